@@ -1,0 +1,1 @@
+"""Run-time side of the accelerator: what the board's own Python needs, numpy alone."""

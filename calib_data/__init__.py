@@ -1,0 +1,1 @@
+"""A few real images with masks, and their loader."""

@@ -1,0 +1,1 @@
+"""From an exported integer network to a streaming dataflow accelerator in SystemVerilog."""

@@ -1,0 +1,21 @@
+"""Errors that a user can cause. Each message is one sentence: node or file, rule, value, remedy."""
+
+
+class EdgesegError(Exception):
+    """Base of every error that the command line turns into one line on stderr and a non-zero status."""
+
+
+class ConfigError(EdgesegError):
+    """A configuration, board file or command-line value is missing or wrong."""
+
+
+class LoweringError(EdgesegError):
+    """A node of the graph cannot be lowered to a hardware kernel."""
+
+
+class BuildError(EdgesegError):
+    """A build step failed: absent tool, unwritable directory, stale or corrupt artefact."""
+
+
+class MismatchError(BuildError):
+    """Two representations of the network differ; names the first differing tensor and the files that hold both."""

@@ -1,0 +1,1 @@
+"""Quantization-aware training, evaluation and export of the networks in ``models``."""
