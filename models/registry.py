@@ -1,0 +1,49 @@
+"""Networks by name: a family file registers each of its variants once, with its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import nn
+
+from models.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A registered variant: its configuration, and the function that builds the network from it."""
+
+    name: str
+    summary: str
+    config: Any
+    build: Callable[[Any], nn.Module]
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "summary": self.summary, **asdict(self.config)}
+
+
+_ENTRIES: dict[str, Entry] = {}
+
+
+def register(name: str, summary: str, config: Any, build: Callable[[Any], nn.Module]) -> None:
+    if name in _ENTRIES:
+        raise ConfigError(f"network '{name}' is registered twice; give one of them another name")
+    _ENTRIES[name] = Entry(name=name, summary=summary, config=config, build=build)
+
+
+def names() -> list[str]:
+    return sorted(_ENTRIES)
+
+
+def entry(name: str) -> Entry:
+    if name not in _ENTRIES:
+        raise ConfigError(f"unknown network '{name}'; known networks: {', '.join(names())}")
+    return _ENTRIES[name]
+
+
+def build(name: str) -> nn.Module:
+    """Builds the float network ``name`` with fresh weights from torch's global generator."""
+    found = entry(name)
+    return found.build(found.config)
