@@ -1,0 +1,59 @@
+# edgeseg: `make help` lists the targets. Everything is built under build/ and .venv/; `make clean` removes build/.
+
+PYTHON ?= python3
+TORCH ?=
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+
+CHECKPOINT ?= models/weights/cmunext-xxs-hw_w4a4_busi.pt
+IMAGE ?= calib_data/images/benign_184.png
+MASK ?= $(subst /images/,/masks/,$(IMAGE))
+FOLDING ?= default
+BOARD ?= pynq-z2
+DEMO := build/demo
+EXPORT := $(DEMO)/export/$(basename $(notdir $(CHECKPOINT)))
+TESTS ?=
+
+export PYTHON
+ifneq ($(TORCH),)
+export TORCH
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint bench report clean
+
+help: ## this list
+	@echo "make TARGET [VARIABLE=value]"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo "variables: IMAGE, MASK (demo image and its mask), FOLDING (name, TOML file or cycles per frame), BOARD,"
+	@echo "  CHECKPOINT (network of the demo), TESTS (what make test runs), PYTHON, TORCH (what pip installs as torch)"
+
+setup: ## .venv by pip alone, once
+	@scripts/setup.sh
+
+demo: setup $(EXPORT)/manifest.json ## one real image through the whole accelerator, every logit compared
+	@$(RUN) hw_build demo --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) \
+		--image "$(IMAGE)" --mask "$(MASK)"
+
+# The manifest is the last file that an export writes.
+$(EXPORT)/manifest.json: $(CHECKPOINT) $(wildcard models/*.py quant/*.py quant/configs/*.toml calib_data/*.*) | setup
+	@$(RUN) quant export --checkpoint $(CHECKPOINT) --out $(EXPORT)
+
+report: ## report.html and report.json of the demo again, from what is saved
+	@$(RUN) hw_build report --out $(DEMO)
+
+test: setup ## every test that needs neither an hour, a GPU, Vivado nor a board
+	@$(RUN) pytest $(TESTS)
+
+test-slow: setup ## whole 256x256 frames
+	@$(RUN) pytest -m slow $(TESTS)
+
+lint: setup ## ruff on the Python, Verilator lint on our RTL
+	@$(RUN) ruff check .
+	@$(RUN) hw_build.rtl_lint
+
+bench: setup ## the integer reference against float32 onnxruntime
+	@$(RUN) quant bench --checkpoint $(CHECKPOINT)
+
+clean: ## removes build/
+	@rm -rf build

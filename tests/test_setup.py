@@ -1,0 +1,63 @@
+"""What `make` refuses before it installs anything, and that CI runs nothing but `make test`."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ("bash", "dirname", "cat", "cksum", "tr", "python3", "g++", "make", "perl")
+
+
+def setup_with(tools, tmp_path, **environment):
+    """Runs scripts/setup.sh with exactly ``tools`` on PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in tools:
+        real = subprocess.run(["which", tool], capture_output=True, text=True, check=True).stdout.strip()
+        (folder / tool).symlink_to(real)
+    return subprocess.run(
+        ["bash", str(ROOT / "scripts/setup.sh")],
+        env={"PATH": str(folder), "HOME": str(tmp_path), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("missing", ["g++", "make", "perl", "python3"])
+def test_missing_tool_is_one_sentence(missing, tmp_path):
+    run = setup_with([tool for tool in TOOLS if tool != missing], tmp_path, VENV=str(tmp_path / "venv"))
+    assert run.returncode != 0
+    assert run.stderr.startswith(f"error: '{missing}' is not on PATH; install ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_old_python_is_one_sentence(tmp_path):
+    old = tmp_path / "python-old"
+    old.write_text("#!/usr/bin/env bash\n[ \"$1\" != --version ] || echo Python 3.9.2\nexit 1\n")
+    old.chmod(0o755)
+    run = setup_with([*TOOLS, "env"], tmp_path, VENV=str(tmp_path / "venv"), PYTHON=str(old))
+    assert run.returncode != 0
+    assert "is Python 3.9.2; Python 3.11 or newer is needed" in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_stamp_that_fits_installs_nothing(tmp_path):
+    venv = tmp_path / "venv"
+    venv.mkdir()
+    text = (ROOT / "requirements/torch.txt").read_text().rstrip("\n") + "\n"
+    text += (ROOT / "requirements/needs.txt").read_text() + (ROOT / "requirements/no-deps.txt").read_text()
+    checksum = subprocess.run(["cksum"], input=text, capture_output=True, text=True, check=True).stdout.strip()
+    (venv / "edgeseg.stamp").write_text(checksum.replace(" ", "-") + "\n")
+    run = setup_with(TOOLS, tmp_path, VENV=str(venv))
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert os.listdir(venv) == ["edgeseg.stamp"]
+
+
+def test_ci_calls_make_test_only():
+    commands = [line for line in (ROOT / ".ci/run").read_text().splitlines() if line and not line.startswith("#")]
+    assert commands[0] == "set -euo pipefail"
+    assert commands[-1] == "make test"
+    assert len(commands) == 3
