@@ -1,0 +1,98 @@
+"""Reads an export folder: ``model.qonnx``, ``golden.npz`` and ``manifest.json``, and checks that they belong together.
+
+The golden data are the truth of a build: input codes and integer logits of the very model, which names its hash.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw_build.errors import BuildError
+from hw_build.steps import hash_file
+
+_GOLDEN_KEYS = ("codes", "logits", "masks", "names", "model_sha256")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """An export: codes (N, H, W, 3) uint8, logits (N, H, W, 1) int32, masks (N, H, W) uint8, names of the images."""
+
+    folder: Path
+    model: Path
+    golden: Path
+    codes: np.ndarray
+    logits: np.ndarray
+    masks: np.ndarray
+    names: tuple[str, ...]
+    manifest: dict[str, Any]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's image."""
+        return self.codes.shape[1], self.codes.shape[2]
+
+
+def read_export(folder: Path) -> Export:
+    """Reads and checks ``folder``.
+
+    Raises:
+        BuildError: a file is missing, cannot be read, or does not belong to the model.
+    """
+    folder = Path(folder)
+    paths = {name: folder / name for name in ("model.qonnx", "golden.npz", "manifest.json")}
+    for path in paths.values():
+        if not path.is_file():
+            raise BuildError(
+                f"export '{folder}' has no {path.name}; write it with `python -m quant export --out {folder}`"
+            )
+    arrays = _read_golden(paths["golden.npz"])
+    if str(arrays["model_sha256"]) != hash_file(paths["model.qonnx"]):
+        raise BuildError(
+            f"golden file '{paths['golden.npz']}' was made from another model than '{paths['model.qonnx']}' "
+            "(the hashes differ); export again"
+        )
+    try:
+        manifest = json.loads(paths["manifest.json"].read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BuildError(f"manifest '{paths['manifest.json']}' is not JSON ({error}); export again") from None
+    return Export(
+        folder=folder,
+        model=paths["model.qonnx"],
+        golden=paths["golden.npz"],
+        codes=arrays["codes"],
+        logits=arrays["logits"],
+        masks=arrays["masks"],
+        names=tuple(str(name) for name in arrays["names"]),
+        manifest=manifest,
+    )
+
+
+def _read_golden(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in _GOLDEN_KEYS}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise BuildError(f"golden file '{path}' is corrupt or not one ({error}); export again") from None
+    codes, logits, masks = arrays["codes"], arrays["logits"], arrays["masks"]
+    frames = codes.shape[:3]
+    fits = (
+        (codes.dtype, codes.ndim, codes.shape[-1]) == (np.uint8, 4, 3)
+        and (logits.dtype, logits.shape) == (np.int32, (*frames, 1))
+        and masks.shape == frames
+        and arrays["names"].shape == frames[:1]
+        and frames[0] > 0
+    )
+    if not fits:
+        found = ", ".join(f"{key} {arrays[key].dtype}{arrays[key].shape}" for key in ("codes", "logits", "masks"))
+        raise BuildError(
+            f"golden file '{path}' must hold codes uint8 (N, H, W, 3), logits int32 (N, H, W, 1), masks (N, H, W), "
+            f"got {found}; export again"
+        )
+    return arrays

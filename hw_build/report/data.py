@@ -1,0 +1,119 @@
+"""What ``report.json`` holds, as frozen dataclasses, and its reader and writer.
+
+Cycles are cycles of the accelerator's clock per frame in the steady state unless the name says otherwise. A value that
+was not measured in this build is None, in JSON null.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from hw_build.errors import BuildError
+from hw_build.steps import write_atomically
+
+REPORT_JSON = "report.json"
+REFERENCE_MHZ = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """The accelerator as a whole. ``latency_cycles``: first pixel in to last result out of one frame."""
+
+    cycles_per_frame: int | None = None
+    fps_at_100mhz: float | None = None
+    latency_cycles: int | None = None
+
+    @classmethod
+    def measured(cls, *, cycles_per_frame: int, latency_cycles: int) -> Totals:
+        return cls(
+            cycles_per_frame=cycles_per_frame,
+            fps_at_100mhz=REFERENCE_MHZ * 1e6 / cycles_per_frame,
+            latency_cycles=latency_cycles,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """One rung of the ladder: ``step`` compared with ``against`` on real images, integer by integer."""
+
+    step: str
+    exact: bool
+    against: str
+    seconds: float
+    first_difference: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One hardware node. ``origin`` is whose RTL it is; shapes are (N, H, W, C); ``bits`` those of its output."""
+
+    name: str
+    kernel: str
+    origin: str
+    shape_in: list[int]
+    shape_out: list[int]
+    bits: int
+    pe: int | None
+    simd: int | None
+    expected_cycles: int
+    measured_cycles: int | None = None
+    fifo_depth: int | None = None
+    fifo_high_water: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """The image of the demo. ``differing_logits`` counts logits unlike the reference; ``iou`` is against the mask."""
+
+    name: str
+    logits: int
+    differing_logits: int
+    iou: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """``report.json``: one object with these keys."""
+
+    board: str
+    part: str
+    model: dict[str, Any]
+    totals: Totals
+    verification: list[Verification]
+    nodes: list[Node]
+    image: Image | None = None
+
+    @property
+    def exact(self) -> bool:
+        return all(line.exact for line in self.verification)
+
+
+def write_report(path: Path, report: Report) -> None:
+    write_atomically(path, (json.dumps(asdict(report), indent=1) + "\n").encode())
+
+
+def read_report(path: Path) -> Report:
+    """Reads what ``write_report`` wrote.
+
+    Raises:
+        BuildError: there is none, or it is not a report of this version.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        image = table["image"]
+        return Report(
+            **{entry.name: table[entry.name] for entry in fields(Report)}
+            | {
+                "totals": Totals(**table["totals"]),
+                "verification": [Verification(**line) for line in table["verification"]],
+                "nodes": [Node(**node) for node in table["nodes"]],
+                "image": None if image is None else Image(**image),
+            }
+        )
+    except OSError as error:
+        raise BuildError(f"report '{path}' cannot be read ({error.strerror}); run the build first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise BuildError(f"'{path}' is not a report of this version ({error}); run the build again") from None

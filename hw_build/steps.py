@@ -1,0 +1,233 @@
+"""The step engine: named steps with saved results, redone only when what they depend on has changed.
+
+A step writes its results into a fresh folder. Only when it has finished is the folder renamed to its final name, with
+``step.json`` in it: the key of what the step depended on (results of earlier steps, files, parameters, source code of
+its modules), the hash of every result, and the facts it returned. A folder under its final name is therefore whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hw_build.errors import BuildError, ConfigError
+
+RECORD = "step.json"
+_SOURCE_SUFFIXES = (".py", ".sv", ".svh", ".v", ".toml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a build.
+
+    ``run`` is called with the folder to write into and the folders of the steps named in ``needs``; it returns facts
+    (JSON values) that the report uses. ``folder`` is where the results end up below the build directory. The results
+    are current while ``files`` (content), ``parameters``, the sources of ``modules`` and the results of ``needs`` are.
+    """
+
+    name: str
+    run: Callable[[Path, Mapping[str, Path]], dict[str, Any]]
+    needs: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    folder: str = ""
+
+    @property
+    def path(self) -> str:
+        return self.folder or f"steps/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """What a step left: its folder, the facts it returned, how long it took when it ran, and whether that was now."""
+
+    name: str
+    folder: Path
+    facts: dict[str, Any]
+    seconds: float
+    cached: bool
+
+
+class Pipeline:
+    """Runs steps in order inside one build directory, which it locks meanwhile."""
+
+    def __init__(self, build_dir: Path, steps: Sequence[Step]) -> None:
+        self.build_dir = Path(build_dir)
+        self.steps = tuple(steps)
+        self.names = tuple(step.name for step in self.steps)
+        assert len(set(self.names)) == len(self.names), "step names are unique"
+
+    def run(
+        self,
+        *,
+        start_from: str | None = None,
+        stop_after: str | None = None,
+        on_start: Callable[[Step], None] = lambda step: None,
+        on_done: Callable[[StepResult], None] = lambda result: None,
+    ) -> dict[str, StepResult]:
+        """Runs every step that is not current, up to and with ``stop_after``.
+
+        With ``start_from``, that step and all after it are redone, and those before must be saved and current.
+
+        Raises:
+            ConfigError: no such step, or ``stop_after`` stands before ``start_from``.
+            BuildError: the directory cannot be written or is in use, or a step before ``start_from`` is not current.
+        """
+        first, last = self._index(start_from, 0), self._index(stop_after, len(self.steps) - 1)
+        if last < first:
+            raise ConfigError(f"--stop-after {stop_after} stands before --start-from {start_from}; swap them")
+        results: dict[str, StepResult] = {}
+        with locked(self.build_dir):
+            for position, step in enumerate(self.steps[: last + 1]):
+                on_start(step)
+                key = self._key(step, results)
+                saved = None if start_from is not None and position >= first else self._saved(step, key)
+                if saved is None and position < first:
+                    raise BuildError(
+                        f"step '{step.name}' before --start-from {start_from} is not saved in '{self.build_dir}', "
+                        "or what it was made from has changed; run the build without --start-from"
+                    )
+                results[step.name] = saved or self._redo(step, key, results)
+                on_done(results[step.name])
+        return results
+
+    def _index(self, name: str | None, default: int) -> int:
+        if name is None:
+            return default
+        if name not in self.names:
+            raise ConfigError(f"unknown step '{name}'; the steps are: {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def _key(self, step: Step, results: Mapping[str, StepResult]) -> str:
+        parts = {
+            "step": step.name,
+            "parameters": dict(step.parameters),
+            "files": {path.name: hash_file(path) for path in step.files},
+            "needs": {name: read_record(results[name].folder)["results"] for name in step.needs},
+            "modules": {name: hash_module(name) for name in step.modules},
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _saved(self, step: Step, key: str) -> StepResult | None:
+        folder = self.build_dir / step.path
+        record = read_record(folder)
+        if record is None or record["key"] != key or record["results"] != hash_folder(folder):
+            return None
+        return StepResult(name=step.name, folder=folder, facts=record["facts"], seconds=record["seconds"], cached=True)
+
+    def _redo(self, step: Step, key: str, results: Mapping[str, StepResult]) -> StepResult:
+        final = self.build_dir / step.path
+        started = time.perf_counter()
+        with fresh_folder(final) as partial:
+            facts = step.run(partial, {name: results[name].folder for name in step.needs})
+            seconds = time.perf_counter() - started
+            record = {
+                "step": step.name,
+                "key": key,
+                "seconds": seconds,
+                "facts": facts,
+                "results": hash_folder(partial),
+            }
+            (partial / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        return StepResult(name=step.name, folder=final, facts=facts, seconds=seconds, cached=False)
+
+
+@contextmanager
+def fresh_folder(final: Path) -> Iterator[Path]:
+    """A folder to write into, renamed to ``final`` at the end of the block, deleted if the block raises."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    partial = final.with_name(f".{final.name}.partial{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        if final.exists():
+            outdated = final.with_name(f".{final.name}.outdated{os.getpid()}")
+            os.replace(final, outdated)
+            shutil.rmtree(outdated)
+        os.replace(partial, final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def locked(build_dir: Path) -> Iterator[None]:
+    """Makes ``build_dir`` and holds its lock.
+
+    Raises:
+        BuildError: it cannot be made or written, or another build holds it.
+    """
+    try:
+        build_dir.mkdir(parents=True, exist_ok=True)
+        lock = open(build_dir / ".lock", "a")  # noqa: SIM115 - closed below, where the lock ends
+    except OSError as error:
+        raise BuildError(
+            f"build directory '{build_dir}' cannot be written ({error.strerror}); give another one or free it"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(
+                f"another build is running in '{build_dir}'; wait for it or give another directory"
+            ) from None
+        yield
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """``step.json`` of a saved step, or None where there is none that can be read."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and {"key", "seconds", "facts", "results"} <= record.keys() else None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes ``content`` under a name of its own beside ``path`` and renames it."""
+    partial = path.with_name(f".{path.name}.partial{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def hash_file(path: Path) -> str:
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def hash_folder(folder: Path) -> dict[str, str]:
+    """Hash of every file below ``folder`` but its record, by relative path."""
+    return {
+        str(path.relative_to(folder)): hash_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / RECORD
+    }
+
+
+def hash_module(name: str) -> str:
+    """Hash of the source of module ``name``; of a package, of every source file below it."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and spec.origin is not None, f"module {name} has source"
+    if spec.submodule_search_locations is None:
+        return hash_file(Path(spec.origin))
+    root = Path(spec.origin).parent
+    sources = {
+        str(path.relative_to(root)): hash_file(path)
+        for path in sorted(root.rglob("*"))
+        if path.suffix in _SOURCE_SUFFIXES and path.is_file()
+    }
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
