@@ -1,0 +1,24 @@
+"""Streaming kernels of this project as FINN custom ops; qonnx finds them by the domain ``hw_build.kernels``."""
+
+from hw_build.kernels.add import StreamAdd_rtl
+from hw_build.kernels.bias import ChannelBias_rtl
+from hw_build.kernels.bilinear import BilinearUpsample2x_rtl
+from hw_build.kernels.concat import StreamConcat_rtl
+from hw_build.kernels.depthwise import DepthwiseConv_rtl
+from hw_build.kernels.fork import StreamFork_rtl
+from hw_build.kernels.maxpool import MaxPool2x2_rtl
+
+DOMAIN = "hw_build.kernels"
+
+custom_op = {
+    op.__name__: op
+    for op in (
+        BilinearUpsample2x_rtl,
+        ChannelBias_rtl,
+        DepthwiseConv_rtl,
+        MaxPool2x2_rtl,
+        StreamAdd_rtl,
+        StreamConcat_rtl,
+        StreamFork_rtl,
+    )
+}

@@ -1,0 +1,93 @@
+"""Stream add: the exact integer sum of two streams of the same shape."""
+
+from __future__ import annotations
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType, DataType
+
+from hw_build.errors import ConfigError
+from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.resources import fifo2_luts
+from hw_build.kernels.stream_kernel import StreamKernel
+
+
+def add_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a + b, both (N, H, W, C)."""
+    return a + b
+
+
+class StreamAdd_rtl(StreamKernel):
+    """Inputs a, b (1,H,W,C); output a + b, one bit wider than the wider input unless outputDataType says less."""
+
+    def get_nodeattr_types(self):
+        """Data types of the second input and of the sum."""
+        attributes = super().get_nodeattr_types()
+        attributes.update(
+            {"inputDataType2": ("s", True, ""), "outputDataType": ("s", True, "")}
+        )
+        return attributes
+
+    def stream_inputs(self) -> range:
+        """Both inputs are streams."""
+        return range(2)
+
+    def get_input_datatype(self, ind: int = 0) -> BaseDataType:
+        """Data type of a or b."""
+        return DataType[self.get_nodeattr("inputDataType2" if ind else "inputDataType")]
+
+    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
+        """Data type of the sum."""
+        return DataType[self.get_nodeattr("outputDataType")]
+
+    def infer_node_datatype(self, model) -> None:
+        """Take both input types from the graph, annotate the output."""
+        self.set_nodeattr(
+            "inputDataType2", model.get_tensor_datatype(self.onnx_node.input[1]).name
+        )
+        super().infer_node_datatype(model)
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``add_reference``."""
+        return [add_reference(inputs[0], inputs[1])]
+
+    def verify_node(self) -> None:
+        """The output type must hold every sum."""
+        super().verify_node()
+        a, b, out = (
+            self.get_input_datatype(0),
+            self.get_input_datatype(1),
+            self.get_output_datatype(0),
+        )
+        low, high = int(a.min() + b.min()), int(a.max() + b.max())
+        if low < out.min() or high > out.max():
+            raise ConfigError(
+                f"{self.onnx_node.name}: {a.name} + {b.name} spans {low} to {high}, which outputDataType={out.name} "
+                "cannot hold; use one bit more than the wider input"
+            )
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """stream_add_axi."""
+        self.verify_node()
+        a, b, out = (
+            self.get_input_datatype(0),
+            self.get_input_datatype(1),
+            self.get_output_datatype(0),
+        )
+        parameters = {
+            "PE": self.pe,
+            "A_BITS": a.bitwidth(),
+            "A_SIGNED": int(a.signed()),
+            "B_BITS": b.bitwidth(),
+            "B_SIGNED": int(b.signed()),
+            "Y_BITS": out.bitwidth(),
+        }
+        return self.instance(
+            "stream_add_axi",
+            ("stream_fifo2.sv", "stream_add.sv", "stream_add_axi.sv"),
+            parameters,
+            inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
+        )
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """One adder a channel and the output buffer."""
+        return self.get_outstream_width(0) + fifo2_luts(self.get_outstream_width(0))

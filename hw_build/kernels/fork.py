@@ -1,0 +1,61 @@
+"""Stream fork: one input stream copied to 2 to 4 output streams, each of which may stall on its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hw_build.errors import ConfigError
+from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.resources import fifo2_luts
+from hw_build.kernels.stream_kernel import StreamKernel
+
+
+def fork_reference(x: np.ndarray, num_outputs: int) -> list[np.ndarray]:
+    """``num_outputs`` copies of x."""
+    return [x.copy() for _ in range(num_outputs)]
+
+
+class StreamFork_rtl(StreamKernel):
+    """Input x (1,H,W,C); outputs: NumOutputs times x."""
+
+    def get_nodeattr_types(self):
+        """NumOutputs is the number of copies."""
+        attributes = super().get_nodeattr_types()
+        attributes.update({"NumOutputs": ("i", False, 2)})
+        return attributes
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``fork_reference``."""
+        return fork_reference(inputs[0], self.get_nodeattr("NumOutputs"))
+
+    def verify_node(self) -> None:
+        """NumOutputs within 2..4 and equal to the node's outputs."""
+        super().verify_node()
+        num_outputs = self.get_nodeattr("NumOutputs")
+        if not 2 <= num_outputs <= 4 or num_outputs != len(self.onnx_node.output):
+            raise ConfigError(
+                f"{self.onnx_node.name}: NumOutputs={num_outputs} with {len(self.onnx_node.output)} outputs; both must "
+                "be the same number from 2 to 4, so chain forks for more"
+            )
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """stream_fork_axi."""
+        self.verify_node()
+        num_outputs, data_type = (
+            self.get_nodeattr("NumOutputs"),
+            self.get_input_datatype(0),
+        )
+        return self.instance(
+            f"stream_fork{num_outputs}_axi",
+            ("stream_fifo2.sv", "stream_fork.sv", f"stream_fork{num_outputs}_axi.sv"),
+            {"DATA_BITS": self.get_instream_width(0)},
+            outputs=tuple(
+                self.stream_port(f"m{i}_axis", data_type) for i in range(num_outputs)
+            ),
+        )
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """The input buffer and a flag per output."""
+        return fifo2_luts(self.get_instream_width(0)) + 2 * self.get_nodeattr(
+            "NumOutputs"
+        )

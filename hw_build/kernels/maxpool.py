@@ -1,0 +1,79 @@
+"""2x2 max-pool with stride 2: Y[y, x, c] = max of X[2y..2y+1, 2x..2x+1, c]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hw_build.errors import ConfigError
+from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
+from hw_build.kernels.stream_kernel import StreamKernel
+
+
+def maxpool_reference(x: np.ndarray) -> np.ndarray:
+    """x (N, H, W, C) with even H and W -> (N, H/2, W/2, C)."""
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
+
+
+class MaxPool2x2_rtl(StreamKernel):
+    """Input x (1,H,W,C), H and W even, signed or unsigned; output (1,H/2,W/2,C)."""
+
+    def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, H/2, W/2, C)."""
+        height, width = self.image_dim
+        return (1, height // 2, width // 2, self.output_channels())
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``maxpool_reference``."""
+        return [maxpool_reference(inputs[0])]
+
+    def verify_node(self) -> None:
+        """H and W must be even."""
+        super().verify_node()
+        height, width = self.image_dim
+        if height % 2 or width % 2:
+            raise ConfigError(
+                f"{self.onnx_node.name}: ImgDim={[height, width]} must be even for a 2x2 max-pool; use an image whose "
+                "sides are multiples of 2 to the number of pools"
+            )
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """maxpool2x2_axi."""
+        self.verify_node()
+        height, width = self.image_dim
+        data_type = self.get_input_datatype(0)
+        parameters = {
+            "HEIGHT": height,
+            "WIDTH": width,
+            "CHANNELS": self.get_nodeattr("NumChannels"),
+            "PE": self.pe,
+            "X_BITS": data_type.bitwidth(),
+            "X_SIGNED": int(data_type.signed()),
+        }
+        return self.instance(
+            "maxpool2x2_axi",
+            ("stream_fifo2.sv", "maxpool2x2.sv", "maxpool2x2_axi.sv"),
+            parameters,
+        )
+
+    def _row_memory(self) -> tuple[int, int]:
+        """(depth, width in bits) of the memory of one row of horizontal maxima."""
+        groups = self.get_nodeattr("NumChannels") // self.pe
+        return self.image_dim[1] // 2 * groups, self.get_instream_width(0)
+
+    def bram_estimation(self, fpgapart: str) -> int:
+        """18 Kbit blocks of the row memory."""
+        return ram_bram18(*self._row_memory())
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """Two maxima a channel, the pair memory, counters and output buffer."""
+        width = self.get_instream_width(0)
+        groups = self.get_nodeattr("NumChannels") // self.pe
+        return (
+            3 * width
+            + lutram_luts(groups, width)
+            + ram_luts(*self._row_memory())
+            + 40
+            + fifo2_luts(width)
+        )

@@ -1,0 +1,61 @@
+"""Resource formulas shared by the kernels' cost models: xc7 block RAM, LUT RAM and arithmetic in LUT6.
+
+First estimates, fitted to Yosys' ``synth_xilinx -family xc7`` on a few instances; a report after synthesis replaces
+them. FINN counts block RAM in units of 18 Kbit, so does this module.
+"""
+
+from __future__ import annotations
+
+import math
+
+# (depth, width) of one RAMB18E1 as simple dual-port memory
+_RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+# below this many bits a synthesiser takes LUT RAM
+_LUTRAM_LIMIT_BITS = 1024
+
+
+def uses_block_ram(depth: int, width: int) -> bool:
+    """Whether a memory with synchronous read is expected in block RAM."""
+    return depth > 64 and depth * width > _LUTRAM_LIMIT_BITS
+
+
+def ram_bram18(depth: int, width: int) -> int:
+    """18 Kbit blocks of a memory with synchronous read, 0 where LUT RAM is expected."""
+    if not uses_block_ram(depth, width):
+        return 0
+    return min(math.ceil(depth / d) * math.ceil(width / w) for d, w in _RAMB18_SHAPES)
+
+
+def lutram_luts(depth: int, width: int) -> int:
+    """LUTs of a simple dual-port LUT RAM: four LUTs (RAM32M) hold 6 bits x 32 words, RAM64M 3 bits x 64 words."""
+    if depth == 1:
+        return 0
+    return (
+        4 * math.ceil(width / 6)
+        if depth <= 32
+        else 4 * math.ceil(width / 3) * math.ceil(depth / 64)
+    )
+
+
+def ram_luts(depth: int, width: int) -> int:
+    """LUTs of a memory with synchronous read: 0 where block RAM is expected."""
+    return 0 if uses_block_ram(depth, width) else lutram_luts(depth, width)
+
+
+def rom_luts(depth: int, width: int) -> int:
+    """LUTs of a ROM: a LUT6 holds 64 words of one bit, or 32 words of two."""
+    return (
+        0
+        if depth == 1
+        else math.ceil(width / (2 if depth <= 32 else 1)) * math.ceil(depth / 64)
+    )
+
+
+def mux_luts(ways: int, width: int) -> int:
+    """LUTs of a ``ways``:1 multiplexer, four ways a LUT6."""
+    return 0 if ways == 1 else width * math.ceil((ways - 1) / 3)
+
+
+def fifo2_luts(width: int) -> int:
+    """LUTs of the two-entry output buffer: one multiplexer a bit and its control."""
+    return width + 4

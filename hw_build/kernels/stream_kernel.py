@@ -1,0 +1,245 @@
+"""What all streaming kernels of this project share: folding, shapes, widths, checks and execution.
+
+A kernel is a FINN ``HWCustomOp`` whose tensors are NHWC integers held in float32. Every stream carries one image
+pixel by pixel in raster order; a pixel is ``C/PE`` beats of ``PE`` channels. A subclass adds its attributes, ONE
+integer numpy reference (``compute``), the exact cycles of a frame and its RTL module.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
+from qonnx.core.datatype import BaseDataType, DataType
+
+from hw_build.errors import ConfigError
+from hw_build.kernels.base import RtlInstance, StreamPort
+
+RTL_DIR = Path(__file__).resolve().parent.parent / "rtl"
+
+
+def rtl_files(*names: str) -> tuple[Path, ...]:
+    """Paths of RTL sources of ours, by file name."""
+    return tuple(RTL_DIR / name for name in names)
+
+
+def divisors(value: int) -> list[int]:
+    """All divisors of ``value`` in ascending order."""
+    return [d for d in range(1, value + 1) if value % d == 0]
+
+
+def check_divides(
+    node_name: str, attribute: str, value: int, whole_name: str, whole: int
+) -> None:
+    """Raise ``ConfigError`` unless ``value`` divides ``whole``."""
+    if value < 1 or whole % value:
+        choices = ", ".join(str(d) for d in divisors(whole))
+        raise ConfigError(
+            f"{node_name}: {attribute}={value} does not divide {whole_name}={whole}; choose one of {choices}"
+        )
+
+
+def check_constant(
+    node_name: str, name: str, values: np.ndarray, datatype: BaseDataType
+) -> None:
+    """Raise ``ConfigError`` unless every one of ``values`` is an integer that ``datatype`` holds."""
+    as_int = np.rint(values)
+    if not np.array_equal(as_int, values):
+        raise ConfigError(
+            f"{node_name}: {name} must be integers, found {values[as_int != values].flat[0]}"
+        )
+    if values.size and not (
+        datatype.allowed(float(values.min())) and datatype.allowed(float(values.max()))
+    ):
+        raise ConfigError(
+            f"{node_name}: {name} spans {int(values.min())} to {int(values.max())}, which {datatype.name} cannot hold; "
+            "choose a wider data type"
+        )
+
+
+class StreamKernel(HWCustomOp):
+    """Base of all kernels: one or more input streams of the same image size, one or more output streams."""
+
+    def get_nodeattr_types(self):
+        """Attributes that every kernel has; ``ImgDim`` is the [H, W] of the input."""
+        attributes = {
+            "ImgDim": ("ints", True, []),
+            "NumChannels": ("i", True, 0),
+            "PE": ("i", False, 1),
+            "inputDataType": ("s", True, ""),
+        }
+        attributes.update(super().get_nodeattr_types())
+        return attributes
+
+    # ---- what a subclass says -------------------------------------------------------------------------------------
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """The integer numpy reference: int64 arrays in the order of the node's inputs -> outputs in their order."""
+        raise NotImplementedError
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """The RTL module with its parameters, sources and ports; constants come from ``model``'s initializers."""
+        raise NotImplementedError
+
+    # ---- attributes -----------------------------------------------------------------------------------------------
+    @property
+    def image_dim(self) -> tuple[int, int]:
+        """(H, W) of the input."""
+        height, width = self.get_nodeattr("ImgDim")
+        return height, width
+
+    @property
+    def pe(self) -> int:
+        """Channels per beat."""
+        return self.get_nodeattr("PE")
+
+    def input_channels(self, ind: int = 0) -> int:
+        """Channels of input stream ``ind``."""
+        return self.get_nodeattr("NumChannels")
+
+    def output_channels(self) -> int:
+        """Channels of each output stream."""
+        return self.get_nodeattr("NumChannels")
+
+    def get_input_datatype(self, ind: int = 0) -> BaseDataType:
+        """Data type of input stream ``ind``."""
+        return DataType[self.get_nodeattr("inputDataType")]
+
+    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
+        """Data type of output stream ``ind``: that of the input unless a subclass says otherwise."""
+        return self.get_input_datatype(0)
+
+    def stream_inputs(self) -> range:
+        """Indices of the node inputs that are streams (the others are constants)."""
+        return range(1)
+
+    # ---- shapes and widths ----------------------------------------------------------------------------------------
+    def get_normal_input_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, H, W, C)."""
+        return (1, *self.image_dim, self.input_channels(ind))
+
+    def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, H', W', C')."""
+        return (1, *self.image_dim, self.output_channels())
+
+    def _folded(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (
+            *shape[:-1],
+            shape[-1] // self.pe,
+            self.pe,
+        )  # (1, H, W, C) -> (1, H, W, C/PE, PE)
+
+    def get_folded_input_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, H, W, C/PE, PE)."""
+        return self._folded(self.get_normal_input_shape(ind))
+
+    def get_folded_output_shape(self, ind: int = 0) -> tuple[int, ...]:
+        """(1, H', W', C'/PE, PE)."""
+        return self._folded(self.get_normal_output_shape(ind))
+
+    def get_instream_width(self, ind: int = 0) -> int:
+        """Bits of one input beat; 0 for a constant."""
+        return (
+            self.pe * self.get_input_datatype(ind).bitwidth()
+            if ind in self.stream_inputs()
+            else 0
+        )
+
+    def get_outstream_width(self, ind: int = 0) -> int:
+        """Bits of one output beat."""
+        return self.pe * self.get_output_datatype(ind).bitwidth()
+
+    def get_exp_cycles(self) -> int:
+        """Cycles of a frame in the steady state: one per beat on the busiest port."""
+        return max(
+            int(np.prod(self.get_folded_input_shape(0)[:-1])),
+            int(np.prod(self.get_folded_output_shape(0)[:-1])),
+        )
+
+    # ---- qonnx and FINN conventions -------------------------------------------------------------------------------
+    def make_shape_compatible_op(self, model):
+        """A standard op of the first output's shape, for shape inference; further outputs are annotated at once."""
+        for ind, output in enumerate(self.onnx_node.output):
+            model.set_tensor_shape(output, list(self.get_normal_output_shape(ind)))
+        return super().make_shape_compatible_op(model)
+
+    def infer_node_datatype(self, model) -> None:
+        """Take the input type from the graph, annotate the outputs."""
+        self.set_nodeattr(
+            "inputDataType", model.get_tensor_datatype(self.onnx_node.input[0]).name
+        )
+        for ind, output in enumerate(self.onnx_node.output):
+            model.set_tensor_datatype(output, self.get_output_datatype(ind))
+
+    def verify_node(self) -> None:
+        """Raise ``ConfigError`` when an attribute cannot be built."""
+        height, width = self.image_dim
+        if height < 1 or width < 1:
+            raise ConfigError(
+                f"{self.onnx_node.name}: ImgDim={[height, width]} must be at least 1 x 1"
+            )
+        for ind in self.stream_inputs():
+            check_divides(
+                self.onnx_node.name,
+                "PE",
+                self.pe,
+                "NumChannels",
+                self.input_channels(ind),
+            )
+
+    def execute_node(self, context, graph) -> None:
+        """Run the numpy reference on the tensors in ``context``."""
+        node = self.onnx_node
+        inputs = [np.rint(context[name]).astype(np.int64) for name in node.input]
+        for ind in self.stream_inputs():
+            if inputs[ind].shape[1:] != self.get_normal_input_shape(ind)[1:]:
+                raise ConfigError(
+                    f"{node.name}: input {ind} has shape {inputs[ind].shape}, its attributes say "
+                    f"{self.get_normal_input_shape(ind)}; set ImgDim and NumChannels to the tensor's"
+                )
+        for name, value in zip(node.output, self.compute(inputs), strict=True):
+            context[name] = value.astype(np.float32)
+
+    # ---- RTL ------------------------------------------------------------------------------------------------------
+    def constant(self, model, ind: int) -> np.ndarray:
+        """Initializer of input ``ind`` as int64."""
+        values = model.get_initializer(self.onnx_node.input[ind])
+        if values is None:
+            raise ConfigError(
+                f"{self.onnx_node.name}: input {ind} ('{self.onnx_node.input[ind]}') has no initializer; "
+                "its constants must be stored in the graph"
+            )
+        return np.rint(values).astype(np.int64)
+
+    def stream_port(self, prefix: str, datatype: BaseDataType) -> StreamPort:
+        """The AXI-Stream port ``PREFIX_tdata/tvalid/tready`` that carries PE elements of ``datatype`` a beat."""
+        bits = datatype.bitwidth()
+        return StreamPort(
+            tdata=f"{prefix}_tdata",
+            tvalid=f"{prefix}_tvalid",
+            tready=f"{prefix}_tready",
+            width_bits=self.pe * bits,
+            payload_bits=self.pe * bits,
+            element_bits=bits,
+        )
+
+    def instance(
+        self,
+        module: str,
+        files: tuple[str, ...],
+        parameters: dict[str, int | str],
+        inputs: tuple[StreamPort, ...] | None = None,
+        outputs: tuple[StreamPort, ...] | None = None,
+        generated: tuple[Path, ...] = (),
+    ) -> RtlInstance:
+        """An ``RtlInstance`` with the usual clock, reset and (unless given) one input and one output port."""
+        return RtlInstance(
+            module=module,
+            clock="ap_clk",
+            reset_n="ap_rst_n",
+            inputs=inputs or (self.stream_port("s_axis", self.get_input_datatype(0)),),
+            outputs=outputs
+            or (self.stream_port("m_axis", self.get_output_datatype(0)),),
+            files=rtl_files(*files) + generated,
+            parameters={name: str(value) for name, value in parameters.items()},
+        )
