@@ -22,9 +22,7 @@ class StreamAdd_rtl(StreamKernel):
     def get_nodeattr_types(self):
         """Data types of the second input and of the sum."""
         attributes = super().get_nodeattr_types()
-        attributes.update(
-            {"inputDataType2": ("s", True, ""), "outputDataType": ("s", True, "")}
-        )
+        attributes.update({"inputDataType2": ("s", True, ""), "outputDataType": ("s", True, "")})
         return attributes
 
     def stream_inputs(self) -> range:
@@ -41,9 +39,7 @@ class StreamAdd_rtl(StreamKernel):
 
     def infer_node_datatype(self, model) -> None:
         """Take both input types from the graph, annotate the output."""
-        self.set_nodeattr(
-            "inputDataType2", model.get_tensor_datatype(self.onnx_node.input[1]).name
-        )
+        self.set_nodeattr("inputDataType2", model.get_tensor_datatype(self.onnx_node.input[1]).name)
         super().infer_node_datatype(model)
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -53,11 +49,7 @@ class StreamAdd_rtl(StreamKernel):
     def verify_node(self) -> None:
         """The output type must hold every sum."""
         super().verify_node()
-        a, b, out = (
-            self.get_input_datatype(0),
-            self.get_input_datatype(1),
-            self.get_output_datatype(0),
-        )
+        a, b, out = (self.get_input_datatype(0), self.get_input_datatype(1), self.get_output_datatype(0))
         low, high = int(a.min() + b.min()), int(a.max() + b.max())
         if low < out.min() or high > out.max():
             raise ConfigError(
@@ -68,11 +60,7 @@ class StreamAdd_rtl(StreamKernel):
     def rtl_instance(self, model) -> RtlInstance:
         """stream_add_axi."""
         self.verify_node()
-        a, b, out = (
-            self.get_input_datatype(0),
-            self.get_input_datatype(1),
-            self.get_output_datatype(0),
-        )
+        a, b, out = (self.get_input_datatype(0), self.get_input_datatype(1), self.get_output_datatype(0))
         parameters = {
             "PE": self.pe,
             "A_BITS": a.bitwidth(),

@@ -15,7 +15,7 @@ class StreamPort:
 
     ``tdata``, ``tvalid`` and ``tready`` are the port names on the module. ``width_bits`` is the width of ``tdata``
     as declared there (FINN pads to bytes, ours does not); ``payload_bits`` of it, from bit 0 up, carry data.
-    ``element_bits`` is the width of one element; element ``i`` of a beat stands at ``[i*element_bits +: element_bits]``.
+    ``element_bits`` is the width of one element; element ``i`` of a beat is ``[i*element_bits +: element_bits]``.
     """
 
     tdata: str

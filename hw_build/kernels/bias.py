@@ -37,16 +37,10 @@ class ChannelBias_rtl(StreamKernel):
     def rtl_instance(self, model) -> RtlInstance:
         """channel_bias_axi; refuses a bias with which the output type overflows."""
         self.verify_node()
-        name, channels, pe = (
-            self.onnx_node.name,
-            self.get_nodeattr("NumChannels"),
-            self.pe,
-        )
+        name, channels, pe = (self.onnx_node.name, self.get_nodeattr("NumChannels"), self.pe)
         bias = self.constant(model, 1)
         if bias.shape != (channels,):
-            raise ConfigError(
-                f"{name}: bias has shape {bias.shape}, expected ({channels},)"
-            )
+            raise ConfigError(f"{name}: bias has shape {bias.shape}, expected ({channels},)")
         x_type, y_type = self.get_input_datatype(0), self.get_output_datatype(0)
         low, high = int(x_type.min() + bias.min()), int(x_type.max() + bias.max())
         if low < y_type.min() or high > y_type.max():
@@ -65,17 +59,10 @@ class ChannelBias_rtl(StreamKernel):
             "BIAS": packed_literal(bias, bias_bits),
         }
         return self.instance(
-            "channel_bias_axi",
-            ("stream_fifo2.sv", "channel_bias.sv", "channel_bias_axi.sv"),
-            parameters,
+            "channel_bias_axi", ("stream_fifo2.sv", "channel_bias.sv", "channel_bias_axi.sv"), parameters
         )
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Adders, bias ROM, counter and output buffer."""
         width = self.get_outstream_width(0)
-        return (
-            width
-            + rom_luts(self.get_nodeattr("NumChannels") // self.pe, width)
-            + 8
-            + fifo2_luts(width)
-        )
+        return width + rom_luts(self.get_nodeattr("NumChannels") // self.pe, width) + 8 + fifo2_luts(width)

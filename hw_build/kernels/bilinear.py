@@ -18,15 +18,9 @@ ROW_SLOTS = 4  # input rows that the RTL stores
 
 def _double(x: np.ndarray, axis: int) -> np.ndarray:
     """Twice as many entries along ``axis``, each 4 times its interpolated value."""
-    before = np.concatenate(
-        [x.take([0], axis), x.take(range(x.shape[axis] - 1), axis)], axis
-    )
-    after = np.concatenate(
-        [x.take(range(1, x.shape[axis]), axis), x.take([-1], axis)], axis
-    )
-    out = np.stack(
-        [before + 3 * x, 3 * x + after], axis + 1
-    )  # (.., n, ..) -> (.., n, 2, ..)
+    before = np.concatenate([x.take([0], axis), x.take(range(x.shape[axis] - 1), axis)], axis)
+    after = np.concatenate([x.take(range(1, x.shape[axis]), axis), x.take([-1], axis)], axis)
+    out = np.stack([before + 3 * x, 3 * x + after], axis + 1)  # (.., n, ..) -> (.., n, 2, ..)
     return out.reshape(*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
 
 
@@ -46,9 +40,7 @@ class BilinearUpsample2x_rtl(StreamKernel):
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
         """Four bits more than the input."""
         data_type = self.get_input_datatype(0)
-        return DataType[
-            f"{'INT' if data_type.signed() else 'UINT'}{data_type.bitwidth() + 4}"
-        ]
+        return DataType[f"{'INT' if data_type.signed() else 'UINT'}{data_type.bitwidth() + 4}"]
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``bilinear_reference``."""
@@ -67,11 +59,7 @@ class BilinearUpsample2x_rtl(StreamKernel):
             "X_BITS": data_type.bitwidth(),
             "X_SIGNED": int(data_type.signed()),
         }
-        return self.instance(
-            "bilinear2x_axi",
-            ("stream_fifo2.sv", "bilinear2x.sv", "bilinear2x_axi.sv"),
-            parameters,
-        )
+        return self.instance("bilinear2x_axi", ("stream_fifo2.sv", "bilinear2x.sv", "bilinear2x_axi.sv"), parameters)
 
     def _bank_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of each of the two row banks, odd and even rows."""
@@ -87,7 +75,5 @@ class BilinearUpsample2x_rtl(StreamKernel):
         bits = self.get_input_datatype(0).bitwidth()
         groups = self.get_nodeattr("NumChannels") // self.pe
         sums = self.pe * (3 * (bits + 2) + 3 * (bits + 4))
-        memories = lutram_luts(groups, 2 * self.pe * (bits + 2)) + 2 * ram_luts(
-            *self._bank_memory()
-        )
+        memories = lutram_luts(groups, 2 * self.pe * (bits + 2)) + 2 * ram_luts(*self._bank_memory())
         return sums + memories + 90 + fifo2_luts(self.get_outstream_width(0))

@@ -22,9 +22,7 @@ class StreamConcat_rtl(StreamKernel):
     def get_nodeattr_types(self):
         """NumChannels is [C0, C1]; the second input may have another data type."""
         attributes = super().get_nodeattr_types()
-        attributes.update(
-            {"NumChannels": ("ints", True, []), "inputDataType2": ("s", False, "")}
-        )
+        attributes.update({"NumChannels": ("ints", True, []), "inputDataType2": ("s", False, "")})
         return attributes
 
     def stream_inputs(self) -> range:
@@ -53,9 +51,7 @@ class StreamConcat_rtl(StreamKernel):
 
     def infer_node_datatype(self, model) -> None:
         """Take both input types from the graph, annotate the output."""
-        self.set_nodeattr(
-            "inputDataType2", model.get_tensor_datatype(self.onnx_node.input[1]).name
-        )
+        self.set_nodeattr("inputDataType2", model.get_tensor_datatype(self.onnx_node.input[1]).name)
         super().infer_node_datatype(model)
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:

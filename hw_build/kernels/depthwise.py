@@ -15,14 +15,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.resources import (
-    fifo2_luts,
-    lutram_luts,
-    mux_luts,
-    ram_bram18,
-    ram_luts,
-    rom_luts,
-)
+from hw_build.kernels.resources import fifo2_luts, lutram_luts, mux_luts, ram_bram18, ram_luts, rom_luts
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant, check_divides
 
 
@@ -45,17 +38,12 @@ def depthwise_accumulate(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     acc = np.zeros(x.shape, dtype=np.int64)
     for i in range(kernel):
         for j in range(kernel):
-            acc += padded[:, i : i + height, j : j + width, :] * weights[
-                :, i, j
-            ].astype(np.int64)
+            acc += padded[:, i : i + height, j : j + width, :] * weights[:, i, j].astype(np.int64)
     return acc
 
 
 def depthwise_reference(
-    x: np.ndarray,
-    weights: np.ndarray,
-    thresholds: np.ndarray,
-    sum_thresholds: np.ndarray | None = None,
+    x: np.ndarray, weights: np.ndarray, thresholds: np.ndarray, sum_thresholds: np.ndarray | None = None
 ) -> np.ndarray:
     """Integers out of x (N, H, W, C), weights (C, K, K), thresholds (C, n) and, with residual, (1 or C, m)."""
     out = multi_threshold(depthwise_accumulate(x, weights), thresholds)
@@ -105,11 +93,7 @@ class DepthwiseConv_rtl(StreamKernel):
         """x, W, T, T_sum."""
         if ind == 0:
             return super().get_input_datatype(0)
-        return DataType[
-            self.get_nodeattr(
-                {1: "weightDataType", 2: "accDataType"}.get(ind, "accDataType")
-            )
-        ]
+        return DataType[self.get_nodeattr({1: "weightDataType", 2: "accDataType"}.get(ind, "accDataType"))]
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
         """Unsigned codes: the number of thresholds passed."""
@@ -124,32 +108,22 @@ class DepthwiseConv_rtl(StreamKernel):
         """Multiply-accumulates of a frame and the number of weights, under FINN's key names."""
         height, width = self.image_dim
         macs = height * width * self.get_nodeattr("NumChannels") * self.kernel_dim**2
-        x_bits, w_bits = (
-            self.get_input_datatype(0).bitwidth(),
-            self.get_input_datatype(1).bitwidth(),
-        )
+        x_bits, w_bits = (self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth())
         return {
             f"op_mac_{x_bits}bx{w_bits}b": macs,
-            f"param_weight_{w_bits}b": self.get_nodeattr("NumChannels")
-            * self.kernel_dim**2,
+            f"param_weight_{w_bits}b": self.get_nodeattr("NumChannels") * self.kernel_dim**2,
         }
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``depthwise_reference``."""
-        return [
-            depthwise_reference(
-                inputs[0], inputs[1], inputs[2], inputs[3] if self.residual else None
-            )
-        ]
+        return [depthwise_reference(inputs[0], inputs[1], inputs[2], inputs[3] if self.residual else None)]
 
     def verify_node(self) -> None:
         """Folding, an odd kernel and unsigned activations."""
         super().verify_node()
         name, kernel = self.onnx_node.name, self.kernel_dim
         if kernel < 1 or kernel % 2 == 0:
-            raise ConfigError(
-                f"{name}: KernelDim={kernel} must be odd; an even kernel has no centre pixel"
-            )
+            raise ConfigError(f"{name}: KernelDim={kernel} must be odd; an even kernel has no centre pixel")
         check_divides(name, "SIMD", self.get_nodeattr("SIMD"), "KernelDim^2", kernel**2)
         for attribute in ("inputDataType", "convDataType", "outputDataType"):
             if DataType[self.get_nodeattr(attribute)].signed():
@@ -163,35 +137,26 @@ class DepthwiseConv_rtl(StreamKernel):
                 f"{name}: {len(self.onnx_node.input)} inputs where Residual={int(self.residual)} needs {expected}"
             )
 
-    def _constants(
-        self, model
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[int, int]]:
+    def _constants(self, model) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[int, int]]:
         """Checked weights, thresholds, sum thresholds and the accumulator's exact range."""
         name, channels = self.onnx_node.name, self.get_nodeattr("NumChannels")
         weights, thresholds = self.constant(model, 1), self.constant(model, 2)
         check_constant(name, "weights", weights, self.get_input_datatype(1))
         if weights.shape != (channels, self.kernel_dim, self.kernel_dim):
-            raise ConfigError(
-                f"{name}: weights have shape {weights.shape}, expected (C, K, K) of its attributes"
-            )
+            raise ConfigError(f"{name}: weights have shape {weights.shape}, expected (C, K, K) of its attributes")
         if thresholds.ndim != 2 or thresholds.shape[0] != channels:
-            raise ConfigError(
-                f"{name}: thresholds have shape {thresholds.shape}, expected ({channels}, n)"
-            )
+            raise ConfigError(f"{name}: thresholds have shape {thresholds.shape}, expected ({channels}, n)")
         sums = self.constant(model, 3) if self.residual else None
         if sums is not None and (sums.ndim != 2 or sums.shape[0] not in (1, channels)):
-            raise ConfigError(
-                f"{name}: sum thresholds have shape {sums.shape}, expected (1 or {channels}, m)"
-            )
+            raise ConfigError(f"{name}: sum thresholds have shape {sums.shape}, expected (1 or {channels}, m)")
         limits = (
-            {"convDataType": thresholds, "outputDataType": sums}
-            if self.residual
-            else {"outputDataType": thresholds}
+            {"convDataType": thresholds, "outputDataType": sums} if self.residual else {"outputDataType": thresholds}
         )
         for attribute, table in limits.items():
             if table.shape[1] > DataType[self.get_nodeattr(attribute)].max():
                 raise ConfigError(
-                    f"{name}: {table.shape[1]} thresholds count past {attribute}={self.get_nodeattr(attribute)}; widen it"
+                    f"{name}: {table.shape[1]} thresholds count past {attribute}={self.get_nodeattr(attribute)}; "
+                    "widen it"
                 )
         x_max = int(self.get_input_datatype(0).max())
         flat = weights.reshape(channels, -1)
@@ -199,42 +164,28 @@ class DepthwiseConv_rtl(StreamKernel):
         high = int(np.maximum(flat, 0).sum(axis=1).max()) * x_max
         acc_type = DataType[self.get_nodeattr("accDataType")]
         if low < acc_type.min() or high > acc_type.max():
-            raise ConfigError(
-                f"{name}: the sum spans {low} to {high}, which accDataType={acc_type.name} cannot hold"
-            )
+            raise ConfigError(f"{name}: the sum spans {low} to {high}, which accDataType={acc_type.name} cannot hold")
         return weights, thresholds, sums, (low, high)
 
     def rtl_instance(self, model) -> RtlInstance:
         """depthwise_axi; weights and thresholds packed in the order in which the kernel reads them."""
         self.verify_node()
         weights, thresholds, sums, (low, high) = self._constants(model)
-        channels, pe, simd = (
-            self.get_nodeattr("NumChannels"),
-            self.pe,
-            self.get_nodeattr("SIMD"),
-        )
+        channels, pe, simd = (self.get_nodeattr("NumChannels"), self.pe, self.get_nodeattr("SIMD"))
         height, width = self.image_dim
         x_type, y_type = self.get_input_datatype(0), self.get_output_datatype(0)
         # (C, K*K) -> (C/PE, PE, K*K/SIMD, SIMD) -> word (C/PE, K*K/SIMD) of elements (SIMD, PE)
-        w_words = weights.reshape(self.groups, pe, self.tap_cycles, simd).transpose(
-            0, 2, 3, 1
-        )
+        w_words = weights.reshape(self.groups, pe, self.tap_cycles, simd).transpose(0, 2, 3, 1)
         w_bits = self.get_input_datatype(1).bitwidth()
         # a threshold at or below the smallest sum always counts, one above the largest never does
         clipped = np.clip(thresholds, low, high + 1)
         acc_bits = signed_bits(low, high + 1)
-        r_type = (
-            DataType[self.get_nodeattr("convDataType")] if self.residual else y_type
-        )
+        r_type = DataType[self.get_nodeattr("convDataType")] if self.residual else y_type
         sum_max = int(x_type.max() + r_type.max())
         sum_bits = (sum_max + 1).bit_length()
         if sums is None:
-            sums = np.zeros(
-                (1, 1), dtype=np.int64
-            )  # not read by the hardware when RESIDUAL is 0
-        t_sum = np.broadcast_to(
-            np.clip(sums, 0, sum_max + 1), (channels, sums.shape[1])
-        )
+            sums = np.zeros((1, 1), dtype=np.int64)  # not read by the hardware when RESIDUAL is 0
+        t_sum = np.broadcast_to(np.clip(sums, 0, sum_max + 1), (channels, sums.shape[1]))
         parameters = {
             "HEIGHT": height,
             "WIDTH": width,
@@ -255,20 +206,14 @@ class DepthwiseConv_rtl(StreamKernel):
             "THRESHOLDS": packed_literal(clipped, acc_bits),
             "SUM_THRESHOLDS": packed_literal(t_sum, sum_bits),
         }
-        return self.instance(
-            "depthwise_axi",
-            ("stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv"),
-            parameters,
-        )
+        return self.instance("depthwise_axi", ("stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv"), parameters)
 
     # ---- cost model -----------------------------------------------------------------------------------------------
     def _line_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of the row memory: K-1 rows, one column of one beat a word."""
         height, width = self.image_dim
         rows = 2 * min(self.kernel_dim // 2, height - 1)
-        return width * self.groups, rows * self.pe * self.get_input_datatype(
-            0
-        ).bitwidth()
+        return width * self.groups, rows * self.pe * self.get_input_datatype(0).bitwidth()
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks: the row memory. Weights and thresholds lie in LUTs."""
@@ -276,35 +221,19 @@ class DepthwiseConv_rtl(StreamKernel):
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Multiply-adds, window memory and its multiplexer, weight and threshold ROMs, comparators, control."""
-        x_bits, w_bits = (
-            self.get_input_datatype(0).bitwidth(),
-            self.get_input_datatype(1).bitwidth(),
-        )
+        x_bits, w_bits = (self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth())
         kernel, pe, simd = self.kernel_dim, self.pe, self.get_nodeattr("SIMD")
         acc_bits = math.ceil(math.log2(kernel**2)) + x_bits + w_bits
         num_t = int(self.get_output_datatype(0).max())
-        macs = math.ceil(25 * simd * pe * x_bits * w_bits / 16) + (
-            acc_bits * pe if self.tap_cycles > 1 else 0
-        )
-        window = lutram_luts(
-            self.groups, (kernel - 1) * kernel * pe * x_bits
-        ) + ram_luts(*self._line_memory())
+        macs = math.ceil(25 * simd * pe * x_bits * w_bits / 16) + (acc_bits * pe if self.tap_cycles > 1 else 0)
+        window = lutram_luts(self.groups, (kernel - 1) * kernel * pe * x_bits) + ram_luts(*self._line_memory())
         muxes = mux_luts(self.tap_cycles, simd * (pe * x_bits + 1)) + kernel * kernel
         roms = rom_luts(self.groups * self.tap_cycles, simd * pe * w_bits) + rom_luts(
             self.groups, num_t * pe * acc_bits
         )
         compare = pe * (num_t * math.ceil(acc_bits / 2) + num_t)
         sums = pe * num_t if self.residual else 0
-        return (
-            macs
-            + window
-            + muxes
-            + roms
-            + compare
-            + sums
-            + 100
-            + fifo2_luts(self.get_outstream_width(0))
-        )
+        return macs + window + muxes + roms + compare + sums + 100 + fifo2_luts(self.get_outstream_width(0))
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """None: depthwise products share no operand, so they are built of LUTs."""

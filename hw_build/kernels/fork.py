@@ -41,21 +41,14 @@ class StreamFork_rtl(StreamKernel):
     def rtl_instance(self, model) -> RtlInstance:
         """stream_fork_axi."""
         self.verify_node()
-        num_outputs, data_type = (
-            self.get_nodeattr("NumOutputs"),
-            self.get_input_datatype(0),
-        )
+        num_outputs, data_type = (self.get_nodeattr("NumOutputs"), self.get_input_datatype(0))
         return self.instance(
             f"stream_fork{num_outputs}_axi",
             ("stream_fifo2.sv", "stream_fork.sv", f"stream_fork{num_outputs}_axi.sv"),
             {"DATA_BITS": self.get_instream_width(0)},
-            outputs=tuple(
-                self.stream_port(f"m{i}_axis", data_type) for i in range(num_outputs)
-            ),
+            outputs=tuple(self.stream_port(f"m{i}_axis", data_type) for i in range(num_outputs)),
         )
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The input buffer and a flag per output."""
-        return fifo2_luts(self.get_instream_width(0)) + 2 * self.get_nodeattr(
-            "NumOutputs"
-        )
+        return fifo2_luts(self.get_instream_width(0)) + 2 * self.get_nodeattr("NumOutputs")

@@ -51,11 +51,7 @@ class MaxPool2x2_rtl(StreamKernel):
             "X_BITS": data_type.bitwidth(),
             "X_SIGNED": int(data_type.signed()),
         }
-        return self.instance(
-            "maxpool2x2_axi",
-            ("stream_fifo2.sv", "maxpool2x2.sv", "maxpool2x2_axi.sv"),
-            parameters,
-        )
+        return self.instance("maxpool2x2_axi", ("stream_fifo2.sv", "maxpool2x2.sv", "maxpool2x2_axi.sv"), parameters)
 
     def _row_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of the memory of one row of horizontal maxima."""
@@ -70,10 +66,4 @@ class MaxPool2x2_rtl(StreamKernel):
         """Two maxima a channel, the pair memory, counters and output buffer."""
         width = self.get_instream_width(0)
         groups = self.get_nodeattr("NumChannels") // self.pe
-        return (
-            3 * width
-            + lutram_luts(groups, width)
-            + ram_luts(*self._row_memory())
-            + 40
-            + fifo2_luts(width)
-        )
+        return 3 * width + lutram_luts(groups, width) + ram_luts(*self._row_memory()) + 40 + fifo2_luts(width)

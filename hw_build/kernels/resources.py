@@ -30,11 +30,7 @@ def lutram_luts(depth: int, width: int) -> int:
     """LUTs of a simple dual-port LUT RAM: four LUTs (RAM32M) hold 6 bits x 32 words, RAM64M 3 bits x 64 words."""
     if depth == 1:
         return 0
-    return (
-        4 * math.ceil(width / 6)
-        if depth <= 32
-        else 4 * math.ceil(width / 3) * math.ceil(depth / 64)
-    )
+    return 4 * math.ceil(width / 6) if depth <= 32 else 4 * math.ceil(width / 3) * math.ceil(depth / 64)
 
 
 def ram_luts(depth: int, width: int) -> int:
@@ -44,11 +40,7 @@ def ram_luts(depth: int, width: int) -> int:
 
 def rom_luts(depth: int, width: int) -> int:
     """LUTs of a ROM: a LUT6 holds 64 words of one bit, or 32 words of two."""
-    return (
-        0
-        if depth == 1
-        else math.ceil(width / (2 if depth <= 32 else 1)) * math.ceil(depth / 64)
-    )
+    return 0 if depth == 1 else math.ceil(width / (2 if depth <= 32 else 1)) * math.ceil(depth / 64)
 
 
 def mux_luts(ways: int, width: int) -> int:

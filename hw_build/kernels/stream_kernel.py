@@ -29,9 +29,7 @@ def divisors(value: int) -> list[int]:
     return [d for d in range(1, value + 1) if value % d == 0]
 
 
-def check_divides(
-    node_name: str, attribute: str, value: int, whole_name: str, whole: int
-) -> None:
+def check_divides(node_name: str, attribute: str, value: int, whole_name: str, whole: int) -> None:
     """Raise ``ConfigError`` unless ``value`` divides ``whole``."""
     if value < 1 or whole % value:
         choices = ", ".join(str(d) for d in divisors(whole))
@@ -40,18 +38,12 @@ def check_divides(
         )
 
 
-def check_constant(
-    node_name: str, name: str, values: np.ndarray, datatype: BaseDataType
-) -> None:
+def check_constant(node_name: str, name: str, values: np.ndarray, datatype: BaseDataType) -> None:
     """Raise ``ConfigError`` unless every one of ``values`` is an integer that ``datatype`` holds."""
     as_int = np.rint(values)
     if not np.array_equal(as_int, values):
-        raise ConfigError(
-            f"{node_name}: {name} must be integers, found {values[as_int != values].flat[0]}"
-        )
-    if values.size and not (
-        datatype.allowed(float(values.min())) and datatype.allowed(float(values.max()))
-    ):
+        raise ConfigError(f"{node_name}: {name} must be integers, found {values[as_int != values].flat[0]}")
+    if values.size and not (datatype.allowed(float(values.min())) and datatype.allowed(float(values.max()))):
         raise ConfigError(
             f"{node_name}: {name} spans {int(values.min())} to {int(values.max())}, which {datatype.name} cannot hold; "
             "choose a wider data type"
@@ -123,11 +115,7 @@ class StreamKernel(HWCustomOp):
         return (1, *self.image_dim, self.output_channels())
 
     def _folded(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (
-            *shape[:-1],
-            shape[-1] // self.pe,
-            self.pe,
-        )  # (1, H, W, C) -> (1, H, W, C/PE, PE)
+        return (*shape[:-1], shape[-1] // self.pe, self.pe)  # (1, H, W, C) -> (1, H, W, C/PE, PE)
 
     def get_folded_input_shape(self, ind: int = 0) -> tuple[int, ...]:
         """(1, H, W, C/PE, PE)."""
@@ -139,11 +127,7 @@ class StreamKernel(HWCustomOp):
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of one input beat; 0 for a constant."""
-        return (
-            self.pe * self.get_input_datatype(ind).bitwidth()
-            if ind in self.stream_inputs()
-            else 0
-        )
+        return self.pe * self.get_input_datatype(ind).bitwidth() if ind in self.stream_inputs() else 0
 
     def get_outstream_width(self, ind: int = 0) -> int:
         """Bits of one output beat."""
@@ -152,8 +136,7 @@ class StreamKernel(HWCustomOp):
     def get_exp_cycles(self) -> int:
         """Cycles of a frame in the steady state: one per beat on the busiest port."""
         return max(
-            int(np.prod(self.get_folded_input_shape(0)[:-1])),
-            int(np.prod(self.get_folded_output_shape(0)[:-1])),
+            int(np.prod(self.get_folded_input_shape(0)[:-1])), int(np.prod(self.get_folded_output_shape(0)[:-1]))
         )
 
     # ---- qonnx and FINN conventions -------------------------------------------------------------------------------
@@ -165,9 +148,7 @@ class StreamKernel(HWCustomOp):
 
     def infer_node_datatype(self, model) -> None:
         """Take the input type from the graph, annotate the outputs."""
-        self.set_nodeattr(
-            "inputDataType", model.get_tensor_datatype(self.onnx_node.input[0]).name
-        )
+        self.set_nodeattr("inputDataType", model.get_tensor_datatype(self.onnx_node.input[0]).name)
         for ind, output in enumerate(self.onnx_node.output):
             model.set_tensor_datatype(output, self.get_output_datatype(ind))
 
@@ -175,17 +156,9 @@ class StreamKernel(HWCustomOp):
         """Raise ``ConfigError`` when an attribute cannot be built."""
         height, width = self.image_dim
         if height < 1 or width < 1:
-            raise ConfigError(
-                f"{self.onnx_node.name}: ImgDim={[height, width]} must be at least 1 x 1"
-            )
+            raise ConfigError(f"{self.onnx_node.name}: ImgDim={[height, width]} must be at least 1 x 1")
         for ind in self.stream_inputs():
-            check_divides(
-                self.onnx_node.name,
-                "PE",
-                self.pe,
-                "NumChannels",
-                self.input_channels(ind),
-            )
+            check_divides(self.onnx_node.name, "PE", self.pe, "NumChannels", self.input_channels(ind))
 
     def execute_node(self, context, graph) -> None:
         """Run the numpy reference on the tensors in ``context``."""
@@ -238,8 +211,7 @@ class StreamKernel(HWCustomOp):
             clock="ap_clk",
             reset_n="ap_rst_n",
             inputs=inputs or (self.stream_port("s_axis", self.get_input_datatype(0)),),
-            outputs=outputs
-            or (self.stream_port("m_axis", self.get_output_datatype(0)),),
+            outputs=outputs or (self.stream_port("m_axis", self.get_output_datatype(0)),),
             files=rtl_files(*files) + generated,
             parameters={name: str(value) for name, value in parameters.items()},
         )

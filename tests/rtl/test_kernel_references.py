@@ -14,11 +14,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from hw_build.errors import ConfigError
 from hw_build.kernels import DOMAIN
 from hw_build.kernels.bilinear import bilinear_reference
-from hw_build.kernels.depthwise import (
-    depthwise_accumulate,
-    depthwise_reference,
-    multi_threshold,
-)
+from hw_build.kernels.depthwise import depthwise_accumulate, depthwise_reference, multi_threshold
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.maxpool import maxpool_reference
 
@@ -32,32 +28,20 @@ def nhwc(x: torch.Tensor) -> np.ndarray:
 
 
 def single_node_model(
-    op_type: str,
-    shapes: list[tuple],
-    types: list[str],
-    constants: dict,
-    num_outputs=1,
-    **attributes,
+    op_type: str, shapes: list[tuple], types: list[str], constants: dict, num_outputs=1, **attributes
 ):
     """A graph of one kernel; ``shapes``/``types`` of its streams, ``constants`` by input position."""
     names = [f"in{i}" for i in range(len(shapes) + len(constants))]
     outputs = [f"out{i}" for i in range(num_outputs)]
-    node = helper.make_node(
-        op_type, names, outputs, domain=DOMAIN, name=f"{op_type}_0", **attributes
-    )
+    node = helper.make_node(op_type, names, outputs, domain=DOMAIN, name=f"{op_type}_0", **attributes)
     streams = [i for i in range(len(names)) if i not in constants]
     graph = helper.make_graph(
         [node],
         "one_kernel",
-        [
-            helper.make_tensor_value_info(names[i], TensorProto.FLOAT, s)
-            for i, s in zip(streams, shapes, strict=True)
-        ],
+        [helper.make_tensor_value_info(names[i], TensorProto.FLOAT, s) for i, s in zip(streams, shapes, strict=True)],
         [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs],
     )
-    model = ModelWrapper(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    )
+    model = ModelWrapper(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]))
     for i, t in zip(streams, types, strict=True):
         model.set_tensor_datatype(names[i], DataType[t])
     for i, value in constants.items():
@@ -65,18 +49,13 @@ def single_node_model(
     return model.transform(InferShapes()).transform(InferDataTypes())
 
 
-@pytest.mark.parametrize(
-    "kernel,height,width", [(3, 5, 8), (5, 4, 3), (7, 6, 6), (9, 2, 11), (1, 3, 3)]
-)
+@pytest.mark.parametrize("kernel,height,width", [(3, 5, 8), (5, 4, 3), (7, 6, 6), (9, 2, 11), (1, 3, 3)])
 def test_depthwise_matches_torch(kernel, height, width):
     rng = np.random.default_rng(kernel)
     x = rng.integers(0, 16, (2, height, width, 10))
     weights = rng.integers(-7, 8, (10, kernel, kernel))
     expected = torch.nn.functional.conv2d(
-        nchw(x),
-        torch.from_numpy(weights[:, None].astype(np.float64)),
-        padding=kernel // 2,
-        groups=10,
+        nchw(x), torch.from_numpy(weights[:, None].astype(np.float64)), padding=kernel // 2, groups=10
     )
     acc = depthwise_accumulate(x, weights)
     np.testing.assert_array_equal(acc, nhwc(expected))
@@ -89,28 +68,19 @@ def test_depthwise_matches_torch(kernel, height, width):
 
 
 def test_multi_threshold_counts_ties():
-    np.testing.assert_array_equal(
-        multi_threshold(np.array([[3], [4], [5]]), np.array([[4, 4, 9]])),
-        [[0], [2], [2]],
-    )
+    np.testing.assert_array_equal(multi_threshold(np.array([[3], [4], [5]]), np.array([[4, 4, 9]])), [[0], [2], [2]])
 
 
 @pytest.mark.parametrize("height,width", [(1, 1), (1, 6), (5, 1), (4, 7)])
 def test_bilinear_is_16_times_torch(height, width):
-    x = np.random.default_rng(height * 8 + width).integers(
-        -128, 128, (2, height, width, 3)
-    )
-    expected = torch.nn.functional.interpolate(
-        nchw(x), scale_factor=2, mode="bilinear", align_corners=False
-    )
+    x = np.random.default_rng(height * 8 + width).integers(-128, 128, (2, height, width, 3))
+    expected = torch.nn.functional.interpolate(nchw(x), scale_factor=2, mode="bilinear", align_corners=False)
     np.testing.assert_array_equal(bilinear_reference(x), nhwc(expected) * 16)
 
 
 def test_maxpool_matches_torch():
     x = np.random.default_rng(2).integers(-8, 8, (2, 6, 10, 5))
-    np.testing.assert_array_equal(
-        maxpool_reference(x), nhwc(torch.nn.functional.max_pool2d(nchw(x), 2))
-    )
+    np.testing.assert_array_equal(maxpool_reference(x), nhwc(torch.nn.functional.max_pool2d(nchw(x), 2)))
 
 
 def test_every_kernel_executes_in_a_graph():
@@ -119,65 +89,31 @@ def test_every_kernel_executes_in_a_graph():
     common = {"ImgDim": [4, 6], "NumChannels": 4, "PE": 2, "inputDataType": "UINT4"}
     cases = [
         ("StreamFork_rtl", 2, 1, {}, {"NumOutputs": 2}, (4, 6, 4), "UINT4"),
-        (
-            "StreamAdd_rtl",
-            1,
-            2,
-            {},
-            {"inputDataType2": "UINT4", "outputDataType": "UINT5"},
-            (4, 6, 4),
-            "UINT5",
-        ),
+        ("StreamAdd_rtl", 1, 2, {}, {"inputDataType2": "UINT4", "outputDataType": "UINT5"}, (4, 6, 4), "UINT5"),
         ("MaxPool2x2_rtl", 1, 1, {}, {}, (2, 3, 4), "UINT4"),
         ("BilinearUpsample2x_rtl", 1, 1, {}, {}, (8, 12, 4), "UINT8"),
-        (
-            "ChannelBias_rtl",
-            1,
-            1,
-            {1: [1, -2, 3, -4]},
-            {"outputDataType": "INT6"},
-            (4, 6, 4),
-            "INT6",
-        ),
+        ("ChannelBias_rtl", 1, 1, {1: [1, -2, 3, -4]}, {"outputDataType": "INT6"}, (4, 6, 4), "INT6"),
         ("StreamConcat_rtl", 1, 2, {}, {"NumChannels": [4, 4]}, (4, 6, 8), "UINT4"),
         (
             "DepthwiseConv_rtl",
             1,
             1,
-            {
-                1: rng.integers(-7, 8, (4, 3, 3)),
-                2: np.sort(rng.integers(-99, 99, (4, 15))),
-                3: [np.arange(1, 31, 2)],
-            },
-            {
-                "KernelDim": 3,
-                "SIMD": 3,
-                "Residual": 1,
-                "weightDataType": "INT4",
-                "outputDataType": "UINT4",
-            },
+            {1: rng.integers(-7, 8, (4, 3, 3)), 2: np.sort(rng.integers(-99, 99, (4, 15))), 3: [np.arange(1, 31, 2)]},
+            {"KernelDim": 3, "SIMD": 3, "Residual": 1, "weightDataType": "INT4", "outputDataType": "UINT4"},
             (4, 6, 4),
             "UINT4",
         ),
     ]
     for op_type, outputs, streams, constants, attributes, shape, out_type in cases:
         model = single_node_model(
-            op_type,
-            [(1, 4, 6, 4)] * streams,
-            ["UINT4"] * streams,
-            constants,
-            outputs,
-            **{**common, **attributes},
+            op_type, [(1, 4, 6, 4)] * streams, ["UINT4"] * streams, constants, outputs, **{**common, **attributes}
         )
         op = getCustomOp(model.graph.node[0])
         op.verify_node()
         result = execute_onnx(model, {i.name: x for i in model.graph.input})
         assert len(result) == outputs
         for name, value in result.items():
-            assert value.shape == (1, *shape) and model.get_tensor_shape(name) == [
-                1,
-                *shape,
-            ], op_type
+            assert value.shape == (1, *shape) and model.get_tensor_shape(name) == [1, *shape], op_type
             assert model.get_tensor_datatype(name).name == out_type
         estimate = op.node_res_estimation("xc7z020clg400-1")
         assert estimate["LUT"] > 0 and estimate["DSP"] == 0
@@ -187,63 +123,25 @@ def test_every_kernel_executes_in_a_graph():
 @pytest.mark.parametrize(
     "attributes,constants,message",
     [
-        (
-            {"PE": 3},
-            {},
-            r"DepthwiseConv_rtl_0: PE=3 does not divide NumChannels=4; choose one of 1, 2, 4",
-        ),
-        (
-            {"SIMD": 2},
-            {},
-            r"SIMD=2 does not divide KernelDim\^2=9; choose one of 1, 3, 9",
-        ),
+        ({"PE": 3}, {}, r"DepthwiseConv_rtl_0: PE=3 does not divide NumChannels=4; choose one of 1, 2, 4"),
+        ({"SIMD": 2}, {}, r"SIMD=2 does not divide KernelDim\^2=9; choose one of 1, 3, 9"),
         ({"KernelDim": 4, "SIMD": 4}, {}, r"KernelDim=4 must be odd"),
         ({"ImgDim": [0, 6]}, {}, r"ImgDim=\[0, 6\] must be at least 1 x 1"),
-        (
-            {"inputDataType": "INT4"},
-            {},
-            r"inputDataType=INT4 is signed; .* put a ReLU quantizer before it",
-        ),
-        (
-            {"outputDataType": "UINT3"},
-            {},
-            r"15 thresholds count past outputDataType=UINT3; widen it",
-        ),
+        ({"inputDataType": "INT4"}, {}, r"inputDataType=INT4 is signed; .* put a ReLU quantizer before it"),
+        ({"outputDataType": "UINT3"}, {}, r"15 thresholds count past outputDataType=UINT3; widen it"),
         ({"accDataType": "INT6"}, {}, r"which accDataType=INT6 cannot hold"),
         ({"Residual": 1}, {}, r"3 inputs where Residual=1 needs 4"),
-        (
-            {},
-            {1: np.full((4, 3, 3), 9)},
-            r"weights spans 9 to 9, which INT4 cannot hold",
-        ),
-        (
-            {},
-            {1: np.ones((4, 5, 5))},
-            r"weights have shape \(4, 5, 5\), expected \(C, K, K\)",
-        ),
-        (
-            {},
-            {2: np.ones((3, 15))},
-            r"thresholds have shape \(3, 15\), expected \(4, n\)",
-        ),
+        ({}, {1: np.full((4, 3, 3), 9)}, r"weights spans 9 to 9, which INT4 cannot hold"),
+        ({}, {1: np.ones((4, 5, 5))}, r"weights have shape \(4, 5, 5\), expected \(C, K, K\)"),
+        ({}, {2: np.ones((3, 15))}, r"thresholds have shape \(3, 15\), expected \(4, n\)"),
     ],
 )
 def test_depthwise_refuses(attributes, constants, message):
     merged = {1: np.ones((4, 3, 3)), 2: np.ones((4, 15))} | constants
-    base = {
-        "ImgDim": [4, 6],
-        "NumChannels": 4,
-        "KernelDim": 3,
-        "weightDataType": "INT4",
-        "outputDataType": "UINT4",
-    }
+    base = {"ImgDim": [4, 6], "NumChannels": 4, "KernelDim": 3, "weightDataType": "INT4", "outputDataType": "UINT4"}
     input_type = attributes.get("inputDataType", "UINT4")
     model = single_node_model(
-        "DepthwiseConv_rtl",
-        [(1, 4, 6, 4)],
-        [input_type],
-        merged,
-        **{**base, "inputDataType": input_type, **attributes},
+        "DepthwiseConv_rtl", [(1, 4, 6, 4)], [input_type], merged, **{**base, "inputDataType": input_type, **attributes}
     )
     with pytest.raises(ConfigError, match=message):
         getCustomOp(model.graph.node[0]).rtl_instance(model)
@@ -252,20 +150,8 @@ def test_depthwise_refuses(attributes, constants, message):
 @pytest.mark.parametrize(
     "op_type,attributes,constants,streams,message",
     [
-        (
-            "MaxPool2x2_rtl",
-            {"ImgDim": [5, 6]},
-            {},
-            1,
-            r"ImgDim=\[5, 6\] must be even for a 2x2 max-pool",
-        ),
-        (
-            "StreamFork_rtl",
-            {"NumOutputs": 5},
-            {},
-            1,
-            r"NumOutputs=5 with 1 outputs; .* from 2 to 4",
-        ),
+        ("MaxPool2x2_rtl", {"ImgDim": [5, 6]}, {}, 1, r"ImgDim=\[5, 6\] must be even for a 2x2 max-pool"),
+        ("StreamFork_rtl", {"NumOutputs": 5}, {}, 1, r"NumOutputs=5 with 1 outputs; .* from 2 to 4"),
         (
             "StreamAdd_rtl",
             {"inputDataType2": "UINT4", "outputDataType": "UINT4"},
@@ -273,66 +159,28 @@ def test_depthwise_refuses(attributes, constants, message):
             2,
             r"UINT4 \+ UINT4 spans 0 to 30, which outputDataType=UINT4 cannot hold",
         ),
-        (
-            "ChannelBias_rtl",
-            {"outputDataType": "UINT4"},
-            {1: [1, 2, 3, 4]},
-            1,
-            r"spans 1 to 19, .* cannot hold",
-        ),
-        (
-            "ChannelBias_rtl",
-            {"outputDataType": "INT6"},
-            {1: [1, 2]},
-            1,
-            r"bias has shape \(2,\), expected \(4,\)",
-        ),
-        (
-            "StreamConcat_rtl",
-            {"NumChannels": [4, 3], "PE": 2},
-            {},
-            2,
-            r"PE=2 does not divide NumChannels=3",
-        ),
-        (
-            "StreamConcat_rtl",
-            {"NumChannels": [4, 3, 2]},
-            {},
-            2,
-            r"must be \[C0, C1\]; chain concatenations",
-        ),
+        ("ChannelBias_rtl", {"outputDataType": "UINT4"}, {1: [1, 2, 3, 4]}, 1, r"spans 1 to 19, .* cannot hold"),
+        ("ChannelBias_rtl", {"outputDataType": "INT6"}, {1: [1, 2]}, 1, r"bias has shape \(2,\), expected \(4,\)"),
+        ("StreamConcat_rtl", {"NumChannels": [4, 3], "PE": 2}, {}, 2, r"PE=2 does not divide NumChannels=3"),
+        ("StreamConcat_rtl", {"NumChannels": [4, 3, 2]}, {}, 2, r"must be \[C0, C1\]; chain concatenations"),
     ],
 )
 def test_kernels_refuse(op_type, attributes, constants, streams, message):
     base = {"ImgDim": [4, 6], "NumChannels": 4, "inputDataType": "UINT4"}
     model = single_node_model(
-        op_type,
-        [(1, 4, 6, 4)] * streams,
-        ["UINT4"] * streams,
-        constants,
-        **{**base, **attributes},
+        op_type, [(1, 4, 6, 4)] * streams, ["UINT4"] * streams, constants, **{**base, **attributes}
     )
     with pytest.raises(ConfigError, match=message):
         getCustomOp(model.graph.node[0]).rtl_instance(model)
 
 
 def test_missing_constant_and_wrong_shape_are_named():
-    attributes = {
-        "ImgDim": [4, 6],
-        "NumChannels": 4,
-        "inputDataType": "UINT4",
-        "outputDataType": "INT6",
-    }
-    model = single_node_model(
-        "ChannelBias_rtl", [(1, 4, 6, 4), (4,)], ["UINT4", "INT4"], {}, **attributes
-    )
+    attributes = {"ImgDim": [4, 6], "NumChannels": 4, "inputDataType": "UINT4", "outputDataType": "INT6"}
+    model = single_node_model("ChannelBias_rtl", [(1, 4, 6, 4), (4,)], ["UINT4", "INT4"], {}, **attributes)
     op = getCustomOp(model.graph.node[0])
     with pytest.raises(ConfigError, match=r"input 1 \('in1'\) has no initializer"):
         op.rtl_instance(model)
-    with pytest.raises(
-        ConfigError,
-        match=r"input 0 has shape \(1, 4, 5, 4\), its attributes say \(1, 4, 6, 4\)",
-    ):
+    with pytest.raises(ConfigError, match=r"input 0 has shape \(1, 4, 5, 4\), its attributes say \(1, 4, 6, 4\)"):
         op.execute_node({"in0": np.zeros((1, 4, 5, 4)), "in1": np.zeros(4)}, None)
 
 
