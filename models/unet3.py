@@ -32,7 +32,8 @@ class UNet3Config:
 
 def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        conv_norm_act(in_channels, out_channels, 3, bias=False), conv_norm_act(out_channels, out_channels, 3, bias=False)
+        conv_norm_act(in_channels, out_channels, 3, bias=False),
+        conv_norm_act(out_channels, out_channels, 3, bias=False),
     )
 
 

@@ -1,7 +1,7 @@
 """Checkpoints: one file of tensors and plain values, written under its final name only when complete.
 
-Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else the quantization configuration as a dict),
-``size``, ``normalisation`` ("code/256"), ``state`` (network), and while training ``optimiser``, ``epoch``, ``run``.
+Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else the quantization as a dict), ``size``,
+``normalisation`` ("code/256"), ``state`` (network), and while training ``optimiser``, ``epoch``, ``run``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def load(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"checkpoint '{path}' is truncated or not a checkpoint ({reason}); fetch it again") from None
+        raise CheckpointError(
+            f"checkpoint '{path}' is truncated or not a checkpoint ({reason}); fetch it again"
+        ) from None
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
         raise CheckpointError(f"'{path}' is not an edgeseg checkpoint of format {FORMAT}; train or export it again")
     return checkpoint

@@ -1,0 +1,75 @@
+"""``python -m quant train|evaluate|export|bench``: see ``--help`` of each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from quant.errors import EdgesegError
+
+_INTERRUPTED = 130
+
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("train", help="train a float network or, with --quant, its quantized twin")
+    parser.add_argument("--model", required=True, help="registered network (python -m models list)")
+    parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file; without it the float network is trained")
+    parser.add_argument("--data", required=True, help="folder with images/ masks/ train.txt val.txt, or released BUSI")
+    parser.add_argument("--out", type=Path, required=True, help="folder for last.pt, best.pt and log.csv")
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--weight-decay", type=float, default=1e-4)
+    parser.add_argument("--schedule", choices=("constant", "cosine"), default="constant")
+    parser.add_argument("--size", type=int, default=256, help="height and width in pixels")
+    parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
+    parser.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from quant.config import QuantConfig
+    from quant.train import TrainConfig, train
+
+    config = TrainConfig(
+        model=arguments.model,
+        data=arguments.data,
+        epochs=arguments.epochs,
+        batch=arguments.batch,
+        lr=arguments.lr,
+        weight_decay=arguments.weight_decay,
+        schedule=arguments.schedule,
+        size=arguments.size,
+        seed=arguments.seed,
+        device=arguments.device,
+    )
+    quant = QuantConfig.read(arguments.quant) if arguments.quant else None
+    scores = train(config, quant, arguments.out, init_from=arguments.init_from, resume=arguments.resume)
+    print(json.dumps({"checkpoint": str(arguments.out / "best.pt"), **scores}))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except EdgesegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.strerror}: '{error.filename}'; free space or choose another --out", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; go on with the same command and --resume", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""Logits and masks of a network over a whole split, batch by batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from quant.data import Samples, to_input
+
+
+def predict_logits(network: nn.Module, codes: torch.Tensor, batch: int, device: str = "cpu") -> torch.Tensor:
+    """Codes (N, 3, H, W) uint8 -> logits (N, classes, H, W) on the CPU, with the network in evaluation mode."""
+    network.eval()
+    logits = []
+    with torch.no_grad():
+        for part in codes.split(batch):
+            x = to_input(part.to(device)).contiguous(memory_format=torch.channels_last)
+            logits.append(network(x).cpu())
+    return torch.cat(logits)
+
+
+def predict_masks(network: nn.Module, samples: Samples, batch: int, device: str = "cpu") -> np.ndarray:
+    """(N, H, W) bool: logit > 0, and nothing else."""
+    return (predict_logits(network, samples.codes, batch, device)[:, 0] > 0).numpy()

@@ -1,0 +1,98 @@
+"""Moves BN shifts so that no activation threshold lies near an integer accumulator.
+
+With integer inputs and weights a convolution's accumulator is an integer ``a``; BN and quantizer give code >= k exactly
+where ``a`` has reached the real threshold T_k (is above it, or below it where the BN's factor is negative). Only where
+T_k lies close to an integer can float32 rounding decide a code, differently in each implementation. The n thresholds of
+a channel leave a gap of at least 1/n somewhere in their fractional parts, so that a shift of at most half an
+accumulator step puts each of them at least 1/(2n) from every integer: then all implementations agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from quant.twin import ConvSite, Twin, quantizer_of
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Smallest distance of a channel's threshold from an integer accumulator, of all channels of ``conv``."""
+
+    conv: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class _Affine:
+    """Thresholds of a convolution's channels on its integer accumulator, and what moves them."""
+
+    norm: nn.BatchNorm2d
+    thresholds: torch.Tensor  # (O, n) float64, in accumulator steps
+    reachable: torch.Tensor  # (O, n) bool: whether an accumulator can get there
+    shift_per_step: torch.Tensor  # (O,) what the BN's bias must gain to move the thresholds by minus one step
+
+
+def threshold_margins(twin: Twin, sites: list[ConvSite]) -> list[Margin]:
+    """Margin of each convolution with a BN."""
+    return [Margin(site.conv, float(_distances(_affine(twin, site)).min())) for site in sites if site.norm is not None]
+
+
+def settle_thresholds(twin: Twin, sites: list[ConvSite]) -> int:
+    """Shifts every BN by at most half an accumulator step, to the largest margin; returns how many channels moved."""
+    moved = 0
+    for site in sites:
+        if site.norm is None:
+            continue
+        affine = _affine(twin, site)
+        count = affine.thresholds.shape[1]
+        for channel in torch.nonzero(_distances(affine) < 0.5 / count).flatten().tolist():
+            step = _step_to_largest_gap(affine.thresholds[channel][affine.reachable[channel]])
+            with torch.no_grad():
+                affine.norm.bias[channel] -= (step * affine.shift_per_step[channel]).to(torch.float32)
+            moved += 1
+    return moved
+
+
+def _affine(twin: Twin, site: ConvSite) -> _Affine:
+    conv, norm = twin.network.get_submodule(site.conv), twin.network.get_submodule(site.norm)
+    proxy = quantizer_of(twin, site.activation).act_quant
+    bits = int(proxy.bit_width().item())
+    weight = conv.quant_weight()
+    step = (
+        weight.scale.double() * quantizer_of(twin, site.source).act_quant.scale().double()
+    )  # one accumulator step in real units
+    factor = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)  # (O,)
+    out_scale = proxy.scale().double()
+    first = -(2 ** (bits - 1)) + 1 if proxy.is_signed else 1
+    codes = torch.arange(first, first + 2**bits - 1, dtype=torch.float64)
+    real = ((codes - 0.5) * out_scale - norm.bias.double()[:, None]) / factor[:, None] + norm.running_mean.double()[
+        :, None
+    ]
+    reach = (weight.value.double() / weight.scale.double()).abs().flatten(1).sum(1) * 255  # (O,)
+    thresholds = real / step
+    return _Affine(
+        norm=norm,
+        thresholds=thresholds.detach(),
+        reachable=(thresholds.abs() <= reach[:, None]).detach(),
+        shift_per_step=(factor * step).detach(),
+    )
+
+
+def _distances(affine: _Affine) -> torch.Tensor:
+    """(O,) smallest distance of a reachable threshold from an integer; 0.5 where none is reachable."""
+    distance = (affine.thresholds - torch.round(affine.thresholds)).abs()
+    return torch.where(affine.reachable, distance, torch.full_like(distance, 0.5)).amin(1)
+
+
+def _step_to_largest_gap(thresholds: torch.Tensor) -> float:
+    """Move, in accumulator steps and at most half of one, that puts the integers in the largest gap between the
+    fractional parts of ``thresholds``."""
+    fractions = torch.sort(thresholds - torch.floor(thresholds)).values
+    following = torch.cat([fractions[1:], fractions[:1] + 1.0])
+    widest = int(torch.argmax(following - fractions))
+    middle = float(fractions[widest] + following[widest]) / 2
+    step = -(middle % 1.0)
+    return step + 1.0 if step < -0.5 else step

@@ -1,0 +1,212 @@
+"""Training of a float network or its quantized twin: 0.5 BCE + Dice, Adam, flips and quarter turns.
+
+Defaults are the paper's (Carvalho & Vestias 2025): 256x256, Adam at 1e-3, weight decay 1e-4, batch 8, 300 epochs.
+Each epoch draws from a generator seeded by (seed, epoch), and ``last.pt`` holds everything else, so a run that is
+broken off and resumed ends with the weights of the unbroken run.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+from torch.nn import functional
+
+from quant import checkpoint as checkpoints
+from quant.config import QuantConfig
+from quant.data import Samples, augmented_batches, load_samples, to_input
+from quant.errors import CheckpointError, ConfigError
+from quant.metrics import score_masks
+from quant.networks import assemble, calibrate, from_checkpoint, settle, start_from
+from quant.predict import predict_masks
+
+_GRADIENT_NORM_LIMIT = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run; ``size`` in pixels, ``lr`` per step of Adam."""
+
+    model: str
+    data: str
+    epochs: int = 300
+    batch: int = 8
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    schedule: str = "constant"
+    size: int = 256
+    seed: int = 1
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for field, value in (("epochs", self.epochs), ("batch", self.batch), ("size", self.size)):
+            if value < 1:
+                raise ConfigError(f"--{field} must be at least 1, got {value}")
+        if self.schedule not in ("constant", "cosine"):
+            raise ConfigError(f"unknown schedule '{self.schedule}'; known: constant, cosine")
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise ConfigError(f"device '{self.device}' is not available here; use --device cpu")
+
+    def learning_rate(self, epoch: int) -> float:
+        """Learning rate of ``epoch`` (from 0): constant, or a cosine from ``lr`` to a hundredth of it."""
+        if self.schedule == "constant":
+            return self.lr
+        progress = epoch / max(1, self.epochs - 1)
+        return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """0.5 BCE + Dice, the Dice term per image with smoothing 1e-5. (B, 1, H, W) logits and 0/1 masks -> scalar."""
+    bce = functional.binary_cross_entropy_with_logits(logits, masks)
+    probability, truth = torch.sigmoid(logits).flatten(1), masks.flatten(1)  # (B, 1, H, W) -> (B, H*W)
+    overlap = (probability * truth).sum(1)
+    dice = (2 * overlap + 1e-5) / (probability.sum(1) + truth.sum(1) + 1e-5)
+    return 0.5 * bce + 1 - dice.mean()
+
+
+def _epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed * 100_003 + epoch)
+
+
+def _train_epoch(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    samples: Samples,
+    config: TrainConfig,
+    epoch: int,
+    on_batch: Callable[[float], None],
+) -> float:
+    """One pass over ``samples``; returns the mean loss."""
+    network.train()
+    for group in optimiser.param_groups:
+        group["lr"] = config.learning_rate(epoch)
+    total, count = 0.0, 0
+    for codes, masks in augmented_batches(samples, config.batch, _epoch_generator(config.seed, epoch)):
+        x = to_input(codes.to(config.device)).contiguous(memory_format=torch.channels_last)
+        loss = segmentation_loss(network(x), masks.to(config.device, torch.float32))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+        optimiser.step()
+        total, count = total + loss.item() * len(codes), count + len(codes)
+        on_batch(total / count)
+    return total / count
+
+
+def train(
+    config: TrainConfig,
+    quant: QuantConfig | None,
+    out_dir: Path,
+    *,
+    init_from: Path | None = None,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Trains and returns the best epoch's validation scores.
+
+    Writes to ``out_dir``: ``last.pt`` after each epoch, ``best.pt`` (highest ``iou_pooled8`` on the split ``val``; of a
+    quantized network with its thresholds settled) and ``log.csv``.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: see their messages.
+    """
+    out_dir = Path(out_dir)
+    size = (config.size, config.size)
+    train_samples, val_samples = load_samples(config.data, "train", size), load_samples(config.data, "val", size)
+    torch.manual_seed(config.seed)
+    run = {**asdict(config), "data": Path(config.data).name, "init_from": init_from.name if init_from else None}
+    first_epoch, best, state = 0, -1.0, None
+    if resume:
+        state = checkpoints.load(out_dir / "last.pt")
+        _require_same_run(state["run"], run, out_dir)
+        network = start_from(config.model, quant, state)
+        first_epoch, best = state["epoch"] + 1, state["best"]
+    else:
+        network = (
+            assemble(config.model, quant)
+            if init_from is None
+            else start_from(config.model, quant, checkpoints.load(init_from))
+        )
+        if quant is not None:
+            calibrate(network, train_samples)
+    network.to(config.device, memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    if state is not None:
+        optimiser.load_state_dict(state["optimiser"])
+
+    scores: dict[str, Any] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        batches = math.ceil(len(train_samples) / config.batch)
+        epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
+        batch_bar = progress.add_task("loss", total=batches)
+        for epoch in range(first_epoch, config.epochs):
+            progress.reset(batch_bar)
+
+            def on_batch(loss: float) -> None:
+                progress.update(batch_bar, advance=1, description=f"loss {loss:.4f}")
+
+            loss = _train_epoch(network, optimiser, train_samples, config, epoch, on_batch)
+            scores = score_masks(
+                predict_masks(network, val_samples, config.batch, config.device), val_samples.masks[:, 0].numpy()
+            )
+            common = {
+                "model": config.model,
+                "quant": quant.as_dict() if quant else None,
+                "size": list(size),
+                "run": run,
+                "epoch": epoch,
+                "scores": scores,
+            }
+            if scores["iou_pooled8"] > best:
+                best = scores["iou_pooled8"]
+                checkpoints.save(out_dir / "best.pt", {**common, "state": _portable_state(network)})
+            checkpoints.save(
+                out_dir / "last.pt",
+                {**common, "best": best, "state": network.state_dict(), "optimiser": optimiser.state_dict()},
+            )
+            _append_log(out_dir / "log.csv", epoch, loss, scores, first=epoch == 0)
+            progress.update(
+                epochs_bar,
+                advance=1,
+                description=f"epoch {epoch + 1}: loss {loss:.4f}, IoU {scores['iou_pooled8']:.4f}, best {best:.4f}",
+            )
+    if quant is not None:
+        _settle_best(out_dir / "best.pt")
+    return checkpoints.load(out_dir / "best.pt")["scores"]
+
+
+def _settle_best(path: Path) -> None:
+    """Moves the best checkpoint's BN shifts off the accumulator grid, so that any arithmetic gives its integers."""
+    best = checkpoints.load(path)
+    network = from_checkpoint(best)
+    settle(network, best["model"])
+    checkpoints.save(path, {**best, "state": _portable_state(network)})
+
+
+def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
+
+
+def _require_same_run(before: dict[str, Any], now: dict[str, Any], out_dir: Path) -> None:
+    for key, value in now.items():
+        if key not in ("device", "init_from") and before.get(key) != value:
+            raise CheckpointError(
+                f"'{out_dir / 'last.pt'}' was trained with {key}={before.get(key)}, not {value};"
+                " resume with the same settings or train into another --out"
+            )
+
+
+def _append_log(path: Path, epoch: int, loss: float, scores: dict[str, Any], *, first: bool) -> None:
+    columns = ("iou_pooled8", "iou", "f1", "precision", "recall", "aac")
+    with path.open("w" if first else "a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if first:
+            writer.writerow(("epoch", "loss", *columns))
+        writer.writerow((epoch, f"{loss:.6f}", *(f"{scores[column]:.6f}" for column in columns)))
