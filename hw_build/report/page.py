@@ -24,7 +24,8 @@ p, figcaption { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .55rem; text-align: left; white-space: nowrap; }
 td.n, th.n { text-align: right; } td.wide { white-space: normal; }
-.scroll { overflow-x: auto; } .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
+.scroll { overflow-x: auto; } .good, .bad { font-weight: 600; }
+.good { color: var(--good); } .bad { color: var(--bad); }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .8rem; margin-top: 1rem; }
 .facts div { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem; }
 .facts b { display: block; font-size: 1.25rem; } .facts span { color: var(--soft); font-size: 13px; }
@@ -84,16 +85,14 @@ def _facts(report: Report) -> str:
         ("GMAC in convolutions", _number(model.get("gmac_conv"))),
         ("IoU of the image", _number(report.image.iou if report.image else None)),
     ]
-    return (
-        '<div class="facts">'
-        + "".join(f"<div><b>{value}</b><span>{name}</span></div>" for name, value in facts)
-        + "</div>"
-    )
+    boxes = (f"<div><b>{value}</b><span>{name}</span></div>" for name, value in facts)
+    return f'<div class="facts">{"".join(boxes)}</div>'
 
 
 def _pictures(pictures: Mapping[str, np.ndarray]) -> str:
     figures = [
-        f'<figure><img alt="{escape(caption)}" src="{png_data_uri(pixels)}"><figcaption>{escape(caption)}</figcaption></figure>'
+        f'<figure><img alt="{escape(caption)}" src="{png_data_uri(pixels)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
         for caption, pixels in pictures.items()
     ]
     return f'<div class="pictures">{"".join(figures)}</div>'

@@ -1,0 +1,133 @@
+"""report.json reads back as written; the page is whole, self-contained HTML that shows what the report says."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from hw_build.errors import BuildError
+from hw_build.report.chart import cycles_chart
+from hw_build.report.data import Image, Node, Report, Totals, Verification, read_report, write_report
+from hw_build.report.page import render_page
+from hw_build.report.pictures import mask_picture, outline, overlay_picture
+
+VOID = {"meta", "img", "br", "link"}
+
+
+@pytest.fixture
+def report():
+    node = {"shape_in": [1, 8, 8, 3], "shape_out": [1, 8, 8, 4], "bits": 4, "pe": 2, "simd": None}
+    return Report(
+        board="pynq-z2",
+        part="xc7z020clg400-1",
+        model={"name": "tiny <network>", "parameters": 42_373, "gmac_conv": 0.412},
+        totals=Totals.measured(cycles_per_frame=2_000_000, latency_cycles=1_700_000),
+        verification=[
+            Verification(step="convert", exact=True, against="QONNX", seconds=1.5),
+            Verification(
+                step="lower", exact=False, against="convert", seconds=2.0, first_difference="conv3 at (0, 1, 2, 3)"
+            ),
+        ],
+        nodes=[
+            Node(name="conv0", kernel="MVAU_rtl", origin="finn", expected_cycles=1_000, **node),
+            Node(
+                name="dw0",
+                kernel="DepthwiseConv_rtl",
+                origin="edgeseg",
+                expected_cycles=1_900_000,
+                measured_cycles=2_000_000,
+                fifo_depth=64,
+                fifo_high_water=12,
+                **node,
+            ),
+        ],
+        image=Image(name="benign_184", logits=65_536, differing_logits=0, iou=0.8125),
+    )
+
+
+class Checker(HTMLParser):
+    """Collects text and every address, and that tags close in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.addresses = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.addresses += [value for key, value in attrs if key in ("src", "href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def check(page):
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert all(address.startswith("data:image/png;base64,") for address in checker.addresses)
+    assert not re.search(r"@import|url\(", page)
+    return " ".join(" ".join(checker.text).split()), checker.addresses
+
+
+def test_json_reads_back(report, tmp_path):
+    write_report(tmp_path / "report.json", report)
+    table = json.loads((tmp_path / "report.json").read_text())
+    assert table["totals"] == {"cycles_per_frame": 2_000_000, "fps_at_100mhz": 50.0, "latency_cycles": 1_700_000}
+    assert [line["exact"] for line in table["verification"]] == [True, False]
+    assert read_report(tmp_path / "report.json") == report
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_unreadable_report(tmp_path):
+    path = tmp_path / "report.json"
+    with pytest.raises(BuildError, match=r"cannot be read \(No such file or directory\); run the build first"):
+        read_report(path)
+    path.write_text('{"totals": {}}')
+    with pytest.raises(BuildError, match="is not a report of this version"):
+        read_report(path)
+
+
+def test_page_shows_the_report(report):
+    picture = np.zeros((8, 8, 3), np.uint8)
+    text, addresses = check(render_page(report, {"image": picture, "prediction": picture[..., 0]}))
+    assert len(addresses) == 2
+    for expected in (
+        *("tiny <network> on pynq-z2", "NOT exact", "2,000,000", "50", "42,373", "0.412", "0.8125"),
+        *("conv3 at (0, 1, 2, 3)", "DepthwiseConv_rtl", "8×8×4", "65,536 logits", "all equal"),
+    ):
+        assert expected in text
+
+
+def test_page_of_an_exact_build_without_an_image(report):
+    exact = replace(report, verification=report.verification[:1], image=None, totals=Totals())
+    text, addresses = check(render_page(exact, {}))
+    assert "every step exact" in text and "NOT exact" not in text
+    assert addresses == []
+
+
+def test_chart_is_well_formed_and_to_scale(report):
+    chart = ElementTree.fromstring(cycles_chart(report.nodes, 2_000_000))
+    widths = {bar.get("class"): float(bar.get("width")) for bar in chart.iter("rect")}
+    assert widths["edgeseg"] / widths["finn"] == pytest.approx(1_900, rel=0.1) or widths["finn"] == 0.5
+    assert len(list(chart.iter("line"))) == 2  # one measured mark, one frame line
+
+
+def test_pictures():
+    mask = np.zeros((6, 6), bool)
+    mask[1:5, 1:5] = True
+    ring = outline(mask)
+    assert ring.sum() == 12 and not ring[2:4, 2:4].any()
+    assert set(np.unique(mask_picture(mask))) == {0, 255}
+    codes = np.full((6, 6, 3), 100, np.uint8)
+    overlay = overlay_picture(codes, mask, None)
+    assert np.array_equal(overlay[0, 0], [100, 100, 100])
+    assert not np.array_equal(overlay[2, 2], [100, 100, 100])
+    assert outline(np.ones((3, 3), bool)).sum() == 8

@@ -1,0 +1,95 @@
+"""What the reader of an export folder refuses. The model here is any file: only its hash is read."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from hw_build.errors import BuildError
+from hw_build.export import read_export
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model.qonnx").write_bytes(b"graph")
+    (tmp_path / "manifest.json").write_text(json.dumps({"model": "tiny"}))
+    write_golden(tmp_path)
+    return tmp_path
+
+
+def write_golden(folder, **changes):
+    arrays = {
+        "codes": np.zeros((2, 4, 6, 3), np.uint8),
+        "logits": np.zeros((2, 4, 6, 1), np.int32),
+        "masks": np.zeros((2, 4, 6), np.uint8),
+        "names": np.array(["a", "b"]),
+        "model_sha256": np.array(hashlib.sha256(b"graph").hexdigest()),
+    }
+    arrays.update(changes)
+    np.savez_compressed(folder / "golden.npz", **{key: value for key, value in arrays.items() if value is not None})
+
+
+def test_reads_what_belongs_together(folder):
+    export = read_export(folder)
+    assert export.size == (4, 6)
+    assert export.names == ("a", "b")
+    assert export.manifest == {"model": "tiny"}
+
+
+@pytest.mark.parametrize("name", ["model.qonnx", "golden.npz", "manifest.json"])
+def test_missing_file(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(BuildError, match=f"export '.*' has no {name}; write it with `python -m quant export --out "):
+        read_export(folder)
+
+
+def test_golden_data_of_another_model(folder):
+    (folder / "model.qonnx").write_bytes(b"another graph")
+    with pytest.raises(BuildError, match=r"golden.npz' was made from another model than .* \(the hashes differ\)"):
+        read_export(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 100, -40])
+def test_truncated_golden_file(folder, keep):
+    content = (folder / "golden.npz").read_bytes()
+    (folder / "golden.npz").write_bytes(content[:keep])
+    with pytest.raises(BuildError, match=r"golden file '.*' is corrupt or not one \(.*\); export again"):
+        read_export(folder)
+
+
+def test_golden_file_with_a_flipped_byte(folder):
+    rng = np.random.default_rng(3)
+    write_golden(folder, codes=rng.integers(0, 256, (2, 4, 6, 3), dtype=np.uint8))
+    content = bytearray((folder / "golden.npz").read_bytes())
+    content[120] ^= 0xFF
+    (folder / "golden.npz").write_bytes(content)
+    with pytest.raises(BuildError, match="is corrupt or not one"):
+        read_export(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"logits": np.zeros((2, 4, 6, 1), np.float32)},
+        {"logits": np.zeros((2, 4, 5, 1), np.int32)},
+        {"codes": np.zeros((2, 3, 4, 6), np.uint8)},
+        {"names": np.array(["a"])},
+    ],
+)
+def test_golden_arrays_of_the_wrong_kind(folder, changes):
+    write_golden(folder, **changes)
+    with pytest.raises(BuildError, match=r"must hold codes uint8 \(N, H, W, 3\), logits int32 .*, got codes"):
+        read_export(folder)
+
+
+def test_golden_file_without_logits(folder):
+    write_golden(folder, logits=None)
+    with pytest.raises(BuildError, match="is corrupt or not one .*logits"):
+        read_export(folder)
+
+
+def test_manifest_that_is_not_json(folder):
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(BuildError, match=r"manifest '.*' is not JSON"):
+        read_export(folder)
