@@ -128,12 +128,9 @@ def train(
         network = start_from(config.model, quant, state)
         first_epoch, best = state["epoch"] + 1, state["best"]
     else:
-        network = (
-            assemble(config.model, quant)
-            if init_from is None
-            else start_from(config.model, quant, checkpoints.load(init_from))
-        )
-        if quant is not None:
+        start = None if init_from is None else checkpoints.load(init_from)
+        network = assemble(config.model, quant) if start is None else start_from(config.model, quant, start)
+        if quant is not None and (start is None or start["quant"] is None):
             calibrate(network, train_samples)
     network.to(config.device, memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
