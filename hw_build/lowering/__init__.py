@@ -1,0 +1,53 @@
+"""Lowering: an exported QONNX network to a graph of streaming kernels, in five steps that each stay exact.
+
+    export -convert-> FINN dialect -streamline-> integers, NCHW -lower-> NHWC -hardware-> kernels -specialize-> RTL
+
+``STEPS`` holds (name, function(model) -> model); a function may change the model that it is given. `verify` executes
+the graph before and after a step on input codes and compares every tensor that both have. The last graph has input
+``global_in`` (1, H, W, 3) UINT8, output ``global_out`` (1, H, W, classes) integer logits, and these nodes, each
+stream with one reader:
+
+    finn.custom_op.fpgadataflow.rtl: FMPadding_rtl, ConvolutionInputGenerator_rtl, MVAU_rtl (noActivation=1; weights
+    (MW, MH) with rows ordered (ky, kx, c)), Thresholding_rtl (thresholds (1 or C, n), sorted);
+    hw_build.kernels: DepthwiseConv_rtl, MaxPool2x2_rtl, BilinearUpsample2x_rtl, StreamAdd_rtl, ChannelBias_rtl,
+    StreamConcat_rtl, StreamFork_rtl (attributes in their own files).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_build.lowering.convert import convert
+from hw_build.lowering.execution import execute_codes, execute_context, verify
+from hw_build.lowering.hardware import hardware
+from hw_build.lowering.lower import lower
+from hw_build.lowering.sizes import set_input_size
+from hw_build.lowering.specialize import DEFAULT_PART, specialize
+from hw_build.lowering.streamline import streamline
+
+__all__ = ["STEPS", "Step", "execute_codes", "execute_context", "lowering_steps", "set_input_size", "verify"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One lowering step; ``run`` may edit the model in place and returns the one to go on with."""
+
+    name: str
+    run: Callable[[ModelWrapper], ModelWrapper]
+
+
+def lowering_steps(fpgapart: str = DEFAULT_PART) -> tuple[Step, ...]:
+    """The five steps for a part."""
+    return (
+        Step("convert", convert),
+        Step("streamline", streamline),
+        Step("lower", lower),
+        Step("hardware", hardware),
+        Step("specialize", lambda model: specialize(model, fpgapart)),
+    )
+
+
+STEPS = lowering_steps()

@@ -1,0 +1,151 @@
+"""What an exported network may contain, and the sentence for each thing that it may not.
+
+`refusal` looks at one node and its surroundings; the steps raise the same sentences through `reject`, and
+`hw_build.check` lists them for every node.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import NodeProto
+
+from hw_build.errors import LoweringError
+from hw_build.lowering.graph import GraphEditor, attribute, label
+
+SUPPORTED = (
+    "Conv (dense, depthwise, pointwise; stride 1), BatchNormalization, Relu, Quant, MaxPool 2x2, "
+    "Resize bilinear x2, Add, Concat, Mul/Add/Sub/Div by a constant"
+)
+AFFINE = ("Mul", "Add", "Sub", "Div")
+QUANT = ("Quant", "IntQuant")
+LAYERS = ("Conv", "BatchNormalization", "Relu", "MaxPool", "Resize", "Concat", "Identity", "Constant")
+SUPPORTED_OPERATORS = frozenset((*LAYERS, *QUANT, *AFFINE))
+NOT_MONOTONIC = frozenset(["HardSwish", "Gelu", "Erf", "Mish", "Elu", "Celu", "Swish"])
+ROUNDINGS = ("ROUND", "HALF_EVEN", "HALF_UP")
+
+
+def reject(node: NodeProto, why: str) -> LoweringError:
+    """The error for ``node``; it carries the node's name for `hw_build.check`."""
+    error = LoweringError(f"node {label(node)} ({node.op_type}) {why}")
+    error.node_name = label(node)
+    return error
+
+
+def is_weight_quant(graph: GraphEditor, node: NodeProto) -> bool:
+    """A Quant of a constant: weights or a bias."""
+    return node.op_type in QUANT and not graph.dynamic_inputs(node)
+
+
+def is_depthwise(graph: GraphEditor, conv: NodeProto) -> bool:
+    """One filter per channel, as many outputs as inputs."""
+    channels = graph.shapes[conv.input[0]][1]
+    return 1 < attribute(conv, "group", 1) == channels == graph.shapes[conv.output[0]][1]
+
+
+def kernel_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, int]:
+    """Height and width of the filter, from the weights where the exporter left the attribute out."""
+    weight = conv.input[1]
+    return tuple(graph.shapes[weight] if weight in graph.shapes else graph.constants[weight].shape)[2:]
+
+
+def _refuse_conv(graph: GraphEditor, node: NodeProto) -> str | None:
+    group, strides = attribute(node, "group", 1), attribute(node, "strides", [1, 1])
+    if group != 1 and not is_depthwise(graph, node):
+        return f"is a grouped convolution, group={group}: only group=1 or depthwise with one filter a channel lowers"
+    if list(strides) != [1, 1]:
+        return f"has strides {list(strides)}: only stride 1 lowers, reduce with MaxPool 2x2"
+    if list(attribute(node, "dilations", [1, 1])) != [1, 1]:
+        return f"has dilations {attribute(node, 'dilations')}: only dilation 1 lowers"
+    kernel = kernel_shape(graph, node)
+    pads = list(attribute(node, "pads", [0, 0, 0, 0]))
+    centred = kernel[0] == kernel[1] and kernel[0] % 2 == 1 and pads == [kernel[0] // 2] * 4
+    if is_depthwise(graph, node) and not centred:
+        return (
+            f"is depthwise with kernel {list(kernel)} and pads {pads}: a depthwise kernel is square and odd, "
+            "padded by half its size"
+        )
+    weight = graph.producer(node.input[1])
+    if weight is None or not is_weight_quant(graph, weight):
+        return f"has float weights {node.input[1]}: put a weight quantizer (Quant) before it"
+    return None
+
+
+def _refuse_quant(graph: GraphEditor, node: NodeProto) -> str | None:
+    if any(name not in graph.constants for name in node.input[1:]):
+        return "has a scale, zero point or bit width that is not a constant"
+    scale, zero_point, bits = (graph.constants[name] for name in node.input[1:4])
+    if np.any(zero_point != 0):
+        return f"has zero point {np.ravel(zero_point)[0]:g}: only zero point 0 lowers"
+    rounding = attribute(node, "rounding_mode", "ROUND").upper()
+    if rounding not in ROUNDINGS:
+        return f"rounds by {rounding}: only {', '.join(ROUNDINGS)} lower"
+    if bits.size != 1 or not 2 <= float(bits.item()) <= 8 or float(bits.item()) % 1:
+        return f"has bit width {np.ravel(bits)[0]:g}: an integer from 2 to 8 lowers"
+    if np.any(scale <= 0):
+        return "has a scale that is not positive"
+    if not is_weight_quant(graph, node) and scale.size != 1:
+        return f"quantizes activations with {scale.size} scales: one scale per activation tensor lowers"
+    return None
+
+
+def _refuse_resize(node: NodeProto, graph: GraphEditor) -> str | None:
+    mode, coordinates = (
+        attribute(node, "mode", "nearest"),
+        attribute(node, "coordinate_transformation_mode", "half_pixel"),
+    )
+    before, after = graph.shapes[node.input[0]], graph.shapes[node.output[0]]
+    if mode != "linear" or coordinates not in ("half_pixel", "pytorch_half_pixel"):
+        return f"resizes by {mode}, {coordinates}: only bilinear (linear, half_pixel) lowers"
+    if tuple(after) != (before[0], before[1], 2 * before[2], 2 * before[3]):
+        return f"resizes {before[2]}x{before[3]} to {after[2]}x{after[3]}: only a factor of exactly 2 lowers"
+    return None
+
+
+def _refuse_pool(node: NodeProto) -> str | None:
+    kernel, strides = attribute(node, "kernel_shape"), attribute(node, "strides", [1, 1])
+    if list(kernel) != [2, 2] or list(strides) != [2, 2] or any(attribute(node, "pads", [0])):
+        return f"has kernel {list(kernel)} and strides {list(strides)}: only 2x2 with stride 2 and no padding lowers"
+    return None
+
+
+def _before_first_quant(graph: GraphEditor, node: NodeProto) -> bool:
+    """Whether an arithmetic node stands between the image and its first quantizer."""
+    tensors = graph.dynamic_inputs(node)
+    while len(tensors) == 1 and tensors[0] not in graph.inputs:
+        producer = graph.producer(tensors[0])
+        if producer is None or producer.op_type not in (*AFFINE, "BatchNormalization", "Identity"):
+            return False
+        tensors = graph.dynamic_inputs(producer)
+    return len(tensors) == 1
+
+
+def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
+    """Why ``node`` of an exported network cannot be lowered, as the end of a sentence; None when it can."""
+    operator = node.op_type
+    if operator in NOT_MONOTONIC:
+        return "is an activation that is not monotonic, so it cannot become thresholds: train with Relu instead"
+    if operator not in SUPPORTED_OPERATORS:
+        return f"is not supported; supported are {SUPPORTED}"
+    if operator in (*AFFINE, "BatchNormalization") and _before_first_quant(graph, node):
+        return (
+            "changes the image before its first Quant (mean and deviation?): zero padding would not be code 0; "
+            "train and export with x = code / 256"
+        )
+    if operator in ("Mul", "Sub", "Div") and len(graph.dynamic_inputs(node)) != 1:
+        return (
+            "combines two activations (as Hardswish, GELU and SiLU do, which are not monotonic and cannot become "
+            "thresholds): train with Relu instead"
+        )
+    if operator == "Div" and node.input[0] in graph.constants:
+        return "divides a constant by an activation, which is not monotonic"
+    if operator == "Conv":
+        return _refuse_conv(graph, node)
+    if operator in QUANT:
+        return _refuse_quant(graph, node)
+    if operator == "MaxPool":
+        return _refuse_pool(node)
+    if operator == "Resize":
+        return _refuse_resize(node, graph)
+    if operator == "Concat" and attribute(node, "axis") not in (1, -3):
+        return f"concatenates along axis {attribute(node, 'axis')}: only channels (axis 1) lower"
+    return None

@@ -1,0 +1,66 @@
+"""Step `specialize`: FINN's abstract nodes become RTL ones for the part; nothing is left to HLS.
+
+Node names become OPERATOR_NUMBER in graph order (they name RTL modules); metadata ``edgeseg_node_origin`` maps each
+to the exporter's name. FINN's RTL nodes execute in numpy with exec_mode "cppsim": MVAU_rtl, Thresholding_rtl,
+FMPadding_rtl and ConvolutionInputGenerator_rtl then call their abstract base class and need no compiler and no
+simulator.
+"""
+
+from __future__ import annotations
+
+from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+
+from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
+from hw_build.lowering.hardware import KERNEL_DOMAIN
+from hw_build.lowering.rules import reject
+
+DEFAULT_PART = "xc7z020clg400-1"
+RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
+
+
+class NameNodes(Transformation):
+    """Name every node by its operator and its place among its kind; the exporter's names go to metadata."""
+
+    def apply(self, model):
+        graph = GraphEditor(model)
+        counts: dict[str, int] = {}
+        origin: dict[str, str] = {}
+        for node in graph.sorted_nodes():
+            number = counts[node.op_type] = counts.get(node.op_type, -1) + 1
+            name = f"{node.op_type}_{number}"
+            origin[name] = node.name
+            node.name = name
+        graph.set_metadata(edgeseg_node_origin=origin)
+        graph.commit()
+        return model, False
+
+
+class RequireRtl(Transformation):
+    """Check that every node is RTL, FINN's or ours, and let FINN's execute in numpy."""
+
+    def apply(self, model):
+        graph = GraphEditor(model)
+        for node in graph.nodes:
+            if node.domain == RTL_DOMAIN:
+                set_attribute(node, "exec_mode", "cppsim")
+            elif node.domain != KERNEL_DOMAIN:
+                types = ", ".join(f"{key}={attribute(node, key)}" for key in ("inputDataType", "weightDataType"))
+                raise reject(
+                    node, f"has no RTL kernel for this part ({types}): 2 to 8 bits, signed narrow weights lower"
+                )
+        graph.commit()
+        return model, False
+
+
+def specialize(model: ModelWrapper, fpgapart: str = DEFAULT_PART) -> ModelWrapper:
+    """Abstract hardware graph -> RTL nodes for ``fpgapart``."""
+    transformations = (SpecializeLayers(fpgapart), NameNodes(), RequireRtl())
+    names = {node.output[0]: node.name for node in model.graph.node}
+    for transformation in transformations:
+        model = model.transform(transformation, make_deepcopy=False, cleanup=False)
+        if isinstance(transformation, SpecializeLayers):  # it renames nodes: give them back their own
+            for node in model.graph.node:
+                node.name = names[node.output[0]]
+    return model
