@@ -1,0 +1,47 @@
+// Two-entry stream buffer: cuts both the data path and the ready path between two kernels.
+//
+//   out stream = in stream
+//
+// Latency 1 cycle, throughput one word a cycle. Both in_ready and out_valid come straight from registers, so no
+// combinational ready chain passes through. Limits: DATA_BITS >= 1.
+module stream_fifo2 #(
+    parameter int DATA_BITS = 8  // width of a word
+) (
+    input  logic                 clk,
+    input  logic                 rst_n,      // synchronous, active low
+    input  logic [DATA_BITS-1:0] in_data,
+    input  logic                 in_valid,
+    output logic                 in_ready,   // high unless both entries are taken
+    output logic [DATA_BITS-1:0] out_data,   // stable while out_valid && !out_ready
+    output logic                 out_valid,
+    input  logic                 out_ready
+);
+  logic [DATA_BITS-1:0] head_q, spare_q;
+  logic head_valid_q, spare_valid_q;
+
+  assign in_ready  = !spare_valid_q;
+  assign out_data  = head_q;
+  assign out_valid = head_valid_q;
+
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
+      head_valid_q  <= 1'b0;
+      spare_valid_q <= 1'b0;
+    end else if (!head_valid_q || out_ready) begin
+      head_valid_q  <= in_valid || spare_valid_q;
+      spare_valid_q <= 1'b0;
+    end else if (in_valid && !spare_valid_q) begin
+      spare_valid_q <= 1'b1;
+    end
+  end
+
+  // data registers need no reset: their valid bits say whether they count
+  always_ff @(posedge clk) begin
+    if (!head_valid_q || out_ready) begin
+      if (spare_valid_q) head_q <= spare_q;
+      else if (in_valid) head_q <= in_data;
+    end else if (in_valid && !spare_valid_q) begin
+      spare_q <= in_data;
+    end
+  end
+endmodule
