@@ -185,7 +185,7 @@ class DepthwiseConv_rtl(StreamKernel):
         sum_bits = (sum_max + 1).bit_length()
         if sums is None:
             sums = np.zeros((1, 1), dtype=np.int64)  # not read by the hardware when RESIDUAL is 0
-        t_sum = np.broadcast_to(np.clip(sums, 0, sum_max + 1), (channels, sums.shape[1]))
+        sums = np.clip(sums, 0, sum_max + 1)
         parameters = {
             "HEIGHT": height,
             "WIDTH": width,
@@ -199,12 +199,13 @@ class DepthwiseConv_rtl(StreamKernel):
             "NUM_T": thresholds.shape[1],
             "R_BITS": r_type.bitwidth(),
             "RESIDUAL": int(self.residual),
-            "NUM_T_SUM": t_sum.shape[1],
+            "NUM_T_SUM": sums.shape[1],
             "SUM_BITS": sum_bits,
+            "SUM_ROWS": sums.shape[0],
             "Y_BITS": y_type.bitwidth(),
             "WEIGHTS": packed_literal(w_words, w_bits),
             "THRESHOLDS": packed_literal(clipped, acc_bits),
-            "SUM_THRESHOLDS": packed_literal(t_sum, sum_bits),
+            "SUM_THRESHOLDS": packed_literal(sums, sum_bits),
         }
         return self.instance("depthwise_axi", ("stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv"), parameters)
 

@@ -143,7 +143,6 @@ module depthwise #(
 
   // ---- A: the beat, its older rows (being read) and which rows and columns of the window lie in the image ----------
   logic [BEAT-1:0] a_beat_q;
-  logic [GB-1:0] a_group_q;
   logic [ROWS-1:0] a_rows_q;
   logic [COLS-1:0] a_cols_q;
   logic [COLUMN-1:0] column;  // rows of the newest column, this beat's at the top
@@ -157,7 +156,6 @@ module depthwise #(
   always_ff @(posedge clk) begin
     if (step) begin
       a_beat_q  <= x_data;
-      a_group_q <= group_q;
       a_out_q   <= has_output;
       for (int i = 0; i < ROWS; i++) begin
         if (i < PAD_Y) a_rows_q[i] <= out_y_q >= YB'(PAD_Y - i);
@@ -202,6 +200,8 @@ module depthwise #(
     always_ff @(posedge clk) if (a_leave) cols_q <= window[COLS*COLUMN-1:COLUMN];
   end else begin : g_column_memory
     (* ram_style = "distributed" *) logic [(COLS-1)*COLUMN-1:0] col_mem [GROUPS];
+    logic [GB-1:0] a_group_q;
+    always_ff @(posedge clk) if (step) a_group_q <= group_q;
     assign window = {column, col_mem[a_group_q]};
     always_ff @(posedge clk) if (a_leave) col_mem[a_group_q] <= window[COLS*COLUMN-1:COLUMN];
   end

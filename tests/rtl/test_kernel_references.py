@@ -3,20 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from onnx import TensorProto, helper
-from qonnx.core.datatype import DataType
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
-from qonnx.transformation.infer_datatypes import InferDataTypes
-from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_build.errors import ConfigError
-from hw_build.kernels import DOMAIN
 from hw_build.kernels.bilinear import bilinear_reference
 from hw_build.kernels.depthwise import depthwise_accumulate, depthwise_reference, multi_threshold
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.maxpool import maxpool_reference
+from tests.rtl.kernel_bench import single_node_model
 
 
 def nchw(x: np.ndarray) -> torch.Tensor:
@@ -25,28 +20,6 @@ def nchw(x: np.ndarray) -> torch.Tensor:
 
 def nhwc(x: torch.Tensor) -> np.ndarray:
     return x.numpy().transpose(0, 2, 3, 1)
-
-
-def single_node_model(
-    op_type: str, shapes: list[tuple], types: list[str], constants: dict, num_outputs=1, **attributes
-):
-    """A graph of one kernel; ``shapes``/``types`` of its streams, ``constants`` by input position."""
-    names = [f"in{i}" for i in range(len(shapes) + len(constants))]
-    outputs = [f"out{i}" for i in range(num_outputs)]
-    node = helper.make_node(op_type, names, outputs, domain=DOMAIN, name=f"{op_type}_0", **attributes)
-    streams = [i for i in range(len(names)) if i not in constants]
-    graph = helper.make_graph(
-        [node],
-        "one_kernel",
-        [helper.make_tensor_value_info(names[i], TensorProto.FLOAT, s) for i, s in zip(streams, shapes, strict=True)],
-        [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs],
-    )
-    model = ModelWrapper(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]))
-    for i, t in zip(streams, types, strict=True):
-        model.set_tensor_datatype(names[i], DataType[t])
-    for i, value in constants.items():
-        model.set_initializer(names[i], np.asarray(value, dtype=np.float32))
-    return model.transform(InferShapes()).transform(InferDataTypes())
 
 
 @pytest.mark.parametrize("kernel,height,width", [(3, 5, 8), (5, 4, 3), (7, 6, 6), (9, 2, 11), (1, 3, 3)])

@@ -1,0 +1,92 @@
+"""Bench for one kernel: its node in a graph, its RTL in Verilator, both fed the same frames back to back."""
+
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.infer_shapes import InferShapes
+
+from board.packing import pack_stream, unpack_stream
+from hw_build.kernels import DOMAIN
+from hw_build.sim import build
+
+BUILD_DIR = Path(__file__).resolve().parents[2] / "build" / "tests" / "rtl"
+STALL_PATTERNS = [(0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.4), (0.9, 0.1)]  # (idle, back-pressure)
+
+
+def single_node_model(
+    op_type: str, shapes: list[tuple], types: list[str], constants: dict, num_outputs: int = 1, **attributes
+) -> ModelWrapper:
+    """A graph of one kernel; ``shapes`` and ``types`` are its streams', ``constants`` go by input position."""
+    names = [f"in{i}" for i in range(len(shapes) + len(constants))]
+    outputs = [f"out{i}" for i in range(num_outputs)]
+    node = helper.make_node(op_type, names, outputs, domain=DOMAIN, name=f"{op_type}_0", **attributes)
+    streams = [i for i in range(len(names)) if i not in constants]
+    graph = helper.make_graph(
+        [node],
+        "one_kernel",
+        [helper.make_tensor_value_info(names[i], TensorProto.FLOAT, s) for i, s in zip(streams, shapes, strict=True)],
+        [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs],
+    )
+    model = ModelWrapper(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]))
+    for i, t in zip(streams, types, strict=True):
+        model.set_tensor_datatype(names[i], DataType[t])
+    for i, value in constants.items():
+        model.set_initializer(names[i], np.asarray(value, dtype=np.float32))
+    return model.transform(InferShapes()).transform(InferDataTypes())
+
+
+def random_codes(rng: np.random.Generator, data_type: str, shape: tuple) -> np.ndarray:
+    """Uniform over the whole type, its extremes included."""
+    t = DataType[data_type]
+    return rng.integers(int(t.min()), int(t.max()) + 1, shape)
+
+
+class KernelBench:
+    """The kernel of a single-node graph, with ``num_frames`` different random frames for each of its streams."""
+
+    def __init__(self, model: ModelWrapper, num_frames: int = 3, seed: int = 1) -> None:
+        self.op = getCustomOp(model.graph.node[0])
+        rtl = self.op.rtl_instance(model)
+        self.simulator = build(
+            rtl.module, rtl.files, BUILD_DIR, parameters=rtl.parameters, inputs=rtl.inputs, outputs=rtl.outputs
+        )
+        self.num_frames = num_frames
+        rng = np.random.default_rng(seed)
+        self.streams = []
+        for i in self.op.stream_inputs():
+            shape = (num_frames, *self.op.get_normal_input_shape(i)[1:])
+            self.streams.append(random_codes(rng, self.op.get_input_datatype(i).name, shape))
+        constants = [
+            np.rint(model.get_initializer(name)).astype(np.int64)
+            for name in model.graph.node[0].input[len(self.streams) :]
+        ]
+        self.expected = self.op.compute(self.streams + constants)
+
+    def check(self, idle: float, stall: float, seed: int = 7):
+        """Run all frames back to back; exact values and exact number of beats, or an assertion names the pattern."""
+        op = self.op
+        inputs = [pack_stream(x, op.pe, op.get_input_datatype(i).bitwidth()) for i, x in enumerate(self.streams)]
+        beats = [e.size // op.pe for e in self.expected]
+        result = self.simulator.run(inputs, beats, idle=idle, stall=stall, seed=seed)
+        for i, expected in enumerate(self.expected):
+            data_type = op.get_output_datatype(i)
+            got = unpack_stream(result.outputs[i], expected.shape, op.pe, data_type.bitwidth(), data_type.signed())
+            np.testing.assert_array_equal(got, expected, err_msg=f"output {i}, idle {idle}, stall {stall}, seed {seed}")
+        return result
+
+    def check_all_patterns(self) -> None:
+        """Every idle and back-pressure pattern, then the cycles of a frame in the steady state."""
+        for seed, (idle, stall) in enumerate(STALL_PATTERNS):
+            result = self.check(idle, stall, seed)
+            if idle == stall == 0:
+                assert self.frame_cycles(result) == [self.op.get_exp_cycles()] * (self.num_frames - 1)
+
+    def frame_cycles(self, result) -> list[int]:
+        """Cycles between the last output beats of consecutive frames."""
+        ends = result.output_cycles[0].reshape(self.num_frames, -1)[:, -1].astype(np.int64)
+        return np.diff(ends).tolist()

@@ -1,0 +1,66 @@
+"""Depthwise RTL against its numpy reference: folding, borders, tiny and non-square images, widths, residual."""
+
+import numpy as np
+import pytest
+
+from tests.rtl.kernel_bench import KernelBench, random_codes, single_node_model
+
+
+def depthwise_model(
+    *, dim, channels, kernel, pe=1, simd=1, residual=0, x="UINT4", w="INT4", y="UINT4", shared=True, seed=0
+):
+    """A depthwise node with random weights of both signs and thresholds spread over the sums that occur."""
+    rng = np.random.default_rng(seed)
+    weights = random_codes(rng, w, (channels, kernel, kernel))
+    spread = 3 * kernel * 2 ** (int(x[4:]) + int(w[3:]) - 3)
+    count = 2 ** int(y[4:]) - 1
+    constants = {1: weights, 2: np.sort(rng.integers(-spread, spread + 1, (channels, count)), axis=1)}
+    if residual:
+        top = 2 ** int(x[4:]) + count
+        constants[3] = np.sort(rng.integers(0, top + 1, (1 if shared else channels, count)), axis=1)
+    return single_node_model(
+        "DepthwiseConv_rtl",
+        [(1, *dim, channels)],
+        [x],
+        constants,
+        ImgDim=list(dim),
+        NumChannels=channels,
+        KernelDim=kernel,
+        PE=pe,
+        SIMD=simd,
+        Residual=residual,
+        inputDataType=x,
+        weightDataType=w,
+        convDataType=y,
+        outputDataType=y,
+    )
+
+
+CASES = {
+    "k3_c10_serial": dict(dim=(6, 5), channels=10, kernel=3, residual=1),
+    "k3_full": dict(dim=(5, 8), channels=4, kernel=3, pe=4, simd=9, residual=1),
+    "k3_full_folded_channels": dict(dim=(4, 6), channels=12, kernel=3, pe=2, simd=9),
+    "k5_w2": dict(dim=(7, 9), channels=3, kernel=5, pe=3, simd=5, w="INT2", residual=1, shared=False),
+    "k7_c12": dict(dim=(9, 11), channels=12, kernel=7, pe=1, simd=7, residual=1, shared=False),
+    "k9_simd27": dict(dim=(10, 9), channels=6, kernel=9, pe=2, simd=27, residual=1),
+    "k9_2x2": dict(dim=(2, 2), channels=6, kernel=9, pe=1, simd=9, residual=1),
+    "k7_3x2_full": dict(dim=(3, 2), channels=2, kernel=7, pe=2, simd=49),
+    "k3_1x1": dict(dim=(1, 1), channels=1, kernel=3, pe=1, simd=9, residual=1),
+    "k9_row": dict(dim=(1, 13), channels=4, kernel=9, pe=2, simd=3),
+    "k5_column": dict(dim=(13, 1), channels=1, kernel=5, pe=1, simd=5, residual=1),
+    "k1": dict(dim=(3, 4), channels=4, kernel=1, pe=2, simd=1, residual=1),
+    "x8_w8_y8": dict(dim=(4, 5), channels=2, kernel=3, pe=1, simd=3, x="UINT8", w="INT8", y="UINT8", residual=1),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_depthwise(case):
+    KernelBench(depthwise_model(**CASES[case])).check_all_patterns()
+
+
+def test_frame_is_flushed_without_a_next_one():
+    """The last rows come out at full speed although no further frame begins, and nothing comes after them."""
+    bench = KernelBench(depthwise_model(**CASES["k9_simd27"]), num_frames=1)
+    result = bench.check(0.0, 0.0)
+    gaps = np.diff(result.output_cycles[0].astype(np.int64))
+    assert gaps.max() == gaps.min() == bench.op.tap_cycles
