@@ -21,17 +21,15 @@ def pack_stream(array, pe, bits):
     array = np.asarray(array)
     channels = array.shape[-1]
     if channels % pe:
-        raise ValueError("pack_stream: %d channels do not divide into beats of %d elements" % (channels, pe))
+        raise ValueError(f"pack_stream: {channels} channels do not divide into beats of {pe} elements")
     if not 1 <= bits <= 63:
-        raise ValueError("pack_stream: %d bits per element, must be 1 to 63" % bits)
+        raise ValueError(f"pack_stream: {bits} bits per element, must be 1 to 63")
     values = array.astype(np.int64)
     if values.size and (values.min() < -(1 << (bits - 1)) or values.max() >= (1 << bits)):
-        raise ValueError(
-            "pack_stream: values %d to %d do not fit %d bits" % (values.min(), values.max(), bits)
-        )
+        raise ValueError(f"pack_stream: values {values.min()} to {values.max()} do not fit {bits} bits")
     beats = values.reshape(-1, pe)  # (..., C) -> (N*H*W*C/PE, PE)
     if bits in (8, 16, 32):
-        return np.ascontiguousarray(beats.astype("<i%d" % (bits // 8))).view(np.uint8)
+        return np.ascontiguousarray(beats.astype(f"<i{bits // 8}")).view(np.uint8)
     element_bytes = np.ascontiguousarray(beats.astype("<i8")).view(np.uint8).reshape(-1, pe, 8)[..., : (bits + 7) // 8]
     planes = np.unpackbits(element_bytes, axis=-1, bitorder="little")[..., :bits]  # (beats, PE, bits)
     return np.packbits(planes.reshape(len(beats), pe * bits), axis=-1, bitorder="little")
@@ -46,18 +44,16 @@ def unpack_stream(beats, shape, pe, bits, signed=False):
     count = int(np.prod(shape))
     if beats.ndim != 2 or beats.shape[1] < bytes_per_beat(pe, bits):
         raise ValueError(
-            "unpack_stream: beats of shape %s hold fewer than the %d bytes of %d elements of %d bits"
-            % (beats.shape, bytes_per_beat(pe, bits), pe, bits)
+            f"unpack_stream: beats of shape {beats.shape} hold fewer than the {bytes_per_beat(pe, bits)} bytes "
+            f"of {pe} elements of {bits} bits"
         )
     if len(beats) * pe != count:
-        raise ValueError(
-            "unpack_stream: %d beats of %d elements cannot fill shape %s" % (len(beats), pe, tuple(shape))
-        )
+        raise ValueError(f"unpack_stream: {len(beats)} beats of {pe} elements cannot fill shape {tuple(shape)}")
     planes = np.unpackbits(beats, axis=-1, count=pe * bits, bitorder="little").reshape(-1, pe, bits)
     size = next(s for s in (1, 2, 4, 8) if 8 * s >= bits)
     padded = np.zeros((len(beats), pe, 8 * size), np.uint8)
     padded[..., :bits] = planes
     if signed:
         padded[..., bits:] = planes[..., bits - 1 : bits]
-    values = np.packbits(padded, axis=-1, bitorder="little").view("<%s%d" % ("i" if signed else "u", size))
+    values = np.packbits(padded, axis=-1, bitorder="little").view(f"<{'i' if signed else 'u'}{size}")
     return values.reshape(shape).astype(np.int64)

@@ -55,7 +55,9 @@ def sim_top(
                 f"{backward} logic {name}_tready",
             ]
             connections += [
-                f".{port.tdata}({name}_tdata)", f".{port.tvalid}({name}_tvalid)", f".{port.tready}({name}_tready)",
+                f".{port.tdata}({name}_tdata)",
+                f".{port.tvalid}({name}_tvalid)",
+                f".{port.tready}({name}_tready)",
             ]
             if isinstance(port, LastStreamPort):
                 ports.append(f"{forward} logic {name}_tlast")
@@ -65,7 +67,8 @@ def sim_top(
         connections.append(f".{pin}(pin{i})")
     if probe:
         ports += [
-            "input logic probe_clk", f"input logic [{probe.address_bits - 1}:0] probe_addr",
+            "input logic probe_clk",
+            f"input logic [{probe.address_bits - 1}:0] probe_addr",
             f"output logic [{probe.data_bits - 1}:0] probe_data",
         ]
         connections += [f".{probe.clock}(probe_clk)", f".{probe.address}(probe_addr)", f".{probe.data}(probe_data)"]
@@ -76,7 +79,9 @@ def sim_top(
     return f"module sim_top (\n  {header}\n);\n  {instance} (\n    {body}\n  );\nendmodule\n"
 
 
-def ports_inc(inputs: list[StreamPort], outputs: list[StreamPort], pins: dict[str, int], probe: ProbePort | None) -> str:
+def ports_inc(
+    inputs: list[StreamPort], outputs: list[StreamPort], pins: dict[str, int], probe: ProbePort | None
+) -> str:
     """C++ text that binds the wrapper's ports to the driver."""
     lines = [f"constexpr int INPUTS = {len(inputs)};", f"constexpr int OUTPUTS = {len(outputs)};"]
     for direction, prefix, streams in (("inputs", "s", inputs), ("outputs", "m", outputs)):
@@ -93,7 +98,9 @@ def ports_inc(inputs: list[StreamPort], outputs: list[StreamPort], pins: dict[st
     lines.append(
         "inline void set_pin([[maybe_unused]] Vsim* top, [[maybe_unused]] int index, [[maybe_unused]] uint64_t value) {"
     )
-    lines += [f"    if (index == {i}) top->pin{i} = value & {(1 << width) - 1}ULL;" for i, width in enumerate(pins.values())]
+    lines += [
+        f"    if (index == {i}) top->pin{i} = value & {(1 << width) - 1}ULL;" for i, width in enumerate(pins.values())
+    ]
     lines += ["}", "inline uint64_t read_probe_port([[maybe_unused]] Vsim* top, [[maybe_unused]] uint64_t address) {"]
     if probe:
         lines += [

@@ -55,7 +55,9 @@ def test_fifo_has_full_throughput_and_two_cycles_latency(build_dir, width, depth
 
 
 def test_fifo_holds_depth_beats(build_dir):
-    with pytest.raises(DeadlockError, match=r"input s_axis_tdata took 33 of 60 beats, output m_axis_tdata gave 0 of 60"):
+    with pytest.raises(
+        DeadlockError, match=r"input s_axis_tdata took 33 of 60 beats, output m_axis_tdata gave 0 of 60"
+    ):
         fifo(build_dir, 24, 33).run([beats(24, 60)], [60], stall=0.9999999, max_idle_cycles=200)
 
 
@@ -141,9 +143,7 @@ def test_pins_probe_and_tlast(tmp_path, build_dir):
         " output logic [31:0] gauge_data"
     )
     last = LastStreamPort(**vars(port("m", 8)), tlast="m_axis_tlast")
-    simulator = dut(
-        tmp_path, build_dir, body, extra_ports=ports, outputs=[last], pins={"flip": 1}, probe=ProbePort()
-    )
+    simulator = dut(tmp_path, build_dir, body, extra_ports=ports, outputs=[last], pins={"flip": 1}, probe=ProbePort())
     data = beats(8, 20)
     result = simulator.run([data], [20], pins={"flip": 1}, probe_count=4)
     assert np.array_equal(result.outputs[0], data ^ 0xFF)
