@@ -1,0 +1,5 @@
+"""FINN's own RTL nodes as the stitcher sees them: parameters, sources and ports, generated without Vivado."""
+
+from hw_build.finn_rtl.adapters import SUPPORTED, rtl_instance
+
+__all__ = ["SUPPORTED", "rtl_instance"]

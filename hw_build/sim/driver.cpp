@@ -44,6 +44,7 @@ struct Sink {
     uint8_t* beats = nullptr;
     uint8_t* lasts = nullptr;
     uint64_t expected = 0, got = 0;
+    bool closes = false;  // withholds TREADY after the expected beats instead of refusing more
     uint64_t* cycles = nullptr;
     bool held = false;  // TVALID was up without TREADY in the cycle before
     std::vector<uint8_t> held_data;
@@ -83,7 +84,8 @@ struct Simulation {
             }
         }
         for (int i = 0; i < OUTPUTS; ++i)
-            *sinks[i].port.ready = !stall_threshold || random() >= stall_threshold;
+            *sinks[i].port.ready = (!stall_threshold || random() >= stall_threshold)
+                                   && !(sinks[i].closes && sinks[i].got == sinks[i].expected);
     }
 
     bool fail(const std::string& text) {
@@ -227,12 +229,14 @@ EXPORT void sim_source(Simulation* sim, int index, const uint8_t* beats, uint64_
     s.cycles_per_beat = cycles_per_beat;
 }
 
-EXPORT void sim_sink(Simulation* sim, int index, uint8_t* beats, uint8_t* lasts, uint64_t expected, uint64_t* cycles) {
+EXPORT void sim_sink(Simulation* sim, int index, uint8_t* beats, uint8_t* lasts, uint64_t expected, uint64_t* cycles,
+                     int closes) {
     Sink& s = sim->sinks[index];
     s.beats = beats;
     s.lasts = lasts;
     s.expected = expected;
     s.cycles = cycles;
+    s.closes = closes;
 }
 
 EXPORT void sim_pin(Simulation* sim, int index, uint64_t value) { set_pin(sim->top.get(), index, value); }

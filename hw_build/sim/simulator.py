@@ -98,6 +98,7 @@ class Simulator:
         cycles_per_beat: Sequence[float] | None = None,
         pins: dict[str, int] | None = None,
         probe_count: int = 0,
+        allow_more: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> RunResult:
         """Stream ``inputs`` through and collect ``expected_beats`` of each output.
@@ -105,7 +106,8 @@ class Simulator:
         ``inputs[i]`` is uint8 (beats, bytes per beat). A source idles with probability ``idle`` before each beat, a
         sink withholds TREADY with probability ``stall`` in each cycle. ``cycles_per_beat[i]`` throttles input i: beat
         k is not offered before cycle k * cycles_per_beat[i]. After the last handshake ``settle_cycles`` more must
-        bring no further beat. ``probe_count`` values are read from the probe port at the end.
+        bring no further beat; ``allow_more`` closes the sinks then, for designs that start a next frame by themselves
+        (padding emits its top border before any pixel has come). ``probe_count`` values are read from the probe port at the end.
         """
         if not (0 <= idle < 1 and 0 <= stall < 1):
             raise ValueError(f"idle {idle} and stall {stall} are probabilities, each must be in [0, 1)")
@@ -131,8 +133,9 @@ class Simulator:
                 lib.sim_source(handle, i, array.ctypes.data, len(array), input_cycles[i].ctypes.data, paces[i])
             for i, array in enumerate(outputs):
                 lib.sim_sink(
-                    handle, i, array.ctypes.data, lasts[i].ctypes.data, len(array), output_cycles[i].ctypes.data
-                )
+                    handle, i, array.ctypes.data, lasts[i].ctypes.data, len(array), output_cycles[i].ctypes.data,
+                    allow_more,
+                )  # fmt: skip
             for index, pin in enumerate(self.pins):
                 lib.sim_pin(handle, index, (pins or {}).get(pin, 0))
             start = monotonic()
@@ -204,7 +207,7 @@ def _load(library: Path) -> ctypes.CDLL:
     signatures = {
         "sim_create": (pointer, [u64, f64, f64, u64, u64]),
         "sim_source": (None, [pointer, index, pointer, u64, pointer, f64]),
-        "sim_sink": (None, [pointer, index, pointer, pointer, u64, pointer]),
+        "sim_sink": (None, [pointer, index, pointer, pointer, u64, pointer, index]),
         "sim_pin": (None, [pointer, index, u64]),
         "sim_reset": (index, [pointer]),
         "sim_advance": (index, [pointer, u64]),
