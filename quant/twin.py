@@ -92,17 +92,34 @@ class QuantizedUpsample2x(nn.Module):
 
 
 class Twin(nn.Module):
-    """Input quantizer and quantized network."""
+    """Input quantizer and quantized network. Scales are stored, not learned; ``groups``: modules that share one."""
 
-    def __init__(self, network: nn.Module, in_channels: int) -> None:
+    def __init__(self, network: nn.Module, in_channels: int, groups: list[list[str]]) -> None:
         super().__init__()
         self.in_channels = in_channels
+        self.groups = groups
         self.input_quantizer = qnn.QuantIdentity(act_quant=InputCodes, bit_width=8)
         self.network = network
+        self._tie_and_freeze_scales()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) codes / 256 -> (B, classes, H, W) logits."""
         return plain(self.network(self.input_quantizer(x)))
+
+    def load_state_dict(self, state_dict: dict, strict: bool = True, assign: bool = False):
+        """As of ``nn.Module``; Brevitas makes its scales anew when it loads, so they are tied and frozen again."""
+        result = super().load_state_dict(state_dict, strict=strict, assign=assign)
+        self._tie_and_freeze_scales()
+        return result
+
+    def _tie_and_freeze_scales(self) -> None:
+        for members in self.groups:
+            shared = log2_threshold(quantizer_of(self, members[0]))
+            for name in members[1:]:
+                tie_threshold(quantizer_of(self, name), shared)
+        for name, parameter in self.named_parameters():
+            if name.endswith("scaling_impl.value"):
+                parameter.requires_grad_(False)
 
 
 @dataclass(frozen=True)
@@ -189,16 +206,10 @@ def build_twin(network: nn.Module, in_channels: int, config: QuantConfig) -> Twi
     twin = copy.deepcopy(network)
     sites = structure.convolutions()
     groups = _scale_groups(structure)
-    quantizers = _place_quantizers(twin, structure, groups, sites, config)
-    for members in groups:
-        first = log2_threshold(quantizers[members[0]])
-        for member in members:
-            tie_threshold(quantizers[member], first)
+    _place_quantizers(twin, structure, groups, sites, config)
     for index, site in enumerate(sites):
         _replace_convolution(twin, site, _weight_bits(structure.modules[site.conv], index, len(sites), site, config))
-    for parameter in (log2_threshold(quantizer) for quantizer in quantizers.values()):
-        parameter.requires_grad_(False)
-    return Twin(twin, in_channels)
+    return Twin(twin, in_channels, groups)
 
 
 def _scale_groups(structure: _Structure) -> list[list[str]]:
@@ -227,8 +238,8 @@ def _scale_groups(structure: _Structure) -> list[list[str]]:
 
 def _place_quantizers(
     twin: nn.Module, structure: _Structure, groups: list[list[str]], sites: list[ConvSite], config: QuantConfig
-) -> dict[str, nn.Module]:
-    """Replaces each module of ``groups`` by its quantized form; returns the quantizer of each by module name."""
+) -> None:
+    """Replaces each module of ``groups`` by its quantized form."""
     bare = {site.conv for site in sites if site.norm is None}
     feeds_bias = {
         str(source.target)
@@ -238,7 +249,6 @@ def _place_quantizers(
         and str(node.target) in bare
         for source in structure.sources(node)
     }
-    quantizers: dict[str, nn.Module] = {}
     for members in groups:
         unsigned = all(_is_unsigned(structure, member) for member in members)
         for name in members:
@@ -249,9 +259,7 @@ def _place_quantizers(
                 quantizer = qnn.QuantReLU(act_quant=UnsignedActivation, **kwargs)
             else:
                 quantizer = qnn.QuantIdentity(act_quant=SignedActivation, **kwargs)
-            quantizers[name] = quantizer
             _set_module(twin, name, _quantized_form(module, quantizer, unsigned))
-    return quantizers
 
 
 def _is_unsigned(structure: _Structure, name: str) -> bool:
@@ -320,8 +328,6 @@ def _replace_convolution(twin: nn.Module, site: ConvSite, weight_bits: int) -> N
             quantized.bias.copy_(conv.bias)
         if conv.bias is not None and site.norm is not None:
             twin.get_submodule(site.norm).running_mean.sub_(conv.bias)  # a bias before a BN only shifts its mean
-    if site.norm is None:
-        quantized.weight_quant.tensor_quant.scaling_impl.value.requires_grad_(False)
     _set_module(twin, site.conv, quantized)
 
 

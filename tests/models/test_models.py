@@ -47,9 +47,8 @@ def test_unknown_name_lists_the_known_ones():
 
 
 def test_command_line_prints_json_and_refuses_an_unknown_name(capsys):
-    listed = subprocess.run(
-        [sys.executable, "-m", "models", "describe", "cmunext-tiny-hw", "--json"], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-m", "models", "describe", "cmunext-tiny-hw", "--json"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
     description = json.loads(listed.stdout)
     assert sum(layer["parameters"] for layer in description["layers"]) == description["parameters"]
     assert main(["describe", "resnet"]) != 0

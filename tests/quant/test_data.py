@@ -1,0 +1,92 @@
+"""Reading data sets: layouts, merged masks, resizing, and one sentence for each thing that can be wrong."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from quant.data import augmented_batches, list_pairs, load_samples, read_codes, to_input
+from quant.errors import DataError
+
+
+def save(path, array, mode=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array, mode=mode).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index, name in enumerate(("benign (1)", "benign (2)", "malignant (1)")):
+        save(tmp_path / "images" / f"{name}.png", np.full((20, 30), 50 * index, np.uint8))
+        mask = np.zeros((20, 30), np.uint8)
+        mask[:10] = 255
+        save(tmp_path / "masks" / f"{name}.png", mask)
+    (tmp_path / "train.txt").write_text("malignant (1)\nbenign (1)\n")
+    (tmp_path / "val.txt").write_text("benign (2)\n")
+    return tmp_path
+
+
+def test_list_order_is_kept_and_images_are_resized_to_three_channels(folder):
+    samples = load_samples(folder, "train", (16, 32))
+    assert samples.names == ("malignant (1)", "benign (1)")
+    assert samples.codes.shape == (2, 3, 16, 32) and samples.codes.dtype == torch.uint8
+    assert samples.codes[0].unique().tolist() == [100]
+    assert samples.masks[0, 0, :8].all() and not samples.masks[0, 0, 8:].any()
+
+
+def test_input_is_code_over_256():
+    assert to_input(torch.tensor([0, 1, 255], dtype=torch.uint8)).tolist() == [0, 1 / 256, 255 / 256]
+
+
+def test_released_busi_layout_merges_masks_and_splits_the_same_way_each_time(tmp_path):
+    for index in range(40):
+        save(tmp_path / "benign" / f"benign ({index}).png", np.zeros((8, 8), np.uint8))
+        left, right = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
+        left[:, 0], right[:, 7] = 255, 255
+        save(tmp_path / "benign" / f"benign ({index})_mask.png", left)
+        save(tmp_path / "benign" / f"benign ({index})_mask_1.png", right)
+    (tmp_path / "malignant").mkdir()
+    train, val = list_pairs(tmp_path, "train"), list_pairs(tmp_path, "val")
+    assert len(train) + len(val) == 40 and 2 <= len(val) <= 16
+    assert not {pair.name for pair in train} & {pair.name for pair in val}
+    mask = load_samples(tmp_path, "val", (8, 8)).masks[0, 0]
+    assert mask[:, 0].all() and mask[:, 7].all() and not mask[:, 1:7].any()
+
+
+def test_batches_cover_all_samples_once_and_repeat_for_a_seed(folder):
+    samples = load_samples(folder, "train", (16, 16))
+
+    def draw(seed):
+        return list(augmented_batches(samples, 1, torch.Generator().manual_seed(seed)))
+
+    assert sorted(codes.float().mean().item() for codes, _ in draw(3)) == [0.0, 100.0]
+    assert all(torch.equal(a[1], b[1]) for a, b in zip(draw(3), draw(3), strict=True))
+    turned = {masks.flatten().nonzero().flatten().tolist()[0] for seed in range(12) for _, masks in draw(seed)}
+    assert len(turned) > 1, "the augmentation never turned a mask"
+
+
+def test_missing_things_are_named(folder, tmp_path):
+    with pytest.raises(DataError, match=r"data folder '.*nowhere' does not exist"):
+        list_pairs(tmp_path / "nowhere", "val")
+    with pytest.raises(DataError, match=r"test\.txt' does not exist; splits of this folder: train, val"):
+        list_pairs(folder, "test")
+    (folder / "val.txt").write_text("benign (9)\n")
+    with pytest.raises(DataError, match=r"no image 'benign \(9\)'"):
+        list_pairs(folder, "val")
+    (folder / "val.txt").write_text("\n")
+    with pytest.raises(DataError, match=r"split 'val' .* names no image"):
+        list_pairs(folder, "val")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"has neither images/ and masks/ nor benign/ and malignant/"):
+        list_pairs(tmp_path / "empty", "val")
+
+
+def test_images_that_are_not_eight_bit_or_not_images_are_refused(tmp_path):
+    save(tmp_path / "deep.png", np.arange(64, dtype=np.uint16).reshape(8, 8))
+    with pytest.raises(DataError, match=r"'.*deep\.png' is not 8-bit \(Pillow mode I;16"):
+        read_codes(tmp_path / "deep.png", None)
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(DataError, match=r"'.*text\.png' cannot be read"):
+        read_codes(tmp_path / "text.png", None)
+    with pytest.raises(DataError, match=r"'.*gone\.png' does not exist"):
+        read_codes(tmp_path / "gone.png", None)

@@ -1,0 +1,207 @@
+"""The quantized twin: scales, shared quantizers, the tie rule, and settled thresholds."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import models
+from models.layers import Sum
+from quant.config import QuantConfig
+from quant.data import to_input
+from quant.errors import ConfigError
+from quant.networks import settle
+from quant.prepare import calibrate, fill_weight_range
+from quant.quantizers import best_threshold_exponent, log2_threshold
+from quant.settle import threshold_margins
+from quant.twin import QuantizedSum, build_twin, convolution_sites
+
+SEED = 7
+
+
+def seasoned_network(name: str) -> nn.Module:
+    """A float network whose BNs have seen something, as after training."""
+    torch.manual_seed(SEED)
+    network = models.build(name)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.uniform_(module.weight, -1.5, 1.5)
+            nn.init.normal_(module.bias, std=0.3)
+    return network.eval()
+
+
+def random_codes(count: int = 2, size: int = 32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(SEED)
+    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
+
+
+def calibrated_twin(name: str, config: str):
+    network = seasoned_network(name)
+    twin = build_twin(network, 3, QuantConfig.read(config))
+    fill_weight_range(twin, convolution_sites(network))
+    calibrate(twin, random_codes())
+    return network, twin.eval()
+
+
+def quantized_sums(twin: nn.Module) -> list[QuantizedSum]:
+    return [module for module in twin.modules() if isinstance(module, QuantizedSum)]
+
+
+@pytest.mark.parametrize("name", ["cmunext-tiny-hw", "cmunext-xxs", "cmunext-s", "unet3", "mobile-cmunext"])
+def test_eight_bit_twin_stays_near_the_float_network(name):
+    network, twin = calibrated_twin(name, "w8a8")
+    x = to_input(random_codes())
+    with torch.no_grad():
+        wanted, got = network(x), twin(x)
+    assert (wanted - got).abs().max() < 0.15 * wanted.abs().max()
+
+
+def test_logits_of_the_twin_are_integers_of_the_head_accumulator():
+    _, twin = calibrated_twin("cmunext-tiny-hw", "w4a4")
+    head = twin.network.head
+    source = twin.network.fuse[-1].mix[-1][-1]
+    step = head.quant_weight().scale * source.act_quant.scale()
+    with torch.no_grad():
+        codes = twin(to_input(random_codes())) / step
+    assert torch.equal(codes, torch.round(codes))
+    assert codes.unique().numel() > 3
+
+
+def test_both_terms_of_every_sum_are_codes_of_one_power_of_two_scale():
+    _, twin = calibrated_twin("cmunext-tiny-hw", "w4a4")
+    seen = []
+
+    def check(module, terms):
+        scale = max(term.abs().max() for term in terms) / 15
+        exponent = torch.ceil(torch.log2(scale))
+        for term in terms:
+            codes = term / 2.0**exponent
+            seen.append(torch.equal(codes, torch.round(codes)) or torch.equal(codes * 2, torch.round(codes * 2)))
+            assert (term >= 0).all()
+
+    sums = quantized_sums(twin)
+    for module in sums:
+        module.register_forward_pre_hook(check)
+    with torch.no_grad():
+        twin(to_input(random_codes()))
+    assert len(seen) == 2 * len(sums) == 2 * 5
+    assert all(seen)
+
+
+def test_residual_and_skip_branches_share_one_stored_threshold():
+    twin = calibrated_twin("cmunext-tiny-hw", "w4a4")[1]
+    residual = twin.network.encoder[0][0][0]
+    assert log2_threshold(twin.network.stem[2]) is log2_threshold(residual.fn[2])
+    skip_source, up_source = twin.network.encoder[0][-1][2], twin.network.up[0][1][2]
+    assert log2_threshold(skip_source) is log2_threshold(up_source)
+    assert log2_threshold(residual.sum.quantizer) is not log2_threshold(residual.fn[2])
+
+
+def test_a_sum_on_a_tie_rounds_up():
+    module = quantized_sums(calibrated_twin("cmunext-tiny-hw", "w4a4")[1])[0]
+    with torch.no_grad():
+        log2_threshold(module.quantizer).fill_(1.0)  # scale 2 / 16 = 1/8, terms are multiples of 1/16
+        sums = torch.arange(0, 31) / 16.0
+        codes = module(sums, torch.zeros_like(sums)) * 8
+    assert codes.tolist() == [min(15, (n + 1) // 2) for n in range(31)]
+
+
+def test_settled_thresholds_keep_their_distance_and_the_function():
+    network, twin = calibrated_twin("cmunext-tiny-hw", "w4a4")
+    sites = convolution_sites(network)
+    before = min(margin.distance for margin in threshold_margins(twin, sites))
+    biases = {name: value.clone() for name, value in twin.named_parameters() if name.endswith("bias")}
+    assert settle(twin, "cmunext-tiny-hw") > 0
+    after = min(margin.distance for margin in threshold_margins(twin, sites))
+    assert before < 0.01 and after > 0.033, "15 thresholds leave a gap of 1/15, so 1/30 to either side"
+    moved = max((value - biases[name]).abs().max().item() for name, value in twin.named_parameters() if name in biases)
+    assert 0 < moved < 0.1
+    assert settle(twin, "cmunext-tiny-hw") == 0, "a settled network must not move again"
+
+
+def test_loading_weights_keeps_scales_shared_and_frozen():
+    _, twin = calibrated_twin("cmunext-tiny-hw", "w4a4")
+    again = build_twin(seasoned_network("cmunext-tiny-hw"), 3, QuantConfig.read("w4a4"))
+    again.load_state_dict(twin.state_dict())
+    residual = again.network.encoder[0][0][0]
+    assert log2_threshold(again.network.stem[2]) is log2_threshold(residual.fn[2])
+    assert not any(value.requires_grad for name, value in again.named_parameters() if "scaling" in name)
+    with torch.no_grad():
+        assert torch.equal(again.eval()(to_input(random_codes())), twin(to_input(random_codes())))
+
+
+def test_settled_twin_gives_the_same_logits_in_single_and_double_precision():
+    _, twin = calibrated_twin("cmunext-tiny-hw", "w4a4")
+    settle(twin, "cmunext-tiny-hw")
+    x = to_input(random_codes(count=4, size=64))
+    with torch.no_grad():
+        single, double = twin(x), copy.deepcopy(twin).double()(x.double())
+    assert torch.equal(single.double(), double)
+
+
+def test_best_threshold_exponent_prefers_rounding_over_clipping_where_outliers_are_rare():
+    values = torch.cat([torch.linspace(0, 1, 10_000), torch.tensor([3.0])])
+    assert best_threshold_exponent(values, bits=4, signed=False) == 0
+
+
+class _Adder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        return self.conv(x) + x
+
+
+class _Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.sum = nn.Conv2d(3, 3, 1), nn.ReLU(), Sum()
+
+    def forward(self, x):
+        return self.conv(self.sum(self.relu(x), self.relu(self.conv(x))))
+
+
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [(_Adder(), r"operation 'add' .* is not a module"), (_Twice(), r"module 'relu' is used twice")],
+)
+def test_networks_that_cannot_be_given_quantizers_are_refused(network, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        build_twin(network, 3, QuantConfig.read("w4a4"))
+
+
+def test_override_changes_one_layer_and_an_unknown_layer_is_refused():
+    network = seasoned_network("cmunext-tiny-hw")
+    values = QuantConfig.read("w4a4").as_dict()
+    twin = build_twin(network, 3, QuantConfig.from_dict({**values, "layers": {"up.0.1.0": {"weight": 6}}}))
+    assert twin.network.up[0][1][0].quant_weight().bit_width == 6
+    assert twin.network.fuse[0].mix[0][0].quant_weight().bit_width == 4
+    with pytest.raises(ConfigError, match=r"layers\.nowhere names no layer"):
+        build_twin(network, 3, QuantConfig.from_dict({**values, "layers": {"nowhere": {"weight": 6}}}))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("name = 'x'\n[bits]\nsum = 9", r"bits\.sum must be 2 to 8, got 9"),
+        ("name = 'x'\n[bits]\ninput = 4", r"bits\.input must be 8"),
+        ("name = 'x'\n[bit]\nsum = 4", r"unknown key 'bit' in quantization"),
+        ("[bits]\nsum = 4", r"has no name"),
+        ("name =", r"is not valid TOML"),
+        ("name = 'x'\n[layers.head]\nweights = 4", r"layers\.head\.weights is unknown"),
+    ],
+)
+def test_bad_configurations_get_one_sentence(tmp_path, text, sentence):
+    path = tmp_path / "quant.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        QuantConfig.read(str(path))
+
+
+def test_unknown_configuration_lists_the_shipped_ones():
+    with pytest.raises(ConfigError, match=r"unknown quantization 'w3a3'; known: w4a4, w8a8"):
+        QuantConfig.read("w3a3")
