@@ -24,6 +24,18 @@ from hw_build.lowering.rules import QUANT, is_weight_quant, refusal, reject
 GLOBAL_IN = "global_in"
 
 
+class NameUnnamed(Transformation):
+    """Give each node without a name, or with another's, a name of its own, for errors and reports."""
+
+    def apply(self, model):
+        taken: set[str] = set()
+        for index, node in enumerate(model.graph.node):
+            if not node.name or node.name in taken:
+                node.name = f"{node.op_type}_{node.output[0] or index}"
+            taken.add(node.name)
+        return model, False
+
+
 class FoldConstants(Transformation):
     """Replace Constant and Identity nodes and whatever depends on constants alone, but the quantizers of weights."""
 
@@ -176,12 +188,18 @@ class QuantsToThresholds(Transformation):
         return model, False
 
 
-def convert(model: ModelWrapper) -> ModelWrapper:
-    """QONNX graph (float image in, NCHW) -> FINN dialect (UINT8 codes in, NCHW)."""
+def prepare(model: ModelWrapper) -> ModelWrapper:
+    """Names for all nodes, shapes for all tensors, constants folded: what `convert` and `hw_build.check` start from."""
+    model = model.transform(NameUnnamed(), make_deepcopy=False, cleanup=False)
     if any(not shape for shape in _output_shapes(model)):
         model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
+    return model.transform(FoldConstants(), make_deepcopy=False, cleanup=False)
+
+
+def convert(model: ModelWrapper) -> ModelWrapper:
+    """QONNX graph (float image in, NCHW) -> FINN dialect (UINT8 codes in, NCHW)."""
+    model = prepare(model)
     for transformation in (
-        FoldConstants(),
         RefuseUnsupported(),
         InputQuantToCodes(),
         WeightQuantsToIntegers(),

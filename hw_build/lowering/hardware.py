@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 from onnx import NodeProto
+from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
@@ -186,6 +187,7 @@ class MatMulsToMvau(Transformation):
         for node in graph.of_type("MatMul"):
             source, weights, result = node.input[0], node.input[1], node.output[0]
             rows, columns = graph.constants[weights].shape
+            self._widen_to_product(graph, source, weights, result)
             graph.remove(node)
             add_finn_node(
                 graph,
@@ -210,6 +212,14 @@ class MatMulsToMvau(Transformation):
             )
         graph.commit()
         return model, False
+
+    @staticmethod
+    def _widen_to_product(graph: GraphEditor, source: str, weights: str, result: str) -> None:
+        """FINN's mvu.sv wants an accumulator of at least the widest product, even where the weights reach less."""
+        activation = graph.datatypes[source]
+        bits = graph.datatypes[weights].bitwidth() + activation.bitwidth() - activation.signed()
+        if graph.datatypes[result].bitwidth() < bits:
+            graph.datatypes[result] = DataType[f"INT{bits}"]
 
 
 class ThresholdsToHardware(Transformation):

@@ -137,11 +137,21 @@ class AbsorbAffineIntoThresholds(Transformation):
 
 
 def integer_range(graph: GraphEditor, tensor: str) -> tuple[int, int]:
-    """Lowest and highest value of an integer tensor: of the sums for a convolution, of its type elsewhere."""
+    """Lowest and highest value that an integer tensor can take: from weights and addends where it has them."""
     producer = graph.producer(tensor)
-    if producer is not None and producer.op_type == "Conv":
+    operator = producer.op_type if producer is not None else None
+    if operator == "Conv":
         low, high = dot_product_range(graph.constants[producer.input[1]], graph.datatypes[producer.input[0]])
         return int(low.min()), int(high.max())
+    if operator == "Add":
+        first, second = (integer_range(graph, name) for name in producer.input)
+        return first[0] + second[0], first[1] + second[1]
+    if operator == "Mul":
+        factor = round(float(graph.constants[producer.input[1]].item()))
+        low, high = integer_range(graph, producer.input[0])
+        return factor * low, factor * high
+    if operator in ("Resize", "MaxPool"):
+        return integer_range(graph, producer.input[0])
     datatype = graph.datatypes[tensor]
     return int(datatype.min()), int(datatype.max())
 
