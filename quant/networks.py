@@ -13,7 +13,8 @@ from quant.errors import CheckpointError
 from quant.prepare import calibrate as calibrate_scales
 from quant.prepare import fill_weight_range
 from quant.settle import settle_thresholds
-from quant.twin import Twin, build_twin, convolution_sites
+from quant.structure import convolution_sites
+from quant.twin import Twin, build_twin
 
 _CALIBRATION_IMAGES = 16
 

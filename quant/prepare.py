@@ -7,7 +7,8 @@ from torch import nn
 
 from quant.data import to_input
 from quant.quantizers import best_threshold_exponent, log2_threshold
-from quant.twin import ConvSite, Twin, plain
+from quant.structure import ConvSite
+from quant.twin import Twin, plain
 
 _SAMPLED_VALUES = 20_000
 _CALIBRATION_PASSES = 3

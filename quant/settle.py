@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from quant.twin import ConvSite, Twin, quantizer_of
+from quant.structure import ConvSite
+from quant.twin import Twin, quantizer_of
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,14 @@ agree, and the project's rule is: round half up.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 
 import brevitas.nn as qnn
 import torch
 from brevitas.quant import Int32Bias
 from brevitas.quant_tensor import QuantTensor
-from torch import fx, nn
+from torch import nn
 
-from models.layers import Concat, Sum, Upsample2x
+from models.layers import Sum, Upsample2x
 from quant.config import QuantConfig
 from quant.errors import ConfigError
 from quant.quantizers import (
@@ -32,13 +31,10 @@ from quant.quantizers import (
     log2_threshold,
     tie_threshold,
 )
+from quant.structure import ConvSite, Structure
 
 # Below half of every grid step here (the finest is an 8-bit scale over 16), exact in float32 beside values under 2**7.
 TIE_BREAK = 2.0**-16
-
-_JOINING = (Sum, Concat)
-_CONSUMERS = (nn.Conv2d, Sum, Concat, Upsample2x)
-_TRANSPARENT = (nn.MaxPool2d, nn.Identity, nn.Dropout2d)
 
 
 def plain(x: torch.Tensor | QuantTensor) -> torch.Tensor:
@@ -122,124 +118,29 @@ class Twin(nn.Module):
                 parameter.requires_grad_(False)
 
 
-@dataclass(frozen=True)
-class ConvSite:
-    """A convolution by module name, with what surrounds it: the quantized module it reads (None: the network's input),
-    the BN directly behind it, and the module that quantizes that BN's output (the ReLU behind it, or the BN itself)."""
-
-    conv: str
-    source: str | None
-    norm: str | None
-    activation: str | None
-
-
-class _Tracer(fx.Tracer):
-    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
-        return isinstance(module, (*_JOINING, Upsample2x)) or super().is_leaf_module(module, qualified_name)
-
-
-class _Structure:
-    """The data flow of a network whose operators are all modules."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.modules = dict(network.named_modules())
-        self.nodes = list(_Tracer().trace(network).nodes)
-        for node in self.nodes:
-            if node.op not in ("placeholder", "call_module", "output"):
-                raise ConfigError(
-                    f"operation '{node.name}' ({node.target}) is not a module, so it cannot be given a quantizer;"
-                    " write sums and concatenations as models.layers.Sum and Concat"
-                )
-
-    def module(self, node: fx.Node) -> nn.Module | None:
-        return self.modules[node.target] if node.op == "call_module" else None
-
-    def sources(self, node: fx.Node) -> list[fx.Node]:
-        """The nodes whose output needs a quantizer so that ``node``'s inputs are codes."""
-        found = []
-        for parent in node.all_input_nodes:
-            module = self.module(parent)
-            if isinstance(module, (*_TRANSPARENT, Concat)):
-                found.extend(self.sources(parent))
-            elif module is not None:
-                found.append(parent)
-        return found
-
-    def convolutions(self) -> list[ConvSite]:
-        sites = []
-        for node in self.nodes:
-            if not isinstance(self.module(node), nn.Conv2d):
-                continue
-            sources = self.sources(node)
-            norm = self._only_user(node, nn.BatchNorm2d)
-            relu = self._only_user(norm, nn.ReLU) if norm is not None else None
-            sites.append(
-                ConvSite(
-                    conv=str(node.target),
-                    source=str(sources[0].target) if sources else None,
-                    norm=str(norm.target) if norm is not None else None,
-                    activation=str((relu or norm).target) if norm is not None else None,
-                )
-            )
-        return sites
-
-    def _only_user(self, node: fx.Node, kind: type[nn.Module]) -> fx.Node | None:
-        users = [user for user in node.users if isinstance(self.module(user), kind)]
-        return users[0] if len(users) == len(node.users) == 1 else None
-
-
-def convolution_sites(network: nn.Module) -> list[ConvSite]:
-    """Convolutions of a float network in order of execution."""
-    return _Structure(network).convolutions()
-
-
 def build_twin(network: nn.Module, in_channels: int, config: QuantConfig) -> Twin:
     """Quantized twin of ``network``, which is left untouched; weights and BN statistics are taken over.
 
     Raises:
         ConfigError: an operator is not a module, a module is used twice, or an override names no layer.
     """
-    structure = _Structure(network)
+    structure = Structure(network)
     for layer in config.layers:
         if layer not in structure.modules:
             raise ConfigError(f"layers.{layer} names no layer of the network; see `python -m models describe`")
     twin = copy.deepcopy(network)
     sites = structure.convolutions()
-    groups = _scale_groups(structure)
+    groups = structure.scale_groups()
     _place_quantizers(twin, structure, groups, sites, config)
     for index, site in enumerate(sites):
         _replace_convolution(twin, site, _weight_bits(structure.modules[site.conv], index, len(sites), site, config))
     return Twin(twin, in_channels, groups)
 
 
-def _scale_groups(structure: _Structure) -> list[list[str]]:
-    """Names of the modules that need a quantizer, grouped by shared scale."""
-    group_of: dict[str, list[str]] = {}
-    seen: set[str] = set()
-    for node in structure.nodes:
-        if structure.module(node) is None or not isinstance(structure.module(node), _CONSUMERS):
-            continue
-        for source in structure.sources(node):
-            name = str(source.target)
-            group_of.setdefault(name, [name])
-        if isinstance(structure.module(node), _JOINING):
-            names = [str(source.target) for source in structure.sources(node)]
-            merged = list(dict.fromkeys(member for name in names for member in group_of[name]))
-            for member in merged:
-                group_of[member] = merged
-    for node in structure.nodes:
-        name = str(node.target)
-        if node.op == "call_module" and name in group_of:
-            if name in seen:
-                raise ConfigError(f"module '{name}' is used twice; give each use a module of its own")
-            seen.add(name)
-    return list({id(group): group for group in group_of.values()}.values())
-
-
 def _place_quantizers(
-    twin: nn.Module, structure: _Structure, groups: list[list[str]], sites: list[ConvSite], config: QuantConfig
+    twin: nn.Module, structure: Structure, groups: list[list[str]], sites: list[ConvSite], config: QuantConfig
 ) -> None:
-    """Replaces each module of ``groups`` by its quantized form."""
+    """Replaces each module of ``groups`` by its quantized form; a group has the bits of its widest member."""
     bare = {site.conv for site in sites if site.norm is None}
     feeds_bias = {
         str(source.target)
@@ -250,25 +151,16 @@ def _place_quantizers(
         for source in structure.sources(node)
     }
     for members in groups:
-        unsigned = all(_is_unsigned(structure, member) for member in members)
+        unsigned = all(structure.is_unsigned(member) for member in members)
+        bits = max(_activation_bits(structure.modules[name], name, config) for name in members)
         for name in members:
             module = structure.modules[name]
-            bits = _activation_bits(module, name, config)
             kwargs = {"bit_width": bits, "return_quant_tensor": name in feeds_bias}
             if unsigned:
                 quantizer = qnn.QuantReLU(act_quant=UnsignedActivation, **kwargs)
             else:
                 quantizer = qnn.QuantIdentity(act_quant=SignedActivation, **kwargs)
             _set_module(twin, name, _quantized_form(module, quantizer, unsigned))
-
-
-def _is_unsigned(structure: _Structure, name: str) -> bool:
-    """Whether the output of module ``name`` is never negative: a ReLU, or a sum or upsampling of such."""
-    module = structure.modules[name]
-    if isinstance(module, (Sum, Upsample2x)):
-        node = next(node for node in structure.nodes if node.target == name)
-        return all(_is_unsigned(structure, str(source.target)) for source in structure.sources(node))
-    return isinstance(module, nn.ReLU)
 
 
 def _quantized_form(module: nn.Module, quantizer: nn.Module, unsigned: bool) -> nn.Module:

@@ -15,7 +15,8 @@ from quant.networks import settle
 from quant.prepare import calibrate, fill_weight_range
 from quant.quantizers import best_threshold_exponent, log2_threshold
 from quant.settle import threshold_margins
-from quant.twin import QuantizedSum, build_twin, convolution_sites
+from quant.structure import convolution_sites
+from quant.twin import QuantizedSum, build_twin
 
 SEED = 7
 
