@@ -1,0 +1,8 @@
+"""``python -m hw_build COMMAND``."""
+
+import sys
+
+from hw_build.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""The graph half of a build: which steps there are from an export to folded hardware nodes, and how each is verified.
+
+    import -> convert -> streamline -> lower -> hardware -> specialize -> folding
+
+Every step saves ``steps/NAME/graph.onnx``. Its graph is executed on golden images and each tensor compared with the
+graph before it; the first and the last graph are compared with the golden logits themselves. `hw_build.accelerator`
+goes on from the last graph to RTL and its simulation.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_build import lowering
+from hw_build.board_config import Board
+from hw_build.errors import BuildError, ConfigError, MismatchError
+from hw_build.export import Export
+from hw_build.steps import Step
+
+GRAPH = "graph.onnx"
+IMPORT, FOLDING = "import", "folding"
+MISMATCH = "mismatch"  # folder below the build directory for both sides of a difference
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildConfig:
+    """What a build is made from. ``frames`` golden images go through every graph in the verification."""
+
+    export: Export
+    board: Board
+    out: Path
+    folding: str = "default"
+    frames: int = 1
+
+    def __post_init__(self) -> None:
+        available = len(self.export.names)
+        if not 1 <= self.frames <= available:
+            raise ConfigError(f"--frames must be 1 to {available}, the number of golden images, got {self.frames}")
+
+
+def load_graph(path: Path) -> ModelWrapper:
+    """Reads a QONNX or ONNX file.
+
+    Raises:
+        BuildError: it cannot be read, or it is not such a file.
+    """
+    try:
+        model = ModelWrapper(str(path))
+    except (OSError, DecodeError, ValueError) as error:
+        raise BuildError(f"'{path}' is not an ONNX file ({error}); export the network again") from None
+    if not model.graph.node or not model.graph.input or not model.graph.output:
+        raise BuildError(f"'{path}' is not an ONNX file with a graph; export the network again")
+    return model
+
+
+def build_steps(config: BuildConfig) -> list[Step]:
+    """The steps up to the folded hardware graph."""
+    files = (config.export.model, config.export.golden)
+    parameters = {"frames": config.frames}
+    steps = [
+        Step(
+            name=IMPORT,
+            run=lambda folder, needed: _import(config, folder),
+            files=files,
+            parameters=parameters,
+            modules=("hw_build.lowering", "hw_build.build"),
+        )
+    ]
+    for lowering_step in lowering.lowering_steps(config.board.part):
+        steps.append(
+            _graph_step(
+                config,
+                lowering_step.name,
+                lowering_step.run,
+                steps[-1].name,
+                parameters={**parameters, "part": config.board.part},
+                modules=("hw_build.lowering", "hw_build.build"),
+            )
+        )
+    return steps
+
+
+def _import(config: BuildConfig, folder: Path) -> dict[str, Any]:
+    model = load_graph(config.export.model)
+    model.save(str(folder / GRAPH))
+    return {"verification": [_against_golden(config, model, IMPORT)]}
+
+
+def _graph_step(
+    config: BuildConfig,
+    name: str,
+    transform: Callable[[ModelWrapper], ModelWrapper],
+    previous: str,
+    *,
+    parameters: Mapping[str, Any],
+    modules: tuple[str, ...],
+) -> Step:
+    def run(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        before = load_graph(needed[previous] / GRAPH)
+        started = time.perf_counter()
+        model = transform(copy.deepcopy(before))
+        seconds = time.perf_counter() - started
+        model.save(str(folder / GRAPH))
+        lines = [_against_previous(config, before, model, name, previous)]
+        if name == FOLDING:
+            lines.append(_against_golden(config, model, name))
+        return {"seconds": seconds, "verification": lines}
+
+    return Step(
+        name=name, run=run, needs=(previous,), files=(config.export.golden,), parameters=parameters, modules=modules
+    )
+
+
+def _against_previous(
+    config: BuildConfig, before: ModelWrapper, after: ModelWrapper, step: str, previous: str
+) -> dict[str, Any]:
+    started = time.perf_counter()
+    codes = config.export.codes[: config.frames]
+    tensors = lowering.verify(before, after, codes, config.out / MISMATCH, step)
+    against = f"{previous}, {tensors} tensors of {_images(config.frames)}"
+    return verified(step, against, time.perf_counter() - started)
+
+
+def _against_golden(config: BuildConfig, model: ModelWrapper, step: str) -> dict[str, Any]:
+    started = time.perf_counter()
+    logits = lowering.execute_codes(model, config.export.codes[: config.frames])
+    compare_logits(logits, config.export.logits[: config.frames], config.export.names, step, config.out / MISMATCH)
+    against = f"golden logits of {_images(config.frames)}"
+    return verified(step, against, time.perf_counter() - started)
+
+
+def compare_logits(
+    found: np.ndarray, expected: np.ndarray, names: Sequence[str], step: str, mismatch_dir: Path
+) -> None:
+    """Compares integer logits (N, H, W, 1) element by element.
+
+    Raises:
+        MismatchError: they differ; both are saved below ``mismatch_dir``.
+    """
+    if found.shape == expected.shape and np.array_equal(found, expected):
+        return
+    mismatch_dir.mkdir(parents=True, exist_ok=True)
+    path = mismatch_dir / f"mismatch_{step}.npz"
+    np.savez_compressed(path, found=found, expected=expected)
+    if found.shape != expected.shape:
+        raise MismatchError(f"step {step}: logits {found.shape} do not fit the golden {expected.shape}; see {path}")
+    differing = np.argwhere(found != expected)
+    first = tuple(int(index) for index in differing[0])
+    raise MismatchError(
+        f"step {step}: {len(differing)} of {found.size} logits differ from the golden ones, first of image "
+        f"{names[first[0]]} at {first[1:3]}: {found[first]} instead of {expected[first]}; both are in {path}"
+    )
+
+
+def verified(step: str, against: str, seconds: float) -> dict[str, Any]:
+    """A rung of the verification ladder, as a step's facts hold it."""
+    return {"step": step, "exact": True, "against": against, "seconds": round(seconds, 3)}
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"

@@ -1,0 +1,114 @@
+"""The command line of ``hw_build``. A user's mistake is one line on stderr and status 2, an interruption status 130.
+
+Commands import what they need when they run: FINN takes seconds to import, and ``boards`` needs none of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from hw_build.board_config import board_names, load_board
+from hw_build.errors import EdgesegError
+
+if TYPE_CHECKING:
+    from hw_build.build import BuildConfig
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments) or 0
+    except EdgesegError as error:
+        return _fail(str(error))
+    except BrokenPipeError:  # the reader of our output went away: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(_system_sentence(error))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last finished step", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _fail(sentence: str) -> int:
+    print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
+    return USER_ERROR
+
+
+def _system_sentence(error: OSError) -> str:
+    where = f" at '{error.filename}'" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}; free space or give another --out, the same command then goes on"
+    return f"{error.strerror or error}{where}; make it readable and writable, or give another path"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hw_build", description="an exported network to RTL, proved exact")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    build = commands.add_parser("build", help="an export to RTL and its simulator, each step verified")
+    _build_arguments(build)
+    build.add_argument("--stop-after", metavar="STEP", help="last step to run")
+    build.add_argument("--start-from", metavar="STEP", help="redo from this step on; those before must be saved")
+    build.set_defaults(run=_build)
+
+    boards = commands.add_parser("boards", help="the known boards")
+    boards.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    boards.set_defaults(run=_boards)
+    return parser
+
+
+def _build_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--export", type=Path, required=True, help="folder written by `python -m quant export`")
+    parser.add_argument("--board", required=True, help=f"{', '.join(board_names())}, or a TOML file")
+    parser.add_argument("--out", type=Path, required=True, help="build directory")
+    parser.add_argument("--folding", default="default", help="name, TOML file, or cycles per frame")
+    parser.add_argument("--frames", type=int, default=1, help="golden images for verification (default 1)")
+
+
+def _build_config(arguments: argparse.Namespace) -> BuildConfig:
+    from hw_build.build import BuildConfig
+    from hw_build.export import read_export
+
+    board = load_board(arguments.board)
+    return BuildConfig(
+        export=read_export(arguments.export),
+        board=board,
+        out=arguments.out,
+        folding=arguments.folding,
+        frames=arguments.frames,
+    )
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from hw_build.commands import run_build
+
+    return run_build(_build_config(arguments), start_from=arguments.start_from, stop_after=arguments.stop_after)
+
+
+def _boards(arguments: argparse.Namespace) -> None:
+    boards = [load_board(name) for name in board_names()]
+    if arguments.json:
+        print(json.dumps([asdict(board) for board in boards], indent=2))
+        return
+    table = Table(title="boards")
+    for heading in ("name", "part", "LUT", "FF", "BRAM36", "DSP", "clock"):
+        table.add_column(heading, no_wrap=True)
+    for board in boards:
+        has = board.resources
+        counts = (f"{count:,}" for count in (has.luts, has.ffs, has.bram36, has.dsps))
+        table.add_row(board.name, board.part, *counts, f"{board.clocks.fabric_mhz:g} MHz")
+    Console(width=100).print(table)
