@@ -54,7 +54,7 @@ class StreamAdd_rtl(StreamKernel):
         if low < out.min() or high > out.max():
             raise ConfigError(
                 f"{self.onnx_node.name}: {a.name} + {b.name} spans {low} to {high}, which outputDataType={out.name} "
-                "cannot hold; use one bit more than the wider input"
+                "cannot hold; choose a wider output type"
             )
 
     def rtl_instance(self, model) -> RtlInstance:

@@ -64,7 +64,8 @@ class BilinearUpsample2x_rtl(StreamKernel):
     def _bank_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of each of the two row banks, odd and even rows."""
         groups = self.get_nodeattr("NumChannels") // self.pe
-        return ROW_SLOTS // 2 * self.image_dim[1] * groups, self.get_instream_width(0)
+        row = self.image_dim[1] * groups
+        return ROW_SLOTS // 2 * 2 ** (row - 1).bit_length(), self.get_instream_width(0)
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the two row banks."""

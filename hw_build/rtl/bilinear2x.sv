@@ -1,0 +1,194 @@
+// Bilinear x2 upsampling (align_corners=False) in exact integers; Y is 16 times the interpolated value.
+//
+//   rows:    V[2y] = X[y-1] + 3*X[y]      V[2y+1] = 3*X[y] + X[y+1]        (X[-1] = X[0], X[HEIGHT] = X[HEIGHT-1])
+//   columns: the same on V, so that a pixel weighs 1, 3, 3 and 9 sixteenths in its neighbours
+//
+// Streams: pixels in raster order, frames back to back; a pixel is CHANNELS/PE beats, lane p of beat g is channel g*PE+p
+// at bits [p*BITS +: BITS], input X_BITS, output X_BITS+4, both signed when X_SIGNED.
+//
+// How. A ring of four input rows lies in two banks, even and odd rows, so that two neighbouring rows are read at once;
+// each output row reads its two rows afresh. The two interpolated columns around an output pixel are kept per beat.
+//
+// Throughput: one output beat a cycle, 4*HEIGHT*WIDTH*CHANNELS/PE cycles a frame, no bubble between rows or frames; input
+// is taken whenever one of the four row slots is free. Latency: one row and a pixel of input, and 3 cycles.
+// Limits: PE divides CHANNELS; HEIGHT, WIDTH >= 1.
+module bilinear2x #(
+    parameter int HEIGHT   = 4,  // rows of the input
+    parameter int WIDTH    = 6,  // columns of the input
+    parameter int CHANNELS = 2,
+    parameter int PE       = 1,  // channels a beat
+    parameter int X_BITS   = 4,
+    parameter bit X_SIGNED = 0
+) (
+    input  logic                     clk,
+    input  logic                     rst_n,    // synchronous, active low
+    input  logic [PE*X_BITS-1:0]     x_data,
+    input  logic                     x_valid,
+    output logic                     x_ready,  // from registers
+    output logic [PE*(X_BITS+4)-1:0] y_data,
+    output logic                     y_valid,
+    input  logic                     y_ready
+);
+  localparam int GROUPS = CHANNELS / PE;
+  localparam int LINE   = WIDTH * GROUPS;  // beats of an input row
+  localparam int BEAT   = PE * X_BITS;
+  localparam int V_BITS = X_BITS + 2;      // after the interpolation of rows
+  localparam int O_BITS = X_BITS + 4;      // after that of columns
+  localparam int GB     = (GROUPS > 1) ? $clog2(GROUPS) : 1;
+  localparam int LB     = (LINE > 1) ? $clog2(LINE) : 1;
+  localparam int XB     = $clog2(2 * WIDTH);
+  localparam int YB     = $clog2(2 * HEIGHT);
+
+  logic en;
+  assign en = !y_valid || y_ready;
+
+  // ---- input: into the ring of rows --------------------------------------------------------------------------------
+  logic [LB-1:0] in_pos_q;   // beat within the row being written
+  logic [1:0] in_row_q;      // its slot: bit 0 the bank, bit 1 the row in the bank
+  logic [2:0] lead_q;        // rows from the oldest one needed to the one being written, 0 to 4
+  logic take, in_row_done, row_freed;
+
+  assign x_ready     = lead_q != 3'd4;
+  assign take        = x_valid && x_ready;
+  assign in_row_done = take && in_pos_q == LB'(LINE - 1);
+
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
+      in_pos_q <= '0;
+      in_row_q <= '0;
+      lead_q   <= '0;
+    end else begin
+      if (take) in_pos_q <= in_row_done ? '0 : in_pos_q + 1'b1;
+      if (in_row_done) in_row_q <= in_row_q + 1'b1;
+      if (in_row_done && !row_freed) lead_q <= lead_q + 1'b1;
+      else if (row_freed && !in_row_done) lead_q <= lead_q - 1'b1;
+    end
+  end
+
+  // ---- output position: which rows and columns it lies between -----------------------------------------------------
+  logic [GB-1:0] group_q;
+  logic [XB-1:0] col_q;      // output column and row
+  logic [YB-1:0] row_q;
+  logic [1:0] upper_q;       // slot of the upper row
+  logic [LB-1:0] pos_q;      // next beat of the input rows to be read
+  logic single_row, last_col, load, available, step, pixel_done, row_done;
+
+  assign single_row = row_q == '0 || row_q == YB'(2 * HEIGHT - 1);  // above the first or below the last input row
+  assign last_col   = col_q == XB'(2 * WIDTH - 1);
+  assign load       = col_q == '0 || (col_q[0] && !last_col);
+  assign available  = single_row ? lead_q > 3'd0 || in_pos_q > pos_q
+                                 : lead_q > 3'd1 || (lead_q == 3'd1 && in_pos_q > pos_q);
+  assign step       = en && (!load || available);
+  assign pixel_done = step && group_q == GB'(GROUPS - 1);
+  assign row_done   = pixel_done && last_col;
+  assign row_freed  = row_done && (row_q == YB'(2 * HEIGHT - 1) || (!row_q[0] && row_q != '0));
+
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
+      group_q <= '0;
+      col_q   <= '0;
+      row_q   <= '0;
+      upper_q <= '0;
+      pos_q   <= '0;
+    end else begin
+      if (step) group_q <= pixel_done ? '0 : group_q + 1'b1;
+      if (pixel_done) col_q <= last_col ? '0 : col_q + 1'b1;
+      if (row_done) row_q <= (row_q == YB'(2 * HEIGHT - 1)) ? '0 : row_q + 1'b1;
+      if (row_freed) upper_q <= upper_q + 1'b1;
+      if (row_done) pos_q <= '0;
+      else if (step && load) pos_q <= (pos_q == LB'(LINE - 1)) ? '0 : pos_q + 1'b1;
+    end
+  end
+
+  // ---- A: both banks are read; rows u and u+1 lie in different banks -----------------------------------------------
+  logic [BEAT-1:0] even_mem [2**(LB+1)];
+  logic [BEAT-1:0] odd_mem [2**(LB+1)];
+  logic [BEAT-1:0] a_even_q, a_odd_q;
+
+  always_ff @(posedge clk) if (take && !in_row_q[0]) even_mem[{in_row_q[1], in_pos_q}] <= x_data;
+  always_ff @(posedge clk) if (take && in_row_q[0]) odd_mem[{in_row_q[1], in_pos_q}] <= x_data;
+  always_ff @(posedge clk) begin
+    if (step && load) begin
+      a_even_q <= even_mem[{upper_q[1] ^ upper_q[0], pos_q}];
+      a_odd_q  <= odd_mem[{upper_q[1], pos_q}];
+    end
+  end
+
+  typedef struct packed {
+    logic first_col;
+    logic odd_col;
+    logic last_col;
+  } place_t;
+
+  logic a_valid_q, b_valid_q, c_valid_q;
+  place_t a_place_q, b_place_q;
+  logic a_odd_row_q, a_single_q, a_upper_odd_q;
+
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
+      a_valid_q <= 1'b0;
+      b_valid_q <= 1'b0;
+      c_valid_q <= 1'b0;
+    end else if (en) begin
+      a_valid_q <= step;
+      b_valid_q <= a_valid_q;
+      c_valid_q <= b_valid_q;
+    end
+  end
+
+  always_ff @(posedge clk) begin
+    if (step) begin
+      a_place_q.first_col <= col_q == '0;
+      a_place_q.odd_col   <= col_q[0];
+      a_place_q.last_col  <= last_col;
+      a_odd_row_q         <= row_q[0];
+      a_single_q          <= single_row;
+      a_upper_odd_q       <= upper_q[0];
+    end
+    if (en && a_valid_q) b_place_q <= a_place_q;
+  end
+
+  // ---- B: rows interpolated; C: columns interpolated ---------------------------------------------------------------
+  logic [BEAT-1:0] upper, lower;
+  assign upper = a_upper_odd_q ? a_odd_q : a_even_q;
+  assign lower = (a_upper_odd_q != a_single_q) ? a_even_q : a_odd_q;
+
+  logic [PE-1:0][V_BITS-1:0] b_column_q, left_old, right_old, left, right;
+  logic [PE-1:0][O_BITS-1:0] c_sum_q;
+
+  for (genvar p = 0; p < PE; p++) begin : gen_lane
+    logic [V_BITS-1:0] u, l;
+    assign u = X_SIGNED ? V_BITS'($signed(upper[p*X_BITS+:X_BITS])) : V_BITS'(upper[p*X_BITS+:X_BITS]);
+    assign l = X_SIGNED ? V_BITS'($signed(lower[p*X_BITS+:X_BITS])) : V_BITS'(lower[p*X_BITS+:X_BITS]);
+    always_ff @(posedge clk) begin
+      if (en && a_valid_q) b_column_q[p] <= u + l + ((a_odd_row_q ? u : l) << 1);
+    end
+
+    logic [O_BITS-1:0] a, b;
+    assign left[p]  = b_place_q.first_col ? b_column_q[p] : b_place_q.odd_col ? right_old[p] : left_old[p];
+    assign right[p] = b_place_q.first_col || (b_place_q.odd_col && !b_place_q.last_col) ? b_column_q[p] : right_old[p];
+    assign a = X_SIGNED ? O_BITS'($signed(left[p])) : O_BITS'(left[p]);
+    assign b = X_SIGNED ? O_BITS'($signed(right[p])) : O_BITS'(right[p]);
+    always_ff @(posedge clk) begin
+      if (en && b_valid_q) c_sum_q[p] <= a + b + ((b_place_q.odd_col ? a : b) << 1);
+    end
+  end
+
+  if (GROUPS == 1) begin : g_columns_register
+    logic [2*PE*V_BITS-1:0] columns_q;
+    assign {right_old, left_old} = columns_q;
+    always_ff @(posedge clk) if (en && b_valid_q) columns_q <= {right, left};
+  end else begin : g_columns_memory
+    (* ram_style = "distributed" *) logic [2*PE*V_BITS-1:0] column_mem [GROUPS];
+    logic [GB-1:0] a_group_q, b_group_q;
+    always_ff @(posedge clk) begin
+      if (step) a_group_q <= group_q;
+      if (en && a_valid_q) b_group_q <= a_group_q;
+    end
+    assign {right_old, left_old} = column_mem[b_group_q];
+    always_ff @(posedge clk) if (en && b_valid_q) column_mem[b_group_q] <= {right, left};
+  end
+
+  assign y_valid = c_valid_q;
+  assign y_data  = c_sum_q;
+endmodule

@@ -1,0 +1,34 @@
+// Stream add: Y = A + B, element by element, exact.
+//
+// Both inputs carry the same shape, lane p at bits [p*BITS +: BITS]; A_SIGNED and B_SIGNED say how each is extended. A
+// beat is taken from both when both have one. Latency 0, throughput one beat a cycle. a_ready follows b_valid and
+// y_ready combinationally (and b_ready a_valid): put a buffer after it. Limits: Y_BITS holds every sum.
+module stream_add #(
+    parameter int PE       = 1,  // elements a beat
+    parameter int A_BITS   = 4,
+    parameter bit A_SIGNED = 0,
+    parameter int B_BITS   = 4,
+    parameter bit B_SIGNED = 0,
+    parameter int Y_BITS   = 5
+) (
+    input  logic [PE*A_BITS-1:0] a_data,
+    input  logic                 a_valid,
+    output logic                 a_ready,
+    input  logic [PE*B_BITS-1:0] b_data,
+    input  logic                 b_valid,
+    output logic                 b_ready,
+    output logic [PE*Y_BITS-1:0] y_data,
+    output logic                 y_valid,
+    input  logic                 y_ready
+);
+  assign y_valid = a_valid && b_valid;
+  assign a_ready = b_valid && y_ready;
+  assign b_ready = a_valid && y_ready;
+
+  for (genvar p = 0; p < PE; p++) begin : gen_lane
+    logic [Y_BITS-1:0] a, b;
+    assign a = A_SIGNED ? Y_BITS'($signed(a_data[p*A_BITS+:A_BITS])) : Y_BITS'(a_data[p*A_BITS+:A_BITS]);
+    assign b = B_SIGNED ? Y_BITS'($signed(b_data[p*B_BITS+:B_BITS])) : Y_BITS'(b_data[p*B_BITS+:B_BITS]);
+    assign y_data[p*Y_BITS+:Y_BITS] = a + b;
+  end
+endmodule

@@ -1,0 +1,96 @@
+"""RTL of the kernels that hold at most a few rows: fork, add, concatenation, bias, max-pool, bilinear upsampling."""
+
+import numpy as np
+import pytest
+
+from tests.rtl.kernel_bench import KernelBench, single_node_model
+
+
+def model_of(op_type, *, dim, channels, x="UINT4", streams=1, constants=None, num_outputs=1, types=None, **attributes):
+    channel_list = channels if isinstance(channels, list) else [channels] * streams
+    return single_node_model(
+        op_type,
+        [(1, *dim, c) for c in channel_list],
+        types or [x] * len(channel_list),
+        constants or {},
+        num_outputs,
+        ImgDim=list(dim),
+        NumChannels=channels,
+        inputDataType=(types or [x])[0],
+        **attributes,
+    )
+
+
+@pytest.mark.parametrize("num_outputs,x,channels,pe", [(2, "UINT4", 10, 2), (3, "INT5", 3, 3), (4, "UINT8", 12, 1)])
+def test_fork(num_outputs, x, channels, pe):
+    bench = KernelBench(
+        model_of(
+            "StreamFork_rtl", dim=(3, 5), channels=channels, x=x, PE=pe, num_outputs=num_outputs, NumOutputs=num_outputs
+        )
+    )
+    bench.check_all_patterns()
+
+
+@pytest.mark.parametrize(
+    "types,out,channels,pe",
+    [(["UINT4", "UINT4"], "UINT5", 10, 5), (["INT4", "UINT8"], "INT10", 12, 1), (["INT8", "INT3"], "INT9", 3, 3)],
+)
+def test_add(types, out, channels, pe):
+    bench = KernelBench(
+        model_of(
+            "StreamAdd_rtl",
+            dim=(5, 3),
+            channels=channels,
+            streams=2,
+            types=types,
+            PE=pe,
+            inputDataType2=types[1],
+            outputDataType=out,
+        )
+    )
+    bench.check_all_patterns()
+
+
+@pytest.mark.parametrize(
+    "types,channels,pe",
+    [(["UINT4", "UINT4"], [10, 4], 2), (["UINT4", "INT6"], [3, 12], 1), (["INT4", "UINT4"], [6, 6], 6)],
+)
+def test_concat(types, channels, pe):
+    bench = KernelBench(
+        model_of("StreamConcat_rtl", dim=(4, 3), channels=channels, types=types, PE=pe, inputDataType2=types[1])
+    )
+    bench.check_all_patterns()
+
+
+@pytest.mark.parametrize(
+    "x,out,channels,pe", [("INT12", "INT14", 1, 1), ("UINT4", "INT13", 10, 2), ("INT6", "INT13", 6, 6)]
+)
+def test_bias(x, out, channels, pe):
+    bias = np.random.default_rng(channels).integers(-2048, 2048, channels)
+    bench = KernelBench(
+        model_of("ChannelBias_rtl", dim=(4, 5), channels=channels, x=x, PE=pe, constants={1: bias}, outputDataType=out)
+    )
+    bench.check_all_patterns()
+
+
+@pytest.mark.parametrize(
+    "dim,x,channels,pe",
+    [((6, 10), "UINT4", 10, 2), ((4, 6), "INT4", 12, 12), ((2, 2), "UINT8", 1, 1), ((8, 4), "INT7", 3, 1)],
+)
+def test_maxpool(dim, x, channels, pe):
+    KernelBench(model_of("MaxPool2x2_rtl", dim=dim, channels=channels, x=x, PE=pe)).check_all_patterns()
+
+
+@pytest.mark.parametrize(
+    "dim,x,channels,pe",
+    [
+        ((3, 5), "UINT4", 10, 2),
+        ((4, 6), "INT4", 12, 12),
+        ((1, 1), "UINT8", 1, 1),
+        ((1, 7), "UINT4", 3, 1),
+        ((7, 1), "INT5", 4, 2),
+        ((2, 2), "UINT1", 2, 2),
+    ],
+)
+def test_bilinear(dim, x, channels, pe):
+    KernelBench(model_of("BilinearUpsample2x_rtl", dim=dim, channels=channels, x=x, PE=pe)).check_all_patterns()
