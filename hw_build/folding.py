@@ -18,9 +18,7 @@ then needs no common multiple. ``cycles_estimate`` of each node holds the result
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
@@ -147,20 +145,6 @@ def check_folding(node: NodeProto, folding: Mapping[str, int]) -> Folding:
                 f"not {result['SIMD']}"
             )
     return result
-
-
-def load_folding(path: Path) -> dict[str, Folding]:
-    """A user's folding file: one TOML table per node name, with PE, SIMD and parallel_window as it has them."""
-    try:
-        tables = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"folding file {path} cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"folding file {path} is not TOML: {error}") from error
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise ConfigError(f"folding file {path}: {name} is not a table; write [{name}] with PE and SIMD below it")
-    return tables
 
 
 def fold(

@@ -1,0 +1,47 @@
+"""Folding files and targets: what is read, and each refusal."""
+
+import pytest
+
+from hw_build.errors import ConfigError
+from hw_build.folding_config import load_folding
+
+
+def test_default_fits_the_limit_of_the_demo():
+    assert load_folding("default").target_cycles((256, 256)) <= 3_000_000
+
+
+def test_number_is_a_target_per_frame():
+    assert load_folding("500000").target_cycles((64, 64)) == 500_000
+
+
+def test_file_with_target_per_pixel_and_nodes(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text("cycles_per_pixel = 8\n[MVAU_rtl_0]\nPE = 2\n")
+    folding = load_folding(str(path))
+    assert folding.target_cycles((32, 64)) == 16_384
+    assert folding.nodes == {"MVAU_rtl_0": {"PE": 2}}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("cycles_per_pixel =", "is not TOML"),
+        ("cycles_per_pixel = 0", "cycles_per_pixel must be a positive integer, got 0"),
+        ("cycles_per_frame = 2.5", "cycles_per_frame must be a positive integer, got 2.5"),
+        ("[MVAU_rtl_0]\nPE = 2", "a folding names exactly one of cycles_per_frame and cycles_per_pixel, got neither"),
+        ("cycles_per_pixel = 1\ncycles_per_frame = 1", "a folding names exactly one of"),
+        ("cycles_per_pixel = 1\ntarget = 3", "'target' is neither a target .* nor a table; write .target. with PE"),
+    ],
+)
+def test_wrong_file(tmp_path, text, sentence):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"folding file '.*own.toml'.*{sentence}"):
+        load_folding(str(path))
+
+
+def test_unknown_name():
+    with pytest.raises(ConfigError, match="unknown folding 'fastest'; known: default, or give a TOML file or a number"):
+        load_folding("fastest")
+    with pytest.raises(ConfigError, match=r"unknown folding 'none.toml'"):
+        load_folding("none.toml")
