@@ -20,13 +20,9 @@ from dataclasses import dataclass
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.lowering.convert import convert
+from hw_build.lowering import convert, hardware, lower, specialize, streamline
 from hw_build.lowering.execution import execute_codes, execute_context, verify
-from hw_build.lowering.hardware import hardware
-from hw_build.lowering.lower import lower
 from hw_build.lowering.sizes import set_input_size
-from hw_build.lowering.specialize import DEFAULT_PART, specialize
-from hw_build.lowering.streamline import streamline
 
 __all__ = ["STEPS", "Step", "execute_codes", "execute_context", "lowering_steps", "set_input_size", "verify"]
 
@@ -39,14 +35,14 @@ class Step:
     run: Callable[[ModelWrapper], ModelWrapper]
 
 
-def lowering_steps(fpgapart: str = DEFAULT_PART) -> tuple[Step, ...]:
+def lowering_steps(fpgapart: str = specialize.DEFAULT_PART) -> tuple[Step, ...]:
     """The five steps for a part."""
     return (
-        Step("convert", convert),
-        Step("streamline", streamline),
-        Step("lower", lower),
-        Step("hardware", hardware),
-        Step("specialize", lambda model: specialize(model, fpgapart)),
+        Step("convert", convert.convert),
+        Step("streamline", streamline.streamline),
+        Step("lower", lower.lower),
+        Step("hardware", hardware.hardware),
+        Step("specialize", lambda model: specialize.specialize(model, fpgapart)),
     )
 
 

@@ -66,7 +66,9 @@ def _input_of(model: ModelWrapper, codes: np.ndarray) -> np.ndarray:
 def _scales(model: ModelWrapper) -> tuple[float, float]:
     """(input, output) scale; computed once for an exported network and then kept in its metadata."""
     graph = GraphEditor(model)
-    if graph.metadata("edgeseg_input") is not None:  # a later form, which may have inherited the exported one's metadata
+    if (
+        graph.metadata("edgeseg_input") is not None
+    ):  # a later form, which may have inherited the exported one's metadata
         return graph.metadata("edgeseg_input_scale"), _converted_scale(graph)
     if graph.metadata("edgeseg_export_scales") is None:
         graph.set_metadata(edgeseg_export_scales=export_scales(model))

@@ -146,14 +146,15 @@ class Net:
 
 
 def settle(gain, beta, scale, levels):
-    """Shift each beta until no threshold lies within 0.01 of an integer accumulator."""
+    """Shift each beta until no threshold lies within 0.01 (0.001 for 8 bits) of an integer accumulator."""
+    margin = 0.01 if levels <= 16 else 0.001
     steps = (np.arange(1, levels) - 0.5) * scale
     result = beta.astype(np.float32).copy()
     for channel in range(len(beta)):
         for shift in range(400):
             candidate = np.float32(beta[channel] + shift * 0.0371 * abs(gain[channel]))
             exact = (steps - np.float64(candidate)) / gain[channel]
-            if np.abs(exact - np.round(exact)).min() > 0.01:
+            if np.abs(exact - np.round(exact)).min() > margin:
                 result[channel] = candidate
                 break
         else:

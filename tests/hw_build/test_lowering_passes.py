@@ -1,0 +1,234 @@
+"""Each lowering pass alone: the graph computes the same after it, and it leaves alone what it must not touch."""
+
+import copy
+
+import numpy as np
+import pytest
+from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+
+from hw_build.lowering import convert as c
+from hw_build.lowering import execute_context, verify
+from hw_build.lowering import hardware as h
+from hw_build.lowering import lower as lo
+from hw_build.lowering import specialize as sp
+from hw_build.lowering import streamline as s
+from hw_build.lowering import thresholds as t
+from hw_build.lowering.execution import comparable_tensors
+from hw_build.lowering.graph import GraphEditor, attribute, set_attribute, smallest_integer_type
+from tests.hw_build import synthetic
+
+PASSES = [
+    c.NameUnnamed(), c.FoldConstants(), c.RefuseUnsupported(), c.InputQuantToCodes(), c.WeightQuantsToIntegers(),
+    c.QuantsToThresholds(), s.MoveScalesPastLinear(), t.AbsorbAffineIntoThresholds(), t.IntegerOutput(),
+    s.NarrowWeights(), lo.ChannelsLast(), h.FuseDepthwise(), h.PatchesToSlidingWindows(), h.MatMulsToMvau(),
+    h.ThresholdsToHardware(), h.StreamNodesToKernels(), h.ForkStreams(), SpecializeLayers(sp.DEFAULT_PART),
+    sp.NameNodes(), sp.RequireRtl(),
+]  # fmt: skip
+NAMES = [type(one).__name__ for one in PASSES]
+CODES = np.random.default_rng(5).integers(0, 256, (1, 16, 24, 3), dtype=np.uint8)
+
+
+def apply(model, *passes):
+    for one in passes:
+        model = model.transform(one, make_deepcopy=False, cleanup=False)
+    return model
+
+
+def upto(name, model):
+    """``model`` after every pass before ``name``; numpy execution switched on for FINN's RTL nodes."""
+    return apply(model, *PASSES[: NAMES.index(name)])
+
+
+def rich_network():
+    """One of everything: residual and plain depthwise, pool, bilinear, skip sum, concatenation, unpadded pointwise."""
+    net = synthetic.Net(seed=11)
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    left = net.residual_depthwise(stem, 3, "left")
+    low = net.pool(left, "low")
+    plain = net.conv_bn(low, 4, 5, "plain", depthwise=True)
+    up = net.upsample(plain, "up", scale=net.scales[left])
+    skip = net.add(up, left, 2.0**-1, name="skip")
+    wide = net.concat(net.conv_bn(skip, 3, 1, "right"), stem, "wide")
+    return net.model(net.head(net.conv_bn(wide, 5, 3, "last")), 16, 24)
+
+
+def real_logits(model, values):
+    """The output in real units, whether the graph computes it so or as integers with a scale in its metadata."""
+    graph = GraphEditor(model)
+    output = graph.outputs[0]
+    scale = graph.metadata("edgeseg_output_scale") if graph.is_integer(output) else 1.0
+    return values[output] * np.float32(scale)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pass_changes_no_value(name):
+    before = upto(name, rich_network())
+    after = apply(copy.deepcopy(before), PASSES[NAMES.index(name)])
+    if name in (
+        "SpecializeLayers",
+        "NameNodes",
+        "RequireRtl",
+    ):  # RTL executes after RequireRtl
+        before, after = upto("SpecializeLayers", rich_network()), apply(after, sp.RequireRtl())
+    first, second = execute_context(before, CODES), execute_context(after, CODES)
+    np.testing.assert_array_equal(real_logits(before, first), real_logits(after, second))
+    shared = comparable_tensors(before, after)
+    assert shared or name in ("InputQuantToCodes", "RefuseUnsupported")
+    for tensor in shared:
+        np.testing.assert_array_equal(first[tensor], second[tensor], err_msg=tensor)
+
+
+def count(model, *operators):
+    return sum(node.op_type in operators for node in model.graph.node)
+
+
+def test_unnamed_nodes_get_names_and_named_ones_keep_theirs():
+    model = rich_network()
+    first, second = model.graph.node[0], model.graph.node[1]
+    first.name, kept = "", second.name
+    names = [node.name for node in apply(model, c.NameUnnamed()).graph.node]
+    assert len(set(names)) == len(names)
+    assert names[1] == kept
+    assert names[0] == f"{first.op_type}_{first.output[0]}"
+
+
+def test_constant_folding_leaves_weight_quantizers():
+    model = rich_network()
+    assert count(apply(copy.deepcopy(model), c.FoldConstants()), "Quant") == count(model, "Quant")
+
+
+def test_weight_integers_leave_activation_quantizers():
+    model = upto("WeightQuantsToIntegers", rich_network())
+    activations = sum(
+        node.input[0] not in GraphEditor(model).constants for node in model.graph.node if node.op_type == "Quant"
+    )
+    after = apply(model, c.WeightQuantsToIntegers())
+    assert count(after, "Quant") == activations > 0
+
+
+def test_weights_are_the_quantizer_s_integers():
+    net = synthetic.Net()
+    model = net.model(net.head(net.conv_bn(net.image(), 4, 3, "stem")), 8, 8)
+    after = apply(upto("WeightQuantsToIntegers", model), c.WeightQuantsToIntegers())
+    graph = GraphEditor(after)
+    for conv in graph.of_type("Conv"):
+        values = graph.constants[conv.input[1]]
+        assert np.array_equal(values, np.round(values))
+        assert graph.datatypes[conv.input[1]].name in ("INT4", "INT8")
+
+
+def test_scales_stop_at_per_channel_factors():
+    model = upto("MoveScalesPastLinear", rich_network())
+    graph = GraphEditor(model)
+    conv = graph.of_type("Conv")[0]
+    scale = next(node for node in graph.consumers(conv.output[0]) if node.op_type == "Mul")
+    graph.constants[scale.input[1]] = np.full((1, 4, 1, 1), 0.5, np.float32)
+    graph.commit()
+    after = GraphEditor(apply(model, s.MoveScalesPastLinear()))
+    assert any(after.constants[node.input[1]].shape == (1, 4, 1, 1) for node in after.of_type("Mul"))
+
+
+def test_narrow_weights_keep_their_type_and_full_range_ones_grow():
+    model = upto("NarrowWeights", rich_network())
+    graph = GraphEditor(model)
+    first, second = graph.of_type("Conv")[:2]
+    graph.constants[first.input[1]] = graph.constants[first.input[1]].copy()
+    graph.constants[first.input[1]].flat[0] = -128
+    graph.commit()
+    after = GraphEditor(apply(model, s.NarrowWeights()))
+    assert after.datatypes[first.input[1]].name == "INT9"
+    assert after.datatypes[second.input[1]] == graph.datatypes[second.input[1]]
+
+
+def test_residual_read_elsewhere_is_not_fused(tmp_path):
+    net = synthetic.Net(seed=3)
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    branch = net.conv_bn(stem, 4, 3, "dw", depthwise=True, scale=net.scales[stem])
+    total = net.add(stem, branch, net.scales[stem], name="sum")
+    model = net.model(net.head(net.concat(total, branch, "both")), 16, 24)
+    before = upto("FuseDepthwise", model)
+    after = apply(copy.deepcopy(before), h.FuseDepthwise())
+    kernel = GraphEditor(after).of_type("DepthwiseConv_rtl")[0]
+    assert attribute(kernel, "Residual") == 0
+    assert count(after, "Add") == 2  # the sum and the head's bias
+    verify(before, after, CODES, tmp_path, "fuse")
+
+
+def test_sum_with_another_tensor_is_not_fused(tmp_path):
+    net = synthetic.Net(seed=4)
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    other = net.conv_bn(stem, 4, 1, "other", scale=net.scales[stem])
+    branch = net.conv_bn(stem, 4, 3, "dw", depthwise=True, scale=net.scales[stem])
+    model = net.model(net.head(net.add(other, branch, net.scales[stem], name="sum")), 16, 24)
+    before = upto("FuseDepthwise", model)
+    after = apply(copy.deepcopy(before), h.FuseDepthwise())
+    assert attribute(GraphEditor(after).of_type("DepthwiseConv_rtl")[0], "Residual") == 0
+    verify(before, after, CODES, tmp_path, "fuse")
+
+
+def test_dense_patches_are_not_taken_for_depthwise():
+    before = upto("FuseDepthwise", rich_network())
+    dense = sum(not attribute(node, "depthwise") for node in before.graph.node if node.op_type == "Im2Col")
+    assert count(apply(before, h.FuseDepthwise()), "Im2Col") == dense == 2
+
+
+def test_unpadded_window_gets_no_padding_node():
+    net = synthetic.Net()
+    model = net.model(net.head(net.conv_bn(net.image(), 4, 3, "stem", bits=8)), 8, 8)
+    model = upto("PatchesToSlidingWindows", model)
+    graph = GraphEditor(model)
+    window = graph.of_type("Im2Col")[0]
+    set_attribute(window, "pad_amount", [0, 0, 0, 0])
+    graph.commit()
+    after = apply(model, h.PatchesToSlidingWindows())
+    assert count(after, "FMPadding") == 0
+    assert count(after, "ConvolutionInputGenerator") == 1
+
+
+def test_single_reader_is_not_forked():
+    net = synthetic.Net()
+    model = net.model(net.head(net.conv_bn(net.image(), 4, 3, "stem", bits=8)), 8, 8)
+    assert count(apply(upto("ForkStreams", model), h.ForkStreams()), "StreamFork_rtl") == 0
+
+
+def test_fork_has_a_copy_per_reader():
+    after = apply(upto("ForkStreams", rich_network()), h.ForkStreams())
+    forks = GraphEditor(after).of_type("StreamFork_rtl")
+    assert sorted(len(node.output) for node in forks) == [2, 2]
+    assert all(attribute(node, "NumOutputs") == len(node.output) for node in forks)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_integer_thresholds_equal_the_real_comparison(relu):
+    rng = np.random.default_rng(8)
+    low, high = -60, 90
+    gain = np.concatenate([rng.uniform(1e-3, 3, 20), [0.0, 0.0]])
+    chain = t.Affine("acc", gain, np.concatenate([rng.uniform(-40, 40, 20), [-1.0, 5.0]]), relu)
+    steps = np.sort(rng.uniform(-20, 30, (1, 15)))
+    table = t.integer_thresholds(steps, chain, low, high)
+    acc = np.arange(low, high + 1)
+    value = gain[:, None] * acc + chain.offset[:, None]  # (C, A)
+    value = np.maximum(value, 0) if relu else value
+    wanted = (value[:, :, None] >= steps[0]).sum(axis=2)
+    found = (acc[None, :, None] >= table[:, None, :]).sum(axis=2)
+    np.testing.assert_array_equal(found, wanted)
+    assert table.min() >= low
+    assert table.max() <= high + 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "name"),
+    [(0, 0, "UINT2"), (0, 3, "UINT2"), (0, 4, "UINT3"), (-1, 0, "INT2"), (-2, 1, "INT2"), (-3, 1, "INT3"),
+     (-1, 4, "INT4"), (-8, 7, "INT4"), (-8, 8, "INT5"), (-129, 0, "INT9")],
+)  # fmt: skip
+def test_smallest_type(low, high, name):
+    datatype = smallest_integer_type(low, high)
+    assert datatype.name == name
+    assert datatype.min() <= low <= high <= datatype.max()
+
+
+def test_depthwise_matrix_has_an_inverse():
+    weights = np.random.default_rng(1).integers(-7, 8, (6, 1, 5, 5)).astype(np.float32)
+    matrix = lo.weight_matrix(weights, depthwise=True)
+    assert matrix.shape == (150, 6)
+    np.testing.assert_array_equal(lo.depthwise_weights(matrix), weights[:, 0])
