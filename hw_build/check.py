@@ -59,7 +59,7 @@ def load_network(path: Path) -> ModelWrapper:
 
 
 def check(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
-    """A verdict for every node of the network, in its order; see `lowers` for the whole."""
+    """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole."""
     model = prepare(load_network(Path(model_path)))
     graph = GraphEditor(model)
     verdicts = []

@@ -1,0 +1,91 @@
+"""check(): a verdict for each node, the kernel or the reason, without building."""
+
+import numpy as np
+import pytest
+
+from hw_build.check import check, lowers
+from hw_build.errors import BuildError
+from hw_build.lowering import STEPS
+from tests.hw_build import synthetic
+
+
+def verdicts_of(model, tmp_path):
+    path = tmp_path / "model.onnx"
+    model.save(str(path))
+    return check(path)
+
+
+def test_network_that_lowers(tmp_path):
+    model = synthetic.unet(16, 16, levels=1)
+    verdicts = verdicts_of(model, tmp_path)
+    assert lowers(verdicts)
+    assert sorted(verdict.node for verdict in verdicts) == sorted(node.name for node in model.graph.node)
+    kernels = {verdict.node: verdict.kernel for verdict in verdicts}
+    assert kernels["n_image_q"] == "pixel codes"
+    assert kernels["n_stem_w"] == "constants"
+    assert kernels["n_stem_conv"] == "FMPadding_rtl, ConvolutionInputGenerator_rtl, MVAU_rtl"
+    assert kernels["n_stem_bn"] == kernels["n_stem_relu"] == "thresholds"
+    assert kernels["n_stem_act"] == "Thresholding_rtl"
+    assert kernels["n_enc0_a_dw_conv"] == "DepthwiseConv_rtl"
+    assert kernels["n_enc0_a_dw_act"] == kernels["n_enc0_a_res"] == "thresholds inside DepthwiseConv_rtl"
+    assert kernels["n_enc0_a_res_sum"] == "residual inside DepthwiseConv_rtl"
+    assert kernels["n_enc0_wide_conv"] == "MVAU_rtl"
+    assert kernels["n_pool1"] == "MaxPool2x2_rtl"
+    assert kernels["n_up0_up"] == "BilinearUpsample2x_rtl"
+    assert kernels["n_skip0_sum"] == "StreamAdd_rtl"
+    assert kernels["n_logits"] == "MVAU_rtl, ChannelBias_rtl"
+
+
+def test_kernels_named_are_the_kernels_built(tmp_path):
+    model = synthetic.unet(16, 16, levels=1)
+    named = {part for verdict in verdicts_of(model, tmp_path) for part in verdict.kernel.split(", ") if "_rtl" in part}
+    named = {part.removeprefix("thresholds inside ").removeprefix("residual inside ") for part in named}
+    for step in STEPS:
+        model = step.run(model)
+    assert named == {node.op_type for node in model.graph.node} - {"StreamFork_rtl"}
+
+
+def test_every_refused_node_is_listed_with_its_reason(tmp_path):
+    net = synthetic.Net()
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    first = net.quant(net.node("HardSwish", [stem], "swish"), 2.0**-3)
+    second = net.quant(net.node("Softmax", [first], "soft", axis=1), 2.0**-3)
+    verdicts = verdicts_of(net.model(net.head(second), 8, 8), tmp_path)
+    refused = {verdict.node: verdict for verdict in verdicts if not verdict.lowers}
+    assert not lowers(verdicts)
+    assert set(refused) == {"n_swish", "n_soft"}
+    assert refused["n_swish"].reason.startswith("it is an activation that is not monotonic")
+    assert refused["n_soft"].reason.startswith("it is not supported; supported are Conv")
+    assert refused["n_soft"].kernel == ""
+
+
+def test_what_only_shows_in_combination_is_found(tmp_path):
+    net = synthetic.Net()
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    other = net.conv_bn(stem, 4, 1, "other", scale=2.0**-4)
+    model = net.model(net.head(net.add(stem, other, 2.0**-2, name="sum")), 8, 8)
+    refused = [verdict for verdict in verdicts_of(model, tmp_path) if not verdict.lowers]
+    assert [verdict.node for verdict in refused] == ["n_sum_sum"]
+    assert "joins activations of different scales" in refused[0].reason
+
+
+def test_fault_of_no_single_node_gets_a_row_of_its_own(tmp_path):
+    net = synthetic.Net()
+    net.channels["image"], net.scales["image"] = 3, 2.0**-8
+    verdicts = verdicts_of(net.model(net.head(net.conv_bn("image", 4, 3, "stem")), 8, 8), tmp_path)
+    assert verdicts[-1].node == "network"
+    assert "is not quantized first" in verdicts[-1].reason
+    assert not lowers(verdicts)
+
+
+def test_file_that_is_missing(tmp_path):
+    with pytest.raises(BuildError, match="model .*none.onnx does not exist"):
+        check(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("content", [b"this is not a network", b"", np.random.default_rng(0).bytes(400)])
+def test_file_that_is_no_network(tmp_path, content):
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(content)
+    with pytest.raises(BuildError, match=r"odd.onnx (is not an ONNX file|holds no network)"):
+        check(path)

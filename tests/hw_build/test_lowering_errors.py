@@ -1,0 +1,271 @@
+"""Each sentence with which the lowering refuses a network, and a node named in each."""
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from hw_build.errors import LoweringError
+from hw_build.lowering import STEPS
+from tests.hw_build import synthetic
+
+
+def network(change=None, *, out=4, **options):
+    """image -> conv 3x3 -> [change(net, tensor) -> tensor] -> head; ``change`` may put anything between."""
+    net = synthetic.Net(**options)
+    current = net.conv_bn(net.image(), out, 3, "stem", bits=8)
+    if change is not None:
+        current = change(net, current)
+    return net.model(net.head(current), 16, 16)
+
+
+def lower(model):
+    for step in STEPS:
+        model = step.run(model)
+    return model
+
+
+def node(model, name):
+    return next(entry for entry in model.graph.node if entry.name == name)
+
+
+def set_attribute(model, name, **attributes):
+    target = node(model, name)
+    kept = [entry for entry in target.attribute if entry.name not in attributes]
+    del target.attribute[:]
+    target.attribute.extend([*kept, *(helper.make_attribute(key, value) for key, value in attributes.items())])
+    return model
+
+
+def operator_between(operator, **attributes):
+    def change(net, tensor):
+        net.node(operator, [tensor], "odd", **attributes)
+        return net.quant("odd", 2.0**-3)
+
+    return network(change)
+
+
+@pytest.mark.parametrize("operator", ["HardSwish", "Elu"])
+def test_activation_that_is_not_monotonic(operator):
+    with pytest.raises(LoweringError, match=rf"node n_odd \({operator}\) is an activation that is not monotonic.*Relu"):
+        lower(operator_between(operator))
+
+
+def test_gelu_s_erf_is_not_monotonic():
+    with pytest.raises(LoweringError, match=r"node n_odd \(Erf\) is an activation that is not monotonic"):
+        lower(operator_between("Erf"))
+
+
+def test_operator_that_no_kernel_has():
+    with pytest.raises(LoweringError, match=r"node n_odd \(Softmax\) is not supported; supported are Conv \(dense"):
+        lower(operator_between("Softmax", axis=1))
+
+
+def test_product_of_two_activations():
+    def change(net, tensor):
+        other = net.conv_bn(tensor, 4, 1, "gate")
+        net.node("Mul", [tensor, other], "product")
+        return net.quant("product", 2.0**-3)
+
+    with pytest.raises(LoweringError, match=r"node n_product \(Mul\) combines two activations \(as Hardswish"):
+        lower(network(change))
+
+
+def test_normalised_input():
+    net = synthetic.Net()
+    net.channels["image"] = 3
+    net.node("Sub", ["image", net.const("mean", np.full((1, 3, 1, 1), 0.45))], "centred")
+    net.node("Div", ["centred", net.const("deviation", np.full((1, 3, 1, 1), 0.22))], "normalised")
+    current = net.conv_bn(net.quant("normalised", 2.0**-6, bits=8, signed=1), 4, 3, "stem")
+    with pytest.raises(LoweringError, match=r"node n_centred \(Sub\) changes the image before its first Quant"):
+        lower(net.model(net.head(current), 16, 16))
+
+
+def test_input_without_quantizer():
+    net = synthetic.Net()
+    net.channels["image"], net.scales["image"] = 3, 2.0**-8
+    with pytest.raises(LoweringError, match="input image is not quantized first: put Quant"):
+        lower(net.model(net.head(net.conv_bn("image", 4, 3, "stem")), 16, 16))
+
+
+def test_input_quantized_to_signed_codes():
+    model = set_attribute(network(), "n_image_q", signed=1)
+    with pytest.raises(LoweringError, match=r"node n_image_q \(Quant\) quantizes the image but not to 8 bits unsigned"):
+        lower(model)
+
+
+def test_grouped_convolution():
+    def change(net, tensor):
+        weight, _, _ = net.weights("grouped", (4, 2, 3, 3), 4)
+        net.node("Conv", [tensor, weight], "group2", kernel_shape=[3, 3], pads=[1, 1, 1, 1], group=2)
+        return net.quant("group2", 2.0**-3)
+
+    with pytest.raises(LoweringError, match=r"node n_group2 \(Conv\) is a grouped convolution, group=2: only group=1"):
+        lower(network(change))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({"strides": [2, 2]}, r"has strides \[2, 2\]: only stride 1 lowers"),
+        ({"dilations": [2, 2], "pads": [2, 2, 2, 2]}, r"has dilations \[2, 2\]: only dilation 1 lowers"),
+    ],
+)
+def test_convolution_geometry(attributes, sentence):
+    with pytest.raises(LoweringError, match=rf"node n_stem_conv \(Conv\) {sentence}"):
+        lower(set_attribute(network(), "n_stem_conv", **attributes))
+
+
+def test_depthwise_that_is_not_centred():
+    model = network(lambda net, tensor: net.conv_bn(tensor, 4, 3, "dw", depthwise=True))
+    with pytest.raises(LoweringError, match=r"n_dw_conv \(Conv\) is depthwise with kernel \[3, 3\] and pads \[0, 0, 2"):
+        lower(set_attribute(model, "n_dw_conv", pads=[0, 0, 2, 2]))
+
+
+def test_depthwise_without_unsigned_quantizer():
+    model = network(lambda net, tensor: net.conv_bn(tensor, 4, 3, "dw", depthwise=True, relu=False))
+    with pytest.raises(LoweringError, match=r"n_dw_conv \(MatMul\) is depthwise without Relu and an unsigned Quant"):
+        lower(model)
+
+
+def test_depthwise_that_reads_signed_codes():
+    def change(net, tensor):
+        signed = net.conv_bn(tensor, 4, 1, "signed", relu=False)
+        return net.conv_bn(signed, 4, 3, "dw", depthwise=True)
+
+    with pytest.raises(LoweringError, match=r"n_dw_conv \(MatMul\) is depthwise and reads signed codes"):
+        lower(network(change))
+
+
+def test_float_weights():
+    model = network()
+    stem = node(model, "n_stem_conv")
+    stem.input[1] = "stem_float"
+    with pytest.raises(LoweringError, match=r"node n_stem_conv \(Conv\) has float weights stem_float: put a"):
+        lower(model)
+
+
+@pytest.mark.parametrize(
+    ("constant", "value", "sentence"),
+    [
+        ("stem_act_z", 3.0, "has zero point 3: only zero point 0 lowers"),
+        ("stem_act_b", 12.0, "has bit width 12: an integer from 2 to 8 lowers"),
+        ("stem_act_s", -1.0, "has a scale that is not positive"),
+        ("stem_act_s", np.full((1, 4, 1, 1), 0.25), "quantizes activations with 4 scales: one scale per"),
+    ],
+)
+def test_quantizer_parameters(constant, value, sentence):
+    model = network()
+    model.set_initializer(constant, np.asarray(value, np.float32))
+    with pytest.raises(LoweringError, match=rf"node n_stem_act \(Quant\) {sentence}"):
+        lower(model)
+
+
+def test_rounding_that_thresholds_do_not_have():
+    with pytest.raises(LoweringError, match=r"node n_stem_act \(Quant\) rounds by FLOOR: only ROUND, HALF_EVEN"):
+        lower(set_attribute(network(), "n_stem_act", rounding_mode="FLOOR"))
+
+
+def test_nearest_resize():
+    def change(net, tensor):
+        pooled = net.pool(tensor, "pool")
+        net.node("Resize", [pooled, "", net.const("twice", [1, 1, 2, 2])], "near", mode="nearest")
+        return net.quant("near", 2.0**-3)
+
+    with pytest.raises(LoweringError, match=r"node n_near \(Resize\) resizes by nearest, half_pixel: only bilinear"):
+        lower(network(change))
+
+
+def test_resize_by_another_factor():
+    def change(net, tensor):
+        pooled = net.pool(net.pool(tensor, "pool"), "pool2")
+        scales = net.const("four", [1, 1, 4, 4])
+        net.node("Resize", [pooled, "", scales], "far", mode="linear", coordinate_transformation_mode="half_pixel")
+        return net.quant("far", 2.0**-3)
+
+    with pytest.raises(LoweringError, match=r"n_far \(Resize\) resizes 4x4 to 16x16: only a factor of exactly 2"):
+        lower(network(change))
+
+
+def test_pool_of_another_size():
+    def change(net, tensor):
+        net.node("MaxPool", [tensor], "pool3", kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1])
+        net.scales["pool3"] = net.scales[tensor]
+        return "pool3"
+
+    with pytest.raises(LoweringError, match=r"node n_pool3 \(MaxPool\) has kernel \[3, 3\] and strides \[1, 1\]: only"):
+        lower(network(change))
+
+
+def test_sum_of_unequal_scales():
+    def change(net, tensor):
+        other = net.conv_bn(tensor, 4, 1, "other", scale=2.0**-4)
+        return net.add(tensor, other, 2.0**-2, name="sum")
+
+    with pytest.raises(LoweringError, match=r"n_sum_sum \(Add\) joins activations of different scales \[0.125, 0"):
+        lower(network(change))
+
+
+def test_concatenation_of_unequal_widths():
+    def change(net, tensor):
+        narrow = net.conv_bn(tensor, 4, 1, "narrow")
+        model_bits = net.constants
+        bits = next(entry for entry in model_bits if entry.name == "narrow_act_b")
+        bits.CopyFrom(synthetic.numpy_helper.from_array(np.float32(3), "narrow_act_b"))
+        return net.concat(tensor, narrow, "both")
+
+    with pytest.raises(LoweringError, match=r"n_both \(Concat\) joins codes of types \['UINT4', 'UINT3'\]"):
+        lower(network(change))
+
+
+def test_convolution_of_what_is_not_quantized():
+    def change(net, tensor):
+        weight, _, _ = net.weights("raw", (4, 4, 1, 1), 4)
+        net.node("Relu", [net.node("Conv", [tensor, weight], "raw_conv", kernel_shape=[1, 1])], "raw_relu")
+        net.scales["raw_relu"] = 1.0
+        return "raw_relu"
+
+    with pytest.raises(LoweringError, match=r"n_logits \(Conv\) reads raw_relu, which is not quantized: put a Quant"):
+        lower(network(change))
+
+
+def test_affine_after_relu():
+    def change(net, tensor):
+        net.node("Add", [net.node("Relu", [tensor], "late"), net.const("shift", 0.3)], "shifted")
+        return net.quant("shifted", 2.0**-3)
+
+    with pytest.raises(LoweringError, match=r"n_shifted \(Add\) follows a Relu without a quantizer between"):
+        lower(network(change))
+
+
+def test_negative_factor_without_convolution():
+    def change(net, tensor):
+        net.node("Mul", [tensor, net.const("minus", -1.0)], "negated")
+        return net.quant("negated", 2.0**-3, signed=1)
+
+    with pytest.raises(LoweringError, match=r"n_negated_q \(MultiThreshold\) has a negative factor before it that"):
+        lower(network(change))
+
+
+def test_bias_off_the_accumulator_s_grid():
+    model = network()
+    model.set_initializer("head_bias", np.asarray([0.123456], np.float32))
+    with pytest.raises(
+        LoweringError, match=r"n_logits_bias \(Add\) adds [\d.]+ accumulator steps: quantize the head's bias"
+    ):
+        lower(model)
+
+
+def test_relu_at_the_output():
+    net = synthetic.Net()
+    logits = net.node("Relu", [net.head(net.conv_bn(net.image(), 4, 3, "stem", bits=8))], "out")
+    with pytest.raises(LoweringError, match=r"n_out \(Relu\) ends the network in a Relu or in scales that"):
+        lower(net.model(logits, 16, 16))
+
+
+def test_two_outputs():
+    model = network()
+    known = next(entry for entry in model.graph.value_info if entry.name == "stem_act")
+    model.graph.output.append(known)
+    model.graph.value_info.remove(known)
+    with pytest.raises(LoweringError, match="the network has 1 inputs and 2 outputs: one of each lowers"):
+        lower(model)
