@@ -17,17 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build import lowering
 from hw_build.board_config import Board
-from hw_build.errors import BuildError, ConfigError, MismatchError
+from hw_build.check import load_network
+from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
+from hw_build.folding import fold
+from hw_build.folding_config import FoldingConfig
+from hw_build.lowering import lowering_steps
+from hw_build.report.nodes import node_facts
 from hw_build.steps import Step
 
 GRAPH = "graph.onnx"
 IMPORT, FOLDING = "import", "folding"
+MODULES = ("hw_build.build", "hw_build.folding", "hw_build.kernels", "hw_build.lowering", "hw_build.report.nodes")
 MISMATCH = "mismatch"  # folder below the build directory for both sides of a difference
 
 
@@ -38,28 +43,13 @@ class BuildConfig:
     export: Export
     board: Board
     out: Path
-    folding: str = "default"
+    folding: FoldingConfig
     frames: int = 1
 
     def __post_init__(self) -> None:
         available = len(self.export.names)
         if not 1 <= self.frames <= available:
             raise ConfigError(f"--frames must be 1 to {available}, the number of golden images, got {self.frames}")
-
-
-def load_graph(path: Path) -> ModelWrapper:
-    """Reads a QONNX or ONNX file.
-
-    Raises:
-        BuildError: it cannot be read, or it is not such a file.
-    """
-    try:
-        model = ModelWrapper(str(path))
-    except (OSError, DecodeError, ValueError) as error:
-        raise BuildError(f"'{path}' is not an ONNX file ({error}); export the network again") from None
-    if not model.graph.node or not model.graph.input or not model.graph.output:
-        raise BuildError(f"'{path}' is not an ONNX file with a graph; export the network again")
-    return model
 
 
 def build_steps(config: BuildConfig) -> list[Step]:
@@ -72,25 +62,26 @@ def build_steps(config: BuildConfig) -> list[Step]:
             run=lambda folder, needed: _import(config, folder),
             files=files,
             parameters=parameters,
-            modules=("hw_build.lowering", "hw_build.build"),
+            modules=MODULES,
         )
     ]
-    for lowering_step in lowering.lowering_steps(config.board.part):
-        steps.append(
-            _graph_step(
-                config,
-                lowering_step.name,
-                lowering_step.run,
-                steps[-1].name,
-                parameters={**parameters, "part": config.board.part},
-                modules=("hw_build.lowering", "hw_build.build"),
-            )
+    target_cycles = config.folding.target_cycles(config.export.size)
+    overrides = {name: dict(table) for name, table in config.folding.nodes.items()}
+    transforms = [(step.name, step.run, {"part": config.board.part}) for step in lowering_steps(config.board.part)]
+    transforms.append(
+        (
+            FOLDING,
+            lambda model: fold(model, target_cycles, overrides),
+            {"target_cycles": target_cycles, "nodes": overrides},
         )
+    )
+    for name, transform, own in transforms:
+        steps.append(_graph_step(config, name, transform, steps[-1].name, parameters={**parameters, **own}))
     return steps
 
 
 def _import(config: BuildConfig, folder: Path) -> dict[str, Any]:
-    model = load_graph(config.export.model)
+    model = load_network(config.export.model)
     model.save(str(folder / GRAPH))
     return {"verification": [_against_golden(config, model, IMPORT)]}
 
@@ -102,21 +93,22 @@ def _graph_step(
     previous: str,
     *,
     parameters: Mapping[str, Any],
-    modules: tuple[str, ...],
 ) -> Step:
     def run(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        before = load_graph(needed[previous] / GRAPH)
+        before = load_network(needed[previous] / GRAPH)
         started = time.perf_counter()
         model = transform(copy.deepcopy(before))
         seconds = time.perf_counter() - started
         model.save(str(folder / GRAPH))
         lines = [_against_previous(config, before, model, name, previous)]
+        facts = {"seconds": round(seconds, 3), "verification": lines}
         if name == FOLDING:
             lines.append(_against_golden(config, model, name))
-        return {"seconds": seconds, "verification": lines}
+            facts["nodes"] = node_facts(model)
+        return facts
 
     return Step(
-        name=name, run=run, needs=(previous,), files=(config.export.golden,), parameters=parameters, modules=modules
+        name=name, run=run, needs=(previous,), files=(config.export.golden,), parameters=parameters, modules=MODULES
     )
 
 

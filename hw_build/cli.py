@@ -65,6 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--start-from", metavar="STEP", help="redo from this step on; those before must be saved")
     build.set_defaults(run=_build)
 
+    check = commands.add_parser("check", help="node by node: which kernel serves it, or why none does")
+    check.add_argument("model", type=Path, metavar="MODEL", help="a QONNX file")
+    check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    check.set_defaults(run=_check)
+
     boards = commands.add_parser("boards", help="the known boards")
     boards.add_argument("--json", action="store_true", help="print JSON instead of a table")
     boards.set_defaults(run=_boards)
@@ -82,13 +87,13 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
 def _build_config(arguments: argparse.Namespace) -> BuildConfig:
     from hw_build.build import BuildConfig
     from hw_build.export import read_export
+    from hw_build.folding_config import load_folding
 
-    board = load_board(arguments.board)
     return BuildConfig(
+        board=load_board(arguments.board),
+        folding=load_folding(arguments.folding),
         export=read_export(arguments.export),
-        board=board,
         out=arguments.out,
-        folding=arguments.folding,
         frames=arguments.frames,
     )
 
@@ -97,6 +102,22 @@ def _build(arguments: argparse.Namespace) -> int:
     from hw_build.commands import run_build
 
     return run_build(_build_config(arguments), start_from=arguments.start_from, stop_after=arguments.stop_after)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from hw_build.check import check, lowers
+
+    verdicts = check(arguments.model)
+    if arguments.json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
+    else:
+        table = Table(title=f"{arguments.model}: {'lowers' if lowers(verdicts) else 'does NOT lower'}")
+        for heading in ("node", "operator", "becomes", "why not"):
+            table.add_column(heading, overflow="fold")
+        for verdict in verdicts:
+            table.add_row(verdict.node, verdict.operator, verdict.kernel or "-", verdict.reason)
+        Console(width=160).print(table)
+    return 0 if lowers(verdicts) else USER_ERROR
 
 
 def _boards(arguments: argparse.Namespace) -> None:

@@ -58,7 +58,9 @@ def load_folding(text: str) -> FoldingConfig:
     path = Path(text) if text.endswith(".toml") else FOLDINGS / f"{text}.toml"
     if not path.is_file():
         known = ", ".join(sorted(entry.stem for entry in FOLDINGS.glob("*.toml")))
-        raise ConfigError(f"unknown folding '{text}'; known: {known}, or give a TOML file or a number of cycles per frame")
+        raise ConfigError(
+            f"unknown folding '{text}'; known: {known}, or give a TOML file or a number of cycles per frame"
+        )
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         targets = {name: tables.pop(name) for name in _TARGETS if name in tables}

@@ -45,7 +45,7 @@ class BuildProgress:
     def done(self, step: str, outcome: str) -> None:
         self._bars.advance(self._all)
         self._bars.update(self._all, description=self._title)
-        self._console.print(f"  {step:<14} {outcome}", highlight=False, markup=False)
+        self._console.print(f"  {step:<14} {outcome}", highlight=False, markup=False, soft_wrap=True)
 
     def meter(self, description: str, total: int) -> Callable[[int], None]:
         """A bar that is set to a count by calling the result, and goes away when it reaches ``total``."""

@@ -6,11 +6,7 @@ its default parameters; Verilator finds the modules it uses by file name.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-from hw_build.errors import BuildError
-from hw_build.sim import toolchain
 
 RTL_DIR = Path(__file__).resolve().parent / "rtl"
 

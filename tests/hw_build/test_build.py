@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 
 from hw_build import build, cli, lowering
+from hw_build.check import load_network
 from hw_build.steps import Pipeline, hash_file
 
-GRAPH_STEPS = ["import", "convert", "streamline", "lower", "hardware", "specialize"]
+GRAPH_STEPS = ["import", "convert", "streamline", "lower", "hardware", "specialize", "folding"]
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +55,16 @@ def refused(capsys, *arguments, **named):
 
 
 def test_graph_steps_are_exact_and_not_redone(capsys, export, tmp_path):
-    status, lines = run(capsys, export, tmp_path, "--stop-after", "specialize")
+    status, lines = run(capsys, export, tmp_path, "--stop-after", "folding")
     assert status == 0
     assert [line.split()[0] for line in lines] == GRAPH_STEPS
     assert all("exact, against" in line for line in lines)
     report = json.loads((tmp_path / "report.json").read_text())
-    assert [(line["step"], line["exact"]) for line in report["verification"]] == [(name, True) for name in GRAPH_STEPS]
-    status, lines = run(capsys, export, tmp_path, "--stop-after", "specialize")
+    ladder = [(line["step"], line["exact"]) for line in report["verification"]]
+    assert ladder == [(name, True) for name in (*GRAPH_STEPS, "folding")]  # the last one against the golden logits too
+    assert {node["origin"] for node in report["nodes"]} == {"edgeseg", "finn"}
+    assert max(node["expected_cycles"] for node in report["nodes"]) <= 32 * 16 * 32
+    status, lines = run(capsys, export, tmp_path, "--stop-after", "folding")
     assert status == 0 and all("unchanged" in line for line in lines)
     assert json.loads((tmp_path / "report.json").read_text()) == report
 
@@ -92,10 +96,13 @@ def test_golden_file_of_another_model(capsys, own_export, tmp_path):
     assert "was made from another model" in refused(capsys, own_export, tmp_path / "out")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a graph at all", b"\x08\x07"])
-def test_model_that_is_no_onnx_file(capsys, own_export, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"not a graph at all", "is not an ONNX file"), (b"", "holds no network"), (b"\x08\x07", "holds no network")],
+)
+def test_model_that_is_no_onnx_file(capsys, own_export, tmp_path, content, sentence):
     replace_model(own_export, content)
-    assert "model.qonnx' is not an ONNX file" in refused(capsys, own_export, tmp_path / "out")
+    assert f"model.qonnx {sentence}" in refused(capsys, own_export, tmp_path / "out")
 
 
 def test_missing_export(capsys, tmp_path):
@@ -110,6 +117,17 @@ def test_unknown_board(capsys, export, tmp_path):
 def test_unknown_step(capsys, export, tmp_path):
     line = refused(capsys, export, tmp_path, "--stop-after", "place")
     assert "unknown step 'place'; the steps are: import, convert" in line
+
+
+def test_folding_that_does_not_divide(capsys, export, tmp_path):
+    (tmp_path / "own.toml").write_text("cycles_per_pixel = 32\n[DepthwiseConv_rtl_0]\nPE = 3\n")
+    line = refused(capsys, export, tmp_path, "--folding", str(tmp_path / "own.toml"))
+    assert "DepthwiseConv_rtl_0: PE=3 does not divide NumChannels=4; choose one of 1, 2, 4" in line
+
+
+def test_folding_that_no_kernel_reaches(capsys, export, tmp_path):
+    line = refused(capsys, export, tmp_path, "--folding", "10")
+    assert "cycles a frame even fully unfolded" in line
 
 
 def test_more_frames_than_golden_images(capsys, export, tmp_path):
@@ -145,7 +163,7 @@ def test_interruption(capsys, export, tmp_path, monkeypatch):
 
 
 def test_operator_that_no_kernel_serves(capsys, own_export, tmp_path):
-    model = build.load_graph(own_export / "model.qonnx")
+    model = load_network(own_export / "model.qonnx")
     relu = next(node for node in model.graph.node if node.op_type == "Relu")
     gate = helper.make_node("HardSwish", list(relu.input), list(relu.output), name="gate")
     model.graph.node.insert(list(model.graph.node).index(relu), gate)
@@ -156,12 +174,38 @@ def test_operator_that_no_kernel_serves(capsys, own_export, tmp_path):
 
 
 def test_later_form_uses_its_own_scales(export):
-    model = build.load_graph(export / "model.qonnx")
+    model = load_network(export / "model.qonnx")
     codes = exports.real_codes(["benign_184"], 16, 32)
     expected = lowering.execute_codes(model, codes)  # leaves the exported network's scales in its metadata
     for step in lowering.STEPS:
         model = step.run(model)
         assert np.array_equal(lowering.execute_codes(model, codes), expected), step.name
+
+
+def test_check_shows_a_kernel_for_every_node(capsys, export):
+    assert cli.main(["check", str(export / "model.qonnx"), "--json"]) == 0
+    verdicts = json.loads(capsys.readouterr().out)
+    assert not [verdict for verdict in verdicts if verdict["reason"]]
+    assert cli.main(["check", str(export / "model.qonnx")]) == 0
+    assert "DepthwiseConv_rtl" in capsys.readouterr().out
+
+
+def test_check_says_why_not(capsys, own_export):
+    model = load_network(own_export / "model.qonnx")
+    next(node for node in model.graph.node if node.op_type == "MaxPool").op_type = "AveragePool"
+    model.save(str(own_export / "model.qonnx"))
+    assert cli.main(["check", str(own_export / "model.qonnx")]) == 2
+    shown = capsys.readouterr().out
+    assert "does NOT lower" in shown and "AveragePool" in shown
+
+
+def test_check_of_a_file_that_is_no_model(capsys, tmp_path):
+    for content, sentence in (("text", "is not an ONNX file"), (None, "does not exist")):
+        path = tmp_path / f"{content}.onnx"
+        if content:
+            path.write_text(content)
+        assert cli.main(["check", str(path)]) == 2
+        assert capsys.readouterr().err.splitlines() == [f"error: model {path} {sentence}"]
 
 
 def test_boards_are_listed(capsys):

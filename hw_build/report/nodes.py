@@ -1,0 +1,32 @@
+"""The facts of every hardware node that the report shows, read from the folded graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnx import NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+OURS = "hw_build.kernels"
+
+
+def node_facts(model: ModelWrapper) -> list[dict[str, Any]]:
+    """One dictionary per node in graph order, with the static keys of `hw_build.report.data.Node`."""
+    return [_facts(model, node) for node in model.graph.node]
+
+
+def _facts(model: ModelWrapper, node: NodeProto) -> dict[str, Any]:
+    operation = getCustomOp(node)
+    attributes = operation.get_nodeattr_types()
+    return {
+        "name": node.name,
+        "kernel": node.op_type,
+        "origin": "edgeseg" if node.domain == OURS else "finn",
+        "shape_in": list(model.get_tensor_shape(node.input[0])),
+        "shape_out": list(model.get_tensor_shape(node.output[0])),
+        "bits": operation.get_output_datatype(0).bitwidth(),
+        "pe": operation.get_nodeattr("PE") if "PE" in attributes else None,
+        "simd": operation.get_nodeattr("SIMD") if "SIMD" in attributes else None,
+        "expected_cycles": int(operation.get_exp_cycles()),
+    }
