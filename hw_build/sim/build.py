@@ -42,13 +42,15 @@ def build(
     pins: dict[str, int] | None = None,
     probe: ProbePort | None = None,
     fast: bool = False,
+    data_dir: Path | None = None,
 ) -> Simulator:
     """Build (or find in the cache) the simulator of ``top_module``.
 
     ``files`` are compiled in the given order, packages first; others than .sv and .v (memory contents) are left to the
     design to read at run time. ``parameters`` map names to SystemVerilog literals as text. ``pins`` are further inputs,
     name -> width in bits, set per run. ``fast`` drops assertions and the random power-up state and optimises: for whole
-    designs; without it registers that no reset or initial value defines start at random.
+    designs; without it registers that no reset or initial value defines start at random. Memory contents that the
+    design names relatively are looked up in ``data_dir``.
     """
     parameters = {name: str(value) for name, value in (parameters or {}).items()}
     pins = dict(pins or {})
@@ -75,7 +77,7 @@ def build(
             toolchain.publish(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return Simulator(top_module, library, list(inputs), list(outputs), pins, probe)
+    return Simulator(top_module, library, list(inputs), list(outputs), pins, probe, data_dir)
 
 
 def _temporary_folder(folder: Path) -> Path:

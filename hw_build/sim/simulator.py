@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -76,6 +77,7 @@ class Simulator:
         outputs: list[StreamPort],
         pins: dict[str, int],
         probe: ProbePort | None,
+        data_dir: Path | None = None,
     ) -> None:
         self.name = name
         self.library = library
@@ -83,6 +85,7 @@ class Simulator:
         self.outputs = outputs
         self.pins = pins
         self.probe = probe
+        self.data_dir = data_dir
         self._lib = _load(library)
 
     def run(
@@ -139,7 +142,8 @@ class Simulator:
             for index, pin in enumerate(self.pins):
                 lib.sim_pin(handle, index, (pins or {}).get(pin, 0))
             start = monotonic()
-            status = lib.sim_reset(handle)
+            with chdir(self.data_dir or Path.cwd()):  # $readmemh names are relative to it
+                status = lib.sim_reset(handle)
             if status == RUNNING:
                 status = self._advance(handle, progress)
             seconds = monotonic() - start

@@ -1,0 +1,115 @@
+"""What a stitched accelerator is made of: nodes, streams, sources. Written to and read from ``design.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hw_build.errors import BuildError
+
+TOP_MODULE = "edgeseg_accelerator"
+INPUT, OUTPUT = "s_axis", "m_axis"  # stand for a node where a stream begins or ends at the boundary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One hardware node. ``expected_cycles`` per frame come from its cost model."""
+
+    name: str
+    op_type: str
+    origin: str  # "edgeseg" or "finn": whose RTL it is
+    module: str
+    parameters: dict[str, str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    expected_cycles: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """One edge: its FIFO carries beats of ``producer_elements``, the consumer takes beats of ``consumer_elements``."""
+
+    tensor: str
+    producer: str
+    consumer: str
+    element_bits: int
+    producer_elements: int
+    consumer_elements: int
+    beats_per_frame: int
+    depth: int
+
+    @property
+    def label(self) -> str:
+        """``producer -> consumer``."""
+        return f"{self.producer} -> {self.consumer}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A file below ``rtl/``; ``role`` is "rtl" (compiled, in this order) or "memory" (read by $readmemh)."""
+
+    path: str
+    role: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A stitched accelerator below ``build_dir/rtl``."""
+
+    build_dir: Path
+    image_shape: tuple[int, int, int]  # (H, W, C) of the input codes
+    logit_bits: int
+    logit_signed: bool
+    nodes: tuple[Node, ...]
+    streams: tuple[Stream, ...]
+    sources: tuple[Source, ...]
+
+    @property
+    def rtl_dir(self) -> Path:
+        """Folder of all sources; memory contents are named relative to it."""
+        return self.build_dir / "rtl"
+
+    @property
+    def rtl_files(self) -> list[Path]:
+        """Sources in compile order."""
+        return [self.rtl_dir / s.path for s in self.sources if s.role == "rtl"]
+
+    @property
+    def expected_cycles_per_frame(self) -> int:
+        """Cycles of the slowest node."""
+        return max(node.expected_cycles for node in self.nodes)
+
+    def save(self) -> Path:
+        """Write ``design.json``, complete or not at all."""
+        content = {key: value for key, value in asdict(self).items() if key != "build_dir"}
+        path = self.build_dir / "design.json"
+        partial = path.with_suffix(".json.partial")
+        partial.write_text(json.dumps(content, indent=1) + "\n")
+        os.replace(partial, path)
+        return path
+
+    @classmethod
+    def load(cls, build_dir: Path) -> Design:
+        """Read ``build_dir/design.json``; BuildError when it is missing or not of this version."""
+        path = Path(build_dir) / "design.json"
+        try:
+            content = json.loads(path.read_text())
+            return cls(
+                build_dir=Path(build_dir),
+                image_shape=tuple(content["image_shape"]),
+                logit_bits=content["logit_bits"],
+                logit_signed=content["logit_signed"],
+                nodes=tuple(
+                    Node(**{**n, "inputs": tuple(n["inputs"]), "outputs": tuple(n["outputs"])})
+                    for n in content["nodes"]
+                ),
+                streams=tuple(Stream(**s) for s in content["streams"]),
+                sources=tuple(Source(**s) for s in content["sources"]),
+            )
+        except OSError as error:
+            raise BuildError(f"{path} cannot be read ({error.strerror}): run the stitch step first") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise BuildError(f"{path} is no design of this version ({error!r}): run the stitch step again") from error

@@ -1,0 +1,132 @@
+"""The stitch step: hardware graph -> ``rtl/`` (top.sv and every source it needs) and ``design.json``.
+
+Sources are copied unchanged, FINN's with its licence notice, so the folder is complete: it can be simulated or
+synthesised elsewhere. Memory contents are named relative to ``rtl/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_build.errors import BuildError
+from hw_build.stitch.design import Design, Node, Source
+from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_nodes
+from hw_build.stitch.top import top_text
+
+STREAM_RTL = Path(__file__).parents[1] / "rtl" / "stream"
+STREAM_FILES = ("stream_fifo.sv", "stream_edge.sv", "stream_width.sv", "logit_output.sv")
+RTL_SUFFIXES = (".sv", ".v", ".svh", ".vh")
+MEM_FOLDER = "mem"
+
+
+def stitch(model: ModelWrapper, build_dir: Path, *, fifo_depths: dict[str, int] | None = None) -> Design:
+    """Write the accelerator of ``model`` below ``build_dir``; an earlier ``rtl/`` there is replaced when complete.
+
+    ``fifo_depths`` maps tensor names to FIFO depths in beats; streams not named get deep defaults for simulation.
+    """
+    build_dir = Path(build_dir).resolve()
+    try:
+        build_dir.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix="rtl.partial-", dir=build_dir))
+    except OSError as error:
+        raise BuildError(f"build directory {build_dir} cannot be written ({error.strerror}): choose another") from error
+    try:
+        design = _write(model, build_dir, partial, fifo_depths)
+        final = build_dir / "rtl"
+        (build_dir / "design.json").unlink(missing_ok=True)  # never a design.json that describes another rtl/
+        shutil.rmtree(final, ignore_errors=True)
+        partial.chmod(0o755)
+        partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    design.save()
+    return design
+
+
+def _write(model: ModelWrapper, build_dir: Path, partial: Path, fifo_depths: dict[str, int] | None) -> Design:
+    source, sink = boundary(model)
+    mem_dir = partial / MEM_FOLDER
+    mem_dir.mkdir()
+    placed = [_relocated(item, mem_dir) for item in place_nodes(model, mem_dir)]
+    streams = make_streams(model, placed, fifo_depths)
+    image_shape = tuple(model.get_tensor_shape(source)[1:])
+    logit_type = model.get_tensor_datatype(sink)
+    compiled, contents = _copy_sources(placed, partial, mem_dir)
+    (partial / "top.sv").write_text(
+        top_text(
+            placed, streams, image_shape=image_shape, logit_bits=logit_type.bitwidth(), logit_signed=logit_type.signed()
+        )
+    )
+    listed = [(path, "rtl") for path in [*compiled, "top.sv"]] + [(path, "memory") for path in contents]
+    return Design(
+        build_dir=build_dir,
+        image_shape=image_shape,
+        logit_bits=logit_type.bitwidth(),
+        logit_signed=logit_type.signed(),
+        nodes=tuple(_describe(item) for item in placed),
+        streams=tuple(streams),
+        sources=tuple(Source(path=path, role=role, sha256=_sha256(partial / path)) for path, role in listed),
+    )
+
+
+def _relocated(item: PlacedNode, mem_dir: Path) -> PlacedNode:
+    """The same node with memory contents named relative to ``rtl/``."""
+    parameters = {k: v.replace(f"{mem_dir}/", f"{MEM_FOLDER}/") for k, v in item.instance.parameters.items()}
+    instance = type(item.instance)(**{**vars(item.instance), "parameters": parameters})
+    return PlacedNode(item.node, instance, item.inputs, item.outputs, item.expected_cycles)
+
+
+def _describe(item: PlacedNode) -> Node:
+    return Node(
+        name=item.name,
+        op_type=item.node.op_type,
+        origin=item.instance.origin,
+        module=item.instance.module,
+        parameters={k: v for k, v in item.instance.parameters.items() if len(v) <= 64},  # not whole weight matrices
+        inputs=item.inputs,
+        outputs=item.outputs,
+        expected_cycles=item.expected_cycles,
+    )
+
+
+def _copy_sources(placed: list[PlacedNode], partial: Path, mem_dir: Path) -> tuple[list[str], list[str]]:
+    """(RTL files in compile order, memory contents), both relative to ``rtl/``."""
+    compiled: dict[str, Path] = {}
+    contents: list[str] = []
+    ours = Path(__file__).parents[1] / "rtl"
+    wanted = [(STREAM_RTL / name, "edgeseg") for name in STREAM_FILES]
+    wanted += [(path, item.instance.origin) for item in placed for path in item.instance.files]
+    for path, origin in wanted:
+        if path.suffix not in RTL_SUFFIXES:
+            contents.append(str(path.relative_to(partial)))
+        elif path.is_relative_to(mem_dir):
+            _add(compiled, f"generated/{path.name}", path)
+        else:
+            _add(compiled, f"{'edgeseg' if path.is_relative_to(ours) else origin}/{path.name}", path)
+    for target, path in compiled.items():
+        (partial / target).parent.mkdir(exist_ok=True)
+        if path.is_relative_to(mem_dir):
+            path.rename(partial / target)
+        else:
+            shutil.copyfile(path, partial / target)
+    used = {Path(name).name for name in contents}
+    for leftover in mem_dir.iterdir():  # FINN writes more than its RTL reads
+        if leftover.name not in used:
+            leftover.unlink()
+    packages_first = sorted(compiled, key=lambda name: not name.endswith("_pkg.sv"))
+    return packages_first, sorted(set(contents))
+
+
+def _add(compiled: dict[str, Path], target: str, path: Path) -> None:
+    known = compiled.setdefault(target, path)
+    if known != path and known.read_bytes() != path.read_bytes():
+        raise BuildError(f"{known} and {path} differ and have the same file name: rename one of them")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
