@@ -1,16 +1,70 @@
-"""Lints every RTL top of ours with Verilator: ``python -m hw_build.rtl_lint``; clean or a non-zero exit status.
+"""Lints all RTL of ours with Verilator: ``python -m hw_build.rtl_lint``; clean or a non-zero exit status.
 
-All warnings are on and none is waived here. Each ``*_axi.sv`` under ``hw_build/rtl`` is a top of its own, linted with
-its default parameters; Verilator finds the modules it uses by file name.
+Every module under ``hw_build/rtl`` is linted as a top of its own, with its default parameters and all warnings on; the
+few rules that are waived stand in ``hw_build/rtl/lint.vlt`` with their reasons. Modules are found by file name.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from hw_build.errors import BuildError
+from hw_build.sim.toolchain import verilator_root
+
 RTL_DIR = Path(__file__).resolve().parent / "rtl"
+WAIVERS = RTL_DIR / "lint.vlt"
 
 
-def lint_tops(rtl_dir: Path = RTL_DIR) -> list[Path]:
-    """The files whose module, named as the file, is linted as a top."""
-    return sorted([*rtl_dir.glob("*_axi.sv"), *rtl_dir.glob("*/*.sv")])
+def finn_library() -> Path:
+    """FINN's RTL library, without importing FINN."""
+    spec = importlib.util.find_spec("finn")
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    if not locations:
+        raise BuildError("the Python package 'finn-plus' is not installed, its RTL is linted with ours: run make setup")
+    return Path(locations[0]) / "finn-rtllib"
+
+
+def lint_top(top: Path, extra: Sequence[Path] = ()) -> str:
+    """Verilator's warnings and errors on the module in ``top``, the empty string when there are none."""
+    folders = [RTL_DIR, RTL_DIR / "stream", RTL_DIR / "finn", finn_library() / "mvu"]
+    command = [str(verilator_root() / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-DFINN_SIMULATION"]
+    command += ["--top-module", top.stem, str(WAIVERS)]
+    command += [argument for folder in folders for argument in ("-y", str(folder))]
+    command += [*map(str, extra), str(top)]
+    environment = dict(os.environ, VERILATOR_ROOT=str(verilator_root()))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def lint_all(rtl_dir: Path = RTL_DIR) -> dict[Path, str]:
+    """Every module's complaints, by file; only files that have some."""
+    package = finn_library() / "mvu" / "mvu_pkg.sv"
+    complaints = {}
+    for top in sorted(rtl_dir.rglob("*.sv")):
+        text = lint_top(top, [package] if top.parent.name == "finn" else [])
+        if text:
+            complaints[top] = text
+    return complaints
+
+
+def main() -> int:
+    """Print all complaints to stderr; 1 when there are any."""
+    try:
+        complaints = lint_all()
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for text in complaints.values():
+        print(text, file=sys.stderr)
+    files = len(list(RTL_DIR.rglob("*.sv")))
+    print(f"rtl lint: {files} files, {len(complaints)} with complaints", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
