@@ -27,6 +27,7 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
     parser.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of the training pass")
     parser.add_argument("--seed", type=int, default=1)
     parser.set_defaults(run=_train)
 
@@ -46,6 +47,7 @@ def _train(arguments: argparse.Namespace) -> None:
         size=arguments.size,
         seed=arguments.seed,
         device=arguments.device,
+        precision=arguments.precision,
     )
     quant = QuantConfig.read(arguments.quant) if arguments.quant else None
     scores = train(config, quant, arguments.out, init_from=arguments.init_from, resume=arguments.resume)

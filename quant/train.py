@@ -28,6 +28,8 @@ from quant.networks import assemble, calibrate, from_checkpoint, settle, start_f
 from quant.predict import predict_masks
 
 _GRADIENT_NORM_LIMIT = 5.0
+# bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
+_PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ class TrainConfig:
     size: int = 256
     seed: int = 1
     device: str = "cpu"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for field, value in (("epochs", self.epochs), ("batch", self.batch), ("size", self.size)):
@@ -51,6 +54,8 @@ class TrainConfig:
                 raise ConfigError(f"--{field} must be at least 1, got {value}")
         if self.schedule not in ("constant", "cosine"):
             raise ConfigError(f"unknown schedule '{self.schedule}'; known: constant, cosine")
+        if self.precision not in _PRECISIONS:
+            raise ConfigError(f"unknown precision '{self.precision}'; known: {', '.join(_PRECISIONS)}")
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise ConfigError(f"device '{self.device}' is not available here; use --device cpu")
 
@@ -90,7 +95,9 @@ def _train_epoch(
     total, count = 0.0, 0
     for codes, masks in augmented_batches(samples, config.batch, _epoch_generator(config.seed, epoch)):
         x = to_input(codes.to(config.device)).contiguous(memory_format=torch.channels_last)
-        loss = segmentation_loss(network(x), masks.to(config.device, torch.float32))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            logits = network(x)
+        loss = segmentation_loss(logits.float(), masks.to(config.device, torch.float32))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
