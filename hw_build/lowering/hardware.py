@@ -24,7 +24,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute
+from hw_build.lowering.graph import GraphEditor, attribute, smallest_integer_type
 from hw_build.lowering.lower import depthwise_weights
 from hw_build.lowering.rules import reject
 
@@ -291,14 +291,12 @@ class StreamNodesToKernels(Transformation):
         constant = next(name for name in node.input if name != source)
         bias = np.broadcast_to(graph.constants[constant].reshape(-1), (graph.shapes[source][-1],))
         name = graph.add_constant(f"{constant}_channels", bias, graph.datatypes.get(constant))
+        arriving = graph.datatypes[source]  # the adder must not overflow on any value of its input type
+        result = smallest_integer_type(int(arriving.min() + bias.min()), int(arriving.max() + bias.max()))
+        graph.datatypes[node.output[0]] = result
         graph.remove(node)
         add_kernel(
-            graph,
-            "ChannelBias_rtl",
-            [source, name],
-            [node.output[0]],
-            node.name,
-            outputDataType=graph.datatypes[node.output[0]].name,
+            graph, "ChannelBias_rtl", [source, name], [node.output[0]], node.name, outputDataType=result.name
         )
 
 
