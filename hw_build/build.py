@@ -52,7 +52,7 @@ class BuildConfig:
             raise ConfigError(f"--frames must be 1 to {available}, the number of golden images, got {self.frames}")
 
 
-def build_steps(config: BuildConfig) -> list[Step]:
+def graph_steps(config: BuildConfig) -> list[Step]:
     """The steps up to the folded hardware graph."""
     files = (config.export.model, config.export.golden)
     parameters = {"frames": config.frames}
@@ -118,7 +118,7 @@ def _against_previous(
     started = time.perf_counter()
     codes = config.export.codes[: config.frames]
     tensors = lowering.verify(before, after, codes, config.out / MISMATCH, step)
-    against = f"{previous}, {tensors} tensors of {_images(config.frames)}"
+    against = f"{previous}, {tensors} tensors of {images(config.frames)}"
     return verified(step, against, time.perf_counter() - started)
 
 
@@ -126,7 +126,7 @@ def _against_golden(config: BuildConfig, model: ModelWrapper, step: str) -> dict
     started = time.perf_counter()
     logits = lowering.execute_codes(model, config.export.codes[: config.frames])
     compare_logits(logits, config.export.logits[: config.frames], config.export.names, step, config.out / MISMATCH)
-    against = f"golden logits of {_images(config.frames)}"
+    against = f"golden logits of {images(config.frames)}"
     return verified(step, against, time.perf_counter() - started)
 
 
@@ -158,5 +158,6 @@ def verified(step: str, against: str, seconds: float) -> dict[str, Any]:
     return {"step": step, "exact": True, "against": against, "seconds": round(seconds, 3)}
 
 
-def _images(count: int) -> str:
+def images(count: int) -> str:
+    """``1 image``, ``2 images``."""
     return "1 image" if count == 1 else f"{count} images"

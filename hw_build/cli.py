@@ -65,6 +65,25 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--start-from", metavar="STEP", help="redo from this step on; those before must be saved")
     build.set_defaults(run=_build)
 
+    demo = commands.add_parser("demo", help="build, then one image through the whole accelerator, every logit compared")
+    _build_arguments(demo)
+    demo.add_argument("--image", type=Path, required=True, help="8-bit image of the network's size")
+    demo.add_argument("--mask", type=Path, help="its true mask, for the IoU")
+    demo.set_defaults(run=_demo)
+
+    simulate = commands.add_parser("simulate", help="golden images through a built accelerator, compared")
+    simulate.add_argument("--export", type=Path, required=True, help="the export that was built")
+    simulate.add_argument("--out", type=Path, required=True, help="directory of the build")
+    simulate.add_argument("--frames", type=int, default=2, help="golden images, back to back (default 2)")
+    simulate.add_argument("--idle", type=float, default=0.0, help="probability that the source idles in a cycle")
+    simulate.add_argument("--stall", type=float, default=0.0, help="probability that the sink stalls in a cycle")
+    simulate.add_argument("--seed", type=int, default=1, help="seed of idling and stalling")
+    simulate.set_defaults(run=_simulate)
+
+    report = commands.add_parser("report", help="the page of a finished build again")
+    report.add_argument("--out", type=Path, required=True, help="directory of the build")
+    report.set_defaults(run=_report)
+
     check = commands.add_parser("check", help="node by node: which kernel serves it, or why none does")
     check.add_argument("model", type=Path, metavar="MODEL", help="a QONNX file")
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -102,6 +121,32 @@ def _build(arguments: argparse.Namespace) -> int:
     from hw_build.commands import run_build
 
     return run_build(_build_config(arguments), start_from=arguments.start_from, stop_after=arguments.stop_after)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from hw_build.demo import run_demo
+
+    return run_demo(_build_config(arguments), image=arguments.image, mask=arguments.mask)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from hw_build.commands import run_simulate
+    from hw_build.export import read_export
+
+    return run_simulate(
+        arguments.out,
+        read_export(arguments.export),
+        frames=arguments.frames,
+        idle=arguments.idle,
+        stall=arguments.stall,
+        seed=arguments.seed,
+    )
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from hw_build.commands import run_report
+
+    return run_report(arguments.out)
 
 
 def _check(arguments: argparse.Namespace) -> int:

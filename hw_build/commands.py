@@ -1,56 +1,117 @@
-"""What the commands ``build`` and ``report`` do: run the pipeline with progress on the terminal, write the report."""
+"""What the commands ``build``, ``simulate`` and ``report`` do: run with progress on the terminal, write the report."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 from rich.console import Console
 
-from hw_build.build import BuildConfig, build_steps
-from hw_build.errors import MismatchError
+from hw_build.accelerator import accelerator_steps, simulate_and_compare
+from hw_build.build import BuildConfig, graph_steps
+from hw_build.errors import ConfigError, MismatchError
+from hw_build.export import Export
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
-from hw_build.report.data import REPORT_JSON, Verification, write_report
-from hw_build.steps import Pipeline, Step, StepResult
+from hw_build.report.data import REPORT_JSON, Report, Verification, read_report, write_report
+from hw_build.report.page import render_page
+from hw_build.report.pictures import Pictures, read_pictures
+from hw_build.steps import Pipeline, Step, StepResult, locked, write_atomically
+
+REPORT_HTML = "report.html"
+PICTURES = "pictures.npz"
 
 
 def run_pipeline(
-    config: BuildConfig, title: str, *, start_from: str | None = None, stop_after: str | None = None
-) -> dict[str, StepResult]:
-    """Runs the steps of a build and shows each on stderr.
+    config: BuildConfig, progress: BuildProgress, *, start_from: str | None = None, stop_after: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Runs the steps of a build, shows each, and returns the facts of each.
 
-    A difference is written to ``report.json`` as the last rung of the ladder before the error goes on to the caller.
+    A difference becomes the last rung of the ladder in the report before the error goes on to the caller.
     """
-    pipeline = Pipeline(config.out, build_steps(config))
-    done: dict[str, StepResult] = {}
+    pipeline = Pipeline(config.out, [*graph_steps(config), *accelerator_steps(config, progress.meter)])
+    progress.expect(len(pipeline.steps))
+    facts: dict[str, dict[str, Any]] = {}
     running: list[Step] = []
-    with BuildProgress(title, len(pipeline.steps)) as progress:
 
-        def on_start(step: Step) -> None:
-            running.append(step)
-            progress.start(step.name)
+    def on_start(step: Step) -> None:
+        running.append(step)
+        progress.start(step.name)
 
-        def on_done(result: StepResult) -> None:
-            done[result.name] = result
-            progress.done(result.name, outcome(result))
+    def on_done(result: StepResult) -> None:
+        facts[result.name] = result.facts
+        progress.done(result.name, outcome(result))
 
-        try:
-            return pipeline.run(start_from=start_from, stop_after=stop_after, on_start=on_start, on_done=on_done)
-        except MismatchError as error:
-            difference = Verification(
-                step=running[-1].name, exact=False, against="the step before", seconds=0.0, first_difference=str(error)
-            )
-            write_report(config.out / REPORT_JSON, collect_report(config, done, differences=[difference]))
-            raise
+    try:
+        pipeline.run(start_from=start_from, stop_after=stop_after, on_start=on_start, on_done=on_done)
+    except MismatchError as error:
+        publish(config.out, collect_report(config, facts, differences=[difference(running[-1].name, error)]))
+        raise
+    return facts
 
 
 def outcome(result: StepResult) -> str:
-    """The line of a finished step: whether it was verified, against what, and how long it took when it ran."""
+    """The line of a finished step: what it was verified against, and how long it took when it ran."""
     ladder = [f"exact, against {line['against']}" for line in result.facts.get("verification", [])]
-    time = "unchanged" if result.cached else f"{result.seconds:.1f} s"
-    return " · ".join([*ladder, time])
+    return " · ".join([*ladder, "unchanged" if result.cached else f"{result.seconds:.1f} s"])
+
+
+def difference(step: str, error: MismatchError) -> Verification:
+    """The rung of a step whose result differs."""
+    return Verification(step=step, exact=False, against="the step before", seconds=0.0, first_difference=str(error))
+
+
+def publish(build_dir: Path, report: Report, pictures: Pictures | None = None) -> None:
+    """Writes ``report.json`` and ``report.html``, and saves the pictures for ``report`` to use again."""
+    write_report(build_dir / REPORT_JSON, report)
+    if pictures is not None:
+        pictures.save(build_dir / PICTURES)
+    page = render_page(report, pictures.by_caption() if pictures is not None else {})
+    write_atomically(build_dir / REPORT_HTML, page.encode())
 
 
 def run_build(config: BuildConfig, *, start_from: str | None, stop_after: str | None) -> int:
-    results = run_pipeline(config, "build", start_from=start_from, stop_after=stop_after)
-    write_report(config.out / REPORT_JSON, collect_report(config, results))
-    Console().print(f"report: {config.out / REPORT_JSON}", highlight=False, soft_wrap=True)
+    with BuildProgress("build") as progress:
+        facts = run_pipeline(config, progress, start_from=start_from, stop_after=stop_after)
+    publish(config.out, collect_report(config, facts))
+    tell(f"report: {config.out / REPORT_HTML}")
     return 0
+
+
+def run_report(build_dir: Path) -> int:
+    """Writes the page of a finished build again."""
+    report = read_report(build_dir / REPORT_JSON)
+    pictures = read_pictures(build_dir / PICTURES) if report.image is not None else None
+    publish(build_dir, report, pictures)
+    tell(f"report: {build_dir / REPORT_HTML}")
+    return 0
+
+
+def run_simulate(build_dir: Path, export: Export, *, frames: int, idle: float, stall: float, seed: int) -> int:
+    """Streams ``frames`` golden images through a built accelerator, the list repeated where it is shorter."""
+    for name, value in (("--idle", idle), ("--stall", stall)):
+        if not 0 <= value < 1:
+            raise ConfigError(f"{name} is a probability and must be at least 0 and below 1, got {value}")
+    if frames < 1:
+        raise ConfigError(f"--frames must be at least 1, got {frames}")
+    order = np.arange(frames) % len(export.names)
+    names = [export.names[index] for index in order]
+    with locked(build_dir), BuildProgress("simulate") as progress:
+        run, line = simulate_and_compare(
+            build_dir,
+            export.codes[order],
+            export.logits[order],
+            names,
+            progress.meter,
+            idle=idle,
+            stall=stall,
+            seed=seed,
+        )
+    interval = "" if run.cycles_per_frame is None else f", {run.cycles_per_frame:,} cycles per frame"
+    tell(f"exact, against {line['against']}{interval}; simulated at {run.khz:.0f} kHz")
+    return 0
+
+
+def tell(sentence: str) -> None:
+    Console().print(sentence, highlight=False, markup=False, soft_wrap=True)

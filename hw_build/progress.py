@@ -11,11 +11,14 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+# called with a description and a total, returns a function that is called with how much of it is done
+Meter = Callable[[str, int], Callable[[int], None]]
+
 
 class BuildProgress:
     """Context manager; ``start`` and ``done`` bracket a step, ``meter`` gives the running step a bar of its own."""
 
-    def __init__(self, title: str, steps: int, console: Console | None = None) -> None:
+    def __init__(self, title: str, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         self._bars = Progress(
             SpinnerColumn(),
@@ -26,7 +29,7 @@ class BuildProgress:
             console=self._console,
         )
         self._title = title
-        self._all = self._bars.add_task(title, total=steps)
+        self._all = self._bars.add_task(title, total=None)
 
     def __enter__(self) -> BuildProgress:
         if self._console.is_terminal:
@@ -38,6 +41,10 @@ class BuildProgress:
     ) -> None:
         if self._console.is_terminal:
             self._bars.stop()
+
+    def expect(self, steps: int) -> None:
+        """Sets how many steps there will be."""
+        self._bars.update(self._all, total=steps)
 
     def start(self, step: str) -> None:
         self._bars.update(self._all, description=f"{self._title}: {step}")

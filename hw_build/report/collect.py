@@ -7,28 +7,33 @@ from typing import Any
 
 from hw_build.build import FOLDING, BuildConfig
 from hw_build.report.data import Image, Node, Report, Totals, Verification
-from hw_build.steps import StepResult
 
 
 def collect_report(
     config: BuildConfig,
-    results: Mapping[str, StepResult],
+    facts: Mapping[str, Mapping[str, Any]],
     *,
-    measured: Mapping[str, Any] | None = None,
     image: Image | None = None,
     differences: Sequence[Verification] = (),
 ) -> Report:
-    """The report of a build that ran as far as ``results``; ``measured`` are the facts of its simulation."""
-    measured = measured or {}
-    ladder = [Verification(**line) for result in results.values() for line in result.facts.get("verification", [])]
-    nodes = results[FOLDING].facts["nodes"] if FOLDING in results else []
-    at_nodes = measured.get("nodes", {})
+    """The report of a build that ran as far as ``facts`` (step name -> its facts, in order) go."""
+    ladder = [Verification(**line) for of_step in facts.values() for line in of_step.get("verification", [])]
+    totals = [of_step["totals"] for of_step in facts.values() if "totals" in of_step]
+    nodes = facts[FOLDING]["nodes"] if FOLDING in facts else []
+    measured = [of_step["nodes"] for name, of_step in facts.items() if name != FOLDING and "nodes" in of_step]
     return Report(
         board=config.board.name,
         part=config.board.part,
         model=config.export.manifest.get("model", {}),
-        totals=Totals.measured(**measured["totals"]) if "totals" in measured else Totals(),
+        totals=Totals.measured(**totals[-1]) if totals else Totals(),
         verification=[*ladder, *differences],
-        nodes=[Node(**node, **at_nodes.get(node["name"], {})) for node in nodes],
+        nodes=[_node(node, measured) for node in nodes],
         image=image,
     )
+
+
+def _node(static: Mapping[str, Any], measured: Sequence[Mapping[str, Any]]) -> Node:
+    known = dict(static)
+    for of_step in measured:
+        known |= of_step.get(static["name"], {})
+    return Node(**known)

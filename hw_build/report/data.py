@@ -27,10 +27,11 @@ class Totals:
     latency_cycles: int | None = None
 
     @classmethod
-    def measured(cls, *, cycles_per_frame: int, latency_cycles: int) -> Totals:
+    def measured(cls, *, cycles_per_frame: int | None, latency_cycles: int) -> Totals:
+        """Totals of a simulation; a single frame shows no ``cycles_per_frame``."""
         return cls(
             cycles_per_frame=cycles_per_frame,
-            fps_at_100mhz=REFERENCE_MHZ * 1e6 / cycles_per_frame,
+            fps_at_100mhz=None if cycles_per_frame is None else REFERENCE_MHZ * 1e6 / cycles_per_frame,
             latency_cycles=latency_cycles,
         )
 

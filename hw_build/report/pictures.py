@@ -4,13 +4,62 @@ from __future__ import annotations
 
 import base64
 import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from hw_build.errors import BuildError
+from hw_build.steps import write_atomically
+
 _MASK_COLOUR = (46, 160, 67)  # outline of the truth
 _PREDICTION_COLOUR = (240, 136, 62)  # outline and tint of the prediction
 _TINT = 0.35
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The arrays behind the pictures: codes (H, W, 3) uint8, prediction and truth (H, W) bool; truth may be None."""
+
+    codes: np.ndarray
+    prediction: np.ndarray
+    truth: np.ndarray | None
+
+    def by_caption(self) -> dict[str, np.ndarray]:
+        """Caption -> pixels, in the order of the page."""
+        shown = {"image": self.codes}
+        if self.truth is not None:
+            shown["mask"] = mask_picture(self.truth)
+        shown["prediction of the accelerator"] = mask_picture(self.prediction)
+        caption = "overlay: prediction orange" + ("" if self.truth is None else ", mask green")
+        return shown | {caption: overlay_picture(self.codes, self.prediction, self.truth)}
+
+    def save(self, path: Path) -> None:
+        arrays = {"codes": self.codes, "prediction": self.prediction}
+        if self.truth is not None:
+            arrays["truth"] = self.truth
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        write_atomically(path, buffer.getvalue())
+
+
+def read_pictures(path: Path) -> Pictures:
+    """Reads what ``Pictures.save`` wrote.
+
+    Raises:
+        BuildError: there is none, or it cannot be read.
+    """
+    try:
+        with np.load(path) as archive:
+            return Pictures(
+                codes=archive["codes"],
+                prediction=archive["prediction"],
+                truth=archive.get("truth"),
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BuildError(f"pictures '{path}' cannot be read ({error}); run the demo again") from None
 
 
 def png_data_uri(pixels: np.ndarray) -> str:

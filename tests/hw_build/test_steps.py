@@ -24,7 +24,7 @@ class Recorder:
             self.build_dir,
             [
                 Step(name="one", run=self._one, files=(self.source,), modules=("hw_build.steps",)),
-                Step(name="two", run=self._two, needs=("one",), parameters=parameters, folder="two"),
+                Step(name="two", run=self._two, needs=("one",), parameters=parameters, published=("out",)),
             ],
         )
 
@@ -35,7 +35,9 @@ class Recorder:
 
     def _two(self, folder, needed):
         self.runs.append("two")
-        (folder / "text").write_text((needed["one"] / "text").read_text().upper())
+        text = (needed["one"] / "text").read_text().upper()
+        (folder / "text").write_text(text)
+        (self.build_dir / "out").write_text(text)
         return {}
 
 
@@ -50,7 +52,7 @@ def test_unchanged_steps_are_not_redone_and_keep_their_facts(recorder):
     assert recorder.runs == ["one", "two"]
     assert [result.cached for result in second.values()] == [True, True]
     assert first["one"].facts == second["one"].facts == {"length": 5}
-    assert (recorder.build_dir / "two" / "text").read_text() == "FIRST"
+    assert (recorder.build_dir / "steps/two" / "text").read_text() == "FIRST"
 
 
 def test_changed_file_redoes_its_step_and_what_needs_a_changed_result(recorder):
@@ -69,18 +71,22 @@ def test_changed_parameter_redoes_its_step_only(recorder):
     assert recorder.runs == ["one", "two", "two"]
 
 
-def test_result_that_was_tampered_with_is_redone(recorder):
+@pytest.mark.parametrize("result", ["steps/two/text", "out"])
+def test_result_that_was_tampered_with_is_redone(recorder, result):
     recorder.pipeline().run()
-    (recorder.build_dir / "two" / "text").write_text("WRONG")
+    (recorder.build_dir / result).write_text("WRONG")
     recorder.pipeline().run()
     assert recorder.runs == ["one", "two", "two"]
-    assert (recorder.build_dir / "two" / "text").read_text() == "FIRST"
+    assert (recorder.build_dir / result).read_text() == "FIRST"
+    (recorder.build_dir / result).unlink()
+    recorder.pipeline().run()
+    assert recorder.runs == ["one", "two", "two", "two"]
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"key": 1}'])
 def test_unreadable_record_means_not_saved(recorder, record):
     recorder.pipeline().run()
-    (recorder.build_dir / "two" / RECORD).write_text(record)
+    (recorder.build_dir / "steps/two" / RECORD).write_text(record)
     recorder.pipeline().run()
     assert recorder.runs == ["one", "two", "two"]
 
@@ -122,7 +128,7 @@ def test_interrupted_step_leaves_the_old_result_and_no_partial_folder(recorder, 
     with pytest.raises(type(error) if isinstance(error, OSError) else error):
         broken.run()
     assert (recorder.build_dir / "steps/one/text").read_text() == "first"
-    assert sorted(path.name for path in (recorder.build_dir / "steps").iterdir()) == ["one"]
+    assert sorted(path.name for path in (recorder.build_dir / "steps").iterdir()) == ["one", "two"]
     recorder.pipeline().run()
     assert recorder.runs == ["one", "two", "one", "two"]
 
@@ -160,3 +166,4 @@ def test_fresh_folder_replaces_a_whole_folder(tmp_path):
 
 def test_hash_of_a_package_covers_its_files():
     assert hash_module("hw_build") != hash_module("hw_build.steps") == hash_module("hw_build.steps")
+    assert hash_module("hw_build.rtl") != hash_module("hw_build.kernels")

@@ -1,0 +1,122 @@
+"""The RTL half of a build: stitch the folded graph, build its simulator, measure it, stream golden images through it.
+
+    folding -> stitch -> simulator -> measure -> simulate
+
+``stitch`` leaves ``rtl/`` and ``design.json`` in the build directory, ``simulator`` a library below ``sim/``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
+from hw_build.check import load_network
+from hw_build.progress import Meter
+from hw_build.sim.accelerator import AcceleratorRun, build_simulator, measure_nodes, simulate
+from hw_build.sim.simulator import Progress
+from hw_build.steps import Step
+from hw_build.stitch import Design, stitch
+
+STITCH, SIMULATOR, MEASURE, SIMULATE = "stitch", "simulator", "measure", "simulate"
+FRAMES = 2  # back to back: the fewest that show the steady interval
+_MEASURE_ROUNDS = 2.5  # frames of the slowest node that `measure_nodes` takes
+_STITCH_MODULES = ("hw_build.accelerator", "hw_build.finn_rtl", "hw_build.kernels", "hw_build.rtl", "hw_build.stitch")
+_SIM_MODULES = ("hw_build.accelerator", "hw_build.sim")
+
+
+def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
+    """The steps after the folded graph; ``meter`` shows how far a simulation is."""
+
+    def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        design = stitch(load_network(needed[FOLDING] / GRAPH), config.out)
+        return {"streams": len(design.streams)}
+
+    def run_simulator(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        build_simulator(Design.load(config.out))
+        return {}
+
+    def run_measure(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        design = Design.load(config.out)
+        cycles = int(_MEASURE_ROUNDS * design.expected_cycles_per_frame)
+        show = meter("every node on its own", cycles)
+        measured = measure_nodes(design, progress=lambda progress: show(progress.cycle))
+        show(cycles)
+        return {"nodes": {name: {"measured_cycles": count} for name, count in measured.items()}}
+
+    def run_simulate(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        frames = min(FRAMES, len(config.export.names))
+        export = config.export
+        run, line = simulate_and_compare(
+            config.out, export.codes[:frames], export.logits[:frames], export.names[:frames], meter
+        )
+        return {"verification": [line], **run_facts(config.out, run)}
+
+    return [
+        Step(
+            name=STITCH,
+            run=run_stitch,
+            needs=(FOLDING,),
+            modules=_STITCH_MODULES,
+            parameters={"part": config.board.part},
+            published=("rtl", "design.json"),
+        ),
+        Step(name=SIMULATOR, run=run_simulator, needs=(STITCH,), modules=_SIM_MODULES),
+        Step(name=MEASURE, run=run_measure, needs=(STITCH,), modules=_SIM_MODULES),
+        Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
+    ]
+
+
+def simulate_and_compare(
+    build_dir: Path,
+    codes: np.ndarray,
+    expected: np.ndarray,
+    names: Sequence[str],
+    meter: Meter,
+    *,
+    against: str = "golden logits",
+    idle: float = 0.0,
+    stall: float = 0.0,
+    seed: int = 0,
+) -> tuple[AcceleratorRun, dict[str, Any]]:
+    """Streams ``codes`` (N, H, W, 3) back to back through the accelerator and compares every logit (N, H, W, 1).
+
+    Returns the run and its rung of the verification ladder.
+
+    Raises:
+        MismatchError: a logit differs; both sides are saved.
+        DeadlockError: the accelerator stands still.
+    """
+    design = Design.load(build_dir)
+    beats = 2 * int(np.prod(codes.shape[:3]))  # pixels in and logits out
+    show = meter(f"{images(len(codes))} through the accelerator", beats)
+
+    def on_progress(progress: Progress) -> None:
+        show(progress.beats_in[0] + progress.beats_out[0])
+
+    started = time.perf_counter()
+    run = simulate(design, codes, idle=idle, stall=stall, seed=seed, progress=on_progress)
+    show(beats)
+    compare_logits(run.logits, expected, names, SIMULATE, build_dir / MISMATCH)
+    return run, verified(SIMULATE, f"{against} of {images(len(codes))}", time.perf_counter() - started)
+
+
+def run_facts(build_dir: Path, run: AcceleratorRun) -> dict[str, Any]:
+    """What the report shows of a run: totals, and per node the FIFO behind it (of several the deepest)."""
+    use = {stream.tensor: stream for stream in run.streams}
+    fifos = {
+        node.name: max((use[tensor] for tensor in node.outputs), key=lambda stream: stream.depth)
+        for node in Design.load(build_dir).nodes
+    }
+    return {
+        "totals": {
+            "cycles_per_frame": run.cycles_per_frame,
+            "latency_cycles": run.last_out[0] - run.first_in[0],
+        },
+        "nodes": {name: {"fifo_depth": fifo.depth, "fifo_high_water": fifo.peak} for name, fifo in fifos.items()},
+        "simulated_khz": round(run.khz, 1),
+    }

@@ -1,0 +1,118 @@
+"""The main job on one image: build, stream the image through the whole accelerator, compare every logit, report.
+
+Builds are cached; the simulation and the comparison always run.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from hw_build.accelerator import MEASURE, SIMULATE, run_facts, simulate_and_compare
+from hw_build.build import GRAPH, IMPORT, BuildConfig
+from hw_build.check import load_network
+from hw_build.commands import REPORT_HTML, difference, publish, run_pipeline, tell
+from hw_build.errors import MismatchError
+from hw_build.image import overlap, read_image, read_mask
+from hw_build.lowering import execute_codes
+from hw_build.progress import BuildProgress
+from hw_build.report.collect import collect_report
+from hw_build.report.data import REPORT_JSON, Image, Report, read_report
+from hw_build.report.pictures import Pictures
+
+_TABLE_COLUMNS = 110
+
+
+def run_demo(config: BuildConfig, *, image: Path, mask: Path | None) -> int:
+    """Prints the table, leaves ``report.html`` in the build directory, and returns 0 when every step was exact."""
+    codes = read_image(image, config.export.size)
+    truth = None if mask is None else read_mask(mask, config.export.size)
+    try:
+        report = _build_and_simulate(config, image.stem, codes, truth)
+    except MismatchError:
+        print_table(read_report(config.out / REPORT_JSON))
+        raise
+    print_table(report)
+    tell(f"report: {(config.out / REPORT_HTML).resolve()}")
+    return 0
+
+
+def _build_and_simulate(config: BuildConfig, name: str, codes: np.ndarray, truth: np.ndarray | None) -> Report:
+    with BuildProgress("demo") as progress:
+        facts = run_pipeline(config, progress, stop_after=MEASURE)
+        progress.start(SIMULATE)
+        started = time.perf_counter()
+        expected, against = reference_logits(config, codes)
+        frames, logits, names = _with_second_frame(config, codes, expected, name)
+        try:
+            run, line = simulate_and_compare(config.out, frames, logits, names, progress.meter, against=against)
+        except MismatchError as error:
+            publish(config.out, collect_report(config, facts, differences=[difference(SIMULATE, error)]))
+            raise
+        progress.done(SIMULATE, f"exact, against {line['against']} · {time.perf_counter() - started:.1f} s")
+    facts[SIMULATE] = {"verification": [line], **run_facts(config.out, run)}
+    prediction = run.logits[0, ..., 0] > 0
+    shown = Image(
+        name=name,
+        logits=int(expected.size),
+        differing_logits=int(np.count_nonzero(run.logits[:1] != expected)),
+        iou=None if truth is None else overlap(prediction, truth),
+    )
+    report = collect_report(config, facts, image=shown)
+    publish(config.out, report, Pictures(codes=codes, prediction=prediction, truth=truth))
+    return report
+
+
+def reference_logits(config: BuildConfig, codes: np.ndarray) -> tuple[np.ndarray, str]:
+    """Logits (1, H, W, 1) that the accelerator must give for ``codes`` (H, W, 3), and where they come from.
+
+    An image of the golden data has its golden logits; for another the exported network itself is executed.
+    """
+    for index, known in enumerate(config.export.codes):
+        if np.array_equal(known, codes):
+            return config.export.logits[index : index + 1], "golden logits"
+    model = load_network(config.out / "steps" / IMPORT / GRAPH)
+    return execute_codes(model, codes[None]), "QONNX execution"
+
+
+def _with_second_frame(
+    config: BuildConfig, codes: np.ndarray, expected: np.ndarray, name: str
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The image and, back to back, a golden image unlike it: two frames show the steady interval."""
+    export = config.export
+    others = [index for index, known in enumerate(export.codes) if not np.array_equal(known, codes)]
+    second = others[0] if others else 0
+    return (
+        np.stack([codes, export.codes[second]]),
+        np.concatenate([expected, export.logits[second : second + 1]]),
+        [name, export.names[second]],
+    )
+
+
+def print_table(report: Report) -> None:
+    """The ladder and the figures of a report, on stdout."""
+    console = Console(width=_TABLE_COLUMNS)
+    ladder = Table(title="verification", title_justify="left")
+    for heading in ("step", "result", "compared with"):
+        ladder.add_column(heading)
+    ladder.add_column("seconds", justify="right")
+    for line in report.verification:
+        ladder.add_row(line.step, line.first_difference or "exact", line.against, f"{line.seconds:.1f}")
+    console.print(ladder)
+    totals, image = report.totals, report.image
+    figures = Table(show_header=False)
+    for name, value in (
+        ("cycles per frame", totals.cycles_per_frame),
+        ("frames/s at 100 MHz", totals.fps_at_100mhz),
+        ("latency in cycles", totals.latency_cycles),
+        ("parameters", report.model.get("parameters")),
+        ("GMAC in convolutions", report.model.get("gmac_conv")),
+        ("IoU of the image", None if image is None else image.iou),
+    ):
+        if value is not None:
+            figures.add_row(name, f"{value:,.3f}" if isinstance(value, float) else f"{value:,}")
+    console.print(figures)
