@@ -1,30 +1,28 @@
 """Execution of the network in any of its forms on the same codes, and the comparison of one form with the next.
 
-Each step leaves its conventions in metadata (JSON text): ``edgeseg_input`` is "float_nchw" (absent: the exported
-network), "codes_nchw" or "codes_nhwc"; ``edgeseg_input_scale`` and ``edgeseg_output_scale`` are what one code and one
-logit step are worth. A tensor that has the same name in two forms has the same values there.
+A tensor that has the same name in two forms has the same values there (see `forms` for input and output conventions).
 """
 
 from __future__ import annotations
 
-import copy
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from finn.core.onnx_exec import execute_onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import BuildError, MismatchError
-from hw_build.lowering.convert import convert
+from hw_build.errors import MismatchError
+from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
 from hw_build.lowering.graph import GraphEditor
 from hw_build.lowering.rules import QUANT, is_weight_quant
-from hw_build.lowering.streamline import streamline
 
 
 @contextmanager
-def _exact_tensors():
+def _exact_tensors() -> Iterator[None]:
     """Keep qonnx from rounding tensors to their annotation while it executes: we compare what nodes computed."""
     before = os.environ.get("SANITIZE_QUANT_TENSORS")
     os.environ["SANITIZE_QUANT_TENSORS"] = "0"
@@ -37,69 +35,32 @@ def _exact_tensors():
             os.environ["SANITIZE_QUANT_TENSORS"] = before
 
 
-def export_scales(model: ModelWrapper) -> tuple[float, float]:
-    """(input scale, output scale) of an exported network, by the passes that compute them for its later forms."""
-    converted = streamline(convert(copy.deepcopy(model)))
-    return tuple(GraphEditor(converted).metadata(f"edgeseg_{side}_scale") for side in ("input", "output"))
-
-
-def _layout(model: ModelWrapper) -> str:
-    return GraphEditor(model).metadata("edgeseg_input", "float_nchw")
-
-
-def _input_of(model: ModelWrapper, codes: np.ndarray) -> np.ndarray:
-    """Codes (1, H, W, C) uint8 as this form of the network takes them."""
-    shape = tuple(model.get_tensor_shape(model.graph.input[0].name))
-    layout = _layout(model)
-    values = codes.astype(np.float32)
-    if layout != "codes_nhwc":
-        values = values.transpose(0, 3, 1, 2)
-    if layout == "float_nchw":
-        values = values * np.float32(_scales(model)[0])
-    if values.shape != shape:
-        raise BuildError(
-            f"the network takes input of shape {shape}, the image gives {values.shape}: set the input size"
-        )
-    return np.ascontiguousarray(values)
-
-
-def _scales(model: ModelWrapper) -> tuple[float, float]:
-    """(input, output) scale; computed once for an exported network and then kept in its metadata."""
-    graph = GraphEditor(model)
-    if (
-        graph.metadata("edgeseg_input") is not None
-    ):  # a later form, which may have inherited the exported one's metadata
-        return graph.metadata("edgeseg_input_scale"), _converted_scale(graph)
-    if graph.metadata("edgeseg_export_scales") is None:
-        graph.set_metadata(edgeseg_export_scales=export_scales(model))
-    return graph.metadata("edgeseg_export_scales")
-
-
-def _converted_scale(graph: GraphEditor) -> float:
-    """Output scale of the form after `convert`: integer once streamlined, else what streamlining finds."""
-    if graph.is_integer(graph.outputs[0]):
-        return 1.0
-    model = streamline(copy.deepcopy(graph.model))
-    return GraphEditor(model).metadata("edgeseg_output_scale")
+@lru_cache(maxsize=1)
+def _execute(serialized: bytes, source: bytes) -> dict[str, np.ndarray]:
+    """All tensors of one frame. The graph after one step is the graph before the next: it is not executed again."""
+    model = ModelWrapper(serialized)
+    name = model.graph.input[0].name
+    values = np.frombuffer(source, np.float32).reshape(model.get_tensor_shape(name))
+    with _exact_tensors():
+        context = execute_onnx(model, {name: values}, True)
+    constants = {entry.name for entry in model.graph.initializer}
+    found = {name: value for name, value in context.items() if name not in constants and value is not None}
+    if input_layout(model) == CODES_NHWC:
+        return found
+    return {name: value.transpose(0, 2, 3, 1) if np.ndim(value) == 4 else value for name, value in found.items()}
 
 
 def execute_context(model: ModelWrapper, codes: np.ndarray) -> dict[str, np.ndarray]:
-    """Every tensor of one frame: codes (1, H, W, C) uint8 -> name -> array, 4-dimensional ones as NHWC."""
-    if codes.dtype != np.uint8 or codes.ndim != 4 or codes.shape[0] != 1:
-        raise BuildError(f"codes are {codes.dtype} of shape {codes.shape}: uint8 (1, H, W, C) is needed")
-    with _exact_tensors():
-        context = execute_onnx(model, {model.graph.input[0].name: _input_of(model, codes)}, True)
-    constants = {entry.name for entry in model.graph.initializer}
-    values = {name: value for name, value in context.items() if name not in constants and value is not None}
-    if _layout(model) != "codes_nhwc":
-        values = {name: value.transpose(0, 2, 3, 1) if np.ndim(value) == 4 else value for name, value in values.items()}
-    return values
+    """Every tensor of one frame: codes (1, H, W, C) uint8 -> name -> array to read, 4-dimensional ones as NHWC."""
+    source = input_of(model, codes)
+    return _execute(model.model.SerializeToString(deterministic=True), source.tobytes())
 
 
 def _to_logits(model: ModelWrapper, values: np.ndarray) -> np.ndarray:
-    steps = values.astype(np.float64) / _scales(model)[1]
+    step = scales(model)[1]
+    steps = values.astype(np.float64) / step
     if np.any(steps != np.round(steps)):
-        raise MismatchError(f"the logits are not whole multiples of the output scale {_scales(model)[1]}")
+        raise MismatchError(f"the logits are not whole multiples of the output scale {step}")
     return steps.astype(np.int64)
 
 
