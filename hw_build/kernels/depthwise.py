@@ -229,10 +229,9 @@ class DepthwiseConv_rtl(StreamKernel):
         macs = math.ceil(25 * simd * pe * x_bits * w_bits / 16) + (acc_bits * pe if self.tap_cycles > 1 else 0)
         window = lutram_luts(self.groups, (kernel - 1) * kernel * pe * x_bits) + ram_luts(*self._line_memory())
         muxes = mux_luts(self.tap_cycles, simd * (pe * x_bits + 1)) + kernel * kernel
-        roms = rom_luts(self.groups * self.tap_cycles, simd * pe * w_bits) + rom_luts(
-            self.groups, num_t * pe * acc_bits
-        )
-        compare = pe * (num_t * math.ceil(acc_bits / 2) + num_t)
+        weights = rom_luts(self.groups * self.tap_cycles, simd * pe * w_bits)
+        roms = weights + rom_luts(self.groups, num_t * pe * acc_bits)
+        compare = pe * num_t * ((acc_bits if self.groups > 1 else 0) + 3)  # with a constant: the carry chain alone
         sums = pe * num_t if self.residual else 0
         return macs + window + muxes + roms + compare + sums + 100 + fifo2_luts(self.get_outstream_width(0))
 

@@ -39,8 +39,12 @@ def ram_luts(depth: int, width: int) -> int:
 
 
 def rom_luts(depth: int, width: int) -> int:
-    """LUTs of a ROM: a LUT6 holds 64 words of one bit, or 32 words of two."""
-    return 0 if depth == 1 else math.ceil(width / (2 if depth <= 32 else 1)) * math.ceil(depth / 64)
+    """LUTs of a ROM: at most one a bit up to 64 words; deeper, Yosys packs some 15 bits of contents in a LUT."""
+    if depth == 1:
+        return 0
+    if depth <= 64:
+        return width if depth > 16 else math.ceil(width / 2)
+    return math.ceil(width * depth / 15)
 
 
 def mux_luts(ways: int, width: int) -> int:
