@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from quant.errors import EdgesegError
+from quant.errors import ConfigError, EdgesegError
 
 _INTERRUPTED = 130
 
@@ -54,10 +55,94 @@ def _train(arguments: argparse.Namespace) -> None:
     print(json.dumps({"checkpoint": str(arguments.out / "best.pt"), **scores}))
 
 
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("evaluate", help="IoU, F1, precision, recall and AAC on a split of a data folder")
+    parser.add_argument("--checkpoint", type=Path, help="float or quantized checkpoint")
+    parser.add_argument("--integer", type=Path, metavar="EXPORT", help="run this export's integer arithmetic instead")
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/ masks/ SPLIT.txt")
+    parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from quant.evaluate import evaluate_checkpoint, evaluate_integer
+
+    if arguments.integer is not None:
+        scores = evaluate_integer(
+            arguments.integer, arguments.data, arguments.split, arguments.device, arguments.checkpoint
+        )
+    elif arguments.checkpoint is not None:
+        scores = evaluate_checkpoint(arguments.checkpoint, arguments.data, arguments.split, arguments.device)
+    else:
+        raise ConfigError("nothing to evaluate; give --checkpoint, --integer or both")
+    _show(scores, arguments.json)
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("export", help="write the exact integer graph of a quantized checkpoint")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint of a quantized network")
+    parser.add_argument("--out", type=Path, required=True, help="folder for model.qonnx, golden.npz and manifest.json")
+    parser.add_argument("--size", type=_size, metavar="HxW", help="image size in pixels (default: the checkpoint's)")
+    parser.add_argument("--images", type=int, default=2, help="golden images (default 2)")
+    parser.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from quant.export import export
+
+    manifest = export(arguments.checkpoint, arguments.out, size=arguments.size, images=arguments.images)
+    shape, checked = manifest["input"], manifest["verification"]
+    print(
+        f"{arguments.out}: {manifest['model']['name']}, {shape['height']}x{shape['width']}, exact in"
+        f" {checked['logits_compared']} logits of {len(checked['images'])} images and on"
+        f" {checked['thresholds_compared']} sides of thresholds"
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size; write 256 or 192x256 (height x width)")
+    return int(parts[0]), int(parts[-1])
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("bench", help="time the integer reference against float32 onnxruntime")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint of a quantized network")
+    parser.add_argument("--export", type=Path, help="its export; without it the checkpoint is exported first")
+    parser.add_argument("--repetitions", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of both (default: onnxruntime's choice)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_bench)
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from quant.bench import bench
+
+    result = bench(
+        arguments.checkpoint,
+        export_dir=arguments.export,
+        repetitions=arguments.repetitions,
+        threads=arguments.threads,
+    )
+    _show(result, arguments.json)
+
+
+def _show(values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(values))
+        return
+    for name, value in values.items():
+        print(f"{name:18} {value:.4f}" if isinstance(value, float) else f"{name:18} {value}")
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_train(commands)
+    for add in (_add_train, _add_evaluate, _add_export, _add_bench):
+        add(commands)
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)

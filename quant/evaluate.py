@@ -1,0 +1,107 @@
+"""Scores of a checkpoint, or of an export's integer arithmetic, on one split of a data folder.
+
+A checkpoint is run with torch at its own size, images being resized to it. An export is run by the integer reference:
+its size is fixed, and an image of another size is refused rather than resized.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from quant import checkpoint as checkpoints
+from quant.data import list_pairs, load_samples, read_codes, read_mask
+from quant.errors import ConfigError, DataError, ExportError
+from quant.metrics import score_masks
+
+BATCH_IMAGES = 8
+
+
+def evaluate_checkpoint(checkpoint_path: Path, data_dir: Path, split: str, device: str = "cpu") -> dict[str, Any]:
+    """Scores of a float or quantized checkpoint: see ``quant.metrics``.
+
+    Raises:
+        CheckpointError, ConfigError, DataError: see their messages.
+    """
+    import torch
+
+    from quant.networks import from_checkpoint
+    from quant.predict import predict_logits
+
+    checkpoint = checkpoints.load(checkpoint_path)
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"device '{device}' is not available here; use --device cpu")
+    samples = load_samples(data_dir, split, tuple(checkpoint["size"]))
+    network = from_checkpoint(checkpoint).to(device)
+
+    def predict(start: int) -> np.ndarray:
+        logits = predict_logits(network, samples.codes[start : start + BATCH_IMAGES], BATCH_IMAGES, device)
+        return (logits[:, 0] > 0).numpy()
+
+    predictions = np.concatenate(list(_with_progress(len(samples), predict)))
+    return {"arithmetic": "float32", "split": split, **score_masks(predictions, samples.masks[:, 0].numpy())}
+
+
+def evaluate_integer(
+    export_dir: Path, data_dir: Path, split: str, device: str = "cpu", checkpoint_path: Path | None = None
+) -> dict[str, Any]:
+    """Scores of an export's integer logits; ``checkpoint_path``, if given, must be what the export was made from.
+
+    Raises:
+        CheckpointError, ConfigError, DataError, ExportError: see their messages.
+    """
+    from quant.integer import IntegerReference
+
+    if checkpoint_path is not None:
+        _require_same_network(Path(export_dir), Path(checkpoint_path))
+    reference = IntegerReference(export_dir, device=device)
+    height, width, _ = reference.input_shape
+    pairs = list_pairs(data_dir, split)
+    masks = []
+
+    def predict(start: int) -> np.ndarray:
+        part = pairs[start : start + BATCH_IMAGES]
+        masks.extend(read_mask(pair.masks, (height, width)) for pair in part)
+        codes = np.stack([_codes_of_size(pair.image, height, width) for pair in part])
+        return reference.run(codes)[..., 0] > 0
+
+    predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
+    return {"arithmetic": "integer", "split": split, **score_masks(predictions, np.stack(masks))}
+
+
+def _codes_of_size(path: Path, height: int, width: int) -> np.ndarray:
+    codes = read_codes(path, None)
+    if codes.shape[:2] != (height, width):
+        raise DataError(
+            f"image '{path}' is {codes.shape[0]}x{codes.shape[1]} pixels, but the exported network takes"
+            f" {height}x{width}; resize the image or export at its size"
+        )
+    return codes
+
+
+def _require_same_network(export_dir: Path, checkpoint_path: Path) -> None:
+    checkpoints.load(checkpoint_path)
+    manifest = export_dir / "manifest.json"
+    try:
+        made_from = json.loads(manifest.read_text(encoding="utf-8"))["checkpoint"]["sha256"]
+    except (OSError, ValueError, KeyError):
+        raise ExportError(f"'{manifest}' is missing or no manifest; write it with `python -m quant export`") from None
+    if made_from != hashlib.sha256(checkpoint_path.read_bytes()).hexdigest():
+        raise ExportError(f"'{export_dir}' was not exported from '{checkpoint_path}'; export it again or leave out one")
+
+
+def _with_progress(images: int, predict: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:
+    columns = (TextColumn("evaluate"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("evaluate", total=images)
+        for start in range(0, images, BATCH_IMAGES):
+            yield predict(start)
+            progress.update(bar, completed=min(images, start + BATCH_IMAGES))

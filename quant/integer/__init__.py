@@ -1,0 +1,66 @@
+"""The integer reference: an exported graph's integer arithmetic, fast, for whole data sets.
+
+It is exact against QONNX execution in every logit; see ``program.py`` for the arithmetic, ``ort_graph.py`` for how the
+CPU gets fast and ``torch_engine.py`` for other devices.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from quant.errors import ConfigError, DataError
+from quant.integer.ort_engine import OrtEngine
+from quant.integer.parse import load_program
+from quant.integer.program import Program
+
+MODEL_FILE = "model.qonnx"
+
+
+class IntegerReference:
+    """Integer logits of an exported network.
+
+    Args:
+        export_dir: folder with ``model.qonnx``.
+        device: "cpu" (onnxruntime's 8-bit kernels) or a torch device such as "cuda".
+        threads: CPU threads; 0 leaves the choice to onnxruntime.
+
+    Raises:
+        ExportError: the graph is missing, not QONNX or not exact in integers.
+    """
+
+    def __init__(self, export_dir: Path, *, device: str = "cpu", threads: int = 0) -> None:
+        self.program: Program = load_program(Path(export_dir) / MODEL_FILE)
+        self._engine = OrtEngine(self.program, threads) if device == "cpu" else _torch_engine(self.program, device)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of one image."""
+        return self.program.input_shape
+
+    def run(self, codes: np.ndarray) -> np.ndarray:
+        """Pixel codes (N, H, W, C) uint8 -> integer logits (N, H, W, classes) int32; the mask is logit > 0.
+
+        Raises:
+            DataError: the images are not 8-bit or not of the network's size.
+        """
+        if codes.dtype != np.uint8:
+            raise DataError(f"the integer reference takes 8-bit codes, not {codes.dtype}; convert the image to uint8")
+        if codes.ndim != 4 or codes.shape[1:] != self.input_shape:
+            height, width, channels = self.input_shape
+            raise DataError(
+                f"images of shape {codes.shape[1:]} do not fit the exported network, which takes {height}x{width}"
+                f" pixels of {channels} channels; resize them or export at their size"
+            )
+        return self._engine.run(codes)
+
+
+def _torch_engine(program: Program, device: str) -> object:
+    import torch
+
+    from quant.integer.torch_engine import TorchEngine
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"device '{device}' is not available here; use --device cpu")
+    return TorchEngine(program, device.removeprefix("torch-"))

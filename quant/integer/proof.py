@@ -1,0 +1,87 @@
+"""Proves that float32 execution of a QONNX graph follows the integer thresholds on every accumulator.
+
+QONNX runs BN, ReLU and quantizer in float32. Each is monotonic, so their codes agree with a staircase on the whole
+accumulator range if they agree on both sides of every step: at T and at T - 1. Those values are run through the very
+nodes of the graph.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto, helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.util.basic import qonnx_make_model
+
+from quant.errors import ExportError
+from quant.integer.program import Conv, Program
+
+# A threshold nearer to an integer accumulator than this can be decided by float32 rounding.
+SETTLED_DISTANCE = 1e-3
+
+
+def require_settled(program: Program) -> float:
+    """The smallest distance of a threshold from an integer accumulator.
+
+    Raises:
+        ExportError: it is below ``SETTLED_DISTANCE``.
+    """
+    smallest = np.inf
+    for conv in program.convolutions:
+        if conv.staircase is None:
+            continue
+        channel, step = np.unravel_index(np.argmin(conv.staircase.distances), conv.staircase.distances.shape)
+        distance = float(conv.staircase.distances[channel, step])
+        if distance < SETTLED_DISTANCE:
+            raise ExportError(
+                f"convolution '{conv.name}', channel {channel}: threshold {step + 1} lies {distance:.2g} from an"
+                f" integer accumulator, the least is {SETTLED_DISTANCE:g}; settle the BN shifts (quant.networks.settle)"
+            )
+        smallest = min(smallest, distance)
+    return smallest
+
+
+def prove_steps(model: ModelWrapper, program: Program) -> int:
+    """Runs both sides of every threshold through the graph's own float32 nodes; returns how many were compared.
+
+    Raises:
+        ExportError: a code differs from the integer thresholds.
+    """
+    compared = 0
+    for conv in program.convolutions:
+        if conv.staircase is not None:
+            compared += _prove_conv(model, program, conv)
+    return compared
+
+
+def _prove_conv(model: ModelWrapper, program: Program, conv: Conv) -> int:
+    thresholds = conv.staircase.thresholds
+    signed = np.concatenate([thresholds - 1, thresholds], axis=1)  # (C, 2n)
+    accumulators = np.clip(signed * conv.staircase.sign[:, None], conv.low[:, None], conv.high[:, None])
+    values = conv.scale[:, None] * accumulators + conv.shift[:, None]
+    found = _run_nodes(model, conv.nodes, values.astype(np.float32)) / program.codes[conv.output].scale
+    differing = np.argwhere(found != conv.staircase.apply(accumulators))
+    if len(differing):
+        channel, column = differing[0]
+        raise ExportError(
+            f"convolution '{conv.name}', channel {channel}: float32 rounds accumulator {accumulators[channel, column]}"
+            f" to code {found[channel, column]:g}, exact arithmetic does not; settle the BN shifts or use fewer bits"
+        )
+    return accumulators.size
+
+
+def _run_nodes(model: ModelWrapper, names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
+    """Runs the nodes ``names``, one behind the other, on values (C, n); returns (C, n)."""
+    nodes = [model.get_node_from_name(name) for name in names]
+    source, output = nodes[0].input[0], nodes[-1].output[0]
+    shape = (1, len(values), 1, values.shape[1])
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in (source, output)]
+    graph = helper.make_graph(nodes, "steps", ends[:1], ends[1:])
+    part = ModelWrapper(qonnx_make_model(graph, opset_imports=model.model.opset_import))
+    for node in nodes:
+        part.set_tensor_shape(node.output[0], shape)
+        for name in node.input:
+            constant = model.get_initializer(name)
+            if constant is not None:
+                part.set_initializer(name, constant)
+    return execute_onnx(part, {source: values.reshape(shape)})[output].reshape(values.shape)
