@@ -295,9 +295,7 @@ class StreamNodesToKernels(Transformation):
         result = smallest_integer_type(int(arriving.min() + bias.min()), int(arriving.max() + bias.max()))
         graph.datatypes[node.output[0]] = result
         graph.remove(node)
-        add_kernel(
-            graph, "ChannelBias_rtl", [source, name], [node.output[0]], node.name, outputDataType=result.name
-        )
+        add_kernel(graph, "ChannelBias_rtl", [source, name], [node.output[0]], node.name, outputDataType=result.name)
 
 
 class ForkStreams(Transformation):

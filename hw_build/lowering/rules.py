@@ -36,6 +36,12 @@ def is_weight_quant(graph: GraphEditor, node: NodeProto) -> bool:
     return node.op_type in QUANT and not graph.dynamic_inputs(node)
 
 
+def is_bias_quant(graph: GraphEditor, node: NodeProto) -> bool:
+    """A Quant of a constant that is added, not multiplied: it may be as wide as an accumulator."""
+    readers = graph.consumers(node.output[0])
+    return is_weight_quant(graph, node) and all(node.output[0] not in reader.input[:2] for reader in readers)
+
+
 def is_depthwise(graph: GraphEditor, conv: NodeProto) -> bool:
     """One filter per channel, as many outputs as inputs."""
     channels = graph.shapes[conv.input[0]][1]
@@ -79,8 +85,9 @@ def _refuse_quant(graph: GraphEditor, node: NodeProto) -> str | None:
     rounding = attribute(node, "rounding_mode", "ROUND").upper()
     if rounding not in ROUNDINGS:
         return f"rounds by {rounding}: only {', '.join(ROUNDINGS)} lower"
-    if bits.size != 1 or not 2 <= float(bits.item()) <= 8 or float(bits.item()) % 1:
-        return f"has bit width {np.ravel(bits)[0]:g}: an integer from 2 to 8 lowers"
+    highest = 32 if is_bias_quant(graph, node) else 8
+    if bits.size != 1 or not 2 <= float(bits.item()) <= highest or float(bits.item()) % 1:
+        return f"has bit width {np.ravel(bits)[0]:g}: an integer from 2 to {highest} lowers"
     if np.any(scale <= 0):
         return "has a scale that is not positive"
     if not is_weight_quant(graph, node) and scale.size != 1:

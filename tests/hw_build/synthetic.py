@@ -134,8 +134,10 @@ class Net:
     def head(self, tensor, bits=8):
         cin = self.channels[tensor]
         weight, _, weight_scale = self.weights("head", (1, cin, 1, 1), bits)
-        self.const("head_bias", [-37 * weight_scale * self.scales[tensor]])
-        return self.node("Conv", [tensor, weight, "head_bias"], "logits", kernel_shape=[1, 1], pads=[0, 0, 0, 0])
+        step = weight_scale * self.scales[tensor]
+        self.const("head_bias", [-37 * step])
+        self.quant("head_bias", step, bits=32, signed=1, name="head_b")
+        return self.node("Conv", [tensor, weight, "head_b"], "logits", kernel_shape=[1, 1], pads=[0, 0, 0, 0])
 
     def model(self, output, height, width, out_channels=1):
         image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, self.channels["image"], height, width))
