@@ -249,6 +249,7 @@ def test_negative_factor_without_convolution():
 def test_bias_off_the_accumulator_s_grid():
     model = network()
     model.set_initializer("head_b_s", np.asarray(0.123456, np.float32))
+    model.set_initializer("head_bias", np.asarray([0.123456 * 3], np.float32))
     with pytest.raises(
         LoweringError, match=r"n_logits_bias \(Add\) adds [\d.]+ accumulator steps: quantize the head's bias"
     ):
