@@ -137,10 +137,12 @@ class GraphEditor:
             self.datatypes[name] = datatype
         return name
 
-    def add_constant(self, base: str, value: Any, datatype: BaseDataType | None = None) -> str:
-        """Store ``value`` as float32 under a name made from ``base``; returns the name."""
+    def add_constant(
+        self, base: str, value: Any, datatype: BaseDataType | None = None, dtype: type = np.float32
+    ) -> str:
+        """Store ``value`` as float32 (or ``dtype``) under a name made from ``base``; returns the name."""
         name = self.unique(base)
-        self.constants[name] = np.asarray(value, dtype=np.float32)
+        self.constants[name] = np.asarray(value, dtype=dtype)
         if datatype is not None:
             self.datatypes[name] = datatype
         return name

@@ -1,7 +1,7 @@
 """Step `lower`: channels last, convolutions as Im2Col and MatMul.
 
 No transpose is ever inserted: each node is rewritten for NHWC in place, and `execution` feeds and reads NHWC from
-here on. A dense KxK convolution becomes Im2Col + MatMul, a pointwise one MatMul alone, a depthwise one
+here on. A dense KxK convolution becomes Pad + Im2Col + MatMul, a pointwise one MatMul alone, a depthwise one
 Im2Col(depthwise=1) + MatMul with a matrix that is zero off its channel. Tensors keep their names; only Im2Col's
 outputs are new.
 """
@@ -45,7 +45,9 @@ class ChannelsLast(Transformation):
         name = graph.add_constant(f"{conv.input[1]}_matrix", matrix, graph.datatypes[conv.input[1]])
         pads = list(attribute(conv, "pads", [0, 0, 0, 0]))
         graph.remove(conv)
-        if kernel != (1, 1) or any(pads):
+        if any(pads):
+            source = pad_image(graph, source, pads, conv.name)
+        if kernel != (1, 1):
             shape = (*graph.shapes[result][:3], matrix.shape[0])
             patches = graph.add_tensor(f"{result}_patches", shape, graph.datatypes[source])
             graph.add_node(
@@ -57,7 +59,7 @@ class ChannelsLast(Transformation):
                 stride=[1, 1],
                 kernel_size=list(kernel),
                 input_shape=str(graph.shapes[source]).replace(" ", ""),
-                pad_amount=pads,
+                pad_amount=[0, 0, 0, 0],
                 dilations=[1, 1],
                 depthwise=int(depthwise),
             )
@@ -102,6 +104,25 @@ class ChannelsLast(Transformation):
                     graph.touch()
 
 
+def pad_image(graph: GraphEditor, source: str, pads: list[int], name: str) -> str:
+    """Put zeros around ``source`` by [top, left, bottom, right]; returns the padded tensor.
+
+    A node of its own, since qonnx's Im2Col refuses to pad an image of one row or one column.
+    """
+    _, height, width, channels = graph.shapes[source]
+    shape = (1, height + pads[0] + pads[2], width + pads[1] + pads[3], channels)
+    padded = graph.add_tensor(f"{source}_padded", shape, graph.datatypes[source])
+    amounts = graph.add_constant(f"{padded}_by", [0, pads[0], pads[1], 0, 0, pads[2], pads[3], 0], dtype=np.int64)
+    graph.add_node("Pad", [source, amounts], [padded], name=f"{name}_pad", mode="constant")
+    return padded
+
+
+def padding_of(graph: GraphEditor, pad: NodeProto) -> list[int]:
+    """[top, left, bottom, right] of a Pad node on NHWC."""
+    amounts = graph.constants[pad.input[1]].astype(int).tolist()
+    return [amounts[1], amounts[2], amounts[5], amounts[6]]
+
+
 def weight_matrix(weights: np.ndarray, *, depthwise: bool) -> np.ndarray:
     """(OC, IC, KH, KW) -> (KH*KW*IC, OC), row (i, j, c); depthwise weights (C, 1, K, K) are spread over a diagonal."""
     if not depthwise:
@@ -121,5 +142,5 @@ def depthwise_weights(matrix: np.ndarray) -> np.ndarray:
 
 
 def lower(model: ModelWrapper) -> ModelWrapper:
-    """Integer NCHW graph -> integer NHWC graph of Im2Col, MatMul, MaxPoolNHWC and elementwise nodes."""
+    """Integer NCHW graph -> integer NHWC graph of Pad, Im2Col, MatMul, MaxPoolNHWC and elementwise nodes."""
     return model.transform(ChannelsLast(), make_deepcopy=False, cleanup=False)

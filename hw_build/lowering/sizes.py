@@ -7,23 +7,27 @@ rewritten.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import ConfigError
 from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
+from hw_build.lowering.lower import padding_of
+from hw_build.lowering.rules import kernel_shape
 
 Size = tuple[int, int]
 HALVES = ("MaxPool", "MaxPoolNHWC", "MaxPool2x2_rtl")
 DOUBLES = ("Resize", "BilinearUpsample2x_rtl")
 
 
-def _window_size(size: Size, kernel: list[int], pads: list[int]) -> Size:
+def _window_size(size: Size, kernel: Sequence[int], pads: Sequence[int]) -> Size:
     return size[0] + pads[0] + pads[2] - kernel[0] + 1, size[1] + pads[1] + pads[3] - kernel[1] + 1
 
 
-def output_size(node: NodeProto, size: Size, weight_shape: tuple[int, ...]) -> Size:
-    """(height, width) of the output of ``node`` for an input of ``size``; ``weight_shape`` is its second input's."""
+def output_size(graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+    """(height, width) of the output of ``node`` for an input of ``size``."""
     operator = node.op_type
     if operator in HALVES:
         if size[0] % 2 or size[1] % 2:
@@ -35,13 +39,15 @@ def output_size(node: NodeProto, size: Size, weight_shape: tuple[int, ...]) -> S
     if operator in DOUBLES:
         return 2 * size[0], 2 * size[1]
     if operator == "Conv":
-        return _window_size(size, list(weight_shape[2:]), list(attribute(node, "pads", [0, 0, 0, 0])))
+        return _window_size(size, kernel_shape(graph, node), attribute(node, "pads", [0, 0, 0, 0]))
+    if operator == "Pad":
+        return _window_size(size, (1, 1), padding_of(graph, node))
     if operator == "Im2Col":
-        return _window_size(size, list(attribute(node, "kernel_size")), list(attribute(node, "pad_amount")))
+        return _window_size(size, attribute(node, "kernel_size"), [0, 0, 0, 0])
     if operator.startswith("FMPadding"):
-        return _window_size(size, [1, 1], list(attribute(node, "Padding")))
+        return _window_size(size, (1, 1), attribute(node, "Padding"))
     if operator.startswith("ConvolutionInputGenerator"):
-        return _window_size(size, list(attribute(node, "ConvKernelDim")), [0, 0, 0, 0])
+        return _window_size(size, attribute(node, "ConvKernelDim"), [0, 0, 0, 0])
     return size
 
 
@@ -77,9 +83,7 @@ def set_input_size(model: ModelWrapper, height: int, width: int) -> ModelWrapper
         if len(arriving) != 1:
             raise ConfigError(f"node {node.name} ({node.op_type}) joins images of sizes {sorted(arriving)}")
         before = arriving.pop()
-        weight = node.input[1] if len(node.input) > 1 else ""
-        weight_shape = graph.constants[weight].shape if weight in graph.constants else graph.shapes.get(weight, ())
-        after = output_size(node, before, tuple(weight_shape))
+        after = output_size(graph, node, before)
         source = next(name for name in node.input if name in sizes)
         _rewrite_attributes(node, before, after, graph.shapes[source])
         for name in node.output:

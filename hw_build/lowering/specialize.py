@@ -13,7 +13,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
 from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
-from hw_build.lowering.hardware import KERNEL_DOMAIN
+from hw_build.lowering.nodes import KERNEL_DOMAIN
 from hw_build.lowering.rules import reject
 
 DEFAULT_PART = "xc7z020clg400-1"

@@ -43,18 +43,19 @@ def unet_hardware():
     ("height", "width", "seed", "options"),
     [
         (32, 48, 0, {}),
-        (8, 20, 1, {"dims": (5, 7, 9)}),
+        (8, 20, 1, {"dims": (5, 7), "levels": 1}),
+        (4, 8, 4, {"dims": (3, 4, 5)}),
         (24, 16, 2, {"levels": 1, "weight_bits": 3, "act_bits": 3}),
         (8, 12, 3, {"levels": 1, "dims": (3, 4), "weight_bits": 8, "act_bits": 8}),
     ],
 )
 def test_every_step_is_exact(height, width, seed, options, tmp_path):
     model = synthetic.unet(height, width, seed=seed, **options)
-    codes = random_codes(height, width, seed=seed, count=2)
+    codes = random_codes(height, width, seed=seed)
     compared, last = steps_verified(model, codes, tmp_path)
-    assert compared > 100, f"seed {seed}"
+    assert compared > 80, f"seed {seed}"
     logits = execute_codes(last, codes)
-    assert logits.shape == (2, height, width, 1)
+    assert logits.shape == (1, height, width, 1)
     assert np.unique(logits).size > 5, "a constant output proves nothing"
     np.testing.assert_array_equal(logits, execute_codes(model, codes))
 

@@ -7,7 +7,7 @@ import pytest
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 
 from hw_build.lowering import convert as c
-from hw_build.lowering import execute_context, verify
+from hw_build.lowering import execute_codes, execute_context, verify
 from hw_build.lowering import hardware as h
 from hw_build.lowering import lower as lo
 from hw_build.lowering import specialize as sp
@@ -166,6 +166,60 @@ def test_sum_with_another_tensor_is_not_fused(tmp_path):
     verify(before, after, CODES, tmp_path, "fuse")
 
 
+def test_concatenation_of_three_is_two_kernels():
+    net = synthetic.Net(seed=6)
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    parts = [net.conv_bn(stem, out, 1, f"part{out}") for out in (2, 3, 5)]
+    net.node("Concat", parts, "all", axis=1)
+    net.channels["all"], net.scales["all"] = 10, net.scales[parts[0]]
+    before = upto("StreamNodesToKernels", net.model(net.head("all"), 16, 24))
+    after = apply(copy.deepcopy(before), h.StreamNodesToKernels())
+    kernels = GraphEditor(after).of_type("StreamConcat_rtl")
+    assert [list(attribute(node, "NumChannels")) for node in kernels] == [[2, 3], [5, 5]]
+    first, second = execute_context(before, CODES), execute_context(after, CODES)
+    np.testing.assert_array_equal(first["all_codes"], second["all_codes"])
+
+
+def test_affine_nodes_of_every_kind_become_thresholds():
+    net = synthetic.Net(seed=7)
+    weight, _, _ = net.weights("plain", (4, 3, 3, 3), 8)
+    image = net.image()
+    unit = 2.0**-7 * 2.0**-8  # one accumulator step
+    bias = net.const("plain_bias", np.array([1.25, -40.75, 100.25, 7.75]) * unit * 64)
+    net.node("Conv", [image, weight, bias], "plain_conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    net.channels["plain_conv"] = 4
+    steps = [
+        ("Mul", 2.0),
+        ("Sub", unit * np.array([64.0, -128, 0, 640]).reshape(1, 4, 1, 1)),
+        ("Div", 4.0),
+        ("Relu", None),
+    ]
+    current = "plain_conv"
+    for index, (operator, value) in enumerate(steps):
+        inputs = [current] if value is None else [current, net.const(f"value{index}", value)]
+        current = net.node(operator, inputs, f"step{index}")
+    model = net.model(net.head(net.quant(current, 2.0**-3, name="codes")), 16, 24)
+    lowered = upto("ChannelsLast", copy.deepcopy(model))
+    assert count(lowered, "Mul", "Sub", "Div", "Relu") == 0
+    np.testing.assert_array_equal(execute_codes(lowered, CODES), execute_codes(model, CODES))
+    assert np.unique(execute_context(lowered, CODES)["codes_codes"]).size > 4
+
+
+def test_output_may_be_codes_or_a_head_without_bias():
+    net = synthetic.Net(seed=9)
+    codes_model = net.model(net.conv_bn(net.image(), 3, 3, "stem"), 16, 24, out_channels=3)
+    lowered = upto("ChannelsLast", copy.deepcopy(codes_model))
+    np.testing.assert_array_equal(execute_codes(lowered, CODES), execute_codes(codes_model, CODES))
+    net = synthetic.Net(seed=10)
+    stem = net.conv_bn(net.image(), 4, 3, "stem")
+    net.head(stem)
+    del net.nodes[-1].input[2]
+    model = net.model("logits", 16, 24)
+    lowered = apply(copy.deepcopy(model), *PASSES)
+    assert count(lowered, "ChannelBias_rtl") == 0
+    np.testing.assert_array_equal(execute_codes(lowered, CODES), execute_codes(model, CODES))
+
+
 def test_dense_patches_are_not_taken_for_depthwise():
     before = upto("FuseDepthwise", rich_network())
     dense = sum(not attribute(node, "depthwise") for node in before.graph.node if node.op_type == "Im2Col")
@@ -174,13 +228,16 @@ def test_dense_patches_are_not_taken_for_depthwise():
 
 def test_unpadded_window_gets_no_padding_node():
     net = synthetic.Net()
-    model = net.model(net.head(net.conv_bn(net.image(), 4, 3, "stem", bits=8)), 8, 8)
-    model = upto("PatchesToSlidingWindows", model)
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    model = net.model(net.head(stem), 8, 8)
+    conv = next(node for node in model.graph.node if node.name == "n_stem_conv")
+    set_attribute(conv, "pads", [0, 0, 0, 0])
     graph = GraphEditor(model)
-    window = graph.of_type("Im2Col")[0]
-    set_attribute(window, "pad_amount", [0, 0, 0, 0])
+    for name in graph.shapes:
+        if graph.shapes[name][2:] == (8, 8) and not name.startswith("image"):
+            graph.shapes[name] = (*graph.shapes[name][:2], 6, 6)
     graph.commit()
-    after = apply(model, h.PatchesToSlidingWindows())
+    after = apply(upto("PatchesToSlidingWindows", model), h.PatchesToSlidingWindows())
     assert count(after, "FMPadding") == 0
     assert count(after, "ConvolutionInputGenerator") == 1
 

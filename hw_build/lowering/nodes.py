@@ -1,0 +1,40 @@
+"""How hardware nodes are put into a graph: FINN's abstract ones and our kernels."""
+
+from __future__ import annotations
+
+from onnx import NodeProto
+
+from hw_build.lowering.graph import GraphEditor
+
+FINN_DOMAIN = "finn.custom_op.fpgadataflow"
+KERNEL_DOMAIN = "hw_build.kernels"
+
+
+def add_kernel(graph: GraphEditor, op_type: str, inputs: list[str], outputs: list[str], name: str, **attributes):
+    """One of our kernels; ImgDim, NumChannels and inputDataType are those of its first input."""
+    _, height, width, channels = graph.shapes[inputs[0]]
+    defaults = {"ImgDim": [height, width], "NumChannels": channels, "PE": 1}
+    defaults["inputDataType"] = graph.datatypes[inputs[0]].name
+    return graph.add_node(
+        op_type, inputs, outputs, name=name, domain=KERNEL_DOMAIN, backend="fpgadataflow", **(defaults | attributes)
+    )
+
+
+def add_finn_node(graph: GraphEditor, op_type: str, inputs: list[str], outputs: list[str], name: str, **attributes):
+    """A node of FINN's hardware abstraction layer; SIMD and PE start at 1."""
+    return graph.add_node(
+        op_type,
+        inputs,
+        outputs,
+        name=name,
+        domain=FINN_DOMAIN,
+        backend="fpgadataflow",
+        preferred_impl_style="rtl",
+        **attributes,
+    )
+
+
+def only_consumer(graph: GraphEditor, tensor: str, op_type: str) -> NodeProto | None:
+    """The one reader of ``tensor``, when it is an ``op_type``."""
+    readers = graph.consumers(tensor)
+    return readers[0] if len(readers) == 1 and readers[0].op_type == op_type and tensor not in graph.outputs else None
