@@ -1,7 +1,7 @@
 """Integers <-> the beats of a folded stream, vectorised numpy.
 
 A pixel's ``C`` channels travel as ``C / pe`` beats of ``pe`` elements; element ``i`` of a beat stands at bits
-``[i*bits +: bits]``, beats are little-endian bytes padded with zeros to whole bytes. Signed values are two's complement.
+``[i*bits +: bits]``. Beats are little-endian, padded with zeros to whole bytes; signed values are two's complement.
 """
 
 import numpy as np

@@ -25,7 +25,7 @@ DRIVER = Path(__file__).with_name("driver.cpp")
 SOURCE_SUFFIXES = (".sv", ".v", ".vlt")
 CHECKED_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
 FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
-CHUNK_BYTES = 600_000  # of generated C++ that one g++ call compiles
+CHUNK_BYTES = 1_500_000  # of generated C++ that one g++ call compiles
 
 
 def build(
@@ -102,7 +102,13 @@ def _cache_key(wrapper: str, binding: str, sources: list[Path], include_dirs: Se
 
 def _verilate(sources: list[Path], include_dirs: Sequence[Path], partial: Path, fast: bool) -> None:
     arguments = ["--cc", "--prefix", "Vsim", "--top-module", "sim_top", "--Mdir", "cpp", "-O3", "--no-timing"]
-    arguments += ["-Wno-lint", "-Wno-fatal", "-DFINN_SIMULATION", "--output-split", "20000"]
+    arguments += ["-Wno-lint", "-Wno-fatal", "-DFINN_SIMULATION"]
+    arguments += [
+        "--output-split",
+        "3000",
+        "--output-split-cfuncs",
+        "300",
+    ]  # g++ takes more than linear time per function
     arguments += FAST_FLAGS if fast else CHECKED_FLAGS
     arguments += [f"-I{Path(d).resolve()}" for d in include_dirs]
     toolchain.verilate([*arguments, *map(str, sources), "sim_top.sv"], partial)

@@ -113,7 +113,7 @@ def make_streams(model: ModelWrapper, placed: list[PlacedNode], depths: dict[str
     if sink in readers:
         raise BuildError(f"output {sink} is also read by {readers[sink][0]}: insert a StreamFork_rtl node")
     readers[sink] = (OUTPUT, _boundary_port(OUTPUT, 1, logit_bits))
-    loose = sorted((set(readers) ^ set(writers)))
+    loose = sorted(set(readers) ^ set(writers))
     if loose:
         raise BuildError(f"tensors {', '.join(loose)} have a writer or a reader but not both: clean the graph up")
     unknown = sorted(set(depths or {}) - set(writers))

@@ -133,7 +133,8 @@ def _node(item: PlacedNode, index_of: dict[str, int]) -> str:
         if port.width_bits != port.payload_bits:
             data = f"{item.name}_out{k}"
             before += [
-                f"  /* verilator lint_off UNUSEDSIGNAL */ // padding to bytes\n  logic [{port.width_bits - 1}:0] {data};\n"
+                "  /* verilator lint_off UNUSEDSIGNAL */ // padding to bytes",
+                f"  logic [{port.width_bits - 1}:0] {data};",
                 "  /* verilator lint_on UNUSEDSIGNAL */",
                 f"  assign {signal}_tdata = {data}[{port.payload_bits - 1}:0];",
             ]

@@ -102,7 +102,8 @@ def test_second_build_comes_from_the_cache(build_dir, monkeypatch):
 def rtl(tmp_path, body, extra_ports=""):
     path = tmp_path / "dut.sv"
     path.write_text(
-        "module dut(input logic ap_clk, input logic ap_rst_n, input logic [7:0] s_axis_tdata, input logic s_axis_tvalid,"
+        "module dut(input logic ap_clk, input logic ap_rst_n, input logic [7:0] s_axis_tdata,"
+        " input logic s_axis_tvalid,"
         " output logic s_axis_tready, output logic [7:0] m_axis_tdata, output logic m_axis_tvalid,"
         f" input logic m_axis_tready{extra_ports});\n{body}\nendmodule\n"
     )

@@ -31,27 +31,23 @@ module add_multi
   localparam int unsigned LEVEL_DIVISOR = LEVELS > 0 ? LEVELS : 1;
   localparam bit SIGNED = ARG_LO < 0;
 
-  // node[level][i]: the sum of the addends i * 2**level up to (i+1) * 2**level - 1
-  logic [SUM_WIDTH-1:0] node[LEVELS+1][N];
-
-  for (genvar i = 0; i < N; i++) begin : g_leaf
-    if (SIGNED) begin : g_signed
-      assign node[0][i] = SUM_WIDTH'($signed(arg[i]));
-    end else begin : g_unsigned
-      assign node[0][i] = SUM_WIDTH'(arg[i]);
-    end
-  end
-
-  for (genvar level = 1; level <= LEVELS; level++) begin : g_level
+  // g_level[k].node[i]: the sum of the addends i * 2**k up to (i+1) * 2**k - 1; one array per level, so that no simulator
+  // takes the tree for a loop
+  for (genvar level = 0; level <= LEVELS; level++) begin : g_level
     localparam int unsigned NODES = (N + 2 ** level - 1) / 2 ** level;
-    localparam int unsigned CHILDREN = (N + 2 ** (level - 1) - 1) / 2 ** (level - 1);
-    localparam bit REGISTERED = (level * TREE_REGISTERS / LEVEL_DIVISOR) > ((level - 1) * TREE_REGISTERS / LEVEL_DIVISOR);
+    localparam int unsigned CHILDREN = level == 0 ? N : (N + 2 ** (level - 1) - 1) / 2 ** (level - 1);
+    localparam bit REGISTERED = level > 0 &&
+        (level * TREE_REGISTERS / LEVEL_DIVISOR) > ((level - 1) * TREE_REGISTERS / LEVEL_DIVISOR);
+    logic [SUM_WIDTH-1:0] node[NODES];
     for (genvar i = 0; i < NODES; i++) begin : g_node
       logic [SUM_WIDTH-1:0] total;
-      if (2 * i + 1 < CHILDREN) begin : g_add
-        assign total = node[level-1][2*i] + node[level-1][2*i+1];
+      if (level == 0) begin : g_leaf
+        if (SIGNED) assign total = SUM_WIDTH'($signed(arg[i]));
+        else assign total = SUM_WIDTH'(arg[i]);
+      end else if (2 * i + 1 < CHILDREN) begin : g_add
+        assign total = g_level[level-1].node[2*i] + g_level[level-1].node[2*i+1];
       end else begin : g_pass
-        assign total = node[level-1][2*i];
+        assign total = g_level[level-1].node[2*i];
       end
       if (REGISTERED) begin : g_register
         logic [SUM_WIDTH-1:0] total_q = '0;
@@ -59,18 +55,15 @@ module add_multi
           if (rst) total_q <= '0;
           else if (en) total_q <= total;
         end
-        assign node[level][i] = total_q;
+        assign node[i] = total_q;
       end else begin : g_wire
-        assign node[level][i] = total;
+        assign node[i] = total;
       end
-    end
-    for (genvar i = NODES; i < N; i++) begin : g_unused
-      assign node[level][i] = '0;
     end
   end
 
   if (DELAY == 0) begin : g_no_delay
-    assign sum = node[LEVELS][0];
+    assign sum = g_level[LEVELS].node[0];
   end else begin : g_delay
     logic [SUM_WIDTH-1:0] delay_q[DELAY];
     initial delay_q = '{default: '0};
@@ -78,7 +71,7 @@ module add_multi
       if (rst) begin
         delay_q <= '{default: '0};
       end else if (en) begin
-        delay_q[0] <= node[LEVELS][0];
+        delay_q[0] <= g_level[LEVELS].node[0];
         for (int i = 1; i < DELAY; i++) delay_q[i] <= delay_q[i-1];
       end
     end
