@@ -101,7 +101,8 @@ def print_table(report: Report) -> None:
         ladder.add_column(heading)
     ladder.add_column("seconds", justify="right")
     for line in report.verification:
-        ladder.add_row(line.step, line.first_difference or "exact", line.against, f"{line.seconds:.1f}")
+        seconds = "" if line.seconds is None else f"{line.seconds:.1f}"
+        ladder.add_row(line.step, line.first_difference or "exact", line.against, seconds)
     console.print(ladder)
     totals, image = report.totals, report.image
     figures = Table(show_header=False)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hw_build.build import FOLDING, BuildConfig
+from hw_build.build import FOLDING, BuildConfig, images
 from hw_build.report.data import Image, Node, Report, Totals, Verification
+
+EXPORT = "export"
 
 
 def collect_report(
@@ -17,7 +19,8 @@ def collect_report(
     differences: Sequence[Verification] = (),
 ) -> Report:
     """The report of a build that ran as far as ``facts`` (step name -> its facts, in order) go."""
-    ladder = [Verification(**line) for of_step in facts.values() for line in of_step.get("verification", [])]
+    ladder = _export_rung(config.export.manifest)
+    ladder += [Verification(**line) for of_step in facts.values() for line in of_step.get("verification", [])]
     totals = [of_step["totals"] for of_step in facts.values() if "totals" in of_step]
     nodes = facts[FOLDING]["nodes"] if FOLDING in facts else []
     measured = [of_step["nodes"] for name, of_step in facts.items() if name != FOLDING and "nodes" in of_step]
@@ -30,6 +33,15 @@ def collect_report(
         nodes=[_node(node, measured) for node in nodes],
         image=image,
     )
+
+
+def _export_rung(manifest: Mapping[str, Any]) -> list[Verification]:
+    """What the exporter compared before it wrote anything, as it says in the manifest."""
+    checked = manifest.get("verification")
+    if checked is None:
+        return []
+    against = f"Brevitas, {checked['logits_compared']} logits of {images(len(checked['images']))}"
+    return [Verification(step=EXPORT, exact=True, against=against, seconds=None)]
 
 
 def _node(static: Mapping[str, Any], measured: Sequence[Mapping[str, Any]]) -> Node:

@@ -38,12 +38,15 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """One rung of the ladder: ``step`` compared with ``against`` on real images, integer by integer."""
+    """One rung of the ladder: ``step`` compared with ``against`` on real images, integer by integer.
+
+    ``seconds`` of the comparison are None for what an earlier stage compared.
+    """
 
     step: str
     exact: bool
     against: str
-    seconds: float
+    seconds: float | None
     first_difference: str | None = None
 
 

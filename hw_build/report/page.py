@@ -109,7 +109,7 @@ def _verification(lines: Sequence[Verification]) -> str:
             _cell(line.step),
             f'<td class="{"good" if line.exact else "bad"}">{"exact" if line.exact else "differs"}</td>',
             _cell(line.against, "wide"),
-            _cell(f"{line.seconds:.1f}", "n"),
+            _cell("" if line.seconds is None else f"{line.seconds:.1f}", "n"),
             _cell(line.first_difference or "", "wide"),
         ]
         for line in lines
