@@ -2,7 +2,8 @@
 
     folding -> stitch -> simulator -> measure -> simulate
 
-``stitch`` leaves ``rtl/`` and ``design.json`` in the build directory, ``simulator`` a library below ``sim/``.
+``stitch`` leaves ``rtl/``, ``design.json`` and ``io_spec.json`` in the build directory, ``simulator`` a library below
+``sim/``.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from board.io_spec import IoSpec
 from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
 from hw_build.check import load_network
 from hw_build.progress import Meter
 from hw_build.sim.accelerator import AcceleratorRun, build_simulator, measure_nodes, simulate
 from hw_build.sim.simulator import Progress
-from hw_build.steps import Step
+from hw_build.steps import Step, write_atomically
 from hw_build.stitch import Design, stitch
 
 STITCH, SIMULATOR, MEASURE, SIMULATE = "stitch", "simulator", "measure", "simulate"
+IO_SPEC = "io_spec.json"
 FRAMES = 2  # back to back: the fewest that show the steady interval
 _MEASURE_ROUNDS = 2.5  # frames of the slowest node that `measure_nodes` takes
 _STITCH_MODULES = ("hw_build.accelerator", "hw_build.finn_rtl", "hw_build.kernels", "hw_build.rtl", "hw_build.stitch")
@@ -34,6 +37,9 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
 
     def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         design = stitch(load_network(needed[FOLDING] / GRAPH), config.out)
+        height, width, channels = design.image_shape
+        spec = IoSpec(_network(config), height, width, channels)
+        write_atomically(config.out / IO_SPEC, spec.text().encode())
         return {"streams": len(design.streams)}
 
     def run_simulator(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
@@ -62,13 +68,17 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             run=run_stitch,
             needs=(FOLDING,),
             modules=_STITCH_MODULES,
-            parameters={"part": config.board.part},
-            published=("rtl", "design.json"),
+            parameters={"part": config.board.part, "network": _network(config)},
+            published=("rtl", "design.json", IO_SPEC),
         ),
         Step(name=SIMULATOR, run=run_simulator, needs=(STITCH,), modules=_SIM_MODULES),
         Step(name=MEASURE, run=run_measure, needs=(STITCH,), modules=_SIM_MODULES),
         Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
     ]
+
+
+def _network(config: BuildConfig) -> str:
+    return str(config.export.manifest["model"]["name"])
 
 
 def simulate_and_compare(

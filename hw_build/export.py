@@ -62,6 +62,8 @@ def read_export(folder: Path) -> Export:
         manifest = json.loads(paths["manifest.json"].read_text(encoding="utf-8"))
     except ValueError as error:
         raise BuildError(f"manifest '{paths['manifest.json']}' is not JSON ({error}); export again") from None
+    if not isinstance(manifest, dict) or "name" not in manifest.get("model", {}):
+        raise BuildError(f"manifest '{paths['manifest.json']}' does not name the network; export again")
     return Export(
         folder=folder,
         model=paths["model.qonnx"],

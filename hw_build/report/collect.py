@@ -27,7 +27,7 @@ def collect_report(
     return Report(
         board=config.board.name,
         part=config.board.part,
-        model=config.export.manifest.get("model", {}),
+        model=config.export.manifest["model"],
         totals=Totals.measured(**totals[-1]) if totals else Totals(),
         verification=[*ladder, *differences],
         nodes=[_node(node, measured) for node in nodes],

@@ -13,7 +13,7 @@ from hw_build.export import read_export
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "model.qonnx").write_bytes(b"graph")
-    (tmp_path / "manifest.json").write_text(json.dumps({"model": "tiny"}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"model": {"name": "tiny"}}))
     write_golden(tmp_path)
     return tmp_path
 
@@ -34,7 +34,7 @@ def test_reads_what_belongs_together(folder):
     export = read_export(folder)
     assert export.size == (4, 6)
     assert export.names == ("a", "b")
-    assert export.manifest == {"model": "tiny"}
+    assert export.manifest == {"model": {"name": "tiny"}}
 
 
 @pytest.mark.parametrize("name", ["model.qonnx", "golden.npz", "manifest.json"])
@@ -92,4 +92,7 @@ def test_golden_file_without_logits(folder):
 def test_manifest_that_is_not_json(folder):
     (folder / "manifest.json").write_text("{")
     with pytest.raises(BuildError, match=r"manifest '.*' is not JSON"):
+        read_export(folder)
+    (folder / "manifest.json").write_text("{}")
+    with pytest.raises(BuildError, match=r"manifest '.*' does not name the network; export again"):
         read_export(folder)

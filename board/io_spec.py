@@ -1,0 +1,87 @@
+"""What travels between memory and the accelerator: the sizes and the words of a frame, as ``io_spec.json`` says.
+
+In: 8-bit codes, channels last, raster order. Out, chosen at run time: int32 logits, one word a pixel, or a mask of one
+bit a pixel, 32 pixels a word, the first in bit 0; words are little-endian. This file runs on the board's own Python.
+"""
+
+import json
+
+import numpy as np
+
+KEYS = ("version", "network", "height", "width", "channels", "classes")
+VERSION = 1
+
+
+class IoSpecError(Exception):
+    """``io_spec.json`` is missing or wrong, or data does not fit it."""
+
+
+class IoSpec:
+    """Sizes of a frame: codes (H, W, C) in; logits (H, W) or mask (H, W) out."""
+
+    def __init__(self, network, height, width, channels, classes=1):
+        sizes = {"height": height, "width": width, "channels": channels, "classes": classes}
+        for name, value in sizes.items():
+            if not isinstance(value, int) or value < 1:
+                raise IoSpecError(f"io_spec: {name} must be a positive integer, got {value!r}; build again")
+        if height * width % 32:
+            raise IoSpecError(f"io_spec: {height} x {width} pixels do not fill words of 32 bits; build again")
+        self.network, self.height, self.width = network, height, width
+        self.channels, self.classes = channels, classes
+
+    @property
+    def input_bytes(self):
+        """Bytes of one frame of codes."""
+        return self.height * self.width * self.channels
+
+    @property
+    def logit_words(self):
+        """32-bit words of one frame of logits."""
+        return self.height * self.width * self.classes
+
+    @property
+    def mask_words(self):
+        """32-bit words of one packed mask."""
+        return self.height * self.width // 32
+
+    def frame_bytes(self, codes):
+        """Codes (H, W, C) uint8 -> the bytes of a frame."""
+        shape = (self.height, self.width, self.channels)
+        if codes.dtype != np.uint8 or codes.shape != shape:
+            raise IoSpecError(f"codes are {codes.dtype} {codes.shape}, the network takes uint8 {shape}")
+        return np.ascontiguousarray(codes).reshape(-1)
+
+    def logits(self, words):
+        """uint32 words of a frame -> logits (H, W, classes) int32."""
+        self._check(words, self.logit_words)
+        return words.view(np.int32).reshape(self.height, self.width, self.classes)
+
+    def mask(self, words):
+        """uint32 words of a packed mask -> mask (H, W) bool."""
+        self._check(words, self.mask_words)
+        bits = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")
+        return bits.reshape(self.height, self.width).astype(bool)
+
+    def _check(self, words, count):
+        if words.dtype != np.uint32 or words.shape != (count,):
+            raise IoSpecError(f"result is {words.dtype} {words.shape}, a frame has {count} words of uint32")
+
+    def text(self):
+        """The content of ``io_spec.json``."""
+        values = {name: getattr(self, name) for name in KEYS if name != "version"}
+        return json.dumps(dict(version=VERSION, **values), indent=1) + "\n"
+
+
+def read_io_spec(path):
+    """Reads ``io_spec.json``; IoSpecError when it is missing or not of this version."""
+    try:
+        with open(str(path)) as opened:
+            values = json.load(opened)
+    except OSError as error:
+        raise IoSpecError(f"io_spec '{path}' cannot be read ({error.strerror}); copy it beside the driver") from None
+    except ValueError as error:
+        raise IoSpecError(f"io_spec '{path}' is not JSON ({error}); copy it again") from None
+    if not isinstance(values, dict) or set(values) != set(KEYS) or values["version"] != VERSION:
+        raise IoSpecError(f"io_spec '{path}' is not of version {VERSION}; build again")
+    del values["version"]
+    return IoSpec(**values)

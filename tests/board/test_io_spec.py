@@ -1,0 +1,65 @@
+"""io_spec.json: sizes and words of a frame, and each refusal."""
+
+import json
+
+import numpy as np
+import pytest
+
+from board.__main__ import main
+from board.io_spec import IoSpec, IoSpecError, read_io_spec
+
+
+@pytest.fixture
+def spec():
+    return IoSpec("tiny", 16, 32, 3)
+
+
+def test_reads_back_and_describes(spec, tmp_path, capsys):
+    path = tmp_path / "io_spec.json"
+    path.write_text(spec.text())
+    assert vars(read_io_spec(path)) == vars(spec)
+    assert main(["describe", str(path)]) == 0
+    assert "16 x 32 x 3 codes, 1536 bytes" in capsys.readouterr().out
+
+
+def test_words_of_a_frame(spec):
+    rng = np.random.default_rng(5)
+    codes = rng.integers(0, 256, (16, 32, 3), dtype=np.uint8)
+    assert np.array_equal(spec.frame_bytes(codes)[:6], [*codes[0, 0], *codes[0, 1]])
+    logits = rng.integers(-(2**20), 2**20, (16, 32, 1), dtype=np.int32)
+    assert np.array_equal(spec.logits(logits.reshape(-1).view(np.uint32)), logits)
+    mask = logits[..., 0] > 0
+    words = np.array([sum(int(bit) << i for i, bit in enumerate(row)) for row in mask], np.uint32)
+    assert np.array_equal(spec.mask(words), mask)
+
+
+def test_data_that_does_not_fit(spec):
+    with pytest.raises(IoSpecError, match=r"codes are uint8 \(16, 16, 3\), the network takes uint8 \(16, 32, 3\)"):
+        spec.frame_bytes(np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(IoSpecError, match=r"result is int32 \(512,\), a frame has 512 words of uint32"):
+        spec.logits(np.zeros(512, np.int32))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"height": 0}, "height must be a positive integer, got 0"),
+        ({"width": 3}, "16 x 3 pixels do not fill words of 32 bits"),
+        ({"version": 2}, "is not of version 1; build again"),
+        ({"depth": 2}, "is not of version 1; build again"),
+    ],
+)
+def test_wrong_file(spec, tmp_path, capsys, change, sentence):
+    path = tmp_path / "io_spec.json"
+    path.write_text(json.dumps({**json.loads(spec.text()), **change}))
+    assert main(["describe", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+
+
+def test_missing_and_broken_file(tmp_path):
+    with pytest.raises(IoSpecError, match=r"io_spec '.*' cannot be read \(No such file or directory\)"):
+        read_io_spec(tmp_path / "none.json")
+    (tmp_path / "io_spec.json").write_text("{")
+    with pytest.raises(IoSpecError, match="is not JSON"):
+        read_io_spec(tmp_path / "io_spec.json")
