@@ -7,11 +7,12 @@ RUN := $(VENV)/bin/python -m
 
 CHECKPOINT ?= models/weights/cmunext-xxs-hw_w4a4_busi.pt
 IMAGE ?= calib_data/images/benign_184.png
-MASK ?= $(subst /images/,/masks/,$(IMAGE))
+MASK ?= $(patsubst calib_data/images/%,calib_data/masks/%,$(filter calib_data/images/%,$(IMAGE)))
 FOLDING ?= default
 BOARD ?= pynq-z2
 DEMO := build/demo
-EXPORT := $(DEMO)/export/$(basename $(notdir $(CHECKPOINT)))
+EXPORT := $(DEMO)/export/$(subst /,-,$(basename $(CHECKPOINT)))
+EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/integer/*.py quant/configs/*.toml calib_data/*.*)
 TESTS ?=
 
 export PYTHON
@@ -20,7 +21,9 @@ export TORCH
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint bench report clean
+no-checkpoint:
+
+.PHONY: no-checkpoint help setup demo test test-slow lint bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
@@ -33,10 +36,10 @@ setup: ## .venv by pip alone, once
 
 demo: setup $(EXPORT)/manifest.json ## one real image through the whole accelerator, every logit compared
 	@$(RUN) hw_build demo --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) \
-		--image "$(IMAGE)" --mask "$(MASK)"
+		--image "$(IMAGE)" $(if $(MASK),--mask "$(MASK)")
 
-# The manifest is the last file that an export writes.
-$(EXPORT)/manifest.json: $(CHECKPOINT) $(wildcard models/*.py quant/*.py quant/configs/*.toml calib_data/*.*) | setup
+# The manifest is the last file that an export writes. Where the checkpoint is missing, the exporter says so.
+$(EXPORT)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_SOURCES) | setup
 	@$(RUN) quant export --checkpoint $(CHECKPOINT) --out $(EXPORT)
 
 report: ## report.html and report.json of the demo again, from what is saved

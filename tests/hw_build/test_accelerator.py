@@ -1,0 +1,143 @@
+"""The RTL half of a build where it goes wrong; a stand-in takes the simulator's place, the rest is real."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import exports
+
+from hw_build import accelerator, cli
+from hw_build.sim.accelerator import AcceleratorRun, StreamUse
+from hw_build.sim.simulator import DeadlockError
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    return exports.write_export(tmp_path_factory.mktemp("export"))
+
+
+@pytest.fixture
+def stand_in(export, monkeypatch):
+    """Gives the golden logits back, changed by ``change``; no simulator is compiled."""
+    golden = dict(np.load(export / "golden.npz"))
+    change = {"logits": lambda logits: logits}
+
+    def simulate(design, codes, **options):
+        known = [index for frame in codes for index, each in enumerate(golden["codes"]) if np.array_equal(frame, each)]
+        logits = change["logits"](golden["logits"][known])
+        count = len(codes)
+        return AcceleratorRun(
+            logits=logits,
+            masks=(logits[..., 0] > 0).astype(np.uint8),
+            first_in=[1000 * index for index in range(count)],
+            last_out=[1000 * index + 1700 for index in range(count)],
+            cycles_per_frame=1000 if count > 1 else None,
+            streams=[
+                StreamUse(label=s.label, tensor=s.tensor, depth=s.depth, peak=s.depth // 2, beats=1, waited=0)
+                for s in design.streams
+            ],
+            cycles=10_000,
+            seconds=0.5,
+        )
+
+    monkeypatch.setattr(accelerator, "simulate", simulate)
+    monkeypatch.setattr(accelerator, "build_simulator", lambda design: None)
+    monkeypatch.setattr(
+        accelerator, "measure_nodes", lambda design, progress: {node.name: 500 for node in design.nodes}
+    )
+    return change
+
+
+def arguments(command, export, out):
+    return [command, "--export", str(export), "--board", "pynq-z2", "--out", str(out)]
+
+
+def test_build_reports_what_was_measured(export, stand_in, tmp_path, capsys):
+    assert cli.main(arguments("build", export, tmp_path)) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["totals"] == {"cycles_per_frame": 1000, "fps_at_100mhz": 100_000.0, "latency_cycles": 1700}
+    assert all(node["measured_cycles"] == 500 for node in report["nodes"])
+    assert all(node["fifo_high_water"] == node["fifo_depth"] // 2 for node in report["nodes"])
+    assert json.loads((tmp_path / "io_spec.json").read_text())["width"] == 32
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_generated_rtl_keeps_finn_notice(export, stand_in, tmp_path):
+    assert cli.main([*arguments("build", export, tmp_path), "--stop-after", "stitch"]) == 0
+    sources = list((tmp_path / "rtl" / "finn").glob("*.sv"))
+    assert sources and all("Copyright" in path.read_text() for path in sources)
+
+
+def test_wrong_logit_of_the_accelerator(export, stand_in, tmp_path, capsys):
+    def flip(logits):
+        logits = logits.copy()
+        logits[1, 2, 3, 0] += 5
+        return logits
+
+    stand_in["logits"] = flip
+    for command, more in (("build", []), ("demo", ["--image", str(tmp_path / "image.png")])):
+        codes = np.load(export / "golden.npz")["codes"]
+        exports.save_image(tmp_path / "image.png", codes[0])
+        assert cli.main([*arguments(command, export, tmp_path / command), *more]) == 2
+        shown = capsys.readouterr()
+        sentence = shown.err.splitlines()[-1]
+        assert sentence.startswith(
+            "error: step simulate: 1 of 1024 logits differ from the golden ones, first of image "
+        )
+        assert "at (2, 3)" in sentence
+        rung = json.loads((tmp_path / command / "report.json").read_text())["verification"][-1]
+        assert (rung["step"], rung["exact"]) == ("simulate", False)
+        with np.load(tmp_path / command / "mismatch" / "mismatch_simulate.npz") as saved:
+            assert np.count_nonzero(saved["found"] != saved["expected"]) == 1
+
+
+def test_demo_prints_the_table_and_leaves_the_page(export, stand_in, tmp_path, capsys):
+    codes = np.load(export / "golden.npz")["codes"]
+    exports.save_image(tmp_path / "benign_007.png", codes[0])
+    exports.save_image(tmp_path / "mask.png", np.full((16, 32), 255, np.uint8))
+    images = ["--image", str(tmp_path / "benign_007.png"), "--mask", str(tmp_path / "mask.png")]
+    assert cli.main([*arguments("demo", export, tmp_path / "out"), *images]) == 0
+    shown = capsys.readouterr().out
+    for part in ("simulate", "exact", "cycles per frame", "1,000", "IoU of the image", "report.html"):
+        assert part in shown
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    foreground = np.load(export / "golden.npz")["logits"][0] > 0
+    assert report["image"]["iou"] == pytest.approx(foreground.mean())
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+
+
+def test_standstill_is_one_line(export, stand_in, tmp_path, capsys, monkeypatch):
+    def stand_still(design, codes, **options):
+        raise DeadlockError("edgeseg_accelerator: deadlock, no stream moved for 9 cycles; full FIFOs: a -> b", [])
+
+    monkeypatch.setattr(accelerator, "simulate", stand_still)
+    assert cli.main(arguments("build", export, tmp_path)) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: edgeseg_accelerator: deadlock")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--idle", "1", "--idle is a probability and must be at least 0 and below 1, got 1.0"),
+        ("--stall", "-0.5", "--stall is a probability"),
+        ("--frames", "0", "--frames must be at least 1, got 0"),
+    ],
+)
+def test_simulate_refuses(export, tmp_path, capsys, option, value, sentence):
+    assert cli.main(["simulate", "--export", str(export), "--out", str(tmp_path), option, value]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
+def test_simulate_before_build(export, tmp_path, capsys):
+    assert cli.main(["simulate", "--export", str(export), "--out", str(tmp_path)]) == 2
+    assert "design.json cannot be read" in capsys.readouterr().err
+
+
+def test_report_before_build(tmp_path, capsys):
+    assert cli.main(["report", "--out", str(tmp_path)]) == 2
+    assert "run the build first" in capsys.readouterr().err
