@@ -20,6 +20,7 @@ from hw_build.errors import BuildError
 from hw_build.kernels.base import RtlInstance, StreamPort
 from hw_build.stitch.design import INPUT, OUTPUT, Stream
 
+KERNEL_DOMAIN = "hw_build.kernels"
 MIN_DEPTH = 64
 ROWS_HELD = 2  # depth of an ordinary stream, in rows of its image
 FORK_FRAMES = 2  # depth of a fork's outputs, in frames: the short branch waits for the long one
@@ -52,13 +53,11 @@ def place_nodes(model: ModelWrapper, mem_dir: Path) -> list[PlacedNode]:
                 f"node name '{node.name}' ({node.op_type}) is no unique identifier: name the nodes before stitching"
             )
         names.add(node.name)
-        custom_op = getCustomOp(node)
-        if node.op_type in finn_rtl.SUPPORTED:
-            instance = finn_rtl.rtl_instance(node, model, mem_dir)
-        elif hasattr(custom_op, "rtl_instance"):
-            instance = custom_op.rtl_instance(model)
-        else:
+        is_finn = node.op_type in finn_rtl.SUPPORTED
+        if not is_finn and node.domain != KERNEL_DOMAIN:
             raise BuildError(f"{node.name}: {node.op_type} has no RTL here: lower it to one of our kernels or FINN's")
+        custom_op = getCustomOp(node)
+        instance = finn_rtl.rtl_instance(node, model, mem_dir) if is_finn else custom_op.rtl_instance(model)
         inputs = tuple(t for t in node.input if t and model.get_initializer(t) is None)
         if len(inputs) != len(instance.inputs) or len(node.output) != len(instance.outputs):
             raise BuildError(

@@ -72,7 +72,8 @@ class GraphBuilder:
         _, height, width, channels = self.shapes[x]
         datatype = self.types[x]
         limit = int(DataType[datatype].max() * spread)
-        steps = np.sort(self.rng.integers(-limit // 4, limit + 1, size=(channels, 15)), axis=1)
+        low = -limit // 4 if DataType[datatype].signed() else 1
+        steps = np.sort(self.rng.integers(low, limit + 1, size=(channels, 15)), axis=1)
         [y] = self.node(
             "Thresholding_rtl", [x], [self.shapes[x]], ["UINT4"], FINN, [(steps, datatype)], NumChannels=channels,
             PE=pe, numSteps=15, inputDataType=datatype, weightDataType=datatype, outputDataType="UINT4",
@@ -109,6 +110,15 @@ class GraphBuilder:
             "DepthwiseConv_rtl", [x], [self.shapes[x]], ["UINT4"],
             [(weights, "INT4"), (steps, "INT16"), (sums, "UINT5")], KernelDim=kernel, PE=pe, SIMD=simd, Residual=1,
             weightDataType="INT4", accDataType="INT16", convDataType="UINT4", outputDataType="UINT4",
+        )  # fmt: skip
+        return y
+
+    def bias(self, x, value):
+        """Adds one integer to a single channel; the type stays."""
+        bits = DataType[self.types[x]].bitwidth() + 1
+        [y] = self.ours(
+            "ChannelBias_rtl", [x], [self.shapes[x]], [f"INT{bits}"], [(np.array([value]), f"INT{bits}")], PE=1,
+            outputDataType=f"INT{bits}",
         )  # fmt: skip
         return y
 
