@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+from onnx import helper, numpy_helper
 
 from hw_build.lowering import convert as c
 from hw_build.lowering import execute_codes, execute_context, verify
@@ -95,6 +96,28 @@ def test_unnamed_nodes_get_names_and_named_ones_keep_theirs():
 def test_constant_folding_leaves_weight_quantizers():
     model = rich_network()
     assert count(apply(copy.deepcopy(model), c.FoldConstants()), "Quant") == count(model, "Quant")
+
+
+def test_constants_that_nodes_compute_are_folded():
+    def built(*, computed):
+        net = synthetic.Net(seed=2)
+        stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+        if computed:
+            value = numpy_helper.from_array(np.float32(2.0**-8), "quarter_value")
+            net.nodes.append(helper.make_node("Constant", [], ["quarter"], name="n_quarter", value=value))
+            net.node("Mul", ["quarter", net.const("two_to_minus_8", 2.0**-8)], "tie")
+            net.node("Identity", [stem], "same")
+        else:
+            net.const("tie", 2.0**-16)
+        net.channels["same"] = 4
+        net.node("Add", ["same" if computed else stem, "tie"], "tied")
+        return net.model(net.head(net.quant("tied", 2.0**-2)), 16, 24)
+
+    folded = c.prepare(built(computed=True))
+    assert count(folded, "Constant", "Identity", "Mul") == 0
+    np.testing.assert_array_equal(
+        execute_codes(upto("ChannelsLast", folded), CODES), execute_codes(built(computed=False), CODES)
+    )
 
 
 def test_weight_integers_leave_activation_quantizers():
