@@ -19,7 +19,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_build.errors import LoweringError
 from hw_build.lowering.graph import QONNX_DOMAIN, GraphEditor, attribute
-from hw_build.lowering.rules import QUANT, is_weight_quant, refusal, reject
+from hw_build.lowering.rules import QUANT, is_known, is_weight_quant, refusal, reject
 
 GLOBAL_IN = "global_in"
 
@@ -51,7 +51,7 @@ class FoldConstants(Transformation):
                 graph.remove(node)
             elif not graph.dynamic_inputs(node) and node.op_type not in QUANT:
                 context = {name: graph.constants.get(name) for name in node.input}
-                context[node.output[0]] = np.zeros(graph.shapes[node.output[0]], np.float32)
+                context[node.output[0]] = np.zeros(graph.shapes.get(node.output[0], ()), np.float32)
                 execute_node(node, context, model.graph, opset)
                 graph.constants[node.output[0]] = context[node.output[0]]
                 graph.remove(node)
@@ -68,6 +68,12 @@ class RefuseUnsupported(Transformation):
             why = refusal(graph, node)
             if why is not None:
                 raise reject(node, why)
+        for name in graph.inputs:
+            if len(graph.shapes[name]) != 4 or min(graph.shapes[name]) < 1:
+                raise LoweringError(
+                    f"the input {name} has shape {graph.shapes[name]} (0 where undefined): export with fixed sizes, "
+                    "(1, channels, height, width)"
+                )
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
             raise LoweringError(
                 f"the network has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs: one of each lowers"
@@ -189,9 +195,9 @@ class QuantsToThresholds(Transformation):
 
 
 def prepare(model: ModelWrapper) -> ModelWrapper:
-    """Names for all nodes, shapes for all tensors, constants folded: what `convert` and `hw_build.check` start from."""
+    """What `convert` and `hw_build.check` start from: nodes named, shapes inferred where ONNX can, constants folded."""
     model = model.transform(NameUnnamed(), make_deepcopy=False, cleanup=False)
-    if any(not shape for shape in _output_shapes(model)):
+    if all(is_known(node) for node in model.graph.node) and not all(_output_shapes(model)):
         model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
     return model.transform(FoldConstants(), make_deepcopy=False, cleanup=False)
 

@@ -218,7 +218,9 @@ class GraphEditor:
             graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name]))
         for name in self.outputs:
             graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name]))
-        produced = [name for node in self.nodes for name in node.output if name not in self.outputs]
+        produced = [
+            name for node in self.nodes for name in node.output if name not in self.outputs and name in self.shapes
+        ]
         for name in produced:
             graph.value_info.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name]))
         for name in sorted(used & set(self.datatypes)):

@@ -20,6 +20,7 @@ AFFINE = ("Mul", "Add", "Sub", "Div")
 QUANT = ("Quant", "IntQuant")
 LAYERS = ("Conv", "BatchNormalization", "Relu", "MaxPool", "Resize", "Concat", "Identity", "Constant")
 SUPPORTED_OPERATORS = frozenset((*LAYERS, *QUANT, *AFFINE))
+DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general")
 NOT_MONOTONIC = frozenset(["HardSwish", "Gelu", "Erf", "Mish", "Elu", "Celu", "Swish"])
 ROUNDINGS = ("ROUND", "HALF_EVEN", "HALF_UP")
 
@@ -29,6 +30,11 @@ def reject(node: NodeProto, why: str) -> LoweringError:
     error = LoweringError(f"node {label(node)} ({node.op_type}) {why}")
     error.node_name = label(node)
     return error
+
+
+def is_known(node: NodeProto) -> bool:
+    """Whether the operator is one that lowering knows at all; its attributes are judged by `refusal`."""
+    return node.op_type in SUPPORTED_OPERATORS and node.domain in DOMAINS
 
 
 def is_weight_quant(graph: GraphEditor, node: NodeProto) -> bool:
@@ -42,19 +48,28 @@ def is_bias_quant(graph: GraphEditor, node: NodeProto) -> bool:
     return is_weight_quant(graph, node) and all(node.output[0] not in reader.input[:2] for reader in readers)
 
 
+def weight_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, ...]:
+    """(out channels, in channels per group, height, width) of the filters; () when they are not constant."""
+    quant = graph.producer(conv.input[1])
+    weight = conv.input[1] if quant is None else quant.input[0]
+    return graph.constants[weight].shape if weight in graph.constants else ()
+
+
 def is_depthwise(graph: GraphEditor, conv: NodeProto) -> bool:
     """One filter per channel, as many outputs as inputs."""
-    channels = graph.shapes[conv.input[0]][1]
-    return 1 < attribute(conv, "group", 1) == channels == graph.shapes[conv.output[0]][1]
+    group, shape = attribute(conv, "group", 1), weight_shape(graph, conv)
+    return group > 1 and shape[:2] == (group, 1)
 
 
 def kernel_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, int]:
-    """Height and width of the filter, from the weights where the exporter left the attribute out."""
-    weight = conv.input[1]
-    return tuple(graph.shapes[weight] if weight in graph.shapes else graph.constants[weight].shape)[2:]
+    """Height and width of the filter, from the weights: exporters may leave the attribute out."""
+    return weight_shape(graph, conv)[2:]
 
 
 def _refuse_conv(graph: GraphEditor, node: NodeProto) -> str | None:
+    weight = graph.producer(node.input[1])
+    if weight is None or not is_weight_quant(graph, weight):
+        return f"has float weights {node.input[1]}: put a weight quantizer (Quant) before it"
     group, strides = attribute(node, "group", 1), attribute(node, "strides", [1, 1])
     if group != 1 and not is_depthwise(graph, node):
         return f"is a grouped convolution, group={group}: only group=1 or depthwise with one filter a channel lowers"
@@ -62,6 +77,8 @@ def _refuse_conv(graph: GraphEditor, node: NodeProto) -> str | None:
         return f"has strides {list(strides)}: only stride 1 lowers, reduce with MaxPool 2x2"
     if list(attribute(node, "dilations", [1, 1])) != [1, 1]:
         return f"has dilations {attribute(node, 'dilations')}: only dilation 1 lowers"
+    if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
+        return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
     kernel = kernel_shape(graph, node)
     pads = list(attribute(node, "pads", [0, 0, 0, 0]))
     centred = kernel[0] == kernel[1] and kernel[0] % 2 == 1 and pads == [kernel[0] // 2] * 4
@@ -70,9 +87,6 @@ def _refuse_conv(graph: GraphEditor, node: NodeProto) -> str | None:
             f"is depthwise with kernel {list(kernel)} and pads {pads}: a depthwise kernel is square and odd, "
             "padded by half its size"
         )
-    weight = graph.producer(node.input[1])
-    if weight is None or not is_weight_quant(graph, weight):
-        return f"has float weights {node.input[1]}: put a weight quantizer (Quant) before it"
     return None
 
 
@@ -100,10 +114,10 @@ def _refuse_resize(node: NodeProto, graph: GraphEditor) -> str | None:
         attribute(node, "mode", "nearest"),
         attribute(node, "coordinate_transformation_mode", "half_pixel"),
     )
-    before, after = graph.shapes[node.input[0]], graph.shapes[node.output[0]]
+    before, after = graph.shapes.get(node.input[0]), graph.shapes.get(node.output[0])
     if mode != "linear" or coordinates not in ("half_pixel", "pytorch_half_pixel"):
         return f"resizes by {mode}, {coordinates}: only bilinear (linear, half_pixel) lowers"
-    if tuple(after) != (before[0], before[1], 2 * before[2], 2 * before[3]):
+    if before and after and after != (before[0], before[1], 2 * before[2], 2 * before[3]):
         return f"resizes {before[2]}x{before[3]} to {after[2]}x{after[3]}: only a factor of exactly 2 lowers"
     return None
 
@@ -131,7 +145,7 @@ def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
     operator = node.op_type
     if operator in NOT_MONOTONIC:
         return "is an activation that is not monotonic, so it cannot become thresholds: train with Relu instead"
-    if operator not in SUPPORTED_OPERATORS:
+    if not is_known(node):
         return f"is not supported; supported are {SUPPORTED}"
     if operator in (*AFFINE, "BatchNormalization") and _before_first_quant(graph, node):
         return (

@@ -59,6 +59,20 @@ def test_every_refused_node_is_listed_with_its_reason(tmp_path):
     assert refused["n_soft"].kernel == ""
 
 
+def test_operator_that_onnx_does_not_know_is_listed_even_without_shapes(tmp_path):
+    net = synthetic.Net()
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    odd = net.quant(net.node("Relu", [stem], "odd"), 2.0**-3)
+    up = net.upsample(net.pool(net.conv_bn(odd, 4, 3, "dw", depthwise=True), "low"), "up")
+    model = net.model(net.head(up), 8, 8)
+    node = next(node for node in model.graph.node if node.name == "n_odd")
+    node.op_type, node.domain = "Frobnicate", "somewhere.else"
+    del model.graph.value_info[:]
+    refused = [verdict for verdict in verdicts_of(model, tmp_path) if not verdict.lowers]
+    assert [verdict.node for verdict in refused] == ["n_odd"]
+    assert refused[0].reason.startswith("it is not supported; supported are Conv")
+
+
 def test_what_only_shows_in_combination_is_found(tmp_path):
     net = synthetic.Net()
     stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)

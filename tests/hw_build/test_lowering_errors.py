@@ -108,6 +108,7 @@ def test_grouped_convolution():
     [
         ({"strides": [2, 2]}, r"has strides \[2, 2\]: only stride 1 lowers"),
         ({"dilations": [2, 2], "pads": [2, 2, 2, 2]}, r"has dilations \[2, 2\]: only dilation 1 lowers"),
+        ({"auto_pad": "SAME_UPPER"}, "pads by auto_pad=SAME_UPPER: export explicit pads"),
     ],
 )
 def test_convolution_geometry(attributes, sentence):
@@ -269,4 +270,13 @@ def test_two_outputs():
     model.graph.output.append(known)
     model.graph.value_info.remove(known)
     with pytest.raises(LoweringError, match="the network has 1 inputs and 2 outputs: one of each lowers"):
+        lower(model)
+
+
+def test_input_without_fixed_size():
+    model = network()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    with pytest.raises(
+        LoweringError, match=r"the input image has shape \(0, 3, 16, 16\) \(0 where undefined\): export"
+    ):
         lower(model)
