@@ -41,9 +41,10 @@ module add_multi
     logic [SUM_WIDTH-1:0] node[NODES];
     for (genvar i = 0; i < NODES; i++) begin : g_node
       logic [SUM_WIDTH-1:0] total;
-      if (level == 0) begin : g_leaf
-        if (SIGNED) assign total = SUM_WIDTH'($signed(arg[i]));
-        else assign total = SUM_WIDTH'(arg[i]);
+      if (level == 0 && SIGNED) begin : g_signed_leaf
+        assign total = SUM_WIDTH'($signed(arg[i]));
+      end else if (level == 0) begin : g_leaf
+        assign total = SUM_WIDTH'(arg[i]);
       end else if (2 * i + 1 < CHILDREN) begin : g_add
         assign total = g_level[level-1].node[2*i] + g_level[level-1].node[2*i+1];
       end else begin : g_pass

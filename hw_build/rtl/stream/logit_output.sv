@@ -36,7 +36,7 @@ module logit_output #(
   logic                  valid_q = 1'b0;
   logic                  last_q = 1'b0;
   logic [31:0]           word_q = '0;
-  logic [31:0]           bits_q = '0;
+  logic [30:0]           bits_q = '0;  // mask bits of the word so far, the newest on top
 
   logic [31:0] logit;
   if (SIGNED) begin : g_signed
@@ -46,13 +46,13 @@ module logit_output #(
   end
 
   wire logic positive = (s_axis_tdata != '0) && !(SIGNED && s_axis_tdata[LOGIT_BITS-1]);
-  wire logic [31:0] bits_d = {positive, bits_q[31:1]};
+  wire logic [31:0] bits_d = {positive, bits_q};
   wire logic take = s_axis_tvalid && s_axis_tready;
   wire logic frame_end = pixel_q == PIXEL_BITS'(PIXELS - 1);
   wire logic give = take && (!mask_mode || pixel_q[4:0] == 5'd31);
 
   always_ff @(posedge ap_clk) begin
-    if (take) bits_q <= bits_d;
+    if (take) bits_q <= bits_d[31:1];
     if (give) begin
       word_q <= mask_mode ? bits_d : logit;
       last_q <= frame_end;

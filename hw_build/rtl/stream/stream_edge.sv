@@ -5,8 +5,8 @@
 //   beat, so that every node runs at its own speed and its cycles per frame can be counted, whatever the data.
 // - gauge_out is gauge_in, or word gauge_addr[2:0] of this edge when gauge_addr[15:3] is INDEX, after a tick of
 //   gauge_clk, a clock of its own so that reading costs nothing while the design runs:
-//     0 peak level   1 level   2 beats written   3 frames written   4 cycle of the last whole frame's first beat
-//     5 cycle of its last beat   6 cycle of the last beat of the frame before   7 cycles in which the producer waited
+//     0 peak level   1 level   2 beats written   3 frames begun   4 cycle of the first beat of the frame begun last
+//     5 cycle of the first beat of the frame before   6 cycles in which the producer waited
 `default_nettype none
 module stream_edge #(
   parameter int unsigned WIDTH = 8,
@@ -59,7 +59,7 @@ module stream_edge #(
     localparam int unsigned BEAT_BITS = BEATS_PER_FRAME > 1 ? $clog2(BEATS_PER_FRAME) : 1;
     logic [BEAT_BITS-1:0] beat_q = '0;
     logic [31:0] beats_q = '0, frames_q = '0, waited_q = '0;
-    logic [31:0] begin_q = '0, first_q = '0, last_q = '0, previous_q = '0, word_q = '0;
+    logic [31:0] begin_q = '0, previous_q = '0, word_q = '0;
 
     assign fifo_s_tvalid = s_axis_tvalid && !isolate;
     assign s_axis_tready = fifo_s_tready || isolate;
@@ -74,14 +74,11 @@ module stream_edge #(
       end else if (s_axis_tvalid) begin
         if (s_axis_tready) begin
           beats_q <= beats_q + 1'b1;
-          beat_q  <= beat_q + 1'b1;
-          if (beat_q == '0) begin_q <= now;
-          if (beat_q == BEAT_BITS'(BEATS_PER_FRAME - 1)) begin
-            beat_q     <= '0;
+          beat_q  <= (beat_q == BEAT_BITS'(BEATS_PER_FRAME - 1)) ? '0 : beat_q + 1'b1;
+          if (beat_q == '0) begin
             frames_q   <= frames_q + 1'b1;
-            first_q    <= BEATS_PER_FRAME == 1 ? now : begin_q;
-            last_q     <= now;
-            previous_q <= last_q;
+            begin_q    <= now;
+            previous_q <= begin_q;
           end
         end else begin
           waited_q <= waited_q + 1'b1;
@@ -97,10 +94,10 @@ module stream_edge #(
           3'd1: word_q <= 32'(level);
           3'd2: word_q <= beats_q;
           3'd3: word_q <= frames_q;
-          3'd4: word_q <= first_q;
-          3'd5: word_q <= last_q;
-          3'd6: word_q <= previous_q;
-          default: word_q <= waited_q;
+          3'd4: word_q <= begin_q;
+          3'd5: word_q <= previous_q;
+          3'd6: word_q <= waited_q;
+          default: word_q <= '0;
         endcase
       end
     end
