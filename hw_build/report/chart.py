@@ -33,13 +33,12 @@ def cycles_chart(nodes: Sequence[Node], cycles_per_frame: int | None) -> str:
 def _row(node: Node, top: float, scale: float) -> list[str]:
     baseline = top + _BAR - 2
     width = max(node.expected_cycles * scale, 0.5)
-    end = max(width, (node.measured_cycles or 0) * scale)
     measured = "" if node.measured_cycles is None else f" / {node.measured_cycles:,}"
     parts = [
         f'<text x="{_LABEL - 6}" y="{baseline}" text-anchor="end">{escape(node.name)}</text>',
         f'<rect class="{escape(node.origin)}" x="{_LABEL}" y="{top}" width="{width:.1f}" height="{_BAR}">'
         f"<title>{escape(node.name)} ({escape(node.kernel)}): {node.expected_cycles:,}{measured}</title></rect>",
-        f'<text x="{_LABEL + end + 6:.1f}" y="{baseline}">{node.expected_cycles:,}{measured}</text>',
+        f'<text x="{_LABEL + _PLOT + 10}" y="{baseline}">{node.expected_cycles:,}{measured}</text>',
     ]
     if node.measured_cycles is not None:
         x = _LABEL + node.measured_cycles * scale

@@ -52,9 +52,12 @@ class Verification:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One hardware node. ``origin`` is whose RTL it is; shapes are (N, H, W, C); ``bits`` those of its output."""
+    """One hardware node. ``layer`` is the node of the exported network that it came from, ``origin`` whose RTL it is;
+    shapes are (N, H, W, C), ``bits`` those of its output; the FIFO is the one behind it.
+    """
 
     name: str
+    layer: str
     kernel: str
     origin: str
     shape_in: list[int]

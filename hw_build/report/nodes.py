@@ -8,19 +8,23 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from hw_build.lowering.graph import GraphEditor
+
 OURS = "hw_build.kernels"
 
 
 def node_facts(model: ModelWrapper) -> list[dict[str, Any]]:
     """One dictionary per node in graph order, with the static keys of `hw_build.report.data.Node`."""
-    return [_facts(model, node) for node in model.graph.node]
+    layers = GraphEditor(model).metadata("edgeseg_node_origin", {})
+    return [_facts(model, node, layers.get(node.name, node.name)) for node in model.graph.node]
 
 
-def _facts(model: ModelWrapper, node: NodeProto) -> dict[str, Any]:
+def _facts(model: ModelWrapper, node: NodeProto, layer: str) -> dict[str, Any]:
     operation = getCustomOp(node)
     attributes = operation.get_nodeattr_types()
     return {
         "name": node.name,
+        "layer": layer,
         "kernel": node.op_type,
         "origin": "edgeseg" if node.domain == OURS else "finn",
         "shape_in": list(model.get_tensor_shape(node.input[0])),

@@ -17,12 +17,12 @@ _STYLE = """
   --finn: #8a63d2; --mark: #cf222e; --good: #1a7f37; --bad: #cf222e; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --paper: #0d1117;
   --ours: #4493f8; --finn: #ab7df8; --mark: #ff7b72; --good: #3fb950; --bad: #f85149; } }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1080px;
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1180px;
   margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 p, figcaption { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid var(--line); padding: .25rem .55rem; text-align: left; white-space: nowrap; }
+th, td { border-bottom: 1px solid var(--line); padding: .25rem .5rem; text-align: left; white-space: nowrap; }
 td.n, th.n { text-align: right; } td.wide { white-space: normal; }
 .scroll { overflow-x: auto; } .good, .bad { font-weight: 600; }
 .good { color: var(--good); } .bad { color: var(--bad); }
@@ -104,24 +104,26 @@ def _image_line(image: Image) -> str:
 
 
 def _verification(lines: Sequence[Verification]) -> str:
+    heads = ["step", "result", "compared with", "seconds"]
+    differs = any(not line.exact for line in lines)
     rows = [
         [
             _cell(line.step),
             f'<td class="{"good" if line.exact else "bad"}">{"exact" if line.exact else "differs"}</td>',
             _cell(line.against, "wide"),
             _cell("" if line.seconds is None else f"{line.seconds:.1f}", "n"),
-            _cell(line.first_difference or "", "wide"),
+            *([_cell(line.first_difference or "", "wide")] if differs else []),
         ]
         for line in lines
     ]
-    return _table(["step", "result", "compared with", "seconds", "first difference"], rows, numeric={3})
+    return _table([*heads, *(["first difference"] if differs else [])], rows, numeric={3})
 
 
 def _nodes(nodes: Sequence[Node]) -> str:
     rows = [
         [
             _cell(node.name),
-            _cell(node.kernel),
+            _cell(node.layer),
             _cell(node.origin),
             _cell("×".join(map(str, node.shape_in[1:]))),
             _cell("×".join(map(str, node.shape_out[1:]))),
@@ -135,21 +137,9 @@ def _nodes(nodes: Sequence[Node]) -> str:
         ]
         for node in nodes
     ]
-    heads = [
-        "node",
-        "kernel",
-        "RTL",
-        "in (H×W×C)",
-        "out",
-        "bits",
-        "PE",
-        "SIMD",
-        "expected",
-        "measured",
-        "FIFO",
-        "highest",
-    ]
-    return _table(heads, rows, numeric=set(range(5, len(heads))))
+    texts = ["kernel", "layer", "RTL", "in (H×W×C)", "out"]  # the name is the kernel and a number
+    numbers = ["bits", "PE", "SIMD", "expected", "measured", "FIFO", "highest"]
+    return _table([*texts, *numbers], rows, numeric=set(range(len(texts), len(texts) + len(numbers))))
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], numeric: set[int]) -> str:

@@ -20,7 +20,7 @@ VOID = {"meta", "img", "br", "link"}
 
 @pytest.fixture
 def report():
-    node = {"shape_in": [1, 8, 8, 3], "shape_out": [1, 8, 8, 4], "bits": 4, "pe": 2, "simd": None}
+    node = {"layer": "Conv_0", "shape_in": [1, 8, 8, 3], "shape_out": [1, 8, 8, 4], "bits": 4, "pe": 2, "simd": None}
     return Report(
         board="pynq-z2",
         part="xc7z020clg400-1",
