@@ -23,7 +23,8 @@ from hw_build.stitch.design import INPUT, OUTPUT, Stream
 KERNEL_DOMAIN = "hw_build.kernels"
 MIN_DEPTH = 64
 ROWS_HELD = 2  # depth of an ordinary stream, in rows of its image
-FORK_FRAMES = 2  # depth of a fork's outputs, in frames: the short branch waits for the long one
+MIN_FORK_FRAMES, MAX_FORK_FRAMES = 3, 12  # depth of a fork's outputs: the short branch waits for the long one
+FORK_BEATS = 1 << 20  # beyond this many beats no more frames than the minimum
 MAX_LOGIT_BITS = 32
 
 
@@ -125,6 +126,16 @@ def make_streams(model: ModelWrapper, placed: list[PlacedNode], depths: dict[str
     ]
 
 
+def fork_depth(beats_per_frame: int) -> int:
+    """FIFO depth of a fork's outputs, in beats.
+
+    A 9x9 kernel spans a large part of a small image, so the long branch lags by 1.1 to 1.65 frames at 256x256 but by
+    seven at 32x32 (measured): small frames get more of them.
+    """
+    frames = min(max(FORK_BEATS // beats_per_frame, MIN_FORK_FRAMES), MAX_FORK_FRAMES)
+    return frames * beats_per_frame + MIN_DEPTH
+
+
 def _stream(
     model: ModelWrapper, tensor: str, producer: str, out: StreamPort, consumer: str, into: StreamPort,
     depth: int | None, forks: set[str],
@@ -143,7 +154,7 @@ def _stream(
     beats = elements // counts[0]
     if depth is None:
         row_beats = beats // shape[1] if len(shape) == 4 else beats
-        depth = FORK_FRAMES * beats + MIN_DEPTH if producer in forks else max(MIN_DEPTH, ROWS_HELD * row_beats)
+        depth = fork_depth(beats) if producer in forks else max(MIN_DEPTH, ROWS_HELD * row_beats)
     if depth < 3:
         raise BuildError(f"tensor {tensor}: FIFO depth {depth}, must be at least 3")
     return Stream(
