@@ -19,7 +19,7 @@ from board.io_spec import IoSpec
 from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
 from hw_build.check import load_network
 from hw_build.progress import Meter
-from hw_build.sim.accelerator import AcceleratorRun, build_simulator, measure_nodes, simulate
+from hw_build.sim.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simulator, measure_nodes, simulate
 from hw_build.sim.simulator import Progress
 from hw_build.steps import Step, write_atomically
 from hw_build.stitch import Design, stitch
@@ -27,7 +27,6 @@ from hw_build.stitch import Design, stitch
 STITCH, SIMULATOR, MEASURE, SIMULATE = "stitch", "simulator", "measure", "simulate"
 IO_SPEC = "io_spec.json"
 FRAMES = 2  # back to back: the fewest that show the steady interval
-_MEASURE_ROUNDS = 2.5  # frames of the slowest node that `measure_nodes` takes
 _STITCH_MODULES = ("hw_build.accelerator", "hw_build.finn_rtl", "hw_build.kernels", "hw_build.rtl", "hw_build.stitch")
 _SIM_MODULES = ("hw_build.accelerator", "hw_build.sim")
 
@@ -48,7 +47,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
 
     def run_measure(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         design = Design.load(config.out)
-        cycles = int(_MEASURE_ROUNDS * design.expected_cycles_per_frame)
+        cycles = int(MEASURE_ROUNDS[0] * design.expected_cycles_per_frame)
         show = meter("every node on its own", cycles)
         measured = measure_nodes(design, progress=lambda progress: show(progress.cycle))
         show(cycles)
