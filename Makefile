@@ -32,7 +32,7 @@ help: ## this list
 	@echo "  CHECKPOINT (network of the demo), TESTS (what make test runs), PYTHON, TORCH (what pip installs as torch)"
 
 setup: ## .venv by pip alone, once
-	@scripts/setup.sh
+	@.ci/setup.sh
 
 demo: setup $(EXPORT)/manifest.json ## one real image through the whole accelerator, every logit compared
 	@$(RUN) hw_build demo --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) \

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Makes .venv by pip alone and stamps it with a hash of the requirement lists; does nothing where the stamp fits.
-# Settings: PYTHON (default python3), TORCH (default the line of requirements/torch.txt), VENV (default .venv).
+# Makes .venv by pip alone from the lists in pyproject.toml and stamps it with their hash; does nothing where that fits.
+# Settings: PYTHON (default python3), TORCH (default the torch of pyproject.toml), VENV (default .venv).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON=${PYTHON:-python3}
-TORCH=${TORCH:-$(cat requirements/torch.txt)}
 VENV=${VENV:-.venv}
 
 fail() {
@@ -24,7 +23,19 @@ need perl "install perl (Debian, Ubuntu: apt-get install perl)"
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "'$PYTHON' is $("$PYTHON" --version 2>&1); Python 3.11 or newer is needed, name one: make PYTHON=/path/to/python3"
 
-stamp=$(printf '%s\n' "$TORCH" | cat - requirements/needs.txt requirements/no-deps.txt | cksum | tr ' ' '-')
+listed() { # listed EXPRESSION: the requirements that EXPRESSION picks from pyproject.toml, one a line
+    "$PYTHON" -c "
+import tomllib
+with open('pyproject.toml', 'rb') as file:
+    project = tomllib.load(file)
+needs = project['project']['dependencies']
+print(*($1), sep='\n')"
+}
+TORCH=${TORCH:-$(listed "[need for need in needs if need.startswith('torch==')]")}
+NEEDS=$(listed "[need for need in needs if not need.startswith('torch==')]")
+WITHOUT_PINS=$(listed "project['tool']['edgeseg']['without-pins']")
+
+stamp=$(printf '%s\n' "$TORCH" "$NEEDS" "$WITHOUT_PINS" | cksum | tr ' ' '-')
 [ "$(cat "$VENV/edgeseg.stamp" 2>/dev/null || true)" != "$stamp" ] || exit 0
 
 echo "setting up $VENV (once; a few minutes)"
@@ -34,9 +45,11 @@ if [ ! -x "$VENV/bin/python" ]; then
 fi
 pip() { "$VENV/bin/python" -m pip --disable-pip-version-check "$@"; }
 hint="the lines above say why; check network and disk, then run make setup again"
-# shellcheck disable=SC2086 # TORCH may carry several words
-pip install $TORCH || fail "pip could not install '$TORCH'; $hint"
-pip install -r requirements/needs.txt || fail "pip could not install requirements/needs.txt; $hint"
-pip install --no-deps -r requirements/no-deps.txt || fail "pip could not install requirements/no-deps.txt; $hint"
+# shellcheck disable=SC2086 # each holds several words
+{
+    pip install $TORCH || fail "pip could not install '$TORCH'; $hint"
+    pip install $NEEDS || fail "pip could not install the dependencies of pyproject.toml; $hint"
+    pip install --no-deps $WITHOUT_PINS || fail "pip could not install '${WITHOUT_PINS//$'\n'/ }'; $hint"
+}
 echo "$stamp" >"$VENV/edgeseg.stamp.part"
 mv "$VENV/edgeseg.stamp.part" "$VENV/edgeseg.stamp"
