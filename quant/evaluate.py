@@ -98,10 +98,14 @@ def _require_same_network(export_dir: Path, checkpoint_path: Path) -> None:
 
 
 def _with_progress(images: int, predict: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:
+    """Predictions batch by batch, with a bar on a terminal; elsewhere rich would leave an empty line on stderr."""
+    starts, console = range(0, images, BATCH_IMAGES), Console(stderr=True)
+    if not console.is_terminal:
+        yield from map(predict, starts)
+        return
     columns = (TextColumn("evaluate"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("evaluate", total=images)
-        for start in range(0, images, BATCH_IMAGES):
+        for start in starts:
             yield predict(start)
             progress.update(bar, completed=min(images, start + BATCH_IMAGES))

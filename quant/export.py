@@ -87,7 +87,7 @@ def export(
     _require_monotonic(twin)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as partial:
-        model = _qonnx_model(twin, Path(partial) / MODEL_FILE, (height, width))
+        model = qonnx_model(twin, Path(partial) / MODEL_FILE, (height, width))
         program = parse(model)
         distance = require_settled(program)
         steps = prove_steps(model, program)
@@ -155,7 +155,7 @@ def _require_monotonic(twin: Twin) -> None:
             )
 
 
-def _qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
+def qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
     """Exports and cleans the graph (constants folded, shapes and names given), batch 1, and saves it at ``path``."""
     example = torch.zeros(1, twin.in_channels, *size)
     with warnings.catch_warnings():

@@ -3,8 +3,9 @@
 A quantized kernel computes round(scale * (m * accumulator + bias)) with an integer bias; weights may be multiplied by a
 small integer m so that the bias has a resolution of 1/m. For a staircase this is right on the whole accumulator range
 if and only if, at each threshold T_k and at T_k - 1, the value lies on the right side of k - 1/2: the kernel is
-monotonic. That gives an interval of scales for each bias; the widest interval wins. The result is checked again in
-float32 with room for a few roundings, so the order in which a kernel multiplies and adds does not matter.
+monotonic. That gives an interval of scales for each bias, whose middle is tried; the bias with the most room on both
+sides wins. There must be room for a few float32 roundings, so that the order in which a kernel multiplies and adds
+does not matter.
 """
 
 from __future__ import annotations
@@ -119,15 +120,14 @@ def _fit_channel(sides: _Sides, multiplier: int, biases: np.ndarray) -> tuple[in
         smallest = np.where(valid, np.max(sides.at_halves / at, axis=1), 1.0)
         largest = np.min(np.where(below > 0, sides.below_halves / below, np.inf), axis=1)
     largest = np.minimum(largest, _WIDEST_SCALE_RATIO * smallest)
-    best = int(np.argmax(np.where(valid, (largest - smallest) / smallest, -1.0)))
-    if not valid[best] or largest[best] <= smallest[best]:
+    scales = ((smallest + largest) / 2).astype(np.float32)
+    reached = (scales[:, None].astype(np.float64) * at - sides.at_halves).min(axis=1)
+    missed = (sides.below_halves - scales[:, None].astype(np.float64) * below).min(axis=1)
+    room = np.where(valid, np.minimum(reached, missed), -1.0)
+    best = int(np.argmax(room))
+    if room[best] < _FLOAT32_ROOM * (sides.at_halves.max() + 1):
         return None
-    scale = np.float32((smallest[best] + largest[best]) / 2)
-    reached = float(scale) * at[best] - sides.at_halves
-    missed = sides.below_halves - float(scale) * below[best]
-    if min(reached.min(), missed.min()) < _FLOAT32_ROOM * (sides.at_halves.max() + 1):
-        return None
-    return int(biases[best]), scale
+    return int(biases[best]), scales[best]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,122 @@
+"""Evaluation of checkpoints and exports from the command line, and the bench; every refusal is one line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quant.__main__ import main
+from quant.bench import bench
+from quant.errors import ConfigError
+
+KEYS = {"images", "iou", "iou_pooled8", "f1", "precision", "recall", "aac"}
+SEED = 9
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Ten noisy images of 32x48 with masks; ids hold a space and parentheses."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(SEED)
+    names = [f"benign ({index})" for index in range(10)]
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir()
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (32, 48), np.uint8)).save(folder / "images" / f"{name}.png")
+        Image.fromarray(((rng.random((32, 48)) < 0.4) * 255).astype(np.uint8)).save(folder / "masks" / f"{name}.png")
+    (folder / "val.txt").write_text("\n".join(names))
+    (folder / "one.txt").write_text(names[3])
+    return folder
+
+
+def scores(capsys, *arguments):
+    assert main(["evaluate", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refusal(capsys, *arguments):
+    assert main(["evaluate", *map(str, arguments)]) != 0
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_integer_scores_are_those_of_the_trained_twin(capsys, checkpoint, exported, data):
+    trained = scores(capsys, "--checkpoint", checkpoint, "--data", data)
+    integer = scores(capsys, "--checkpoint", checkpoint, "--integer", exported, "--data", data)
+    assert trained.keys() >= KEYS and trained["images"] == 10 and 0 < trained["iou"] < 1
+    assert (trained.pop("arithmetic"), integer.pop("arithmetic")) == ("float32", "integer")
+    assert trained == integer
+
+
+def test_split_and_plain_output(capsys, exported, data):
+    assert main(["evaluate", "--integer", str(exported), "--data", str(data), "--split", "one"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["images"] == "1" and lines["iou"] == lines["iou_pooled8"]
+
+
+def test_missing_and_truncated_checkpoint(capsys, checkpoint, data, tmp_path):
+    assert "does not exist" in refusal(capsys, "--checkpoint", tmp_path / "none.pt", "--data", data)
+    short = tmp_path / "short.pt"
+    short.write_bytes(checkpoint.read_bytes()[:5000])
+    assert "short.pt' is truncated" in refusal(capsys, "--checkpoint", short, "--data", data)
+
+
+def test_missing_data_and_unknown_split(capsys, checkpoint, exported, data, tmp_path):
+    for network in (("--checkpoint", checkpoint), ("--integer", exported)):
+        assert "does not exist; give a folder" in refusal(capsys, *network, "--data", tmp_path / "none")
+        assert "test.txt' does not exist; splits of this folder: one, val" in refusal(
+            capsys, *network, "--data", data, "--split", "test"
+        )
+
+
+@pytest.fixture
+def one_image(data, tmp_path):
+    """Writes a data folder of one image from an array."""
+
+    def write(pixels):
+        for kind, content in (("images", pixels), ("masks", np.zeros(pixels.shape[:2], np.uint8))):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            Image.fromarray(content).save(tmp_path / kind / "a.png")
+        (tmp_path / "val.txt").write_text("a")
+        return tmp_path
+
+    return write
+
+
+def test_image_of_another_size_is_refused_with_both_sizes(capsys, exported, one_image):
+    message = refusal(capsys, "--integer", exported, "--data", one_image(np.zeros((48, 32), np.uint8)))
+    assert "a.png' is 48x32 pixels, but the exported network takes 32x48" in message
+
+
+def test_image_that_is_not_8_bit_is_refused(capsys, checkpoint, exported, one_image):
+    folder = one_image(np.zeros((32, 48), np.uint16))
+    for network in (("--checkpoint", checkpoint), ("--integer", exported)):
+        assert "a.png' is not 8-bit" in refusal(capsys, *network, "--data", folder)
+
+
+def test_missing_export_and_nothing_to_evaluate(capsys, data, tmp_path):
+    assert "model.qonnx' does not exist" in refusal(capsys, "--integer", tmp_path, "--data", data)
+    assert "give --checkpoint, --integer or both" in refusal(capsys, "--data", data)
+
+
+def test_export_of_another_checkpoint_is_refused(capsys, checkpoint, exported, data, tmp_path):
+    import torch
+
+    other = tmp_path / "other.pt"
+    torch.save({**torch.load(checkpoint, weights_only=True), "epoch": 1}, other)
+    message = refusal(capsys, "--integer", exported, "--checkpoint", other, "--data", data)
+    assert "was not exported from" in message
+
+
+def test_bench_times_both_and_gives_their_ratio(checkpoint, exported):
+    result = bench(checkpoint, export_dir=exported, repetitions=1, threads=1)
+    faster = min(result["integer_batch_ms"], result["integer_single_ms"])
+    assert result["ratio"] == faster / min(result["float32_batch_ms"], result["float32_single_ms"])
+    assert result["network"] == "cmunext-tiny-hw" and (result["height"], result["width"]) == (32, 48)
+
+
+def test_bench_refuses_no_repetition(checkpoint):
+    with pytest.raises(ConfigError, match="--repetitions must be at least 1, got 0"):
+        bench(checkpoint, repetitions=0)

@@ -1,0 +1,153 @@
+"""The export: what it writes, and that a refused network leaves nothing behind."""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+import trained
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from torch import nn
+
+import models
+from quant import checkpoint as checkpoints
+from quant import export as exporting
+from quant.__main__ import main
+from quant.config import QuantConfig
+from quant.errors import ConfigError, ExportError
+from quant.export import export
+from quant.networks import assemble, from_checkpoint
+
+FILES = ["golden.npz", "manifest.json", "model.qonnx"]
+
+
+def test_three_files_that_belong_together(exported, checkpoint):
+    assert sorted(os.listdir(exported)) == FILES
+    assert os.listdir(exported.parent) == [exported.name]
+    manifest = json.loads((exported / "manifest.json").read_text())
+    model_sha256 = hashlib.sha256((exported / "model.qonnx").read_bytes()).hexdigest()
+    with np.load(exported / "golden.npz") as golden:
+        assert str(golden["model_sha256"]) == manifest["model_sha256"] == model_sha256
+        assert (golden["codes"].dtype, golden["codes"].shape) == (np.uint8, (2, 32, 48, 3))
+        assert (golden["logits"].dtype, golden["logits"].shape) == (np.int32, (2, 32, 48, 1))
+        assert (golden["masks"].dtype, golden["masks"].shape) == (np.uint8, (2, 32, 48))
+        assert set(np.unique(golden["masks"])) == {0, 1}
+        assert list(golden["names"]) == manifest["verification"]["images"]
+    assert manifest["checkpoint"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert manifest["model"]["parameters"] == sum(p.numel() for p in models.build("cmunext-tiny-hw").parameters())
+    assert manifest["input"] == {
+        "height": 32, "width": 48, "channels": 3, "bits": 8, "scale": 1 / 256, "normalisation": "code/256"
+    }  # fmt: skip
+    assert manifest["tie_rule"] == "round half up"
+    assert manifest["output"]["mask"] == "logit > 0"
+    assert {layer["bits"] for layer in manifest["layers"] if "bits" in layer} == {4}
+    assert all(2 ** np.round(np.log2(layer["scale"])) == layer["scale"] for layer in manifest["layers"][:-1])
+
+
+def test_golden_logits_are_qonnx_execution(exported):
+    model = ModelWrapper(str(exported / "model.qonnx"))
+    scale = json.loads((exported / "manifest.json").read_text())["output"]["logit_scale"]
+    with np.load(exported / "golden.npz") as golden:
+        image = golden["codes"][:1].transpose(0, 3, 1, 2).astype(np.float32) / 256
+        (found,) = execute_onnx(model, {model.graph.input[0].name: image}).values()
+        np.testing.assert_array_equal(found[0, 0] / scale, golden["logits"][0, :, :, 0])
+
+
+def refused(checkpoint, out, sentence):
+    with pytest.raises(ExportError, match=sentence):
+        export(checkpoint, out)
+    assert not out.exists() and not [name for name in os.listdir(out.parent) if name.startswith(".")]
+
+
+def test_input_with_mean_and_deviation_is_refused(checkpoint, tmp_path):
+    path = tmp_path / "normalised.pt"
+    checkpoints.save(path, {**checkpoints.load(checkpoint), "normalisation": "(code/255 - mean) / deviation"})
+    refused(path, tmp_path / "out", r"normalises its input by '\(code/255 - mean\) / deviation', which makes zero")
+
+
+def test_float_checkpoint_is_refused(tmp_path):
+    path = trained.write_checkpoint(
+        tmp_path / "float.pt", "cmunext-tiny-hw", (32, 32), assemble("cmunext-tiny-hw", None), None
+    )
+    refused(path, tmp_path / "out", r"float.pt' holds a float network; train its twin with --quant w4a4")
+
+
+def test_gelu_is_refused(tmp_path):
+    quant = QuantConfig.read("w4a4")
+    path = trained.write_checkpoint(tmp_path / "s.pt", "cmunext-s", (32, 32), assemble("cmunext-s", quant), quant)
+    refused(path, tmp_path / "out", r"activation 'encoder.* \(GELU\) is not monotonic, so it cannot become thresholds")
+
+
+def test_hardswish_is_refused(checkpoint, tmp_path, monkeypatch):
+    twin = from_checkpoint(checkpoints.load(checkpoint))
+    twin.network.stem.append(nn.Hardswish())
+    monkeypatch.setattr(exporting, "from_checkpoint", lambda values: twin)
+    refused(checkpoint, tmp_path / "out", r"activation 'stem.3' \(Hardswish\) is not monotonic")
+
+
+def test_threshold_on_an_integer_accumulator_is_refused(checkpoint, tmp_path, monkeypatch):
+    twin = from_checkpoint(checkpoints.load(checkpoint))
+    norm = twin.network.stem[1]
+    norm.weight.data[1], norm.bias.data[1] = 1.0, 0.0  # every threshold is then a multiple of half a code
+    norm.running_mean[1], norm.running_var[1] = 0.0, 1.0 - norm.eps
+    monkeypatch.setattr(exporting, "from_checkpoint", lambda values: twin)
+    refused(checkpoint, tmp_path / "out", r"'Conv_0', channel 1: threshold .* from an integer accumulator, the least")
+
+
+def test_qonnx_that_differs_from_brevitas_in_one_logit_is_refused(checkpoint, tmp_path, monkeypatch):
+    def off_by_one(model, inputs):
+        outputs = execute_onnx(model, inputs)
+        outputs["global_out"][0, 0, 3, 5] += 2.0**-10
+        return outputs
+
+    monkeypatch.setattr(exporting, "execute_onnx", off_by_one)
+    refused(
+        checkpoint,
+        tmp_path / "out",
+        r"QONNX execution differs from Brevitas in 2 of 3072 logits of the golden images, first at \(0, 0, 3, 5\)",
+    )
+
+
+def test_integer_reference_that_differs_is_refused(checkpoint, tmp_path, monkeypatch):
+    run = exporting.OrtEngine.run
+    monkeypatch.setattr(exporting.OrtEngine, "run", lambda self, codes: run(self, codes) + 1)
+    refused(checkpoint, tmp_path / "out", r"the integer reference \(onnxruntime\) differs from QONNX in 3072 of 3072")
+
+
+def test_refused_export_leaves_the_former_one_alone(checkpoint, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in FILES:
+        (out / name).write_text("former")
+    monkeypatch.setattr(exporting, "_agreed_logits", lambda *args: (_ for _ in ()).throw(ExportError("no")))
+    with pytest.raises(ExportError, match="no"):
+        export(checkpoint, out)
+    assert {(out / name).read_text() for name in FILES} == {"former"}
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [({"images": 0}, "--images must be 1 to 16, .* got 0"), ({"size": (0, 32)}, "--size must be positive, got 0x32")],
+)
+def test_senseless_requests_are_refused(checkpoint, tmp_path, changes, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        export(checkpoint, tmp_path / "out", **changes)
+
+
+def test_command_line_writes_another_size(checkpoint, tmp_path, capsys):
+    arguments = ["export", "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"), "--size", "16x32"]
+    assert main([*arguments, "--images", "1"]) == 0
+    assert "cmunext-tiny-hw, 16x32, exact in 512 logits of 1 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kept_bytes, sentence", [(0, "does not exist"), (900, "is truncated or not a checkpoint")])
+def test_command_line_refuses_a_bad_checkpoint_in_one_line(checkpoint, tmp_path, capsys, kept_bytes, sentence):
+    path = tmp_path / "bad.pt"
+    if kept_bytes:
+        path.write_bytes(checkpoint.read_bytes()[:kept_bytes])
+    assert main(["export", "--checkpoint", str(path), "--out", str(tmp_path / "out")]) != 0
+    message = capsys.readouterr().err
+    assert sentence in message and message.startswith("error: ") and message.count("\n") == 1
