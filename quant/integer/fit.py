@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant.integer.program import Conv, Staircase
+from quant.integer.program import Staircase
 
 _FLOAT32_ROOM = 16 * 2.0**-24
 _EXACT_FLOAT32 = 2**24
@@ -132,7 +132,7 @@ def _fit_channel(sides: _Sides, multiplier: int, biases: np.ndarray) -> tuple[in
 
 @dataclass(frozen=True)
 class Line:
-    """A convolution's codes - low = clip(round(slope * sign * accumulator + offset), floor, ceiling); all (C,)."""
+    """Codes - low = clip(round(slope * sign * accumulator + offset), floor, ceiling); all (C,)."""
 
     slope: np.ndarray
     offset: np.ndarray
@@ -156,10 +156,9 @@ class Line:
         return True
 
 
-def line_of(conv: Conv) -> Line:
-    """The straight line of a convolution's staircase; ``Line.exact`` tells in which arithmetic it can be used."""
-    staircase = conv.staircase
-    reach = Reach.of(staircase, conv.low, conv.high)
+def line_of(staircase: Staircase, low: np.ndarray, high: np.ndarray) -> Line:
+    """The line of a staircase, for accumulators low..high; ``Line.exact`` tells which arithmetic can use it."""
+    reach = Reach.of(staircase, low, high)
     flat = reach.floor == reach.ceiling
     slope, offset = np.where(flat, 0.0, staircase.slope), np.where(flat, reach.floor, staircase.offset)
     return Line(

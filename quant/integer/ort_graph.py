@@ -16,7 +16,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from quant.errors import ExportError
-from quant.integer.fit import Fit, fit_staircase, line_of
+from quant.integer.fit import Fit, Line, fit_staircase, line_of
 from quant.integer.program import Concat, Conv, MaxPool, Program, Sum, Upsample
 
 _MICROSOFT = "com.microsoft"
@@ -133,28 +133,32 @@ class GraphBuilder:
         return self._node("Min", [source, self._constant(np.tile(fit.ceiling, columns).astype(np.uint8))])
 
     def _float_conv(self, conv: Conv) -> None:
-        """Exact integers in float32, NCHW; then codes by a line in float32, or in float64 where that is too coarse."""
-        line = line_of(conv)
+        """Exact integers in float32, NCHW, then codes by a line."""
         signed = conv.staircase.sign[:, None, None, None] * conv.weights
-        out = self._float_accumulators(conv, signed, None)
+        accumulators = self._float_accumulators(conv, signed, None)
+        line = line_of(conv.staircase, conv.low, conv.high)
+        self._from_nchw(self._line_codes(accumulators, line, conv.name), conv)
+
+    def _line_codes(self, accumulators: str, line: Line, name: str) -> str:
+        """uint8 codes - low of exact float32 accumulators (..., C, H, W), in float32 or, if too coarse, float64."""
+        slope, offset = line.slope[:, None, None], line.offset[:, None, None]
         if line.exact(np.float32):
-            out = self._node("Mul", [out, self._constant(line.slope.astype(np.float32)[:, None, None])])
-            out = self._node("Add", [out, self._constant(line.offset.astype(np.float32)[:, None, None])])
+            out = self._node("Mul", [accumulators, self._constant(slope.astype(np.float32))])
+            out = self._node("Add", [out, self._constant(offset.astype(np.float32))])
             out = self._node("QuantizeLinear", [out, self._one, self._zero])
         elif line.exact(np.float64):
-            out = self._node("Cast", [out], to=TensorProto.DOUBLE)
-            out = self._node("Mul", [out, self._constant(line.slope[:, None, None])])
-            out = self._node("Add", [out, self._constant(line.offset[:, None, None] + 0.5)])
+            out = self._node("Cast", [accumulators], to=TensorProto.DOUBLE)
+            out = self._node("Add", [self._node("Mul", [out, self._constant(slope)]), self._constant(offset + 0.5)])
             limits = [self._constant(np.float64(0)), self._constant(np.float64(255))]
             out = self._node("Clip", [self._node("Floor", [out]), *limits])
             out = self._node("Cast", [out], to=TensorProto.UINT8)
         else:
-            raise ExportError(f"a threshold of '{conv.name}' lies on an integer accumulator; settle the BN shifts")
+            raise ExportError(f"a threshold of '{name}' lies on an integer accumulator; settle the BN shifts")
         if line.undershoots:
             out = self._node("Max", [out, self._constant(line.floor.astype(np.uint8)[:, None, None])])
         if line.overshoots:
             out = self._node("Min", [out, self._constant(line.ceiling.astype(np.uint8)[:, None, None])])
-        self._from_nchw(out, conv)
+        return out
 
     def _float_accumulators(self, conv: Conv, weights: np.ndarray, bias: np.ndarray | None) -> str:
         """(lanes, O, H, W) float32, exact."""
@@ -199,12 +203,19 @@ class GraphBuilder:
         self.sizes[step.output] = self.sizes[a]
         codes_a, codes_b = self.program.codes[a], self.program.codes[b]
         low, high = np.array([codes_a.low + codes_b.low]), np.array([codes_a.high + codes_b.high])
-        limits = (-codes_a.low - 255, -codes_a.low)  # the bias travels in the zero point of the first addend
-        fit = self._must_fit(step, low, high, np.ones(1, np.int64), limits)
-        first_zero = self._constant(np.uint8(-codes_a.low - fit.bias[0]))
+        zero_points = -codes_a.low - codes_b.low  # the bias travels in the zero points of the addends
+        limits = (zero_points - 2 * 255, zero_points)
+        fit = fit_staircase(step.staircase, low, high, np.ones(1, np.int64), limits)
+        if fit is None or fit.undershoots:
+            integers = [self._node("Cast", [name], to=TensorProto.FLOAT) for name in step.sources]
+            total = self._node("Add", [self._node("Add", integers), self._constant(np.float32(-zero_points))])
+            self._name(self._line_codes(total, line_of(step.staircase, low, high), step.name), step.output)
+            return
+        zero_a = min(zero_points - int(fit.bias[0]), 255)
+        zero_b = zero_points - int(fit.bias[0]) - zero_a
+        first, second = ([name, self._one, self._constant(np.uint8(z))] for name, z in ((a, zero_a), (b, zero_b)))
         scale = self._constant(np.float32(1 / float(fit.scale[0])))
-        inputs = [a, self._one, first_zero, b, self._one, self._zero_point(b), scale, self._zero]
-        out = self._node("QLinearAdd", inputs, domain=_MICROSOFT)
+        out = self._node("QLinearAdd", [*first, *second, scale, self._zero], domain=_MICROSOFT)
         self._name(self._clip(out, fit, 1), step.output)
 
     def _upsample(self, step: Upsample) -> None:
@@ -212,7 +223,9 @@ class GraphBuilder:
         self.sizes[step.output] = (2 * height, 2 * width)
         codes = self.program.codes[step.source]
         multiplier = np.array([self._int8_limit(step.source) // _BILINEAR.max()])
-        fit = self._must_fit(step, np.array([16 * codes.low]), np.array([16 * codes.high]), multiplier)
+        fit = fit_staircase(step.staircase, np.array([16 * codes.low]), np.array([16 * codes.high]), multiplier)
+        if fit is None or fit.undershoots:
+            raise ExportError(f"'{step.name}' requantizes by a factor that 8-bit kernels lack; use power-of-two scales")
         channels = self.lanes * self.program.channels[step.source]
         twice = self._node("Concat", [step.source, step.source], axis=3)
         rows = self._reshape(twice, (height, 1, 2 * width, channels))
@@ -223,14 +236,6 @@ class GraphBuilder:
         weights = np.tile(fit.multiplier[0] * _BILINEAR, (channels, 1, 1, 1))
         out = self._quantized_conv(step.source, padded, weights, fit, channels, [0] * 4, channels)
         self._name(self._clip(out, fit, 1), step.output)
-
-    def _must_fit(
-        self, step: Sum | Upsample, low: np.ndarray, high: np.ndarray, multiplier: np.ndarray, *limits: tuple[int, int]
-    ) -> Fit:
-        fit = fit_staircase(step.staircase, low, high, multiplier, *limits)
-        if fit is None or fit.undershoots:
-            raise ExportError(f"'{step.name}' requantizes by a factor that 8-bit kernels lack; use power-of-two scales")
-        return fit
 
     def _pool(self, step: MaxPool) -> None:
         height, width = self.sizes[step.source]

@@ -18,7 +18,7 @@ from quant.integer.fit import Line, fit_staircase
 from quant.integer.ort_engine import LANES, OrtEngine
 from quant.integer.ort_graph import GraphBuilder, banded_weights, dense_weights, widest_lanes
 from quant.integer.parse import load_program, parse
-from quant.integer.program import Codes
+from quant.integer.program import Codes, Conv, MaxPool, Program, Sum, Upsample
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.staircase import Affine, Chain, Relu
 from quant.integer.torch_engine import TorchEngine
@@ -104,6 +104,48 @@ def test_other_networks_are_exact(name, quant, tmp_path):
     expected = qonnx_logits(model, program, codes)
     np.testing.assert_array_equal(OrtEngine(program, threads=1).run(codes), expected)
     np.testing.assert_array_equal(TorchEngine(program, "cpu").run(codes), expected)
+
+
+def signed_program(rng, sum_scale):
+    """Signed codes, a ReLU before a BN, groups, sums of several scales: what twins of other families have."""
+    codes = {"x": Codes(1 / 256, 0, 255), "a": Codes(1.0, -8, 7), "b": Codes(1.0, -8, 7), "s": Codes(sum_scale, -8, 7)}
+    codes |= {"p": codes["s"], "u": Codes(sum_scale / 2, -8, 7), "c": Codes(1.0, 0, 15)}
+    channels = {"x": 3, "a": 4, "b": 4, "s": 4, "p": 4, "u": 4, "c": 6, "y": 1}
+
+    def conv(source, output, kernel, groups=1, relu_first=False):
+        weights = rng.integers(-7, 8, (channels[output], channels[source] // groups, kernel, kernel))
+        ends = np.stack([weights * codes[source].low, weights * codes[source].high])
+        low, high = ends.min(0).sum((1, 2, 3)), ends.max(0).sum((1, 2, 3))
+        gain = rng.normal(size=len(low)) * 12 / (high - low)
+        operators = (Affine(gain, rng.normal(size=len(low))),)
+        one = np.ones(len(low))
+        chain = Chain(one, low, high, (Relu(), *operators) if relu_first else operators)
+        staircase = None if output == "y" else chain.staircase(codes[output])
+        return Conv(f"conv_{output}", source, output, weights, groups, low, high, one, 0 * one, staircase, low)
+
+    def stairs(scale, low, high, output):
+        shift = Affine(np.ones(1), np.full(1, 2.0**-16))
+        return Chain(np.array([scale]), np.array([low]), np.array([high]), (shift,)).staircase(codes[output])
+
+    steps = (
+        conv("x", "a", 3),
+        conv("a", "b", 5, groups=2, relu_first=True),
+        Sum("sum", ("a", "b"), "s", stairs(1.0, -16, 14, "s")),
+        MaxPool("pool", "s", "p"),
+        Upsample("up", "p", "u", stairs(sum_scale / 16, -128, 112, "u")),
+        conv("u", "c", 3, groups=2),
+        conv("c", "y", 3),
+    )
+    return Program("x", "y", 8, 12, 1.0, steps, codes, channels)
+
+
+@pytest.mark.parametrize("sum_scale", [0.5, 1.0, 2.0, 4.0])
+def test_engines_agree_on_signed_codes(sum_scale):
+    program = signed_program(np.random.default_rng(SEED), sum_scale)
+    codes = random_codes(program, LANES + 1)
+    expected = TorchEngine(program, "cpu").run(codes)
+    assert expected.std() > 0
+    np.testing.assert_array_equal(OrtEngine(program, threads=1).run(codes), expected, err_msg=f"seed {SEED}")
 
 
 @pytest.mark.gpu
