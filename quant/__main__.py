@@ -29,6 +29,12 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of the training pass")
+    parser.add_argument(
+        "--calibration",
+        choices=("calib_data", "train"),
+        default="calib_data",
+        help="images that the activation scales of a new twin are fitted to: the 16 shipped ones, or 16 of --data",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.set_defaults(run=_train)
 
@@ -49,6 +55,7 @@ def _train(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         device=arguments.device,
         precision=arguments.precision,
+        calibration=arguments.calibration,
     )
     quant = QuantConfig.read(arguments.quant) if arguments.quant else None
     scores = train(config, quant, arguments.out, init_from=arguments.init_from, resume=arguments.resume)

@@ -8,15 +8,11 @@ from torch import nn
 
 import models
 from quant.config import QuantConfig
-from quant.data import Samples
 from quant.errors import CheckpointError
-from quant.prepare import calibrate as calibrate_scales
 from quant.prepare import fill_weight_range
 from quant.settle import settle_thresholds
 from quant.structure import convolution_sites
 from quant.twin import Twin, build_twin
-
-_CALIBRATION_IMAGES = 16
 
 
 def assemble(name: str, quant: QuantConfig | None) -> nn.Module:
@@ -53,11 +49,6 @@ def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any])
     twin = build_twin(network, models.entry(name).config.in_channels, quant)
     fill_weight_range(twin, convolution_sites(network))
     return twin
-
-
-def calibrate(twin: Twin, samples: Samples) -> None:
-    """Fits the activation scales to the first images of ``samples``."""
-    calibrate_scales(twin, samples.codes[:_CALIBRATION_IMAGES])
 
 
 def settle(twin: Twin, name: str) -> int:

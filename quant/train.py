@@ -14,22 +14,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.nn import functional
 
+import calib_data
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
 from quant.data import Samples, augmented_batches, load_samples, to_input
 from quant.errors import CheckpointError, ConfigError
 from quant.metrics import score_masks
-from quant.networks import assemble, calibrate, from_checkpoint, settle, start_from
+from quant.networks import assemble, from_checkpoint, settle, start_from
 from quant.predict import predict_masks
+from quant.prepare import calibrate
 
 _GRADIENT_NORM_LIMIT = 5.0
 # bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
 _PRECISIONS = ("float32", "bfloat16")
+_CALIBRATIONS = ("calib_data", "train")
+_CALIBRATION_IMAGES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,7 @@ class TrainConfig:
     seed: int = 1
     device: str = "cpu"
     precision: str = "float32"
+    calibration: str = "calib_data"
 
     def __post_init__(self) -> None:
         for field, value in (("epochs", self.epochs), ("batch", self.batch), ("size", self.size)):
@@ -54,6 +60,8 @@ class TrainConfig:
                 raise ConfigError(f"--{field} must be at least 1, got {value}")
         if self.schedule not in ("constant", "cosine"):
             raise ConfigError(f"unknown schedule '{self.schedule}'; known: constant, cosine")
+        if self.calibration not in _CALIBRATIONS:
+            raise ConfigError(f"unknown calibration '{self.calibration}'; known: {', '.join(_CALIBRATIONS)}")
         if self.precision not in _PRECISIONS:
             raise ConfigError(f"unknown precision '{self.precision}'; known: {', '.join(_PRECISIONS)}")
         if self.device.startswith("cuda") and not torch.cuda.is_available():
@@ -74,6 +82,15 @@ def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor
     overlap = (probability * truth).sum(1)
     dice = (2 * overlap + 1e-5) / (probability.sum(1) + truth.sum(1) + 1e-5)
     return 0.5 * bce + 1 - dice.mean()
+
+
+def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
+    """Codes (N, 3, H, W) of the images that activation scales are fitted to."""
+    if config.calibration == "train":
+        return train_samples.codes[:_CALIBRATION_IMAGES]
+    samples = calib_data.load_all((config.size, config.size))
+    codes = np.stack([sample.codes for sample in samples])  # (N, H, W, 3)
+    return torch.from_numpy(codes).permute(0, 3, 1, 2).contiguous()  # (N, H, W, 3) -> (N, 3, H, W)
 
 
 def _epoch_generator(seed: int, epoch: int) -> torch.Generator:
@@ -138,7 +155,7 @@ def train(
         start = None if init_from is None else checkpoints.load(init_from)
         network = assemble(config.model, quant) if start is None else start_from(config.model, quant, start)
         if quant is not None and (start is None or start["quant"] is None):
-            calibrate(network, train_samples)
+            calibrate(network, _calibration_codes(config, train_samples))
     network.to(config.device, memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     if state is not None:

@@ -11,6 +11,7 @@ from quant import checkpoint as checkpoints
 from quant import train as training
 from quant.__main__ import main
 from quant.config import QuantConfig
+from quant.data import load_samples
 from quant.errors import CheckpointError, ConfigError
 from quant.networks import from_checkpoint
 from quant.train import TrainConfig, segmentation_loss, train
@@ -88,6 +89,13 @@ def test_float_training_learns_and_qat_from_its_weights_keeps_it(data, tmp_path)
     assert not any(module.training for module in twin.modules())
 
 
+def test_scales_are_fitted_to_the_shipped_images_or_to_those_of_the_data(data):
+    shipped = training._calibration_codes(config(data, size=32), None)
+    assert shipped.shape == (16, 3, 32, 32)
+    samples = load_samples(data, "train", (32, 32))
+    assert torch.equal(training._calibration_codes(config(data, calibration="train"), samples), samples.codes[:16])
+
+
 def test_loss_is_half_bce_plus_dice():
     logits, masks = torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[1.0, 0.0]]]])
     # BCE of probability 1/2 is ln 2; Dice is 1 - 2 * 0.5 / (1 + 1)
@@ -106,6 +114,8 @@ def test_resume_with_other_settings_and_other_networks_is_refused(data, tmp_path
     ("changes", "sentence"),
     [
         ({"epochs": 0}, r"--epochs must be at least 1, got 0"),
+        ({"calibration": "val"}, r"unknown calibration 'val'; known: calib_data, train"),
+        ({"precision": "float16"}, r"unknown precision 'float16'; known: float32, bfloat16"),
         ({"schedule": "step"}, r"unknown schedule 'step'; known: constant, cosine"),
     ],
 )
