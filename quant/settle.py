@@ -5,6 +5,10 @@ where ``a`` has reached the real threshold T_k (is above it, or below it where t
 T_k lies close to an integer can float32 rounding decide a code, differently in each implementation. The n thresholds of
 a channel leave a gap of at least 1/n somewhere in their fractional parts, so that a shift of at most half an
 accumulator step puts each of them at least 1/(2n) from every integer: then all implementations agree.
+
+Each channel moves no further than it must: accumulators of 4-bit layers are small, so that moving a threshold by half a
+step changes codes. On a half-trained w4a4 CMUNeXt-XXS (BUSI, pooled IoU 0.542) going to the middle of the largest gap
+everywhere cost 0.030 of it, the shortest moves 0.001.
 """
 
 from __future__ import annotations
@@ -16,6 +20,10 @@ from torch import nn
 
 from quant.structure import ConvSite
 from quant.twin import Twin, quantizer_of
+
+SETTLED_DISTANCE = 0.02
+_ROUNDING_ROOM = 1.05  # aimed at, so that rounding the shift to float32 leaves SETTLED_DISTANCE
+_CLOSE_ENOUGH = 0.95
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,20 @@ def threshold_margins(twin: Twin, sites: list[ConvSite]) -> list[Margin]:
 
 
 def settle_thresholds(twin: Twin, sites: list[ConvSite]) -> int:
-    """Shifts every BN by at most half an accumulator step, to the largest margin; returns how many channels moved."""
+    """Shifts BNs, by at most half an accumulator step, until thresholds keep their distance from the integers.
+
+    The distance is ``SETTLED_DISTANCE``, or half of a channel's largest gap. Returns how many channels moved.
+    """
     moved = 0
     for site in sites:
         if site.norm is None:
             continue
         affine = _affine(twin, site)
-        count = affine.thresholds.shape[1]
-        for channel in torch.nonzero(_distances(affine) < 0.5 / count).flatten().tolist():
-            step = _step_to_largest_gap(affine.thresholds[channel][affine.reachable[channel]])
+        distances = _distances(affine)
+        for channel in torch.nonzero(distances < SETTLED_DISTANCE).flatten().tolist():
+            step, distance = _shortest_step(affine.thresholds[channel][affine.reachable[channel]])
+            if distances[channel] > _CLOSE_ENOUGH * distance:
+                continue
             with torch.no_grad():
                 affine.norm.bias[channel] -= (step * affine.shift_per_step[channel]).to(torch.float32)
             moved += 1
@@ -88,12 +101,15 @@ def _distances(affine: _Affine) -> torch.Tensor:
     return torch.where(affine.reachable, distance, torch.full_like(distance, 0.5)).amin(1)
 
 
-def _step_to_largest_gap(thresholds: torch.Tensor) -> float:
-    """Move, in accumulator steps and at most half of one, that puts the integers in the largest gap between the
-    fractional parts of ``thresholds``."""
+def _shortest_step(thresholds: torch.Tensor) -> tuple[float, float]:
+    """The shortest move, in accumulator steps, that takes ``thresholds`` off the integers, and the distance they keep.
+
+    An integer must come to lie in a gap between fractional parts that is wide enough, or in the largest.
+    """
     fractions = torch.sort(thresholds - torch.floor(thresholds)).values
     following = torch.cat([fractions[1:], fractions[:1] + 1.0])
-    widest = int(torch.argmax(following - fractions))
-    middle = float(fractions[widest] + following[widest]) / 2
-    step = -(middle % 1.0)
-    return step + 1.0 if step < -0.5 else step
+    distance = min(_ROUNDING_ROOM * SETTLED_DISTANCE, float((following - fractions).max()) / 2)
+    wide = (following - fractions) / 2 >= distance
+    low, high = fractions[wide] + distance, following[wide] - distance  # where an integer may lie, per wide gap
+    steps = torch.cat([integer - torch.clamp(torch.full_like(low, integer), low, high) for integer in (0.0, 1.0)])
+    return float(steps[torch.argmin(steps.abs())]), distance

@@ -17,14 +17,14 @@ from quant.errors import ExportError
 from quant.integer.program import Conv, Program
 
 # A threshold nearer to an integer accumulator than this can be decided by float32 rounding.
-SETTLED_DISTANCE = 1e-3
+LEAST_DISTANCE = 1e-3
 
 
 def require_settled(program: Program) -> float:
     """The smallest distance of a threshold from an integer accumulator.
 
     Raises:
-        ExportError: it is below ``SETTLED_DISTANCE``.
+        ExportError: it is below ``LEAST_DISTANCE``.
     """
     smallest = np.inf
     for conv in program.convolutions:
@@ -32,10 +32,10 @@ def require_settled(program: Program) -> float:
             continue
         channel, step = np.unravel_index(np.argmin(conv.staircase.distances), conv.staircase.distances.shape)
         distance = float(conv.staircase.distances[channel, step])
-        if distance < SETTLED_DISTANCE:
+        if distance < LEAST_DISTANCE:
             raise ExportError(
                 f"convolution '{conv.name}', channel {channel}: threshold {step + 1} lies {distance:.2g} from an"
-                f" integer accumulator, the least is {SETTLED_DISTANCE:g}; settle the BN shifts (quant.networks.settle)"
+                f" integer accumulator, the least is {LEAST_DISTANCE:g}; settle the BN shifts (quant.networks.settle)"
             )
         smallest = min(smallest, distance)
     return smallest

@@ -22,6 +22,7 @@ from quant.integer.program import Codes, Conv, MaxPool, Program, Sum, Upsample
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.staircase import Affine, Chain, Relu
 from quant.integer.torch_engine import TorchEngine
+from quant.settle import SETTLED_DISTANCE
 
 SEED = 3
 
@@ -245,7 +246,7 @@ def test_wide_networks_take_one_image_at_a_time(program):
 
 
 def test_thresholds_are_settled_and_float32_follows_them(model, program):
-    assert require_settled(program) > 1e-2
+    assert require_settled(program) >= SETTLED_DISTANCE
     sides = sum(2 * conv.staircase.thresholds.size for conv in program.convolutions if conv.staircase)
     assert prove_steps(model, program) == sides
 
