@@ -174,9 +174,7 @@ def train(
                 progress.update(batch_bar, advance=1, description=f"loss {loss:.4f}")
 
             loss = _train_epoch(network, optimiser, train_samples, config, epoch, on_batch)
-            scores = score_masks(
-                predict_masks(network, val_samples, config.batch, config.device), val_samples.masks[:, 0].numpy()
-            )
+            scores = _score(network, val_samples, config)
             common = {
                 "model": config.model,
                 "quant": quant.as_dict() if quant else None,
@@ -199,16 +197,23 @@ def train(
                 description=f"epoch {epoch + 1}: loss {loss:.4f}, IoU {scores['iou_pooled8']:.4f}, best {best:.4f}",
             )
     if quant is not None:
-        _settle_best(out_dir / "best.pt")
+        _settle_best(out_dir / "best.pt", val_samples, config)
     return checkpoints.load(out_dir / "best.pt")["scores"]
 
 
-def _settle_best(path: Path) -> None:
-    """Moves the best checkpoint's BN shifts off the accumulator grid, so that any arithmetic gives its integers."""
+def _settle_best(path: Path, val_samples: Samples, config: TrainConfig) -> None:
+    """Moves the best checkpoint's BN shifts off the accumulator grid, so that any arithmetic gives its integers, and
+    scores what that leaves."""
     best = checkpoints.load(path)
     network = from_checkpoint(best)
     settle(network, best["model"])
-    checkpoints.save(path, {**best, "state": _portable_state(network)})
+    state = _portable_state(network)
+    network.to(config.device, memory_format=torch.channels_last)
+    checkpoints.save(path, {**best, "scores": _score(network, val_samples, config), "state": state})
+
+
+def _score(network: nn.Module, samples: Samples, config: TrainConfig) -> dict[str, float | int]:
+    return score_masks(predict_masks(network, samples, config.batch, config.device), samples.masks[:, 0].numpy())
 
 
 def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:

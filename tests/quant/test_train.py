@@ -13,7 +13,9 @@ from quant.__main__ import main
 from quant.config import QuantConfig
 from quant.data import load_samples
 from quant.errors import CheckpointError, ConfigError
+from quant.metrics import score_masks
 from quant.networks import from_checkpoint
+from quant.predict import predict_masks
 from quant.train import TrainConfig, segmentation_loss, train
 
 SEED = 11
@@ -86,6 +88,9 @@ def test_float_training_learns_and_qat_from_its_weights_keeps_it(data, tmp_path)
     )
     assert quantized["iou_pooled8"] > scores["iou_pooled8"] - 0.1
     twin = from_checkpoint(checkpoints.load(tmp_path / "qat" / "best.pt"))
+    samples = load_samples(data, "val", (32, 32))
+    found = score_masks(predict_masks(twin, samples, 8), samples.masks[:, 0].numpy())
+    assert found == quantized, "the scores of a checkpoint are those of its settled weights"
     assert not any(module.training for module in twin.modules())
 
 
