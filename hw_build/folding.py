@@ -26,15 +26,11 @@ from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import ConfigError
+from hw_build.kernels.stream_kernel import divisors
 from hw_build.lowering.graph import GraphEditor, attribute
 
 Folding = dict[str, int]
 DSP48E1_A_BITS = 25
-
-
-def divisors(value: int) -> list[int]:
-    """Divisors in ascending order."""
-    return [number for number in range(1, value + 1) if value % number == 0]
 
 
 def dsp_lanes(weight_bits: int, activation_bits: int) -> int:

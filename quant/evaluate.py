@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from quant import checkpoint as checkpoints
 from quant.data import list_pairs, load_samples, read_codes, read_mask
-from quant.errors import ConfigError, DataError, ExportError
+from quant.errors import DataError, ExportError
 from quant.metrics import score_masks
 
 BATCH_IMAGES = 8
@@ -30,20 +30,17 @@ def evaluate_checkpoint(checkpoint_path: Path, data_dir: Path, split: str, devic
     Raises:
         CheckpointError, ConfigError, DataError: see their messages.
     """
-    import torch
-
+    from quant.device import require_device
     from quant.networks import from_checkpoint
-    from quant.predict import predict_logits
+    from quant.predict import predict_masks
 
     checkpoint = checkpoints.load(checkpoint_path)
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device '{device}' is not available here; use --device cpu")
+    require_device(device)
     samples = load_samples(data_dir, split, tuple(checkpoint["size"]))
     network = from_checkpoint(checkpoint).to(device)
 
     def predict(start: int) -> np.ndarray:
-        logits = predict_logits(network, samples.codes[start : start + BATCH_IMAGES], BATCH_IMAGES, device)
-        return (logits[:, 0] > 0).numpy()
+        return predict_masks(network, samples.codes[start : start + BATCH_IMAGES], BATCH_IMAGES, device)
 
     predictions = np.concatenate(list(_with_progress(len(samples), predict)))
     return {"arithmetic": "float32", "split": split, **score_masks(predictions, samples.masks[:, 0].numpy())}

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from quant.data import Samples, to_input
+from quant.data import to_input
 
 
 def predict_logits(network: nn.Module, codes: torch.Tensor, batch: int, device: str = "cpu") -> torch.Tensor:
@@ -20,6 +20,6 @@ def predict_logits(network: nn.Module, codes: torch.Tensor, batch: int, device: 
     return torch.cat(logits)
 
 
-def predict_masks(network: nn.Module, samples: Samples, batch: int, device: str = "cpu") -> np.ndarray:
-    """(N, H, W) bool: logit > 0, and nothing else."""
-    return (predict_logits(network, samples.codes, batch, device)[:, 0] > 0).numpy()
+def predict_masks(network: nn.Module, codes: torch.Tensor, batch: int, device: str = "cpu") -> np.ndarray:
+    """Codes (N, 3, H, W) uint8 -> masks (N, H, W) bool: logit > 0, and nothing else."""
+    return (predict_logits(network, codes, batch, device)[:, 0] > 0).numpy()

@@ -24,6 +24,7 @@ import calib_data
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
 from quant.data import Samples, augmented_batches, load_samples, to_input
+from quant.device import require_device
 from quant.errors import CheckpointError, ConfigError
 from quant.metrics import score_masks
 from quant.networks import assemble, from_checkpoint, settle, start_from
@@ -64,8 +65,7 @@ class TrainConfig:
             raise ConfigError(f"unknown calibration '{self.calibration}'; known: {', '.join(_CALIBRATIONS)}")
         if self.precision not in _PRECISIONS:
             raise ConfigError(f"unknown precision '{self.precision}'; known: {', '.join(_PRECISIONS)}")
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigError(f"device '{self.device}' is not available here; use --device cpu")
+        require_device(self.device)
 
     def learning_rate(self, epoch: int) -> float:
         """Learning rate of ``epoch`` (from 0): constant, or a cosine from ``lr`` to a hundredth of it."""
@@ -161,7 +161,6 @@ def train(
     if state is not None:
         optimiser.load_state_dict(state["optimiser"])
 
-    scores: dict[str, Any] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         batches = math.ceil(len(train_samples) / config.batch)
@@ -213,7 +212,8 @@ def _settle_best(path: Path, val_samples: Samples, config: TrainConfig) -> None:
 
 
 def _score(network: nn.Module, samples: Samples, config: TrainConfig) -> dict[str, float | int]:
-    return score_masks(predict_masks(network, samples, config.batch, config.device), samples.masks[:, 0].numpy())
+    predictions = predict_masks(network, samples.codes, config.batch, config.device)
+    return score_masks(predictions, samples.masks[:, 0].numpy())
 
 
 def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:

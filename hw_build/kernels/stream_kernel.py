@@ -7,6 +7,7 @@ integer numpy reference (``compute``), the exact cycles of a frame and its RTL m
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -65,13 +66,13 @@ class StreamKernel(HWCustomOp):
         return attributes
 
     # ---- what a subclass says -------------------------------------------------------------------------------------
+    @abstractmethod
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """The integer numpy reference: int64 arrays in the order of the node's inputs -> outputs in their order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rtl_instance(self, model) -> RtlInstance:
         """The RTL module with its parameters, sources and ports; constants come from ``model``'s initializers."""
-        raise NotImplementedError
 
     # ---- attributes -----------------------------------------------------------------------------------------------
     @property

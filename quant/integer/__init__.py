@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quant.errors import ConfigError, DataError
+from quant.errors import DataError
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import load_program
 from quant.integer.program import Program
@@ -57,10 +57,8 @@ class IntegerReference:
 
 
 def _torch_engine(program: Program, device: str) -> object:
-    import torch
-
+    from quant.device import require_device
     from quant.integer.torch_engine import TorchEngine
 
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device '{device}' is not available here; use --device cpu")
+    require_device(device)
     return TorchEngine(program, device.removeprefix("torch-"))

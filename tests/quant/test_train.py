@@ -89,7 +89,7 @@ def test_float_training_learns_and_qat_from_its_weights_keeps_it(data, tmp_path)
     assert quantized["iou_pooled8"] > scores["iou_pooled8"] - 0.1
     twin = from_checkpoint(checkpoints.load(tmp_path / "qat" / "best.pt"))
     samples = load_samples(data, "val", (32, 32))
-    found = score_masks(predict_masks(twin, samples, 8), samples.masks[:, 0].numpy())
+    found = score_masks(predict_masks(twin, samples.codes, 8), samples.masks[:, 0].numpy())
     assert found == quantized, "the scores of a checkpoint are those of its settled weights"
     assert not any(module.training for module in twin.modules())
 
