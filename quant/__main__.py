@@ -35,6 +35,9 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         default="calib_data",
         help="images that the activation scales of a new twin are fitted to: the 16 shipped ones, or 16 of --data",
     )
+    parser.add_argument(
+        "--ema", type=float, default=0.0, help="score and keep an average of this decay a step (0: off)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.set_defaults(run=_train)
 
@@ -56,6 +59,7 @@ def _train(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         precision=arguments.precision,
         calibration=arguments.calibration,
+        ema=arguments.ema,
     )
     quant = QuantConfig.read(arguments.quant) if arguments.quant else None
     scores = train(config, quant, arguments.out, init_from=arguments.init_from, resume=arguments.resume)

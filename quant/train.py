@@ -19,6 +19,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import calib_data
 from quant import checkpoint as checkpoints
@@ -40,7 +41,11 @@ _CALIBRATION_IMAGES = 16
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training run; ``size`` in pixels, ``lr`` per step of Adam."""
+    """One training run; ``size`` in pixels, ``lr`` per step of Adam.
+
+    With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
+    the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838).
+    """
 
     model: str
     data: str
@@ -54,6 +59,7 @@ class TrainConfig:
     device: str = "cpu"
     precision: str = "float32"
     calibration: str = "calib_data"
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
         for field, value in (("epochs", self.epochs), ("batch", self.batch), ("size", self.size)):
@@ -65,6 +71,8 @@ class TrainConfig:
             raise ConfigError(f"unknown calibration '{self.calibration}'; known: {', '.join(_CALIBRATIONS)}")
         if self.precision not in _PRECISIONS:
             raise ConfigError(f"unknown precision '{self.precision}'; known: {', '.join(_PRECISIONS)}")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
         require_device(self.device)
 
     def learning_rate(self, epoch: int) -> float:
@@ -99,6 +107,7 @@ def _epoch_generator(seed: int, epoch: int) -> torch.Generator:
 
 def _train_epoch(
     network: nn.Module,
+    averaged: AveragedModel | None,
     optimiser: torch.optim.Optimizer,
     samples: Samples,
     config: TrainConfig,
@@ -119,6 +128,8 @@ def _train_epoch(
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
         optimiser.step()
+        if averaged is not None:
+            averaged.update_parameters(network)
         total, count = total + loss.item() * len(codes), count + len(codes)
         on_batch(total / count)
     return total / count
@@ -158,8 +169,15 @@ def train(
             calibrate(network, _calibration_codes(config, train_samples))
     network.to(config.device, memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    averaged = None
+    if config.ema:
+        averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+    kept = network if averaged is None else averaged.module
     if state is not None:
         optimiser.load_state_dict(state["optimiser"])
+        if averaged is not None:
+            averaged.module.load_state_dict(state["averaged"]["state"])
+            averaged.n_averaged.fill_(state["averaged"]["steps"])
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
@@ -172,8 +190,8 @@ def train(
             def on_batch(loss: float) -> None:
                 progress.update(batch_bar, advance=1, description=f"loss {loss:.4f}")
 
-            loss = _train_epoch(network, optimiser, train_samples, config, epoch, on_batch)
-            scores = _score(network, val_samples, config)
+            loss = _train_epoch(network, averaged, optimiser, train_samples, config, epoch, on_batch)
+            scores = _score(kept, val_samples, config)
             common = {
                 "model": config.model,
                 "quant": quant.as_dict() if quant else None,
@@ -184,10 +202,17 @@ def train(
             }
             if scores["iou_pooled8"] > best:
                 best = scores["iou_pooled8"]
-                checkpoints.save(out_dir / "best.pt", {**common, "state": _portable_state(network)})
+                checkpoints.save(out_dir / "best.pt", {**common, "state": _portable_state(kept)})
             checkpoints.save(
                 out_dir / "last.pt",
-                {**common, "best": best, "state": network.state_dict(), "optimiser": optimiser.state_dict()},
+                {
+                    **common,
+                    "best": best,
+                    "state": network.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "averaged": averaged
+                    and {"state": averaged.module.state_dict(), "steps": averaged.n_averaged.item()},
+                },
             )
             _append_log(out_dir / "log.csv", epoch, loss, scores, first=epoch == 0)
             progress.update(

@@ -51,10 +51,10 @@ def states_equal(a, b):
     return all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize("quant", [None, "w4a4"])
-def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(data, tmp_path, monkeypatch, quant):
+@pytest.mark.parametrize(("quant", "ema"), [(None, 0.0), ("w4a4", 0.0), (None, 0.5), ("w4a4", 0.5)])
+def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(data, tmp_path, monkeypatch, quant, ema):
     quant = QuantConfig.read(quant) if quant else None
-    train(config(data), quant, tmp_path / "whole")
+    train(config(data, ema=ema), quant, tmp_path / "whole")
 
     append_log = training._append_log
 
@@ -65,9 +65,9 @@ def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(d
 
     monkeypatch.setattr(training, "_append_log", interrupt_after_first_epoch)
     with pytest.raises(KeyboardInterrupt):
-        train(config(data), quant, tmp_path / "broken")
+        train(config(data, ema=ema), quant, tmp_path / "broken")
     monkeypatch.setattr(training, "_append_log", append_log)
-    train(config(data), quant, tmp_path / "broken", resume=True)
+    train(config(data, ema=ema), quant, tmp_path / "broken", resume=True)
 
     for name in ("last.pt", "best.pt"):
         whole, broken = (checkpoints.load(tmp_path / run / name) for run in ("whole", "broken"))
@@ -101,6 +101,21 @@ def test_scales_are_fitted_to_the_shipped_images_or_to_those_of_the_data(data):
     assert torch.equal(training._calibration_codes(config(data, calibration="train"), samples), samples.codes[:16])
 
 
+def test_the_kept_network_is_the_moving_average_of_the_steps(data, tmp_path):
+    settings = {"epochs": 1, "batch": 8}  # 16 images: two steps, so the average is decay * w1 + (1 - decay) * w2
+    train(config(data, **settings, ema=0.0), None, tmp_path / "last")
+    train(config(data, **settings, ema=0.25), None, tmp_path / "quarter")
+    train(config(data, **settings, ema=0.75), None, tmp_path / "three-quarters")
+    last, quarter, three = (
+        checkpoints.load(tmp_path / run / "best.pt")["state"] for run in ("last", "quarter", "three-quarters")
+    )
+    for name, value in last.items():
+        if value.is_floating_point():
+            moved = (quarter[name] - value) * 3  # w1 - w2 = 4 (quarter - w2), three quarters of it
+            assert torch.allclose(three[name] - value, moved, atol=1e-6), name
+    assert any(not torch.equal(last[name], quarter[name]) for name in last)
+
+
 def test_loss_is_half_bce_plus_dice():
     logits, masks = torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[1.0, 0.0]]]])
     # BCE of probability 1/2 is ln 2; Dice is 1 - 2 * 0.5 / (1 + 1)
@@ -121,6 +136,7 @@ def test_resume_with_other_settings_and_other_networks_is_refused(data, tmp_path
         ({"epochs": 0}, r"--epochs must be at least 1, got 0"),
         ({"calibration": "val"}, r"unknown calibration 'val'; known: calib_data, train"),
         ({"precision": "float16"}, r"unknown precision 'float16'; known: float32, bfloat16"),
+        ({"ema": 1.0}, r"--ema must be at least 0 and below 1, got 1.0"),
         ({"schedule": "step"}, r"unknown schedule 'step'; known: constant, cosine"),
     ],
 )
