@@ -31,7 +31,7 @@ def finn_library() -> Path:
 
 def lint_top(top: Path, extra: Sequence[Path] = ()) -> str:
     """Verilator's warnings and errors on the module in ``top``, the empty string when there are none."""
-    folders = [RTL_DIR, RTL_DIR / "stream", RTL_DIR / "finn", finn_library() / "mvu"]
+    folders = [RTL_DIR, RTL_DIR / "lib", RTL_DIR / "stream", RTL_DIR / "finn", finn_library() / "mvu"]
     command = [str(verilator_root() / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-DFINN_SIMULATION"]
     command += ["--top-module", top.stem, str(WAIVERS)]
     command += [argument for folder in folders for argument in ("-y", str(folder))]
