@@ -1,0 +1,22 @@
+"""Runs Yosys passes: a JSON list of argument lists on standard input, one pass each; stops at the first that fails.
+
+A process of its own, since an error inside Yosys ends the process that it happens in.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from pyosys import libyosys
+
+
+def main() -> None:
+    """Run all passes on one design."""
+    design = libyosys.Design()
+    for arguments in json.load(sys.stdin):
+        libyosys.Pass.call(design, arguments)
+
+
+if __name__ == "__main__":
+    main()

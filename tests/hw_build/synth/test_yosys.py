@@ -1,0 +1,72 @@
+"""One module through Yosys: cells that can be told beforehand, a netlist, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from hw_build.errors import BuildError
+from hw_build.synth.cells import Utilization, utilization
+from hw_build.synth.yosys import SynthesisError, synthesise
+
+MODULES = """
+module leaf #(parameter int WIDTH = 1) (input logic clk, input logic [WIDTH-1:0] a, output logic [WIDTH-1:0] y);
+  always_ff @(posedge clk) y <= ~a;
+endmodule
+module table_of #(parameter CONTENTS = "none") (input logic clk, input logic [4:0] addr, output logic [2:0] y);
+  logic [2:0] words[32];
+  initial $readmemh(CONTENTS, words);
+  always_ff @(posedge clk) y <= words[addr];
+endmodule
+module pair #(parameter int WIDTH = 4) (input logic clk, input logic [WIDTH-1:0] a, b, output logic [2*WIDTH-1:0] y);
+  leaf #(.WIDTH(WIDTH)) first (.clk, .a(a & b), .y(y[WIDTH-1:0]));
+  leaf #(.WIDTH(WIDTH)) second (.clk, .a(a | b), .y(y[2*WIDTH-1:WIDTH]));
+endmodule
+module multiply (input logic clk, input logic signed [15:0] a, b, output logic signed [31:0] y);
+  always_ff @(posedge clk) y <= a * b;
+endmodule
+"""
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    path = tmp_path / "modules.sv"
+    path.write_text(MODULES)
+    return path
+
+
+def test_parameters_reach_the_module(source):
+    wide = utilization(synthesise("pair", [source], {"WIDTH": "7"}))
+    assert (wide.ffs, wide.logic_luts) == (14, 14)  # NAND and NOR, a bit each
+
+
+def test_contents_are_found_in_the_data_folder(source, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "half.hex").write_text("\n".join(f"{addr >= 16:x}" for addr in range(32)))
+    cells = synthesise("table_of", [source], {"CONTENTS": '"half.hex"'}, data_dir=tmp_path / "data")
+    assert cells["FDRE"] == 1  # y[0] is addr[4], the other bits are constant
+
+
+def test_multiplier_becomes_a_dsp_and_its_netlist_says_so(source, tmp_path):
+    cells = synthesise("multiply", [source], netlist=tmp_path / "netlist.v")
+    assert utilization(cells).dsps == 1
+    text = (tmp_path / "netlist.v").read_text()
+    assert "module multiply" in text and "DSP48E1 #(" in text
+
+
+def test_refusal_is_one_sentence_with_yosys_reason(tmp_path):
+    (tmp_path / "wrong.sv").write_text("module wrong (input logic a, output logic y); assign y = b; endmodule")
+    with pytest.raises(SynthesisError, match="wrong: Yosys refuses it: .*undeclared identifier 'b'"):
+        synthesise("wrong", [tmp_path / "wrong.sv"])
+
+
+def test_sites():
+    used = utilization({"LUT6": 5, "INV": 1, "RAM64M": 2, "SRL16E": 3, "FDRE": 9, "RAMB18E1": 3, "RAMB36E1": 1,
+                        "DSP48E1": 2, "CARRY4": 7})  # fmt: skip
+    assert used == Utilization(logic_luts=6, lutram=8, srl=3, ffs=9, bram18=5, dsps=2)
+    assert (used.luts, used.bram36) == (17, 3)
+    assert (used + used).luts == 34
+
+
+def test_cell_of_unknown_size():
+    with pytest.raises(BuildError, match="cells of unknown size: LUT7; add them"):
+        utilization({"LUT6": 1, "LUT7": 1})
