@@ -55,7 +55,7 @@ lint: setup ## ruff on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
 	@$(RUN) hw_build.rtl_lint
 
-bench: setup ## the integer reference against float32 onnxruntime
+bench: setup ## the integer reference against float32 onnxruntime; training quantized against float
 	@$(RUN) quant bench --checkpoint $(CHECKPOINT)
 
 clean: ## removes build/

@@ -1,4 +1,5 @@
-"""Time per image of the integer reference against float32 onnxruntime: same network, machine, threads and run.
+"""Time per image of the integer reference against float32 onnxruntime, and of training a quantized network against
+training its float network: same architecture, machine, threads and run.
 
 The float network has the same architecture in full precision; onnxruntime folds its BNs into the convolutions and picks
 its own kernels. Both are timed in turn, repetition by repetition, so that a busy machine slows both alike; medians are
@@ -23,6 +24,7 @@ import torch
 import calib_data
 import models
 from quant import checkpoint as checkpoints
+from quant.bench_training import training_contenders
 from quant.errors import ConfigError
 from quant.export import export
 from quant.integer import IntegerReference
@@ -37,7 +39,9 @@ def bench(
     """Medians in milliseconds per image: one image at a time and ``BATCH_IMAGES`` at a time, integer and float32.
 
     ``ratio`` is integer over float32 for a data set, each in the way that suits it better; below 1 the integer
-    reference is faster. Without ``export_dir`` the checkpoint is exported first.
+    reference is faster. ``qat_over_float_throughput`` is images per second in quantization-aware training over those in
+    float training; below 1 the quantized network trains slower. Without ``export_dir`` the checkpoint is exported
+    first.
 
     Raises:
         CheckpointError, ConfigError, ExportError: see their messages.
@@ -62,12 +66,17 @@ def bench(
         "integer_single_ms": lambda: [reference.run(image[None]) for image in codes],
     }
     medians = _interleaved_medians(contenders, repetitions)
+    if threads:
+        torch.set_num_threads(threads)
+    training = _interleaved_medians(training_contenders(checkpoint, BATCH_IMAGES), repetitions)
     integer = min(medians["integer_batch_ms"], medians["integer_single_ms"])
     float32 = min(medians["float32_batch_ms"], medians["float32_single_ms"])
     return {
         **medians,
         "ratio": integer / float32,
         "ratio_single": medians["integer_single_ms"] / medians["float32_single_ms"],
+        **training,
+        "qat_over_float_throughput": training["float_training_ms"] / training["qat_training_ms"],
         "network": checkpoint["model"],
         "height": height,
         "width": width,

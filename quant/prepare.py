@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from quant.data import to_input
+from quant.fused import plain
 from quant.quantizers import best_threshold_exponent, log2_threshold
 from quant.structure import ConvSite
-from quant.twin import Twin, plain
+from quant.twin import Twin
 
 _SAMPLED_VALUES = 20_000
 _CALIBRATION_PASSES = 3

@@ -92,6 +92,25 @@ def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor
     return 0.5 * bce + 1 - dice.mean()
 
 
+def network_input(codes: torch.Tensor, device: str) -> torch.Tensor:
+    """Codes (B, 3, H, W) uint8 -> the network's input on ``device``, channels last as CPU and GPU kernels prefer."""
+    return to_input(codes.to(device)).contiguous(memory_format=torch.channels_last)
+
+
+def training_step(
+    network: nn.Module, optimiser: torch.optim.Optimizer, x: torch.Tensor, masks: torch.Tensor, precision: str
+) -> float:
+    """One step on input ``x`` (B, 3, H, W) and float masks (B, 1, H, W); returns the loss before it."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        logits = network(x)
+    loss = segmentation_loss(logits.float(), masks)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+    optimiser.step()
+    return loss.item()
+
+
 def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
     """Codes (N, 3, H, W) of the images that activation scales are fitted to."""
     if config.calibration == "train":
@@ -120,17 +139,11 @@ def _train_epoch(
         group["lr"] = config.learning_rate(epoch)
     total, count = 0.0, 0
     for codes, masks in augmented_batches(samples, config.batch, _epoch_generator(config.seed, epoch)):
-        x = to_input(codes.to(config.device)).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            logits = network(x)
-        loss = segmentation_loss(logits.float(), masks.to(config.device, torch.float32))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
-        optimiser.step()
+        x, truth = network_input(codes, config.device), masks.to(config.device, torch.float32)
+        loss = training_step(network, optimiser, x, truth, config.precision)
         if averaged is not None:
             averaged.update_parameters(network)
-        total, count = total + loss.item() * len(codes), count + len(codes)
+        total, count = total + loss * len(codes), count + len(codes)
         on_batch(total / count)
     return total / count
 

@@ -16,12 +16,12 @@ import copy
 import brevitas.nn as qnn
 import torch
 from brevitas.quant import Int32Bias
-from brevitas.quant_tensor import QuantTensor
 from torch import nn
 
 from models.layers import Sum, Upsample2x
 from quant.config import QuantConfig
 from quant.errors import ConfigError
+from quant.fused import FusedQuantConv2d, FusedQuantIdentity, FusedQuantReLU, plain
 from quant.quantizers import (
     InputCodes,
     SignedActivation,
@@ -35,11 +35,6 @@ from quant.structure import ConvSite, Structure
 
 # Below half of every grid step here (the finest is an 8-bit scale over 16), exact in float32 beside values under 2**7.
 TIE_BREAK = 2.0**-16
-
-
-def plain(x: torch.Tensor | QuantTensor) -> torch.Tensor:
-    """The plain tensor; quantizers before a convolution with a bias return theirs together with its scale."""
-    return x.value if isinstance(x, QuantTensor) else x
 
 
 class QuantizedNorm(nn.BatchNorm2d):
@@ -157,9 +152,9 @@ def _place_quantizers(
             module = structure.modules[name]
             kwargs = {"bit_width": bits, "return_quant_tensor": name in feeds_bias}
             if unsigned:
-                quantizer = qnn.QuantReLU(act_quant=UnsignedActivation, **kwargs)
+                quantizer = FusedQuantReLU(act_quant=UnsignedActivation, **kwargs)
             else:
-                quantizer = qnn.QuantIdentity(act_quant=SignedActivation, **kwargs)
+                quantizer = FusedQuantIdentity(act_quant=SignedActivation, **kwargs)
             _set_module(twin, name, _quantized_form(module, quantizer, unsigned))
 
 
@@ -202,15 +197,17 @@ def _weight_bits(conv: nn.Conv2d, index: int, count: int, site: ConvSite, config
 def _replace_convolution(twin: nn.Module, site: ConvSite, weight_bits: int) -> None:
     conv: nn.Conv2d = twin.get_submodule(site.conv)
     has_bias = conv.bias is not None and site.norm is None
-    quantized = qnn.QuantConv2d(
+    shape = {"stride": conv.stride, "padding": conv.padding, "groups": conv.groups}
+    make, weight_quant = qnn.QuantConv2d, WeightStoredScale
+    if site.norm is not None:
+        make, weight_quant = FusedQuantConv2d, WeightConstantScale
+    quantized = make(
         conv.in_channels,
         conv.out_channels,
         conv.kernel_size,
-        stride=conv.stride,
-        padding=conv.padding,
-        groups=conv.groups,
+        **shape,
         bias=has_bias,
-        weight_quant=WeightConstantScale if site.norm is not None else WeightStoredScale,
+        weight_quant=weight_quant,
         weight_bit_width=weight_bits,
         bias_quant=Int32Bias if has_bias else None,
     )

@@ -114,6 +114,7 @@ def test_bench_times_both_and_gives_their_ratio(checkpoint, exported):
     result = bench(checkpoint, export_dir=exported, repetitions=1, threads=1)
     faster = min(result["integer_batch_ms"], result["integer_single_ms"])
     assert result["ratio"] == faster / min(result["float32_batch_ms"], result["float32_single_ms"])
+    assert result["qat_over_float_throughput"] == result["float_training_ms"] / result["qat_training_ms"] > 0
     assert result["network"] == "cmunext-tiny-hw" and (result["height"], result["width"]) == (32, 48)
 
 
