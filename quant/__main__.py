@@ -38,6 +38,12 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--ema", type=float, default=0.0, help="score and keep an average of this decay a step (0: off)"
     )
+    parser.add_argument(
+        "--augmentation",
+        choices=("flips", "strong"),
+        default="flips",
+        help="flips and quarter turns (the paper's), or with them rotation, scale, shift, brightness, contrast, gamma",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.set_defaults(run=_train)
 
@@ -60,6 +66,7 @@ def _train(arguments: argparse.Namespace) -> None:
         precision=arguments.precision,
         calibration=arguments.calibration,
         ema=arguments.ema,
+        augmentation=arguments.augmentation,
     )
     quant = QuantConfig.read(arguments.quant) if arguments.quant else None
     scores = train(config, quant, arguments.out, init_from=arguments.init_from, resume=arguments.resume)

@@ -23,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import calib_data
 from quant import checkpoint as checkpoints
+from quant.augment import AUGMENTATIONS, StrongAugmentation
 from quant.config import QuantConfig
 from quant.data import Samples, augmented_batches, load_samples, to_input
 from quant.device import require_device
@@ -60,6 +61,7 @@ class TrainConfig:
     precision: str = "float32"
     calibration: str = "calib_data"
     ema: float = 0.0
+    augmentation: str = "flips"
 
     def __post_init__(self) -> None:
         for field, value in (("epochs", self.epochs), ("batch", self.batch), ("size", self.size)):
@@ -71,6 +73,8 @@ class TrainConfig:
             raise ConfigError(f"unknown calibration '{self.calibration}'; known: {', '.join(_CALIBRATIONS)}")
         if self.precision not in _PRECISIONS:
             raise ConfigError(f"unknown precision '{self.precision}'; known: {', '.join(_PRECISIONS)}")
+        if self.augmentation not in AUGMENTATIONS:
+            raise ConfigError(f"unknown augmentation '{self.augmentation}'; known: {', '.join(AUGMENTATIONS)}")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
         require_device(self.device)
@@ -138,7 +142,11 @@ def _train_epoch(
     for group in optimiser.param_groups:
         group["lr"] = config.learning_rate(epoch)
     total, count = 0.0, 0
-    for codes, masks in augmented_batches(samples, config.batch, _epoch_generator(config.seed, epoch)):
+    generator = _epoch_generator(config.seed, epoch)
+    strengthen = StrongAugmentation() if config.augmentation == "strong" else None
+    for codes, masks in augmented_batches(samples, config.batch, generator):
+        if strengthen is not None:
+            codes, masks = strengthen(codes, masks, generator)
         x, truth = network_input(codes, config.device), masks.to(config.device, torch.float32)
         loss = training_step(network, optimiser, x, truth, config.precision)
         if averaged is not None:

@@ -51,10 +51,20 @@ def states_equal(a, b):
     return all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize(("quant", "ema"), [(None, 0.0), ("w4a4", 0.0), (None, 0.5), ("w4a4", 0.5)])
-def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(data, tmp_path, monkeypatch, quant, ema):
+@pytest.mark.parametrize(
+    ("quant", "changes"),
+    [
+        (None, {}),
+        ("w4a4", {}),
+        (None, {"ema": 0.5, "augmentation": "strong"}),
+        ("w4a4", {"ema": 0.5, "augmentation": "strong"}),
+    ],
+)
+def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(
+    data, tmp_path, monkeypatch, quant, changes
+):
     quant = QuantConfig.read(quant) if quant else None
-    train(config(data, ema=ema), quant, tmp_path / "whole")
+    train(config(data, **changes), quant, tmp_path / "whole")
 
     append_log = training._append_log
 
@@ -65,9 +75,9 @@ def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(d
 
     monkeypatch.setattr(training, "_append_log", interrupt_after_first_epoch)
     with pytest.raises(KeyboardInterrupt):
-        train(config(data, ema=ema), quant, tmp_path / "broken")
+        train(config(data, **changes), quant, tmp_path / "broken")
     monkeypatch.setattr(training, "_append_log", append_log)
-    train(config(data, ema=ema), quant, tmp_path / "broken", resume=True)
+    train(config(data, **changes), quant, tmp_path / "broken", resume=True)
 
     for name in ("last.pt", "best.pt"):
         whole, broken = (checkpoints.load(tmp_path / run / name) for run in ("whole", "broken"))
@@ -136,6 +146,7 @@ def test_resume_with_other_settings_and_other_networks_is_refused(data, tmp_path
         ({"epochs": 0}, r"--epochs must be at least 1, got 0"),
         ({"calibration": "val"}, r"unknown calibration 'val'; known: calib_data, train"),
         ({"precision": "float16"}, r"unknown precision 'float16'; known: float32, bfloat16"),
+        ({"augmentation": "mild"}, r"unknown augmentation 'mild'; known: flips, strong"),
         ({"ema": 1.0}, r"--ema must be at least 0 and below 1, got 1.0"),
         ({"schedule": "step"}, r"unknown schedule 'step'; known: constant, cosine"),
     ],
