@@ -1,0 +1,1 @@
+"""One module a command: ``add`` describes its options, and what it runs is imported only then."""

@@ -1,0 +1,30 @@
+"""``python -m quant bench``: the integer reference against float32 onnxruntime."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from quant.commands.output import show
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("bench", help="time the integer reference against float32 onnxruntime")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint of a quantized network")
+    parser.add_argument("--export", type=Path, help="its export; without it the checkpoint is exported first")
+    parser.add_argument("--repetitions", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of both (default: onnxruntime's choice)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from quant.bench import bench
+
+    result = bench(
+        arguments.checkpoint,
+        export_dir=arguments.export,
+        repetitions=arguments.repetitions,
+        threads=arguments.threads,
+    )
+    show(result, arguments.json)

@@ -1,0 +1,34 @@
+"""``python -m quant evaluate``: scores of a checkpoint or an export."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from quant.commands.output import show
+from quant.errors import ConfigError
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("evaluate", help="IoU, F1, precision, recall and AAC on a split of a data folder")
+    parser.add_argument("--checkpoint", type=Path, help="float or quantized checkpoint")
+    parser.add_argument("--integer", type=Path, metavar="EXPORT", help="run this export's integer arithmetic instead")
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/ masks/ SPLIT.txt")
+    parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from quant.evaluate import evaluate_checkpoint, evaluate_integer
+
+    if arguments.integer is not None:
+        scores = evaluate_integer(
+            arguments.integer, arguments.data, arguments.split, arguments.device, arguments.checkpoint
+        )
+    elif arguments.checkpoint is not None:
+        scores = evaluate_checkpoint(arguments.checkpoint, arguments.data, arguments.split, arguments.device)
+    else:
+        raise ConfigError("nothing to evaluate; give --checkpoint, --integer or both")
+    show(scores, arguments.json)
