@@ -20,12 +20,13 @@ from quant import checkpoint as checkpoints
 from quant.data import list_pairs, load_samples, read_codes, read_mask
 from quant.errors import DataError, ExportError
 from quant.metrics import score_masks
+from quant.surface import score_surfaces
 
 BATCH_IMAGES = 8
 
 
 def evaluate_checkpoint(checkpoint_path: Path, data_dir: Path, split: str, device: str = "cpu") -> dict[str, Any]:
-    """Scores of a float or quantized checkpoint: see ``quant.metrics``.
+    """Scores of a float or quantized checkpoint: see ``quant.metrics`` and ``quant.surface``.
 
     Raises:
         CheckpointError, ConfigError, DataError: see their messages.
@@ -43,7 +44,7 @@ def evaluate_checkpoint(checkpoint_path: Path, data_dir: Path, split: str, devic
         return predict_masks(network, samples.codes[start : start + BATCH_IMAGES], BATCH_IMAGES, device)
 
     predictions = np.concatenate(list(_with_progress(len(samples), predict)))
-    return {"arithmetic": "float32", "split": split, **score_masks(predictions, samples.masks[:, 0].numpy())}
+    return {"arithmetic": "float32", "split": split, **_scores(predictions, samples.masks[:, 0].numpy())}
 
 
 def evaluate_integer(
@@ -70,7 +71,11 @@ def evaluate_integer(
         return reference.run(codes)[..., 0] > 0
 
     predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
-    return {"arithmetic": "integer", "split": split, **score_masks(predictions, np.stack(masks))}
+    return {"arithmetic": "integer", "split": split, **_scores(predictions, np.stack(masks))}
+
+
+def _scores(predictions: np.ndarray, masks: np.ndarray) -> dict[str, float | int]:
+    return {**score_masks(predictions, masks), **score_surfaces(predictions, masks)}
 
 
 def _codes_of_size(path: Path, height: int, width: int) -> np.ndarray:

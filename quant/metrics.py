@@ -1,13 +1,16 @@
-"""Segmentation scores of boolean masks: IoU, F1 (Dice), precision, recall, AAC and pixel accuracy.
+"""Segmentation scores of boolean masks: IoU, F1 (Dice), precision, recall, specificity, AAC and pixel accuracy.
 
 Everything follows from four pixel counts per image, TP, FP, FN and TN:
 
-    iou       = TP / (TP + FP + FN)
-    f1        = 2 TP / (2 TP + FP + FN)                      (Dice: the harmonic mean of precision and recall)
-    precision = TP / (TP + FP)
-    recall    = TP / (TP + FN)
-    aac       = (TP / (TP + FN) + TN / (TN + FP)) / 2
-    accuracy  = (TP + TN) / (TP + FP + FN + TN)
+    iou         = TP / (TP + FP + FN)
+    f1          = 2 TP / (2 TP + FP + FN)                    (Dice: the harmonic mean of precision and recall)
+    precision   = TP / (TP + FP)
+    recall      = TP / (TP + FN)                             (sensitivity)
+    specificity = TN / (TN + FP)
+    aac         = (recall + specificity) / 2
+    accuracy    = (TP + TN) / (TP + FP + FN + TN)
+
+Distances between the surfaces of the masks (hd95, assd) are in ``surface.py``.
 
 `aac` is the Average Accuracy per Class as Carvalho and Vestias 2025 (Mobile-CMUNeXt) define it: the mean over the
 classes of TP_i / (TP_i + FN_i). Their evaluation code stores the plain pixel accuracy under that name, so the AAC
@@ -58,20 +61,21 @@ def count_pixels(predictions: np.ndarray, masks: np.ndarray) -> Counts:
 
 
 def score_counts(counts: Counts) -> dict[str, np.ndarray]:
-    """The six scores of each entry of `counts`, each of shape (N,)."""
+    """The seven scores of each entry of `counts`, each of shape (N,)."""
     tp, fp, fn, tn = counts.tp, counts.fp, counts.fn, counts.tn
     agree = (fp + fn) == 0
 
     def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.where(whole > 0, part / np.maximum(whole, 1), agree.astype(float))
 
-    recall, background_recall = ratio(tp, tp + fn), ratio(tn, tn + fp)
+    recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
     return {
         "iou": ratio(tp, tp + fp + fn),
         "f1": ratio(2 * tp, 2 * tp + fp + fn),
         "precision": ratio(tp, tp + fp),
         "recall": recall,
-        "aac": (recall + background_recall) / 2,
+        "specificity": specificity,
+        "aac": (recall + specificity) / 2,
         "accuracy": ratio(tp + tn, tp + fp + fn + tn),
     }
 

@@ -10,7 +10,9 @@ from quant.errors import ConfigError
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("evaluate", help="IoU, F1, precision, recall and AAC on a split of a data folder")
+    parser = commands.add_parser(
+        "evaluate", help="IoU, F1, precision, recall, HD95 and more on a split of a data folder"
+    )
     parser.add_argument("--checkpoint", type=Path, help="float or quantized checkpoint")
     parser.add_argument("--integer", type=Path, metavar="EXPORT", help="run this export's integer arithmetic instead")
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ masks/ SPLIT.txt")

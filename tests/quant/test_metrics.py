@@ -22,7 +22,10 @@ def scores(prediction, truth):
 def test_hand_counted_example():
     got = scores(THREE_OF_FOUR_AND_ONE_WRONG, HALF)
     assert got == pytest.approx(
-        {"iou": 3 / 5, "f1": 3 / 4, "precision": 3 / 4, "recall": 3 / 4, "aac": (3 / 4 + 3 / 4) / 2, "accuracy": 6 / 8}
+        {
+            **{"iou": 3 / 5, "f1": 3 / 4, "precision": 3 / 4, "recall": 3 / 4, "specificity": 3 / 4},
+            **{"aac": (3 / 4 + 3 / 4) / 2, "accuracy": 6 / 8},
+        }
     )
 
 
