@@ -10,8 +10,6 @@ from __future__ import annotations
 import kornia.augmentation as kornia_augmentation
 import torch
 
-AUGMENTATIONS = ("flips", "strong")
-
 
 class StrongAugmentation:
     """Draws from ``generator`` alone, so that a run that is resumed sees the images of the unbroken one."""

@@ -14,8 +14,8 @@ from torch import nn
 
 import calib_data
 import models
+from quant.engine import network_input, training_step
 from quant.networks import from_checkpoint
-from quant.train import network_input, training_step
 
 _PRECISION = "bfloat16"
 _LEARNING_RATE = 1e-4
@@ -31,7 +31,7 @@ def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Ca
     def stepper(network: nn.Module) -> Callable[[], object]:
         network.train().to(memory_format=torch.channels_last)
         optimiser = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
-        return lambda: training_step(network, optimiser, x, masks, _PRECISION)
+        return lambda: training_step(network, optimiser, x, masks, precision=_PRECISION)
 
     return {
         "float_training_ms": stepper(models.build(checkpoint["model"])),

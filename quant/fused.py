@@ -50,6 +50,9 @@ class _FrozenScale:
     _scale = 0.0
     _bits = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_read_at": None}  # a copy's threshold counts its writes anew
+
     def _is_fusible(self) -> bool:
         return not (self.act_quant.export_mode or self.return_quant_tensor or log2_threshold(self).requires_grad)
 

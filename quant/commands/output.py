@@ -12,4 +12,4 @@ def show(values: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(values))
         return
     for name, value in values.items():
-        print(f"{name:18} {value:.4f}" if isinstance(value, float) else f"{name:18} {value}")
+        print(f"{name:26} {value:.4f}" if isinstance(value, float) else f"{name:26} {value}")

@@ -1,4 +1,4 @@
-"""``python -m quant train``: a float network or its quantized twin."""
+"""``python -m quant train``: a float network or its quantized twin, or the stages of a recipe."""
 
 from __future__ import annotations
 
@@ -6,62 +6,80 @@ import argparse
 import json
 from pathlib import Path
 
+from quant.errors import ConfigError
+from quant.train_config import AUGMENTATIONS, CALIBRATIONS, PRECISIONS, SCHEDULES
+
+_NOT_SETTINGS = ("run", "recipe", "quant", "out", "init_from", "teacher", "resume")
+_NOT_WITH_A_RECIPE = ("quant", "init_from", "teacher")
+
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("train", help="train a float network or, with --quant, its quantized twin")
-    parser.add_argument("--model", required=True, help="registered network (python -m models list)")
+    parser = commands.add_parser(
+        "train",
+        help="train a float network or, with --quant, its quantized twin",
+        argument_default=argparse.SUPPRESS,  # what is not given is left to the recipe, or to TrainConfig
+    )
+    parser.add_argument(
+        "--recipe", help="name in quant/recipes or a TOML file; options beside it override its settings"
+    )
+    parser.add_argument("--model", help="registered network (python -m models list)")
     parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file; without it the float network is trained")
     parser.add_argument("--data", required=True, help="folder with images/ masks/ train.txt val.txt, or released BUSI")
-    parser.add_argument("--out", type=Path, required=True, help="folder for last.pt, best.pt and log.csv")
-    parser.add_argument("--epochs", type=int, default=300)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--weight-decay", type=float, default=1e-4)
-    parser.add_argument("--schedule", choices=("constant", "cosine"), default="constant")
-    parser.add_argument("--size", type=int, default=256, help="height and width in pixels")
+    parser.add_argument("--out", type=Path, required=True, help="folder for last.pt, best.pt, log.csv; one per stage")
+    parser.add_argument("--epochs", type=int, help="default 300")
+    parser.add_argument("--batch", type=int, help="images a step (default 8)")
+    parser.add_argument("--lr", type=float, help="default 1e-3")
+    parser.add_argument("--weight-decay", type=float, help="default 1e-4")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="of the learning rate (default constant)")
+    parser.add_argument("--size", type=int, help="height and width in pixels (default 256)")
     parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
-    parser.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of the training pass")
+    parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
+    parser.add_argument("--distill", type=float, help="weight of the teacher's term in the loss (default 1)")
+    parser.add_argument("--resume", action="store_true", help="go on from last.pt in --out; a recipe always does")
+    parser.add_argument("--device", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the training pass (default float32)")
     parser.add_argument(
         "--calibration",
-        choices=("calib_data", "train"),
-        default="calib_data",
-        help="images that the activation scales of a new twin are fitted to: the 16 shipped ones, or 16 of --data",
+        choices=CALIBRATIONS,
+        help="images that a new twin's activation scales are fitted to: the 16 shipped ones (default), or 16 of --data",
     )
-    parser.add_argument(
-        "--ema", type=float, default=0.0, help="score and keep an average of this decay a step (0: off)"
-    )
+    parser.add_argument("--ema", type=float, help="score and keep an average of this decay a step (default 0: off)")
     parser.add_argument(
         "--augmentation",
-        choices=("flips", "strong"),
-        default="flips",
+        choices=AUGMENTATIONS,
         help="flips and quarter turns (the paper's), or with them rotation, scale, shift, brightness, contrast, gamma",
     )
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, help="default 1")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     from quant.config import QuantConfig
-    from quant.train import TrainConfig, train
+    from quant.train import train
+    from quant.train_config import TrainConfig
 
-    config = TrainConfig(
-        model=arguments.model,
-        data=arguments.data,
-        epochs=arguments.epochs,
-        batch=arguments.batch,
-        lr=arguments.lr,
-        weight_decay=arguments.weight_decay,
-        schedule=arguments.schedule,
-        size=arguments.size,
-        seed=arguments.seed,
-        device=arguments.device,
-        precision=arguments.precision,
-        calibration=arguments.calibration,
-        ema=arguments.ema,
-        augmentation=arguments.augmentation,
-    )
-    quant = QuantConfig.read(arguments.quant) if arguments.quant else None
-    scores = train(config, quant, arguments.out, init_from=arguments.init_from, resume=arguments.resume)
-    print(json.dumps({"checkpoint": str(arguments.out / "best.pt"), **scores}))
+    given = vars(arguments)
+    settings = {key: value for key, value in given.items() if key not in _NOT_SETTINGS}
+    if "recipe" in given:
+        from quant.recipe import follow, read_recipe
+
+        for key in _NOT_WITH_A_RECIPE:
+            if key in given:
+                raise ConfigError(
+                    f"--{key.replace('_', '-')} is a recipe's own matter; leave it out, or write a recipe"
+                )
+        stages = read_recipe(arguments.recipe)
+        scores, folder = follow(stages, arguments.out, settings), arguments.out / stages[-1].name
+    else:
+        if "model" not in given:
+            raise ConfigError("nothing to train; give --model or --recipe")
+        scores = train(
+            TrainConfig(**settings),
+            QuantConfig.read(arguments.quant) if "quant" in given else None,
+            arguments.out,
+            init_from=given.get("init_from"),
+            teacher=given.get("teacher"),
+            resume=given.get("resume", False),
+        )
+        folder = arguments.out
+    print(json.dumps({"checkpoint": str(folder / "best.pt"), **scores}))

@@ -1,5 +1,7 @@
 """The fused layers give the values and gradients of the Brevitas layers that they replace, bit by bit."""
 
+import copy
+
 import brevitas.nn as qnn
 import pytest
 import torch
@@ -68,6 +70,17 @@ def test_a_new_threshold_is_seen():
     assert layer(x).item() == 15 / 16
     log2_threshold(layer).fill_(2.0)
     assert layer(x).item() == 15 / 4
+
+
+def test_a_copy_sees_its_own_threshold():
+    layer = FusedQuantReLU(act_quant=UnsignedActivation, bit_width=4)
+    log2_threshold(layer).requires_grad_(False).fill_(0.0)
+    x = torch.tensor([5.0])
+    layer(x)
+    duplicate = copy.deepcopy(layer)
+    while log2_threshold(duplicate)._version < log2_threshold(layer)._version:
+        log2_threshold(duplicate).fill_(3.0)
+    assert (layer(x).item(), duplicate(x).item()) == (15 / 16, 5.0)
 
 
 def test_a_learned_threshold_gets_its_gradient():

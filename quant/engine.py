@@ -1,0 +1,78 @@
+"""One training step and one epoch: forward, loss, backward, Adam; shared by ``train`` and ``bench``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from quant.augment import StrongAugmentation
+from quant.data import Samples, augmented_batches, to_input
+from quant.loss import distillation_loss, segmentation_loss
+from quant.train_config import TrainConfig
+
+_GRADIENT_NORM_LIMIT = 5.0
+
+
+def network_input(codes: torch.Tensor, device: str) -> torch.Tensor:
+    """Codes (B, 3, H, W) uint8 -> the network's input on ``device``, channels last as CPU and GPU kernels prefer."""
+    return to_input(codes.to(device)).contiguous(memory_format=torch.channels_last)
+
+
+def training_step(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    x: torch.Tensor,
+    masks: torch.Tensor,
+    *,
+    precision: str,
+    teacher: nn.Module | None = None,
+    distill: float = 0.0,
+) -> float:
+    """One step on input ``x`` (B, 3, H, W) and float masks (B, 1, H, W); returns the loss before it."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        logits = network(x)
+        if teacher is not None:
+            with torch.no_grad():
+                teacher_logits = teacher(x)
+    loss = segmentation_loss(logits.float(), masks)
+    if teacher is not None:
+        loss = loss + distill * distillation_loss(logits.float(), teacher_logits.float())
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+    optimiser.step()
+    return loss.item()
+
+
+def train_epoch(
+    network: nn.Module,
+    averaged: AveragedModel | None,
+    teacher: nn.Module | None,
+    optimiser: torch.optim.Optimizer,
+    samples: Samples,
+    config: TrainConfig,
+    epoch: int,
+    on_batch: Callable[[float], None],
+) -> float:
+    """One pass over ``samples``, drawn from a generator seeded by (seed, epoch); returns the mean loss."""
+    network.train()
+    for group in optimiser.param_groups:
+        group["lr"] = config.learning_rate(epoch)
+    total, count = 0.0, 0
+    generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
+    strengthen = StrongAugmentation() if config.augmentation == "strong" else None
+    for codes, masks in augmented_batches(samples, config.batch, generator):
+        if strengthen is not None:
+            codes, masks = strengthen(codes, masks, generator)
+        x, truth = network_input(codes, config.device), masks.to(config.device, torch.float32)
+        loss = training_step(
+            network, optimiser, x, truth, precision=config.precision, teacher=teacher, distill=config.distill
+        )
+        if averaged is not None:
+            averaged.update_parameters(network)
+        total, count = total + loss * len(codes), count + len(codes)
+        on_batch(total / count)
+    return total / count

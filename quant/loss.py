@@ -1,0 +1,27 @@
+"""Losses of training: the paper's for masks, and the distance from a teacher's prediction."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+
+def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """0.5 BCE + Dice, the Dice term per image with smoothing 1e-5. (B, 1, H, W) logits and 0/1 masks -> scalar."""
+    bce = functional.binary_cross_entropy_with_logits(logits, masks)
+    probability, truth = torch.sigmoid(logits).flatten(1), masks.flatten(1)  # (B, 1, H, W) -> (B, H*W)
+    overlap = (probability * truth).sum(1)
+    dice = (2 * overlap + 1e-5) / (probability.sum(1) + truth.sum(1) + 1e-5)
+    return 0.5 * bce + 1 - dice.mean()
+
+
+def distillation_loss(logits: torch.Tensor, teacher_logits: torch.Tensor) -> torch.Tensor:
+    """Kullback-Leibler divergence of the student's from the teacher's probabilities, mean over pixels.
+
+    Both (B, classes, H, W); one class means a logistic output, more a softmax over the classes. Temperature 1 of
+    G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
+    """
+    if logits.shape[1] == 1:
+        logits, teacher_logits = (torch.cat((torch.zeros_like(x), x), dim=1) for x in (logits, teacher_logits))
+    student, teacher = functional.log_softmax(logits, dim=1), functional.log_softmax(teacher_logits, dim=1)
+    return functional.kl_div(student, teacher, reduction="none", log_target=True).sum(1).mean()

@@ -1,0 +1,101 @@
+"""Recipes: training runs as TOML files, one or more stages that start from each other's best weights.
+
+Keys before the first ``[[stages]]`` hold for every stage. A stage has a ``name``, settings of ``TrainConfig``,
+``quant`` (none: the float network), ``init_from`` and ``teacher`` (names of earlier stages; ``init_from`` is the stage
+before unless it says otherwise). ``after`` names a recipe whose stages come first, so that quantized networks share the
+float network that they start from.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from quant.config import QuantConfig
+from quant.errors import ConfigError
+from quant.train import train
+from quant.train_config import TrainConfig
+
+_SHIPPED = Path(__file__).parent / "recipes"
+_SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
+_LINKS = ("quant", "init_from", "teacher")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One training run of a recipe; ``settings`` are of ``TrainConfig``, ``init_from`` and ``teacher`` name stages."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    quant: str | None = None
+    init_from: str | None = None
+    teacher: str | None = None
+
+
+def read_recipe(name_or_path: str) -> tuple[Stage, ...]:
+    """The stages of a shipped recipe by name, or of a TOML file by path.
+
+    Raises:
+        ConfigError: no such recipe, no TOML, an unknown key, or a stage that names one that does not come before it.
+    """
+    path = _SHIPPED / f"{name_or_path}.toml"
+    if not path.is_file():
+        path = Path(name_or_path)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
+        raise ConfigError(f"unknown recipe '{name_or_path}'; known: {known}, or the path of a TOML file")
+    try:
+        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"'{path}' is not valid TOML: {error}") from None
+    stages = list(read_recipe(recipe.pop("after"))) if "after" in recipe else []
+    tables = recipe.pop("stages", [])
+    if not tables:
+        raise ConfigError(f"recipe '{path}' has no stage; add [[stages]] with a name")
+    for table in tables:
+        stages.append(_stage({**recipe, **table}, [stage.name for stage in stages], path))
+    return tuple(stages)
+
+
+def _stage(values: dict[str, Any], earlier: list[str], path: Path) -> Stage:
+    if "name" not in values or values["name"] in earlier:
+        raise ConfigError(f"recipe '{path}': each stage needs a name of its own")
+    name = values.pop("name")
+    links = {"init_from": earlier[-1] if earlier else None} | {key: values.pop(key) for key in _LINKS if key in values}
+    for key in ("init_from", "teacher"):
+        if links.get(key) is not None and links[key] not in earlier:
+            raise ConfigError(f"recipe '{path}', stage '{name}': {key} '{links[key]}' is not an earlier stage")
+    for key in values:
+        if key not in _SETTINGS:
+            known = ", ".join(sorted({*_SETTINGS, *_LINKS}))
+            raise ConfigError(f"recipe '{path}', stage '{name}': unknown key '{key}'; known: {known}")
+    return Stage(name=name, settings=values, **links)
+
+
+def follow(stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Trains the stages one after the other, each into a folder of its name, and returns the last one's scores.
+
+    A stage that is already there goes on from its ``last.pt``, and is left alone once it has all its epochs. Settings
+    in ``overrides`` go before those of every stage.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: see their messages; also where a folder holds a run of other settings.
+    """
+    scores = {}
+    for stage in stages:
+        folder = Path(out_dir) / stage.name
+        scores = train(
+            TrainConfig(**{**stage.settings, **overrides}),
+            None if stage.quant is None else QuantConfig.read(stage.quant),
+            folder,
+            init_from=_best(out_dir, stage.init_from),
+            teacher=_best(out_dir, stage.teacher),
+            resume=(folder / "last.pt").is_file(),
+        )
+    return scores
+
+
+def _best(out_dir: Path, stage: str | None) -> Path | None:
+    return None if stage is None else Path(out_dir) / stage / "best.pt"

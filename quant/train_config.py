@@ -1,0 +1,66 @@
+"""The settings of one training run. Defaults are the paper's (Carvalho & Vestias 2025)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from quant.device import require_device
+from quant.errors import ConfigError
+
+SCHEDULES = ("constant", "cosine")
+# bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
+PRECISIONS = ("float32", "bfloat16")
+CALIBRATIONS = ("calib_data", "train")
+AUGMENTATIONS = ("flips", "strong")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run; ``size`` in pixels, ``lr`` per step of Adam.
+
+    With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
+    the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
+    distance from a teacher, where there is one.
+    """
+
+    model: str
+    data: str
+    epochs: int = 300
+    batch: int = 8
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    schedule: str = "constant"
+    size: int = 256
+    seed: int = 1
+    device: str = "cpu"
+    precision: str = "float32"
+    calibration: str = "calib_data"
+    ema: float = 0.0
+    augmentation: str = "flips"
+    distill: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field, value in (("epochs", self.epochs), ("batch", self.batch), ("size", self.size)):
+            if value < 1:
+                raise ConfigError(f"--{field} must be at least 1, got {value}")
+        for field, value, known in (
+            ("schedule", self.schedule, SCHEDULES),
+            ("calibration", self.calibration, CALIBRATIONS),
+            ("precision", self.precision, PRECISIONS),
+            ("augmentation", self.augmentation, AUGMENTATIONS),
+        ):
+            if value not in known:
+                raise ConfigError(f"unknown {field} '{value}'; known: {', '.join(known)}")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
+        if self.distill < 0:
+            raise ConfigError(f"--distill must not be negative, got {self.distill}")
+        require_device(self.device)
+
+    def learning_rate(self, epoch: int) -> float:
+        """Learning rate of ``epoch`` (from 0): constant, or a cosine from ``lr`` to a hundredth of it."""
+        if self.schedule == "constant":
+            return self.lr
+        progress = epoch / max(1, self.epochs - 1)
+        return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
