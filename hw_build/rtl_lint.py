@@ -1,7 +1,8 @@
 """Lints all RTL of ours with Verilator: ``python -m hw_build.rtl_lint``; clean or a non-zero exit status.
 
 Every module under ``hw_build/rtl`` is linted as a top of its own, with its default parameters and all warnings on; the
-few rules that are waived stand in ``hw_build/rtl/lint.vlt`` with their reasons. Modules are found by file name.
+few rules that are waived stand in ``hw_build/rtl/lint.vlt`` with their reasons. Modules are found by file name;
+packages are read before the modules of their folder.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hw_build.sim.toolchain import verilator_root
 
 RTL_DIR = Path(__file__).resolve().parent / "rtl"
 WAIVERS = RTL_DIR / "lint.vlt"
+PACKAGE_SUFFIX = "_pkg"
 
 
 def finn_library() -> Path:
@@ -31,7 +33,7 @@ def finn_library() -> Path:
 
 def lint_top(top: Path, extra: Sequence[Path] = ()) -> str:
     """Verilator's warnings and errors on the module in ``top``, the empty string when there are none."""
-    folders = [RTL_DIR, RTL_DIR / "lib", RTL_DIR / "stream", RTL_DIR / "finn", finn_library() / "mvu"]
+    folders = [RTL_DIR, *(RTL_DIR / name for name in ("lib", "stream", "finn", "shell")), finn_library() / "mvu"]
     command = [str(verilator_root() / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-DFINN_SIMULATION"]
     command += ["--top-module", top.stem, str(WAIVERS)]
     command += [argument for folder in folders for argument in ("-y", str(folder))]
@@ -43,10 +45,13 @@ def lint_top(top: Path, extra: Sequence[Path] = ()) -> str:
 
 def lint_all(rtl_dir: Path = RTL_DIR) -> dict[Path, str]:
     """Every module's complaints, by file; only files that have some."""
-    package = finn_library() / "mvu" / "mvu_pkg.sv"
+    finn_packages = [finn_library() / "mvu" / "mvu_pkg.sv"]
     complaints = {}
     for top in sorted(rtl_dir.rglob("*.sv")):
-        text = lint_top(top, [package] if top.parent.name == "finn" else [])
+        if top.stem.endswith(PACKAGE_SUFFIX):
+            continue
+        own_packages = sorted(top.parent.glob(f"*{PACKAGE_SUFFIX}.sv"))
+        text = lint_top(top, finn_packages if top.parent.name == "finn" else own_packages)
         if text:
             complaints[top] = text
     return complaints

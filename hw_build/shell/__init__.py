@@ -1,0 +1,1 @@
+"""The shell around the accelerator: registers, DMA, and the top for a board's processing system."""
