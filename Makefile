@@ -6,6 +6,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 
 CHECKPOINT ?= models/weights/cmunext-xxs-hw_w4a4_busi.pt
+FLOAT_CHECKPOINT ?= models/weights/cmunext-xxs-hw_float_busi.pt
+DATA ?=
+MAX_DROP ?= 0.01
 IMAGE ?= calib_data/images/benign_184.png
 MASK ?= $(patsubst calib_data/images/%,calib_data/masks/%,$(filter calib_data/images/%,$(IMAGE)))
 FOLDING ?= default
@@ -23,13 +26,14 @@ endif
 .DEFAULT_GOAL := help
 no-checkpoint:
 
-.PHONY: no-checkpoint help setup demo test test-slow lint bench report clean
+.PHONY: no-checkpoint help setup demo test test-slow iou lint bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 	@echo "variables: IMAGE, MASK (demo image and its mask), FOLDING (name, TOML file or cycles per frame), BOARD,"
-	@echo "  CHECKPOINT (network of the demo), TESTS (what make test runs), PYTHON, TORCH (what pip installs as torch)"
+	@echo "  CHECKPOINT (network of the demo), FLOAT_CHECKPOINT, DATA, MAX_DROP (what make iou compares it with, on what),"
+	@echo "  TESTS (what make test runs), PYTHON, TORCH (what pip installs as torch)"
 
 setup: ## .venv by pip alone, once
 	@.ci/setup.sh
@@ -50,6 +54,10 @@ test: setup ## every test that needs neither an hour, a GPU, Vivado nor a board
 
 test-slow: setup ## whole 256x256 frames
 	@$(RUN) pytest -m slow $(TESTS)
+
+iou: setup ## IoU of float, QAT, QONNX and integers; fails on a drop of more than MAX_DROP
+	@$(RUN) quant gate --float $(FLOAT_CHECKPOINT) --quantized $(CHECKPOINT) --max-drop $(MAX_DROP) \
+		$(if $(DATA),--data "$(DATA)") --junit build/iou/junit.xml --markdown build/iou/summary.md
 
 lint: setup ## ruff on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .

@@ -1,30 +1,30 @@
-"""``python -m quant train|evaluate|export|bench``: see ``--help`` of each."""
+"""``python -m quant COMMAND``: ``--help`` lists the commands, ``COMMAND --help`` the options of each."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from quant.commands import bench, evaluate, export, train
-from quant.errors import EdgesegError
+from quant.commands import bench, evaluate, export, gate, train
+from quant.errors import EdgesegError, GateError
 
-_INTERRUPTED = 130
+_GATE_CLOSED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, evaluate, export, bench):
+    for command in (train, evaluate, export, gate, bench):
         command.add(commands)
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
     except EdgesegError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _GATE_CLOSED if isinstance(error, GateError) else _BAD_INPUT
     except OSError as error:
         print(f"error: {error.strerror}: '{error.filename}'; free space or choose another --out", file=sys.stderr)
-        return 2
+        return _BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted; go on with the same command and --resume", file=sys.stderr)
         return _INTERRUPTED

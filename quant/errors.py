@@ -2,7 +2,7 @@
 
 from models.errors import ConfigError, EdgesegError
 
-__all__ = ["CheckpointError", "ConfigError", "DataError", "EdgesegError", "ExportError"]
+__all__ = ["CheckpointError", "ConfigError", "DataError", "EdgesegError", "ExportError", "GateError"]
 
 
 class DataError(EdgesegError):
@@ -15,3 +15,7 @@ class CheckpointError(EdgesegError):
 
 class ExportError(EdgesegError):
     """A trained network cannot be written as an exact integer graph."""
+
+
+class GateError(EdgesegError):
+    """A quantized network scores too far below the float one, or its forms disagree."""

@@ -24,10 +24,10 @@ def calibration_codes(size: tuple[int, int], count: int = 4) -> np.ndarray:
     return np.stack([calib_data.load(name, size).codes for name in calib_data.names()[:count]])
 
 
-def settled_twin(name: str, size: tuple[int, int], quant: QuantConfig):
+def trained_network(name: str, size: tuple[int, int]) -> nn.Module:
+    """A float network whose BNs have the statistics of four real images."""
     torch.manual_seed(SEED)
     network = models.build(name)
-    codes = torch.from_numpy(calibration_codes(size)).permute(0, 3, 1, 2).contiguous()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = None
@@ -36,10 +36,23 @@ def settled_twin(name: str, size: tuple[int, int], quant: QuantConfig):
         with torch.no_grad():
             norm.weight[:: norm.num_features // 2].neg_()
     with torch.no_grad():
-        network.train()(to_input(codes))
-    twin = build_twin(network.eval(), 3, quant)
+        network.train()(to_input(torch_codes(size)))
+    return network.eval()
+
+
+def torch_codes(size: tuple[int, int]) -> torch.Tensor:
+    """The calibration images as (N, 3, H, W) uint8."""
+    return torch.from_numpy(calibration_codes(size)).permute(0, 3, 1, 2).contiguous()
+
+
+def settled_twin(name: str, size: tuple[int, int], quant: QuantConfig):
+    return twin_of(trained_network(name, size), name, size, quant)
+
+
+def twin_of(network: nn.Module, name: str, size: tuple[int, int], quant: QuantConfig):
+    twin = build_twin(network, 3, quant)
     fill_weight_range(twin, convolution_sites(network))
-    calibrate(twin, codes)
+    calibrate(twin, torch_codes(size))
     settle(twin, name)
     return twin.eval()
 
