@@ -1,15 +1,16 @@
 """The RTL half of a build: stitch the folded graph, build its simulator, measure it, stream golden images through it.
 
-    folding -> stitch -> simulator -> measure -> simulate
+    folding -> stitch -> simulator [-> synth] -> measure -> simulate
 
 ``stitch`` leaves ``rtl/``, ``design.json`` and ``io_spec.json`` in the build directory, ``simulator`` a library below
-``sim/``.
+``sim/``. ``synth`` is part of a build on demand.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ from hw_build.sim.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simul
 from hw_build.sim.simulator import Progress
 from hw_build.steps import Step, write_atomically
 from hw_build.stitch import Design, stitch
+from hw_build.synth.design import synthesise_design
+from hw_build.synth.summary import summarise
 
-STITCH, SIMULATOR, MEASURE, SIMULATE = "stitch", "simulator", "measure", "simulate"
+STITCH, SIMULATOR, SYNTH, MEASURE, SIMULATE = "stitch", "simulator", "synth", "measure", "simulate"
 IO_SPEC = "io_spec.json"
 FRAMES = 2  # back to back: the fewest that show the steady interval
 _STITCH_MODULES = ("hw_build.accelerator", "hw_build.finn_rtl", "hw_build.kernels", "hw_build.rtl", "hw_build.stitch")
 _SIM_MODULES = ("hw_build.accelerator", "hw_build.sim")
+_SYNTH_MODULES = ("hw_build.synth",)
 
 
 def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
@@ -44,6 +48,9 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
     def run_simulator(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         build_simulator(Design.load(config.out))
         return {}
+
+    def run_synth(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        return synthesise_and_summarise(Design.load(config.out), meter)
 
     def run_measure(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         design = Design.load(config.out)
@@ -61,7 +68,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         )
         return {"verification": [line], **run_facts(config.out, run)}
 
-    return [
+    steps = [
         Step(
             name=STITCH,
             run=run_stitch,
@@ -71,9 +78,23 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             published=("rtl", "design.json", IO_SPEC),
         ),
         Step(name=SIMULATOR, run=run_simulator, needs=(STITCH,), modules=_SIM_MODULES),
+        Step(name=SYNTH, run=run_synth, needs=(STITCH,), modules=_SYNTH_MODULES),
         Step(name=MEASURE, run=run_measure, needs=(STITCH,), modules=_SIM_MODULES),
         Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
     ]
+    return [step for step in steps if step.name != SYNTH or config.synth]
+
+
+def synthesise_and_summarise(design: Design, meter: Meter, jobs: int | None = None) -> dict[str, Any]:
+    """Every instance through Yosys, ``jobs`` at a time (default: one a core); what the report shows of it."""
+    show: list[Callable[[int], None]] = []
+    parts = synthesise_design(
+        design,
+        jobs=jobs or os.cpu_count() or 1,
+        on_total=lambda count: show.append(meter("different instances through Yosys", count)),
+        on_done=lambda done: show[0](done),
+    )
+    return summarise(design, parts)
 
 
 def _network(config: BuildConfig) -> str:

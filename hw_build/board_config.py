@@ -19,15 +19,16 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What the part has: 6-input LUTs, flip-flops, 36 Kbit block RAMs, DSP slices."""
+    """What the part has: 6-input LUTs, those of them that can be memory, flip-flops, 36 Kbit block RAMs, DSP slices."""
 
     luts: int
+    memory_luts: int
     ffs: int
     bram36: int
     dsps: int
 
     def __post_init__(self) -> None:
-        _positive(self, "luts", "ffs", "bram36", "dsps")
+        _positive(self, "luts", "memory_luts", "ffs", "bram36", "dsps")
 
 
 @dataclass(frozen=True, kw_only=True)

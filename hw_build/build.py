@@ -38,13 +38,17 @@ MISMATCH = "mismatch"  # folder below the build directory for both sides of a di
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """What a build is made from. ``frames`` golden images go through every graph in the verification."""
+    """What a build is made from.
+
+    ``frames`` golden images go through every graph in the verification; ``synth`` adds the step of that name.
+    """
 
     export: Export
     board: Board
     out: Path
     folding: FoldingConfig
     frames: int = 1
+    synth: bool = False
 
     def __post_init__(self) -> None:
         available = len(self.export.names)
@@ -104,7 +108,7 @@ def _graph_step(
         facts = {"seconds": round(seconds, 3), "verification": lines}
         if name == FOLDING:
             lines.append(_against_golden(config, model, name))
-            facts["nodes"] = node_facts(model)
+            facts["nodes"] = node_facts(model, config.board.part)
         return facts
 
     return Step(

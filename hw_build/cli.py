@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hw_build.board_config import board_names, load_board
-from hw_build.errors import EdgesegError
+from hw_build.errors import ConfigError, EdgesegError
 
 if TYPE_CHECKING:
     from hw_build.build import BuildConfig
@@ -80,6 +80,15 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=1, help="seed of idling and stalling")
     simulate.set_defaults(run=_simulate)
 
+    synth = commands.add_parser("synth", help="what a built accelerator takes of the board, by Yosys, node by node")
+    synth.add_argument("--out", type=Path, required=True, help="directory of the build")
+    synth.add_argument("--board", help="board whose budget counts (default: that of the build)")
+    synth.add_argument("--node", metavar="NAME", help="this instance alone")
+    synth.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
+    synth.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    synth.add_argument("--report-only", action="store_true", help="status 0 even where the board has too little")
+    synth.set_defaults(run=_synth)
+
     report = commands.add_parser("report", help="the page of a finished build again")
     report.add_argument("--out", type=Path, required=True, help="directory of the build")
     report.set_defaults(run=_report)
@@ -101,6 +110,7 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="build directory")
     parser.add_argument("--folding", default="default", help="name, TOML file, or cycles per frame")
     parser.add_argument("--frames", type=int, default=1, help="golden images for verification (default 1)")
+    parser.add_argument("--synth", action="store_true", help="synthesise it too; refuse what the board cannot hold")
 
 
 def _build_config(arguments: argparse.Namespace) -> BuildConfig:
@@ -114,6 +124,7 @@ def _build_config(arguments: argparse.Namespace) -> BuildConfig:
         export=read_export(arguments.export),
         out=arguments.out,
         frames=arguments.frames,
+        synth=arguments.synth,
     )
 
 
@@ -140,6 +151,19 @@ def _simulate(arguments: argparse.Namespace) -> int:
         idle=arguments.idle,
         stall=arguments.stall,
         seed=arguments.seed,
+    )
+
+
+def _synth(arguments: argparse.Namespace) -> int:
+    from hw_build.synth.command import run_synth, run_synth_node
+
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
+    if arguments.node:
+        return run_synth_node(arguments.out, arguments.node, as_json=arguments.json)
+    board = load_board(arguments.board) if arguments.board else None
+    return run_synth(
+        arguments.out, board, jobs=arguments.jobs, as_json=arguments.json, report_only=arguments.report_only
     )
 
 

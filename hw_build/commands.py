@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from hw_build.accelerator import accelerator_steps, simulate_and_compare
+from hw_build.accelerator import SYNTH, accelerator_steps, simulate_and_compare
 from hw_build.build import BuildConfig, graph_steps
 from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
@@ -18,6 +18,7 @@ from hw_build.report.data import REPORT_JSON, Report, Verification, read_report,
 from hw_build.report.page import render_page
 from hw_build.report.pictures import Pictures, read_pictures
 from hw_build.steps import Pipeline, Step, StepResult, locked, write_atomically
+from hw_build.synth.summary import refuse_over_budget
 
 REPORT_HTML = "report.html"
 PICTURES = "pictures.npz"
@@ -76,6 +77,8 @@ def run_build(config: BuildConfig, *, start_from: str | None, stop_after: str | 
         facts = run_pipeline(config, progress, start_from=start_from, stop_after=stop_after)
     publish(config.out, collect_report(config, facts))
     tell(f"report: {config.out / REPORT_HTML}")
+    if SYNTH in facts:
+        refuse_over_budget(facts[SYNTH]["totals"], config.board.resources, config.board.name)
     return 0
 
 

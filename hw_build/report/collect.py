@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from hw_build.build import FOLDING, BuildConfig, images
@@ -21,14 +22,15 @@ def collect_report(
     """The report of a build that ran as far as ``facts`` (step name -> its facts, in order) go."""
     ladder = _export_rung(config.export.manifest)
     ladder += [Verification(**line) for of_step in facts.values() for line in of_step.get("verification", [])]
-    totals = [of_step["totals"] for of_step in facts.values() if "totals" in of_step]
+    totals = {key: value for of_step in facts.values() for key, value in of_step.get("totals", {}).items()}
     nodes = facts[FOLDING]["nodes"] if FOLDING in facts else []
     measured = [of_step["nodes"] for name, of_step in facts.items() if name != FOLDING and "nodes" in of_step]
     return Report(
         board=config.board.name,
         part=config.board.part,
+        budget=asdict(config.board.resources),
         model=config.export.manifest["model"],
-        totals=Totals.measured(**totals[-1]) if totals else Totals(),
+        totals=Totals.measured(**totals),
         verification=[*ladder, *differences],
         nodes=[_node(node, measured) for node in nodes],
         image=image,

@@ -20,20 +20,28 @@ REFERENCE_MHZ = 100.0
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """The accelerator as a whole. ``latency_cycles``: first pixel in to last result out of one frame."""
+    """The accelerator as a whole. ``latency_cycles``: first pixel in to last result out of one frame.
+
+    Resources are Yosys' mapping before placement. ``luts`` are LUT sites in all, ``lutram`` and ``srl`` those of them
+    that hold data; two RAMB18 are one ``bram36``. What ``parts_not_synthesised`` take is missing from them.
+    """
 
     cycles_per_frame: int | None = None
     fps_at_100mhz: float | None = None
     latency_cycles: int | None = None
+    luts: int | None = None
+    lutram: int | None = None
+    srl: int | None = None
+    ffs: int | None = None
+    bram36: int | None = None
+    dsps: int | None = None
+    parts_not_synthesised: int | None = None
 
     @classmethod
-    def measured(cls, *, cycles_per_frame: int | None, latency_cycles: int) -> Totals:
-        """Totals of a simulation; a single frame shows no ``cycles_per_frame``."""
-        return cls(
-            cycles_per_frame=cycles_per_frame,
-            fps_at_100mhz=None if cycles_per_frame is None else REFERENCE_MHZ * 1e6 / cycles_per_frame,
-            latency_cycles=latency_cycles,
-        )
+    def measured(cls, *, cycles_per_frame: int | None = None, **others: int) -> Totals:
+        """Totals of a simulation, a synthesis or both; a single frame shows no ``cycles_per_frame``."""
+        fps = None if cycles_per_frame is None else REFERENCE_MHZ * 1e6 / cycles_per_frame
+        return cls(cycles_per_frame=cycles_per_frame, fps_at_100mhz=fps, **others)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +62,9 @@ class Verification:
 class Node:
     """One hardware node. ``layer`` is the node of the exported network that it came from, ``origin`` whose RTL it is;
     shapes are (N, H, W, C), ``bits`` those of its output; the FIFO is the one behind it.
+
+    ``expected_*`` come from its models, resources without that prefix from synthesis; ``stream_*`` are what the FIFOs
+    and width converters behind it take. ``not_synthesised`` says why there is no figure.
     """
 
     name: str
@@ -69,6 +80,18 @@ class Node:
     measured_cycles: int | None = None
     fifo_depth: int | None = None
     fifo_high_water: int | None = None
+    expected_luts: int | None = None
+    expected_bram18: int | None = None
+    expected_dsps: int | None = None
+    luts: int | None = None
+    lutram: int | None = None
+    srl: int | None = None
+    ffs: int | None = None
+    bram18: int | None = None
+    dsps: int | None = None
+    stream_luts: int | None = None
+    stream_bram18: int | None = None
+    not_synthesised: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +106,11 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """``report.json``: one object with these keys."""
+    """``report.json``: one object with these keys. ``budget`` is what the board has, in the keys of its file."""
 
     board: str
     part: str
+    budget: dict[str, int]
     model: dict[str, Any]
     totals: Totals
     verification: list[Verification]

@@ -13,13 +13,13 @@ from hw_build.lowering.graph import GraphEditor
 OURS = "hw_build.kernels"
 
 
-def node_facts(model: ModelWrapper) -> list[dict[str, Any]]:
+def node_facts(model: ModelWrapper, part: str) -> list[dict[str, Any]]:
     """One dictionary per node in graph order, with the static keys of `hw_build.report.data.Node`."""
     layers = GraphEditor(model).metadata("edgeseg_node_origin", {})
-    return [_facts(model, node, layers.get(node.name, node.name)) for node in model.graph.node]
+    return [_facts(model, node, layers.get(node.name, node.name), part) for node in model.graph.node]
 
 
-def _facts(model: ModelWrapper, node: NodeProto, layer: str) -> dict[str, Any]:
+def _facts(model: ModelWrapper, node: NodeProto, layer: str, part: str) -> dict[str, Any]:
     operation = getCustomOp(node)
     attributes = operation.get_nodeattr_types()
     return {
@@ -33,4 +33,7 @@ def _facts(model: ModelWrapper, node: NodeProto, layer: str) -> dict[str, Any]:
         "pe": operation.get_nodeattr("PE") if "PE" in attributes else None,
         "simd": operation.get_nodeattr("SIMD") if "SIMD" in attributes else None,
         "expected_cycles": int(operation.get_exp_cycles()),
+        "expected_luts": int(operation.lut_estimation(part)),
+        "expected_bram18": int(operation.bram_estimation(part)),
+        "expected_dsps": int(operation.dsp_estimation(part)),
     }

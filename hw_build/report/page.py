@@ -11,6 +11,7 @@ import numpy as np
 from hw_build.report.chart import cycles_chart
 from hw_build.report.data import Image, Node, Report, Verification
 from hw_build.report.pictures import png_data_uri
+from hw_build.report.resources import budget_chart, budget_rows, luts_by_kind, luts_chart
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --paper: #fff; --ours: #2f6fdb;
@@ -33,6 +34,7 @@ td.n, th.n { text-align: right; } td.wide { white-space: normal; }
 figure { margin: 0; } figure img { width: 100%; image-rendering: pixelated; border: 1px solid var(--line); }
 .chart { width: 100%; height: auto; font-size: 11px; } .chart text { fill: var(--ink); }
 .chart rect.edgeseg { fill: var(--ours); } .chart rect.finn { fill: var(--finn); }
+.chart rect.over { fill: var(--bad); }
 .chart .measured { stroke: var(--mark); stroke-width: 2; }
 .chart line.limit { stroke: var(--soft); stroke-dasharray: 3 3; } .chart text.limit { fill: var(--soft); }
 .key { display: inline-block; width: .8em; height: .8em; vertical-align: -.05em; margin: 0 .3em 0 .9em; }
@@ -64,6 +66,7 @@ def render_page(report: Report, pictures: Mapping[str, np.ndarray]) -> str:
         '<span class="key" style="background:var(--mark)"></span>measured in the simulation'
         " · figures: expected / measured</p>",
         cycles_chart(report.nodes, report.totals.cycles_per_frame),
+        *_resources(report),
         "<h2>Nodes</h2>",
         _nodes(report.nodes),
     ]
@@ -87,6 +90,44 @@ def _facts(report: Report) -> str:
     ]
     boxes = (f"<div><b>{value}</b><span>{name}</span></div>" for name, value in facts)
     return f'<div class="facts">{"".join(boxes)}</div>'
+
+
+def _resources(report: Report) -> list[str]:
+    """Charts and the nodes' resources; nothing where nothing was synthesised."""
+    rows = budget_rows(report.totals, report.budget)
+    if not rows:
+        return []
+    missing = report.totals.parts_not_synthesised
+    warning = f' <span class="bad">{missing} instances could not be synthesised and are missing.</span>'
+    return [
+        "<h2>Resources</h2>",
+        f"<p>Yosys' mapping of the simulated sources, before placement.{warning if missing else ''}</p>",
+        budget_chart(rows),
+        "<h2>Where the LUTs go</h2>",
+        luts_chart(luts_by_kind(report.nodes, report.totals.luts)),
+        "<h2>Resources, node by node</h2>",
+        _node_resources(report.nodes),
+    ]
+
+
+def _node_resources(nodes: Sequence[Node]) -> str:
+    heads = ["node", "LUTs, model", "LUTs", "LUTRAM", "SRL", "FFs", "BRAM18, model", "BRAM18", "DSPs, model", "DSPs"]
+    heads += ["LUTs behind it", "BRAM18 behind it"]
+    rows = [
+        [
+            _cell(node.name),
+            *(
+                _cell(_number(value), "n")
+                for value in (
+                    *(node.expected_luts, node.luts, node.lutram, node.srl, node.ffs),
+                    *(node.expected_bram18, node.bram18, node.expected_dsps, node.dsps),
+                    *(node.stream_luts, node.stream_bram18),
+                )
+            ),
+        ]
+        for node in nodes
+    ]
+    return _table(heads, rows, numeric=set(range(1, len(heads))))
 
 
 def _pictures(pictures: Mapping[str, np.ndarray]) -> str:

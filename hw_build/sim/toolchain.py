@@ -16,6 +16,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from hw_build.cache import cache_root
 from hw_build.errors import BuildError
 
 COMPILE_FLAGS = (
@@ -88,7 +89,7 @@ def link_library(objects: list[Path], target: Path) -> None:
 def runtime_objects() -> list[Path]:
     """Objects of Verilator's run-time library, built once and kept in the user's cache folder."""
     digest = hashlib.sha256(toolchain_version().encode()).hexdigest()[:16]
-    folder = _cache_root() / f"verilator-runtime-{digest}"
+    folder = cache_root() / f"verilator-runtime-{digest}"
     objects = [folder / Path(name).with_suffix(".o").name for name in RUNTIME_SOURCES]
     if not all(path.is_file() for path in objects):
         try:
@@ -122,13 +123,6 @@ def publish(partial: Path, final: Path) -> None:
     except OSError:
         if not final.is_dir():
             raise
-
-
-def _cache_root() -> Path:
-    configured = os.environ.get("EDGESEG_CACHE")
-    if configured:
-        return Path(configured)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeseg"
 
 
 def _run(command: list[str], work_dir: Path, tool: str | None = None) -> str:

@@ -6,6 +6,7 @@ A process of its own, since an error inside Yosys ends the process that it happe
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 from pyosys import libyosys
@@ -13,6 +14,7 @@ from pyosys import libyosys
 
 def main() -> None:
     """Run all passes on one design."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would wait for the end of a pass
     design = libyosys.Design()
     for arguments in json.load(sys.stdin):
         libyosys.Pass.call(design, arguments)

@@ -5,10 +5,10 @@ What comes out is Yosys' mapping before placement: no packing of two LUTs into o
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ READ_OPTIONS = (
     *("--unroll-limit", "1000000"),
 )
 SYNTHESIS = ("synth_xilinx", "-family", "xc7", "-flatten", "-noiopad", "-noclkbuf")
+PASSES = Path(__file__).with_name("passes.py")
 
 
 class SynthesisError(BuildError):
@@ -47,11 +48,28 @@ def synthesise(
     """Cells by type that module ``top`` becomes on xc7.
 
     ``files`` are read in the given order, packages first; others than .sv and .v are left to $readmemh, relative to
-    ``data_dir``. ``parameters`` map names to SystemVerilog literals as text. ``netlist`` receives the
-    mapped design as Verilog, to be simulated with Yosys' models of the cells.
+    ``data_dir``. ``parameters`` map names to SystemVerilog literals as text. ``netlist`` receives the mapped design as
+    Verilog, to be simulated with Yosys' models of the cells.
 
     Raises:
         SynthesisError: Yosys refuses it.
+    """
+    return asyncio.run(synthesise_beside_others(top, files, parameters, data_dir=data_dir, netlist=netlist))
+
+
+async def synthesise_beside_others(
+    top: str,
+    files: Sequence[Path],
+    parameters: Mapping[str, str] | None = None,
+    *,
+    data_dir: Path | None = None,
+    netlist: Path | None = None,
+    limit_seconds: float | None = None,
+) -> dict[str, int]:
+    """`synthesise` as a coroutine, so that several processes run at once; Yosys is stopped when it is cancelled.
+
+    Raises:
+        SynthesisError: Yosys refuses it, or is not done after ``limit_seconds``.
     """
     sources = [str(Path(file).resolve()) for file in files if Path(file).suffix in RTL_SUFFIXES]
     overrides = [part for name, value in (parameters or {}).items() for part in ("-G", f"{name}={value}")]
@@ -64,7 +82,7 @@ def synthesise(
         ]
         if netlist is not None:
             passes.append(["write_verilog", "-noattr", str(mapped)])
-        _run(top, passes, data_dir or Path(folder))
+        await _run(top, passes, data_dir or Path(folder), limit_seconds)
         counts = json.loads(statistics.read_text())["modules"]
         if netlist is not None:
             shutil.move(mapped, netlist)
@@ -72,14 +90,22 @@ def synthesise(
     return {cell.lstrip("\\"): count for cell, count in found["num_cells_by_type"].items() if cell != "$scopeinfo"}
 
 
-def _run(top: str, passes: list[list[str]], work_dir: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("passes.py"))],
-        input=json.dumps(passes), cwd=work_dir, capture_output=True, check=False, encoding="utf-8",
-        errors="replace",
-    )  # fmt: skip
-    if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+async def _run(top: str, passes: list[list[str]], work_dir: Path, limit_seconds: float | None) -> None:
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, str(PASSES), cwd=work_dir, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    try:
+        async with asyncio.timeout(limit_seconds):
+            out, err = await child.communicate(json.dumps(passes).encode())
+    except TimeoutError:
+        raise SynthesisError(f"{top}: Yosys is not done after {limit_seconds:.0f} s") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode:
+        lines = [line for line in (err + out).decode(errors="replace").splitlines() if line.strip()]
         first = next((line for line in lines if re.search(r"\b(ERROR|error):", line)), None)
-        detail = first or (lines[-1] if lines else f"exit status {done.returncode}")
+        detail = first or (lines[-1] if lines else f"exit status {child.returncode}")
         raise SynthesisError(f"{top}: Yosys refuses it: {detail.strip()}")

@@ -13,6 +13,8 @@ import exports
 from hw_build import accelerator, cli
 from hw_build.sim.accelerator import AcceleratorRun, StreamUse
 from hw_build.sim.simulator import DeadlockError
+from hw_build.synth.cells import Utilization
+from hw_build.synth.design import Part
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +61,27 @@ def arguments(command, export, out):
 def test_build_reports_what_was_measured(export, stand_in, tmp_path, capsys):
     assert cli.main(arguments("build", export, tmp_path)) == 0
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["totals"] == {"cycles_per_frame": 1000, "fps_at_100mhz": 100_000.0, "latency_cycles": 1700}
+    known = {key: value for key, value in report["totals"].items() if value is not None}
+    assert known == {"cycles_per_frame": 1000, "fps_at_100mhz": 100_000.0, "latency_cycles": 1700}
     assert all(node["measured_cycles"] == 500 for node in report["nodes"])
     assert all(node["fifo_high_water"] == node["fifo_depth"] // 2 for node in report["nodes"])
     assert json.loads((tmp_path / "io_spec.json").read_text())["width"] == 32
     assert "report.html" in capsys.readouterr().out
+
+
+def test_build_with_synthesis_reports_it_and_refuses_what_does_not_fit(export, stand_in, tmp_path, capsys, monkeypatch):
+    def synthesise(design, *, jobs, on_total, on_done):
+        used = Utilization(logic_luts=60_000 // len(design.nodes), bram18=3)
+        return [Part(name=node.name, module=node.module, used=used, refusal=None) for node in design.nodes]
+
+    monkeypatch.setattr(accelerator, "synthesise_design", synthesise)
+    assert cli.main([*arguments("build", export, tmp_path), "--synth"]) == 2
+    assert "error: the design does not fit pynq-z2: it takes 59,9" in capsys.readouterr().err
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["totals"]["luts"] == sum(node["luts"] for node in report["nodes"]) > 59_000
+    assert report["totals"]["cycles_per_frame"] == 1000
+    assert {node["bram18"] for node in report["nodes"]} == {3}
+    assert all(node["expected_luts"] is not None for node in report["nodes"])
 
 
 def test_generated_rtl_keeps_finn_notice(export, stand_in, tmp_path):

@@ -14,6 +14,7 @@ from hw_build.report.chart import cycles_chart
 from hw_build.report.data import Image, Node, Report, Totals, Verification, read_report, write_report
 from hw_build.report.page import render_page
 from hw_build.report.pictures import mask_picture, outline, overlay_picture
+from hw_build.report.resources import BETWEEN, OTHER, budget_chart, luts_by_kind
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -24,6 +25,7 @@ def report():
     return Report(
         board="pynq-z2",
         part="xc7z020clg400-1",
+        budget={"luts": 53_200, "memory_luts": 17_400, "ffs": 106_400, "bram36": 140, "dsps": 220},
         model={"name": "tiny <network>", "parameters": 42_373, "gmac_conv": 0.412},
         totals=Totals.measured(cycles_per_frame=2_000_000, latency_cycles=1_700_000),
         verification=[
@@ -80,7 +82,8 @@ def check(page):
 def test_json_reads_back(report, tmp_path):
     write_report(tmp_path / "report.json", report)
     table = json.loads((tmp_path / "report.json").read_text())
-    assert table["totals"] == {"cycles_per_frame": 2_000_000, "fps_at_100mhz": 50.0, "latency_cycles": 1_700_000}
+    known = {key: value for key, value in table["totals"].items() if value is not None}
+    assert known == {"cycles_per_frame": 2_000_000, "fps_at_100mhz": 50.0, "latency_cycles": 1_700_000}
     assert [line["exact"] for line in table["verification"]] == [True, False]
     assert read_report(tmp_path / "report.json") == report
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
@@ -118,6 +121,31 @@ def test_chart_is_well_formed_and_to_scale(report):
     widths = {bar.get("class"): float(bar.get("width")) for bar in chart.iter("rect")}
     assert widths["edgeseg"] / widths["finn"] == pytest.approx(1_900, rel=0.1) or widths["finn"] == 0.5
     assert len(list(chart.iter("line"))) == 2  # one measured mark, one frame line
+
+
+def test_resources_are_shown_against_the_budget(report):
+    assert "Resources" not in check(render_page(report, {}))[0]
+    used = {"luts": 60_000, "lutram": 900, "srl": 100, "ffs": 20_000, "bram36": 70, "dsps": 11}
+    totals = Totals.measured(**used, parts_not_synthesised=3)
+    nodes = [
+        replace(report.nodes[0], luts=20_000, stream_luts=1_000),
+        replace(report.nodes[1], luts=30_000, stream_luts=4_000, not_synthesised=None),
+    ]
+    text, _ = check(render_page(replace(report, totals=totals, nodes=nodes, image=None), {}))
+    for expected in ("60,000 of 53,200 (113%)", "1,000 of 17,400 (6%)", "70 of 140 (50%)", "3 instances could not"):
+        assert expected in text
+    assert luts_by_kind(nodes, 60_000) == [
+        ("DepthwiseConv_rtl", 1, 30_000),
+        ("MVAU_rtl", 1, 20_000),
+        (BETWEEN, 0, 5_000),
+        (OTHER, 0, 5_000),
+    ]
+
+
+def test_budget_bars_are_to_scale():
+    bars = list(ElementTree.fromstring(budget_chart([("a", 150, 100), ("b", 50, 100)])).iter("rect"))
+    assert [bar.get("class") for bar in bars] == ["over", "edgeseg"]
+    assert float(bars[0].get("width")) == pytest.approx(3 * float(bars[1].get("width")), abs=0.2)
 
 
 def test_pictures():

@@ -1,0 +1,155 @@
+"""A stitched design through Yosys, instance by instance; an instance that was synthesised before is not done again.
+
+The sources are those below ``rtl/`` of the build, which are also the simulated ones: their hashes must be those of
+``design.json``. Between instances lies nothing but wires (`tests/hw_build/synth` compares the sum with a flat run).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw_build.cache import cache_root
+from hw_build.errors import BuildError
+from hw_build.steps import hash_file, write_atomically
+from hw_build.stitch import TOP_MODULE, Design
+from hw_build.synth.cells import Utilization, utilization
+from hw_build.synth.instances import Instance, contents_of, read_instances, sources_of
+from hw_build.synth.yosys import SynthesisError, synthesise_beside_others, yosys_version
+
+LIMIT_SECONDS = 900.0  # a kernel that takes Yosys longer is reported as not synthesised
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One instance: what it takes, or why it could not be synthesised. ``cached``: the result was there already."""
+
+    name: str
+    module: str
+    used: Utilization | None
+    refusal: str | None
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one synthesis needs; equal instances share one, by ``key``."""
+
+    key: str
+    instance: Instance
+    sources: tuple[Path, ...]
+
+
+def check_sources(design: Design) -> None:
+    """BuildError unless every source below ``rtl/`` is the one that ``design.json`` describes."""
+    for source in design.sources:
+        path = design.rtl_dir / source.path
+        if not path.is_file() or hash_file(path) != source.sha256:
+            raise BuildError(f"{path} is not the file that was stitched and simulated: stitch the design again")
+
+
+def synthesise_design(
+    design: Design,
+    *,
+    jobs: int = 1,
+    only: str | None = None,
+    on_total: Callable[[int], None] = lambda total: None,
+    on_done: Callable[[int], None] = lambda done: None,
+) -> list[Part]:
+    """Every instance of the top (or the one named ``only``), ``jobs`` Yosys processes at a time.
+
+    ``on_total`` gets the number of different instances, ``on_done`` how many of them are finished.
+
+    Raises:
+        BuildError: a source was changed, or there is no instance ``only``.
+    """
+    check_sources(design)
+    instances = read_instances((design.rtl_dir / "top.sv").read_text())
+    if only is not None:
+        instances = [instance for instance in instances if instance.name == only]
+        if not instances:
+            raise BuildError(f"the design has no instance '{only}'; its nodes are in {design.build_dir}/design.json")
+    listed = [_job(design, instance) for instance in instances]
+    unique = {job.key: job for job in listed}
+    on_total(len(unique))
+    results = asyncio.run(_run_all(design, list(unique.values()), jobs, on_done))
+    return [
+        Part(name=instance.name, module=instance.module, **results[job.key])
+        for instance, job in zip(instances, listed, strict=True)
+    ]
+
+
+def synthesise_flat(design: Design) -> Utilization:
+    """The whole top in one run: for small designs, to compare with the sum over its instances."""
+    check_sources(design)
+    cells = asyncio.run(synthesise_beside_others(TOP_MODULE, design.rtl_files, data_dir=design.rtl_dir))
+    return utilization(cells)
+
+
+def _job(design: Design, instance: Instance) -> _Job:
+    sources = sources_of(instance.module, design.rtl_files)
+    memory = [design.rtl_dir / source.path for source in design.sources if source.role == "memory"]
+    contents = contents_of(instance, memory, design.rtl_dir)
+    parts = [
+        yosys_version(),
+        instance.module,
+        sorted(instance.parameters.items()),
+        [(path.name, hash_file(path)) for path in (*sources, *contents)],
+    ]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    return _Job(key, instance, tuple(sources))
+
+
+async def _run_all(design: Design, unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
+    slots = asyncio.Semaphore(jobs)
+    finished = Counter()
+
+    async def run(job: _Job) -> tuple[str, dict]:
+        async with slots:
+            result = await _cached(design, job)
+        finished["all"] += 1
+        on_done(finished["all"])
+        return job.key, result
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run(job)) for job in unique]
+    return dict(task.result() for task in tasks)
+
+
+async def _cached(design: Design, job: _Job) -> dict:
+    path = cache_root() / "synth" / f"{job.key}.json"
+    try:
+        saved = json.loads(path.read_text())
+    except (OSError, ValueError):
+        saved = None
+    cached = saved is not None
+    if saved is None:
+        saved = await _fresh(design, job)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, json.dumps(saved).encode())
+        except OSError as error:
+            raise BuildError(
+                f"cache folder {path.parent} cannot be written ({error.strerror}): set EDGESEG_CACHE"
+            ) from error
+    used = None if saved["cells"] is None else utilization(saved["cells"])
+    return {"used": used, "refusal": saved["refusal"], "cached": cached}
+
+
+async def _fresh(design: Design, job: _Job) -> dict:
+    try:
+        cells = await synthesise_beside_others(
+            job.instance.module,
+            job.sources,
+            job.instance.parameters,
+            data_dir=design.rtl_dir,
+            limit_seconds=LIMIT_SECONDS,
+        )
+    except SynthesisError as error:
+        return {"cells": None, "refusal": str(error)}
+    return {"cells": cells, "refusal": None}

@@ -1,0 +1,80 @@
+"""Instances as they stand in the text of a top, and the files that each needs."""
+
+import pytest
+
+from hw_build.errors import BuildError
+from hw_build.synth.instances import Instance, contents_of, read_instances, sources_of
+
+TOP = """
+module top #(
+  parameter bit GAUGE = 1'b0
+) (
+  input  wire logic clk
+);
+  if (GAUGE) begin : g_now
+    logic [31:0] now_q = '0;
+  end
+  stream_edge #(.WIDTH(24), .DEPTH(64), .BEATS_PER_FRAME(1024), .INDEX(3), .GAUGE(GAUGE)) edge_3 (
+    .ap_clk(clk), .s_axis_tdata(p3_tdata)
+  );
+  fmpadding_axi #(
+    .XCOUNTER_BITS(6),
+    .FILE("mem/a (copy).dat"),
+    .WEIGHTS(8'hf0)
+  ) FMPadding_rtl_0 (
+    .ap_clk(clk)
+  );
+  swg_3 swg_3 (
+    .ap_clk(clk)
+  );
+endmodule
+"""
+
+
+def test_instances_of_every_form_with_the_parameters_that_reach_logic():
+    assert read_instances(TOP) == [
+        Instance(name="edge_3", module="stream_edge", parameters={"WIDTH": "24", "DEPTH": "64"}),
+        Instance(
+            name="FMPadding_rtl_0",
+            module="fmpadding_axi",
+            parameters={"XCOUNTER_BITS": "6", "FILE": '"mem/a (copy).dat"', "WEIGHTS": "8'hf0"},
+        ),
+        Instance(name="swg_3", module="swg_3", parameters={}),
+    ]
+
+
+def test_instance_that_cannot_be_read_is_not_passed_over():
+    with pytest.raises(BuildError, match=r"top.sv opens 3 instances, 2 can be read"):
+        read_instances(TOP.replace(".WEIGHTS(8'hf0)", ".WEIGHTS(f(8))"))
+
+
+@pytest.fixture
+def files(tmp_path):
+    texts = {
+        "kinds_pkg.sv": "package kinds_pkg; typedef logic bit_t; endpackage",
+        "leaf.sv": "module leaf (input kinds_pkg::bit_t a); endmodule",
+        "other.sv": "module other; endmodule",
+        "whole.sv": "// of leaves\nmodule whole (input a);\n  leaf one (.a);\nendmodule",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    return [tmp_path / name for name in texts]
+
+
+def test_sources_are_those_that_the_module_reaches_in_their_order(files):
+    assert [path.name for path in sources_of("whole", files)] == ["kinds_pkg.sv", "leaf.sv", "whole.sv"]
+    assert [path.name for path in sources_of("other", files)] == ["other.sv"]
+    with pytest.raises(BuildError, match="module none is in none of the 4 sources"):
+        sources_of("none", files)
+
+
+def test_contents_are_named_in_full_or_by_prefix(tmp_path):
+    files = [tmp_path / "mem" / name for name in ("a_0_1.dat", "a_1_0.dat", "b.dat")]
+
+    def named(value):
+        instance = Instance(name="x", module="m", parameters={"WIDTH": "8", "FILE": value})
+        return [path.name for path in contents_of(instance, files, tmp_path)]
+
+    assert named('"mem/b.dat"') == ["b.dat"]
+    assert named('"mem/a_0_"') == ["a_0_1.dat"]
+    assert named('""') == []
