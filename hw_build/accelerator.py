@@ -26,6 +26,7 @@ from hw_build.steps import Step, write_atomically
 from hw_build.stitch import Design, stitch
 from hw_build.synth.design import synthesise_design
 from hw_build.synth.summary import summarise
+from hw_build.synth.yosys import yosys_version
 
 STITCH, SIMULATOR, SYNTH, MEASURE, SIMULATE = "stitch", "simulator", "synth", "measure", "simulate"
 IO_SPEC = "io_spec.json"
@@ -78,7 +79,13 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             published=("rtl", "design.json", IO_SPEC),
         ),
         Step(name=SIMULATOR, run=run_simulator, needs=(STITCH,), modules=_SIM_MODULES),
-        Step(name=SYNTH, run=run_synth, needs=(STITCH,), modules=_SYNTH_MODULES),
+        Step(
+            name=SYNTH,
+            run=run_synth,
+            needs=(STITCH,),
+            modules=_SYNTH_MODULES,
+            parameters={"yosys": yosys_version()},
+        ),
         Step(name=MEASURE, run=run_measure, needs=(STITCH,), modules=_SIM_MODULES),
         Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
     ]

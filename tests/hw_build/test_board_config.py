@@ -30,7 +30,7 @@ def test_unknown_board_lists_the_known_ones():
             "luts = 53200\nuram = 1",
             "unknown key 'uram' in resources; known keys: luts, memory_luts, ffs, bram36, dsps",
         ),
-        ("[resources]", "[sources]", "resources lacks luts, ffs, bram36, dsps"),
+        ("[resources]", "[sources]", "resources lacks luts, memory_luts, ffs, bram36, dsps"),
         ('"zynq-7000"', '"spartan"', "family must be one of zynq-7000, got 'spartan'"),
         ('part = "xc7z020clg400-1"', "", "the board lacks part; add it"),
         ("[resources]", "[resources", "is not TOML"),
