@@ -8,6 +8,7 @@ same images. QONNX execution is slow (seconds an image at 256x256), so it takes 
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,7 +17,6 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from rich.console import Console
-from rich.progress import Progress
 
 from quant import checkpoint as checkpoints
 from quant.data import Samples, load_samples, to_input
@@ -90,25 +90,23 @@ def run_gate(config: GateConfig) -> list[Row]:
     samples = load_samples(config.data, config.split, tuple(quantized_state["size"]))
     truth = samples.masks[:, 0].numpy()
     console = Console(stderr=True)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        bar = progress.add_task("float", total=4)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        # on a terminal alone: elsewhere rich would leave an empty line on stderr
+        status = stack.enter_context(console.status("float network")) if console.is_terminal else None
 
         def stage(name: str) -> None:
-            progress.update(bar, advance=1, description=name)
+            if status is not None:
+                status.update(name)
 
         float_masks = predict_masks(from_checkpoint(float_state), samples.codes, BATCH_IMAGES)
-        stage("Brevitas")
+        stage("quantized network in torch")
         quantized_masks = predict_masks(from_checkpoint(quantized_state), samples.codes, BATCH_IMAGES)
-        stage("QONNX")
+        stage("QONNX export and execution")
         export(config.quantized_checkpoint, Path(folder) / "export", images=1)
         qonnx_masks = _qonnx_masks(Path(folder) / "export" / MODEL_FILE, samples, config.qonnx_images)
-        stage("integers")
+        stage("integer reference")
         reference = IntegerReference(Path(folder) / "export")
         integer_masks = reference.run(samples.codes.permute(0, 2, 3, 1).contiguous().numpy())[..., 0] > 0
-        stage("done")
     forms = {
         "float": float_masks,
         "quantized (Brevitas)": quantized_masks,
