@@ -77,7 +77,7 @@ def test_a_network_damaged_on_purpose_is_refused_with_status_1(network, rows, tm
             value.neg_()
     checkpoints.save(tmp_path / "damaged.pt", damaged)
     allowed = max(row.drop for row in rows)  # what the sound network needs
-    command = ["gate", "--float", str(network[0]), "--data", str(network[2]), "--qonnx-images", "1"]
+    command = ["gate", "--float", str(network[0]), "--data", str(network[2]), "--qonnx-images", "4"]
     command += ["--max-drop", str(allowed), "--junit", str(tmp_path / "ci" / "junit.xml")]
     assert main([*command, "--quantized", str(tmp_path / "damaged.pt")]) == 1
     captured = capsys.readouterr()
