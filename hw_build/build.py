@@ -24,8 +24,8 @@ from hw_build.board_config import Board
 from hw_build.check import load_network
 from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
-from hw_build.folding import fold
-from hw_build.folding_config import FoldingConfig
+from hw_build.folding.config import FoldingConfig
+from hw_build.folding.legal import fold
 from hw_build.lowering import lowering_steps
 from hw_build.report.nodes import node_facts
 from hw_build.steps import Step

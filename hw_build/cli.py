@@ -116,7 +116,7 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
 def _build_config(arguments: argparse.Namespace) -> BuildConfig:
     from hw_build.build import BuildConfig
     from hw_build.export import read_export
-    from hw_build.folding_config import load_folding
+    from hw_build.folding.config import load_folding
 
     return BuildConfig(
         board=load_board(arguments.board),

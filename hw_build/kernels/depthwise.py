@@ -69,6 +69,10 @@ class DepthwiseConv_rtl(StreamKernel):
         )
         return attributes
 
+    def folding_limits(self) -> dict[str, tuple[str, int]]:
+        """SIMD taps and PE channels."""
+        return {**super().folding_limits(), "SIMD": ("KernelDim * KernelDim", self.kernel_dim**2)}
+
     @property
     def kernel_dim(self) -> int:
         """K."""

@@ -7,6 +7,7 @@ integer numpy reference (``compute``), the exact cycles of a frame and its RTL m
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from pathlib import Path
 
@@ -85,6 +86,14 @@ class StreamKernel(HWCustomOp):
     def pe(self) -> int:
         """Channels per beat."""
         return self.get_nodeattr("PE")
+
+    def folding_limits(self) -> dict[str, tuple[str, int]]:
+        """Folding attribute -> (what it must divide, its value); every divisor is legal."""
+        return {"PE": ("NumChannels", math.gcd(*(self.input_channels(ind) for ind in self.stream_inputs())))}
+
+    def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
+        """Further attributes that cost and speed depend on -> their legal values, whatever the others are."""
+        return {}
 
     def input_channels(self, ind: int = 0) -> int:
         """Channels of input stream ``ind``."""

@@ -17,6 +17,7 @@ then needs no common multiple. ``cycles_estimate`` of each node holds the result
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 
@@ -26,7 +27,7 @@ from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import ConfigError
-from hw_build.kernels.stream_kernel import divisors
+from hw_build.kernels.stream_kernel import StreamKernel, divisors
 from hw_build.lowering.graph import GraphEditor, attribute
 
 Folding = dict[str, int]
@@ -39,35 +40,35 @@ def dsp_lanes(weight_bits: int, activation_bits: int) -> int:
 
 
 def folding_limits(node: NodeProto) -> dict[str, tuple[str, int]]:
-    """Folding attribute -> (what it must divide, its value); every divisor is legal."""
-    operator = node.op_type
-    if operator == "MVAU_rtl":
+    """Folding attribute -> (what it must divide, its value); every divisor is legal. Our kernels say it themselves."""
+    operation = getCustomOp(node)
+    if isinstance(operation, StreamKernel):
+        return operation.folding_limits()
+    if node.op_type == "MVAU_rtl":
         return {"SIMD": ("MW", attribute(node, "MW")), "PE": ("MH", attribute(node, "MH"))}
-    if operator == "ConvolutionInputGenerator_rtl":
+    if node.op_type == "ConvolutionInputGenerator_rtl":
         return {"SIMD": ("IFMChannels", attribute(node, "IFMChannels"))}
-    channels = attribute(node, "NumChannels")
-    if isinstance(channels, (list, tuple)):
-        channels = math.gcd(*channels)
-    if operator == "FMPadding_rtl":
-        return {"SIMD": ("NumChannels", channels)}
-    limits = {"PE": ("NumChannels", channels)}
-    if operator == "DepthwiseConv_rtl":
-        limits["SIMD"] = ("KernelDim * KernelDim", attribute(node, "KernelDim") ** 2)
-    return limits
+    if node.op_type == "FMPadding_rtl":
+        return {"SIMD": ("NumChannels", attribute(node, "NumChannels"))}
+    return {"PE": ("NumChannels", attribute(node, "NumChannels"))}
+
+
+def folding_choices(node: NodeProto) -> dict[str, tuple[int | str, ...]]:
+    """Further attributes that cost and speed depend on -> their legal values."""
+    operation = getCustomOp(node)
+    if isinstance(operation, StreamKernel):
+        return operation.folding_choices()
+    return {"parallel_window": (0, 1)} if node.op_type == "ConvolutionInputGenerator_rtl" else {}
 
 
 def foldings(node: NodeProto) -> Iterator[Folding]:
     """Every legal folding of ``node``."""
     limits = folding_limits(node)
-    combinations: list[Folding] = [{}]
-    for key, (_, whole) in limits.items():
-        combinations = [{**known, key: number} for known in combinations for number in divisors(whole)]
-    if node.op_type != "ConvolutionInputGenerator_rtl":
-        yield from combinations
-        return
-    for known in combinations:
-        yield {**known, "parallel_window": 0}
-    yield {"SIMD": limits["SIMD"][1], "parallel_window": 1}
+    values = {key: divisors(whole) for key, (_, whole) in limits.items()} | folding_choices(node)
+    for combination in itertools.product(*values.values()):
+        folding = dict(zip(values, combination, strict=True))
+        if not (folding.get("parallel_window") and folding["SIMD"] != limits["SIMD"][1]):
+            yield folding
 
 
 def cost(operation: CustomOp, folding: Folding) -> tuple[int, ...]:

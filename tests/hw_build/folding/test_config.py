@@ -3,7 +3,7 @@
 import pytest
 
 from hw_build.errors import ConfigError
-from hw_build.folding_config import load_folding
+from hw_build.folding.config import load_folding
 
 
 def test_default_fits_the_limit_of_the_demo():

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hw_build.errors import ConfigError
 
-FOLDINGS = Path(__file__).resolve().parent / "foldings"
+FOLDINGS = Path(__file__).resolve().parent
 _TARGETS = ("cycles_per_frame", "cycles_per_pixel")
 
 
