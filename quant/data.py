@@ -8,7 +8,6 @@ Grey images are repeated to three channels.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,23 +158,3 @@ def load_samples(data_dir: Path, split: str, size: tuple[int, int]) -> Samples:
 def to_input(codes: torch.Tensor) -> torch.Tensor:
     """uint8 codes -> the network's float input x = code / 256."""
     return codes.to(torch.float32) / 256.0
-
-
-def augmented_batches(
-    samples: Samples, batch: int, generator: torch.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Shuffled batches (codes, masks), each sample flipped and rotated by quarter turns at random (the paper's)."""
-    square = samples.codes.shape[-1] == samples.codes.shape[-2]
-    order = torch.randperm(len(samples), generator=generator).tolist()
-    for start in range(0, len(order), batch):
-        pairs = []
-        for index in order[start : start + batch]:
-            flip_h, flip_v, turns = torch.randint(0, 4, (3,), generator=generator).tolist()
-            pair = (samples.codes[index], samples.masks[index])
-            if flip_h % 2:
-                pair = tuple(plane.flip(-1) for plane in pair)
-            if flip_v % 2:
-                pair = tuple(plane.flip(-2) for plane in pair)
-            turns = turns if square else turns // 2 * 2
-            pairs.append(tuple(torch.rot90(plane, turns, (-2, -1)) for plane in pair))
-        yield torch.stack([codes for codes, _ in pairs]), torch.stack([masks for _, masks in pairs])

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from quant.augment import StrongAugmentation
-from quant.data import Samples, augmented_batches, to_input
+from quant.augment import augmented_batches
+from quant.data import Samples, to_input
 from quant.loss import distillation_loss, segmentation_loss
 from quant.train_config import TrainConfig
 
 _GRADIENT_NORM_LIMIT = 5.0
 
 
-def network_input(codes: torch.Tensor, device: str) -> torch.Tensor:
+def network_input(codes: torch.Tensor, device: torch.device | str) -> torch.Tensor:
     """Codes (B, 3, H, W) uint8 -> the network's input on ``device``, channels last as CPU and GPU kernels prefer."""
     return to_input(codes.to(device)).contiguous(memory_format=torch.channels_last)
 
@@ -30,6 +31,7 @@ def training_step(
     precision: str,
     teacher: nn.Module | None = None,
     distill: float = 0.0,
+    backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
 ) -> float:
     """One step on input ``x`` (B, 3, H, W) and float masks (B, 1, H, W); returns the loss before it."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
@@ -41,7 +43,7 @@ def training_step(
     if teacher is not None:
         loss = loss + distill * distillation_loss(logits.float(), teacher_logits.float())
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    backward(loss)
     nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
     optimiser.step()
     return loss.item()
@@ -55,24 +57,38 @@ def train_epoch(
     samples: Samples,
     config: TrainConfig,
     epoch: int,
+    fabric: Fabric,
     on_batch: Callable[[float], None],
 ) -> float:
-    """One pass over ``samples``, drawn from a generator seeded by (seed, epoch); returns the mean loss."""
+    """One pass over ``samples``, drawn from a generator seeded by (seed, epoch); returns the mean loss.
+
+    ``network`` and ``optimiser`` are as ``fabric`` set them up.
+    """
     network.train()
     for group in optimiser.param_groups:
         group["lr"] = config.learning_rate(epoch)
     total, count = 0.0, 0
-    generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
-    strengthen = StrongAugmentation() if config.augmentation == "strong" else None
-    for codes, masks in augmented_batches(samples, config.batch, generator):
-        if strengthen is not None:
-            codes, masks = strengthen(codes, masks, generator)
-        x, truth = network_input(codes, config.device), masks.to(config.device, torch.float32)
+    batches = augmented_batches(
+        samples,
+        config.batch,
+        torch.Generator().manual_seed(config.seed * 100_003 + epoch),
+        augmentation=config.augmentation,
+        rank=fabric.global_rank,
+        processes=fabric.world_size,
+    )
+    for codes, masks in batches:
         loss = training_step(
-            network, optimiser, x, truth, precision=config.precision, teacher=teacher, distill=config.distill
+            network,
+            optimiser,
+            network_input(codes, fabric.device),
+            masks.to(fabric.device, torch.float32),
+            precision=config.precision,
+            teacher=teacher,
+            distill=config.distill,
+            backward=fabric.backward,
         )
         if averaged is not None:
-            averaged.update_parameters(network)
+            averaged.update_parameters(network.module)
         total, count = total + loss * len(codes), count + len(codes)
         on_batch(total / count)
-    return total / count
+    return float(fabric.all_reduce(torch.tensor(total / count, device=fabric.device), reduce_op="mean"))

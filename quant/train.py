@@ -2,7 +2,8 @@
 
 Each epoch draws from a generator seeded by (seed, epoch), and ``last.pt`` holds everything else, so a run that is
 broken off and resumed ends with the weights of the unbroken run. ``best.pt`` of a quantized network has its thresholds
-settled at every moment, so it can be exported even where the run was broken off.
+settled at every moment, so it can be exported even where the run was broken off. Under ``torchrun`` the processes train
+one network together; the first of them writes the files, so --out is a folder that the others can read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -30,6 +32,7 @@ from quant.metrics import score_masks
 from quant.networks import assemble, from_checkpoint, settle, start_from
 from quant.predict import predict_masks
 from quant.prepare import calibrate
+from quant.ranks import join, share_statistics
 from quant.train_config import TrainConfig
 
 _CALIBRATION_IMAGES = 16
@@ -53,7 +56,7 @@ def train(
     Raises:
         ConfigError, DataError, CheckpointError: see their messages.
     """
-    out_dir = Path(out_dir)
+    out_dir, fabric = Path(out_dir), join(config.device)
     size = (config.size, config.size)
     train_samples, val_samples = load_samples(config.data, "train", size), load_samples(config.data, "val", size)
     torch.manual_seed(config.seed)
@@ -74,8 +77,10 @@ def train(
         network = assemble(config.model, quant) if start is None else start_from(config.model, quant, start)
         if quant is not None and (start is None or start["quant"] is None):
             calibrate(network, _calibration_codes(config, train_samples))
-    network.to(config.device, memory_format=torch.channels_last)
-    teacher_network = None if teacher is None else _on_device(from_checkpoint(checkpoints.load(teacher)), config)
+    if fabric.world_size > 1:
+        share_statistics(network)
+    _on_device(network, fabric)
+    teacher_network = None if teacher is None else _on_device(from_checkpoint(checkpoints.load(teacher)), fabric)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     averaged = None
     if config.ema:
@@ -85,10 +90,11 @@ def train(
         if averaged is not None:
             averaged.module.load_state_dict(state["averaged"]["state"])
             averaged.n_averaged.fill_(state["averaged"]["steps"])
+    parallel, optimiser = fabric.setup(network, optimiser)
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        batches = math.ceil(len(train_samples) / config.batch)
+    with Progress(*columns, disable=not fabric.is_global_zero) as progress:
+        batches = math.ceil(len(train_samples) / (config.batch * fabric.world_size))
         epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
         batch_bar = progress.add_task("loss", total=batches)
         for epoch in range(first_epoch, config.epochs):
@@ -97,9 +103,11 @@ def train(
             def on_batch(loss: float) -> None:
                 progress.update(batch_bar, advance=1, description=f"loss {loss:.4f}")
 
-            loss = train_epoch(network, averaged, teacher_network, optimiser, train_samples, config, epoch, on_batch)
-            candidate = _candidate(network if averaged is None else averaged.module, config, quant)
-            scores = _score(candidate, val_samples, config)
+            loss = train_epoch(
+                parallel, averaged, teacher_network, optimiser, train_samples, config, epoch, fabric, on_batch
+            )
+            candidate = _candidate(network if averaged is None else averaged.module, config.model, quant)
+            scores = _score(_on_device(candidate, fabric), val_samples, config.batch, fabric)
             common = {
                 "model": config.model,
                 "quant": quant.as_dict() if quant else None,
@@ -108,26 +116,25 @@ def train(
                 "epoch": epoch,
                 "scores": scores,
             }
-            if scores["iou_pooled8"] > best:
-                best = scores["iou_pooled8"]
-                checkpoints.save(out_dir / "best.pt", {**common, "state": _portable_state(candidate)})
-            checkpoints.save(
-                out_dir / "last.pt",
-                {
-                    **common,
-                    "best": best,
-                    "state": network.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "averaged": averaged
-                    and {"state": averaged.module.state_dict(), "steps": averaged.n_averaged.item()},
-                },
-            )
-            _append_log(out_dir / "log.csv", epoch, loss, scores, first=epoch == 0)
+            is_best = scores["iou_pooled8"] > best
+            best = max(best, scores["iou_pooled8"])
+            if fabric.is_global_zero:
+                if is_best:
+                    checkpoints.save(out_dir / "best.pt", {**common, "state": _portable_state(candidate)})
+                progressing = {"state": network.state_dict(), "optimiser": optimiser.state_dict(), "averaged": None}
+                if averaged is not None:
+                    progressing["averaged"] = {
+                        "state": averaged.module.state_dict(),
+                        "steps": averaged.n_averaged.item(),
+                    }
+                checkpoints.save(out_dir / "last.pt", {**common, "best": best, **progressing})
+                _append_log(out_dir / "log.csv", epoch, loss, scores, first=epoch == 0)
             progress.update(
                 epochs_bar,
                 advance=1,
                 description=f"epoch {epoch + 1}: loss {loss:.4f}, IoU {scores['iou_pooled8']:.4f}, best {best:.4f}",
             )
+    fabric.barrier()  # the files are complete before another process reads them
     return checkpoints.load(out_dir / "best.pt")["scores"]
 
 
@@ -140,22 +147,29 @@ def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Ten
     return torch.from_numpy(codes).permute(0, 3, 1, 2).contiguous()  # (N, H, W, 3) -> (N, 3, H, W)
 
 
-def _candidate(network: nn.Module, config: TrainConfig, quant: QuantConfig | None) -> nn.Module:
+def _candidate(network: nn.Module, model: str, quant: QuantConfig | None) -> nn.Module:
     """What would be kept of this epoch: of a quantized network a copy with its BN shifts moved off the accumulator
     grid, so that any arithmetic gives its integers."""
     if quant is None:
         return network
     settled = copy.deepcopy(network).cpu().eval()
-    settle(settled, config.model)
-    return _on_device(settled, config)
+    settle(settled, model)
+    return settled
 
 
-def _on_device(network: nn.Module, config: TrainConfig) -> nn.Module:
-    return network.to(config.device, memory_format=torch.channels_last)
+def _on_device(network: nn.Module, fabric: Fabric) -> nn.Module:
+    return network.to(fabric.device, memory_format=torch.channels_last)
 
 
-def _score(network: nn.Module, samples: Samples, config: TrainConfig) -> dict[str, float | int]:
-    predictions = predict_masks(network, samples.codes, config.batch, config.device)
+def _score(network: nn.Module, samples: Samples, batch: int, fabric: Fabric) -> dict[str, float | int]:
+    """Scores on all of ``samples``, of which each process predicts a share; the shares are made equal by repetition."""
+    share = math.ceil(len(samples) / fabric.world_size)
+    mine = (torch.arange(share) * fabric.world_size + fabric.global_rank) % len(samples)
+    predictions = predict_masks(network, samples.codes[mine], batch, str(fabric.device))
+    if fabric.world_size > 1:
+        gathered = fabric.all_gather(torch.from_numpy(predictions).to(fabric.device, torch.uint8))  # (P, share, H, W)
+        in_order = gathered.transpose(0, 1).flatten(0, 1)[: len(samples)]
+        predictions = in_order.cpu().numpy().astype(predictions.dtype)
     return score_masks(predictions, samples.masks[:, 0].numpy())
 
 

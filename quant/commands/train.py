@@ -55,6 +55,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from quant.config import QuantConfig
+    from quant.ranks import is_first_process
     from quant.train import train
     from quant.train_config import TrainConfig
 
@@ -82,4 +83,5 @@ def _run(arguments: argparse.Namespace) -> None:
             resume=given.get("resume", False),
         )
         folder = arguments.out
-    print(json.dumps({"checkpoint": str(folder / "best.pt"), **scores}))
+    if is_first_process():
+        print(json.dumps({"checkpoint": str(folder / "best.pt"), **scores}))

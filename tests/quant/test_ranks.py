@@ -1,0 +1,61 @@
+"""Two processes on the CPU (gloo) end with the weights of one process with twice the batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from quant import checkpoint as checkpoints
+from quant.errors import ConfigError
+from quant.networks import assemble
+from quant.ranks import join
+from quant.train import train
+from quant.train_config import TrainConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = {"model": "cmunext-tiny-hw", "size": 32, "epochs": 2, "lr": 1e-3}
+
+
+def torchrun(processes, *arguments):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return subprocess.run(
+        [*launcher, "-m", "quant", "train", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_two_processes_train_the_network_of_one_with_twice_the_batch(squares, tmp_path):
+    alone = train(TrainConfig(**SETTINGS, data=str(squares), batch=8, ema=0.5), None, tmp_path / "alone")
+    options = [text for key, value in SETTINGS.items() for text in (f"--{key}", value)]
+    run = torchrun(2, *options, "--data", squares, "--batch", 4, "--ema", 0.5, "--out", tmp_path / "two")
+    assert run.returncode == 0, run.stderr
+    printed = [line for line in run.stdout.splitlines() if line.startswith("{")]
+    assert len(printed) == 1, "one process prints the result"
+    assert json.loads(printed[0])["iou_pooled8"] == pytest.approx(alone["iou_pooled8"], abs=0.02)
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["best.pt", "last.pt", "log.csv"]
+    wanted, got = (checkpoints.load(tmp_path / run / "last.pt")["state"] for run in ("alone", "two"))
+    torch.manual_seed(1)
+    start = assemble(SETTINGS["model"], None).state_dict()
+    apart, moved = 0.0, 0.0
+    for key, value in wanted.items():
+        if "running" in key:
+            torch.testing.assert_close(got[key], value, rtol=1e-3, atol=1e-5)
+        else:
+            apart += (got[key] - value).double().square().sum().item()
+            moved += (value - start[key]).double().square().sum().item()
+    # Adam divides a gradient by its own size: where it is almost nothing, its rounding errors become steps.
+    assert (apart / moved) ** 0.5 < 0.03
+
+
+def test_one_gpu_for_several_processes_is_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"--device cuda:1 names one GPU, but torchrun started 2 processes"):
+        join("cuda:1")
