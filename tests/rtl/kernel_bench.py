@@ -12,7 +12,9 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from board.packing import pack_stream, unpack_stream
 from hw_build.kernels import DOMAIN
+from hw_build.kernels.base import RtlInstance
 from hw_build.sim import build
+from hw_build.sim.simulator import Simulator
 
 BUILD_DIR = Path(__file__).resolve().parents[2] / "build" / "tests" / "rtl"
 STALL_PATTERNS = [(0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.4), (0.9, 0.1)]  # (idle, back-pressure)
@@ -52,9 +54,7 @@ class KernelBench:
     def __init__(self, model: ModelWrapper, num_frames: int = 3, seed: int = 1) -> None:
         self.op = getCustomOp(model.graph.node[0])
         rtl = self.op.rtl_instance(model)
-        self.simulator = build(
-            rtl.module, rtl.files, BUILD_DIR, parameters=rtl.parameters, inputs=rtl.inputs, outputs=rtl.outputs
-        )
+        self.simulator = self.simulator_of(rtl)
         self.num_frames = num_frames
         rng = np.random.default_rng(seed)
         self.streams = []
@@ -66,6 +66,12 @@ class KernelBench:
             for name in model.graph.node[0].input[len(self.streams) :]
         ]
         self.expected = self.op.compute(self.streams + constants)
+
+    def simulator_of(self, rtl: RtlInstance) -> Simulator:
+        """The simulator of the RTL sources."""
+        return build(
+            rtl.module, rtl.files, BUILD_DIR, parameters=rtl.parameters, inputs=rtl.inputs, outputs=rtl.outputs
+        )
 
     def check(self, idle: float, stall: float, seed: int = 7):
         """Run all frames back to back; exact values and exact number of beats, or an assertion names the pattern."""

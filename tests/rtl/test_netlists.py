@@ -1,0 +1,30 @@
+"""Every kernel as Yosys maps it, in xc7 cells, against its numpy reference."""
+
+import numpy as np
+import pytest
+
+from tests.rtl.netlist_bench import NetlistBench
+from tests.rtl.test_depthwise import depthwise_model
+from tests.rtl.test_stream_kernels import model_of
+
+MODELS = {
+    "depthwise": lambda: depthwise_model(dim=(5, 6), channels=4, kernel=3, simd=3, residual=1),
+    "fork": lambda: model_of("StreamFork_rtl", dim=(3, 5), channels=4, PE=2, num_outputs=3, NumOutputs=3),
+    "add": lambda: model_of(
+        "StreamAdd_rtl", dim=(3, 5), channels=4, streams=2, inputDataType2="UINT4", outputDataType="UINT5"
+    ),
+    "concat": lambda: model_of("StreamConcat_rtl", dim=(3, 5), channels=[4, 3], inputDataType2="UINT4"),
+    "bias": lambda: model_of(
+        "ChannelBias_rtl", dim=(3, 5), channels=4, constants={1: np.array([3, -5, 0, 9])}, outputDataType="INT6"
+    ),
+    "maxpool": lambda: model_of("MaxPool2x2_rtl", dim=(4, 6), channels=4, PE=2),
+    "maxpool_block_ram": lambda: model_of("MaxPool2x2_rtl", dim=(2, 256), channels=16, PE=1),
+    "bilinear": lambda: model_of("BilinearUpsample2x_rtl", dim=(3, 4), channels=4, PE=2),
+}
+
+
+@pytest.mark.parametrize("kernel", MODELS)
+def test_netlist(kernel):
+    bench = NetlistBench(MODELS[kernel](), num_frames=2)
+    bench.check_all_patterns()
+    assert ("RAMB" in bench.netlist.read_text()) == kernel.endswith("block_ram")
