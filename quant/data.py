@@ -7,7 +7,6 @@ Grey images are repeated to three channels.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,19 +15,9 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from quant.errors import DataError
+from quant.layouts import list_pairs
 
 _EIGHT_BIT_MODES = {"L", "RGB", "P", "1", "RGBA", "LA"}
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-_VALIDATION_SHARE_PERCENT = 20
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One image and the masks that together (OR) are its truth."""
-
-    name: str
-    image: Path
-    masks: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -41,68 +30,6 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.names)
-
-
-def list_pairs(data_dir: Path, split: str) -> list[Pair]:
-    """Pairs of ``split`` in list order.
-
-    ``data_dir`` holds ``images/ masks/ <split>.txt``, or is the released ``Dataset_BUSI_with_GT`` (folders ``benign``
-    and ``malignant``, masks beside the images). The release has no lists: its images are split 80/20 by a hash of
-    their names, the same on every machine.
-
-    Raises:
-        DataError: a folder, list or file is missing, or the split is empty.
-    """
-    data_dir = Path(data_dir)
-    if not data_dir.is_dir():
-        raise DataError(f"data folder '{data_dir}' does not exist; give a folder with images/, masks/ and {split}.txt")
-    if (data_dir / "images").is_dir() and (data_dir / "masks").is_dir():
-        pairs = _listed_pairs(data_dir, split)
-    elif (data_dir / "benign").is_dir() and (data_dir / "malignant").is_dir():
-        pairs = _released_busi_pairs(data_dir, split)
-    else:
-        raise DataError(
-            f"data folder '{data_dir}' has neither images/ and masks/ nor benign/ and malignant/; give one that has"
-        )
-    if not pairs:
-        raise DataError(f"split '{split}' of '{data_dir}' names no image; add ids to its list")
-    return pairs
-
-
-def _listed_pairs(data_dir: Path, split: str) -> list[Pair]:
-    listing = data_dir / f"{split}.txt"
-    if not listing.is_file():
-        known = ", ".join(sorted(path.stem for path in data_dir.glob("*.txt"))) or "none"
-        raise DataError(f"'{listing}' does not exist; splits of this folder: {known}")
-    pairs = []
-    for name in listing.read_text(encoding="utf-8").splitlines():
-        name = name.strip()
-        if name:
-            pairs.append(Pair(name, _find(data_dir / "images", name), (_find(data_dir / "masks", name),)))
-    return pairs
-
-
-def _find(folder: Path, name: str) -> Path:
-    for suffix in _IMAGE_SUFFIXES:
-        if (path := folder / f"{name}{suffix}").is_file():
-            return path
-    raise DataError(f"no image '{name}' with one of {', '.join(_IMAGE_SUFFIXES)} in '{folder}'; check the list")
-
-
-def _released_busi_pairs(data_dir: Path, split: str) -> list[Pair]:
-    if split not in ("train", "val"):
-        raise DataError(f"the released BUSI folder has splits train and val, not '{split}'")
-    pairs = []
-    for image in sorted(path for kind in ("benign", "malignant") for path in (data_dir / kind).glob("*.png")):
-        if "_mask" in image.stem:
-            continue
-        masks = tuple(sorted(image.parent.glob(f"{image.stem}_mask*.png")))
-        if not masks:
-            raise DataError(f"image '{image}' has no mask '{image.stem}_mask.png' beside it")
-        share = int(hashlib.sha256(image.stem.encode()).hexdigest(), 16) % 100
-        if (share < _VALIDATION_SHARE_PERCENT) == (split == "val"):
-            pairs.append(Pair(image.stem, image, masks))
-    return pairs
 
 
 def read_codes(path: Path, size: tuple[int, int] | None) -> np.ndarray:
@@ -143,9 +70,9 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def load_samples(data_dir: Path, split: str, size: tuple[int, int]) -> Samples:
-    """Reads a whole split at ``size`` (H, W) into memory."""
-    pairs = list_pairs(data_dir, split)
+def load_samples(data_dir: Path, split: str, size: tuple[int, int], *, normal_cases: bool = False) -> Samples:
+    """Reads a whole split at ``size`` (H, W) into memory; see ``layouts.py`` for splits and ``normal_cases``."""
+    pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
     codes = np.stack([read_codes(pair.image, size) for pair in pairs])  # (N, H, W, 3)
     masks = np.stack([read_mask(pair.masks, size) for pair in pairs])  # (N, H, W)
     return Samples(

@@ -17,15 +17,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quant import checkpoint as checkpoints
-from quant.data import list_pairs, load_samples, read_codes, read_mask
+from quant.data import load_samples, read_codes, read_mask
 from quant.errors import DataError, ExportError
+from quant.layouts import list_pairs
 from quant.metrics import score_masks
 from quant.surface import score_surfaces
 
 BATCH_IMAGES = 8
 
 
-def evaluate_checkpoint(checkpoint_path: Path, data_dir: Path, split: str, device: str = "cpu") -> dict[str, Any]:
+def evaluate_checkpoint(
+    checkpoint_path: Path, data_dir: Path, split: str, device: str = "cpu", *, normal_cases: bool = False
+) -> dict[str, Any]:
     """Scores of a float or quantized checkpoint: see ``quant.metrics`` and ``quant.surface``.
 
     Raises:
@@ -37,7 +40,7 @@ def evaluate_checkpoint(checkpoint_path: Path, data_dir: Path, split: str, devic
 
     checkpoint = checkpoints.load(checkpoint_path)
     require_device(device)
-    samples = load_samples(data_dir, split, tuple(checkpoint["size"]))
+    samples = load_samples(data_dir, split, tuple(checkpoint["size"]), normal_cases=normal_cases)
     network = from_checkpoint(checkpoint).to(device)
 
     def predict(start: int) -> np.ndarray:
@@ -48,7 +51,13 @@ def evaluate_checkpoint(checkpoint_path: Path, data_dir: Path, split: str, devic
 
 
 def evaluate_integer(
-    export_dir: Path, data_dir: Path, split: str, device: str = "cpu", checkpoint_path: Path | None = None
+    export_dir: Path,
+    data_dir: Path,
+    split: str,
+    device: str = "cpu",
+    checkpoint_path: Path | None = None,
+    *,
+    normal_cases: bool = False,
 ) -> dict[str, Any]:
     """Scores of an export's integer logits; ``checkpoint_path``, if given, must be what the export was made from.
 
@@ -61,7 +70,7 @@ def evaluate_integer(
         _require_same_network(Path(export_dir), Path(checkpoint_path))
     reference = IntegerReference(export_dir, device=device)
     height, width, _ = reference.input_shape
-    pairs = list_pairs(data_dir, split)
+    pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
     masks = []
 
     def predict(start: int) -> np.ndarray:

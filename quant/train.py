@@ -58,7 +58,9 @@ def train(
     """
     out_dir, fabric = Path(out_dir), join(config.device)
     size = (config.size, config.size)
-    train_samples, val_samples = load_samples(config.data, "train", size), load_samples(config.data, "val", size)
+    train_samples, val_samples = (
+        load_samples(config.data, split, size, normal_cases=config.normal_cases) for split in ("train", "val")
+    )
     torch.manual_seed(config.seed)
     run = {
         **asdict(config),

@@ -21,7 +21,7 @@ class TrainConfig:
 
     With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
     the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
-    distance from a teacher, where there is one.
+    distance from a teacher, where there is one. ``normal_cases`` keeps the images of a released BUSI without a lesion.
     """
 
     model: str
@@ -39,6 +39,7 @@ class TrainConfig:
     ema: float = 0.0
     augmentation: str = "flips"
     distill: float = 1.0
+    normal_cases: bool = False
 
     def __post_init__(self) -> None:
         for field, value in (("epochs", self.epochs), ("batch", self.batch), ("size", self.size)):

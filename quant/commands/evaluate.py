@@ -15,8 +15,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, help="float or quantized checkpoint")
     parser.add_argument("--integer", type=Path, metavar="EXPORT", help="run this export's integer arithmetic instead")
-    parser.add_argument("--data", type=Path, required=True, help="folder with images/ masks/ SPLIT.txt")
+    parser.add_argument("--data", type=Path, required=True, help="folder of a known layout (README, Data sets)")
     parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
+    parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_run)
@@ -27,10 +28,21 @@ def _run(arguments: argparse.Namespace) -> None:
 
     if arguments.integer is not None:
         scores = evaluate_integer(
-            arguments.integer, arguments.data, arguments.split, arguments.device, arguments.checkpoint
+            arguments.integer,
+            arguments.data,
+            arguments.split,
+            arguments.device,
+            arguments.checkpoint,
+            normal_cases=arguments.normal_cases,
         )
     elif arguments.checkpoint is not None:
-        scores = evaluate_checkpoint(arguments.checkpoint, arguments.data, arguments.split, arguments.device)
+        scores = evaluate_checkpoint(
+            arguments.checkpoint,
+            arguments.data,
+            arguments.split,
+            arguments.device,
+            normal_cases=arguments.normal_cases,
+        )
     else:
         raise ConfigError("nothing to evaluate; give --checkpoint, --integer or both")
     show(scores, arguments.json)

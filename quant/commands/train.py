@@ -24,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--model", help="registered network (python -m models list)")
     parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file; without it the float network is trained")
-    parser.add_argument("--data", required=True, help="folder with images/ masks/ train.txt val.txt, or released BUSI")
+    parser.add_argument("--data", required=True, help="folder of a known layout (README, Data sets)")
     parser.add_argument("--out", type=Path, required=True, help="folder for last.pt, best.pt, log.csv; one per stage")
     parser.add_argument("--epochs", type=int, help="default 300")
     parser.add_argument("--batch", type=int, help="images a step (default 8)")
@@ -49,6 +49,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         choices=AUGMENTATIONS,
         help="flips and quarter turns (the paper's), or with them rotation, scale, shift, brightness, contrast, gamma",
     )
+    parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
     parser.add_argument("--seed", type=int, help="default 1")
     parser.set_defaults(run=_run)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from quant.data import list_pairs, load_samples, read_codes, to_input
+from quant.data import load_samples, read_codes, to_input
 from quant.errors import DataError
 
 
@@ -36,37 +36,6 @@ def test_list_order_is_kept_and_images_are_resized_to_three_channels(folder):
 
 def test_input_is_code_over_256():
     assert to_input(torch.tensor([0, 1, 255], dtype=torch.uint8)).tolist() == [0, 1 / 256, 255 / 256]
-
-
-def test_released_busi_layout_merges_masks_and_splits_the_same_way_each_time(tmp_path):
-    for index in range(40):
-        save(tmp_path / "benign" / f"benign ({index}).png", np.zeros((8, 8), np.uint8))
-        left, right = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
-        left[:, 0], right[:, 7] = 255, 255
-        save(tmp_path / "benign" / f"benign ({index})_mask.png", left)
-        save(tmp_path / "benign" / f"benign ({index})_mask_1.png", right)
-    (tmp_path / "malignant").mkdir()
-    train, val = list_pairs(tmp_path, "train"), list_pairs(tmp_path, "val")
-    assert len(train) + len(val) == 40 and 2 <= len(val) <= 16
-    assert not {pair.name for pair in train} & {pair.name for pair in val}
-    mask = load_samples(tmp_path, "val", (8, 8)).masks[0, 0]
-    assert mask[:, 0].all() and mask[:, 7].all() and not mask[:, 1:7].any()
-
-
-def test_missing_things_are_named(folder, tmp_path):
-    with pytest.raises(DataError, match=r"data folder '.*nowhere' does not exist"):
-        list_pairs(tmp_path / "nowhere", "val")
-    with pytest.raises(DataError, match=r"test\.txt' does not exist; splits of this folder: train, val"):
-        list_pairs(folder, "test")
-    (folder / "val.txt").write_text("benign (9)\n")
-    with pytest.raises(DataError, match=r"no image 'benign \(9\)'"):
-        list_pairs(folder, "val")
-    (folder / "val.txt").write_text("\n")
-    with pytest.raises(DataError, match=r"split 'val' .* names no image"):
-        list_pairs(folder, "val")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"has neither images/ and masks/ nor benign/ and malignant/"):
-        list_pairs(tmp_path / "empty", "val")
 
 
 def test_images_that_are_not_eight_bit_or_not_images_are_refused(tmp_path):
