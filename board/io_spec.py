@@ -8,25 +8,33 @@ import json
 
 import numpy as np
 
-KEYS = ("version", "network", "height", "width", "channels", "classes")
-VERSION = 1
+from board.errors import BoardError
+
+KEYS = ("version", "network", "network_hash", "height", "width", "channels", "classes")
+VERSION = 2
 
 
-class IoSpecError(Exception):
+class IoSpecError(BoardError):
     """``io_spec.json`` is missing or wrong, or data does not fit it."""
 
 
 class IoSpec:
-    """Sizes of a frame: codes (H, W, C) in; logits (H, W) or mask (H, W) out."""
+    """Sizes of a frame: codes (H, W, C) in; logits (H, W, classes) or mask (H, W) out.
 
-    def __init__(self, network, height, width, channels, classes=1):
+    ``network_hash`` is 64 bits of a hash over the accelerator's sources, weights included; the bitstream has it, too.
+    """
+
+    def __init__(self, network, network_hash, height, width, channels, classes=1):
         sizes = {"height": height, "width": width, "channels": channels, "classes": classes}
         for name, value in sizes.items():
             if not isinstance(value, int) or value < 1:
                 raise IoSpecError(f"io_spec: {name} must be a positive integer, got {value!r}; build again")
         if height * width % 32:
             raise IoSpecError(f"io_spec: {height} x {width} pixels do not fill words of 32 bits; build again")
-        self.network, self.height, self.width = network, height, width
+        if not isinstance(network_hash, int) or not 0 <= network_hash < 1 << 64:
+            raise IoSpecError(f"io_spec: network_hash must be a number of 64 bits, got {network_hash!r}; build again")
+        self.network, self.network_hash = network, network_hash
+        self.height, self.width = height, width
         self.channels, self.classes = channels, classes
 
     @property
@@ -69,6 +77,7 @@ class IoSpec:
     def text(self):
         """The content of ``io_spec.json``."""
         values = {name: getattr(self, name) for name in KEYS if name != "version"}
+        values["network_hash"] = f"0x{self.network_hash:016x}"
         return json.dumps(dict(version=VERSION, **values), indent=1) + "\n"
 
 
@@ -84,4 +93,8 @@ def read_io_spec(path):
     if not isinstance(values, dict) or set(values) != set(KEYS) or values["version"] != VERSION:
         raise IoSpecError(f"io_spec '{path}' is not of version {VERSION}; build again")
     del values["version"]
+    try:
+        values["network_hash"] = int(values["network_hash"], 16)
+    except (TypeError, ValueError):
+        raise IoSpecError(f"io_spec '{path}': network_hash is no hexadecimal number; build again") from None
     return IoSpec(**values)

@@ -42,7 +42,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
     def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         design = stitch(load_network(needed[FOLDING] / GRAPH), config.out)
         height, width, channels = design.image_shape
-        spec = IoSpec(_network(config), height, width, channels)
+        spec = IoSpec(_network(config), design.network_hash, height, width, channels)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
         return {"streams": len(design.streams)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -81,6 +82,12 @@ class Design:
     def expected_cycles_per_frame(self) -> int:
         """Cycles of the slowest node."""
         return max(node.expected_cycles for node in self.nodes)
+
+    @property
+    def network_hash(self) -> int:
+        """64 bits that name this very accelerator: sources and weights. Bitstream and ``io_spec.json`` carry it."""
+        digest = hashlib.sha256("".join(f"{s.path} {s.sha256}\n" for s in self.sources).encode())
+        return int.from_bytes(digest.digest()[:8], "big")
 
     def save(self) -> Path:
         """Write ``design.json``, complete or not at all."""

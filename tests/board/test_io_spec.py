@@ -11,7 +11,7 @@ from board.io_spec import IoSpec, IoSpecError, read_io_spec
 
 @pytest.fixture
 def spec():
-    return IoSpec("tiny", 16, 32, 3)
+    return IoSpec("tiny", 0x0123456789ABCDEF, 16, 32, 3)
 
 
 def test_reads_back_and_describes(spec, tmp_path, capsys):
@@ -45,8 +45,10 @@ def test_data_that_does_not_fit(spec):
     [
         ({"height": 0}, "height must be a positive integer, got 0"),
         ({"width": 3}, "16 x 3 pixels do not fill words of 32 bits"),
-        ({"version": 2}, "is not of version 1; build again"),
-        ({"depth": 2}, "is not of version 1; build again"),
+        ({"version": 1}, "is not of version 2; build again"),
+        ({"depth": 2}, "is not of version 2; build again"),
+        ({"network_hash": 7}, "network_hash is no hexadecimal number"),
+        ({"network_hash": "0x1" + 16 * "0"}, "network_hash must be a number of 64 bits"),
     ],
 )
 def test_wrong_file(spec, tmp_path, capsys, change, sentence):
