@@ -87,6 +87,11 @@ def list_pairs(data_dir: Path, split: str, *, normal_cases: bool = False) -> lis
     return pairs
 
 
+def find_mask(folder: Path, name: str) -> Path:
+    """The mask of image ``name``: its name, which may end in _mask or _segmentation. DataError when there is none."""
+    return _find(folder, name, _MASK_ENDINGS)
+
+
 def _listed(data_dir: Path, split: str) -> list[Pair]:
     listing = data_dir / f"{split}.txt"
     if not listing.is_file():
@@ -94,15 +99,13 @@ def _listed(data_dir: Path, split: str) -> list[Pair]:
         raise DataError(f"'{listing}' does not exist; splits of this folder: {known}")
     names = (line.strip() for line in listing.read_text(encoding="utf-8").splitlines())
     return [
-        Pair(name, _find(data_dir / "images", name), (_find(data_dir / "masks", name, _MASK_ENDINGS),))
-        for name in names
-        if name
+        Pair(name, _find(data_dir / "images", name), (find_mask(data_dir / "masks", name),)) for name in names if name
     ]
 
 
 def _unlisted(data_dir: Path, split: str) -> list[Pair]:
     images = _of_split(_images(data_dir / "images"), split)
-    return [Pair(image.stem, image, (_find(data_dir / "masks", image.stem, _MASK_ENDINGS),)) for image in images]
+    return [Pair(image.stem, image, (find_mask(data_dir / "masks", image.stem),)) for image in images]
 
 
 def _busi(data_dir: Path, split: str, kinds: tuple[str, ...]) -> list[Pair]:
@@ -127,7 +130,7 @@ def _released(data_dir: Path, split: str, release: _Release) -> list[Pair]:
         if not folder.is_dir():
             raise DataError(f"'{folder}' does not exist; unpack that part of the {release.name} release there")
     chosen = _of_split(_images(images), split) if whole else _images(images)
-    return [Pair(image.stem, image, (_find(masks, image.stem, _MASK_ENDINGS),)) for image in chosen]
+    return [Pair(image.stem, image, (find_mask(masks, image.stem),)) for image in chosen]
 
 
 def _images(folder: Path) -> list[Path]:

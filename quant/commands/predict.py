@@ -1,0 +1,50 @@
+"""``python -m quant predict``: overlays of single images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from quant.errors import DataError
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("predict", help="write overlays: contours of the prediction and, if known, the truth")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="8-bit image, resized to the network")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="float or quantized checkpoint")
+    parser.add_argument("--out", type=Path, required=True, help="folder for IMAGE_overlay.png and IMAGE_mask.png")
+    parser.add_argument("--masks", type=Path, help="folder of true masks with the images' names")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    import numpy as np
+    import torch
+
+    from quant import checkpoint as checkpoints
+    from quant.data import read_codes, read_mask
+    from quant.device import require_device
+    from quant.layouts import find_mask
+    from quant.metrics import score_masks
+    from quant.networks import from_checkpoint
+    from quant.pictures import overlay, save_png
+    from quant.predict import predict_masks
+
+    names = [image.stem for image in arguments.images]
+    if len(set(names)) < len(names):
+        raise DataError("two images have the same name, and so would their overlays; predict them one by one")
+    require_device(arguments.device)
+    checkpoint = checkpoints.load(arguments.checkpoint)
+    size = tuple(checkpoint["size"])
+    network = from_checkpoint(checkpoint).to(arguments.device)
+    for image in arguments.images:
+        codes = read_codes(image, size)
+        batch = torch.from_numpy(codes.copy()).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
+        prediction = predict_masks(network, batch, 1, arguments.device)[0]
+        truth = None if arguments.masks is None else read_mask((find_mask(arguments.masks, image.stem),), size)
+        save_png(arguments.out / f"{image.stem}_overlay.png", overlay(codes, prediction, truth))
+        save_png(arguments.out / f"{image.stem}_mask.png", prediction.astype(np.uint8) * 255)
+        share = f"{prediction.mean():.1%} foreground"
+        iou = "" if truth is None else f", IoU {score_masks(prediction[None], truth[None])['iou']:.4f}"
+        print(f"{arguments.out / image.stem}_overlay.png: {share}{iou}")
