@@ -39,7 +39,7 @@ def save_png(path: Path, picture: np.ndarray) -> None:
 
 
 def choose_cases(predictions: np.ndarray, masks: np.ndarray, each: int) -> dict[str, list[tuple[int, float]]]:
-    """Best, median and worst images by IoU: title -> (index, IoU), ``each`` of them or fewer, none of them twice."""
+    """Best, median and worst images by IoU: title -> (index, IoU), ``each`` of them, fewer where they would overlap."""
     iou = score_counts(count_pixels(predictions, masks))["iou"]
     order = [int(index) for index in np.argsort(-iou, kind="stable")]
     each = min(each, len(order) // 3) or 1
