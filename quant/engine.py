@@ -44,9 +44,17 @@ def training_step(
         loss = loss + distill * distillation_loss(logits.float(), teacher_logits.float())
     optimiser.zero_grad(set_to_none=True)
     backward(loss)
-    nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+    nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], _GRADIENT_NORM_LIMIT)  # weights, not ranges
     optimiser.step()
     return loss.item()
+
+
+def make_optimiser(network: nn.Module, ranges: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+    """Adam with a group of weights and, where ranges are learned, a group of these, which do not decay."""
+    learned = {id(exponent) for exponent in ranges}
+    weights = [parameter for parameter in network.parameters() if id(parameter) not in learned]
+    groups = [{"params": weights}, *([{"params": ranges, "weight_decay": 0.0}] if ranges else [])]
+    return torch.optim.Adam(groups, lr=config.lr, weight_decay=config.weight_decay)
 
 
 def train_epoch(
@@ -65,8 +73,9 @@ def train_epoch(
     ``network`` and ``optimiser`` are as ``fabric`` set them up.
     """
     network.train()
-    for group in optimiser.param_groups:
-        group["lr"] = config.learning_rate(epoch)
+    rates = (config.learning_rate(epoch), config.range_learning_rate(epoch))
+    for group, rate in zip(optimiser.param_groups, rates, strict=False):
+        group["lr"] = rate
     total, count = 0.0, 0
     batches = augmented_batches(
         samples,

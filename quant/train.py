@@ -26,7 +26,7 @@ import calib_data
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
 from quant.data import Samples, load_samples
-from quant.engine import train_epoch
+from quant.engine import make_optimiser, train_epoch
 from quant.errors import CheckpointError
 from quant.metrics import score_masks
 from quant.networks import assemble, from_checkpoint, settle, start_from
@@ -79,11 +79,16 @@ def train(
         network = assemble(config.model, quant) if start is None else start_from(config.model, quant, start)
         if quant is not None and (start is None or start["quant"] is None):
             calibrate(network, _calibration_codes(config, train_samples))
+    ranges = network.learn_ranges() if quant is not None and config.ranges == "learned" else []
+    if state is None:
+        with torch.no_grad():
+            for exponent in ranges:
+                exponent.copy_(torch.ceil(exponent) - 0.5)  # it is rounded up: as far from halving as from doubling
     if fabric.world_size > 1:
         share_statistics(network)
     _on_device(network, fabric)
     teacher_network = None if teacher is None else _on_device(from_checkpoint(checkpoints.load(teacher)), fabric)
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    optimiser = make_optimiser(network, ranges, config)
     averaged = None
     if config.ema:
         averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)

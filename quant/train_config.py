@@ -13,6 +13,7 @@ SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")
 AUGMENTATIONS = ("flips", "strong")
+RANGES = ("calibrated", "learned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,9 @@ class TrainConfig:
 
     With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
     the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
-    distance from a teacher, where there is one. ``normal_cases`` keeps the images of a released BUSI without a lesion.
+    distance from a teacher, where there is one. Activation ranges of a quantized network stay as calibrated, or are
+    ``learned`` from there through the first half of the epochs and then stay. ``normal_cases`` keeps the images of a
+    released BUSI without a lesion.
     """
 
     model: str
@@ -38,6 +41,7 @@ class TrainConfig:
     calibration: str = "calib_data"
     ema: float = 0.0
     augmentation: str = "flips"
+    ranges: str = "calibrated"
     distill: float = 1.0
     normal_cases: bool = False
 
@@ -50,6 +54,7 @@ class TrainConfig:
             ("calibration", self.calibration, CALIBRATIONS),
             ("precision", self.precision, PRECISIONS),
             ("augmentation", self.augmentation, AUGMENTATIONS),
+            ("ranges", self.ranges, RANGES),
         ):
             if value not in known:
                 raise ConfigError(f"unknown {field} '{value}'; known: {', '.join(known)}")
@@ -65,3 +70,7 @@ class TrainConfig:
             return self.lr
         progress = epoch / max(1, self.epochs - 1)
         return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def range_learning_rate(self, epoch: int) -> float:
+        """The same for learned activation ranges, whose unit is an octave: ten times as large, 0 in the second half."""
+        return 0.0 if epoch >= self.epochs / 2 else 10 * self.learning_rate(epoch)

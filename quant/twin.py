@@ -83,7 +83,8 @@ class QuantizedUpsample2x(nn.Module):
 
 
 class Twin(nn.Module):
-    """Input quantizer and quantized network. Scales are stored, not learned; ``groups``: modules that share one."""
+    """Input quantizer and quantized network. Scales are stored, and learned only on request; ``groups``: modules that
+    share one."""
 
     def __init__(self, network: nn.Module, in_channels: int, groups: list[list[str]]) -> None:
         super().__init__()
@@ -102,6 +103,13 @@ class Twin(nn.Module):
         result = super().load_state_dict(state_dict, strict=strict, assign=assign)
         self._tie_and_freeze_scales()
         return result
+
+    def learn_ranges(self) -> list[nn.Parameter]:
+        """Lets training move the exponents of the activation scales, and returns them."""
+        exponents = [log2_threshold(quantizer_of(self, members[0])) for members in self.groups]
+        for exponent in exponents:
+            exponent.requires_grad_(True)
+        return exponents
 
     def _tie_and_freeze_scales(self) -> None:
         for members in self.groups:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from quant.errors import ConfigError
-from quant.train_config import AUGMENTATIONS, CALIBRATIONS, PRECISIONS, SCHEDULES
+from quant.train_config import AUGMENTATIONS, CALIBRATIONS, PRECISIONS, RANGES, SCHEDULES
 
 _NOT_SETTINGS = ("run", "recipe", "quant", "out", "init_from", "teacher", "resume")
 _NOT_WITH_A_RECIPE = ("quant", "init_from", "teacher")
@@ -42,6 +42,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--calibration",
         choices=CALIBRATIONS,
         help="images that a new twin's activation scales are fitted to: the 16 shipped ones (default), or 16 of --data",
+    )
+    parser.add_argument(
+        "--ranges",
+        choices=RANGES,
+        help="of activations: as calibrated (default), or learned from there in the first half of the epochs",
     )
     parser.add_argument("--ema", type=float, help="score and keep an average of this decay a step (default 0: off)")
     parser.add_argument(

@@ -83,7 +83,16 @@ def test_a_copy_sees_its_own_threshold():
     assert (layer(x).item(), duplicate(x).item()) == (15 / 16, 5.0)
 
 
-def test_a_learned_threshold_gets_its_gradient():
-    layer = FusedQuantReLU(act_quant=UnsignedActivation, bit_width=4)
-    layer(torch.tensor([50.0])).backward()
-    assert log2_threshold(layer).grad.item() > 0, "clipped values ask for a larger range"
+@pytest.mark.parametrize("kind", [FusedQuantReLU, FusedQuantIdentity])
+def test_a_learned_threshold_gets_the_gradient_that_brevitas_gives_it(kind):
+    quantizer = UnsignedActivation if kind is FusedQuantReLU else SignedActivation
+    layer = kind(act_quant=quantizer, bit_width=4)
+    with torch.no_grad():
+        log2_threshold(layer).fill_(-0.3)
+    x = torch.empty(1, 1, 64, 64).uniform_(-1.5, 2.5, generator=torch.Generator().manual_seed(SEED))
+    weights = torch.rand(x.shape, generator=torch.Generator().manual_seed(SEED))
+    plain_kind = qnn.QuantReLU if kind is FusedQuantReLU else qnn.QuantIdentity
+    fused = values_and_gradients(layer, kind.forward, x, weights)
+    plain = values_and_gradients(layer, plain_kind.forward, x, weights)
+    assert torch.equal(fused[0], plain[0]) and torch.equal(fused[1], plain[1])
+    assert fused[2].item() == pytest.approx(plain[2].item(), rel=1e-4) and fused[2] != 0

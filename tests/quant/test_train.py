@@ -36,7 +36,7 @@ def states_equal(a, b):
         (None, {}),
         ("w4a4", {}),
         (None, {"ema": 0.5, "augmentation": "strong"}),
-        ("w4a4", {"ema": 0.5, "augmentation": "strong"}),
+        ("w4a4", {"ema": 0.5, "augmentation": "strong", "ranges": "learned"}),
     ],
 )
 def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(
@@ -94,6 +94,15 @@ def test_best_weights_of_a_broken_run_can_be_exported(squares, tmp_path, monkeyp
     assert manifest["verification"]["logits_compared"] == 32 * 32
 
 
+def test_learned_ranges_leave_their_calibration_and_then_stay(squares, tmp_path):
+    settings = config(squares, epochs=2, batch=2, ranges="learned")
+    assert [settings.range_learning_rate(epoch) for epoch in range(2)] == [0.1, 0.0]
+    train(settings, QuantConfig.read("w4a4"), tmp_path / "run")
+    twin = from_checkpoint(checkpoints.load(tmp_path / "run" / "last.pt"))
+    exponents = torch.stack(twin.learn_ranges())
+    assert (exponents % 1 != 0.5).any(), "a range starts in the middle of its octave"
+
+
 def test_a_student_follows_its_teacher_where_that_contradicts_the_masks(squares, tmp_path):
     settings = {"epochs": 5, "batch": 2}
     assert train(config(squares, **settings), None, tmp_path / "teacher")["iou_pooled8"] > 0.6
@@ -143,6 +152,7 @@ def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_p
         ({"precision": "float16"}, r"unknown precision 'float16'; known: float32, bfloat16"),
         ({"augmentation": "mild"}, r"unknown augmentation 'mild'; known: flips, strong"),
         ({"ema": 1.0}, r"--ema must be at least 0 and below 1, got 1.0"),
+        ({"ranges": "guessed"}, r"unknown ranges 'guessed'; known: calibrated, learned"),
         ({"distill": -0.5}, r"--distill must not be negative, got -0.5"),
         ({"schedule": "step"}, r"unknown schedule 'step'; known: constant, cosine"),
     ],
