@@ -117,7 +117,7 @@ def test_bad_recipes_get_one_sentence(tmp_path, text, sentence):
 def test_an_unknown_recipe_and_options_that_a_recipe_decides_are_refused(tmp_path, capsys):
     command = ["train", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main([*command, "--recipe", "none"]) == 2
-    assert capsys.readouterr().err.startswith("error: unknown recipe 'none'; known: cmunext-xxs-hw_float_busi, ")
+    assert capsys.readouterr().err.startswith("error: unknown recipe 'none'; known: cmunext-s_float_busi, ")
     assert main([*command, "--recipe", "none", "--init-from", "x.pt"]) == 2
     assert "--init-from is a recipe's own matter" in capsys.readouterr().err
     assert main(command) == 2
