@@ -78,8 +78,8 @@ class SimulatedBoard:
         self.memory_base = memory_base
         self.memory_bytes = memory_bytes
         data_dir = path.parent / "data_dir"  # names the folder that $readmemh contents are relative to
-        folder = data_dir.read_text(encoding="utf-8").strip() if data_dir.is_file() else path.parent
-        with chdir(folder):
+        relative = data_dir.read_text(encoding="utf-8") if data_dir.is_file() else "."
+        with chdir(path.parent / relative):
             self._handle = self._lib.board_create(memory_base, memory_bytes, protocol, seed)
         address = ctypes.addressof(self._lib.board_memory(self._handle).contents)
         self.memory = memoryview((ctypes.c_uint8 * memory_bytes).from_address(address)).cast("B")

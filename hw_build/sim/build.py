@@ -22,6 +22,8 @@ from hw_build.sim.simulator import Simulator
 from hw_build.sim.wrapper import ProbePort, ports_inc, sim_top
 
 DRIVER = Path(__file__).with_name("driver.cpp")
+MESSAGES = Path(__file__).with_name("messages.h")
+LIBRARY = "libsim.so"
 SOURCE_SUFFIXES = (".sv", ".v", ".vlt")
 CHECKED_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
 FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
@@ -64,20 +66,43 @@ def build(
         clock=clock, reset_n=reset_n,
     )  # fmt: skip
     binding = ports_inc(list(inputs), list(outputs), pins, probe)
-    key = _cache_key(wrapper, binding, sources, include_dirs, fast)
-    folder = Path(build_dir).resolve() / f"{top_module}-{key}"
-    library = folder / "libsim.so"
-    if not library.is_file():
+    library = build_library(
+        top_module, sources, build_dir, driver=DRIVER, generated={"sim_top.sv": wrapper, "ports.inc": binding},
+        include_dirs=include_dirs, fast=fast,
+    )  # fmt: skip
+    return Simulator(top_module, library, list(inputs), list(outputs), pins, probe, data_dir)
+
+
+def build_library(
+    name: str,
+    sources: Sequence[Path],
+    build_dir: Path,
+    *,
+    driver: Path,
+    generated: dict[str, str],
+    include_dirs: Sequence[Path] = (),
+    fast: bool = False,
+) -> Path:
+    """Build (or find in the cache) the shared library of a C++ ``driver`` and the module ``sim_top`` that it drives.
+
+    ``generated`` holds, by file name, ``sim_top.sv`` and what the driver includes. Returns the library's path, in a
+    folder of its own below ``build_dir``.
+    """
+    key = _cache_key(generated, sources, include_dirs, driver, fast)
+    folder = Path(build_dir).resolve() / f"{name}-{key}"
+    if not (folder / LIBRARY).is_file():
         partial = _temporary_folder(folder)
         try:
-            (partial / "sim_top.sv").write_text(wrapper)
-            (partial / "ports.inc").write_text(binding)
+            for file_name, text in generated.items():
+                (partial / file_name).write_text(text)
             _verilate(sources, include_dirs, partial, fast)
-            _compile(partial, fast)
+            for file_name in set(generated) - {"sim_top.sv"}:
+                shutil.copyfile(partial / file_name, partial / "cpp" / file_name)
+            _compile(partial, driver, fast)
             toolchain.publish(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return Simulator(top_module, library, list(inputs), list(outputs), pins, probe, data_dir)
+    return folder / LIBRARY
 
 
 def _temporary_folder(folder: Path) -> Path:
@@ -90,17 +115,20 @@ def _temporary_folder(folder: Path) -> Path:
         ) from error
 
 
-def _cache_key(wrapper: str, binding: str, sources: list[Path], include_dirs: Sequence[Path], fast: bool) -> str:
+def _cache_key(
+    generated: dict[str, str], sources: Sequence[Path], include_dirs: Sequence[Path], driver: Path, fast: bool
+) -> str:
     digest = hashlib.sha256()
     headers = [h for d in include_dirs for h in sorted(Path(d).glob("*")) if h.suffix in (".svh", ".vh", ".h")]
-    for text in (wrapper, binding, str(fast), str(CHUNK_BYTES), toolchain.toolchain_version(), DRIVER.read_text()):
+    tools = (str(fast), str(CHUNK_BYTES), toolchain.toolchain_version(), MESSAGES.read_text(), driver.read_text())
+    for text in (*generated.values(), *tools):
         digest.update(text.encode() + b"\0")
     for path in [*sources, *headers]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
-def _verilate(sources: list[Path], include_dirs: Sequence[Path], partial: Path, fast: bool) -> None:
+def _verilate(sources: Sequence[Path], include_dirs: Sequence[Path], partial: Path, fast: bool) -> None:
     arguments = ["--cc", "--prefix", "Vsim", "--top-module", "sim_top", "--Mdir", "cpp", "-O3", "--no-timing"]
     arguments += ["-Wno-lint", "-Wno-fatal", "-DFINN_SIMULATION"]
     arguments += [
@@ -114,12 +142,12 @@ def _verilate(sources: list[Path], include_dirs: Sequence[Path], partial: Path, 
     toolchain.verilate([*arguments, *map(str, sources), "sim_top.sv"], partial)
 
 
-def _compile(partial: Path, fast: bool) -> None:
+def _compile(partial: Path, driver: Path, fast: bool) -> None:
     """Compile the generated C++ in chunks, each one a file that includes several, two at a time, and link."""
     cpp = partial / "cpp"
     toolchain.write_printf_header(cpp)
-    shutil.copyfile(DRIVER, cpp / "driver.cpp")
-    shutil.copyfile(partial / "ports.inc", cpp / "ports.inc")
+    shutil.copyfile(driver, cpp / "driver.cpp")
+    shutil.copyfile(MESSAGES, cpp / MESSAGES.name)
     jobs = [(cpp / "driver.cpp", "-O2")]
     for slow in (False, True):
         generated = sorted(p for p in cpp.glob("Vsim*.cpp") if _is_slow(p) == slow)
@@ -132,7 +160,7 @@ def _compile(partial: Path, fast: bool) -> None:
     runtime = toolchain.runtime_objects()
     with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
         list(pool.map(lambda job: toolchain.compile_object(job[0], job[0].with_suffix(".o"), job[1]), jobs))
-    toolchain.link_library([*(path.with_suffix(".o") for path, _ in jobs), *runtime], partial / "libsim.so")
+    toolchain.link_library([*(path.with_suffix(".o") for path, _ in jobs), *runtime], partial / LIBRARY)
     shutil.rmtree(cpp)
 
 

@@ -4,9 +4,7 @@
 // clock rises. Idle and stall patterns come from a seeded generator at run time, so one build serves all of them.
 // `ports.inc`, generated beside this file, binds the ports of the wrapper `sim_top` and its pins.
 
-#include <cstdarg>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -14,13 +12,12 @@
 #include <vector>
 
 #include "Vsim.h"
+#include "messages.h"
 #include "verilated.h"
 
 namespace {
 
-constexpr size_t LOG_LIMIT = 1 << 16;
 constexpr int RESET_CYCLES = 16;
-std::string message_log;
 
 struct Port {
     void* data;
@@ -176,29 +173,6 @@ struct Simulation {
 };
 
 }  // namespace
-
-// Everything the model prints and every fatal condition ends in the log, not on stdout or in abort().
-extern "C" int edgeseg_printf(const char* format, ...) {
-    char line[2048];
-    va_list arguments;
-    va_start(arguments, format);
-    const int length = std::vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (message_log.size() < LOG_LIMIT) message_log += line;
-    return length;
-}
-void vl_finish(const char* file, int line, const char*) VL_MT_UNSAFE {
-    throw std::runtime_error(std::string("$finish at ") + file + ":" + std::to_string(line));
-}
-void vl_stop(const char* file, int line, const char*) VL_MT_UNSAFE {
-    throw std::runtime_error(std::string("$stop or $error at ") + file + ":" + std::to_string(line));
-}
-void vl_fatal(const char* file, int line, const char*, const char* text) VL_MT_UNSAFE {
-    throw std::runtime_error(std::string(text) + " at " + file + ":" + std::to_string(line));
-}
-void vl_warn(const char* file, int line, const char*, const char* text) VL_MT_UNSAFE {
-    edgeseg_printf("%s at %s:%d\n", text, file, line);
-}
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 

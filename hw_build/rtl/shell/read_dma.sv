@@ -1,7 +1,7 @@
 // Reads the frames of a job from memory as a stream of 64-bit beats.
 //
-// Bursts:      as burst_split cuts them; up to 4 outstanding. A burst is asked for only when the FIFO has room for all of
-//              it, so r_ready is high whenever data can come: the memory port is never blocked by the accelerator.
+// Bursts:      as burst_split cuts them; 4 of the longest outstanding. One is asked for only when the FIFO has room for all
+//              of it, so r_ready is high whenever data can come: the memory port is never blocked by the accelerator.
 // Errors:      the job goes on with whatever data came, so that the accelerator gets whole frames; decerr, slverr pulse.
 // halt:        asks for no further burst. `quiet` says that nothing is outstanding; only then may ap_rst_n fall.
 `default_nettype none

@@ -83,7 +83,7 @@ module register_file #(
   end
 
   wire logic wants_start = write_en && write_word == CTRL && ones[CTRL_START];
-  wire logic busy_write = working && (wants_start || (write_en && shapes_job));
+  wire logic busy_write = (working && wants_start) || (busy && write_en && shapes_job);
   assign start = wants_start && !working;
   assign soft_reset = write_en && write_word == SOFT_RESET && ones[SOFT_RESET_RESET];
 
@@ -110,7 +110,7 @@ module register_file #(
       status_q <= cleared ? '0 : ((status_q & ~status_clear) | {busy_write, errors});
       if (write_en && write_word == GIE) gie_q <= ones[GIE_ENABLE] || (gie_q && !enabled[GIE_ENABLE]);
       if (write_en && write_word == IER) ier_q <= ones[1:0] | (ier_q & ~enabled[1:0]);
-      if (write_en && !working) begin
+      if (write_en && !busy) begin
         case (write_word)
           SOURCE_LO:      source_q[31:0] <= merged(source_q[31:0], write_data, enabled);
           SOURCE_HI:      source_q[63:32] <= merged(source_q[63:32], write_data, enabled);

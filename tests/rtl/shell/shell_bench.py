@@ -1,0 +1,95 @@
+"""The shell around a stand-in accelerator on a simulated board, and what its frames must become."""
+
+from pathlib import Path
+
+import numpy as np
+
+from board import registers as reg
+from hw_build.board_sim.build import STREAM_RTL, build_system
+from hw_build.board_sim.library import SimulatedBoard
+from hw_build.shell.system import System
+
+BUILD_DIR = Path(__file__).resolve().parents[3] / "build" / "tests" / "rtl"
+CORE = [STREAM_RTL / "logit_output.sv", Path(__file__).with_name("standin_core.sv")]
+MEMORY = 0x1000_0000
+MEMORY_BYTES = 1 << 18
+GUARD = 0xC3
+TLAST_ALWAYS, TLAST_NEVER, SILENT, STUCK = 0xF1, 0xF2, 0xF3, 0xF4  # orders to the stand-in
+FRAME_LIMIT = 40_000  # cycles in which any frame here ends, however the bus stalls
+
+
+def system(**changes) -> System:
+    """The Zynq-7000's system of 16 x 16 pixels, with ``changes``."""
+    values = dict(height=16, width=16, channels=3, network_hash=0x0123_4567_89AB_CDEF, control_base=0x43C0_0000)
+    values |= dict(core="standin_core", address_bits=32, max_burst=16) | changes
+    return System(**values)
+
+
+class ShellBench:
+    """One simulated board, and the driver's steps on it."""
+
+    def __init__(self, made: System, library: Path, **options) -> None:
+        self.system = made
+        self.board = SimulatedBoard(library, memory_base=MEMORY, memory_bytes=MEMORY_BYTES, **options)
+        self.memory = np.frombuffer(self.board.memory, np.uint8)
+
+    def read(self, offset: int) -> int:
+        return self.board.read(self.system.control_base + offset)
+
+    def write(self, offset: int, value: int) -> None:
+        self.board.write(self.system.control_base + offset, value)
+
+    def frames(self, count: int, seed: int = 0) -> np.ndarray:
+        shape = (count, self.system.height, self.system.width, self.system.channels)
+        return np.random.default_rng(seed).integers(0, 0xF0, shape, dtype=np.uint8)
+
+    def load(self, frames: np.ndarray, *, mask: bool, source: int = 0, destination: int = 0x20000) -> None:
+        """Frames into memory, guard bytes all around the place of the results, registers set, not started."""
+        self.memory[0x20000:] = GUARD
+        self.memory[source : source + frames.nbytes] = frames.reshape(-1)
+        for name, address in (("SOURCE", MEMORY + source), ("DESTINATION", MEMORY + destination)):
+            self.write(getattr(reg, f"{name}_LO"), address & 0xFFFF_FFFF)
+            self.write(getattr(reg, f"{name}_HI"), address >> 32)
+        self.write(reg.FRAMES, len(frames))
+        self.write(reg.OUTPUT_MODE, reg.OUTPUT_MODE_MASK if mask else 0)
+
+    def start(self) -> None:
+        self.write(reg.CTRL, reg.CTRL_START)
+
+    def finish(self, frames: int = 1) -> None:
+        """Runs until the job is done, which must happen."""
+        assert self.board.run(FRAME_LIMIT * max(frames, 1), until_idle=True), "the job does not end"
+        control = self.read(reg.CTRL)
+        assert control == reg.CTRL_DONE | reg.CTRL_READY | reg.CTRL_IDLE
+
+    def soft_reset(self) -> None:
+        self.write(reg.SOFT_RESET, reg.SOFT_RESET_RESET)
+        for _ in range(FRAME_LIMIT):
+            if not self.read(reg.SOFT_RESET):
+                return
+        raise AssertionError("the reset does not end")
+
+    def check(self, frames: np.ndarray, *, mask: bool, destination: int = 0x20000) -> None:
+        """The results stand where they should, and the bytes before and after them are untouched."""
+        codes = frames.astype(np.int32)
+        logits = codes[..., 0] + 2 * codes[..., 1] - 2 * codes[..., 2]
+        expected = np.packbits(logits > 0, bitorder="little") if mask else logits.astype("<i4").view(np.uint8)
+        expected = expected.reshape(-1)
+        end = destination + expected.size
+        np.testing.assert_array_equal(self.memory[destination:end], expected)
+        assert (self.memory[0x20000:destination] == GUARD).all() and (self.memory[end:] == GUARD).all()
+
+    def run(self, frames: np.ndarray, *, mask: bool, **places: int) -> None:
+        """One whole job, exact and without an error."""
+        self.load(frames, mask=mask, **places)
+        self.start()
+        self.finish(len(frames))
+        assert self.read(reg.STATUS) == 0
+        assert self.read(reg.FRAMES_DONE) == len(frames)
+        places.pop("source", None)
+        self.check(frames, mask=mask, **places)
+
+
+def bench(made: System, **options) -> ShellBench:
+    """Built (or found built) and out of reset."""
+    return ShellBench(made, build_system(made, CORE, BUILD_DIR, fast=False), **options)

@@ -1,0 +1,80 @@
+// Stands in for edgeseg_accelerator in tests of the shell: the same ports, a network of one pixel, faults on demand.
+//
+// logit = R + 2 G - 2 B of each pixel. The first pixel of a frame whose code 0 is F1 to F4 (hex), code 1 being A5, is an
+// order that holds until reset: F1 TLAST at every word, F2 TLAST never, F3 no words any more, F4 takes no pixel any more.
+`default_nettype none
+module standin_core #(
+  parameter int unsigned PIXELS = 256,
+  parameter int unsigned SLOWNESS = 0  // cycles between two pixels taken
+) (
+  input  wire logic        ap_clk,
+  input  wire logic        ap_rst_n,
+  input  wire logic [23:0] s_axis_tdata,
+  input  wire logic        s_axis_tvalid,
+  output      logic        s_axis_tready,
+  output      logic [31:0] m_axis_tdata,
+  output      logic        m_axis_tvalid,
+  input  wire logic        m_axis_tready,
+  output      logic        m_axis_tlast,
+  input  wire logic        mask_mode,
+  input  wire logic        isolate,
+  input  wire logic        gauge_clk,
+  input  wire logic [15:0] gauge_addr,
+  output      logic [31:0] gauge_data
+);
+
+  typedef enum logic [2:0] {GOOD, EARLY, LATE, SILENT, STUCK} order_t;
+  order_t      order_q;
+  logic [31:0] pixel_q, wait_q;
+  logic        stage_valid_q;
+  logic [11:0] stage_q;
+  logic        stage_ready, out_valid, out_last;
+
+  wire logic take = s_axis_tvalid && s_axis_tready;
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) begin
+      order_q       <= GOOD;
+      pixel_q       <= '0;
+      wait_q        <= '0;
+      stage_valid_q <= 1'b0;
+    end else begin
+      if (take) pixel_q <= pixel_q == PIXELS - 1 ? '0 : pixel_q + 1'b1;
+      if (take) wait_q <= SLOWNESS;
+      else if (wait_q != '0) wait_q <= wait_q - 1'b1;
+      if (take && pixel_q == '0 && s_axis_tdata[15:8] == 8'hA5) begin
+        case (s_axis_tdata[7:0])
+          8'hF1: order_q <= EARLY;
+          8'hF2: order_q <= LATE;
+          8'hF3: order_q <= SILENT;
+          8'hF4: order_q <= STUCK;
+          default: ;
+        endcase
+      end
+      stage_valid_q <= take || (stage_valid_q && !stage_ready);
+    end
+    if (take) stage_q <= 12'(s_axis_tdata[7:0]) + 12'({s_axis_tdata[15:8], 1'b0}) - 12'({s_axis_tdata[23:16], 1'b0});
+  end
+  assign s_axis_tready = (!stage_valid_q || stage_ready) && wait_q == '0 && order_q != STUCK;
+
+  logit_output #(
+    .LOGIT_BITS(12),
+    .PIXELS    (PIXELS)
+  ) words (
+    .ap_clk       (ap_clk),
+    .ap_rst_n     (ap_rst_n),
+    .mask_mode    (mask_mode),
+    .s_axis_tdata (stage_q),
+    .s_axis_tvalid(stage_valid_q),
+    .s_axis_tready(stage_ready),
+    .m_axis_tdata (m_axis_tdata),
+    .m_axis_tvalid(out_valid),
+    .m_axis_tready(m_axis_tready),
+    .m_axis_tlast (out_last)
+  );
+
+  assign m_axis_tvalid = out_valid && order_q != SILENT;
+  assign m_axis_tlast = order_q == EARLY || (out_last && order_q != LATE);
+  assign gauge_data = {30'd0, isolate, gauge_clk} ^ 32'(gauge_addr);
+
+endmodule
+`default_nettype wire
