@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ from hw_build.board_config import Board
 from hw_build.check import load_network
 from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
+from hw_build.folding.apply import ACCOUNT, fold_as_asked
 from hw_build.folding.config import FoldingConfig
-from hw_build.folding.legal import fold
 from hw_build.lowering import lowering_steps
+from hw_build.lowering.graph import GraphEditor
 from hw_build.report.nodes import node_facts
 from hw_build.steps import Step
 
@@ -69,16 +70,12 @@ def graph_steps(config: BuildConfig) -> list[Step]:
             modules=MODULES,
         )
     ]
-    target_cycles = config.folding.target_cycles(config.export.size)
-    overrides = {name: dict(table) for name, table in config.folding.nodes.items()}
     transforms = [(step.name, step.run, {"part": config.board.part}) for step in lowering_steps(config.board.part)]
-    transforms.append(
-        (
-            FOLDING,
-            lambda model: fold(model, target_cycles, overrides),
-            {"target_cycles": target_cycles, "nodes": overrides},
-        )
-    )
+
+    def fold(model: ModelWrapper) -> ModelWrapper:
+        return fold_as_asked(model, config.folding, config.export.size, config.board)
+
+    transforms.append((FOLDING, fold, {"folding": asdict(config.folding), "board": asdict(config.board)}))
     for name, transform, own in transforms:
         steps.append(_graph_step(config, name, transform, steps[-1].name, parameters={**parameters, **own}))
     return steps
@@ -109,6 +106,7 @@ def _graph_step(
         if name == FOLDING:
             lines.append(_against_golden(config, model, name))
             facts["nodes"] = node_facts(model, config.board.part)
+            facts["folding"] = GraphEditor(model).metadata(ACCOUNT)
         return facts
 
     return Step(

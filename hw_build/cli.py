@@ -22,6 +22,7 @@ from hw_build.errors import ConfigError, EdgesegError
 
 if TYPE_CHECKING:
     from hw_build.build import BuildConfig
+    from hw_build.folding.config import FoldingConfig
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -108,7 +109,12 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--export", type=Path, required=True, help="folder written by `python -m quant export`")
     parser.add_argument("--board", required=True, help=f"{', '.join(board_names())}, or a TOML file")
     parser.add_argument("--out", type=Path, required=True, help="build directory")
-    parser.add_argument("--folding", default="default", help="name, TOML file, or cycles per frame")
+    parser.add_argument("--folding", help="name, TOML file, or cycles per frame (default: default)")
+    optimised = parser.add_argument_group("optimised folding, instead of --folding")
+    optimised.add_argument("--target-fps", type=float, help="fewest LUTs at this rate; without it, the best rate")
+    optimised.add_argument("--clock-mhz", type=float, help="clock that the rate is meant for (default 100)")
+    for what in ("luts", "dsps", "brams"):
+        optimised.add_argument(f"--max-{what}", type=int, help="at most so many (default: all that the board has)")
     parser.add_argument("--frames", type=int, default=1, help="golden images for verification (default 1)")
     parser.add_argument("--synth", action="store_true", help="synthesise it too; refuse what the board cannot hold")
 
@@ -116,16 +122,32 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
 def _build_config(arguments: argparse.Namespace) -> BuildConfig:
     from hw_build.build import BuildConfig
     from hw_build.export import read_export
-    from hw_build.folding.config import load_folding
 
     return BuildConfig(
         board=load_board(arguments.board),
-        folding=load_folding(arguments.folding),
+        folding=_folding(arguments),
         export=read_export(arguments.export),
         out=arguments.out,
         frames=arguments.frames,
         synth=arguments.synth,
     )
+
+
+def _folding(arguments: argparse.Namespace) -> FoldingConfig:
+    from hw_build.folding.config import FoldingConfig, load_folding
+
+    asked = {
+        "frames_per_second": arguments.target_fps,
+        "clock_mhz": arguments.clock_mhz,
+        "max_luts": arguments.max_luts,
+        "max_dsps": arguments.max_dsps,
+        "max_bram36": arguments.max_brams,
+    }
+    if all(value is None for value in asked.values()):
+        return load_folding(arguments.folding or "default")
+    if arguments.folding:
+        raise ConfigError("--folding and --target-fps, --clock-mhz, --max-... exclude each other: give one of them")
+    return FoldingConfig(**asked)
 
 
 def _build(arguments: argparse.Namespace) -> int:

@@ -9,9 +9,10 @@ import numpy as np
 from rich.console import Console
 
 from hw_build.accelerator import SYNTH, accelerator_steps, simulate_and_compare
-from hw_build.build import BuildConfig, graph_steps
+from hw_build.build import FOLDING, BuildConfig, graph_steps
 from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
+from hw_build.folding.account import tell_account
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
 from hw_build.report.data import REPORT_JSON, Report, Verification, read_report, write_report
@@ -76,6 +77,8 @@ def run_build(config: BuildConfig, *, start_from: str | None, stop_after: str | 
     with BuildProgress("build") as progress:
         facts = run_pipeline(config, progress, start_from=start_from, stop_after=stop_after)
     publish(config.out, collect_report(config, facts))
+    if account := facts.get(FOLDING, {}).get("folding"):
+        tell(f"folding: {tell_account(account)}")
     tell(f"report: {config.out / REPORT_HTML}")
     if SYNTH in facts:
         refuse_over_budget(facts[SYNTH]["totals"], config.board.resources, config.board.name)

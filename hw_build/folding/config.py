@@ -1,8 +1,17 @@
-"""Which folding a build uses: a target of cycles, and foldings that the user fixes for single nodes.
+"""Which folding a build uses: a rate or limits to optimise for, or a target of cycles, and foldings fixed by the user.
 
-A folding file is TOML: ``cycles_per_frame`` or ``cycles_per_pixel`` (of the input image), and a table per node name::
+A folding file is TOML. Either the optimiser chooses (`hw_build.folding.optimise`), for the fewest LUTs at a rate::
 
-    cycles_per_pixel = 32
+    frames_per_second = 60     # at clock_mhz = 100 unless it says otherwise
+    max_dsps = 200             # and max_luts, max_bram36: what it may take (default: all that the board has)
+
+or, without ``frames_per_second``, for the best rate within the limits. Or every node gets its own cheapest folding
+(`hw_build.folding.cheapest`)::
+
+    cycles_per_pixel = 32      # of the input image; or cycles_per_frame
+
+Either way a table per node name fixes that node's folding::
+
     [MVAU_rtl_3]
     PE = 4
     SIMD = 12
@@ -18,33 +27,57 @@ from pathlib import Path
 from hw_build.errors import ConfigError
 
 FOLDINGS = Path(__file__).resolve().parent
-_TARGETS = ("cycles_per_frame", "cycles_per_pixel")
+DEFAULT_CLOCK_MHZ = 100.0
+_CYCLES = ("cycles_per_frame", "cycles_per_pixel")
+_LIMITS = ("max_luts", "max_dsps", "max_bram36")
+_RATE = ("frames_per_second", "clock_mhz")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoldingConfig:
-    """Exactly one of the two targets, and node name -> {PE, SIMD, parallel_window}."""
+    """One of: a target of cycles; ``frames_per_second``, with or without limits; limits alone.
+
+    ``nodes`` maps node names to foldings that are taken as they are.
+    """
 
     cycles_per_frame: int | None = None
     cycles_per_pixel: int | None = None
-    nodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    frames_per_second: float | None = None
+    clock_mhz: float | None = None
+    max_luts: int | None = None
+    max_dsps: int | None = None
+    max_bram36: int | None = None
+    nodes: Mapping[str, Mapping[str, int | str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        targets = {name: getattr(self, name) for name in _TARGETS if getattr(self, name) is not None}
-        if len(targets) != 1:
-            raise ConfigError(f"a folding names exactly one of {' and '.join(_TARGETS)}, got {targets or 'neither'}")
-        name, value = targets.popitem()
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"{name} must be a positive integer, got {value!r}")
+        given = {name: getattr(self, name) for name in (*_CYCLES, *_RATE, *_LIMITS) if getattr(self, name) is not None}
+        cycles = [name for name in _CYCLES if name in given]
+        if len(cycles) > 1 or (cycles and len(given) > 1) or set(given) <= {"clock_mhz"}:
+            raise ConfigError(
+                f"a folding names one of {' and '.join(_CYCLES)}, or frames_per_second, or limits "
+                f"({', '.join(_LIMITS)}) with or without it; got {given or 'none of them'}"
+            )
+        for name, value in given.items():
+            whole = name not in _RATE
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value <= 0:
+                raise ConfigError(f"{name} must be a positive {'integer' if whole else 'number'}, got {value!r}")
         for node, table in self.nodes.items():
             if not isinstance(table, dict):
-                raise ConfigError(
-                    f"'{node}' is neither a target ({', '.join(_TARGETS)}) nor a table; write [{node}] with PE and SIMD"
-                )
+                keys = ", ".join((*_CYCLES, *_RATE, *_LIMITS))
+                raise ConfigError(f"'{node}' is neither one of {keys} nor a table; write [{node}] with PE and SIMD")
 
-    def target_cycles(self, size: tuple[int, int]) -> int:
-        """Cycles per frame of an image of ``size`` (H, W)."""
-        return self.cycles_per_frame or self.cycles_per_pixel * size[0] * size[1]
+    @property
+    def optimised(self) -> bool:
+        """Whether the optimiser chooses."""
+        return self.cycles_per_frame is None and self.cycles_per_pixel is None
+
+    def target_cycles(self, size: tuple[int, int]) -> int | None:
+        """Cycles per frame of an image of ``size`` (H, W); None where the best rate is asked for."""
+        if self.frames_per_second is not None:
+            return int((self.clock_mhz or DEFAULT_CLOCK_MHZ) * 1e6 / self.frames_per_second)
+        if self.cycles_per_pixel is not None:
+            return self.cycles_per_pixel * size[0] * size[1]
+        return self.cycles_per_frame
 
 
 def load_folding(text: str) -> FoldingConfig:
@@ -63,8 +96,8 @@ def load_folding(text: str) -> FoldingConfig:
         )
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        targets = {name: tables.pop(name) for name in _TARGETS if name in tables}
-        return FoldingConfig(**targets, nodes=tables)
+        named = {name: tables.pop(name) for name in (*_CYCLES, *_RATE, *_LIMITS) if name in tables}
+        return FoldingConfig(**named, nodes=tables)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"folding file '{path}' is not TOML ({error}); correct it") from None
     except ConfigError as error:

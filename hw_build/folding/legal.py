@@ -1,42 +1,28 @@
-"""Folding: how many elements and products a cycle (PE, SIMD) each node works on, for a target of cycles per frame.
+"""Which foldings a node can have, and writing one into it.
 
-`fold` gives each node the cheapest legal folding whose ``get_exp_cycles`` is within the target. Legal and cheap mean:
-
-| node                          | legal                                            | cost                             |
-| ----------------------------- | ------------------------------------------------ | -------------------------------- |
-| MVAU_rtl                      | SIMD divides MW, PE divides MH                   | DSPs: SIMD * ceil(PE / lanes)    |
-| ConvolutionInputGenerator_rtl | SIMD divides IFMChannels; parallel_window=1 only | SIMD; a parallel window last     |
-|                               | at SIMD = IFMChannels                            |                                  |
-| DepthwiseConv_rtl             | SIMD divides K*K, PE divides the channels        | PE * SIMD                        |
-| FMPadding_rtl                 | SIMD divides NumChannels                         | SIMD                             |
-| every other                   | PE divides NumChannels                           | PE                               |
-
-Among equally cheap foldings, one whose input beats are an integer ratio of its producer's is taken: a width converter
-then needs no common multiple. ``cycles_estimate`` of each node holds the result.
+| node                          | legal                                                                     |
+| ----------------------------- | ------------------------------------------------------------------------- |
+| ours                          | what its ``folding_limits`` and ``folding_choices`` say                   |
+| MVAU_rtl                      | SIMD divides MW, PE divides MH                                            |
+| ConvolutionInputGenerator_rtl | SIMD divides IFMChannels; parallel_window=1 only at SIMD = IFMChannels    |
+| FMPadding_rtl                 | SIMD divides NumChannels                                                  |
+| every other                   | PE divides NumChannels                                                    |
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping
 
 from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.stream_kernel import StreamKernel, divisors
-from hw_build.lowering.graph import GraphEditor, attribute
+from hw_build.lowering.graph import attribute
 
-Folding = dict[str, int]
-DSP48E1_A_BITS = 25
-
-
-def dsp_lanes(weight_bits: int, activation_bits: int) -> int:
-    """Products per DSP48E1 and cycle for narrow-range weights, as FINN's mvu.sv packs them into the 25-bit A port."""
-    return 1 + (DSP48E1_A_BITS - weight_bits) // (weight_bits + activation_bits - 1)
+Folding = dict[str, int | str]
 
 
 def folding_limits(node: NodeProto) -> dict[str, tuple[str, int]]:
@@ -71,108 +57,37 @@ def foldings(node: NodeProto) -> Iterator[Folding]:
             yield folding
 
 
-def cost(operation: CustomOp, folding: Folding) -> tuple[int, ...]:
-    """Primary cost of a folding, to be compared among those of one node; see the table above."""
-    pe, simd = folding.get("PE", 1), folding.get("SIMD", 1)
-    if operation.onnx_node.op_type == "MVAU_rtl":
-        lanes = dsp_lanes(operation.get_input_datatype(1).bitwidth(), operation.get_input_datatype(0).bitwidth())
-        return (simd * math.ceil(pe / lanes), pe * simd)
-    return (folding.get("parallel_window", 0), pe * simd)
-
-
 def apply_folding(operation: CustomOp, folding: Folding) -> None:
     """Write a folding into the node's attributes."""
     for key, value in folding.items():
         operation.set_nodeattr(key, value)
 
 
-def _beat_mismatch(operation: CustomOp, beats: list[int]) -> int:
-    """How many input streams are not in an integer ratio with ``beats``, the elements a beat of their producers."""
-    mine = operation.get_instream_width(0) // operation.get_input_datatype(0).bitwidth()
-    return sum(max(mine, other) % min(mine, other) != 0 for other in beats)
-
-
-def cheapest_folding(node: NodeProto, target_cycles: int, producer_beats: list[int]) -> Folding:
-    """The cheapest legal folding within ``target_cycles``; ConfigError when even the fastest is slower."""
-    operation = getCustomOp(node)
-    best: tuple[tuple, Folding] | None = None
-    fastest: tuple[int, Folding] | None = None
-    for folding in foldings(node):
-        apply_folding(operation, folding)
-        cycles = int(operation.get_exp_cycles())
-        if fastest is None or cycles < fastest[0]:
-            fastest = cycles, folding
-        if cycles <= target_cycles:
-            price = cost(operation, folding)
-            key = (price[0], _beat_mismatch(operation, producer_beats), *price[1:], cycles)
-            if best is None or key < best[0]:
-                best = key, folding
-    if best is None:
-        how = ", ".join(f"{key}={value}" for key, value in fastest[1].items())
-        raise ConfigError(
-            f"node {node.name} takes {fastest[0]} cycles a frame even fully unfolded ({how}), more than the target of "
-            f"{target_cycles}: raise the target or make the layer smaller"
-        )
-    return best[1]
-
-
-def check_folding(node: NodeProto, folding: Mapping[str, int]) -> Folding:
+def check_folding(node: NodeProto, folding: Mapping[str, int | str]) -> Folding:
     """A user's folding of ``node``, completed and checked; ConfigError names the node, the rule and legal values."""
-    limits = folding_limits(node)
-    allowed = {*limits, *(("parallel_window",) if node.op_type == "ConvolutionInputGenerator_rtl" else ())}
+    limits, choices = folding_limits(node), folding_choices(node)
     for key, value in folding.items():
-        if key not in allowed:
-            raise ConfigError(f"folding of {node.name}: {key} is unknown for {node.op_type}, known: {sorted(allowed)}")
+        if key not in limits and key not in choices:
+            known = sorted({*limits, *choices})
+            raise ConfigError(f"folding of {node.name}: {key} is unknown for {node.op_type}, known: {known}")
+        if key in choices:
+            if value not in choices[key]:
+                legal = " or ".join(map(str, choices[key]))
+                raise ConfigError(f"folding of {node.name}: {key}={value} is not {legal}")
+            continue
         if not isinstance(value, int) or isinstance(value, bool):
             raise ConfigError(f"folding of {node.name}: {key}={value!r} is not an integer")
-        if key in limits and (value < 1 or limits[key][1] % value):
-            what, whole = limits[key]
-            choices = ", ".join(map(str, divisors(whole)))
+        what, whole = limits[key]
+        if value < 1 or whole % value:
+            legal = ", ".join(map(str, divisors(whole)))
             raise ConfigError(
-                f"folding of {node.name}: {key}={value} does not divide {what}={whole}; choose one of {choices}"
+                f"folding of {node.name}: {key}={value} does not divide {what}={whole}; choose one of {legal}"
             )
     result = {key: folding.get(key, attribute(node, key, 1)) for key in limits}
-    if "parallel_window" in allowed:
-        result["parallel_window"] = folding.get("parallel_window", 0)
-        if result["parallel_window"] not in (0, 1):
-            raise ConfigError(f"folding of {node.name}: parallel_window={result['parallel_window']} is not 0 or 1")
-        if result["parallel_window"] and result["SIMD"] != limits["SIMD"][1]:
-            raise ConfigError(
-                f"folding of {node.name}: parallel_window=1 needs SIMD={limits['SIMD'][1]} (IFMChannels), "
-                f"not {result['SIMD']}"
-            )
+    result |= {key: folding.get(key, values[0]) for key, values in choices.items()}
+    if result.get("parallel_window") and result["SIMD"] != limits["SIMD"][1]:
+        raise ConfigError(
+            f"folding of {node.name}: parallel_window=1 needs SIMD={limits['SIMD'][1]} (IFMChannels), "
+            f"not {result['SIMD']}"
+        )
     return result
-
-
-def fold(
-    model: ModelWrapper, target_cycles_per_frame: int, overrides: Mapping[str, Mapping[str, int]] | None = None
-) -> ModelWrapper:
-    """Fold every node of a specialized ``model`` in place for at most ``target_cycles_per_frame``; returns it.
-
-    ``overrides`` maps node names to foldings that are taken as they are, whatever cycles they give.
-    """
-    if target_cycles_per_frame < 1:
-        raise ConfigError(f"target of {target_cycles_per_frame} cycles per frame: at least 1 is needed")
-    overrides = overrides or {}
-    names = {node.name for node in model.graph.node}
-    unknown = sorted(set(overrides) - names)
-    if unknown:
-        raise ConfigError(f"folding names node {unknown[0]}, which the graph lacks; it has {', '.join(sorted(names))}")
-    beats: dict[str, int] = {}  # tensor -> elements a beat
-    for node in model.graph.node:
-        producers = [beats[name] for name in node.input if name in beats]
-        if node.name in overrides:
-            folding = check_folding(node, overrides[node.name])
-        else:
-            folding = cheapest_folding(node, target_cycles_per_frame, producers)
-        operation = getCustomOp(node)
-        apply_folding(operation, folding)
-        operation.set_nodeattr("cycles_estimate", int(operation.get_exp_cycles()))
-        for index, name in enumerate(node.output):
-            beats[name] = operation.get_outstream_width(index) // operation.get_output_datatype(index).bitwidth()
-    return model
-
-
-def expected_cycles(model: ModelWrapper) -> dict[str, int]:
-    """Node name -> expected cycles per frame; the largest is the interval of the whole accelerator."""
-    return {node.name: attribute(node, "cycles_estimate", 0) for node in GraphEditor(model).nodes}

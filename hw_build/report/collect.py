@@ -34,6 +34,7 @@ def collect_report(
         verification=[*ladder, *differences],
         nodes=[_node(node, measured) for node in nodes],
         image=image,
+        folding=facts[FOLDING].get("folding") if FOLDING in facts else None,
     )
 
 

@@ -106,7 +106,10 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """``report.json``: one object with these keys. ``budget`` is what the board has, in the keys of its file."""
+    """``report.json``: one object with these keys. ``budget`` is what the board has, in the keys of its file.
+
+    ``folding`` is the optimiser's account by the models, None where it did not choose.
+    """
 
     board: str
     part: str
@@ -116,6 +119,7 @@ class Report:
     verification: list[Verification]
     nodes: list[Node]
     image: Image | None = None
+    folding: dict[str, Any] | None = None
 
     @property
     def exact(self) -> bool:

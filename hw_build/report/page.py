@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hw_build.folding.account import tell_account
 from hw_build.report.chart import cycles_chart
 from hw_build.report.data import Image, Node, Report, Verification
 from hw_build.report.pictures import png_data_uri
@@ -66,6 +67,7 @@ def render_page(report: Report, pictures: Mapping[str, np.ndarray]) -> str:
         '<span class="key" style="background:var(--mark)"></span>measured in the simulation'
         " · figures: expected / measured</p>",
         cycles_chart(report.nodes, report.totals.cycles_per_frame),
+        *([f"<p>{escape(tell_account(report.folding))}</p>"] if report.folding else []),
         *_resources(report),
         "<h2>Nodes</h2>",
         _nodes(report.nodes),

@@ -3,7 +3,7 @@
 import pytest
 
 from hw_build.errors import ConfigError
-from hw_build.folding.config import load_folding
+from hw_build.folding.config import FoldingConfig, load_folding
 
 
 def test_default_fits_the_limit_of_the_demo():
@@ -28,9 +28,16 @@ def test_file_with_target_per_pixel_and_nodes(tmp_path):
         ("cycles_per_pixel =", "is not TOML"),
         ("cycles_per_pixel = 0", "cycles_per_pixel must be a positive integer, got 0"),
         ("cycles_per_frame = 2.5", "cycles_per_frame must be a positive integer, got 2.5"),
-        ("[MVAU_rtl_0]\nPE = 2", "a folding names exactly one of cycles_per_frame and cycles_per_pixel, got neither"),
-        ("cycles_per_pixel = 1\ncycles_per_frame = 1", "a folding names exactly one of"),
-        ("cycles_per_pixel = 1\ntarget = 3", "'target' is neither a target .* nor a table; write .target. with PE"),
+        (
+            "[MVAU_rtl_0]\nPE = 2",
+            "a folding names one of .*, or .* got none of them",
+        ),
+        ("cycles_per_pixel = 1\ncycles_per_frame = 1", "a folding names one of"),
+        ("cycles_per_pixel = 1\ntarget = 3", "'target' is neither one of .* nor a table; write .target. with PE"),
+        ("frames_per_second = 0", "frames_per_second must be a positive number, got 0"),
+        ("frames_per_second = 60\nmax_luts = 1.5", "max_luts must be a positive integer, got 1.5"),
+        ("frames_per_second = 60\ncycles_per_pixel = 8", "a folding names one of"),
+        ("clock_mhz = 100", "a folding names one of"),
     ],
 )
 def test_wrong_file(tmp_path, text, sentence):
@@ -40,8 +47,22 @@ def test_wrong_file(tmp_path, text, sentence):
         load_folding(str(path))
 
 
+def test_rate_counts_cycles_of_the_clock():
+    assert load_folding("pynq-z2-60fps").target_cycles((256, 256)) == 1_666_666
+    assert FoldingConfig(frames_per_second=50, clock_mhz=80).target_cycles((64, 64)) == 1_600_000
+
+
+def test_limits_alone_ask_for_the_best_rate():
+    fastest = load_folding("pynq-z2-max")
+    assert fastest.optimised and fastest.target_cycles((256, 256)) is None
+    assert not load_folding("default").optimised
+
+
 def test_unknown_name():
-    with pytest.raises(ConfigError, match="unknown folding 'fastest'; known: default, or give a TOML file or a number"):
+    known = "default, pynq-z2-60fps, pynq-z2-max"
+    with pytest.raises(
+        ConfigError, match=f"unknown folding 'fastest'; known: {known}, or give a TOML file or a number"
+    ):
         load_folding("fastest")
     with pytest.raises(ConfigError, match=r"unknown folding 'none.toml'"):
         load_folding("none.toml")

@@ -8,7 +8,8 @@ import pytest
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import ConfigError
-from hw_build.folding.legal import cost, dsp_lanes, expected_cycles, fold, folding_limits, foldings
+from hw_build.folding.cheapest import cost, dsp_lanes, expected_cycles, fold
+from hw_build.folding.legal import folding_limits, foldings
 from hw_build.lowering import STEPS, execute_codes
 from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic

@@ -1,0 +1,50 @@
+"""Folds a graph as a configuration asks, and says what limits it."""
+
+from __future__ import annotations
+
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+from hw_build.board_config import Board
+from hw_build.folding.account import account
+from hw_build.folding.cheapest import check_names, fold
+from hw_build.folding.config import FoldingConfig
+from hw_build.folding.legal import apply_folding
+from hw_build.folding.optimise import Budget, Plan, at_rate, best_rate, next_step
+from hw_build.folding.options import Network, read_network
+from hw_build.lowering.graph import GraphEditor
+
+ACCOUNT = "edgeseg_folding"  # metadata of a graph that the optimiser folded
+
+
+def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, int], board: Board) -> ModelWrapper:
+    """Folds a specialized ``model`` for images of ``size`` (H, W) in place and returns it.
+
+    Where the optimiser chose, metadata ACCOUNT says what it expects: cycles, resources, bottlenecks, the next step.
+
+    Raises:
+        ConfigError: the target or the limits cannot be met, or a fixed folding is not legal.
+    """
+    fixed = {name: dict(table) for name, table in config.nodes.items()}
+    if not config.optimised:
+        return fold(model, config.target_cycles(size), fixed)
+    check_names(model, fixed)
+    network = read_network(model, board.part, fixed)
+    plan = make_plan(network, config, size, board)
+    for node, option in zip(model.graph.node, plan.choice.options, strict=True):
+        operation = getCustomOp(node)
+        apply_folding(operation, option.folding)
+        operation.set_nodeattr("cycles_estimate", option.cycles)
+    GraphEditor(model).set_metadata(**{ACCOUNT: account(plan, next_step(network, plan))})
+    return model
+
+
+def make_plan(network: Network, config: FoldingConfig, size: tuple[int, int], board: Board) -> Plan:
+    """The optimum for ``config``; what it does not limit, the board does."""
+    budget = Budget(
+        luts=config.max_luts or board.resources.luts,
+        dsps=config.max_dsps or board.resources.dsps,
+        bram36=config.max_bram36 or board.resources.bram36,
+    )
+    target = config.target_cycles(size)
+    return best_rate(network, budget) if target is None else at_rate(network, target, budget)

@@ -1,0 +1,94 @@
+"""How much a fork's outputs must hold: the lag of its branches, from a model of the pipeline at the grain of rows.
+
+The source offers a frame every T cycles, evenly; a node that takes c cycles a frame and gives H rows of W pixels ends
+row r of its output at
+
+    end[r] = max(arrival[need(r)] + c/(H*W), end[r-1] + c/H),
+
+where arrival is when the last of its inputs has that row in full, and need(r) the last input row that output row r
+depends on: r + K//2 for a padded KxK window, 2r+1 for 2x2 pooling, (r+1)//2 for bilinear x2, cut at the frame's end.
+FIFOs hold whatever they must: this is the pipeline that no FIFO throttles. Frames follow each other; what a branch
+holds is the rows that went in less the rows that its reader has ended, at its greatest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hw_build.folding.options import FoldableNode, Network
+
+FRAMES = 4  # the lag is below two frames at sizes that matter; the last frames are in the steady state
+BRAM18_BITS = 16_384  # stream words of 4-bit elements leave the parity bits of a RAMB18 unused
+LUTRAM_BITS = 4_096  # up to this size a FIFO lies in LUTRAM (48 bits a LUT) instead
+
+
+def rows_needed(node: FoldableNode) -> np.ndarray:
+    """Last input row that each output row depends on, (H_out,)."""
+    rows_in, rows_out = node.in_shape[0], node.out_shape[0]
+    row = np.arange(rows_out)
+    if rows_out == rows_in:
+        need = row + node.kernel // 2
+    elif 2 * rows_out == rows_in:
+        need = 2 * row + 1
+    elif rows_out == 2 * rows_in:
+        need = (row + 1) // 2
+    elif rows_out > rows_in:  # zero padding as a node of its own
+        need = row - (rows_out - rows_in) // 2
+    else:  # a window over an image that was padded before
+        need = row + node.kernel - 1
+    return np.clip(need, 0, rows_in - 1)
+
+
+def row_ends(network: Network, cycles: Sequence[int], interval: float) -> list[np.ndarray]:
+    """When each node ends each row of its output, (FRAMES * H_out,), for ``cycles`` a frame of each node."""
+    inputs: dict[int, list[int]] = {}
+    for edge in network.edges:
+        inputs.setdefault(edge.target, []).append(edge.source)
+    ends: list[np.ndarray] = []
+    for index, node in enumerate(network.nodes):
+        rows_in, rows_out = node.in_shape[0], node.out_shape[0]
+        if index in inputs:
+            arrival = np.max([ends[source] for source in inputs[index]], axis=0)  # (FRAMES * H_in,)
+        else:
+            arrival = (np.arange(FRAMES * rows_in) + 1) * interval / rows_in
+        frames = np.arange(FRAMES)[:, None] * rows_in
+        needed = arrival[(frames + rows_needed(node)).ravel()]  # (FRAMES * H_out,)
+        row_time = cycles[index] / rows_out
+        steps = np.arange(FRAMES * rows_out) * row_time
+        # end[r] - r*row_time is the running maximum of what the rows up to r add to it
+        ends.append(np.maximum.accumulate(needed + row_time / node.out_shape[1] - steps) + steps)
+    return ends
+
+
+def fork_rows(network: Network, cycles: Sequence[int], interval: float) -> Mapping[str, int]:
+    """Rows that each output of a fork holds at most, by tensor."""
+    ends = row_ends(network, cycles, interval)
+    held = {}
+    for edge in network.edges:
+        if len(network.nodes[edge.source].options[0].out_elements) > 1:
+            written, target = ends[edge.source], network.nodes[edge.target]
+            needed = rows_needed(target)
+            # an input row goes when the last output row that depends on it and on nothing later ends
+            last_use = np.maximum(np.searchsorted(needed, np.arange(target.in_shape[0]), side="right") - 1, 0)
+            frames = np.arange(FRAMES)[:, None] * target.out_shape[0]
+            released = ends[edge.target][(frames + last_use).ravel()]
+            count = np.arange(1, len(written) + 1) - np.searchsorted(released, written, side="left")
+            held[edge.tensor] = int(count.max()) + 1  # the row that is being written
+    return held
+
+
+def fork_memory(network: Network, cycles: Sequence[int], interval: float) -> tuple[int, int]:
+    """(RAMB18, LUT sites) of all fork outputs together."""
+    rows = fork_rows(network, cycles, interval)
+    bram18 = luts = 0
+    for edge in network.edges:
+        if edge.tensor in rows:
+            _, width, channels = network.nodes[edge.source].out_shape
+            bits = rows[edge.tensor] * width * channels * edge.element_bits
+            if bits > LUTRAM_BITS:
+                bram18 += -(-bits // BRAM18_BITS)
+            else:
+                luts += -(-bits // 48)
+    return bram18, luts

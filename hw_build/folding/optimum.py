@@ -1,0 +1,158 @@
+"""The choice of one option per node that takes the fewest LUTs within DSPs and block RAMs: an integer program.
+
+    minimise    sum luts(node, option) + sum luts of FIFO and width converters(edge, beats written, beats read)
+    subject to  one option a node;  sum dsps <= D;  sum bram18 <= B
+
+Each node has a 0/1 variable an option; each edge a 0..1 flow from what its writer can write to what its reader can
+read, which is whole where the options are. Options that another with the same beats beats in everything are left out
+first. HiGHS (`scipy.optimize.milp`) solves it to proved optimality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import lcm
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
+
+from hw_build.folding.options import Edge, Network, Option
+from hw_build.kernels.resources import fifo2_luts
+
+# a LUT is worth more than any DSP: DSPs and RAMs only break ties
+_TIE_BREAK = 1e-3
+_SECONDS = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The optimum: an option for each node; LUTs are those of the nodes and of all that lies between them."""
+
+    options: tuple[Option, ...]
+    luts: int
+    bram18: int
+    dsps: int
+
+
+def converter_luts(element_bits: int, written: int, read: int) -> int:
+    """LUTs of the width converters between beats of ``written`` and of ``read`` elements (`stream_width.sv`).
+
+    A narrowing one has a multiplexer a bit (it shifts) and counts its beats, a widening one is registers and a counter.
+    """
+    if written == read:
+        return 0
+    common = lcm(written, read)
+    if common not in (written, read):
+        return converter_luts(element_bits, written, common) + converter_luts(element_bits, common, read)
+    if written < read:
+        return 5
+    return element_bits * written + 2 + (written // read).bit_length()
+
+
+def stream_luts(element_bits: int, written: int, read: int) -> int:
+    """LUTs of what lies on a stream: a FIFO of a few beats and the width converters."""
+    return fifo2_luts(element_bits * written) + converter_luts(element_bits, written, read)
+
+
+def pareto(options: Sequence[Option]) -> list[Option]:
+    """Those of ``options`` that no other with the same beats matches or beats in LUTs, RAMs and DSPs at once."""
+    kept: list[Option] = []
+    for option in sorted(options, key=lambda o: (o.luts, o.dsps, o.bram18, o.cycles)):
+        beaten = any(
+            other.beats == option.beats and other.dsps <= option.dsps and other.bram18 <= option.bram18
+            for other in kept
+        )
+        if not beaten:
+            kept.append(option)
+    return kept
+
+
+def fewest_luts(network: Network, limits: Sequence[int], *, bram18: int, dsps: int) -> Choice | None:
+    """The optimum where node i takes at most ``limits[i]`` cycles a frame; None where there is none."""
+    listed = [
+        pareto([option for option in node.options if option.cycles <= limit])
+        for node, limit in zip(network.nodes, limits, strict=True)
+    ]
+    if not all(listed):
+        return None
+    program = _Program()
+    chosen = [[program.variable(o.luts + _TIE_BREAK * (o.dsps + o.bram18)) for o in options] for options in listed]
+    for variables in chosen:
+        program.constrain(dict.fromkeys(variables, 1.0), 1.0, 1.0)
+    for attribute, most in (("bram18", bram18), ("dsps", dsps)):
+        taken = {
+            variable: getattr(option, attribute)
+            for variables, options in zip(chosen, listed, strict=True)
+            for variable, option in zip(variables, options, strict=True)
+        }
+        program.constrain(taken, -np.inf, most)
+    for edge in network.edges:
+        _converters(program, edge, listed, chosen)
+    picked = program.solve([variable for variables in chosen for variable in variables])
+    if picked is None:
+        return None
+    options = tuple(
+        next(option for variable, option in zip(variables, of_node, strict=True) if variable in picked)
+        for variables, of_node in zip(chosen, listed, strict=True)
+    )
+    between = sum(
+        stream_luts(e.element_bits, options[e.source].out_elements[e.out], options[e.target].in_elements[e.into])
+        for e in network.edges
+    )
+    return Choice(
+        options=options,
+        luts=sum(option.luts for option in options) + between,
+        bram18=sum(option.bram18 for option in options),
+        dsps=sum(option.dsps for option in options),
+    )
+
+
+def _converters(program: _Program, edge: Edge, listed: list[list[Option]], chosen: list[list[int]]) -> None:
+    """Flow from the beats that are written to those that are read, at the cost of the converter between them."""
+    written: dict[int, list[int]] = {}
+    read: dict[int, list[int]] = {}
+    for variable, option in zip(chosen[edge.source], listed[edge.source], strict=True):
+        written.setdefault(option.out_elements[edge.out], []).append(variable)
+    for variable, option in zip(chosen[edge.target], listed[edge.target], strict=True):
+        read.setdefault(option.in_elements[edge.into], []).append(variable)
+    flows = {(a, b): program.variable(stream_luts(edge.element_bits, a, b)) for a in written for b in read}
+    for position, ends in enumerate((written, read)):
+        for elements, variables in ends.items():
+            balance = {flow: 1.0 for pair, flow in flows.items() if pair[position] == elements}
+            program.constrain(balance | dict.fromkeys(variables, -1.0), 0.0, 0.0)
+
+
+class _Program:
+    """An integer program under construction: variables of 0..1 with a cost, rows with bounds."""
+
+    def __init__(self) -> None:
+        self.costs: list[float] = []
+        self.rows: list[dict[int, float]] = []
+        self.bounds: list[tuple[float, float]] = []
+
+    def variable(self, cost: float) -> int:
+        self.costs.append(cost)
+        return len(self.costs) - 1
+
+    def constrain(self, row: dict[int, float], low: float, high: float) -> None:
+        self.rows.append(row)
+        self.bounds.append((low, high))
+
+    def solve(self, whole: Sequence[int]) -> set[int] | None:
+        """The variables of ``whole`` that are 1 in the optimum; None where there is no solution."""
+        entries = [(r, c, value) for r, row in enumerate(self.rows) for c, value in row.items()]
+        index_r, index_c, values = zip(*entries, strict=True)
+        matrix = coo_array((values, (index_r, index_c)), shape=(len(self.rows), len(self.costs))).tocsr()
+        integral = np.zeros(len(self.costs))
+        integral[list(whole)] = 1
+        low, high = zip(*self.bounds, strict=True)
+        result = milp(
+            np.array(self.costs),
+            constraints=LinearConstraint(matrix, low, high),
+            integrality=integral,
+            bounds=Bounds(0, 1),
+            options={"time_limit": _SECONDS, "mip_rel_gap": 0.0},
+        )
+        return None if result.x is None else {variable for variable in whole if result.x[variable] > 0.5}

@@ -1,0 +1,127 @@
+"""Every legal folding of every node with what it takes, by the kernels' own models, and the streams between nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from onnx import NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
+from hw_build.kernels.stream_kernel import StreamKernel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One folding of one node. ``in_elements`` and ``out_elements``: elements a beat of each of its streams."""
+
+    folding: Folding
+    cycles: int
+    luts: int
+    bram18: int
+    dsps: int
+    in_elements: tuple[int, ...]
+    out_elements: tuple[int, ...]
+
+    @property
+    def beats(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What its neighbours see of it."""
+        return self.in_elements, self.out_elements
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldableNode:
+    """One node. ``*_shape`` are (H, W, C) of its first input and its output; a window spans ``kernel`` rows."""
+
+    name: str
+    op_type: str
+    options: tuple[Option, ...]
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    kernel: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """A stream from output ``out`` of node ``source`` to input ``into`` of node ``target`` (indices)."""
+
+    tensor: str
+    source: int
+    out: int
+    target: int
+    into: int
+    element_bits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Nodes in graph order, and the streams between them; those of the boundary are no edges."""
+
+    nodes: tuple[FoldableNode, ...]
+    edges: tuple[Edge, ...]
+    fixed: Mapping[str, Folding] = field(default_factory=dict)
+
+
+def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str, int]] | None = None) -> Network:
+    """All options of ``model``'s nodes on ``part``. Nodes named in ``fixed`` have that one folding.
+
+    Raises:
+        ConfigError: a fixed folding is not legal.
+    """
+    nodes, edges = [], []
+    writers: dict[str, tuple[int, int]] = {}
+    fixed = {
+        node.name: check_folding(node, fixed[node.name]) for node in model.graph.node if node.name in (fixed or {})
+    }
+    for index, node in enumerate(model.graph.node):
+        streams = [name for name in node.input if name and model.get_initializer(name) is None]
+        nodes.append(_foldable(model, node, streams, part, fixed.get(node.name)))
+        for into, tensor in enumerate(streams):
+            if tensor in writers:
+                source, out = writers[tensor]
+                bits = model.get_tensor_datatype(tensor).bitwidth()
+                edges.append(Edge(tensor=tensor, source=source, out=out, target=index, into=into, element_bits=bits))
+        writers |= {tensor: (index, out) for out, tensor in enumerate(node.output)}
+    return Network(nodes=tuple(nodes), edges=tuple(edges), fixed=fixed)
+
+
+def _foldable(
+    model: ModelWrapper, node: NodeProto, streams: list[str], part: str, fixed: Folding | None
+) -> FoldableNode:
+    operation = getCustomOp(node)
+    attributes = operation.get_nodeattr_types()
+    kernel = 1
+    if "KernelDim" in attributes:
+        kernel = operation.get_nodeattr("KernelDim")
+    elif "ConvKernelDim" in attributes:
+        kernel = operation.get_nodeattr("ConvKernelDim")[0]
+    return FoldableNode(
+        name=node.name,
+        op_type=node.op_type,
+        options=tuple(_option(node, folding, len(streams), part) for folding in ([fixed] if fixed else foldings(node))),
+        in_shape=tuple(model.get_tensor_shape(streams[0])[1:]),
+        out_shape=tuple(model.get_tensor_shape(node.output[0])[1:]),
+        kernel=kernel,
+    )
+
+
+def _option(node: NodeProto, folding: Folding, inputs: int, part: str) -> Option:
+    operation = getCustomOp(node)
+    apply_folding(operation, folding)
+    return Option(
+        folding=dict(folding),
+        cycles=int(operation.get_exp_cycles()),
+        luts=int(operation.lut_estimation(part)),
+        bram18=int(operation.bram_estimation(part)),
+        dsps=int(operation.dsp_estimation(part)),
+        in_elements=tuple(
+            operation.get_instream_width(i) // operation.get_input_datatype(i).bitwidth()
+            for i in (operation.stream_inputs() if isinstance(operation, StreamKernel) else range(inputs))
+        ),
+        out_elements=tuple(
+            operation.get_outstream_width(i) // operation.get_output_datatype(i).bitwidth()
+            for i in range(len(node.output))
+        ),
+    )

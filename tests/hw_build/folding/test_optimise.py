@@ -1,0 +1,119 @@
+"""The folding of a whole lowered network: rate, budget, what limits it, and the sentences where nothing fits."""
+
+import copy
+
+import numpy as np
+import pytest
+from qonnx.custom_op.registry import getCustomOp
+
+from hw_build.board_config import load_board
+from hw_build.errors import ConfigError
+from hw_build.folding.account import tell_account
+from hw_build.folding.apply import ACCOUNT, fold_as_asked
+from hw_build.folding.config import FoldingConfig
+from hw_build.folding.optimise import Budget, at_rate, best_rate, next_step, plan_for
+from hw_build.folding.options import read_network
+from hw_build.lowering import STEPS, execute_codes
+from hw_build.lowering.graph import GraphEditor
+from tests.hw_build import synthetic
+
+SIZE = (16, 32)
+
+
+@pytest.fixture(scope="module")
+def lowered():
+    model = synthetic.unet(*SIZE, levels=1, dims=(4, 6))
+    for step in STEPS:
+        model = step.run(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def board():
+    return load_board("pynq-z2")
+
+
+@pytest.fixture(scope="module")
+def network(lowered, board):
+    return read_network(copy.deepcopy(lowered), board.part)
+
+
+def test_models_of_an_option_are_those_of_the_kernel(lowered, network):
+    for node, foldable in zip(copy.deepcopy(lowered).graph.node, network.nodes, strict=True):
+        operation = getCustomOp(node)
+        option = foldable.options[-1]
+        for key, value in option.folding.items():
+            operation.set_nodeattr(key, value)
+        assert option.cycles == operation.get_exp_cycles()
+        assert option.luts == operation.lut_estimation("xc7z020clg400-1")
+        assert option.dsps == operation.dsp_estimation("xc7z020clg400-1")
+        assert option.out_elements[0] * operation.get_output_datatype(0).bitwidth() == operation.get_outstream_width(0)
+
+
+def test_folded_graph_keeps_its_values_and_meets_the_rate(lowered, board):
+    config = FoldingConfig(frames_per_second=10_000, nodes={"DepthwiseConv_rtl_0": {"PE": 4}})
+    folded = fold_as_asked(copy.deepcopy(lowered), config, SIZE, board)
+    operations = [getCustomOp(node) for node in folded.graph.node]
+    slowest = max(operation.get_exp_cycles() for operation in operations)
+    figures = GraphEditor(folded).metadata(ACCOUNT)
+    assert slowest == figures["cycles_per_frame"] <= 100e6 / 10_000
+    assert figures["dsps"] == sum(operation.dsp_estimation(board.part) for operation in operations) <= 220
+    assert getCustomOp(next(n for n in folded.graph.node if n.name == "DepthwiseConv_rtl_0")).get_nodeattr("PE") == 4
+    codes = np.random.default_rng(3).integers(0, 256, (1, *SIZE, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(execute_codes(folded, codes), execute_codes(lowered, codes))
+
+
+def test_tighter_rates_cost_more(network):
+    luts = [plan_for(network, cycles, Budget()).luts for cycles in (16 * 512, 8 * 512, 4 * 512)]
+    assert luts == sorted(luts) and luts[0] < luts[-1]
+
+
+def test_fewer_dsps_are_respected(network):
+    free = plan_for(network, 6_000, Budget())
+    tight = plan_for(network, 6_000, Budget(dsps=free.dsps - 5))
+    assert tight is None or (tight.dsps <= free.dsps - 5 and tight.luts >= free.luts)
+
+
+def test_best_rate_is_the_best(network):
+    budget = Budget(luts=plan_for(network, 9_000, Budget()).luts, dsps=60)
+    best = best_rate(network, budget)
+    assert best.luts <= budget.luts and best.dsps <= 60
+    faster = {o.cycles for node in network.nodes for o in node.options if o.cycles < best.cycles_per_frame}
+    assert plan_for(network, max(faster), budget) is None
+
+
+def test_next_step_is_faster_and_says_what_it_costs(network):
+    plan = plan_for(network, 9_000, Budget())
+    following = next_step(network, plan)
+    assert following.cycles_per_frame < plan.cycles_per_frame
+    assert all(
+        max(o.cycles for o in plan.choice.options) == plan.choice.options[i].cycles
+        for i, node in enumerate(network.nodes)
+        if node.name in plan.bottlenecks
+    )
+    fastest = plan_for(network, max(min(o.cycles for o in node.options) for node in network.nodes), Budget())
+    assert next_step(network, fastest) is None
+
+
+def test_sentences():
+    figures = {
+        "cycles_per_frame": 1_572_864, "luts": 31_000, "bram18": 201, "dsps": 99, "fork_bram18": 180,
+        "deep_share": 0.25, "bottlenecks": ["a", "b", "c", "d"],
+    }  # fmt: skip
+    assert tell_account(figures) == (
+        "1,572,864 cycles a frame, by the models 31,000 LUTs, 99 DSPs, 101 BRAM36 (forks hold 90); slowest: a, b, c "
+        "and 1 more; no node can go faster"
+    )
+    following = {"cycles_per_frame": 1_400_000, "more_luts": 120, "more_bram18": -2, "more_dsps": 3}
+    assert tell_account({**figures, "next_step": following}).endswith(
+        "the next step, 1,400,000 cycles, would take +120 LUTs, +3 DSPs, -2 BRAM18"
+    )
+
+
+def test_what_does_not_fit(network):
+    with pytest.raises(ConfigError, match=r"node \w+ takes \d+ cycles a frame even fully unfolded \(.*target of 100:"):
+        at_rate(network, 100, Budget())
+    with pytest.raises(ConfigError, match=r"no folding of 9,000 cycles a frame fits 10 LUTs, 2 DSPs; the smallest"):
+        at_rate(network, 9_000, Budget(luts=10, dsps=2))
+    with pytest.raises(ConfigError, match=r"no folding fits 10 LUTs, not even at [\d,]+ cycles a frame"):
+        best_rate(network, Budget(luts=10))
