@@ -13,7 +13,7 @@ from quant.twin import Twin
 
 _SAMPLED_VALUES = 20_000
 _CALIBRATION_PASSES = 3
-_CLIP_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
+CLIP_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 
 
 def fill_weight_range(twin: Twin, sites: list[ConvSite]) -> None:
@@ -29,7 +29,7 @@ def fill_weight_range(twin: Twin, sites: list[ConvSite]) -> None:
             else:
                 factors = _channel_factors(conv.weight, bits)  # (O,)
                 conv.weight.mul_(factors[:, None, None, None])
-                _undo_in_norm(twin.network.get_submodule(site.norm), factors)
+                undo_in_norm(twin.network.get_submodule(site.norm), factors)
 
 
 def _channel_factors(weight: torch.Tensor, bits: int) -> torch.Tensor:
@@ -38,15 +38,16 @@ def _channel_factors(weight: torch.Tensor, bits: int) -> torch.Tensor:
     flat = weight.flatten(1)  # (O, I, K, K) -> (O, I*K*K)
     peak = flat.abs().amax(1).clamp_min(1e-8)
     errors = []
-    for share in _CLIP_SHARES:
+    for share in CLIP_SHARES:
         step = (peak * share / limit)[:, None]
         rounded = torch.clamp(torch.round(flat / step), -limit, limit) * step
         errors.append(((rounded - flat) ** 2).sum(1))
-    shares = torch.tensor(_CLIP_SHARES)[torch.stack(errors).argmin(0)]
+    shares = torch.tensor(CLIP_SHARES)[torch.stack(errors).argmin(0)]
     return limit / 2 ** (bits - 1) / (peak * shares)
 
 
-def _undo_in_norm(norm: nn.BatchNorm2d, factors: torch.Tensor) -> None:
+def undo_in_norm(norm: nn.BatchNorm2d, factors: torch.Tensor) -> None:
+    """Takes ``factors`` (O,), by which the channels of the convolution before ``norm`` were multiplied, out again."""
     before = norm.running_var + norm.eps
     norm.running_mean.mul_(factors)
     norm.running_var.mul_(factors**2)
