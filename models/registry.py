@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -43,7 +43,13 @@ def entry(name: str) -> Entry:
     return _ENTRIES[name]
 
 
-def build(name: str) -> nn.Module:
-    """Builds the float network ``name`` with fresh weights from torch's global generator."""
+def build(name: str, classes: int = 1) -> nn.Module:
+    """Builds the float network ``name`` with fresh weights from torch's global generator.
+
+    ``classes`` logits a pixel: 1 tells a foreground from the rest, N >= 2 tells N classes apart, the background being
+    one of them.
+    """
+    if classes < 1:
+        raise ConfigError(f"a network has at least 1 class, got {classes}")
     found = entry(name)
-    return found.build(found.config)
+    return found.build(replace(found.config, classes=classes))

@@ -33,12 +33,12 @@ class StrongAugmentation:
     def __call__(
         self, codes: torch.Tensor, masks: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, 3, H, W) uint8 and (B, 1, H, W) bool -> the same shapes and types."""
+        """(B, 3, H, W) uint8 and (B, 1, H, W) masks or class indices -> the same shapes and types."""
         seed = int(torch.randint(0, 2**31, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + self._rank)
             images, truth = self._pipeline(codes.float() / 255.0, masks.float())
-        return (images.clamp(0, 1) * 255.0).round().to(torch.uint8), truth > 0.5
+        return (images.clamp(0, 1) * 255.0).round().to(torch.uint8), truth.round().to(masks.dtype)
 
 
 def augmented_batches(

@@ -7,6 +7,7 @@ Grey images are repeated to three channels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,15 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from quant.errors import DataError
-from quant.layouts import list_pairs
+from quant.layouts import Pair, list_pairs
 
 _EIGHT_BIT_MODES = {"L", "RGB", "P", "1", "RGBA", "LA"}
 
 
 @dataclass(frozen=True)
 class Samples:
-    """A split in memory: ``codes`` (N, 3, H, W) uint8, ``masks`` (N, 1, H, W) bool, ``names`` in list order."""
+    """A split in memory: ``codes`` (N, 3, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
+    uint8 class indices where there are several classes."""
 
     names: tuple[str, ...]
     codes: torch.Tensor
@@ -59,6 +61,38 @@ def read_mask(paths: tuple[Path, ...], size: tuple[int, int] | None) -> np.ndarr
     return merged
 
 
+def read_labels(path: Path, size: tuple[int, int] | None, classes: int) -> np.ndarray:
+    """Class indices (H, W) uint8 of a grey or palette image whose values are the indices.
+
+    Raises:
+        DataError: missing, not an image, of another kind, or with an index that is no class.
+    """
+    image = _open(path)
+    if image.mode not in ("L", "P"):
+        raise DataError(
+            f"mask '{path}' has Pillow mode {image.mode}; class indices are a grey (L) or palette (P) image"
+        )
+    if size is not None and image.size != (size[1], size[0]):
+        image = image.resize((size[1], size[0]), Image.Resampling.NEAREST)
+    labels = np.asarray(image)
+    if labels.max() >= classes:
+        raise DataError(f"mask '{path}' holds index {labels.max()}, but classes are 0 to {classes - 1}; see --classes")
+    return labels
+
+
+def _truth(pair: Pair, size: tuple[int, int] | None, classes: int) -> np.ndarray:
+    if classes == 1:
+        return read_mask(pair.masks, size)
+    if len(pair.masks) > 1:
+        raise DataError(f"image '{pair.image}' has {len(pair.masks)} masks; with classes it has one, of class indices")
+    return read_labels(pair.masks[0], size, classes)
+
+
+def read_truths(pairs: Sequence[Pair], size: tuple[int, int] | None, classes: int = 1) -> np.ndarray:
+    """Truth of ``pairs`` (N, H, W): bool masks, or uint8 class indices where there are several classes."""
+    return np.stack([_truth(pair, size, classes) for pair in pairs])
+
+
 def _open(path: Path) -> Image.Image:
     try:
         image = Image.open(path)
@@ -70,11 +104,13 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def load_samples(data_dir: Path, split: str, size: tuple[int, int], *, normal_cases: bool = False) -> Samples:
+def load_samples(
+    data_dir: Path, split: str, size: tuple[int, int], *, normal_cases: bool = False, classes: int = 1
+) -> Samples:
     """Reads a whole split at ``size`` (H, W) into memory; see ``layouts.py`` for splits and ``normal_cases``."""
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
     codes = np.stack([read_codes(pair.image, size) for pair in pairs])  # (N, H, W, 3)
-    masks = np.stack([read_mask(pair.masks, size) for pair in pairs])  # (N, H, W)
+    masks = read_truths(pairs, size, classes)  # (N, H, W)
     return Samples(
         names=tuple(pair.name for pair in pairs),
         codes=torch.from_numpy(codes).permute(0, 3, 1, 2).contiguous(),  # (N, H, W, 3) -> (N, 3, H, W)

@@ -17,11 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quant import checkpoint as checkpoints
-from quant.data import load_samples, read_codes, read_mask
+from quant.data import load_samples, read_codes, read_truths
 from quant.errors import DataError, ExportError
 from quant.layouts import list_pairs
-from quant.metrics import score_masks
-from quant.surface import score_surfaces
+from quant.scores import score
 
 BATCH_IMAGES = 8
 
@@ -29,25 +28,27 @@ BATCH_IMAGES = 8
 def evaluate_checkpoint(
     checkpoint_path: Path, data_dir: Path, split: str, device: str = "cpu", *, normal_cases: bool = False
 ) -> dict[str, Any]:
-    """Scores of a float or quantized checkpoint: see ``quant.metrics`` and ``quant.surface``.
+    """Scores of a float or quantized checkpoint: see ``quant.scores``.
 
     Raises:
         CheckpointError, ConfigError, DataError: see their messages.
     """
     from quant.device import require_device
-    from quant.networks import from_checkpoint
+    from quant.networks import classes_of, from_checkpoint
     from quant.predict import predict_masks
 
     checkpoint = checkpoints.load(checkpoint_path)
     require_device(device)
-    samples = load_samples(data_dir, split, tuple(checkpoint["size"]), normal_cases=normal_cases)
+    classes = classes_of(checkpoint)
+    samples = load_samples(data_dir, split, tuple(checkpoint["size"]), normal_cases=normal_cases, classes=classes)
     network = from_checkpoint(checkpoint).to(device)
 
     def predict(start: int) -> np.ndarray:
         return predict_masks(network, samples.codes[start : start + BATCH_IMAGES], BATCH_IMAGES, device)
 
     predictions = np.concatenate(list(_with_progress(len(samples), predict)))
-    return {"arithmetic": "float32", "split": split, **_scores(predictions, samples.masks[:, 0].numpy())}
+    found = score(predictions, samples.masks[:, 0].numpy(), classes, surfaces=True)
+    return {"arithmetic": "float32", "split": split, **found}
 
 
 def evaluate_integer(
@@ -65,26 +66,24 @@ def evaluate_integer(
         CheckpointError, ConfigError, DataError, ExportError: see their messages.
     """
     from quant.integer import IntegerReference
+    from quant.predict import decide
 
     if checkpoint_path is not None:
         _require_same_network(Path(export_dir), Path(checkpoint_path))
     reference = IntegerReference(export_dir, device=device)
     height, width, _ = reference.input_shape
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
-    masks = []
+    truths = []
 
     def predict(start: int) -> np.ndarray:
         part = pairs[start : start + BATCH_IMAGES]
-        masks.extend(read_mask(pair.masks, (height, width)) for pair in part)
+        truths.append(read_truths(part, (height, width), reference.classes))
         codes = np.stack([_codes_of_size(pair.image, height, width) for pair in part])
-        return reference.run(codes)[..., 0] > 0
+        return decide(reference.run(codes))
 
     predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
-    return {"arithmetic": "integer", "split": split, **_scores(predictions, np.stack(masks))}
-
-
-def _scores(predictions: np.ndarray, masks: np.ndarray) -> dict[str, float | int]:
-    return {**score_masks(predictions, masks), **score_surfaces(predictions, masks)}
+    found = score(predictions, np.concatenate(truths), reference.classes, surfaces=True)
+    return {"arithmetic": "integer", "split": split, **found}
 
 
 def _codes_of_size(path: Path, height: int, width: int) -> np.ndarray:

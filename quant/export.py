@@ -4,8 +4,8 @@ Nothing is written under these names unless four representations agree: Brevitas
 the integer reference give the same logits on the golden images, and float32 execution follows the integer thresholds on
 every accumulator. The manifest is the last file to appear.
 
-golden.npz: ``codes`` (N, H, W, 3) uint8, ``logits`` (N, H, W, 1) int32, ``masks`` (N, H, W) uint8 (the truth, 0 or 1),
-``names`` (N,), ``model_sha256`` (hex, of model.qonnx).
+golden.npz: ``codes`` (N, H, W, 3) uint8, ``logits`` (N, H, W, classes) int32, ``masks`` (N, H, W) uint8 (the truth, 0
+or 1), ``names`` (N,), ``model_sha256`` (hex, of model.qonnx).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from quant.integer.parse import parse
 from quant.integer.program import Conv, Program
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
-from quant.networks import from_checkpoint
+from quant.networks import classes_of, from_checkpoint
 from quant.twin import Twin
 
 GOLDEN_FILE, MANIFEST_FILE = "golden.npz", "manifest.json"
@@ -59,7 +59,7 @@ class Golden:
     names: tuple[str, ...]
     codes: np.ndarray  # (N, H, W, 3) uint8
     masks: np.ndarray  # (N, H, W) bool
-    logits: np.ndarray  # (N, H, W, 1) int32
+    logits: np.ndarray  # (N, H, W, classes) int32
 
 
 def export(
@@ -98,7 +98,7 @@ def export(
             masks=np.stack([sample.mask for sample in samples]),
             logits=_agreed_logits(twin, model, program, codes),
         )
-        model_sha256 = _sha256(Path(partial) / MODEL_FILE)
+        model_sha256, classes = _sha256(Path(partial) / MODEL_FILE), program.channels[program.output]
         _write_golden(Path(partial) / GOLDEN_FILE, golden, model_sha256)
         manifest = {
             "format": 1,
@@ -108,8 +108,8 @@ def export(
             "input": _describe_input(program),
             "output": {
                 "logit_scale": program.logit_scale,
-                "classes": program.channels[program.output],
-                "mask": "logit > 0",
+                "classes": classes,
+                "mask": "logit > 0" if classes == 1 else "index of the largest logit, the first of equals",
             },
             "tie_rule": TIE_RULE,
             "quant": checkpoint["quant"],
@@ -167,7 +167,7 @@ def qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
 
 
 def _agreed_logits(twin: Twin, model: ModelWrapper, program: Program, codes: np.ndarray) -> np.ndarray:
-    """Integer logits (N, H, W, 1) of QONNX execution, which must be those of Brevitas and of the integer engines."""
+    """Integer logits (N, H, W, classes) of QONNX, Brevitas and both integer engines, or an error."""
     source, output = model.graph.input[0].name, model.graph.output[0].name
     float_codes = codes.transpose(0, 3, 1, 2).astype(np.float32) / 256  # (N, H, W, C) -> (N, C, H, W)
     executed = np.concatenate([execute_onnx(model, {source: image[None]})[output] for image in float_codes])
@@ -205,7 +205,7 @@ def _write_golden(path: Path, golden: Golden, model_sha256: str) -> None:
 
 def _describe_model(checkpoint: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
     name = checkpoint["model"]
-    network = models.build(name)
+    network = models.build(name, classes_of(checkpoint))
     costs = layer_costs(network, models.entry(name).config.in_channels, *size)
     return {
         "name": name,

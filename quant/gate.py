@@ -23,9 +23,9 @@ from quant.data import Samples, load_samples, to_input
 from quant.errors import ConfigError, GateError
 from quant.export import export
 from quant.integer import MODEL_FILE, IntegerReference
-from quant.metrics import score_masks
-from quant.networks import from_checkpoint
-from quant.predict import predict_masks
+from quant.networks import classes_of, from_checkpoint
+from quant.predict import decide, predict_masks
+from quant.scores import score
 
 BATCH_IMAGES = 8
 SCORE = "iou_pooled8"
@@ -87,7 +87,8 @@ def run_gate(config: GateConfig) -> list[Row]:
         checkpoints.load(path) for path in (config.float_checkpoint, config.quantized_checkpoint)
     )
     _require_comparable(float_state, quantized_state, config)
-    samples = load_samples(config.data, config.split, tuple(quantized_state["size"]))
+    classes = classes_of(quantized_state)
+    samples = load_samples(config.data, config.split, tuple(quantized_state["size"]), classes=classes)
     truth = samples.masks[:, 0].numpy()
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -106,7 +107,7 @@ def run_gate(config: GateConfig) -> list[Row]:
         qonnx_masks = _qonnx_masks(Path(folder) / "export" / MODEL_FILE, samples, config.qonnx_images)
         stage("integer reference")
         reference = IntegerReference(Path(folder) / "export")
-        integer_masks = reference.run(samples.codes.permute(0, 2, 3, 1).contiguous().numpy())[..., 0] > 0
+        integer_masks = decide(reference.run(samples.codes.permute(0, 2, 3, 1).contiguous().numpy()))
     forms = {
         "float": float_masks,
         "quantized (Brevitas)": quantized_masks,
@@ -116,14 +117,14 @@ def run_gate(config: GateConfig) -> list[Row]:
     rows = []
     for form, masks in forms.items():
         images = len(masks)
-        scores = score_masks(masks, truth[:images])
+        scores = score(masks, truth[:images], classes, surfaces=False)
         rows.append(
             Row(
                 form=form,
                 images=images,
                 iou_pooled8=scores[SCORE],
                 iou=scores["iou"],
-                reference=score_masks(float_masks[:images], truth[:images])[SCORE],
+                reference=score(float_masks[:images], truth[:images], classes, surfaces=False)[SCORE],
                 differing_pixels=0 if form == "float" else int((masks != quantized_masks[:images]).sum()),
             )
         )
@@ -142,10 +143,10 @@ def _require_comparable(float_state: dict, quantized_state: dict, config: GateCo
         raise ConfigError(f"'{config.float_checkpoint}' is quantized; give a float checkpoint with --float")
     if quantized_state["quant"] is None:
         raise ConfigError(f"'{config.quantized_checkpoint}' is not quantized; give a quantized one with --quantized")
-    for key in ("model", "size"):
-        if float_state[key] != quantized_state[key]:
+    for key in ("model", "size", "classes"):
+        if float_state.get(key) != quantized_state.get(key):
             raise ConfigError(
-                f"the float checkpoint has {key} {float_state[key]}, the quantized one {quantized_state[key]};"
+                f"the float checkpoint has {key} {float_state.get(key)}, the quantized one {quantized_state.get(key)};"
                 " compare two checkpoints of one network and size"
             )
 
@@ -154,7 +155,8 @@ def _qonnx_masks(path: Path, samples: Samples, images: int) -> np.ndarray:
     model = ModelWrapper(str(path))
     source, output = model.graph.input[0].name, model.graph.output[0].name
     inputs = to_input(samples.codes[:images]).numpy()
-    return np.concatenate([execute_onnx(model, {source: image[None]})[output][:, 0] > 0 for image in inputs])
+    logits = np.concatenate([execute_onnx(model, {source: image[None]})[output] for image in inputs])
+    return decide(logits.transpose(0, 2, 3, 1))  # (N, C, H, W) -> (N, H, W, C)
 
 
 def markdown(rows: list[Row], max_drop: float) -> str:

@@ -7,12 +7,28 @@ from torch.nn import functional
 
 
 def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """0.5 BCE + Dice, the Dice term per image with smoothing 1e-5. (B, 1, H, W) logits and 0/1 masks -> scalar."""
+    """0.5 cross entropy + Dice, the Dice term per image with smoothing 1e-5.
+
+    One logit a pixel: (B, 1, H, W) and 0/1 masks of that shape. N classes: (B, N, H, W) and masks (B, 1, H, W) of class
+    indices; the Dice term is then the mean over the classes but the background (index 0).
+    """
+    if logits.shape[1] > 1:
+        return _loss_of_classes(logits, masks[:, 0].long())
     bce = functional.binary_cross_entropy_with_logits(logits, masks)
     probability, truth = torch.sigmoid(logits).flatten(1), masks.flatten(1)  # (B, 1, H, W) -> (B, H*W)
     overlap = (probability * truth).sum(1)
     dice = (2 * overlap + 1e-5) / (probability.sum(1) + truth.sum(1) + 1e-5)
     return 0.5 * bce + 1 - dice.mean()
+
+
+def _loss_of_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(B, N, H, W) and (B, H, W) -> scalar."""
+    classes = logits.shape[1]
+    truth = functional.one_hot(labels, classes).permute(0, 3, 1, 2).flatten(2)[:, 1:]  # (B, N-1, H*W)
+    probability = torch.softmax(logits, dim=1).flatten(2)[:, 1:]
+    overlap = (probability * truth).sum(2)
+    dice = (2 * overlap + 1e-5) / (probability.sum(2) + truth.sum(2) + 1e-5)
+    return 0.5 * functional.cross_entropy(logits, labels) + 1 - dice.mean()
 
 
 def distillation_loss(logits: torch.Tensor, teacher_logits: torch.Tensor) -> torch.Tensor:

@@ -15,9 +15,9 @@ from quant.structure import convolution_sites
 from quant.twin import Twin, build_twin
 
 
-def assemble(name: str, quant: QuantConfig | None) -> nn.Module:
+def assemble(name: str, quant: QuantConfig | None, classes: int = 1) -> nn.Module:
     """The registered network ``name``, or its twin under ``quant``, with fresh weights."""
-    network = models.build(name)
+    network = models.build(name, classes)
     return network if quant is None else build_twin(network, models.entry(name).config.in_channels, quant)
 
 
@@ -28,9 +28,14 @@ def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
         CheckpointError: the weights are of another network.
     """
     quant = None if checkpoint["quant"] is None else QuantConfig.from_dict(checkpoint["quant"])
-    network = assemble(checkpoint["model"], quant)
+    network = assemble(checkpoint["model"], quant, classes_of(checkpoint))
     _load_state(network, checkpoint)
     return network.eval()
+
+
+def classes_of(checkpoint: dict[str, Any]) -> int:
+    """Logits a pixel of the checkpoint's network; 1 in checkpoints that do not say."""
+    return checkpoint.get("classes", 1)
 
 
 def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any]) -> nn.Module:
@@ -41,10 +46,10 @@ def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any])
     if checkpoint["model"] != name:
         raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
     if quant is None or checkpoint["quant"] is not None:
-        network = assemble(name, quant)
+        network = assemble(name, quant, classes_of(checkpoint))
         _load_state(network, checkpoint)
         return network
-    network = assemble(name, None)
+    network = assemble(name, None, classes_of(checkpoint))
     _load_state(network, checkpoint)
     twin = build_twin(network, models.entry(name).config.in_channels, quant)
     fill_weight_range(twin, convolution_sites(network))

@@ -22,12 +22,27 @@ matplotlib.use("agg")
 
 
 def overlay(codes: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
-    """Image codes (H, W, 3) uint8 with the contours of the masks (H, W) bool drawn on; the prediction lies on top."""
+    """Image codes (H, W, 3) uint8 with contours of masks or class indices (H, W) drawn on, the prediction on top."""
     picture = codes.copy()
     for mask, colour in ((truth, TRUTH_COLOUR), (prediction, PREDICTION_COLOUR)):
         if mask is not None:
-            picture[surface(mask)] = colour
+            picture[contour(mask)] = colour
     return picture
+
+
+def contour(mask: np.ndarray) -> np.ndarray:
+    """(H, W) bool, or class indices -> (H, W) bool, True on the surface of the mask or of any class but 0."""
+    if mask.dtype == bool:
+        return surface(mask)
+    return np.any([surface(mask == k) for k in range(1, int(mask.max()) + 1)] or [mask > 0], axis=0)
+
+
+def iou_of_images(predictions: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """IoU of each image (N,), of class indices the mean over the classes but 0 that any image holds."""
+    if predictions.dtype == bool:
+        return score_counts(count_pixels(predictions, truth))["iou"]
+    classes = range(1, int(max(predictions.max(), truth.max(), 1)) + 1)
+    return np.mean([score_counts(count_pixels(predictions == k, truth == k))["iou"] for k in classes], axis=0)
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
@@ -40,7 +55,7 @@ def save_png(path: Path, picture: np.ndarray) -> None:
 
 def choose_cases(predictions: np.ndarray, masks: np.ndarray, each: int) -> dict[str, list[tuple[int, float]]]:
     """Best, median and worst images by IoU: title -> (index, IoU), ``each`` of them, fewer where they would overlap."""
-    iou = score_counts(count_pixels(predictions, masks))["iou"]
+    iou = iou_of_images(predictions, masks)
     order = [int(index) for index in np.argsort(-iou, kind="stable")]
     each = min(each, len(order) // 3) or 1
     middle = (len(order) - each) // 2
@@ -51,7 +66,7 @@ def choose_cases(predictions: np.ndarray, masks: np.ndarray, each: int) -> dict[
 def contact_sheet(
     path: Path, codes: np.ndarray, predictions: np.ndarray, masks: np.ndarray, names: Sequence[str], each: int = 4
 ) -> None:
-    """One PNG: a row of best, of median and of worst cases. (N, H, W, 3) uint8, twice (N, H, W) bool, N names."""
+    """One PNG: a row of best, of median and of worst cases. (N, H, W, 3) uint8, twice (N, H, W), N names."""
     rows = choose_cases(predictions, masks, each)
     columns = max(len(row) for row in rows.values())
     figure = Figure(figsize=(2.6 * columns, 2.9 * len(rows)), layout="constrained")

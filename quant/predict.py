@@ -20,6 +20,15 @@ def predict_logits(network: nn.Module, codes: torch.Tensor, batch: int, device: 
     return torch.cat(logits)
 
 
+def decide(logits: np.ndarray) -> np.ndarray:
+    """Logits (N, H, W, classes) -> (N, H, W).
+
+    One logit: bool, logit > 0. Several: uint8, the index of the largest, the first of equals. Integer logits and their
+    multiples by the logit scale give the same, ties included.
+    """
+    return logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(-1).astype(np.uint8)
+
+
 def predict_masks(network: nn.Module, codes: torch.Tensor, batch: int, device: str = "cpu") -> np.ndarray:
-    """Codes (N, 3, H, W) uint8 -> masks (N, H, W) bool: logit > 0, and nothing else."""
-    return (predict_logits(network, codes, batch, device)[:, 0] > 0).numpy()
+    """Codes (N, 3, H, W) uint8 -> masks or class indices (N, H, W): see ``decide``."""
+    return decide(predict_logits(network, codes, batch, device).permute(0, 2, 3, 1).numpy())

@@ -28,11 +28,11 @@ from quant.config import QuantConfig
 from quant.data import Samples, load_samples
 from quant.engine import make_optimiser, train_epoch
 from quant.errors import CheckpointError
-from quant.metrics import score_masks
-from quant.networks import assemble, from_checkpoint, settle, start_from
+from quant.networks import assemble, classes_of, from_checkpoint, settle, start_from
 from quant.predict import predict_masks
 from quant.prepare import calibrate
 from quant.ranks import join, share_statistics
+from quant.scores import score
 from quant.train_config import TrainConfig
 
 _CALIBRATION_IMAGES = 16
@@ -59,7 +59,8 @@ def train(
     out_dir, fabric = Path(out_dir), join(config.device)
     size = (config.size, config.size)
     train_samples, val_samples = (
-        load_samples(config.data, split, size, normal_cases=config.normal_cases) for split in ("train", "val")
+        load_samples(config.data, split, size, normal_cases=config.normal_cases, classes=config.classes)
+        for split in ("train", "val")
     )
     torch.manual_seed(config.seed)
     run = {
@@ -76,7 +77,10 @@ def train(
         first_epoch, best = state["epoch"] + 1, state["best"]
     else:
         start = None if init_from is None else checkpoints.load(init_from)
-        network = assemble(config.model, quant) if start is None else start_from(config.model, quant, start)
+        _require_classes(start, config, init_from)
+        network = (
+            assemble(config.model, quant, config.classes) if start is None else start_from(config.model, quant, start)
+        )
         if quant is not None and (start is None or start["quant"] is None):
             calibrate(network, _calibration_codes(config, train_samples))
     ranges = network.learn_ranges() if quant is not None and config.ranges == "learned" else []
@@ -114,11 +118,12 @@ def train(
                 parallel, averaged, teacher_network, optimiser, train_samples, config, epoch, fabric, on_batch
             )
             candidate = _candidate(network if averaged is None else averaged.module, config.model, quant)
-            scores = _score(_on_device(candidate, fabric), val_samples, config.batch, fabric)
+            scores = _score(_on_device(candidate, fabric), val_samples, config, fabric)
             common = {
                 "model": config.model,
                 "quant": quant.as_dict() if quant else None,
                 "size": list(size),
+                "classes": config.classes,
                 "run": run,
                 "epoch": epoch,
                 "scores": scores,
@@ -145,6 +150,13 @@ def train(
     return checkpoints.load(out_dir / "best.pt")["scores"]
 
 
+def _require_classes(start: dict[str, Any] | None, config: TrainConfig, path: Path | None) -> None:
+    if start is not None and classes_of(start) != config.classes:
+        raise CheckpointError(
+            f"'{path}' has {classes_of(start)} logits a pixel, not {config.classes}; give --classes to match"
+        )
+
+
 def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
     """Codes (N, 3, H, W) of the images that activation scales are fitted to."""
     if config.calibration == "train":
@@ -168,16 +180,16 @@ def _on_device(network: nn.Module, fabric: Fabric) -> nn.Module:
     return network.to(fabric.device, memory_format=torch.channels_last)
 
 
-def _score(network: nn.Module, samples: Samples, batch: int, fabric: Fabric) -> dict[str, float | int]:
+def _score(network: nn.Module, samples: Samples, config: TrainConfig, fabric: Fabric) -> dict[str, float | int]:
     """Scores on all of ``samples``, of which each process predicts a share; the shares are made equal by repetition."""
     share = math.ceil(len(samples) / fabric.world_size)
     mine = (torch.arange(share) * fabric.world_size + fabric.global_rank) % len(samples)
-    predictions = predict_masks(network, samples.codes[mine], batch, str(fabric.device))
+    predictions = predict_masks(network, samples.codes[mine], config.batch, str(fabric.device))
     if fabric.world_size > 1:
         gathered = fabric.all_gather(torch.from_numpy(predictions).to(fabric.device, torch.uint8))  # (P, share, H, W)
         in_order = gathered.transpose(0, 1).flatten(0, 1)[: len(samples)]
         predictions = in_order.cpu().numpy().astype(predictions.dtype)
-    return score_masks(predictions, samples.masks[:, 0].numpy())
+    return score(predictions, samples.masks[:, 0].numpy(), config.classes, surfaces=False)
 
 
 def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -25,6 +25,7 @@ class TrainConfig:
     distance from a teacher, where there is one. Activation ranges of a quantized network stay as calibrated, or are
     ``learned`` from there through the first half of the epochs and then stay. ``normal_cases`` keeps the images of a
     released BUSI without a lesion.
+    ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits a pixel.
     """
 
     model: str
@@ -44,9 +45,15 @@ class TrainConfig:
     ranges: str = "calibrated"
     distill: float = 1.0
     normal_cases: bool = False
+    classes: int = 1
 
     def __post_init__(self) -> None:
-        for field, value in (("epochs", self.epochs), ("batch", self.batch), ("size", self.size)):
+        for field, value in (
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("size", self.size),
+            ("classes", self.classes),
+        ):
             if value < 1:
                 raise ConfigError(f"--{field} must be at least 1, got {value}")
         for field, value, known in (

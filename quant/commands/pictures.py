@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from quant import checkpoint as checkpoints
     from quant.data import load_samples
-    from quant.networks import from_checkpoint
+    from quant.networks import classes_of, from_checkpoint
     from quant.pictures import contact_sheet, training_curves
     from quant.predict import predict_masks
 
@@ -32,7 +32,8 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--each must be at least 1, got {arguments.each}")
     if arguments.checkpoint:
         checkpoint = checkpoints.load(arguments.checkpoint)
-        samples = load_samples(arguments.data, arguments.split, tuple(checkpoint["size"]))
+        size, classes = tuple(checkpoint["size"]), classes_of(checkpoint)
+        samples = load_samples(arguments.data, arguments.split, size, classes=classes)
         predictions = predict_masks(from_checkpoint(checkpoint), samples.codes, 8)
         codes = samples.codes.permute(0, 2, 3, 1).numpy()  # (N, 3, H, W) -> (N, H, W, 3)
         path = arguments.out / "cases.png"

@@ -23,12 +23,11 @@ def _run(arguments: argparse.Namespace) -> None:
     import torch
 
     from quant import checkpoint as checkpoints
-    from quant.data import read_codes, read_mask
+    from quant.data import read_codes, read_truths
     from quant.device import require_device
-    from quant.layouts import find_mask
-    from quant.metrics import score_masks
-    from quant.networks import from_checkpoint
-    from quant.pictures import overlay, save_png
+    from quant.layouts import Pair, find_mask
+    from quant.networks import classes_of, from_checkpoint
+    from quant.pictures import iou_of_images, overlay, save_png
     from quant.predict import predict_masks
 
     names = [image.stem for image in arguments.images]
@@ -42,9 +41,15 @@ def _run(arguments: argparse.Namespace) -> None:
         codes = read_codes(image, size)
         batch = torch.from_numpy(codes.copy()).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
         prediction = predict_masks(network, batch, 1, arguments.device)[0]
-        truth = None if arguments.masks is None else read_mask((find_mask(arguments.masks, image.stem),), size)
+        truth = None
+        if arguments.masks is not None:
+            pair = Pair(image.stem, image, (find_mask(arguments.masks, image.stem),))
+            truth = read_truths([pair], size, classes_of(checkpoint))[0]
         save_png(arguments.out / f"{image.stem}_overlay.png", overlay(codes, prediction, truth))
-        save_png(arguments.out / f"{image.stem}_mask.png", prediction.astype(np.uint8) * 255)
-        share = f"{prediction.mean():.1%} foreground"
-        iou = "" if truth is None else f", IoU {score_masks(prediction[None], truth[None])['iou']:.4f}"
+        save_png(
+            arguments.out / f"{image.stem}_mask.png",
+            prediction.astype(np.uint8) * (255 if prediction.dtype == bool else 1),
+        )
+        share = f"{(prediction > 0).mean():.1%} foreground"
+        iou = "" if truth is None else f", IoU {iou_of_images(prediction[None], truth[None])[0]:.4f}"
         print(f"{arguments.out / image.stem}_overlay.png: {share}{iou}")

@@ -55,6 +55,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="flips and quarter turns (the paper's), or with them rotation, scale, shift, brightness, contrast, gamma",
     )
     parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
+    parser.add_argument("--classes", type=int, help="N: masks hold class indices 0 to N - 1 (default 1: foreground)")
     parser.add_argument("--seed", type=int, help="default 1")
     parser.set_defaults(run=_run)
 

@@ -39,8 +39,14 @@ class IntegerReference:
         """(H, W, C) of one image."""
         return self.program.input_shape
 
+    @property
+    def classes(self) -> int:
+        """Logits a pixel."""
+        return self.program.channels[self.program.output]
+
     def run(self, codes: np.ndarray) -> np.ndarray:
-        """Pixel codes (N, H, W, C) uint8 -> integer logits (N, H, W, classes) int32; the mask is logit > 0.
+        """Pixel codes (N, H, W, C) uint8 -> integer logits (N, H, W, classes) int32;
+        ``quant.predict.decide`` turns them into masks.
 
         Raises:
             DataError: the images are not 8-bit or not of the network's size.
