@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from board.__main__ import main
+from board.cli import main
 from board.io_spec import IoSpec, IoSpecError, read_io_spec
 
 

@@ -1,0 +1,49 @@
+"""The header of a ``.bit`` file: which design, for which part, and whether all of it is there.
+
+Layout, big-endian: a field of 2-byte length, the number 1 in 2 bytes, then fields of a letter, a length and the text
+(a: design, b: part, c: date, d: time); last the letter e, a length of 4 bytes and the configuration data.
+"""
+
+import struct
+
+from board.errors import BitstreamError
+
+FIELDS = {b"a": "design", b"b": "part", b"c": "date", b"d": "time"}
+
+
+def read_header(path):
+    """``design``, ``part``, ``date``, ``time`` and ``length`` of the bitstream; BitstreamError unless it is whole."""
+    try:
+        with open(str(path), "rb") as opened:
+            content = opened.read()
+    except OSError as error:
+        raise BitstreamError(
+            f"bitstream '{path}' cannot be read ({error.strerror}); copy it from the deploy folder"
+        ) from None
+    try:
+        return parse_header(content)
+    except (struct.error, UnicodeDecodeError, ValueError) as error:
+        raise BitstreamError(
+            f"bitstream '{path}' is truncated or no bitstream ({error}); copy it again from the deploy folder"
+        ) from None
+
+
+def parse_header(content):
+    """See :func:`read_header`; ValueError or struct.error where ``content`` is not whole."""
+    (length,) = struct.unpack_from(">H", content)
+    position = 2 + length + 2
+    header = {}
+    while True:
+        tag, position = content[position : position + 1], position + 1
+        if tag == b"e":
+            (header["length"],) = struct.unpack_from(">I", content, position)
+            held = len(content) - position - 4
+            if held != header["length"]:
+                raise ValueError(f"{header['length']} bytes of configuration announced, {held} there")
+            return header
+        if tag not in FIELDS:
+            raise ValueError("unknown field in its header")
+        (length,) = struct.unpack_from(">H", content, position)
+        text = content[position + 2 : position + 2 + length]
+        header[FIELDS[tag]] = text.rstrip(b"\0").decode("ascii")
+        position += 2 + length

@@ -1,0 +1,169 @@
+"""The command line of ``board``. A user's mistake is one line on stderr and status 2, an interruption status 130."""
+
+import argparse
+import json
+import os
+import sys
+
+from board.deploy import BITFILE, Deploy
+from board.errors import BoardError, DeviceError, InputError
+from board.io_spec import IoSpec, read_io_spec
+from board.segmenter import FRAMES_PER_JOB, TIMEOUT_S
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def main(argv=None):
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+        return 0
+    except BoardError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return USER_ERROR
+    except OSError as error:
+        print(f"error: {error.strerror or error}: {error.filename or ''}; check path and space", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m board", description="run-time side of the accelerator")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.required = True
+
+    selftest = commands.add_parser("selftest", help="golden frames through the accelerator, every value compared")
+    _device_arguments(selftest)
+    selftest.add_argument("--frames", type=int, help="golden frames to run (default: all)")
+    selftest.set_defaults(run=_selftest)
+
+    bench = commands.add_parser("bench", help="time of a frame, as JSON: through the accelerator, or of the host alone")
+    _device_arguments(bench)
+    bench.add_argument("--frames", type=int, default=64, help="frames to run (default 64)")
+    bench.add_argument("--host", action="store_true", help="copies, pack and unpack on this machine; needs no device")
+    bench.set_defaults(run=_bench)
+
+    infer = commands.add_parser("infer", help="masks and overlays of image files, as PNG")
+    _device_arguments(infer)
+    infer.add_argument("images", metavar="IMAGE", nargs="+", help="8-bit image of the network's size")
+    infer.add_argument("--out", required=True, metavar="DIR", help="folder for NAME_mask.png and NAME_overlay.png")
+    infer.add_argument("--resize", action="store_true", help="scale images of another size, bilinearly")
+    infer.set_defaults(run=_infer)
+
+    evaluate = commands.add_parser("evaluate", help="IoU and more on a data folder, as `quant evaluate --json`")
+    _device_arguments(evaluate)
+    evaluate.add_argument("data", metavar="DIR", help="folder with images/ masks/ SPLIT.txt")
+    evaluate.add_argument("--split", default="val", help="name of the list of ids (default val)")
+    evaluate.set_defaults(run=_evaluate)
+
+    serve = commands.add_parser("serve", help="a page where an image is dropped and its mask seen")
+    _device_arguments(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine)")
+    serve.add_argument("--port", type=int, default=8080, help="port (default 8080)")
+    serve.add_argument("--resize", action="store_true", help="scale images of another size, bilinearly")
+    serve.set_defaults(run=_serve)
+
+    describe = commands.add_parser("describe", help="sizes of a frame, from io_spec.json")
+    describe.add_argument("io_spec", metavar="IO_SPEC", nargs="?", help="io_spec.json (default: of the deploy folder)")
+    describe.set_defaults(run=_describe)
+    return parser
+
+
+def _device_arguments(parser):
+    parser.add_argument("--deploy", metavar="DIR", help="unpacked deploy folder (default: the current one)")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="of a frame (default 2 s)")
+    parser.add_argument(
+        "--frames-per-job", type=int, default=FRAMES_PER_JOB, metavar="N", help="frames back to back (default 8)"
+    )
+
+
+def _accelerator(arguments, deploy):
+    try:
+        from board.driver import SegmentationOverlay
+    except ImportError as error:
+        raise DeviceError(
+            f"pynq cannot be imported ({error}); run this on a PYNQ board, in its pynq environment "
+            "(source /etc/profile.d/pynq_venv.sh), as root"
+        ) from None
+    return SegmentationOverlay(
+        deploy.path(BITFILE), frames_per_job=arguments.frames_per_job, timeout_s=arguments.timeout
+    )
+
+
+def _selftest(arguments):
+    from board.selftest import selftest
+
+    if arguments.frames is not None and arguments.frames < 1:
+        raise InputError(f"--frames must be at least 1, got {arguments.frames}")
+    deploy = Deploy(arguments.deploy)
+    codes, logits = deploy.golden(arguments.frames)
+    with _accelerator(arguments, deploy) as accel:
+        print(f"design   {accel.header['design']}, network {accel.spec.network} 0x{accel.spec.network_hash:016x}")
+        selftest(accel, codes, logits, lambda line: print(f"exact    {line}", flush=True))
+
+
+def _bench(arguments):
+    from board.bench import bench_device, bench_host
+
+    if arguments.host:
+        spec = Deploy(arguments.deploy).spec() if arguments.deploy else IoSpec("of the paper's size", 0, 256, 256, 3)
+        result = {"height": spec.height, "width": spec.width, **bench_host(spec)}
+    else:
+        if arguments.frames < 1:
+            raise InputError(f"--frames must be at least 1, got {arguments.frames}")
+        deploy = Deploy(arguments.deploy)
+        with _accelerator(arguments, deploy) as accel:
+            result = bench_device(accel, deploy.golden()[0], arguments.frames)
+    print(json.dumps(result, indent=1))
+
+
+def _infer(arguments):
+    from board.pictures import mask_png, overlay_png, read_codes, write_file
+
+    deploy = Deploy(arguments.deploy)
+    spec = deploy.spec()
+    names = [os.path.splitext(os.path.basename(path))[0] for path in arguments.images]
+    if len(set(names)) < len(names):
+        raise InputError("two images have the same name, so would their masks; rename one")
+    codes = [read_codes(path, spec, arguments.resize) for path in arguments.images]
+    os.makedirs(arguments.out, exist_ok=True)
+    with _accelerator(arguments, deploy) as accel:
+        for name, image, mask in zip(names, codes, accel.stream(codes), strict=True):
+            path = os.path.join(arguments.out, name)
+            write_file(f"{path}_mask.png", mask_png(mask))
+            write_file(f"{path}_overlay.png", overlay_png(image, mask))
+            print(f"{path}_mask.png  {mask.mean():.1%} foreground", flush=True)
+
+
+def _evaluate(arguments):
+    from board.dataset import list_pairs
+    from board.pictures import read_codes, read_mask
+    from board.scores import count_pixels, summarise
+
+    deploy = Deploy(arguments.deploy)
+    spec = deploy.spec()
+    pairs = list_pairs(arguments.data, arguments.split)
+    with _accelerator(arguments, deploy) as accel:
+        masks = accel.stream(read_codes(image, spec) for image, _ in pairs)
+        counts = [count_pixels(mask, read_mask(truth, spec)) for mask, (_, truth) in zip(masks, pairs, strict=True)]
+    print(json.dumps({"arithmetic": "board", "split": arguments.split, **summarise(counts)}, indent=1))
+
+
+def _serve(arguments):
+    from board.serve import make_server
+
+    deploy = Deploy(arguments.deploy)
+    with _accelerator(arguments, deploy) as accel:
+        server = make_server(accel, arguments.host, arguments.port, arguments.resize)
+        print(f"http://{arguments.host}:{server.server_port}/ (Ctrl-C ends)", flush=True)
+        with server:
+            server.serve_forever()
+
+
+def _describe(arguments):
+    spec = read_io_spec(arguments.io_spec) if arguments.io_spec else Deploy().spec()
+    print(f"network  {spec.network}, hash 0x{spec.network_hash:016x}")
+    print(f"in       {spec.height} x {spec.width} x {spec.channels} codes, {spec.input_bytes} bytes")
+    print(f"out      {spec.logit_words} logits of 32 bits, or a mask of {spec.mask_words} words")

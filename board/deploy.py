@@ -1,0 +1,44 @@
+"""The deploy folder: which files stand beside each other, and the golden frames in it."""
+
+import os
+import zipfile
+import zlib
+
+import numpy as np
+
+from board.errors import InputError
+from board.io_spec import read_io_spec
+
+BITFILE, IO_SPEC, GOLDEN = "edgeseg.bit", "io_spec.json", "golden.npz"
+
+
+class Deploy:
+    """A deploy folder: the given one, the current one if it is one, or that of this very package."""
+
+    def __init__(self, folder=None):
+        beside = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        candidates = [folder] if folder else [os.getcwd(), beside]
+        found = [path for path in candidates if os.path.isfile(os.path.join(path, IO_SPEC))]
+        if not found:
+            raise InputError(
+                f"no {IO_SPEC} in {' or '.join(repr(path) for path in candidates)}; go to the unpacked deploy folder, "
+                "or name it with --deploy"
+            )
+        self.folder = found[0]
+
+    def path(self, name):
+        """Path of a file in the folder."""
+        return os.path.join(self.folder, name)
+
+    def spec(self):
+        """The :class:`board.io_spec.IoSpec` of the folder."""
+        return read_io_spec(self.path(IO_SPEC))
+
+    def golden(self, count=None):
+        """(codes (N, H, W, C) uint8, logits (N, H, W, 1) int32) of the first ``count`` golden frames, or of all."""
+        path = self.path(GOLDEN)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return archive["codes"][:count], archive["logits"][:count]
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"golden file '{path}' is missing or corrupt ({error}); copy it again") from None

@@ -1,0 +1,107 @@
+"""The accelerator under PYNQ: ``accel = SegmentationOverlay("edgeseg.bit"); mask = accel.segment(image)``.
+
+Needs pynq 3.0 or newer and root. Beside ``NAME.bit`` lie ``NAME.hwh`` and ``io_spec.json``. Everything that does not
+need pynq is in :mod:`board.segmenter`.
+"""
+
+import os
+import struct
+import weakref
+
+import pynq
+
+from board.bitfile import read_header
+from board.errors import BitstreamError, DeviceError
+from board.io_spec import read_io_spec
+from board.lock import DeviceLock
+from board.segmenter import FRAMES_PER_JOB, TIMEOUT_S, Segmenter
+
+IP_TYPE = "edgeseg:user:edgeseg:"
+IO_SPEC = "io_spec.json"
+# Port HP0 of a Zynq-7000: bit 0 of its read and write control narrows it to 32 bits; the boot loader may have set it.
+AFI0_READ_CONTROL, AFI0_WRITE_CONTROL, AFI0_BYTES = 0xF8008000, 0xF8008014, 0x18
+
+
+class SegmentationOverlay(Segmenter, pynq.Overlay):
+    """The overlay, downloaded, identified and ready; see :class:`board.segmenter.Segmenter` for its calls.
+
+    bitfile: path of the bitstream. io_spec: path of the description, by default beside the bitstream. cacheable:
+    buffers in cached memory; reading logits is faster then, small jobs are slower. One process at a time; within a
+    process a new one closes the one before, so that a notebook cell can be run again.
+    """
+
+    _latest = None
+
+    def __init__(
+        self, bitfile, io_spec=None, frames_per_job=FRAMES_PER_JOB, timeout_s=TIMEOUT_S, cacheable=False, device=None
+    ):
+        bitfile = os.path.abspath(str(bitfile))
+        spec = read_io_spec(io_spec or os.path.join(os.path.dirname(bitfile), IO_SPEC))
+        self.header = read_header(bitfile)
+        if not os.path.isfile(os.path.splitext(bitfile)[0] + ".hwh"):
+            raise BitstreamError(f"'{bitfile}' has no .hwh beside it; copy both from the deploy folder")
+        previous = SegmentationOverlay._latest and SegmentationOverlay._latest()
+        if previous is not None:
+            previous.close()
+        self._lock = DeviceLock()
+        try:
+            self._load(bitfile, device)
+            options = {"cacheable": 1} if cacheable else {}
+            Segmenter.__init__(
+                self, self._registers(), lambda shape, dtype: pynq.allocate(shape, dtype, self.device, **options),
+                spec, pynq.Clocks.fclk0_mhz, frames_per_job, timeout_s, self._interrupt,
+            )  # fmt: skip
+        except BaseException:
+            self._lock.release()
+            raise
+        SegmentationOverlay._latest = weakref.ref(self)
+
+    def close(self):
+        """Ends whatever runs, frees the buffers, and lets the next process in."""
+        try:
+            Segmenter.close(self)
+        finally:
+            self._lock.release()
+
+    def _load(self, bitfile, device):
+        """Downloads the bitstream and checks the processor's port."""
+        try:
+            target = device or pynq.Device.active_device
+        except RuntimeError as error:
+            raise DeviceError(f"pynq finds no device ({error}); run this on a PYNQ board, as root") from None
+        try:
+            pynq.Overlay.__init__(self, bitfile, device=target)
+        except PermissionError as error:
+            raise DeviceError(f"the bitstream cannot be loaded ({error}); run as root") from None
+        except (RuntimeError, OSError, ValueError, struct.error) as error:
+            raise BitstreamError(
+                f"pynq cannot load '{bitfile}' ({error}); check that .bit and .hwh come from the same deploy folder "
+                "and that you are root"
+            ) from None
+        if getattr(target, "arch", "") == "armv7l":
+            self._check_port()
+
+    def _check_port(self):
+        port = pynq.MMIO(AFI0_READ_CONTROL, AFI0_BYTES, device=self.device)
+        for address in (AFI0_READ_CONTROL, AFI0_WRITE_CONTROL):
+            value = port.read(address - AFI0_READ_CONTROL)
+            if value & 1:
+                raise DeviceError(
+                    f"memory port HP0 is set to 32 bits (0x{address:08X} reads 0x{value:08X}), the accelerator needs "
+                    "64; boot an image whose boot loader leaves HP0 at 64 bits, such as PYNQ's own"
+                )
+
+    def _registers(self):
+        for name, description in self.ip_dict.items():
+            if str(description.get("type", "")).startswith(IP_TYPE):
+                self._ip_name = name
+                return pynq.MMIO(description["phys_addr"], description["addr_range"], device=self.device)
+        raise BitstreamError("the .hwh describes no edgeseg accelerator; copy it from the deploy folder")
+
+    def _interrupt(self):
+        """The interrupt pin of the .hwh as the processor knows it; None where either does not."""
+        pins = [pin for pin in self.interrupt_pins if pin.startswith(self._ip_name)]
+        try:
+            return pynq.interrupt.Interrupt(pins[0]) if pins else None
+        except (ValueError, OSError, RuntimeError):  # no device in the kernel's device tree hands it to user space
+            return None

@@ -1,0 +1,37 @@
+"""One process at a time on the accelerator: an advisory lock on a file, gone with its process whatever happens."""
+
+import fcntl
+import os
+import tempfile
+
+from board.errors import DeviceError
+
+NAME = "edgeseg.lock"
+
+
+class DeviceLock:
+    """Held from construction to :meth:`release`. EDGESEG_LOCK names another file than the system's temporary one."""
+
+    def __init__(self):
+        path = os.environ.get("EDGESEG_LOCK") or os.path.join(tempfile.gettempdir(), NAME)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise DeviceError(f"lock file '{path}' cannot be opened ({error.strerror}); run as root") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(self._file, 32).decode("ascii", "replace").strip()
+            os.close(self._file)
+            raise DeviceError(
+                f"the accelerator is in use by process {holder or 'unknown'}; end that one (in Jupyter: shut down its "
+                "kernel) and try again"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def release(self):
+        """Lets the next one in; harmless when repeated."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

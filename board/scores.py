@@ -1,0 +1,49 @@
+"""Scores of masks against their truth, by the definitions and under the names of ``quant evaluate``.
+
+From pixel counts of each image: iou = TP / (TP + FP + FN), f1 = 2 TP / (2 TP + FP + FN), precision = TP / (TP + FP),
+recall = TP / (TP + FN), specificity = TN / (TN + FP), aac = (recall + specificity) / 2, accuracy = (TP + TN) / all.
+0/0 is 1 where mask and truth agree on every pixel, else 0. Plain names are means over images; ``*_pooled8`` adds the
+counts of eight images in list order first and weights a smaller last batch by its images.
+"""
+
+import numpy as np
+
+POOL_IMAGES = 8
+
+
+def count_pixels(mask, truth):
+    """(TP, FP, FN, TN) of two masks (H, W) bool."""
+    both, predicted, real = (int(np.count_nonzero(part)) for part in (mask & truth, mask, truth))
+    return both, predicted - both, real - both, mask.size - predicted - real + both
+
+
+def scores_of(counts):
+    """The seven scores of each row of ``counts`` (N, 4), arrays (N,)."""
+    tp, fp, fn, tn = np.asarray(counts).T
+    agree = (fp + fn) == 0
+
+    def ratio(part, whole):
+        return np.where(whole > 0, part / np.maximum(whole, 1), agree.astype(float))
+
+    recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
+    return {
+        "iou": ratio(tp, tp + fp + fn),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "precision": ratio(tp, tp + fp),
+        "recall": recall,
+        "specificity": specificity,
+        "aac": (recall + specificity) / 2,
+        "accuracy": ratio(tp + tn, tp + fp + fn + tn),
+    }
+
+
+def summarise(counts):
+    """Scores of a list of images from their ``counts`` (N, 4)."""
+    counts = np.asarray(counts)
+    starts = np.arange(0, len(counts), POOL_IMAGES)
+    pooled = scores_of(np.add.reduceat(counts, starts, axis=0))
+    weights = np.minimum(len(counts) - starts, POOL_IMAGES)
+    summary = {"images": len(counts)}
+    summary.update((name, float(values.mean())) for name, values in scores_of(counts).items())
+    summary.update((f"{name}_pooled8", float(np.average(pooled[name], weights=weights))) for name in ("iou", "f1"))
+    return summary
