@@ -45,5 +45,5 @@ def parse_header(content):
             raise ValueError("unknown field in its header")
         (length,) = struct.unpack_from(">H", content, position)
         text = content[position + 2 : position + 2 + length]
-        header[FIELDS[tag]] = text.rstrip(b"\0").decode("ascii")
+        header[FIELDS[tag]] = text.rstrip(b"\0").decode("ascii").split(";")[0]
         position += 2 + length

@@ -1,0 +1,1 @@
+"""The deploy folder of a build: everything that a PYNQ board needs, as one zip."""

@@ -1,0 +1,251 @@
+"""Images in, masks out, over a fake device whose memory is not coherent; each error, and a right frame after it."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fake_device import CLOCK_MHZ, CYCLES_PER_POLL, FakeDevice, images, logits_of, segmenter
+
+from board import registers as reg
+from board import shell
+from board.errors import AcceleratorTimeout, BitstreamError, DeviceError, InputError, TransferError
+
+
+@pytest.fixture
+def device():
+    return FakeDevice()
+
+
+def check_usable(accel):
+    """The accelerator answers right after whatever happened."""
+    codes = images(1, seed=9)[0]
+    assert np.array_equal(accel.segment(codes), logits_of(codes)[..., 0] > 0)
+
+
+def test_mask_logits_and_batch(device):
+    codes = images(5)
+    accel = segmenter(device, frames_per_job=2)
+    mask = accel.segment(codes[0])
+    assert mask.dtype == np.bool_ and np.array_equal(mask, logits_of(codes[0])[..., 0] > 0)
+    logits = accel.segment(codes[1], logits=True)
+    assert logits.dtype == np.int32 and np.array_equal(logits, logits_of(codes[1]))
+    assert np.array_equal(accel.segment_batch(codes), logits_of(codes)[..., 0] > 0)
+    assert np.array_equal(accel.segment_batch(list(codes), logits=True), logits_of(codes))
+    assert accel.segment_batch([]).shape == (0, 16, 16)
+
+
+def test_results_stay_when_buffers_are_used_again(device):
+    codes = images(9)
+    masks = list(segmenter(device, frames_per_job=1).stream(codes))
+    for mask, expected in zip(masks, logits_of(codes)[..., 0] > 0, strict=True):
+        assert np.array_equal(mask, expected)
+
+
+def test_images_that_are_views_or_strided(device):
+    codes = images(2)
+    assert np.array_equal(
+        segmenter(device).segment(codes[0][:, ::-1]), (logits_of(codes[0][:, ::-1])[..., 0] > 0)
+    )  # a mirrored image has negative strides
+
+
+def test_stream_loads_the_next_images_while_a_job_runs(device):
+    def source():
+        for index, image in enumerate(images(3)):
+            device.events.append(f"fetch {index}")
+            yield image
+
+    results = list(segmenter(device, frames_per_job=1).stream(source()))
+    assert len(results) == 3
+    events = [event for event in device.events if event not in ("invalidate",)]
+    first_job = events[events.index("start") : events.index("done")]
+    assert "fetch 1" in first_job and "flush" in first_job
+    second_job = events[events.index("start", events.index("done")) :]
+    assert "fetch 2" in second_job[: second_job.index("done")]
+
+
+def test_stream_hands_out_results_while_the_next_job_runs(device):
+    stream = segmenter(device, frames_per_job=1).stream(images(3))
+    next(stream)
+    assert device.events.count("start") == 2 and device.events.count("done") == 1
+    assert len(list(stream)) == 2
+
+
+def test_a_stream_that_is_left_ends_its_job(device):
+    accel = segmenter(device, frames_per_job=1)
+    stream = accel.stream(images(3))
+    next(stream)
+    with pytest.raises(InputError, match="a stream on it is still open"):
+        accel.segment(images(1)[0])
+    resets = device.resets
+    stream.close()
+    assert device.resets == resets + 1
+    check_usable(accel)
+
+
+def test_frames_per_job_of_a_stream(device):
+    accel = segmenter(device, frames_per_job=4)
+    assert len(list(accel.stream(images(4), frames_per_job=2))) == 4
+    assert device.events.count("start") == 2
+    with pytest.raises(InputError, match="frames_per_job must be 1 to 4, got 5"):
+        list(accel.stream(images(1), frames_per_job=5))
+
+
+@pytest.mark.parametrize(("options", "sentence"), [({"frames_per_job": 0}, "at least 1"), ({"timeout_s": 0}, "positi")])
+def test_refused_options(device, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        segmenter(device, **options)
+
+
+def test_timing_counts_the_device_clock(device):
+    accel = segmenter(device, frames_per_job=2)
+    accel.segment_batch(images(4))
+    timing = accel.timing
+    assert timing.frames == 4 and timing.host_s > 0
+    assert timing.dma_s == pytest.approx(2 * device.polls * CYCLES_PER_POLL / (CLOCK_MHZ * 1e6))
+    assert timing.compute_s == pytest.approx(device.polls * CYCLES_PER_POLL / (CLOCK_MHZ * 1e6))
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (np.zeros((16, 17, 3), np.uint8), r"the image is uint8 \(16, 17, 3\), the network takes uint8 \(16, 16, 3\)"),
+        (np.zeros((16, 16, 3), np.float32), r"the image is float32 \(16, 16, 3\)"),
+        (np.zeros((16, 16), np.uint8), r"the image is uint8 \(16, 16\)"),
+    ],
+)
+def test_wrong_images(device, image, sentence):
+    accel = segmenter(device, frames_per_job=1)
+    with pytest.raises(InputError, match=sentence):
+        accel.segment(image)
+    with pytest.raises(InputError, match=sentence):  # the first frame runs meanwhile
+        accel.segment_batch([images(1)[0], image])
+    check_usable(accel)
+
+
+def test_bus_error_names_the_bit_and_resets(device):
+    accel = segmenter(device)
+    resets = device.resets
+    device.status = reg.STATUS_READ_SLVERR
+    with pytest.raises(TransferError, match=r"READ_SLVERR \(the memory refused a read\); .* can be used again"):
+        accel.segment(images(1)[0])
+    assert device.resets == resets + 1
+    check_usable(accel)
+
+
+def test_time_out_explains_the_status(device):
+    accel = segmenter(device, timeout_s=1e-3)
+    device.hangs, device.flagged = True, 0
+    device.words[reg.FRAMES_DONE] = 0
+    with pytest.raises(
+        AcceleratorTimeout, match=r"not ended after \d+ clock cycles \(0.001 s allowed\), 0 frames done"
+    ):
+        accel.segment(images(1)[0])
+    check_usable(accel)
+
+
+def test_stopped_clock(device, monkeypatch):
+    monkeypatch.setattr(shell, "STOPPED_CLOCK_S", 0.02)
+    accel = segmenter(device)
+    device.clock_runs, device.hangs = False, True
+    with pytest.raises(AcceleratorTimeout, match="its clock does not run"):
+        accel.segment(images(1)[0])
+    device.clock_runs = True
+    check_usable(accel)
+
+
+def test_reset_that_does_not_end(device, monkeypatch):
+    monkeypatch.setattr(shell, "RESET_S", 0.02)
+    accel = segmenter(device, timeout_s=1e-3)
+    device.hangs, device.reset_ends = True, False
+    with pytest.raises(AcceleratorTimeout, match="the soft reset does not end: .* switch the board off and on"):
+        accel.segment(images(1)[0])
+    device.reset_ends = True
+    check_usable(accel)
+
+
+def test_no_memory(device):
+    device.room = 100
+    accel = segmenter(device)
+    with pytest.raises(
+        DeviceError, match=r"14336 bytes of contiguous memory for 8 frames cannot be allocated \(no room"
+    ):
+        accel.segment(images(1)[0])
+    device.room = 1 << 20
+    check_usable(accel)
+
+
+@pytest.mark.parametrize(
+    ("register", "value", "sentence"),
+    [
+        (reg.IDENTITY, 0, "is no edgeseg accelerator"),
+        (reg.VERSION, 0x00020000, "register map 2, this driver knows 1"),
+        (reg.NETWORK_HASH_LO, 1, "holds network 0x0123456700000001, io_spec.json describes 'fake' 0x0123456789abcdef"),
+        (reg.WIDTH, 32, r"takes frames of \(16, 32, 3\), io_spec.json says \(16, 16, 3\)"),
+    ],
+)
+def test_bitstream_of_something_else(device, register, value, sentence):
+    device.words[register] = value
+    with pytest.raises(BitstreamError, match=sentence):
+        segmenter(device)
+
+
+def test_close_frees_and_refuses(device):
+    with segmenter(device) as accel:
+        accel.segment(images(1)[0])
+    assert device.freed == 2
+    with pytest.raises(InputError, match="the accelerator is closed"):
+        accel.segment(images(1)[0])
+
+
+class Interrupt:
+    """Comes once the job has been polled to its end by somebody else; ``lost`` never comes."""
+
+    def __init__(self, device, lost=False):
+        self.device, self.lost, self.waits = device, lost, 0
+
+    async def wait(self):
+        self.waits += 1
+        if self.lost:
+            await asyncio.Event().wait()
+        while self.device.left:
+            self.device.read(reg.CTRL)
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("kind", ["none", "comes", "lost"])
+def test_async(device, kind):
+    interrupt = None if kind == "none" else Interrupt(device, lost=kind == "lost")
+    accel = segmenter(device, find_interrupt=lambda: interrupt)
+    codes = images(1)[0]
+
+    async def both():
+        ticks = 0
+
+        async def tick():
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.ensure_future(tick())
+        mask = await accel.segment_async(codes)
+        other.cancel()
+        return mask, ticks
+
+    mask, ticks = asyncio.run(both())
+    assert np.array_equal(mask, logits_of(codes)[..., 0] > 0)
+    assert ticks > 1
+    assert device.words[reg.IER] == 0
+    assert kind == "none" or interrupt.waits
+
+
+def test_async_time_out(device):
+    accel = segmenter(device, timeout_s=1e-5)
+    device.hangs = True
+    with pytest.raises(AcceleratorTimeout):
+        asyncio.run(accel.segment_async(images(1)[0]))
+    check_usable(accel)
