@@ -1,0 +1,65 @@
+"""The bitstream's header whole or refused; one process at a time on the device."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from board.bitfile import read_header
+from board.errors import BitstreamError, DeviceError
+from board.lock import DeviceLock
+from hw_build.deploy.simulated import bit_container
+
+
+def test_header(tmp_path):
+    path = tmp_path / "some.bit"
+    path.write_bytes(bit_container("top", "7z020clg400", b"\xaa\x99\x55\x66" * 4))
+    header = read_header(path)
+    assert (header["design"], header["part"], header["length"]) == ("top", "7z020clg400", 16)
+
+
+def test_any_truncation_is_refused(tmp_path):
+    path, whole = tmp_path / "some.bit", bit_container("top", "7z020clg400", bytes(8))
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(BitstreamError, match="is truncated or no bitstream .*; copy it again"):
+            read_header(path)
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(BitstreamError, match="8 bytes of configuration announced, 9 there"):
+        read_header(path)
+
+
+def test_missing_bitstream(tmp_path):
+    with pytest.raises(BitstreamError, match=r"cannot be read \(No such file or directory\)"):
+        read_header(tmp_path / "none.bit")
+
+
+def test_second_process_is_told_who_holds_the_device(tmp_path, monkeypatch):
+    path = str(tmp_path / "lock")
+    monkeypatch.setenv("EDGESEG_LOCK", path)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "from board.lock import DeviceLock; held = DeviceLock(); print('held'); input()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(DeviceError, match=f"in use by process {holder.pid}; end that one"):
+            DeviceLock()
+    finally:
+        holder.kill()
+        holder.communicate()
+    lock = DeviceLock()  # gone with its process, even a killed one
+    with pytest.raises(DeviceError, match=f"in use by process {os.getpid()}"):
+        DeviceLock()
+    lock.release()
+    lock.release()
+    DeviceLock().release()
+
+
+def test_lock_file_that_is_a_link_is_not_followed(tmp_path, monkeypatch):
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv("EDGESEG_LOCK", str(tmp_path / "lock"))
+    with pytest.raises(DeviceError, match="cannot be opened"):
+        DeviceLock()
+    assert not (tmp_path / "elsewhere").exists()
