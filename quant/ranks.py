@@ -7,12 +7,12 @@ those of the whole batch. So n processes with batch b compute what one with batc
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import distributed, nn
-from torch.distributed.nn.functional import all_reduce
 
 from quant.errors import ConfigError
 from quant.twin import QuantizedNorm
@@ -47,19 +47,36 @@ def join(device: str) -> Fabric:
     return fabric
 
 
+class _MeanOverProcesses(torch.autograd.Function):
+    """Mean of a tensor over all processes; every process' loss depends on it, so its gradient is a mean as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return _mean(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return _mean(gradient)
+
+
+def _mean(x: torch.Tensor) -> torch.Tensor:
+    mean = x / distributed.get_world_size()
+    distributed.all_reduce(mean)
+    return mean
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """BN over the batches of all processes. ``nn.SyncBatchNorm`` does the same, but on GPUs alone."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return super().forward(x)
-        processes = distributed.get_world_size()
         values = x.float()
-        mean = all_reduce(values.mean((0, 2, 3))) / processes  # (C,)
+        mean = _MeanOverProcesses.apply(values.mean((0, 2, 3)))  # (C,)
         centred = values - mean[:, None, None]
-        variance = all_reduce((centred**2).mean((0, 2, 3))) / processes
+        variance = _MeanOverProcesses.apply((centred**2).mean((0, 2, 3)))
         with torch.no_grad():
-            count = processes * x.numel() / x.shape[1]
+            count = distributed.get_world_size() * x.numel() / x.shape[1]
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
@@ -78,3 +95,10 @@ def share_statistics(network: nn.Module) -> None:
             module.__class__ = SharedBatchNorm2d
         elif type(module) is QuantizedNorm:
             module.__class__ = SharedQuantizedNorm
+
+
+def gather(mine: torch.Tensor) -> torch.Tensor:
+    """``mine`` (M, ...) of every process -> (P, M, ...)."""
+    parts = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, mine)
+    return torch.stack(parts)

@@ -31,7 +31,7 @@ from quant.errors import CheckpointError
 from quant.networks import assemble, classes_of, from_checkpoint, settle, start_from
 from quant.predict import predict_masks
 from quant.prepare import calibrate
-from quant.ranks import join, share_statistics
+from quant.ranks import gather, join, share_statistics
 from quant.scores import score
 from quant.train_config import TrainConfig
 
@@ -186,7 +186,7 @@ def _score(network: nn.Module, samples: Samples, config: TrainConfig, fabric: Fa
     mine = (torch.arange(share) * fabric.world_size + fabric.global_rank) % len(samples)
     predictions = predict_masks(network, samples.codes[mine], config.batch, str(fabric.device))
     if fabric.world_size > 1:
-        gathered = fabric.all_gather(torch.from_numpy(predictions).to(fabric.device, torch.uint8))  # (P, share, H, W)
+        gathered = gather(torch.from_numpy(predictions).to(fabric.device, torch.uint8))  # (P, share, H, W)
         in_order = gathered.transpose(0, 1).flatten(0, 1)[: len(samples)]
         predictions = in_order.cpu().numpy().astype(predictions.dtype)
     return score(predictions, samples.masks[:, 0].numpy(), config.classes, surfaces=False)
