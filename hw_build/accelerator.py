@@ -1,9 +1,10 @@
 """The RTL half of a build: stitch the folded graph, build its simulator, measure it, stream golden images through it.
 
-    folding -> stitch -> simulator [-> synth] -> measure -> simulate
+    folding -> stitch -> shell -> simulator [-> synth] -> measure -> simulate
 
-``stitch`` leaves ``rtl/``, ``design.json`` and ``io_spec.json`` in the build directory, ``simulator`` a library below
-``sim/``. ``synth`` is part of a build on demand.
+``stitch`` leaves ``rtl/``, ``design.json`` and ``io_spec.json`` in the build directory; ``shell`` leaves ``shell/``,
+what lies between processor and accelerator; ``simulator`` a library below ``sim/``. ``synth`` is part of a build on
+demand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +22,21 @@ from board.io_spec import IoSpec
 from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
 from hw_build.check import load_network
 from hw_build.progress import Meter
+from hw_build.shell import generate as shell
 from hw_build.sim.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simulator, measure_nodes, simulate
 from hw_build.sim.simulator import Progress
-from hw_build.steps import Step, write_atomically
+from hw_build.steps import Step, fresh_folder, write_atomically
 from hw_build.stitch import Design, stitch
 from hw_build.synth.design import synthesise_design
 from hw_build.synth.summary import summarise
 from hw_build.synth.yosys import yosys_version
 
-STITCH, SIMULATOR, SYNTH, MEASURE, SIMULATE = "stitch", "simulator", "synth", "measure", "simulate"
+STITCH, SHELL, SIMULATOR, SYNTH = "stitch", "shell", "simulator", "synth"
+MEASURE, SIMULATE = "measure", "simulate"
 IO_SPEC = "io_spec.json"
 FRAMES = 2  # back to back: the fewest that show the steady interval
 _STITCH_MODULES = ("hw_build.accelerator", "hw_build.finn_rtl", "hw_build.kernels", "hw_build.rtl", "hw_build.stitch")
+_SHELL_MODULES = ("hw_build.accelerator", "hw_build.rtl", "hw_build.rtl_lint", "hw_build.shell")
 _SIM_MODULES = ("hw_build.accelerator", "hw_build.sim")
 _SYNTH_MODULES = ("hw_build.synth",)
 
@@ -45,6 +50,11 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         spec = IoSpec(_network(config), design.network_hash, height, width, channels)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
         return {"streams": len(design.streams)}
+
+    def run_shell(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        with fresh_folder(config.out / shell.FOLDER) as partial:
+            shell.write_shell(Design.load(config.out), config.board, partial)
+        return {}
 
     def run_simulator(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         build_simulator(Design.load(config.out))
@@ -77,6 +87,14 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             modules=_STITCH_MODULES,
             parameters={"part": config.board.part, "network": _network(config)},
             published=("rtl", "design.json", IO_SPEC),
+        ),
+        Step(
+            name=SHELL,
+            run=run_shell,
+            needs=(STITCH,),
+            modules=_SHELL_MODULES,
+            parameters={"board": asdict(config.board)},
+            published=(shell.FOLDER,),
         ),
         Step(name=SIMULATOR, run=run_simulator, needs=(STITCH,), modules=_SIM_MODULES),
         Step(

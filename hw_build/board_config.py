@@ -15,6 +15,14 @@ BOARDS = Path(__file__).resolve().parent / "boards"
 
 class Family(StrEnum):
     ZYNQ_7000 = "zynq-7000"
+    ZYNQ_ULTRASCALE = "zynq-ultrascale"
+
+
+# what the shell's processing systems (hw_build/rtl/shell) use: ports, and the longest burst of their AXI
+_PORTS = {
+    Family.ZYNQ_7000: (("GP0", "HP0"), 16),
+    Family.ZYNQ_ULTRASCALE: (("HPM0_FPD", "HP0_FPD"), 256),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +52,18 @@ class Clocks:
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessingSystem:
-    """Ports of the hard processor that the shell uses."""
+    """Ports of the hard processor that the shell uses.
+
+    ``control_base`` is the physical address of the shell's registers, 4 KiB that ``control_port`` reaches;
+    ``address_bits`` and ``memory_bits`` belong to ``memory_port``, whose bursts are at most ``max_burst_beats`` long.
+    """
 
     family: Family
     control_port: str
+    control_base: int
     memory_port: str
     memory_bits: int
+    address_bits: int
     max_burst_beats: int
 
     def __post_init__(self) -> None:
@@ -57,7 +71,22 @@ class ProcessingSystem:
             known = ", ".join(Family)
             raise ConfigError(f"family must be one of {known}, got '{self.family}'; choose one of them")
         object.__setattr__(self, "family", Family(self.family))
-        _positive(self, "memory_bits", "max_burst_beats")
+        _positive(self, "control_base", "address_bits", "max_burst_beats")
+        if self.memory_bits != 64:
+            raise ConfigError(
+                f"memory_bits must be 64, the width of the shell's DMA, got {self.memory_bits}; correct it"
+            )
+        if self.control_base % 4096:
+            raise ConfigError(f"control_base must be a multiple of 4096, got 0x{self.control_base:x}; correct it")
+        ports, longest = _PORTS[self.family]
+        if (self.control_port, self.memory_port) != ports:
+            raise ConfigError(
+                f"the ports of {self.family} are {' and '.join(ports)}; correct control_port, memory_port"
+            )
+        if self.max_burst_beats > longest or self.max_burst_beats & (self.max_burst_beats - 1):
+            raise ConfigError(
+                f"max_burst_beats must be a power of two of at most {longest}, got {self.max_burst_beats}; correct it"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

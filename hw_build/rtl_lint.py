@@ -2,7 +2,7 @@
 
 Every module under ``hw_build/rtl`` is linted as a top of its own, with its default parameters and all warnings on; the
 few rules that are waived stand in ``hw_build/rtl/lint.vlt`` with their reasons. Modules are found by file name;
-packages are read before the modules of their folder.
+packages are read before the modules of their folder, vendor primitives from the cell library of Yosys.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from hw_build.errors import BuildError
 from hw_build.sim.toolchain import verilator_root
+from hw_build.synth.primitives import declarations
 
 RTL_DIR = Path(__file__).resolve().parent / "rtl"
 WAIVERS = RTL_DIR / "lint.vlt"
 PACKAGE_SUFFIX = "_pkg"
+PRIMITIVES = ("PS7", "PS8", "BUFG", "BUFG_PS")
 
 
 def finn_library() -> Path:
@@ -34,12 +37,20 @@ def finn_library() -> Path:
 def lint_top(top: Path, extra: Sequence[Path] = ()) -> str:
     """Verilator's warnings and errors on the module in ``top``, the empty string when there are none."""
     folders = [RTL_DIR, *(RTL_DIR / name for name in ("lib", "stream", "finn", "shell")), finn_library() / "mvu"]
+    return lint(top.stem, [*extra, top], library_folders=folders)
+
+
+def lint(top_module: str, files: Sequence[Path], *, library_folders: Sequence[Path] = ()) -> str:
+    """Verilator's warnings and errors on ``top_module`` and all below it, vendor primitives included."""
     command = [str(verilator_root() / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-DFINN_SIMULATION"]
-    command += ["--top-module", top.stem, str(WAIVERS)]
-    command += [argument for folder in folders for argument in ("-y", str(folder))]
-    command += [*map(str, extra), str(top)]
+    command += ["--top-module", top_module, str(WAIVERS)]
+    command += [argument for folder in library_folders for argument in ("-y", str(folder))]
     environment = dict(os.environ, VERILATOR_ROOT=str(verilator_root()))
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory(prefix="edgeseg-lint-") as folder:
+        primitives = Path(folder, "vendor_primitives.v")
+        primitives.write_text(declarations(PRIMITIVES))
+        command += [str(primitives), *map(str, files)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return done.stderr.strip() if done.returncode else ""
 
 

@@ -6,21 +6,27 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw_build.rtl_lint import RTL_DIR
+from hw_build.errors import BuildError
+from hw_build.shell.generate import Shell, shell_sources, stream_sources
 from hw_build.shell.system import SYSTEM_MODULE, System
 from hw_build.sim.build import build_library
+from hw_build.stitch.design import Design
 
-BOARD = Path(__file__).with_name("board.cpp")
+DRIVER = Path(__file__).with_name("board.cpp")
 SIM_TOP = Path(__file__).with_name("sim_top.sv")
-SHELL_RTL = RTL_DIR / "shell"
-STREAM_RTL = RTL_DIR / "stream"
-PROCESSORS = "_ps.sv"  # ending of the files that hold a processing system
+FOLDER = "board_sim"
 
 
-def shell_sources() -> list[Path]:
-    """The shell's RTL without the processing systems, packages first."""
-    files = [path for path in SHELL_RTL.glob("*.sv") if not path.name.endswith(PROCESSORS)]
-    return sorted(files, key=lambda path: (not path.stem.endswith("_pkg"), path.name))
+def build_board(build_dir: Path) -> Path:
+    """Compile the board of a build whose ``shell`` step is done, or find it compiled; the path of the library.
+
+    Raises:
+        BuildError: the shell step is not done, or Verilator or g++ fails.
+    """
+    design, shell = Design.load(build_dir), Shell.load(build_dir)
+    if shell.system.network_hash != design.network_hash:
+        raise BuildError(f"the shell in {build_dir} was made for another accelerator: run the shell step again")
+    return build_system(shell.system, design.rtl_files, Path(build_dir) / FOLDER, data_dir=design.rtl_dir)
 
 
 def build_system(
@@ -28,17 +34,16 @@ def build_system(
 ) -> Path:
     """Compile ``system`` with its core (or find it compiled) below ``build_dir``; the path of the library.
 
-    ``core_sources`` hold the accelerator and the stream modules; what they read by $readmemh is relative to
-    ``data_dir``. ``fast`` drops assertions and the random state at power-up.
+    ``core_sources`` hold the accelerator, in compile order; what they read by $readmemh is relative to ``data_dir``.
+    ``fast`` drops assertions and the random state at power-up.
     """
-    known = {path.name for path in core_sources}
-    streams = [path for path in (STREAM_RTL / "stream_fifo.sv", STREAM_RTL / "stream_width.sv")]
     core_sources = [path.resolve() for path in core_sources]
-    sources = [*shell_sources(), *(path for path in streams if path.name not in known), *core_sources]
-    include_dirs = sorted({path.parent for path in core_sources})
+    known = {path.name for path in core_sources}
+    shared = [path for path in stream_sources() if path.name not in known]
     library = build_library(
-        SYSTEM_MODULE, sources, build_dir, driver=BOARD,
-        generated={"sim_top.sv": system.text() + SIM_TOP.read_text()}, include_dirs=include_dirs, fast=fast,
+        SYSTEM_MODULE, [*shell_sources(), *shared, *core_sources], build_dir, driver=DRIVER,
+        generated={"sim_top.sv": system.text() + SIM_TOP.read_text()},
+        include_dirs=sorted({path.parent for path in core_sources}), fast=fast,
     )  # fmt: skip
     if data_dir is not None:
         (library.parent / "data_dir").write_text(os.path.relpath(data_dir, library.parent), encoding="utf-8")

@@ -7,16 +7,21 @@ from hw_build.errors import ConfigError
 
 
 def test_shipped_boards_read():
-    assert board_names() == ["pynq-z1", "pynq-z2", "zybo-z7-20"]
+    assert board_names() == ["kv260", "pynq-z1", "pynq-z2", "zcu104", "zybo-z7-20"]
+    # DS190 (xc7z020), DS891 (xczu7ev), DS987 (K26)
+    known = {"kv260": ("xck26-sfvc784-2LV-c", 117_120, 1248), "zcu104": ("xczu7ev-ffvc1156-2-e", 230_400, 1728)}
     for name in board_names():
         board = load_board(name)
         assert board.name == name
-        assert (board.part, board.resources.luts, board.resources.dsps) == ("xc7z020clg400-1", 53_200, 220)
+        expected = known.get(name, ("xc7z020clg400-1", 53_200, 220))
+        assert (board.part, board.resources.luts, board.resources.dsps) == expected
 
 
 def test_unknown_board_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="unknown board 'zcu104'; known boards: pynq-z1, pynq-z2, zybo-z7-20"):
-        load_board("zcu104")
+    with pytest.raises(
+        ConfigError, match="unknown board 'vek280'; known boards: kv260, pynq-z1, pynq-z2, zcu104, zybo-z7-20"
+    ):
+        load_board("vek280")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,19 @@ def test_unknown_board_lists_the_known_ones():
             "unknown key 'uram' in resources; known keys: luts, memory_luts, ffs, bram36, dsps",
         ),
         ("[resources]", "[sources]", "resources lacks luts, memory_luts, ffs, bram36, dsps"),
-        ('"zynq-7000"', '"spartan"', "family must be one of zynq-7000, got 'spartan'"),
+        ('"zynq-7000"', '"spartan"', "family must be one of zynq-7000, zynq-ultrascale, got 'spartan'"),
+        (
+            'control_port = "GP0"',
+            'control_port = "GP1"',
+            "the ports of zynq-7000 are GP0 and HP0; correct control_port",
+        ),
+        ("memory_bits = 64", "memory_bits = 32", "memory_bits must be 64, the width of the shell's DMA, got 32"),
+        ("0x43C00000", "0x43C00100", "control_base must be a multiple of 4096, got 0x43c00100"),
+        (
+            "max_burst_beats = 16",
+            "max_burst_beats = 32",
+            "max_burst_beats must be a power of two of at most 16, got 32",
+        ),
         ('part = "xc7z020clg400-1"', "", "the board lacks part; add it"),
         ("[resources]", "[resources", "is not TOML"),
     ],

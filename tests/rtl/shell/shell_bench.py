@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from board import registers as reg
-from hw_build.board_sim.build import STREAM_RTL, build_system
+from hw_build.board_sim.build import build_system
 from hw_build.board_sim.library import SimulatedBoard
+from hw_build.rtl_lint import RTL_DIR
 from hw_build.shell.system import System
 
 BUILD_DIR = Path(__file__).resolve().parents[3] / "build" / "tests" / "rtl"
-CORE = [STREAM_RTL / "logit_output.sv", Path(__file__).with_name("standin_core.sv")]
+CORE = [RTL_DIR / "stream" / "logit_output.sv", Path(__file__).with_name("standin_core.sv")]
 MEMORY = 0x1000_0000
 MEMORY_BYTES = 1 << 18
 GUARD = 0xC3

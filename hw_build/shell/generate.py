@@ -1,0 +1,140 @@
+"""The shell step: a stitched accelerator and a board -> ``shell/``, all RTL that the accelerator lacks to a bitstream.
+
+``shell/`` holds ``edgeseg_top.sv`` (no ports: the processing system has pads of its own), ``edgeseg_system.sv``, copies
+of the shell's RTL and ``shell.json``, which lists them in compile order together with what software must know.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hw_build.board_config import Board, Family
+from hw_build.errors import BuildError
+from hw_build.rtl_lint import RTL_DIR, lint
+from hw_build.shell.registers import WINDOW_BYTES
+from hw_build.shell.system import SYSTEM_MODULE, System
+from hw_build.stitch.design import TOP_MODULE, Design
+
+SHELL_TOP = "edgeseg_top"
+FOLDER = "shell"
+RECORD = "shell.json"
+_PROCESSORS = {Family.ZYNQ_7000: "zynq7000_ps", Family.ZYNQ_ULTRASCALE: "zynqmp_ps"}
+_STREAM_MODULES = ("stream_fifo.sv", "stream_width.sv")  # the stitcher brings them with every accelerator
+
+_TOP = """\
+// The whole device: processing system and edgeseg_system. It has no ports; the pads of the PS are dedicated.
+`default_nettype none
+module {top};
+
+  logic              clk, rst_n, irq;
+  axi_pkg::request_t control, memory;
+  axi_pkg::reply_t   control_reply, memory_reply;
+
+  {processor} ps (
+    .clk         (clk),
+    .rst_n       (rst_n),
+    .m_ctrl      (control),
+    .m_ctrl_reply(control_reply),
+    .s_mem       (memory),
+    .s_mem_reply (memory_reply),
+    .irq         (irq)
+  );
+
+  /* verilator lint_off PINCONNECTEMPTY */ // busy serves simulations
+  {system} system (
+    .ap_clk      (clk),
+    .ap_rst_n    (rst_n),
+    .s_ctrl      (control),
+    .s_ctrl_reply(control_reply),
+    .m_mem       (memory),
+    .m_mem_reply (memory_reply),
+    .irq         (irq),
+    .busy        ()
+  );
+  /* verilator lint_on PINCONNECTEMPTY */
+
+endmodule
+`default_nettype wire
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """What ``shell.json`` says. ``sources`` are below ``shell/``, in compile order, after the accelerator's own."""
+
+    top: str
+    family: str
+    part: str
+    fabric_mhz: float
+    window_bytes: int
+    system: System
+    sources: tuple[str, ...]
+
+    @classmethod
+    def load(cls, build_dir: Path) -> Shell:
+        """Read ``build_dir/shell/shell.json``; BuildError when it is missing or not of this version."""
+        path = Path(build_dir) / FOLDER / RECORD
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**content, "system": System(**content["system"]), "sources": tuple(content["sources"])})
+        except OSError as error:
+            raise BuildError(f"{path} cannot be read ({error.strerror}): run the shell step first") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise BuildError(f"{path} is no shell of this version ({error!r}): run the shell step again") from None
+
+
+def shell_sources() -> list[Path]:
+    """The shell's RTL without the processing systems, packages first."""
+    files = [path for path in (RTL_DIR / "shell").glob("*.sv") if path.stem not in _PROCESSORS.values()]
+    return sorted(files, key=lambda path: (not path.stem.endswith("_pkg"), path.name))
+
+
+def stream_sources() -> list[Path]:
+    """The stream modules that the shell uses."""
+    return [RTL_DIR / "stream" / name for name in _STREAM_MODULES]
+
+
+def write_shell(design: Design, board: Board, folder: Path) -> Shell:
+    """Write the shell of ``design`` on ``board`` into ``folder`` and lint all of it.
+
+    Raises:
+        BuildError: Verilator finds fault with the whole, which names the first complaint.
+    """
+    height, width, channels = design.image_shape
+    system = System(
+        core=TOP_MODULE, height=height, width=width, channels=channels, network_hash=design.network_hash,
+        control_base=board.ps.control_base, address_bits=board.ps.address_bits, max_burst=board.ps.max_burst_beats,
+    )  # fmt: skip
+    processor = _PROCESSORS[board.ps.family]
+    copied = [*shell_sources(), RTL_DIR / "shell" / f"{processor}.sv"]
+    for path in copied:
+        shutil.copyfile(path, folder / path.name)
+    (folder / f"{SYSTEM_MODULE}.sv").write_text(system.text())
+    (folder / f"{SHELL_TOP}.sv").write_text(_TOP.format(top=SHELL_TOP, processor=processor, system=SYSTEM_MODULE))
+    shell = Shell(
+        top=SHELL_TOP,
+        family=str(board.ps.family),
+        part=board.part,
+        fabric_mhz=board.clocks.fabric_mhz,
+        window_bytes=WINDOW_BYTES,
+        system=system,
+        sources=(*(path.name for path in copied), f"{SYSTEM_MODULE}.sv", f"{SHELL_TOP}.sv"),
+    )
+    _lint(design, [*copied, folder / f"{SYSTEM_MODULE}.sv", folder / f"{SHELL_TOP}.sv"])
+    (folder / RECORD).write_text(json.dumps(asdict(shell), indent=1) + "\n")
+    return shell
+
+
+def _lint(design: Design, sources: list[Path]) -> None:
+    """Elaborates the whole device around the accelerator's ports; what is behind them is the simulator's to compile."""
+    header, _, _ = (design.rtl_dir / "top.sv").read_text().partition(");\n")
+    with tempfile.TemporaryDirectory(prefix="edgeseg-shell-") as work:
+        ports = Path(work, "accelerator_ports.sv")
+        ports.write_text(f"{header});\nendmodule\n`default_nettype wire\n")
+        complaint = lint(SHELL_TOP, [ports, *stream_sources(), *sources])
+    if complaint:
+        raise BuildError(f"the shell of {design.build_dir} does not lint: {complaint.splitlines()[0]}")

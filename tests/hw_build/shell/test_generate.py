@@ -1,0 +1,95 @@
+"""The generated top of each board: it lints as a whole, carries the network's hash, and leaves no port input open."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from hw_build.board_config import board_names, load_board
+from hw_build.errors import BuildError, ConfigError
+from hw_build.rtl_lint import RTL_DIR
+from hw_build.shell.generate import Shell, write_shell
+from hw_build.shell.system import System
+from hw_build.stitch.design import Design, Source
+from hw_build.stitch.top import HEADER
+from hw_build.synth.primitives import declarations, ports
+
+# what the boards' processing systems connect: all signals of a register port and a memory port
+PRIMITIVES = {"zynq7000_ps": ("PS7", ("MAXIGP0", "SAXIHP0")), "zynqmp_ps": ("PS8", ("MAXIGP0", "SAXIGP2"))}
+
+
+@pytest.fixture
+def design(tmp_path):
+    """A design whose accelerator is its header alone."""
+    header = HEADER.format(top="edgeseg_accelerator", channels=3, height=16, width=32, in_high=23, edges=1)
+    (tmp_path / "rtl").mkdir()
+    (tmp_path / "rtl" / "top.sv").write_text(header + "endmodule\n")
+    sources = (Source(path="top.sv", role="rtl", sha256="0" * 64),)
+    return Design(
+        build_dir=tmp_path, image_shape=(16, 32, 3), logit_bits=12, logit_signed=True, nodes=(), streams=(),
+        sources=sources,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_the_top_of_every_board_lints(design, name):
+    board = load_board(name)
+    folder = design.build_dir / "shell"
+    folder.mkdir()
+    shell = write_shell(design, board, folder)
+    assert Shell.load(design.build_dir) == shell
+    assert all((folder / source).is_file() for source in shell.sources)
+    assert (folder / shell.sources[-1]).read_text().count("_ps ps (") == 1
+    text = (folder / "edgeseg_system.sv").read_text()
+    for value in (f"64'h{design.network_hash:016x}", f"64'h{board.ps.control_base:016x}", "edgeseg_accelerator core"):
+        assert value in text
+    assert (shell.part, shell.system.max_burst) == (board.part, board.ps.max_burst_beats)
+
+
+def test_a_shell_that_does_not_lint_is_refused(design):
+    top = design.rtl_dir / "top.sv"
+    top.write_text(top.read_text().replace("mask_mode,", "mask_mode_,"))
+    with pytest.raises(BuildError, match=r"does not lint: %(Error|Warning).*PIN.*mask_mode"):
+        write_shell(design, load_board("pynq-z2"), design.build_dir)
+
+
+@pytest.mark.parametrize("module", PRIMITIVES)
+def test_every_input_of_a_used_port_is_connected(module):
+    primitive, prefixes = PRIMITIVES[module]
+    connected = set(re.findall(r"\.([A-Z][A-Z0-9]+)\s*\(", (RTL_DIR / "shell" / f"{module}.sv").read_text()))
+    inputs = {port for port, (direction, _) in ports(primitive).items() if direction == "input"}
+    needed = {port for port in inputs if port.startswith(prefixes)}
+    assert len(needed) > 40 and needed <= connected, needed - connected
+
+
+def test_unknown_primitive_is_named():
+    with pytest.raises(BuildError, match="Yosys' cell library knows no primitive PS9"):
+        declarations(["PS9"])
+
+
+def test_missing_or_foreign_shell_is_one_sentence(tmp_path):
+    with pytest.raises(
+        BuildError, match=r"shell.json cannot be read \(No such file or directory\): run the shell step"
+    ):
+        Shell.load(tmp_path)
+    (tmp_path / "shell").mkdir()
+    (tmp_path / "shell" / "shell.json").write_text('{"top": 1}')
+    with pytest.raises(BuildError, match="is no shell of this version .*: run the shell step again"):
+        Shell.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"height": 3, "width": 11}, "frames of 3 x 11 pixels do not fill beats of 8 bytes"),
+        ({"max_burst": 24}, "max_burst_beats must be a power of two from 2 to 256, got 24"),
+        ({"control_base": 0x43C0_0800}, "control_base must be a multiple of 4096, got 0x43c00800"),
+    ],
+)
+def test_a_system_that_cannot_be_is_refused(change, sentence):
+    good = System(
+        core="core", height=16, width=16, channels=3, network_hash=1, control_base=0x43C0_0000, address_bits=32,
+        max_burst=16,
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=sentence):
+        replace(good, **change)
