@@ -14,8 +14,8 @@ from torch import nn
 
 import calib_data
 import models
-from quant.engine import network_input, training_step
 from quant.networks import from_checkpoint
+from quant.step import network_input, training_step
 
 _PRECISION = "bfloat16"
 _LEARNING_RATE = 1e-4

@@ -8,31 +8,25 @@ one network together; the first of them writes the files, so --out is a folder t
 
 from __future__ import annotations
 
-import copy
 import csv
-import math
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import calib_data
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
 from quant.data import Samples, load_samples
-from quant.engine import make_optimiser, train_epoch
 from quant.errors import CheckpointError
-from quant.networks import assemble, classes_of, from_checkpoint, settle, start_from
-from quant.predict import predict_masks
+from quant.learner import Learner
+from quant.networks import assemble, classes_of, from_checkpoint, start_from
 from quant.prepare import calibrate
-from quant.ranks import gather, join, share_statistics
-from quant.scores import score
+from quant.ranks import join
 from quant.train_config import TrainConfig
 
 _CALIBRATION_IMAGES = 16
@@ -62,84 +56,54 @@ def train(
         load_samples(config.data, split, size, normal_cases=config.normal_cases, classes=config.classes)
         for split in ("train", "val")
     )
-    torch.manual_seed(config.seed)
     run = {
         **asdict(config),
         "data": Path(config.data).name,
         "init_from": init_from.name if init_from else None,
         "teacher": teacher.name if teacher else None,
     }
-    first_epoch, best, state = 0, -1.0, None
-    if resume:
-        state = checkpoints.load(out_dir / "last.pt")
-        _require_same_run(state["run"], run, out_dir)
-        network = start_from(config.model, quant, state)
-        first_epoch, best = state["epoch"] + 1, state["best"]
-    else:
-        start = None if init_from is None else checkpoints.load(init_from)
-        _require_classes(start, config, init_from)
-        network = (
-            assemble(config.model, quant, config.classes) if start is None else start_from(config.model, quant, start)
-        )
-        if quant is not None and (start is None or start["quant"] is None):
-            calibrate(network, _calibration_codes(config, train_samples))
-    ranges = network.learn_ranges() if quant is not None and config.ranges == "learned" else []
+    torch.manual_seed(config.seed)
+    state = _last_state(out_dir, run) if resume else None
     if state is None:
-        with torch.no_grad():
-            for exponent in ranges:
-                exponent.copy_(torch.ceil(exponent) - 0.5)  # it is rounded up: as far from halving as from doubling
-    if fabric.world_size > 1:
-        share_statistics(network)
-    _on_device(network, fabric)
-    teacher_network = None if teacher is None else _on_device(from_checkpoint(checkpoints.load(teacher)), fabric)
-    optimiser = make_optimiser(network, ranges, config)
-    averaged = None
-    if config.ema:
-        averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
-    if state is not None:
-        optimiser.load_state_dict(state["optimiser"])
-        if averaged is not None:
-            averaged.module.load_state_dict(state["averaged"]["state"])
-            averaged.n_averaged.fill_(state["averaged"]["steps"])
-    parallel, optimiser = fabric.setup(network, optimiser)
+        network = _new_network(config, quant, init_from, train_samples)
+    else:
+        network = start_from(config.model, quant, state)
+    learner = Learner(network, None if teacher is None else _trained(teacher), config, fabric)
+    if state is None:
+        learner.centre_ranges()
+        first_epoch, best = 0, -1.0
+    else:
+        learner.load_state(state)
+        first_epoch, best = state["epoch"] + 1, state["best"]
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not fabric.is_global_zero) as progress:
-        batches = math.ceil(len(train_samples) / (config.batch * fabric.world_size))
         epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
-        batch_bar = progress.add_task("loss", total=batches)
+        batch_bar = progress.add_task("loss", total=learner.batches(train_samples))
         for epoch in range(first_epoch, config.epochs):
             progress.reset(batch_bar)
 
             def on_batch(loss: float) -> None:
                 progress.update(batch_bar, advance=1, description=f"loss {loss:.4f}")
 
-            loss = train_epoch(
-                parallel, averaged, teacher_network, optimiser, train_samples, config, epoch, fabric, on_batch
-            )
-            candidate = _candidate(network if averaged is None else averaged.module, config.model, quant)
-            scores = _score(_on_device(candidate, fabric), val_samples, config, fabric)
-            common = {
-                "model": config.model,
-                "quant": quant.as_dict() if quant else None,
-                "size": list(size),
-                "classes": config.classes,
-                "run": run,
-                "epoch": epoch,
-                "scores": scores,
-            }
+            loss = learner.train_epoch(train_samples, epoch, on_batch)
+            candidate = learner.candidate()
+            scores = learner.score(candidate, val_samples)
             is_best = scores["iou_pooled8"] > best
             best = max(best, scores["iou_pooled8"])
             if fabric.is_global_zero:
+                common = {
+                    "model": config.model,
+                    "quant": quant.as_dict() if quant else None,
+                    "size": list(size),
+                    "classes": config.classes,
+                    "run": run,
+                    "epoch": epoch,
+                    "scores": scores,
+                }
                 if is_best:
                     checkpoints.save(out_dir / "best.pt", {**common, "state": _portable_state(candidate)})
-                progressing = {"state": network.state_dict(), "optimiser": optimiser.state_dict(), "averaged": None}
-                if averaged is not None:
-                    progressing["averaged"] = {
-                        "state": averaged.module.state_dict(),
-                        "steps": averaged.n_averaged.item(),
-                    }
-                checkpoints.save(out_dir / "last.pt", {**common, "best": best, **progressing})
+                checkpoints.save(out_dir / "last.pt", {**common, "best": best, **learner.state()})
                 _append_log(out_dir / "log.csv", epoch, loss, scores, first=epoch == 0)
             progress.update(
                 epochs_bar,
@@ -150,11 +114,39 @@ def train(
     return checkpoints.load(out_dir / "best.pt")["scores"]
 
 
-def _require_classes(start: dict[str, Any] | None, config: TrainConfig, path: Path | None) -> None:
-    if start is not None and classes_of(start) != config.classes:
-        raise CheckpointError(
-            f"'{path}' has {classes_of(start)} logits a pixel, not {config.classes}; give --classes to match"
-        )
+def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """``last.pt`` of the same run."""
+    state = checkpoints.load(out_dir / "last.pt")
+    before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
+    for key, value in run.items():
+        if key not in ("device", "init_from") and before.get(key) != value:
+            raise CheckpointError(
+                f"'{out_dir / 'last.pt'}' was trained with {key}={before.get(key)}, not {value};"
+                " resume with the same settings or train into another --out"
+            )
+    return state
+
+
+def _new_network(
+    config: TrainConfig, quant: QuantConfig | None, init_from: Path | None, train_samples: Samples
+) -> nn.Module:
+    """The network as its training begins: fresh or from ``init_from``, a new twin with its scales fitted to images."""
+    start = None if init_from is None else checkpoints.load(init_from)
+    if start is None:
+        network = assemble(config.model, quant, config.classes)
+    else:
+        if classes_of(start) != config.classes:
+            raise CheckpointError(
+                f"'{init_from}' has {classes_of(start)} logits a pixel, not {config.classes}; give --classes to match"
+            )
+        network = start_from(config.model, quant, start)
+    if quant is not None and (start is None or start["quant"] is None):
+        calibrate(network, _calibration_codes(config, train_samples))
+    return network
+
+
+def _trained(path: Path) -> nn.Module:
+    return from_checkpoint(checkpoints.load(path))
 
 
 def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
@@ -166,44 +158,8 @@ def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Ten
     return torch.from_numpy(codes).permute(0, 3, 1, 2).contiguous()  # (N, H, W, 3) -> (N, 3, H, W)
 
 
-def _candidate(network: nn.Module, model: str, quant: QuantConfig | None) -> nn.Module:
-    """What would be kept of this epoch: of a quantized network a copy with its BN shifts moved off the accumulator
-    grid, so that any arithmetic gives its integers."""
-    if quant is None:
-        return network
-    settled = copy.deepcopy(network).cpu().eval()
-    settle(settled, model)
-    return settled
-
-
-def _on_device(network: nn.Module, fabric: Fabric) -> nn.Module:
-    return network.to(fabric.device, memory_format=torch.channels_last)
-
-
-def _score(network: nn.Module, samples: Samples, config: TrainConfig, fabric: Fabric) -> dict[str, float | int]:
-    """Scores on all of ``samples``, of which each process predicts a share; the shares are made equal by repetition."""
-    share = math.ceil(len(samples) / fabric.world_size)
-    mine = (torch.arange(share) * fabric.world_size + fabric.global_rank) % len(samples)
-    predictions = predict_masks(network, samples.codes[mine], config.batch, str(fabric.device))
-    if fabric.world_size > 1:
-        gathered = gather(torch.from_numpy(predictions).to(fabric.device, torch.uint8))  # (P, share, H, W)
-        in_order = gathered.transpose(0, 1).flatten(0, 1)[: len(samples)]
-        predictions = in_order.cpu().numpy().astype(predictions.dtype)
-    return score(predictions, samples.masks[:, 0].numpy(), config.classes, surfaces=False)
-
-
 def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:
     return {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
-
-
-def _require_same_run(before: dict[str, Any], now: dict[str, Any], out_dir: Path) -> None:
-    before = {field.name: field.default for field in fields(TrainConfig)} | before
-    for key, value in now.items():
-        if key not in ("device", "init_from") and before.get(key) != value:
-            raise CheckpointError(
-                f"'{out_dir / 'last.pt'}' was trained with {key}={before.get(key)}, not {value};"
-                " resume with the same settings or train into another --out"
-            )
 
 
 def _append_log(path: Path, epoch: int, loss: float, scores: dict[str, Any], *, first: bool) -> None:

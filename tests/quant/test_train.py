@@ -12,6 +12,7 @@ from quant.config import QuantConfig
 from quant.data import load_samples
 from quant.errors import CheckpointError, ConfigError
 from quant.export import export
+from quant.learner import Learner
 from quant.metrics import score_masks
 from quant.networks import from_checkpoint
 from quant.predict import predict_masks
@@ -182,6 +183,6 @@ def test_command_line_ends_with_one_line_on_stderr(squares, tmp_path, capsys, mo
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train_epoch", interrupt)
+    monkeypatch.setattr(Learner, "train_epoch", interrupt)
     assert main([*command, "cmunext-tiny-hw"]) == 130
     assert "--resume" in capsys.readouterr().err
