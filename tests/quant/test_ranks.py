@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import distributed, nn
 
 from quant import checkpoint as checkpoints
 from quant.errors import ConfigError
 from quant.networks import assemble
-from quant.ranks import join
+from quant.ranks import join, share_statistics
 from quant.train import train
 from quant.train_config import TrainConfig
+from quant.twin import QuantizedNorm
 
 ROOT = Path(__file__).resolve().parents[2]
+SEED = 13
 SETTINGS = {"model": "cmunext-tiny-hw", "size": 32, "epochs": 2, "lr": 1e-3}
 
 
@@ -53,6 +56,38 @@ def test_two_processes_train_the_network_of_one_with_twice_the_batch(squares, tm
             moved += (value - start[key]).double().square().sum().item()
     # Adam divides a gradient by its own size: where it is almost nothing, its rounding errors become steps.
     assert (apart / moved) ** 0.5 < 0.03
+
+
+@pytest.fixture
+def group_of_one():
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_shared_statistics_are_those_of_torch(group_of_one, quantized):
+    torch.manual_seed(SEED)
+
+    def norm():
+        return QuantizedNorm(5, nn.Hardtanh(-1.0, 1.5)) if quantized else nn.BatchNorm2d(5)
+
+    ours, theirs = nn.Sequential(norm()), norm()
+    nn.init.uniform_(theirs.weight, 0.5, 2.0)
+    ours[0].load_state_dict(theirs.state_dict())
+    share_statistics(ours)
+    results = []
+    for module in (ours, theirs):
+        x = torch.randn((4, 5, 6, 7), generator=torch.Generator().manual_seed(SEED)) * 3 + 1
+        x.requires_grad_()
+        y = module(x)
+        (y * torch.linspace(-1, 2, y.numel()).view_as(y)).sum().backward()
+        results.append([y.detach(), x.grad, *(parameter.grad for parameter in module.parameters())])
+    for got, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+    for name, wanted in theirs.state_dict().items():
+        torch.testing.assert_close(ours[0].state_dict()[name], wanted)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), rtol=1e-4, atol=1e-4)
 
 
 def test_one_gpu_for_several_processes_is_refused(monkeypatch):
