@@ -1,9 +1,9 @@
 """Recipes: training runs as TOML files, one or more stages that start from each other's best weights.
 
 Keys before the first ``[[stages]]`` hold for every stage. A stage has a ``name``, settings of ``TrainConfig``,
-``quant`` (none: the float network), ``init_from`` and ``teacher`` (names of earlier stages; ``init_from`` is the stage
-before unless it says otherwise). ``after`` names a recipe whose stages come first, so that quantized networks share the
-float network that they start from.
+``quant`` (none: the float network), ``init_from`` and ``teacher`` (names of earlier stages; ``init_from`` is the last
+earlier stage of the same model unless it says otherwise). ``after`` names a recipe whose stages come first, so that
+quantized networks share the float network that they start from, or a smaller network has a larger one as its teacher.
 """
 
 from __future__ import annotations
@@ -55,17 +55,20 @@ def read_recipe(name_or_path: str) -> tuple[Stage, ...]:
     if not tables:
         raise ConfigError(f"recipe '{path}' has no stage; add [[stages]] with a name")
     for table in tables:
-        stages.append(_stage({**recipe, **table}, [stage.name for stage in stages], path))
+        stages.append(_stage({**recipe, **table}, stages, path))
     return tuple(stages)
 
 
-def _stage(values: dict[str, Any], earlier: list[str], path: Path) -> Stage:
-    if "name" not in values or values["name"] in earlier:
+def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
+    names = [stage.name for stage in earlier]
+    if "name" not in values or values["name"] in names:
         raise ConfigError(f"recipe '{path}': each stage needs a name of its own")
     name = values.pop("name")
-    links = {"init_from": earlier[-1] if earlier else None} | {key: values.pop(key) for key in _LINKS if key in values}
+    same_model = [stage.name for stage in earlier if stage.settings.get("model") == values.get("model")]
+    links = {"init_from": same_model[-1] if same_model else None}
+    links |= {key: values.pop(key) for key in _LINKS if key in values}
     for key in ("init_from", "teacher"):
-        if links.get(key) is not None and links[key] not in earlier:
+        if links.get(key) is not None and links[key] not in names:
             raise ConfigError(f"recipe '{path}', stage '{name}': {key} '{links[key]}' is not an earlier stage")
     for key in values:
         if key not in _SETTINGS:

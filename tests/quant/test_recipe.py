@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from quant import checkpoint as checkpoints
 from quant import recipe as recipes
 from quant.__main__ import main
@@ -56,6 +57,7 @@ def test_shipped_recipes_are_valid(name):
     assert len({stage.name for stage in stages}) == len(stages) >= 1
     for stage in stages:
         TrainConfig(**stage.settings, data="anywhere")
+        assert stage.settings["model"] in models.names()
         assert stage.quant is None or QuantConfig.read(stage.quant)
 
 
@@ -73,6 +75,12 @@ def test_stages_follow_each_other_and_share_what_holds_for_all(tmp_path):
             teacher="float-32",
         ),
     )
+
+
+def test_a_stage_of_another_model_starts_afresh_with_a_teacher(tmp_path):
+    text = QUANTIZED.format(after=write(tmp_path, "float", FLOAT)).replace("cmunext-tiny-hw", "unet3")
+    stage = read_recipe(write(tmp_path, "student", text))[-1]
+    assert (stage.settings["model"], stage.init_from, stage.teacher) == ("unet3", None, "float-32")
 
 
 def test_a_recipe_trains_its_stages_once_and_options_override_it(squares, tmp_path, capsys):
