@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from quant.errors import ConfigError
 from quant.train_config import AUGMENTATIONS, CALIBRATIONS, PRECISIONS, RANGES, SCHEDULES
 
 _NOT_SETTINGS = ("run", "recipe", "quant", "out", "init_from", "teacher", "resume")
 _NOT_WITH_A_RECIPE = ("quant", "init_from", "teacher")
+_NEEDS = {"distill": "teacher", "ranges": "quant"}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -61,34 +63,41 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from quant.config import QuantConfig
     from quant.ranks import is_first_process
-    from quant.train import train
-    from quant.train_config import TrainConfig
 
     given = vars(arguments)
     settings = {key: value for key, value in given.items() if key not in _NOT_SETTINGS}
-    if "recipe" in given:
-        from quant.recipe import follow, read_recipe
-
-        for key in _NOT_WITH_A_RECIPE:
-            if key in given:
-                raise ConfigError(
-                    f"--{key.replace('_', '-')} is a recipe's own matter; leave it out, or write a recipe"
-                )
-        stages = read_recipe(arguments.recipe)
-        scores, folder = follow(stages, arguments.out, settings), arguments.out / stages[-1].name
-    else:
-        if "model" not in given:
-            raise ConfigError("nothing to train; give --model or --recipe")
-        scores = train(
-            TrainConfig(**settings),
-            QuantConfig.read(arguments.quant) if "quant" in given else None,
-            arguments.out,
-            init_from=given.get("init_from"),
-            teacher=given.get("teacher"),
-            resume=given.get("resume", False),
-        )
-        folder = arguments.out
+    folder, scores = (_follow_recipe if "recipe" in given else _train)(given, settings)
     if is_first_process():
         print(json.dumps({"checkpoint": str(folder / "best.pt"), **scores}))
+
+
+def _follow_recipe(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    from quant.recipe import follow, read_recipe
+
+    for key in _NOT_WITH_A_RECIPE:
+        if key in given:
+            raise ConfigError(f"--{key.replace('_', '-')} is a recipe's own matter; leave it out, or write a recipe")
+    stages = read_recipe(given["recipe"])
+    return given["out"] / stages[-1].name, follow(stages, given["out"], settings)
+
+
+def _train(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    from quant.config import QuantConfig
+    from quant.train import train
+    from quant.train_config import TrainConfig
+
+    if "model" not in given:
+        raise ConfigError("nothing to train; give --model or --recipe")
+    for key, needed in _NEEDS.items():
+        if key in given and needed not in given:
+            raise ConfigError(f"--{key} has no effect without --{needed}; give both")
+    scores = train(
+        TrainConfig(**settings),
+        QuantConfig.read(given["quant"]) if "quant" in given else None,
+        given["out"],
+        init_from=given.get("init_from"),
+        teacher=given.get("teacher"),
+        resume=given.get("resume", False),
+    )
+    return given["out"], scores

@@ -130,3 +130,5 @@ def test_an_unknown_recipe_and_options_that_a_recipe_decides_are_refused(tmp_pat
     assert "--init-from is a recipe's own matter" in capsys.readouterr().err
     assert main(command) == 2
     assert capsys.readouterr().err == "error: nothing to train; give --model or --recipe\n"
+    assert main([*command, "--model", "cmunext-tiny-hw", "--ranges", "learned"]) == 2
+    assert capsys.readouterr().err == "error: --ranges has no effect without --quant; give both\n"
