@@ -1,6 +1,6 @@
 // One job after the other: refuses what can't be run, counts cycles and frames, and resets from any state.
 //
-// IDLE -> RUN -> IDLE; RUN ends when every write is answered. A job with a misaligned or unreachable address, or without
+// IDLE -> RUN -> IDLE; RUN ends when every read and write is answered. A job with a misaligned or unreachable address, or without
 // frames, is done in the next cycle and touches neither memory nor accelerator.
 // soft_reset -> DRAIN, until the DMAs have nothing outstanding (AXI transactions can't be abandoned), then CLEAR: the
 // accelerator and the DMAs are held in reset for RESET_CYCLES, `cleared` pulses, IDLE.
@@ -32,7 +32,7 @@ module job_control #(
   output      logic        run,        // pulse: the job begins
   output      logic        halt,
   output      logic        core_rst_n,
-  input  wire logic        idle,       // all of the job is written
+  input  wire logic        idle,       // all of the job is read and written
   input  wire logic        quiet,      // nothing is outstanding on the bus
   input  wire logic        frame_end
 );

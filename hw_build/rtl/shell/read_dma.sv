@@ -4,6 +4,7 @@
 //              of it, so r_ready is high whenever data can come: the memory port is never blocked by the accelerator.
 // Errors:      the job goes on with whatever data came, so that the accelerator gets whole frames; decerr, slverr pulse.
 // halt:        asks for no further burst. `quiet` says that nothing is outstanding; only then may ap_rst_n fall.
+// idle:        no burst of the job is left, and quiet.
 `default_nettype none
 module read_dma #(
   parameter int unsigned MAX_BURST = 16,
@@ -15,6 +16,7 @@ module read_dma #(
   input  wire logic              halt,
   input  wire logic [63:0]       source,
   input  wire logic [31:0]       frames,
+  output      logic              idle,
   output      logic              quiet,
   output      logic              decerr,
   output      logic              slverr,
@@ -34,11 +36,10 @@ module read_dma #(
   localparam int unsigned COUNT_BITS = $clog2(DEPTH + 1);
   localparam int unsigned FRAME_BITS = $clog2(FRAME_BEATS + 1);
 
-  logic        split_valid, issue, fifo_ready;
+  logic        split_finished, split_valid, issue, fifo_ready;
   logic [63:0] split_addr;
   logic [7:0]  split_len;
 
-  /* verilator lint_off PINCONNECTEMPTY */ // the job ends with its last write
   burst_split #(
     .MAX_BURST (MAX_BURST),
     .FRAME_BITS(FRAME_BITS)
@@ -49,13 +50,12 @@ module read_dma #(
     .first_addr (source),
     .frames     (frames),
     .frame_beats(FRAME_BITS'(FRAME_BEATS)),
-    .finished   (),
+    .finished   (split_finished),
     .valid      (split_valid),
     .addr       (split_addr),
     .len        (split_len),
     .take       (issue)
   );
-  /* verilator lint_on PINCONNECTEMPTY */
 
   logic                  ar_valid_q = 1'b0;
   logic [63:0]           ar_addr_q;
@@ -109,6 +109,7 @@ module read_dma #(
   assign decerr = push && r.resp == DECERR;
   assign slverr = push && r.resp == SLVERR;
   assign quiet = !ar_valid_q && expected_q == '0;
+  assign idle = quiet && split_finished;
 
   always_comb begin
     ar = '0;

@@ -121,7 +121,7 @@ module shell #(
     .job_cycles  (job_cycles)
   );
 
-  logic run, halt, write_idle, frame_end;
+  logic run, halt, read_idle, write_idle, frame_end;
 
   job_control #(
     .ADDRESS_BITS(ADDRESS_BITS)
@@ -146,7 +146,7 @@ module shell #(
     .run                   (run),
     .halt                  (halt),
     .core_rst_n            (core_rst_n),
-    .idle                  (write_idle),
+    .idle                  (read_idle && write_idle),
     .quiet                 (read_quiet && write_quiet),
     .frame_end             (frame_end)
   );
@@ -165,6 +165,7 @@ module shell #(
     .halt         (halt),
     .source       (source),
     .frames       (frames),
+    .idle         (read_idle),
     .quiet        (read_quiet),
     .decerr       (read_decerr),
     .slverr       (read_slverr),

@@ -15,7 +15,7 @@ CORE = [RTL_DIR / "stream" / "logit_output.sv", Path(__file__).with_name("standi
 MEMORY = 0x1000_0000
 MEMORY_BYTES = 1 << 18
 GUARD = 0xC3
-TLAST_ALWAYS, TLAST_NEVER, SILENT, STUCK = 0xF1, 0xF2, 0xF3, 0xF4  # orders to the stand-in
+TLAST_ALWAYS, TLAST_NEVER, SILENT, STUCK, EAGER = 0xF1, 0xF2, 0xF3, 0xF4, 0xF5  # orders to the stand-in
 FRAME_LIMIT = 40_000  # cycles in which any frame here ends, however the bus stalls
 
 

@@ -1,7 +1,8 @@
 // Stands in for edgeseg_accelerator in tests of the shell: the same ports, a network of one pixel, faults on demand.
 //
-// logit = R + 2 G - 2 B of each pixel. The first pixel of a frame whose code 0 is F1 to F4 (hex), code 1 being A5, is an
-// order that holds until reset: F1 TLAST at every word, F2 TLAST never, F3 no words any more, F4 takes no pixel any more.
+// logit = R + 2 G - 2 B of each pixel. The first pixel of a frame whose code 0 is F1 to F5 (hex), code 1 being A5, is an
+// order that holds until reset: F1 TLAST at every word, F2 TLAST never, F3 no words any more, F4 takes no pixel any more,
+// F5 neither, but offers words without end.
 `default_nettype none
 module standin_core #(
   parameter int unsigned PIXELS = 256,
@@ -23,7 +24,7 @@ module standin_core #(
   output      logic [31:0] gauge_data
 );
 
-  typedef enum logic [2:0] {GOOD, EARLY, LATE, SILENT, STUCK} order_t;
+  typedef enum logic [2:0] {GOOD, EARLY, LATE, SILENT, STUCK, EAGER} order_t;
   order_t      order_q;
   logic [31:0] pixel_q, wait_q;
   logic        stage_valid_q;
@@ -47,6 +48,7 @@ module standin_core #(
           8'hF2: order_q <= LATE;
           8'hF3: order_q <= SILENT;
           8'hF4: order_q <= STUCK;
+          8'hF5: order_q <= EAGER;
           default: ;
         endcase
       end
@@ -54,7 +56,7 @@ module standin_core #(
     end
     if (take) stage_q <= 12'(s_axis_tdata[7:0]) + 12'({s_axis_tdata[15:8], 1'b0}) - 12'({s_axis_tdata[23:16], 1'b0});
   end
-  assign s_axis_tready = (!stage_valid_q || stage_ready) && wait_q == '0 && order_q != STUCK;
+  assign s_axis_tready = (!stage_valid_q || stage_ready) && wait_q == '0 && order_q != STUCK && order_q != EAGER;
 
   logit_output #(
     .LOGIT_BITS(12),
@@ -72,7 +74,7 @@ module standin_core #(
     .m_axis_tlast (out_last)
   );
 
-  assign m_axis_tvalid = out_valid && order_q != SILENT;
+  assign m_axis_tvalid = (out_valid && order_q != SILENT) || order_q == EAGER;
   assign m_axis_tlast = order_q == EARLY || (out_last && order_q != LATE);
   assign gauge_data = {30'd0, isolate, gauge_clk} ^ 32'(gauge_addr);
 

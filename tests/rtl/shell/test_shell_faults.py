@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from shell_bench import (
+    EAGER,
     FRAME_LIMIT,
     MEMORY,
     MEMORY_BYTES,
@@ -127,6 +128,15 @@ def test_a_reset_recovers_from_an_accelerator_that_stands_still(shell, order, bi
     assert shell.read(reg.CTRL) == reg.CTRL_IDLE
     assert [shell.read(r) for r in (reg.STATUS, reg.FRAMES_DONE, reg.JOB_CYCLES, reg.ISR)] == [0] * 4
     shell.run(shell.frames(2, seed=2), mask=False)
+
+
+def test_a_job_is_not_done_before_all_of_it_is_read(shell):
+    shell.load(ordered(shell, EAGER, 4), mask=True)
+    shell.start()
+    assert not shell.board.run(FRAME_LIMIT, until_idle=True)
+    assert shell.read(reg.FRAMES_DONE) == 4 and shell.read(reg.CTRL) == reg.CTRL_START
+    shell.soft_reset()
+    shell.run(shell.frames(2, seed=3), mask=True)
 
 
 @pytest.mark.parametrize("mask", [False, True])
