@@ -108,6 +108,18 @@ def test_done_is_cleared_by_reading_control_and_by_nothing_else(shell):
     assert shell.read(reg.CTRL) == reg.CTRL_IDLE
 
 
+def test_a_poll_in_the_very_cycle_of_done_does_not_lose_it(shell):
+    for phase in range(8):  # a read takes fewer cycles than that
+        shell.load(shell.frames(1), mask=True)
+        shell.start()
+        shell.board.step(phase)
+        polled = [shell.read(reg.CTRL)]
+        while not polled[-1] & reg.CTRL_IDLE:
+            polled.append(shell.read(reg.CTRL))
+        polled += [shell.read(reg.CTRL) for _ in range(3)]
+        assert sum(bool(value & reg.CTRL_DONE) for value in polled) == 1
+
+
 def test_interrupt_follows_its_enables(shell):
     for gie, ier, line in ((0, 1, False), (1, 0, False), (1, 1, True), (1, 2, True), (0, 3, False)):
         shell.write(reg.GIE, gie)
