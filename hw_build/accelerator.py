@@ -1,14 +1,15 @@
 """The RTL half of a build: stitch the folded graph, build its simulator, measure it, stream golden images through it.
 
-    folding -> stitch -> shell -> simulator [-> synth] -> measure -> simulate
+    folding [-> fifos] -> stitch -> shell -> simulator [-> synth] -> measure -> simulate
 
 ``stitch`` leaves ``rtl/``, ``design.json`` and ``io_spec.json`` in the build directory; ``shell`` leaves ``shell/``,
-what lies between processor and accelerator; ``simulator`` a library below ``sim/``. ``synth`` is part of a build on
-demand.
+what lies between processor and accelerator; ``simulator`` a library below ``sim/``. ``fifos`` and ``synth`` run on
+demand; without the first, FIFOs are deep, for simulation only.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ import numpy as np
 from board.io_spec import IoSpec
 from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
 from hw_build.check import load_network
+from hw_build.fifo import sizing as fifo
 from hw_build.progress import Meter
 from hw_build.shell import generate as shell
 from hw_build.sim.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simulator, measure_nodes, simulate
@@ -31,10 +33,11 @@ from hw_build.synth.design import synthesise_design
 from hw_build.synth.summary import summarise
 from hw_build.synth.yosys import yosys_version
 
-STITCH, SHELL, SIMULATOR, SYNTH = "stitch", "shell", "simulator", "synth"
-MEASURE, SIMULATE = "measure", "simulate"
+FIFOS, STITCH, SHELL, SIMULATOR = "fifos", "stitch", "shell", "simulator"
+SYNTH, MEASURE, SIMULATE = "synth", "measure", "simulate"
 IO_SPEC = "io_spec.json"
-FRAMES = 2  # back to back: the fewest that show the steady interval
+DEPTHS = "depths.json"  # tensor -> beats, in the folder of the step `fifos`
+FRAMES, SIZED_FRAMES = 2, 3  # back to back: the fewest that show the steady interval, and that sized FIFOs keep it
 _STITCH_MODULES = ("hw_build.accelerator", "hw_build.finn_rtl", "hw_build.kernels", "hw_build.rtl", "hw_build.stitch")
 _SHELL_MODULES = ("hw_build.accelerator", "hw_build.rtl", "hw_build.rtl_lint", "hw_build.shell")
 _SIM_MODULES = ("hw_build.accelerator", "hw_build.sim")
@@ -44,8 +47,23 @@ _SYNTH_MODULES = ("hw_build.synth",)
 def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
     """The steps after the folded graph; ``meter`` shows how far a simulation is."""
 
+    def run_fifos(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        export, pixels = config.export, int(np.prod(config.export.size))
+        show = meter(f"FIFOs measured over {fifo.FRAMES} frames", fifo.FRAMES * pixels)
+        sizing = fifo.size_fifos(
+            load_network(needed[FOLDING] / GRAPH),
+            config.out / "sizing",
+            export.codes,
+            export.logits,
+            progress=lambda progress: show(progress.beats_out[0]),
+        )
+        show(fifo.FRAMES * pixels)
+        (folder / DEPTHS).write_text(json.dumps(sizing.depths, indent=1))
+        return {"interval": sizing.interval}
+
     def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        design = stitch(load_network(needed[FOLDING] / GRAPH), config.out)
+        depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
+        design = stitch(load_network(needed[FOLDING] / GRAPH), config.out, fifo_depths=depths)
         height, width, channels = design.image_shape
         spec = IoSpec(_network(config), design.network_hash, height, width, channels)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
@@ -72,18 +90,26 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         return {"nodes": {name: {"measured_cycles": count} for name, count in measured.items()}}
 
     def run_simulate(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        frames = min(FRAMES, len(config.export.names))
         export = config.export
-        run, line = simulate_and_compare(
-            config.out, export.codes[:frames], export.logits[:frames], export.names[:frames], meter
-        )
+        order = np.arange(SIZED_FRAMES if config.size_fifos else min(FRAMES, len(export.names))) % len(export.names)
+        names = [export.names[index] for index in order]
+        run, line = simulate_and_compare(config.out, export.codes[order], export.logits[order], names, meter)
+        if config.size_fifos:
+            fifo.refuse_slower(run, Design.load(config.out))
         return {"verification": [line], **run_facts(config.out, run)}
 
     steps = [
         Step(
+            name=FIFOS,
+            run=run_fifos,
+            needs=(FOLDING,),
+            files=(config.export.golden,),
+            modules=(*_STITCH_MODULES, "hw_build.fifo", "hw_build.sim"),
+        ),
+        Step(
             name=STITCH,
             run=run_stitch,
-            needs=(FOLDING,),
+            needs=(FOLDING, FIFOS) if config.size_fifos else (FOLDING,),
             modules=_STITCH_MODULES,
             parameters={"part": config.board.part, "network": _network(config)},
             published=("rtl", "design.json", IO_SPEC),
@@ -107,7 +133,8 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         Step(name=MEASURE, run=run_measure, needs=(STITCH,), modules=_SIM_MODULES),
         Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
     ]
-    return [step for step in steps if step.name != SYNTH or config.synth]
+    left_out = {name for name, wanted in ((FIFOS, config.size_fifos), (SYNTH, config.synth)) if not wanted}
+    return [step for step in steps if step.name not in left_out]
 
 
 def synthesise_and_summarise(design: Design, meter: Meter, jobs: int | None = None) -> dict[str, Any]:

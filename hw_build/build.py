@@ -41,7 +41,8 @@ MISMATCH = "mismatch"  # folder below the build directory for both sides of a di
 class BuildConfig:
     """What a build is made from.
 
-    ``frames`` golden images go through every graph in the verification; ``synth`` adds the step of that name.
+    ``frames`` golden images go through every graph in the verification; ``size_fifos`` and ``synth`` add the steps
+    `fifos` and `synth`.
     """
 
     export: Export
@@ -49,6 +50,7 @@ class BuildConfig:
     out: Path
     folding: FoldingConfig
     frames: int = 1
+    size_fifos: bool = False
     synth: bool = False
 
     def __post_init__(self) -> None:

@@ -116,6 +116,7 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
     for what in ("luts", "dsps", "brams"):
         optimised.add_argument(f"--max-{what}", type=int, help="at most so many (default: all that the board has)")
     parser.add_argument("--frames", type=int, default=1, help="golden images for verification (default 1)")
+    parser.add_argument("--size-fifos", action="store_true", help="measure what FIFOs hold, then build with just that")
     parser.add_argument("--synth", action="store_true", help="synthesise it too; refuse what the board cannot hold")
 
 
@@ -129,6 +130,7 @@ def _build_config(arguments: argparse.Namespace) -> BuildConfig:
         export=read_export(arguments.export),
         out=arguments.out,
         frames=arguments.frames,
+        size_fifos=arguments.size_fifos,
         synth=arguments.synth,
     )
 

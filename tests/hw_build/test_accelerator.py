@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 
 from hw_build import accelerator, cli
+from hw_build.fifo.sizing import Sizing
 from hw_build.sim.accelerator import AcceleratorRun, StreamUse
 from hw_build.sim.simulator import DeadlockError
 from hw_build.synth.cells import Utilization
@@ -82,6 +83,18 @@ def test_build_with_synthesis_reports_it_and_refuses_what_does_not_fit(export, s
     assert report["totals"]["cycles_per_frame"] == 1000
     assert {node["bram18"] for node in report["nodes"]} == {3}
     assert all(node["expected_luts"] is not None for node in report["nodes"])
+
+
+def test_build_with_sized_fifos_stitches_what_was_measured(export, stand_in, tmp_path, monkeypatch):
+    def size_fifos(model, work_dir, codes, logits, *, progress):
+        depths = {tensor: 7 for node in model.graph.node for tensor in node.output}
+        return Sizing(depths=depths, held=depths, interval=900)
+
+    monkeypatch.setattr(accelerator.fifo, "size_fifos", size_fifos)
+    assert cli.main([*arguments("build", export, tmp_path), "--size-fifos"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {node["fifo_depth"] for node in report["nodes"]} == {7}
+    assert report["verification"][-1]["against"] == "golden logits of 3 images"
 
 
 def test_generated_rtl_keeps_finn_notice(export, stand_in, tmp_path):

@@ -1,0 +1,115 @@
+"""Depths of all FIFOs from the high-water marks of whole frames.
+
+The accelerator is stitched with shallow FIFOs on ordinary streams and deep ones behind forks, and simulated for FRAMES
+frames with the source throttled to the steady interval: an unthrottled source fills everything before the slowest node
+and says nothing about need. An ordinary FIFO only evens out short bursts, and where it is full its writer waits; a
+fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), or the design stands still. Where
+shallow FIFOs cost speed, ordinary streams are measured with deeper ones, at last as deep as those of forks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_build.errors import BuildError
+from hw_build.fifo.depths import LUTRAM_STEP, MIN_DEPTH, rounded_depth
+from hw_build.sim.accelerator import AcceleratorRun, simulate
+from hw_build.sim.simulator import Progress
+from hw_build.stitch import Design, Stream, stitch
+
+FRAMES = 4
+SHALLOW = (MIN_DEPTH, LUTRAM_STEP, None)  # depths of ordinary streams that are tried in turn; None: as for simulation
+TOLERANCE = 1.005  # of the steady interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizing:
+    """``depths`` and high-water marks ``held`` in beats, by tensor; ``interval`` that was kept, in cycles a frame."""
+
+    depths: dict[str, int]
+    held: dict[str, int]
+    interval: int
+
+
+def size_fifos(
+    model: ModelWrapper,
+    work_dir: Path,
+    codes: np.ndarray,
+    logits: np.ndarray,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+) -> Sizing:
+    """Measures what the streams of a folded ``model`` hold; builds and simulates below ``work_dir``.
+
+    ``codes`` (N, H, W, C) and ``logits`` (N, H, W, 1) are repeated to FRAMES frames; every logit is compared.
+
+    Raises:
+        BuildError: a FIFO was not deep enough to be measured, the interval is not kept, or a logit differs.
+        DeadlockError: the design stands still.
+    """
+    order = np.arange(FRAMES) % len(codes)
+    frames, expected = codes[order], logits[order]
+    for shallow in SHALLOW:
+        design = _stitched(model, work_dir, shallow)
+        interval = design.expected_cycles_per_frame
+        run = simulate(design, frames, source_cycles_per_frame=interval, progress=progress)
+        if not np.array_equal(run.logits, expected):
+            raise BuildError(f"logits differ while FIFOs are measured in '{work_dir}': simulate the build for details")
+        if run.cycles_per_frame <= TOLERANCE * interval:
+            break
+    else:
+        raise BuildError(
+            f"the accelerator takes {run.cycles_per_frame:,} cycles a frame whatever its FIFOs hold, its nodes at most "
+            f"{interval:,}: a node is slower than its model says, see the step measure"
+        )
+    _refuse_full(design, run)
+    held = {use.tensor: use.peak for use in run.streams}
+    depths = {stream.tensor: _depth(stream, held[stream.tensor], forks_of(design)) for stream in design.streams}
+    return Sizing(depths=depths, held=held, interval=run.cycles_per_frame)
+
+
+def _depth(stream: Stream, held: int, forks: set[str]) -> int:
+    """What holds ``held`` beats; an ordinary FIFO that was full was deep enough, since the interval was kept."""
+    rounded = rounded_depth(held, stream.producer_elements * stream.element_bits)
+    return rounded if stream.producer in forks else min(rounded, stream.depth)
+
+
+def refuse_slower(run: AcceleratorRun, design: Design) -> None:
+    """BuildError when a run of the sized design, its source not throttled, takes longer a frame than its nodes do."""
+    expected = design.expected_cycles_per_frame
+    if run.cycles_per_frame > TOLERANCE * expected:
+        raise BuildError(
+            f"with its FIFOs sized the accelerator takes {run.cycles_per_frame:,} cycles a frame instead of "
+            f"{expected:,}: build it without --size-fifos and compare the marks of both reports"
+        )
+
+
+def _stitched(model: ModelWrapper, work_dir: Path, shallow: int | None) -> Design:
+    design = stitch(model, work_dir)
+    if shallow is None:
+        return design
+    forks = forks_of(design)
+    return stitch(
+        model,
+        work_dir,
+        fifo_depths={stream.tensor: shallow for stream in design.streams if stream.producer not in forks},
+    )
+
+
+def forks_of(design: Design) -> set[str]:
+    """Names of the nodes with several outputs."""
+    return {node.name for node in design.nodes if len(node.outputs) > 1}
+
+
+def _refuse_full(design: Design, run: AcceleratorRun) -> None:
+    forks = forks_of(design)
+    streams = {stream.tensor: stream for stream in design.streams}
+    full = [use for use in run.streams if streams[use.tensor].producer in forks and use.peak >= use.depth]
+    if full:
+        names = ", ".join(f"{use.label} ({use.depth} beats)" for use in full)
+        raise BuildError(f"FIFOs behind forks filled up while they were measured: {names}; their branches lag by more")
