@@ -18,6 +18,11 @@ from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, mux_luts, ram_bram18, ram_luts, rom_luts
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant, check_divides
 
+COLUMN_FILES = (
+    "lib/rom.sv", "lib/thresholds.sv", "lib/thresholds_serial.sv", "lib/threshold_table.sv", "depthwise_columns.sv",
+)  # fmt: skip
+LUT_ROM_DEPTH = 256  # up to here a LUT6 holds 64 bits; beyond, Yosys takes several times as many LUTs
+
 
 def multi_threshold(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Per channel, the number of thresholds <= value: values (..., C), thresholds (1 or C, n) -> (..., C)."""
@@ -92,6 +97,18 @@ class DepthwiseConv_rtl(StreamKernel):
     def tap_cycles(self) -> int:
         """Cycles of one output beat, K*K/SIMD."""
         return self.kernel_dim**2 // self.get_nodeattr("SIMD")
+
+    @property
+    def by_columns(self) -> bool:
+        """Whether depthwise_columns.sv serves this folding: the fewest LUTs where taps of one column make a cycle."""
+        height, width = self.image_dim
+        kernel, simd = self.kernel_dim, self.get_nodeattr("SIMD")
+        return self.pe == 1 and kernel >= 3 and kernel % simd == 0 and width >= kernel and height > kernel // 2
+
+    @property
+    def rom_in_block_ram(self) -> bool:
+        """Whether weights and thresholds lie in block RAM: where the weights are more words than LUTs read well."""
+        return self.get_nodeattr("NumChannels") * self.tap_cycles > LUT_ROM_DEPTH
 
     def get_input_datatype(self, ind: int = 0) -> BaseDataType:
         """x, W, T, T_sum."""
@@ -175,11 +192,9 @@ class DepthwiseConv_rtl(StreamKernel):
         """depthwise_axi; weights and thresholds packed in the order in which the kernel reads them."""
         self.verify_node()
         weights, thresholds, sums, (low, high) = self._constants(model)
-        channels, pe, simd = (self.get_nodeattr("NumChannels"), self.pe, self.get_nodeattr("SIMD"))
+        channels = self.get_nodeattr("NumChannels")
         height, width = self.image_dim
         x_type, y_type = self.get_input_datatype(0), self.get_output_datatype(0)
-        # (C, K*K) -> (C/PE, PE, K*K/SIMD, SIMD) -> word (C/PE, K*K/SIMD) of elements (SIMD, PE)
-        w_words = weights.reshape(self.groups, pe, self.tap_cycles, simd).transpose(0, 2, 3, 1)
         w_bits = self.get_input_datatype(1).bitwidth()
         # a threshold at or below the smallest sum always counts, one above the largest never does
         clipped = np.clip(thresholds, low, high + 1)
@@ -195,8 +210,7 @@ class DepthwiseConv_rtl(StreamKernel):
             "WIDTH": width,
             "CHANNELS": channels,
             "K": self.kernel_dim,
-            "PE": pe,
-            "SIMD": simd,
+            "SIMD": self.get_nodeattr("SIMD"),
             "X_BITS": x_type.bitwidth(),
             "W_BITS": w_bits,
             "ACC_BITS": acc_bits,
@@ -207,11 +221,28 @@ class DepthwiseConv_rtl(StreamKernel):
             "SUM_BITS": sum_bits,
             "SUM_ROWS": sums.shape[0],
             "Y_BITS": y_type.bitwidth(),
-            "WEIGHTS": packed_literal(w_words, w_bits),
             "THRESHOLDS": packed_literal(clipped, acc_bits),
             "SUM_THRESHOLDS": packed_literal(sums, sum_bits),
         }
+        if self.by_columns:
+            parameters |= {
+                "BLOCK": int(self.rom_in_block_ram),
+                "WEIGHTS": packed_literal(self._column_words(weights), w_bits),
+            }
+            return self.instance("depthwise_columns", COLUMN_FILES, parameters)
+        parameters |= {"PE": self.pe, "WEIGHTS": packed_literal(self._window_words(weights), w_bits)}
         return self.instance("depthwise_axi", ("stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv"), parameters)
+
+    def _window_words(self, weights: np.ndarray) -> np.ndarray:
+        """(C, K, K) -> words (C/PE, K*K/SIMD) of elements (SIMD, PE)."""
+        return weights.reshape(self.groups, self.pe, self.tap_cycles, -1).transpose(0, 2, 3, 1)
+
+    @staticmethod
+    def _column_words(weights: np.ndarray) -> np.ndarray:
+        """(C, K, K) -> (C, columns, positions): rows in order, but the last column begins with its newest row."""
+        words = weights.transpose(0, 2, 1).copy()
+        words[:, -1] = np.roll(words[:, -1], 1, axis=1)
+        return words
 
     # ---- cost model -----------------------------------------------------------------------------------------------
     def _line_memory(self) -> tuple[int, int]:

@@ -38,6 +38,14 @@ def depthwise_model(
 
 CASES = {
     "k3_c10_serial": dict(dim=(6, 5), channels=10, kernel=3, residual=1),
+    "k3_columns": dict(dim=(4, 6), channels=8, kernel=3, simd=3, residual=1),
+    "k3_columns_one_channel": dict(dim=(2, 3), channels=1, kernel=3, simd=3),
+    "k5_columns": dict(dim=(6, 5), channels=3, kernel=5, simd=5, residual=1, shared=False),
+    "k7_columns": dict(dim=(5, 12), channels=4, kernel=7, simd=7, residual=1),
+    "k9_columns": dict(dim=(10, 9), channels=3, kernel=9, simd=3, residual=1),
+    "k9_serial": dict(dim=(6, 16), channels=2, kernel=9, residual=1),
+    "x8_w8_y8_columns": dict(dim=(4, 5), channels=2, kernel=3, simd=1, x="UINT8", w="INT8", y="UINT8", residual=1),
+    "y3_t5": dict(dim=(4, 4), channels=3, kernel=3, simd=3, y="UINT3", residual=1),
     "k3_full": dict(dim=(5, 8), channels=4, kernel=3, pe=4, simd=9, residual=1),
     "k3_full_folded_channels": dict(dim=(4, 6), channels=12, kernel=3, pe=2, simd=9),
     "k5_w2": dict(dim=(7, 9), channels=3, kernel=5, pe=3, simd=5, w="INT2", residual=1, shared=False),
