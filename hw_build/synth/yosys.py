@@ -21,10 +21,13 @@ RTL_SUFFIXES = (".sv", ".v")
 READ_OPTIONS = (
     "--allow-use-before-declare",  # FINN's RTL
     "--ignore-assertions",
+    "--keep-hierarchy",  # flattened later, but for what asks to be mapped apart
     *("--max-constexpr-steps", "100000000"),  # tables are computed from packed parameters
     *("--unroll-limit", "1000000"),
 )
 SYNTHESIS = ("synth_xilinx", "-family", "xc7", "-flatten", "-noiopad", "-noclkbuf")
+# modules that ask to be mapped apart (lib/rom.sv) join the others when all is mapped
+JOIN = (("setattr", "-mod", "-unset", "keep_hierarchy"), ("flatten",))
 PASSES = Path(__file__).with_name("passes.py")
 
 
@@ -34,7 +37,7 @@ class SynthesisError(BuildError):
 
 def yosys_version() -> str:
     """Text that changes whenever Yosys or the passes run here do."""
-    return json.dumps([version("pyosys"), READ_OPTIONS, SYNTHESIS])
+    return json.dumps([version("pyosys"), READ_OPTIONS, SYNTHESIS, JOIN])
 
 
 def synthesise(
@@ -78,6 +81,7 @@ async def synthesise_beside_others(
         passes = [
             ["read_slang", *READ_OPTIONS, "--top", top, *overrides, *sources],
             [*SYNTHESIS, "-top", top],
+            *map(list, JOIN),
             ["tee", "-q", "-o", str(statistics), "stat", "-json"],
         ]
         if netlist is not None:

@@ -8,7 +8,9 @@ from tests.rtl.test_depthwise import depthwise_model
 from tests.rtl.test_stream_kernels import model_of
 
 MODELS = {
-    "depthwise": lambda: depthwise_model(dim=(5, 6), channels=4, kernel=3, simd=3, residual=1),
+    "depthwise": lambda: depthwise_model(dim=(5, 6), channels=4, kernel=3, pe=2, simd=3, residual=1),
+    "depthwise_columns": lambda: depthwise_model(dim=(4, 5), channels=4, kernel=3, simd=3, residual=1),
+    "depthwise_serial_block_ram": lambda: depthwise_model(dim=(5, 9), channels=8, kernel=9, simd=1, residual=1),
     "fork": lambda: model_of("StreamFork_rtl", dim=(3, 5), channels=4, PE=2, num_outputs=3, NumOutputs=3),
     "add": lambda: model_of(
         "StreamAdd_rtl", dim=(3, 5), channels=4, streams=2, inputDataType2="UINT4", outputDataType="UINT5"

@@ -2,8 +2,10 @@
 //
 // data <= word addr of CONTENTS (word i at bits [i*WIDTH +: WIDTH]) in every cycle with en; otherwise it stays.
 // BLOCK=0: LUT6 and the MUXF7/F8 behind them, 64 bits a LUT where DEPTH is a power of two up to 256. BLOCK=1: block RAM.
+// Mapped apart from the logic around it: together with that, Yosys' ABC takes up to five times the LUTs for BLOCK=0.
 // addr has at least one bit; words past DEPTH-1 are never asked for.
 `default_nettype none
+(* keep_hierarchy = "yes" *)
 module rom #(
     parameter int DEPTH = 2,
     parameter int WIDTH = 8,
