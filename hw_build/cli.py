@@ -90,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     synth.add_argument("--report-only", action="store_true", help="status 0 even where the board has too little")
     synth.set_defaults(run=_synth)
 
+    deploy = commands.add_parser("deploy", help="all that a PYNQ board needs of a build, as one zip")
+    deploy.add_argument("--export", type=Path, required=True, help="the export that was built")
+    deploy.add_argument("--out", type=Path, required=True, help="directory of the build")
+    deploy.add_argument("--bitstream", type=Path, help="its .bit file (default: none, to be added later)")
+    deploy.add_argument("--simulated", action="store_true", help="the simulated board's instead; no FPGA can load it")
+    deploy.add_argument("--zip", type=Path, help="file to write (default: in the build directory)")
+    deploy.set_defaults(run=_deploy)
+
     report = commands.add_parser("report", help="the page of a finished build again")
     report.add_argument("--out", type=Path, required=True, help="directory of the build")
     report.set_defaults(run=_report)
@@ -189,6 +197,20 @@ def _synth(arguments: argparse.Namespace) -> int:
     return run_synth(
         arguments.out, board, jobs=arguments.jobs, as_json=arguments.json, report_only=arguments.report_only
     )
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
+    from hw_build.deploy.archive import DeployConfig
+    from hw_build.deploy.command import run_deploy
+    from hw_build.export import read_export
+
+    config = DeployConfig(
+        build_dir=arguments.out,
+        export=read_export(arguments.export),
+        bitstream=arguments.bitstream,
+        simulated=arguments.simulated,
+    )
+    return run_deploy(config, arguments.zip)
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -11,35 +11,36 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from board.registers import REGISTERS
-from hw_build.board_config import Board, Family
+from hw_build.board_config import Family
 from hw_build.errors import ConfigError
+from hw_build.shell.generate import Shell
 
 IP_NAME = "edgeseg_0"
 IP_VLNV = "edgeseg:user:edgeseg:1.0"  # board.driver finds the accelerator by it
-WINDOW_BYTES = 4096
 _PS_NAME = "processing_system7_0"
 _CONTROL = "S_AXI_CTRL"
+_CONTROL_PORT = "M_AXI_GP0"
 _IO_PLL_MHZ = 1000.0  # what the boot loaders of the Zynq-7000 boards set
 _DIVISOR_LIMIT = 64  # 6 bits
 _CLOCKS = range(4)
 _ACCESS = {"ro": "read-only", "cor": "read-only"}
 
 
-def hwh_text(board: Board, control_base: int) -> str:
-    """The file for an accelerator on ``board`` whose registers lie at ``control_base``.
+def hwh_text(shell: Shell) -> str:
+    """The file for an accelerator in ``shell``.
 
     Raises:
-        ConfigError: the processing system is no Zynq-7000, or its clock cannot be divided down to the board's.
+        ConfigError: the processing system is no Zynq-7000, or its clock cannot be divided down to the shell's.
     """
-    if board.ps.family is not Family.ZYNQ_7000:
-        raise ConfigError(f"no .hwh is written for {board.ps.family} (board '{board.name}'); take Vivado's")
+    if shell.family != Family.ZYNQ_7000:
+        raise ConfigError(f"no .hwh is written for {shell.family} yet, only for {Family.ZYNQ_7000}; take another board")
     root = Element("EDKSYSTEMINFO", EDWVERSION="1.2")
-    SubElement(root, "SYSTEMINFO", ARCH="zynq", BOARD=board.name, DEVICE=board.part, NAME="edgeseg")
+    SubElement(root, "SYSTEMINFO", ARCH="zynq", DEVICE=shell.part, NAME="edgeseg")
     SubElement(root, "EXTERNALPORTS")
     SubElement(root, "EXTERNALINTERFACES")
     modules = SubElement(root, "MODULES")
-    _processing_system(modules, board, control_base)
-    _accelerator(modules)
+    _processing_system(modules, shell)
+    _accelerator(modules, shell.window_bytes)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -57,13 +58,12 @@ def clock_divisors(mhz: float) -> tuple[int, int]:
     return best
 
 
-def _processing_system(modules: Element, board: Board, control_base: int) -> None:
+def _processing_system(modules: Element, shell: Shell) -> None:
     module = _module(modules, _PS_NAME, "processing_system7", "xilinx.com:ip:processing_system7:5.5")
-    first, second = clock_divisors(board.clocks.fabric_mhz)
+    first, second = clock_divisors(shell.fabric_mhz)
     actual_mhz = f"{_IO_PLL_MHZ / (first * second):.6f}"
     parameters = SubElement(module, "PARAMETERS")
     values = {
-        "PCW_CRYSTAL_PERIPHERAL_FREQMHZ": f"{board.clocks.ps_ref_mhz:g}",
         # pynqmetadata 0.2.0 (pynq 4.0.0) looks for UltraScale+'s name on Zynq-7000 too, and stops without it
         "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ": actual_mhz,
     }
@@ -76,21 +76,22 @@ def _processing_system(modules: Element, board: Board, control_base: int) -> Non
         values[f"PCW_ACT_FPGA{clock}_PERIPHERAL_FREQMHZ"] = actual_mhz if used else "10.000000"
     for name, value in values.items():
         SubElement(parameters, "PARAMETER", NAME=name, VALUE=value)
-    _bus(module, f"M_AXI_{board.ps.control_port}", "MASTER")
+    _bus(module, _CONTROL_PORT, "MASTER")
+    base = shell.system.control_base
     SubElement(
         SubElement(module, "MEMORYMAP"),
         "MEMRANGE",
         ADDRESSBLOCK="registers",
-        BASEVALUE=f"0x{control_base:08X}",
-        HIGHVALUE=f"0x{control_base + WINDOW_BYTES - 1:08X}",
+        BASEVALUE=f"0x{base:08X}",
+        HIGHVALUE=f"0x{base + shell.window_bytes - 1:08X}",
         INSTANCE=IP_NAME,
-        MASTERBUSINTERFACE=f"M_AXI_{board.ps.control_port}",
+        MASTERBUSINTERFACE=_CONTROL_PORT,
         MEMTYPE="REGISTER",
         SLAVEBUSINTERFACE=_CONTROL,
     )
 
 
-def _accelerator(modules: Element) -> None:
+def _accelerator(modules: Element, window_bytes: int) -> None:
     module = _module(modules, IP_NAME, "edgeseg", IP_VLNV)
     block = SubElement(
         SubElement(module, "ADDRESSBLOCKS"),
@@ -98,7 +99,7 @@ def _accelerator(modules: Element) -> None:
         ACCESS="read-write",
         INTERFACE=_CONTROL,
         NAME="registers",
-        RANGE=str(WINDOW_BYTES),
+        RANGE=str(window_bytes),
         USAGE="register",
     )
     registers = SubElement(block, "REGISTERS")
