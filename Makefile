@@ -16,6 +16,9 @@ BOARD ?= pynq-z2
 DEMO := build/demo
 EXPORT := $(DEMO)/export/$(subst /,-,$(basename $(CHECKPOINT)))
 EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/integer/*.py quant/configs/*.toml calib_data/*.*)
+SIM_BOARD := build/sim-board
+SIM_IMAGES ?= calib_data/images/benign_184.png calib_data/images/benign_007.png
+ON_SIM_BOARD := EDGESEG_SIM=1 EDGESEG_LOCK=$(abspath $(SIM_BOARD))/lock $(abspath .venv-board)/bin/python
 TESTS ?=
 
 export PYTHON
@@ -26,7 +29,7 @@ endif
 .DEFAULT_GOAL := help
 no-checkpoint:
 
-.PHONY: no-checkpoint help setup demo test test-slow iou lint bench report clean
+.PHONY: no-checkpoint help setup demo sim-board test test-slow iou lint bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
@@ -46,6 +49,17 @@ demo: setup $(EXPORT)/manifest.json ## one real image through the whole accelera
 $(EXPORT)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_SOURCES) | setup
 	@$(RUN) quant export --checkpoint $(CHECKPOINT) --out $(EXPORT)
 
+# What runs is what would be copied to a board: the zip, unpacked, in an environment with pynq and without this project.
+sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulated PYNQ board: selftest and SIM_IMAGES
+	@.ci/setup-board.sh
+	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
+	@$(RUN) hw_build deploy --export $(EXPORT) --out $(DEMO) --simulated --zip $(SIM_BOARD)/deploy.zip
+	@rm -rf $(SIM_BOARD)/deploy $(SIM_BOARD)/masks
+	@$(ON_SIM_BOARD) -m zipfile -e $(SIM_BOARD)/deploy.zip $(SIM_BOARD)/deploy
+	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board selftest --frames 1
+	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board infer --resize --out ../masks $(abspath $(SIM_IMAGES))
+	@$(RUN) hw_build.pynq_sim.compare $(SIM_BOARD)/deploy/golden.npz $(SIM_BOARD)/masks
+
 report: ## report.html and report.json of the demo again, from what is saved
 	@$(RUN) hw_build report --out $(DEMO)
 
@@ -63,8 +77,10 @@ lint: setup ## ruff on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
 	@$(RUN) hw_build.rtl_lint
 
-bench: setup ## the integer reference against float32 onnxruntime; training quantized against float
+bench: setup ## integer reference against float32 onnxruntime; quantized training against float; the driver's host time
 	@$(RUN) quant bench --checkpoint $(CHECKPOINT)
+	@echo "host time of a frame in the board's driver, 256x256:"
+	@$(RUN) board bench --host
 
 clean: ## removes build/
 	@rm -rf build

@@ -6,6 +6,7 @@ need pynq is in :mod:`board.segmenter`.
 
 import os
 import struct
+import warnings
 import weakref
 
 import pynq
@@ -15,11 +16,14 @@ from board.errors import BitstreamError, DeviceError
 from board.io_spec import read_io_spec
 from board.lock import DeviceLock
 from board.segmenter import FRAMES_PER_JOB, TIMEOUT_S, Segmenter
+from board.uio import UioInterrupt
 
 IP_TYPE = "edgeseg:user:edgeseg:"
 IO_SPEC = "io_spec.json"
 # Port HP0 of a Zynq-7000: bit 0 of its read and write control narrows it to 32 bits; the boot loader may have set it.
 AFI0_READ_CONTROL, AFI0_WRITE_CONTROL, AFI0_BYTES = 0xF8008000, 0xF8008014, 0x18
+
+INTERRUPT_LINES = {"armv7l": 61, "aarch64": 121}  # first line from the fabric, as the interrupt controller counts
 
 
 class SegmentationOverlay(Segmenter, pynq.Overlay):
@@ -66,7 +70,9 @@ class SegmentationOverlay(Segmenter, pynq.Overlay):
     def _load(self, bitfile, device):
         """Downloads the bitstream and checks the processor's port."""
         try:
-            target = device or pynq.Device.active_device
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the error below says it better
+                target = device or pynq.Device.active_device
         except RuntimeError as error:
             raise DeviceError(f"pynq finds no device ({error}); run this on a PYNQ board, as root") from None
         try:
@@ -92,16 +98,15 @@ class SegmentationOverlay(Segmenter, pynq.Overlay):
                 )
 
     def _registers(self):
-        for name, description in self.ip_dict.items():
+        for description in self.ip_dict.values():
             if str(description.get("type", "")).startswith(IP_TYPE):
-                self._ip_name = name
                 return pynq.MMIO(description["phys_addr"], description["addr_range"], device=self.device)
         raise BitstreamError("the .hwh describes no edgeseg accelerator; copy it from the deploy folder")
 
     def _interrupt(self):
-        """The interrupt pin of the .hwh as the processor knows it; None where either does not."""
-        pins = [pin for pin in self.interrupt_pins if pin.startswith(self._ip_name)]
+        """The accelerator's interrupt, where the kernel's device tree hands it to user space (PYNQ's does); or None."""
         try:
-            return pynq.interrupt.Interrupt(pins[0]) if pins else None
-        except (ValueError, OSError, RuntimeError):  # no device in the kernel's device tree hands it to user space
+            path = pynq.interrupt.get_uio_irq(INTERRUPT_LINES.get(self.device.arch))
+            return UioInterrupt(os.open(path, os.O_RDWR | os.O_CLOEXEC)) if path else None
+        except OSError:
             return None

@@ -38,7 +38,7 @@ class Segmenter:
     registers: ``read(offset)`` and ``write(offset, int)``, as pynq.MMIO. allocate: see :mod:`board.buffers`.
     spec: the network's :class:`board.io_spec.IoSpec`. frames_per_job: most frames that run back to back; a frame alone
     takes the accelerator's latency, frames in one job its shorter interval. timeout_s: of a frame. find_interrupt:
-    called inside the event loop, returns an object with a coroutine ``wait()``, or None: then asynchronous calls poll.
+    returns an object with a coroutine ``wait()`` and a ``close()``, or None: then asynchronous calls poll.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class Segmenter:
     async def segment_async(self, image, logits=False):
         """:meth:`segment` that lets other coroutines run until the accelerator's interrupt comes."""
         self._enter()
+        interrupt = None
         try:
             job = self._prepare(self._buffers(0), [image], logits)
             interrupt = self._find_interrupt()
@@ -129,6 +130,8 @@ class Segmenter:
             self._finish(job)
             return next(self._results(job))
         finally:
+            if interrupt is not None:
+                interrupt.close()
             self._leave()
 
     def recover(self):
@@ -205,8 +208,11 @@ async def interrupt_or_pause(interrupt):
         await asyncio.sleep(0.001)
         return
     waiting = asyncio.ensure_future(interrupt.wait())
-    await asyncio.wait({waiting}, timeout=ASYNC_CHECK_S)
-    waiting.cancel()
+    try:
+        await asyncio.wait({waiting}, timeout=ASYNC_CHECK_S)
+    finally:
+        waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)  # its file is closed next
 
 
 def groups(items, size):

@@ -19,11 +19,14 @@ from hw_build.pynq_sim.zynq import ProcessingSystem
 MEMORY_BASE = 0x10000000
 MEMORY_BYTES = 32 << 20
 WINDOW_BYTES = 4096
-CYCLES_PER_POLL = 20_000
 
 
 class SimulatedDevice(Device):
-    """One Zynq-7000 board. ``board`` is the simulation, None until a bitstream has been loaded."""
+    """One Zynq-7000 board. ``board`` is the simulation, None until a bitstream has been loaded.
+
+    The clock runs while registers are accessed: some cycles for each access, ``cycles_per_poll`` at most when a program
+    asks whether a running job has ended.
+    """
 
     _probe_priority_ = 10  # before the embedded device
 
@@ -38,7 +41,7 @@ class SimulatedDevice(Device):
         self.capabilities = {"REGISTER_RW": True}
         self.board: SimulatedBoard | None = None
         self.processing_system = ProcessingSystem()
-        self.interrupts_seen = 0
+        self.cycles_per_poll = 20_000
         self._control_base = 0
         self._memory: BoardMemory | None = None
 
@@ -106,8 +109,7 @@ class SimulatedDevice(Device):
             return self.processing_system.read(address)
         board = self._loaded()
         if board.busy and address == self._control_base:  # somebody polls for the end: time passes
-            board.run(CYCLES_PER_POLL, until_idle=True)
-        self.interrupts_seen += board.interrupt
+            board.run(self.cycles_per_poll, until_idle=True)
         return board.read(address)
 
     def _is_accelerator(self, address: int) -> bool:

@@ -1,6 +1,7 @@
 """Images in, masks out, over a fake device whose memory is not coherent; each error, and a right frame after it."""
 
 import asyncio
+import socket
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fake_device import CLOCK_MHZ, CYCLES_PER_POLL, FakeDevice, images, logits_o
 from board import registers as reg
 from board import shell
 from board.errors import AcceleratorTimeout, BitstreamError, DeviceError, InputError, TransferError
+from board.uio import UioInterrupt
 
 
 @pytest.fixture
@@ -205,7 +207,10 @@ class Interrupt:
     """Comes once the job has been polled to its end by somebody else; ``lost`` never comes."""
 
     def __init__(self, device, lost=False):
-        self.device, self.lost, self.waits = device, lost, 0
+        self.device, self.lost, self.waits, self.closed = device, lost, 0, False
+
+    def close(self):
+        self.closed = True
 
     async def wait(self):
         self.waits += 1
@@ -240,7 +245,7 @@ def test_async(device, kind):
     assert np.array_equal(mask, logits_of(codes)[..., 0] > 0)
     assert ticks > 1
     assert device.words[reg.IER] == 0
-    assert kind == "none" or interrupt.waits
+    assert kind == "none" or (interrupt.waits and interrupt.closed)
 
 
 def test_async_time_out(device):
@@ -249,3 +254,21 @@ def test_async_time_out(device):
     with pytest.raises(AcceleratorTimeout):
         asyncio.run(accel.segment_async(images(1)[0]))
     check_usable(accel)
+
+
+def test_uio_interrupt_arms_waits_and_can_be_cancelled():
+    driver_end, kernel_end = socket.socketpair()
+
+    async def use():
+        interrupt = UioInterrupt(driver_end.fileno())
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(interrupt.wait(), 0.01)
+        assert kernel_end.recv(4) == b"\1\0\0\0"
+        waiting = asyncio.ensure_future(interrupt.wait())
+        await asyncio.sleep(0)
+        assert kernel_end.recv(4) == b"\1\0\0\0" and not waiting.done()
+        kernel_end.send(b"\7\0\0\0")
+        await asyncio.wait_for(waiting, 1)
+
+    with driver_end, kernel_end:
+        asyncio.run(use())
