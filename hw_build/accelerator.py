@@ -126,7 +126,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         Step(
             name=SYNTH,
             run=run_synth,
-            needs=(STITCH,),
+            needs=(STITCH, SHELL),
             modules=_SYNTH_MODULES,
             parameters={"yosys": yosys_version()},
         ),

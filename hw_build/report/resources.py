@@ -10,7 +10,7 @@ from hw_build.report.data import Node, Totals
 
 _ROW, _BAR, _LABEL, _PLOT, _VALUE = 18, 12, 250, 560, 190  # px
 BETWEEN = "FIFOs and width converters"
-OTHER = "output stage and input FIFO"
+OTHER = "shell, input FIFO and output stage"
 
 
 def budget_rows(totals: Totals, budget: Mapping[str, int]) -> list[tuple[str, int, int]]:

@@ -1,4 +1,4 @@
-"""A stitched design through Yosys, instance by instance; an instance that was synthesised before is not done again.
+"""A stitched design and its shell through Yosys, instance by instance; one that was synthesised before is not redone.
 
 The sources are those below ``rtl/`` of the build, which are also the simulated ones: their hashes must be those of
 ``design.json``. Between instances lies nothing but wires (`tests/hw_build/synth` compares the sum with a flat run).
@@ -10,12 +10,14 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hw_build.cache import cache_root
 from hw_build.errors import BuildError
+from hw_build.shell import generate as shell
+from hw_build.shell.system import SYSTEM_MODULE
 from hw_build.steps import hash_file, write_atomically
 from hw_build.stitch import TOP_MODULE, Design
 from hw_build.synth.cells import Utilization, utilization
@@ -61,7 +63,7 @@ def synthesise_design(
     on_total: Callable[[int], None] = lambda total: None,
     on_done: Callable[[int], None] = lambda done: None,
 ) -> list[Part]:
-    """Every instance of the top (or the one named ``only``), ``jobs`` Yosys processes at a time.
+    """Every instance of the top and the shell (or the one named ``only``), ``jobs`` Yosys processes at a time.
 
     ``on_total`` gets the number of different instances, ``on_done`` how many of them are finished.
 
@@ -70,18 +72,15 @@ def synthesise_design(
     """
     check_sources(design)
     instances = read_instances((design.rtl_dir / "top.sv").read_text())
+    listed = [_job(design, instance, design.rtl_files) for instance in instances] + _shell_jobs(design)
     if only is not None:
-        instances = [instance for instance in instances if instance.name == only]
-        if not instances:
+        listed = [job for job in listed if job.instance.name == only]
+        if not listed:
             raise BuildError(f"the design has no instance '{only}'; its nodes are in {design.build_dir}/design.json")
-    listed = [_job(design, instance) for instance in instances]
     unique = {job.key: job for job in listed}
     on_total(len(unique))
     results = asyncio.run(_run_all(design, list(unique.values()), jobs, on_done))
-    return [
-        Part(name=instance.name, module=instance.module, **results[job.key])
-        for instance, job in zip(instances, listed, strict=True)
-    ]
+    return [Part(name=job.instance.name, module=job.instance.module, **results[job.key]) for job in listed]
 
 
 def synthesise_flat(design: Design) -> Utilization:
@@ -91,8 +90,18 @@ def synthesise_flat(design: Design) -> Utilization:
     return utilization(cells)
 
 
-def _job(design: Design, instance: Instance) -> _Job:
-    sources = sources_of(instance.module, design.rtl_files)
+def _shell_jobs(design: Design) -> list[_Job]:
+    """What lies between the processor and the accelerator; nothing where the build has no shell yet."""
+    folder = design.build_dir / shell.FOLDER
+    if not (folder / shell.RECORD).is_file():
+        return []
+    sources = [folder / name for name in shell.Shell.load(design.build_dir).sources]
+    instances = read_instances((folder / f"{SYSTEM_MODULE}.sv").read_text())
+    return [_job(design, each, [*design.rtl_files, *sources]) for each in instances if each.module != TOP_MODULE]
+
+
+def _job(design: Design, instance: Instance, files: Sequence[Path]) -> _Job:
+    sources = sources_of(instance.module, files)
     memory = [design.rtl_dir / source.path for source in design.sources if source.role == "memory"]
     contents = contents_of(instance, memory, design.rtl_dir)
     parts = [

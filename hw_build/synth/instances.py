@@ -15,7 +15,7 @@ from hw_build.errors import BuildError
 
 # with GAUGE = 0, the default, these reach no logic of a stream_edge: without them equal FIFOs are one
 _MEASURING_ONLY = frozenset(("GAUGE", "INDEX", "BEATS_PER_FRAME"))
-_PARAMETER = r'\.(\w+)\(((?:"[^"]*"|[^()"])*)\)'
+_PARAMETER = r'\.(\w+)\s*\(((?:"[^"]*"|[^()"])*)\)'
 _INSTANCE = re.compile(rf"^  (\w+)(?: #\(((?:\s*{_PARAMETER},?)*)\s*\))? (\w+) \($", re.MULTILINE)
 _DEFINITION = re.compile(r"^\s*(?:module|package)\s+(?:automatic\s+)?(\w+)", re.MULTILINE)
 

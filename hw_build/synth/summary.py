@@ -35,7 +35,7 @@ def summarise(design: Design, parts: Sequence[Part]) -> dict[str, Any]:
     """``totals`` and ``nodes`` in the keys of `hw_build.report.data`.
 
     What lies on a stream counts as ``stream_luts`` and ``stream_bram18`` of the node that writes it. What belongs to no
-    node (the input's FIFO, the output stage) is in the totals alone.
+    node (the shell, the input's FIFO, the output stage) is in the totals alone.
     """
     nodes: dict[str, dict[str, Any]] = {node.name: {"stream_luts": 0, "stream_bram18": 0} for node in design.nodes}
     for part in parts:

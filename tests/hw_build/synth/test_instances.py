@@ -18,7 +18,7 @@ module top #(
     .ap_clk(clk), .s_axis_tdata(p3_tdata)
   );
   fmpadding_axi #(
-    .XCOUNTER_BITS(6),
+    .XCOUNTER_BITS (6),
     .FILE("mem/a (copy).dat"),
     .WEIGHTS(8'hf0)
   ) FMPadding_rtl_0 (
