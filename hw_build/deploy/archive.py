@@ -66,6 +66,7 @@ def write_deploy(config: DeployConfig, path: Path) -> list[str]:
     """
     shell = Shell.load(config.build_dir)
     content = {
+        **_bitstream(config, shell),
         HWH: hwh_text(shell).encode(),
         IO_SPEC: _io_spec(config, shell),
         GOLDEN: config.export.golden.read_bytes(),
@@ -73,10 +74,6 @@ def write_deploy(config: DeployConfig, path: Path) -> list[str]:
         **driver_files(),
         **_wheel(),
     }
-    if config.simulated:
-        content[BITFILE] = simulated_bitstream(build_board(config.build_dir), shell.system.control_base)
-    elif config.bitstream is not None:
-        content[BITFILE] = _real_bitstream(config.bitstream, shell)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(content):
@@ -108,6 +105,12 @@ def _io_spec(config: DeployConfig, shell: Shell) -> bytes:
             f"{(spec.height, spec.width, spec.channels)}; give the export that was built"
         )
     return path.read_bytes()
+
+
+def _bitstream(config: DeployConfig, shell: Shell) -> dict[str, bytes]:
+    if config.simulated:
+        return {BITFILE: simulated_bitstream(build_board(config.build_dir), shell.system.control_base)}
+    return {BITFILE: _real_bitstream(config.bitstream, shell)} if config.bitstream is not None else {}
 
 
 def _real_bitstream(path: Path, shell: Shell) -> bytes:
