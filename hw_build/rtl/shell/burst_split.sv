@@ -7,12 +7,13 @@
 module burst_split #(
   parameter int unsigned MAX_BURST = 16,
   parameter int unsigned FRAME_BITS = 16,
+  parameter int unsigned ADDRESS_BITS = 32,
   localparam int unsigned BURST_BITS = $clog2(MAX_BURST)
 ) (
   input  wire logic                  ap_clk,
   input  wire logic                  ap_rst_n,
   input  wire logic                  load,
-  /* verilator lint_off UNUSEDSIGNAL */ // bits 2 to 0 are zero
+  /* verilator lint_off UNUSEDSIGNAL */ // the bits outside of ADDRESS_BITS-1 to 3 are zero
   input  wire logic [63:0]           first_addr,   // a multiple of 8
   /* verilator lint_on UNUSEDSIGNAL */
   input  wire logic [31:0]           frames,       // more than 0
@@ -29,7 +30,7 @@ module burst_split #(
   end
 
   logic                  valid_q = 1'b0, offered_q = 1'b0;
-  logic [63:3]           addr_q;
+  logic [ADDRESS_BITS-1:3] addr_q;
   logic [31:0]           frames_q;
   logic [FRAME_BITS-1:0] beats_q;   // of the frame, not yet given
   logic [BURST_BITS:0]   burst_q;   // beats of the burst on offer
@@ -39,11 +40,11 @@ module burst_split #(
 
   always_ff @(posedge ap_clk) begin
     if (load) begin
-      addr_q   <= first_addr[63:3];
+      addr_q   <= first_addr[ADDRESS_BITS-1:3];
       frames_q <= frames;
       beats_q  <= frame_beats;
     end else if (take) begin
-      addr_q   <= addr_q + 61'(burst_q);
+      addr_q   <= addr_q + (ADDRESS_BITS - 3)'(burst_q);
       beats_q  <= frame_ends ? frame_beats : beats_q - FRAME_BITS'(burst_q);
       if (frame_ends) frames_q <= frames_q - 1'b1;
     end
@@ -62,7 +63,7 @@ module burst_split #(
 
   assign finished = !valid_q;
   assign valid = valid_q && offered_q;
-  assign addr = {addr_q, 3'b000};
+  assign addr = 64'({addr_q, 3'b000});
   assign len = 8'(burst_q - 1'b1);
 
 endmodule

@@ -8,7 +8,8 @@
 `default_nettype none
 module read_dma #(
   parameter int unsigned MAX_BURST = 16,
-  parameter int unsigned FRAME_BEATS = 24
+  parameter int unsigned FRAME_BEATS = 24,
+  parameter int unsigned ADDRESS_BITS = 32
 ) (
   input  wire logic              ap_clk,
   input  wire logic              ap_rst_n,
@@ -37,12 +38,15 @@ module read_dma #(
   localparam int unsigned FRAME_BITS = $clog2(FRAME_BEATS + 1);
 
   logic        split_finished, split_valid, issue, fifo_ready;
+  /* verilator lint_off UNUSEDSIGNAL */ // zeros above ADDRESS_BITS
   logic [63:0] split_addr;
+  /* verilator lint_on UNUSEDSIGNAL */
   logic [7:0]  split_len;
 
   burst_split #(
-    .MAX_BURST (MAX_BURST),
-    .FRAME_BITS(FRAME_BITS)
+    .MAX_BURST   (MAX_BURST),
+    .FRAME_BITS  (FRAME_BITS),
+    .ADDRESS_BITS(ADDRESS_BITS)
   ) split (
     .ap_clk     (ap_clk),
     .ap_rst_n   (ap_rst_n),
@@ -58,7 +62,7 @@ module read_dma #(
   );
 
   logic                  ar_valid_q = 1'b0;
-  logic [63:0]           ar_addr_q;
+  logic [ADDRESS_BITS-1:0] ar_addr_q;
   logic [7:0]            ar_len_q;
   logic [COUNT_BITS-1:0] room_q = COUNT_BITS'(DEPTH);  // beats of the FIFO that no burst has been asked for
   logic [COUNT_BITS-1:0] expected_q = '0;              // beats asked for that have not come
@@ -70,7 +74,7 @@ module read_dma #(
 
   always_ff @(posedge ap_clk) begin
     if (issue) begin
-      ar_addr_q <= split_addr;
+      ar_addr_q <= split_addr[ADDRESS_BITS-1:0];
       ar_len_q  <= split_len;
     end
   end
@@ -114,7 +118,7 @@ module read_dma #(
   always_comb begin
     ar = '0;
     ar.valid = ar_valid_q;
-    ar.addr = ar_addr_q;
+    ar.addr = 64'(ar_addr_q);
     ar.len = ar_len_q;
     ar.size = 3'd3;
     ar.burst = INCR;

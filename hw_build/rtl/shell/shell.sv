@@ -156,8 +156,9 @@ module shell #(
   logic        beat_tvalid, beat_tready;
 
   read_dma #(
-    .MAX_BURST  (MAX_BURST),
-    .FRAME_BEATS(IN_BEATS)
+    .MAX_BURST   (MAX_BURST),
+    .FRAME_BEATS (IN_BEATS),
+    .ADDRESS_BITS(ADDRESS_BITS)
   ) reader (
     .ap_clk       (ap_clk),
     .ap_rst_n     (core_rst_n),
@@ -197,10 +198,9 @@ module shell #(
     .m_axis_tready(group_tready)
   );
 
-  stream_width #(
-    .ELEMENT_BITS(8),
-    .IN_ELEMENTS (CHANNELS * BEAT_BYTES),
-    .OUT_ELEMENTS(CHANNELS)
+  beat_select #(
+    .ELEMENT_BITS(PIXEL_BITS),
+    .COUNT       (BEAT_BYTES)
   ) spread (
     .ap_clk       (ap_clk),
     .ap_rst_n     (core_rst_n),
@@ -255,8 +255,9 @@ module shell #(
   );
 
   write_dma #(
-    .MAX_BURST (MAX_BURST),
-    .FRAME_BITS(WORD_BITS)
+    .MAX_BURST   (MAX_BURST),
+    .FRAME_BITS  (WORD_BITS),
+    .ADDRESS_BITS(ADDRESS_BITS)
   ) writer (
     .ap_clk       (ap_clk),
     .ap_rst_n     (core_rst_n),

@@ -9,7 +9,8 @@
 `default_nettype none
 module write_dma #(
   parameter int unsigned MAX_BURST = 16,
-  parameter int unsigned FRAME_BITS = 16
+  parameter int unsigned FRAME_BITS = 16,
+  parameter int unsigned ADDRESS_BITS = 32
 ) (
   input  wire logic                  ap_clk,
   input  wire logic                  ap_rst_n,
@@ -42,12 +43,15 @@ module write_dma #(
   localparam logic [3:0]  MAX_OUTSTANDING = 4'd8;
 
   logic        split_finished, split_valid, issue;
+  /* verilator lint_off UNUSEDSIGNAL */ // zeros above ADDRESS_BITS
   logic [63:0] split_addr;
+  /* verilator lint_on UNUSEDSIGNAL */
   logic [7:0]  split_len;
 
   burst_split #(
-    .MAX_BURST (MAX_BURST),
-    .FRAME_BITS(FRAME_BITS)
+    .MAX_BURST   (MAX_BURST),
+    .FRAME_BITS  (FRAME_BITS),
+    .ADDRESS_BITS(ADDRESS_BITS)
   ) split (
     .ap_clk     (ap_clk),
     .ap_rst_n   (ap_rst_n),
@@ -86,7 +90,7 @@ module write_dma #(
   /* verilator lint_on PINCONNECTEMPTY */
 
   logic                 aw_valid_q = 1'b0;
-  logic [63:0]          aw_addr_q;
+  logic [ADDRESS_BITS-1:0] aw_addr_q;
   logic [7:0]           aw_len_q;
   logic [LEFT_BITS-1:0] left_q = '0;         // beats of the burst not yet written
   logic [3:0]           outstanding_q = '0;  // bursts begun and not answered
@@ -98,7 +102,7 @@ module write_dma #(
 
   always_ff @(posedge ap_clk) begin
     if (issue) begin
-      aw_addr_q <= split_addr;
+      aw_addr_q <= split_addr[ADDRESS_BITS-1:0];
       aw_len_q  <= split_len;
     end
   end
@@ -124,7 +128,7 @@ module write_dma #(
   always_comb begin
     aw = '0;
     aw.valid = aw_valid_q;
-    aw.addr = aw_addr_q;
+    aw.addr = 64'(aw_addr_q);
     aw.len = aw_len_q;
     aw.size = 3'd3;
     aw.burst = INCR;
