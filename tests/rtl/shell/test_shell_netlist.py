@@ -1,0 +1,54 @@
+"""The shell and the stand-in as Yosys maps them to xc7: the same jobs, the same faults, the same resets."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from shell_bench import BUILD_DIR, CORE, SILENT, ShellBench, system
+
+from board import registers as reg
+from hw_build.board_sim.build import DRIVER, SIM_TOP
+from hw_build.board_sim.library import Fault
+from hw_build.rtl_lint import RTL_DIR
+from hw_build.shell.generate import shell_sources, stream_sources
+from hw_build.shell.system import SYSTEM_MODULE
+from hw_build.sim.build import build_library
+from hw_build.synth.yosys import synthesise
+from tests.rtl.netlist_bench import CELL_MODELS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("netlist")
+    top, netlist = folder / f"{SYSTEM_MODULE}.sv", folder / "netlist.v"
+    top.write_text(system().text())
+    cells = synthesise(SYSTEM_MODULE, [*shell_sources(), *stream_sources(), *CORE, top], netlist=netlist)
+    assert cells["FDRE"] > 500
+    return build_library(
+        "shell_netlist", [RTL_DIR / "shell" / "axi_pkg.sv", netlist, CELL_MODELS], BUILD_DIR, driver=DRIVER,
+        generated={"sim_top.sv": SIM_TOP.read_text()},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("stall", "latency"), [(0.0, 1), (0.4, 40)])
+def test_jobs_errors_and_resets_of_the_netlist(library, stall, latency):
+    shell = ShellBench(system(), library, stall=stall, latency=latency, seed=4)
+    assert shell.read(reg.IDENTITY) == reg.IDENTITY_VALUE
+    for mask in (False, True):
+        shell.run(shell.frames(3, seed=1), mask=mask, source=0x0FF8, destination=0x20F40)
+        shell.load(shell.frames(2), mask=mask)
+        shell.board.inject(Fault.WRITE_SLVERR)
+        shell.start()
+        shell.finish(2)
+        assert shell.read(reg.STATUS) == reg.STATUS_WRITE_SLVERR
+        silent = shell.frames(1)
+        silent[0, 0, 0, :2] = SILENT, 0xA5
+        shell.load(silent, mask=mask)
+        shell.start()
+        assert not shell.board.run(5000, until_idle=True)
+        shell.soft_reset()
+        shell.run(shell.frames(2, seed=2), mask=mask)
