@@ -98,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument("--zip", type=Path, help="file to write (default: in the build directory)")
     deploy.set_defaults(run=_deploy)
 
+    baseline = commands.add_parser("baseline", help="stock FINN's estimates for the same network, beside a build")
+    baseline.add_argument("--out", type=Path, required=True, help="directory of the build")
+    baseline.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    baseline.set_defaults(run=_baseline)
+
     report = commands.add_parser("report", help="the page of a finished build again")
     report.add_argument("--out", type=Path, required=True, help="directory of the build")
     report.set_defaults(run=_report)
@@ -211,6 +216,12 @@ def _deploy(arguments: argparse.Namespace) -> int:
         simulated=arguments.simulated,
     )
     return run_deploy(config, arguments.zip)
+
+
+def _baseline(arguments: argparse.Namespace) -> int:
+    from hw_build.commands import run_baseline
+
+    return run_baseline(arguments.out, as_json=arguments.json)
 
 
 def _report(arguments: argparse.Namespace) -> int:

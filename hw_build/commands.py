@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.table import Table
 
 from hw_build.accelerator import SYNTH, accelerator_steps, simulate_and_compare
-from hw_build.build import FOLDING, BuildConfig, graph_steps
-from hw_build.errors import ConfigError, MismatchError
+from hw_build.baseline import finn_baseline
+from hw_build.build import FOLDING, GRAPH, BuildConfig, graph_steps
+from hw_build.check import load_network
+from hw_build.errors import BuildError, ConfigError, MismatchError
 from hw_build.export import Export
 from hw_build.folding.account import tell_account
 from hw_build.progress import BuildProgress
@@ -18,6 +23,7 @@ from hw_build.report.collect import collect_report
 from hw_build.report.data import REPORT_JSON, Report, Verification, read_report, write_report
 from hw_build.report.page import render_page
 from hw_build.report.pictures import Pictures, read_pictures
+from hw_build.report.resources import baseline_rows
 from hw_build.steps import Pipeline, Step, StepResult, locked, write_atomically
 from hw_build.synth.summary import refuse_over_budget
 
@@ -91,6 +97,29 @@ def run_report(build_dir: Path) -> int:
     pictures = read_pictures(build_dir / PICTURES) if report.image is not None else None
     publish(build_dir, report, pictures)
     tell(f"report: {build_dir / REPORT_HTML}")
+    return 0
+
+
+def run_baseline(build_dir: Path, *, as_json: bool) -> int:
+    """Stock FINN's estimates for the network and the cycles of a build, shown beside it and put into its report."""
+    report = read_report(build_dir / REPORT_JSON)
+    graph = build_dir / "steps" / "lower" / GRAPH
+    if not report.nodes or not graph.is_file():
+        raise BuildError(f"'{build_dir}' holds no folded graph to compare with; run the build first")
+    target = max(node.expected_cycles for node in report.nodes)
+    report = replace(report, baseline=finn_baseline(load_network(graph), target, report.part))
+    publish(build_dir, report, read_pictures(build_dir / PICTURES) if report.image is not None else None)
+    if as_json:
+        print(json.dumps(report.baseline, indent=1))
+        return 0
+    table = Table(title="FINN's figures are its own estimates, without FIFOs", title_justify="left")
+    for heading in ("", "FINN, estimated", "ours, by the models", "ours, synthesised or simulated"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for what, *values in baseline_rows(report):
+        table.add_row(what, *("–" if value is None else f"{value:,}" for value in values))
+    Console(width=100).print(table)
+    if report.baseline["not_in_finn"]:
+        tell(f"FINN has no node for {', '.join(report.baseline['not_in_finn'])}: they count nothing")
     return 0
 
 

@@ -108,7 +108,8 @@ class Image:
 class Report:
     """``report.json``: one object with these keys. ``budget`` is what the board has, in the keys of its file.
 
-    ``folding`` is the optimiser's account by the models, None where it did not choose.
+    ``folding`` is the optimiser's account by the models, None where it did not choose; ``baseline`` stock FINN's own
+    estimates for the same network and rate (`hw_build.baseline`).
     """
 
     board: str
@@ -120,6 +121,7 @@ class Report:
     nodes: list[Node]
     image: Image | None = None
     folding: dict[str, Any] | None = None
+    baseline: dict[str, Any] | None = None
 
     @property
     def exact(self) -> bool:

@@ -12,7 +12,7 @@ from hw_build.folding.account import tell_account
 from hw_build.report.chart import cycles_chart
 from hw_build.report.data import Image, Node, Report, Verification
 from hw_build.report.pictures import png_data_uri
-from hw_build.report.resources import budget_chart, budget_rows, luts_by_kind, luts_chart
+from hw_build.report.resources import baseline_rows, budget_chart, budget_rows, luts_by_kind, luts_chart
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --paper: #fff; --ours: #2f6fdb;
@@ -69,6 +69,7 @@ def render_page(report: Report, pictures: Mapping[str, np.ndarray]) -> str:
         cycles_chart(report.nodes, report.totals.cycles_per_frame),
         *([f"<p>{escape(tell_account(report.folding))}</p>"] if report.folding else []),
         *_resources(report),
+        *_baseline(report),
         "<h2>Nodes</h2>",
         _nodes(report.nodes),
     ]
@@ -109,6 +110,21 @@ def _resources(report: Report) -> list[str]:
         luts_chart(luts_by_kind(report.nodes, report.totals.luts)),
         "<h2>Resources, node by node</h2>",
         _node_resources(report.nodes),
+    ]
+
+
+def _baseline(report: Report) -> list[str]:
+    """Stock FINN beside this build; nothing where it was not asked for."""
+    if report.baseline is None:
+        return []
+    rows = [[_cell(what), *(_cell(_number(value), "n") for value in values)] for what, *values in baseline_rows(report)]
+    missing = ", ".join(report.baseline["not_in_finn"])
+    without = f" FINN has no node for {escape(missing)}: they count nothing." if missing else ""
+    return [
+        "<h2>Beside stock FINN</h2>",
+        "<p>The same network folded by FINN's SetFolding for the cycles of this build. FINN's figures are its own "
+        f"estimates, without FIFOs; nothing of it was synthesised.{without}</p>",
+        _table(["", "FINN, its estimates", "ours, by the models", "ours, synthesised or simulated"], rows, {1, 2, 3}),
     ]
 
 
