@@ -13,7 +13,7 @@ _LIBRARIES = ("cells_xtra.v", "cells_sim.v")
 
 
 def declarations(names: Sequence[str]) -> str:
-    """Verilog of the modules ``names``, ports and parameters; no timing.
+    """Verilog of the modules ``names``, ports and parameters without contents, marked as black boxes.
 
     Raises:
         BuildError: pyosys is not installed, or knows no such primitive.
@@ -28,7 +28,8 @@ def declarations(names: Sequence[str]) -> str:
         match = re.search(rf"^module {name}\b.*?^endmodule$", text, re.MULTILINE | re.DOTALL)
         if match is None:
             raise BuildError(f"Yosys' cell library knows no primitive {name}; check the name")
-        found.append(re.sub(r"^\s*specify\b.*?\bendspecify$", "", match[0], flags=re.MULTILINE | re.DOTALL))
+        contents = r"^\s*(specify\b.*?\bendspecify|assign\b.*?;)$"
+        found.append("(* blackbox *)\n" + re.sub(contents, "", match[0], flags=re.MULTILINE | re.DOTALL))
     return "\n\n".join(found) + "\n"
 
 

@@ -13,6 +13,7 @@ from hw_build.shell.system import System
 from hw_build.stitch.design import Design, Source
 from hw_build.stitch.top import HEADER
 from hw_build.synth.primitives import declarations, ports
+from hw_build.synth.yosys import synthesise
 
 # what the boards' processing systems connect: all signals of a register port and a memory port
 PRIMITIVES = {"zynq7000_ps": ("PS7", ("MAXIGP0", "SAXIHP0")), "zynqmp_ps": ("PS8", ("MAXIGP0", "SAXIGP2"))}
@@ -60,6 +61,16 @@ def test_every_input_of_a_used_port_is_connected(module):
     inputs = {port for port, (direction, _) in ports(primitive).items() if direction == "input"}
     needed = {port for port in inputs if port.startswith(prefixes)}
     assert len(needed) > 40 and needed <= connected, needed - connected
+
+
+@pytest.mark.parametrize(("module", "cells"), [("zynq7000_ps", ("PS7", "BUFG")), ("zynqmp_ps", ("PS8", "BUFG_PS"))])
+def test_yosys_keeps_processor_clock_buffer_and_reset_chain(tmp_path, module, cells):
+    (tmp_path / "primitives.v").write_text(declarations(cells))
+    names = ("axi_pkg", "edgeseg_registers_pkg", "reset_sync", module)
+    files = [tmp_path / "primitives.v", *(RTL_DIR / "shell" / f"{name}.sv" for name in names)]
+    found = synthesise(module, files)
+    assert [found[cell] for cell in cells] == [1, 1]
+    assert found["FDCE"] == 4  # asynchronous clear, four stages
 
 
 def test_unknown_primitive_is_named():
