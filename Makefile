@@ -36,7 +36,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 	@echo "variables: IMAGE, MASK (demo image and its mask), FOLDING (name, TOML file or cycles per frame), BOARD,"
 	@echo "  CHECKPOINT (network of the demo), FLOAT_CHECKPOINT, DATA, MAX_DROP (what make iou compares it with, on what),"
-	@echo "  TESTS (what make test runs), PYTHON, TORCH (what pip installs as torch)"
+	@echo "  SIM_IMAGES (what make sim-board segments), TESTS (what make test runs), PYTHON, TORCH (what pip installs as torch)"
 
 setup: ## .venv by pip alone, once
 	@.ci/setup.sh

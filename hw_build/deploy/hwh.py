@@ -60,6 +60,7 @@ def clock_divisors(mhz: float) -> tuple[int, int]:
 
 def _processing_system(modules: Element, shell: Shell) -> None:
     module = _module(modules, _PS_NAME, "processing_system7", "xilinx.com:ip:processing_system7:5.5")
+    module.set("IS_PL", "FALSE")  # by this, not by MODTYPE, pynq 3 knows the processing system
     first, second = clock_divisors(shell.fabric_mhz)
     actual_mhz = f"{_IO_PLL_MHZ / (first * second):.6f}"
     parameters = SubElement(module, "PARAMETERS")
