@@ -17,6 +17,7 @@ DEMO := build/demo
 EXPORT := $(DEMO)/export/$(subst /,-,$(basename $(CHECKPOINT)))
 EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/integer/*.py quant/configs/*.toml calib_data/*.*)
 SIM_BOARD := build/sim-board
+SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
 SIM_IMAGES ?= calib_data/images/benign_184.png calib_data/images/benign_007.png
 ON_SIM_BOARD := EDGESEG_SIM=1 EDGESEG_LOCK=$(abspath $(SIM_BOARD))/lock $(abspath .venv-board)/bin/python
 TESTS ?=
@@ -53,9 +54,9 @@ $(EXPORT)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_
 sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulated PYNQ board: selftest and SIM_IMAGES
 	@.ci/setup-board.sh
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
-	@$(RUN) hw_build deploy --export $(EXPORT) --out $(DEMO) --simulated --zip $(SIM_BOARD)/deploy.zip
+	@$(RUN) hw_build deploy --export $(EXPORT) --out $(DEMO) --simulated --zip $(SIM_ZIP)
 	@rm -rf $(SIM_BOARD)/deploy $(SIM_BOARD)/masks
-	@$(ON_SIM_BOARD) -m zipfile -e $(SIM_BOARD)/deploy.zip $(SIM_BOARD)/deploy
+	@$(ON_SIM_BOARD) -m zipfile -e $(SIM_ZIP) $(SIM_BOARD)/deploy
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board selftest --frames 1
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board infer --resize --out ../masks $(abspath $(SIM_IMAGES))
 	@$(RUN) hw_build.pynq_sim.compare $(SIM_BOARD)/deploy/golden.npz $(SIM_BOARD)/masks
