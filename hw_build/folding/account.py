@@ -16,7 +16,7 @@ def account(plan: Plan, following: Plan | None) -> dict[str, Any]:
         "bram18": plan.bram18,
         "dsps": plan.dsps,
         "fork_bram18": plan.fork_bram18,
-        "deep_share": plan.deep_share,
+        "shares": list(plan.shares),
         "bottlenecks": list(plan.bottlenecks),
     }
     if following is not None:

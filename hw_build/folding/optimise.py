@@ -1,22 +1,25 @@
 """The folding of a whole network: fewest LUTs at a rate, or the best rate within LUTs, DSPs and block RAMs.
 
 A faster lower half of a U-shaped network costs LUTs and saves memory, since skips hold the lag of what lies below them
-(`hw_build.folding.lag`). So four policies are tried, each solved to its optimum (`hw_build.folding.optimum`): levels
-of at most a quarter of the pixels take the whole frame time, half, a quarter or an eighth of it. The memory of the
-forks is taken off the block RAMs before, for nodes as slow as the policy lets them be.
+(`hw_build.folding.lag`). So many policies are tried, each solved to its optimum (`hw_build.folding.optimum`): a policy
+gives each level of a quarter, a sixteenth, ... of the pixels the whole frame time, half, a quarter or an eighth of it,
+a lower level never more than the one above. The memory of the forks is taken off the block RAMs before, for nodes as
+slow as the policy lets them be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 from hw_build.errors import ConfigError
 from hw_build.folding.lag import fork_memory
 from hw_build.folding.optimum import Choice, fewest_luts
 from hw_build.folding.options import Network
 
-DEEP_SHARES = (1.0, 0.5, 0.25, 0.125)  # of the frame time, for levels of at most a quarter of the pixels
+SHARES = (1.0, 0.5, 0.25, 0.125)  # of the frame time that a level may take
+MAX_LEVELS = 4  # below the first; deeper ones share the last one's
 UNLIMITED = 1 << 40
 
 
@@ -33,7 +36,8 @@ class Budget:
 class Plan:
     """A folding of the whole network by the models. ``cycles_per_frame`` are those of the slowest node.
 
-    ``luts`` and ``bram18`` include what forks hold (``fork_bram18``); ``deep_share`` is the policy that won.
+    ``luts`` and ``bram18`` include what forks hold (``fork_bram18``); ``shares`` of the frame time, one for each level
+    below the first, are the policy that won.
     """
 
     choice: Choice
@@ -43,12 +47,13 @@ class Plan:
     bram18: int
     dsps: int
     fork_bram18: int
-    deep_share: float
+    shares: tuple[float, ...]
 
 
 def plan_for(network: Network, target_cycles: int, budget: Budget) -> Plan | None:
     """The fewest LUTs at no more than ``target_cycles`` a frame; None where the budget does not suffice."""
-    found = [plan for share in DEEP_SHARES if (plan := _with_policy(network, target_cycles, budget, share)) is not None]
+    policies = combinations_with_replacement(SHARES, min(max(_levels(network)), MAX_LEVELS))
+    found = [plan for shares in policies if (plan := _with_policy(network, target_cycles, budget, shares)) is not None]
     return min(found, key=lambda plan: (plan.luts, plan.bram18), default=None)
 
 
@@ -108,9 +113,11 @@ def next_step(network: Network, plan: Plan) -> Plan | None:
     return plan_for(network, max(rates), Budget()) if rates else None
 
 
-def _with_policy(network: Network, target_cycles: int, budget: Budget, share: float) -> Plan | None:
-    limits = _limits_of_nodes(network, target_cycles, share)
-    fork_bram18, fork_luts = fork_memory(network, limits, target_cycles)
+def _with_policy(network: Network, target_cycles: int, budget: Budget, shares: tuple[float, ...]) -> Plan | None:
+    limits = _limits_of_nodes(network, target_cycles, shares)
+    fork_bram18, _ = fork_memory(network, limits, target_cycles)
+    if fork_bram18 > 2 * budget.bram36:
+        return None
     choice = fewest_luts(network, limits, bram18=2 * budget.bram36 - fork_bram18, dsps=budget.dsps)
     if choice is None:
         return None
@@ -127,17 +134,22 @@ def _with_policy(network: Network, target_cycles: int, budget: Budget, share: fl
         bram18=choice.bram18 + fork_bram18,
         dsps=choice.dsps,
         fork_bram18=fork_bram18,
-        deep_share=share,
+        shares=shares,
     )
 
 
-def _limits_of_nodes(network: Network, target_cycles: int, share: float) -> list[int]:
+def _levels(network: Network) -> list[int]:
+    """How often the image was halved before each node's output."""
+    height = network.nodes[0].in_shape[0]
+    return [max(height // node.out_shape[0], 1).bit_length() - 1 for node in network.nodes]
+
+
+def _limits_of_nodes(network: Network, target_cycles: int, shares: tuple[float, ...]) -> list[int]:
     """Cycles that each node may take; a node that cannot be as fast as the policy wants takes what it needs."""
-    height, width, _ = network.nodes[0].in_shape
+    of_level = (1.0, *shares)
     limits = []
-    for node in network.nodes:
-        deep = 4 * node.out_shape[0] * node.out_shape[1] <= height * width
-        wanted = int(share * target_cycles) if deep else target_cycles
+    for node, level in zip(network.nodes, _levels(network), strict=True):
+        wanted = int(of_level[min(level, len(shares))] * target_cycles)
         limits.append(min(max(wanted, min(option.cycles for option in node.options)), target_cycles))
     return limits
 

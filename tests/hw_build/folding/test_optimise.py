@@ -1,6 +1,7 @@
 """The folding of a whole lowered network: rate, budget, what limits it, and the sentences where nothing fits."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -68,6 +69,15 @@ def test_tighter_rates_cost_more(network):
     assert luts == sorted(luts) and luts[0] < luts[-1]
 
 
+def test_lower_levels_take_less_time_where_memory_is_short(network):
+    """Brought down to a node a level: each plan is the best of its policies, so less memory never takes fewer LUTs."""
+    free = plan_for(network, 9_000, Budget())
+    tight = plan_for(network, 9_000, Budget(bram36=-(-free.bram18 // 2) - 1))
+    assert tight is None or (tight.bram18 < free.bram18 and tight.luts >= free.luts)
+    assert len(free.shares) == 1  # the network has one level below the first
+    assert all(earlier >= later for earlier, later in itertools.pairwise((1.0, *free.shares)))
+
+
 def test_fewer_dsps_are_respected(network):
     free = plan_for(network, 6_000, Budget())
     tight = plan_for(network, 6_000, Budget(dsps=free.dsps - 5))
@@ -98,7 +108,7 @@ def test_next_step_is_faster_and_says_what_it_costs(network):
 def test_sentences():
     figures = {
         "cycles_per_frame": 1_572_864, "luts": 31_000, "bram18": 201, "dsps": 99, "fork_bram18": 180,
-        "deep_share": 0.25, "bottlenecks": ["a", "b", "c", "d"],
+        "shares": [0.25], "bottlenecks": ["a", "b", "c", "d"],
     }  # fmt: skip
     assert tell_account(figures) == (
         "1,572,864 cycles a frame, by the models 31,000 LUTs, 99 DSPs, 101 BRAM36 (forks hold 90); slowest: a, b, c "
