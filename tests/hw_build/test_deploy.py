@@ -79,14 +79,14 @@ def test_hwh_gives_the_clock_that_the_design_is_made_for(build):
 
 @pytest.mark.parametrize(("mhz", "product"), [(100.0, 10), (142.857143, 7), (66.0, 16), (1000.0, 1), (0.3, 3339)])
 def test_clock_is_never_faster_than_asked(mhz, product):
-    first, second = clock_divisors(mhz)
+    first, second = clock_divisors(mhz, 1000.0)
     assert 1000.0 / (first * second) <= mhz
     assert first * second <= product
 
 
 def test_clock_that_no_divisors_reach():
     with pytest.raises(ConfigError, match="no divisors give a fabric clock of 0.1 MHz"):
-        clock_divisors(0.1)
+        clock_divisors(0.1, 1000.0)
 
 
 def test_zip_without_a_bitstream_says_so(build, capsys):
@@ -162,7 +162,11 @@ def test_build_without_a_shell(build, tmp_path, capsys):
     assert "run the shell step first" in refused((build[0], tmp_path), capsys)
 
 
-def test_no_hwh_for_ultrascale(build):
+def test_ultrascale_sets_port_widths_and_clock(build):
     shell = dataclasses.replace(Shell.load(build[1]), family="zynq-ultrascale")
-    with pytest.raises(ConfigError, match="no .hwh is written for zynq-ultrascale"):
-        hwh_text(shell)
+    root = ElementTree.fromstring(hwh_text(shell))
+    values = {parameter.get("NAME"): parameter.get("VALUE") for parameter in root.iter("PARAMETER")}
+    assert (values["C_MAXIGP0_DATA_WIDTH"], values["C_SAXIGP2_DATA_WIDTH"]) == ("32", "64")
+    divisors = [int(values[f"PSU__CRL_APB__PL0_REF_CTRL__DIVISOR{index}"]) for index in (0, 1)]
+    assert 1500.0 / np.prod(divisors) == float(values["PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ"]) == 100.0
+    assert root.find(".//MODULE[@MODTYPE='zynq_ultra_ps_e']//BUSINTERFACE").get("NAME") == "M_AXI_HPM0_FPD"
