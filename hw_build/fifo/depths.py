@@ -1,6 +1,6 @@
 """A depth for what a FIFO held: at least that, and as much more as costs nothing.
 
-A ring of up to 32 words lies in RAM32M, up to 64 and multiples of it in RAM64M, beyond in block RAM, whose depth
+Up to four beats lie in registers (stream_fifo.sv), a LUT a bit. A ring of up to 32 words lies in RAM32M, up to 64 and multiples of it in RAM64M, beyond in block RAM, whose depth
 depends on its width (`hw_build.kernels.resources`).
 """
 
@@ -13,7 +13,9 @@ LUTRAM_STEP, BRAM_STEP, STEPS = 32, 512, 64
 
 
 def memory_cost(depth: int, width_bits: int) -> tuple[int, int]:
-    """(RAMB18, LUT sites) of a FIFO's ring."""
+    """(RAMB18, LUT sites) of a FIFO's beats."""
+    if depth <= MIN_DEPTH:
+        return 0, width_bits
     bram18 = ram_bram18(depth, width_bits)
     return (bram18, 0) if bram18 else (0, lutram_luts(depth, width_bits))
 

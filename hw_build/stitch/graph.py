@@ -155,8 +155,8 @@ def _stream(
     if depth is None:
         row_beats = beats // shape[1] if len(shape) == 4 else beats
         depth = fork_depth(beats) if producer in forks else max(MIN_DEPTH, ROWS_HELD * row_beats)
-    if depth < 3:
-        raise BuildError(f"tensor {tensor}: FIFO depth {depth}, must be at least 3")
+    if depth < 2:
+        raise BuildError(f"tensor {tensor}: FIFO depth {depth}, must be at least 2")
     return Stream(
         tensor=tensor, producer=producer, consumer=consumer, element_bits=out.element_bits,
         producer_elements=counts[0], consumer_elements=counts[1], beats_per_frame=beats, depth=depth,

@@ -37,7 +37,7 @@ def beats(width, count, seed=0):
     return data
 
 
-@pytest.mark.parametrize(("width", "depth"), [(5, 3), (24, 7), (64, 32), (2051, 33)])
+@pytest.mark.parametrize(("width", "depth"), [(5, 2), (5, 3), (24, 4), (24, 7), (64, 32), (2051, 33)])
 def test_fifo_keeps_order_under_stalls(build_dir, width, depth):
     simulator = fifo(build_dir, width, depth)
     data = beats(width, 500)
@@ -47,18 +47,19 @@ def test_fifo_keeps_order_under_stalls(build_dir, width, depth):
         assert (np.diff(result.output_cycles[0].astype(int)) >= 1).all()
 
 
-@pytest.mark.parametrize(("width", "depth"), [(5, 3), (24, 7)])
-def test_fifo_has_full_throughput_and_two_cycles_latency(build_dir, width, depth):
+@pytest.mark.parametrize(("width", "depth", "latency"), [(5, 2, 1), (5, 3, 1), (24, 7, 2)])
+def test_fifo_has_full_throughput(build_dir, width, depth, latency):
     result = fifo(build_dir, width, depth).run([beats(width, 500)], [500])
     assert (np.diff(result.input_cycles[0].astype(int)) == 1).all()
-    assert (result.output_cycles[0] - result.input_cycles[0] == 2).all()
+    assert (result.output_cycles[0] - result.input_cycles[0] == latency).all()
 
 
-def test_fifo_holds_depth_beats(build_dir):
+@pytest.mark.parametrize("depth", [2, 3, 4, 33])
+def test_fifo_holds_depth_beats(build_dir, depth):
     with pytest.raises(
-        DeadlockError, match=r"input s_axis_tdata took 33 of 60 beats, output m_axis_tdata gave 0 of 60"
+        DeadlockError, match=rf"input s_axis_tdata took {depth} of 60 beats, output m_axis_tdata gave 0 of 60"
     ):
-        fifo(build_dir, 24, 33).run([beats(24, 60)], [60], stall=0.9999999, max_idle_cycles=200)
+        fifo(build_dir, 24, depth).run([beats(24, 60)], [60], stall=0.9999999, max_idle_cycles=200)
 
 
 def test_source_is_throttled(build_dir):
