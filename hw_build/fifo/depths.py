@@ -1,7 +1,7 @@
 """A depth for what a FIFO held: at least that, and as much more as costs nothing.
 
-Up to four beats lie in registers (stream_fifo.sv), a LUT a bit. A ring of up to 32 words lies in RAM32M, up to 64 and multiples of it in RAM64M, beyond in block RAM, whose depth
-depends on its width (`hw_build.kernels.resources`).
+Up to four beats lie in registers (stream_fifo.sv), a LUT a bit. A ring of up to 32 words lies in RAM32M, up to 64 and
+multiples of it in RAM64M, beyond in block RAM, whose depth depends on its width (`hw_build.kernels.resources`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.depthwise_cost import ColumnsCost
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, mux_luts, ram_bram18, ram_luts, rom_luts
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant, check_divides
@@ -245,6 +246,21 @@ class DepthwiseConv_rtl(StreamKernel):
         return words
 
     # ---- cost model -----------------------------------------------------------------------------------------------
+    def _columns_cost(self) -> ColumnsCost:
+        conv_type = DataType[self.get_nodeattr("convDataType")] if self.residual else self.get_output_datatype(0)
+        return ColumnsCost(
+            width=self.image_dim[1],
+            channels=self.get_nodeattr("NumChannels"),
+            kernel=self.kernel_dim,
+            simd=self.get_nodeattr("SIMD"),
+            x_bits=self.get_input_datatype(0).bitwidth(),
+            w_bits=self.get_input_datatype(1).bitwidth(),
+            r_bits=conv_type.bitwidth(),
+            y_bits=self.get_output_datatype(0).bitwidth(),
+            residual=self.residual,
+            block=self.rom_in_block_ram,
+        )
+
     def _line_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of the row memory: K-1 rows, one column of one beat a word."""
         height, width = self.image_dim
@@ -252,11 +268,15 @@ class DepthwiseConv_rtl(StreamKernel):
         return width * self.groups, rows * self.pe * self.get_input_datatype(0).bitwidth()
 
     def bram_estimation(self, fpgapart: str) -> int:
-        """18 Kbit blocks: the row memory. Weights and thresholds lie in LUTs."""
+        """18 Kbit blocks: the row memory; by columns also weights and thresholds where they are many."""
+        if self.by_columns:
+            return self._columns_cost().bram18()
         return ram_bram18(*self._line_memory())
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Multiply-adds, window memory and its multiplexer, weight and threshold ROMs, comparators, control."""
+        if self.by_columns:
+            return self._columns_cost().luts()
         x_bits, w_bits = (self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth())
         kernel, pe, simd = self.kernel_dim, self.pe, self.get_nodeattr("SIMD")
         acc_bits = math.ceil(math.log2(kernel**2)) + x_bits + w_bits

@@ -23,7 +23,7 @@ def ram_bram18(depth: int, width: int) -> int:
     """18 Kbit blocks of a memory with synchronous read, 0 where LUT RAM is expected."""
     if not uses_block_ram(depth, width):
         return 0
-    return min(math.ceil(depth / d) * math.ceil(width / w) for d, w in _RAMB18_SHAPES)
+    return forced_bram18(depth, width)
 
 
 def lutram_luts(depth: int, width: int) -> int:
@@ -45,6 +45,19 @@ def rom_luts(depth: int, width: int) -> int:
     if depth <= 64:
         return width if depth > 16 else math.ceil(width / 2)
     return math.ceil(width * depth / 15)
+
+
+def dense_rom_luts(depth: int, width: int) -> int:
+    """LUTs of lib/rom.sv: 64 bits a LUT6, fewer where Yosys must pad the depth or has no MUXF8 left (above 256)."""
+    if depth == 1:
+        return 0
+    padding = 1.0 if depth <= 128 or depth % 64 == 0 else 1.6
+    return math.ceil(width * math.ceil(depth / 64) * padding * (1.2 if depth > 256 else 1.0))
+
+
+def forced_bram18(depth: int, width: int) -> int:
+    """18 Kbit blocks of a memory that is asked to lie in block RAM, however small."""
+    return min(math.ceil(depth / d) * math.ceil(width / w) for d, w in _RAMB18_SHAPES)
 
 
 def mux_luts(ways: int, width: int) -> int:

@@ -15,6 +15,23 @@ MODELS = {
     "add": lambda: model_of(
         "StreamAdd_rtl", dim=(3, 5), channels=4, streams=2, inputDataType2="UINT4", outputDataType="UINT5"
     ),
+    "add_threshold": lambda: model_of(
+        "StreamAddThreshold_rtl",
+        dim=(3, 5),
+        channels=4,
+        streams=2,
+        constants={2: np.arange(1, 31, 2)[None]},
+        PE=2,
+        inputDataType2="UINT4",
+        outputDataType="UINT4",
+    ),
+    "bilinear_threshold": lambda: model_of(
+        "BilinearThreshold2x_rtl",
+        dim=(2, 3),
+        channels=2,
+        constants={1: np.arange(8, 240, 16)[None]},
+        outputDataType="UINT4",
+    ),
     "concat": lambda: model_of("StreamConcat_rtl", dim=(3, 5), channels=[4, 3], inputDataType2="UINT4"),
     "bias": lambda: model_of(
         "ChannelBias_rtl", dim=(3, 5), channels=4, constants={1: np.array([3, -5, 0, 9])}, outputDataType="INT6"

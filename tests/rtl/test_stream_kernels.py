@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hw_build.errors import ConfigError
 from tests.rtl.kernel_bench import KernelBench, single_node_model
 
 
@@ -94,3 +95,33 @@ def test_maxpool(dim, x, channels, pe):
 )
 def test_bilinear(dim, x, channels, pe):
     KernelBench(model_of("BilinearUpsample2x_rtl", dim=dim, channels=channels, x=x, PE=pe)).check_all_patterns()
+
+
+@pytest.mark.parametrize(("channels", "pe", "shared"), [(6, 2, True), (6, 3, False), (3, 1, False)])
+def test_add_threshold(channels, pe, shared):
+    steps = np.sort(np.random.default_rng(pe).integers(0, 33, (1 if shared else channels, 15)), axis=1)
+    model = model_of(
+        "StreamAddThreshold_rtl", dim=(4, 5), channels=channels, streams=2, constants={2: steps}, PE=pe,
+        inputDataType2="UINT4", outputDataType="UINT4",
+    )  # fmt: skip
+    KernelBench(model).check_all_patterns()
+
+
+@pytest.mark.parametrize(("dim", "channels", "pe", "shared"), [((3, 5), 4, 2, True), ((2, 3), 3, 1, False)])
+def test_bilinear_threshold(dim, channels, pe, shared):
+    steps = np.sort(np.random.default_rng(pe).integers(0, 250, (1 if shared else channels, 15)), axis=1)
+    model = model_of(
+        "BilinearThreshold2x_rtl", dim=dim, channels=channels, constants={1: steps}, PE=pe, outputDataType="UINT4"
+    )
+    KernelBench(model).check_all_patterns()
+
+
+def test_wide_or_signed_sums_are_refused():
+    steps = {2: np.arange(15)[None]}
+    for x, other in (("UINT10", "UINT10"), ("INT4", "UINT4")):
+        model = model_of(
+            "StreamAddThreshold_rtl", dim=(2, 2), channels=2, streams=2, types=[x, other], constants=steps,
+            inputDataType2=other, outputDataType="UINT4",
+        )  # fmt: skip
+        with pytest.raises(ConfigError, match="keep sum and thresholds in nodes of their own"):
+            KernelBench(model)

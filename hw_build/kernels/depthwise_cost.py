@@ -1,0 +1,68 @@
+"""LUTs and block RAM of depthwise_columns.sv, fitted to Yosys."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from hw_build.kernels.resources import dense_rom_luts, forced_bram18, lutram_luts, mux_luts, ram_bram18, uses_block_ram
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnsCost:
+    """An instance by its parameters; ``block`` puts weights and thresholds in block RAM."""
+
+    width: int
+    channels: int
+    kernel: int
+    simd: int
+    x_bits: int
+    w_bits: int
+    r_bits: int
+    y_bits: int
+    residual: bool
+    block: bool
+
+    @property
+    def acc_bits(self) -> int:
+        """Bits of a sum: weights of both signs seldom add up to the extreme, two bits less."""
+        return math.ceil(math.log2(self.kernel**2)) + self.x_bits + self.w_bits - 2
+
+    @property
+    def steps(self) -> int:
+        """Words of the weight memory."""
+        return self.channels * self.kernel**2 // self.simd
+
+    @property
+    def _serial(self) -> bool:
+        """Whether there is time for one comparator to search all thresholds of a sum."""
+        return self.kernel**2 // self.simd >= self.r_bits
+
+    def _rows(self) -> tuple[int, int]:
+        """(depth, width in bits) of the row memory: column and channel are separate fields of the address."""
+        fields = (self.width, self.channels)
+        return math.prod(1 << (field - 1).bit_length() for field in fields), self.kernel * self.x_bits
+
+    def _threshold_roms(self) -> list[tuple[int, int]]:
+        """(depth, width in bits) of the tables of the search: one, or one a stage."""
+        depths = [self.r_bits] if self._serial else range(self.r_bits)
+        return [(self.channels << depth, self.acc_bits) for depth in depths]
+
+    def bram18(self) -> int:
+        """18 Kbit blocks of rows, weights and thresholds."""
+        roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()] if self.block else []
+        return ram_bram18(*self._rows()) + sum(forced_bram18(*rom) for rom in roms)
+
+    def luts(self) -> int:
+        """Products, their tree and accumulator, row selection, tables, comparators, delays, position and masks."""
+        products = 1.35 * self.x_bits * self.w_bits * self.simd
+        tree = (self.simd - 1) * 11.5 / 8 * (self.x_bits + self.w_bits) + self.acc_bits
+        select = mux_luts(self.kernel // self.simd, self.simd * (self.x_bits + 1))
+        roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()]
+        tables = 0 if self.block else sum(dense_rom_luts(*rom) for rom in roms)
+        search = 2 * self.acc_bits if not self._serial else 8
+        compare = (1 if self._serial else self.r_bits) * (self.acc_bits // 2)
+        residual = 2 * (self.x_bits + 1) + self.y_bits * math.ceil(2 ** (self.x_bits + 1) / 64) if self.residual else 0
+        rows = 0 if uses_block_ram(*self._rows()) else lutram_luts(*self._rows())
+        control = 78 + 2 * self.kernel
+        return round(products + tree + select + tables + search + compare + residual + rows + control)

@@ -1,0 +1,138 @@
+"""Stream kernels that threshold their sums in the same node: Y = number of T[c] entries <= sum, from a table."""
+
+from __future__ import annotations
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType, DataType
+
+from hw_build.errors import ConfigError
+from hw_build.kernels.add import StreamAdd_rtl, add_reference
+from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.bilinear import BilinearUpsample2x_rtl, bilinear_reference
+from hw_build.kernels.depthwise import multi_threshold
+from hw_build.kernels.literals import packed_literal
+from hw_build.kernels.resources import dense_rom_luts, fifo2_luts
+from hw_build.kernels.stream_kernel import StreamKernel
+
+FILES = ("lib/rom.sv", "lib/threshold_table.sv", "lib/sum_thresholds.sv")
+MAX_SUM_BITS = 10  # a table of all sums; beyond, comparators are smaller
+
+
+class SumThresholds(StreamKernel):
+    """What both kernels share; the thresholds (1 or C, n) are the input after the streams."""
+
+    def get_nodeattr_types(self):
+        """Data type of the counts."""
+        return super().get_nodeattr_types() | {"outputDataType": ("s", True, "")}
+
+    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
+        """Unsigned codes: the number of thresholds passed."""
+        return DataType[self.get_nodeattr("outputDataType")]
+
+    def largest_sum(self) -> int:
+        """Of the kernel's sum; the smallest is 0."""
+        raise NotImplementedError
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits of a sum, and of a threshold that none passes."""
+        return (self.largest_sum() + 1).bit_length()
+
+    def verify_node(self) -> None:
+        """Unsigned codes in and out, and sums few enough for a table."""
+        StreamKernel.verify_node(self)  # not the sum's own: its output type need not hold the sum
+        types = [*(self.get_input_datatype(i) for i in self.stream_inputs()), self.get_output_datatype(0)]
+        signed = next((t.name for t in types if t.signed()), None)
+        if signed or self.sum_bits > MAX_SUM_BITS:
+            found = signed or f"a sum of {self.sum_bits} bits"
+            raise ConfigError(
+                f"{self.onnx_node.name}: {found} does not fit a table of unsigned sums of {MAX_SUM_BITS} bits; "
+                "keep sum and thresholds in nodes of their own"
+            )
+
+    def threshold_parameters(self, model) -> dict[str, int | str]:
+        """NUM_T, ROWS, Y_BITS and THRESHOLDS in the order of lib/sum_thresholds.sv."""
+        channels, out = self.get_nodeattr("NumChannels"), self.get_output_datatype(0)
+        steps = np.sort(self.constant(model, len(self.stream_inputs())), axis=-1)
+        if steps.ndim != 2 or steps.shape[0] not in (1, channels) or steps.shape[1] > out.max():
+            raise ConfigError(
+                f"{self.onnx_node.name}: thresholds have shape {steps.shape}, expected (1 or {channels}, n), n at most "
+                f"{int(out.max())} for outputDataType={out.name}"
+            )
+        rows, count = steps.shape
+        if rows > 1:
+            steps = steps.reshape(-1, self.pe, count).transpose(1, 0, 2)  # (C, n) -> (PE, C/PE, n)
+        clipped = np.clip(steps, 0, self.largest_sum() + 1)
+        return {
+            "NUM_T": count,
+            "ROWS": rows,
+            "Y_BITS": out.bitwidth(),
+            "THRESHOLDS": packed_literal(clipped, self.sum_bits),
+        }
+
+    def table_luts(self) -> int:
+        """Of tables that all channels share, and the output's control."""
+        return self.pe * dense_rom_luts(1 << self.sum_bits, self.get_output_datatype(0).bitwidth()) + 4
+
+
+class StreamAddThreshold_rtl(SumThresholds, StreamAdd_rtl):
+    """Inputs a, b (1,H,W,C), unsigned, and T; output the number of thresholds that a + b passes."""
+
+    def largest_sum(self) -> int:
+        """a + b."""
+        return int(self.get_input_datatype(0).max() + self.get_input_datatype(1).max())
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``multi_threshold`` of ``add_reference``."""
+        return [multi_threshold(add_reference(inputs[0], inputs[1]), inputs[2])]
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """stream_add_threshold."""
+        self.verify_node()
+        a, b = self.get_input_datatype(0), self.get_input_datatype(1)
+        parameters = {"PE": self.pe, "A_BITS": a.bitwidth(), "B_BITS": b.bitwidth(), "SUM_BITS": self.sum_bits}
+        return self.instance(
+            "stream_add_threshold",
+            (*FILES, "stream_add.sv", "stream_add_threshold.sv"),
+            parameters | self.threshold_parameters(model),
+            inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
+        )
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """An adder and a table a channel."""
+        return self.pe * self.sum_bits + self.table_luts()
+
+
+class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
+    """Input x (1,H,W,C), unsigned, and T; output (1,2H,2W,C): thresholds that 16 times the bilinear value passes."""
+
+    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
+        """Unsigned codes."""
+        return SumThresholds.get_output_datatype(self, ind)
+
+    def largest_sum(self) -> int:
+        """16 times the largest code."""
+        return 16 * int(self.get_input_datatype(0).max())
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``multi_threshold`` of ``bilinear_reference``."""
+        return [multi_threshold(bilinear_reference(inputs[0]), inputs[1])]
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """bilinear2x_threshold."""
+        self.verify_node()
+        height, width = self.image_dim
+        parameters = {
+            "HEIGHT": height, "WIDTH": width, "CHANNELS": self.get_nodeattr("NumChannels"), "PE": self.pe,
+            "X_BITS": self.get_input_datatype(0).bitwidth(),
+        }  # fmt: skip
+        return self.instance(
+            "bilinear2x_threshold",
+            (*FILES, "bilinear2x.sv", "bilinear2x_threshold.sv"),
+            parameters | self.threshold_parameters(model),
+        )
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """The upsampling without its output buffer, and the tables."""
+        buffer = fifo2_luts(self.get_outstream_width(0))
+        return BilinearUpsample2x_rtl.lut_estimation(self, fpgapart) - buffer + self.table_luts()

@@ -1,0 +1,43 @@
+// Bilinear x2 upsampling with thresholds: Y = number of t < NUM_T with THRESHOLDS[row][t] <= 16 * interpolated value.
+//
+// X unsigned; streams, throughput and limits: see bilinear2x.sv; THRESHOLDS: see lib/sum_thresholds.sv. One cycle more of
+// latency. Timing: no tready depends on an input's tvalid; the input is taken from registers.
+`default_nettype none
+module bilinear2x_threshold #(
+    parameter int HEIGHT   = 4,
+    parameter int WIDTH    = 6,
+    parameter int CHANNELS = 2,
+    parameter int PE       = 1,
+    parameter int X_BITS   = 4,
+    parameter int NUM_T    = 15,
+    parameter int ROWS     = 1,  // 1: all channels share the thresholds
+    parameter int Y_BITS   = 4,
+    parameter logic [ROWS*NUM_T*(X_BITS+4)-1:0] THRESHOLDS = '0
+) (
+    input  wire logic                 ap_clk,
+    input  wire logic                 ap_rst_n,
+    input  wire logic [PE*X_BITS-1:0] s_axis_tdata,
+    input  wire logic                 s_axis_tvalid,
+    output      logic                 s_axis_tready,
+    output      logic [PE*Y_BITS-1:0] m_axis_tdata,
+    output      logic                 m_axis_tvalid,
+    input  wire logic                 m_axis_tready
+);
+  localparam int SUM_BITS = X_BITS + 4;
+  logic [PE*SUM_BITS-1:0] sums;
+  logic sums_valid, sums_ready;
+
+  bilinear2x #(
+      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(CHANNELS), .PE(PE), .X_BITS(X_BITS)
+  ) upsampling (
+      .clk(ap_clk), .rst_n(ap_rst_n), .x_data(s_axis_tdata), .x_valid(s_axis_tvalid), .x_ready(s_axis_tready),
+      .y_data(sums), .y_valid(sums_valid), .y_ready(sums_ready)
+  );
+  sum_thresholds #(
+      .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .CONTENTS(THRESHOLDS)
+  ) table_of_sums (
+      .clk(ap_clk), .rst_n(ap_rst_n), .s_data(sums), .s_valid(sums_valid), .s_ready(sums_ready),
+      .m_data(m_axis_tdata), .m_valid(m_axis_tvalid), .m_ready(m_axis_tready)
+  );
+endmodule
+`default_nettype wire

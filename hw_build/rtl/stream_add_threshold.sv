@@ -1,0 +1,46 @@
+// Stream add with thresholds: Y = number of t < NUM_T with THRESHOLDS[row][t] <= A + B, element by element.
+//
+// A and B unsigned, the same shape, lane p at bits [p*BITS +: BITS]; a beat is taken from both when both have one.
+// THRESHOLDS: see lib/sum_thresholds.sv. Latency 1 cycle, throughput one beat a cycle. Timing: each tready depends on the
+// other input's tvalid and on m_axis_tready: put FIFOs around it (the stitcher does). Limits: SUM_BITS holds every sum.
+`default_nettype none
+module stream_add_threshold #(
+    parameter int PE       = 1,
+    parameter int A_BITS   = 4,
+    parameter int B_BITS   = 4,
+    parameter int SUM_BITS = 5,
+    parameter int NUM_T    = 15,
+    parameter int ROWS     = 1,  // 1: all channels share the thresholds
+    parameter int Y_BITS   = 4,
+    parameter logic [ROWS*NUM_T*SUM_BITS-1:0] THRESHOLDS = '0
+) (
+    input  wire logic                 ap_clk,
+    input  wire logic                 ap_rst_n,
+    input  wire logic [PE*A_BITS-1:0] s0_axis_tdata,
+    input  wire logic                 s0_axis_tvalid,
+    output      logic                 s0_axis_tready,
+    input  wire logic [PE*B_BITS-1:0] s1_axis_tdata,
+    input  wire logic                 s1_axis_tvalid,
+    output      logic                 s1_axis_tready,
+    output      logic [PE*Y_BITS-1:0] m_axis_tdata,
+    output      logic                 m_axis_tvalid,
+    input  wire logic                 m_axis_tready
+);
+  logic [PE*SUM_BITS-1:0] sums;
+  logic sums_valid, sums_ready;
+
+  stream_add #(
+      .PE(PE), .A_BITS(A_BITS), .B_BITS(B_BITS), .Y_BITS(SUM_BITS)
+  ) adder (
+      .a_data(s0_axis_tdata), .a_valid(s0_axis_tvalid), .a_ready(s0_axis_tready),
+      .b_data(s1_axis_tdata), .b_valid(s1_axis_tvalid), .b_ready(s1_axis_tready),
+      .y_data(sums), .y_valid(sums_valid), .y_ready(sums_ready)
+  );
+  sum_thresholds #(
+      .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .CONTENTS(THRESHOLDS)
+  ) table_of_sums (
+      .clk(ap_clk), .rst_n(ap_rst_n), .s_data(sums), .s_valid(sums_valid), .s_ready(sums_ready),
+      .m_data(m_axis_tdata), .m_valid(m_axis_tvalid), .m_ready(m_axis_tready)
+  );
+endmodule
+`default_nettype wire

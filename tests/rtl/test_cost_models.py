@@ -1,0 +1,35 @@
+"""Cost models of the kernels against what Yosys makes of them: LUTs within 15%, block RAM exact."""
+
+import pytest
+from qonnx.custom_op.registry import getCustomOp
+
+from hw_build.synth.cells import utilization
+from hw_build.synth.yosys import synthesise
+from tests.rtl.test_depthwise import depthwise_model
+
+PART = "xc7z020clg400-1"
+DEPTHWISE = {  # the levels of CMUNeXt-XXS: (image side, channels, kernel, SIMD)
+    "level1": (256, 8, 3, 3),
+    "level2": (128, 10, 3, 3),
+    "level3": (64, 12, 7, 7),
+    "level4": (32, 16, 7, 7),
+    "level4_serial": (32, 16, 7, 1),
+    "level5": (16, 24, 9, 9),
+    "level5_serial": (16, 24, 9, 1),
+    "level5_threes": (16, 24, 9, 3),
+}
+QUICK = ("level1", "level5_serial")
+
+
+@pytest.mark.parametrize("level", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in DEPTHWISE])
+def test_depthwise(level):
+    side, channels, kernel, simd = DEPTHWISE[level]
+    check(depthwise_model(dim=(side, side), channels=channels, kernel=kernel, simd=simd, residual=1))
+
+
+def check(model):
+    op = getCustomOp(model.graph.node[0])
+    rtl = op.rtl_instance(model)
+    used = utilization(synthesise(rtl.module, rtl.files, rtl.parameters))
+    assert op.bram_estimation(PART) == used.bram18
+    assert op.lut_estimation(PART) == pytest.approx(used.luts, rel=0.15)
