@@ -1,6 +1,7 @@
 """Images in, masks out: what a user calls, on any device that has registers and memory. No arithmetic on the host."""
 
 import asyncio
+import contextlib
 import time
 from typing import NamedTuple
 
@@ -120,12 +121,9 @@ class Segmenter:
             interrupt = self._find_interrupt()
             self._shell.enable_interrupt(interrupt is not None)
             self._start(job)
-            try:
+            with self._reset_by_errors():
                 for _ in self._shell.watch(self.timeout_s):
                     await interrupt_or_pause(interrupt)
-            except BoardError:
-                self._running = False  # has been reset already
-                raise
             self._shell.enable_interrupt(False)
             self._finish(job)
             return next(self._results(job))
@@ -140,15 +138,16 @@ class Segmenter:
         self._running = False
 
     def close(self):
-        """Ends whatever runs and frees the buffers; the object can't be used any more."""
-        try:
-            if self._running:
-                self.recover()
-        finally:
-            for buffers in self._pairs:
-                buffers.free()
-            self._pairs = []
-            self._open = True
+        """Ends whatever runs and frees the buffers; the object can't be used any more.
+
+        Buffers stay where the hardware can't be stopped from writing to them (AcceleratorTimeout).
+        """
+        self._open = True
+        if self._running:
+            self.recover()
+        for buffers in self._pairs:
+            buffers.free()
+        self._pairs = []
 
     def __enter__(self):
         return self
@@ -185,12 +184,22 @@ class Segmenter:
         self._shell.start(source, destination, job.frames, mask=not job.logits)
 
     def _finish(self, job):
-        self._running = False  # an error below has reset it already
-        self._shell.wait(self.timeout_s * job.frames)
+        with self._reset_by_errors():
+            self._shell.wait(self.timeout_s * job.frames)
+        self._running = False
         job_cycles, frame_cycles = self._shell.cycles()
         second = self._shell.clock_mhz * 1e6
         self._spend(frames=job.frames, dma_s=job_cycles / second)
         self._timing = self._timing._replace(compute_s=frame_cycles / second)
+
+    @contextlib.contextmanager
+    def _reset_by_errors(self):
+        """Around waiting: after an error of ours nothing runs any more; after any other, such as Ctrl-C, it does."""
+        try:
+            yield
+        except BoardError:
+            self._running = False
+            raise
 
     def _results(self, job):
         begun = time.perf_counter()

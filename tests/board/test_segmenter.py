@@ -169,6 +169,32 @@ def test_reset_that_does_not_end(device, monkeypatch):
     check_usable(accel)
 
 
+def test_interrupted_by_the_user_the_job_is_ended(device, monkeypatch):
+    accel, resets = segmenter(device), device.resets
+
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shell.time, "sleep", interrupted)
+        accel.segment(images(1)[0])
+    assert device.resets == resets + 1
+    check_usable(accel)
+
+
+def test_close_keeps_buffers_that_the_hardware_may_still_write(device, monkeypatch):
+    monkeypatch.setattr(shell, "RESET_S", 0.02)
+    accel = segmenter(device, frames_per_job=1)
+    stream = accel.stream(images(3))
+    next(stream)
+    device.reset_ends = False
+    with pytest.raises(AcceleratorTimeout):
+        accel.close()
+    assert device.freed == 0
+    device.reset_ends = True
+    stream.close()
+
+
 def test_no_memory(device):
     device.room = 100
     accel = segmenter(device)
