@@ -7,7 +7,6 @@ Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else t
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 
 from quant.errors import CheckpointError
+from quant.replace_file import replace_file
 
 FORMAT = 1
 NORMALISATION = "code/256"
@@ -22,14 +22,8 @@ NORMALISATION = "code/256"
 
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
     """Writes ``checkpoint`` to ``path`` in one step: a reader sees the old file or the new one, never half of it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial{os.getpid()}")
-    try:
-        torch.save({"format": FORMAT, "normalisation": NORMALISATION, **checkpoint}, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = {"format": FORMAT, "normalisation": NORMALISATION, **checkpoint}
+    replace_file(Path(path), lambda partial: torch.save(content, partial))
 
 
 def load(path: Path) -> dict[str, Any]:

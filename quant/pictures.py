@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from PIL import Image
 
 from quant.errors import DataError
 from quant.metrics import count_pixels, score_counts
+from quant.replace_file import replace_file
 from quant.surface import surface
 
 TRUTH_COLOUR, PREDICTION_COLOUR = (0, 190, 90), (230, 40, 130)  # green and magenta, apart for the colour-blind too
@@ -47,10 +47,7 @@ def iou_of_images(predictions: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def save_png(path: Path, picture: np.ndarray) -> None:
     """Writes (H, W, 3) uint8 in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial{os.getpid()}")
-    Image.fromarray(picture).save(partial, format="png")
-    os.replace(partial, path)
+    replace_file(path, lambda partial: Image.fromarray(picture).save(partial, format="png"))
 
 
 def choose_cases(predictions: np.ndarray, masks: np.ndarray, each: int) -> dict[str, list[tuple[int, float]]]:
@@ -116,7 +113,4 @@ def read_log(run: Path) -> dict[str, list[float]]:
 
 
 def _save_figure(path: Path, figure: Figure) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial{os.getpid()}")
-    figure.savefig(partial, format="png", dpi=110)
-    os.replace(partial, path)
+    replace_file(path, lambda partial: figure.savefig(partial, format="png", dpi=110))

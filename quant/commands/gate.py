@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+from functools import partial
 from pathlib import Path
 
 import calib_data
@@ -24,6 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from quant.gate import GateConfig, junit, markdown, require_open, run_gate
+    from quant.replace_file import replace_file
 
     shipped = arguments.data is None
     config = GateConfig(
@@ -39,12 +40,5 @@ def _run(arguments: argparse.Namespace) -> None:
     print(table, end="")
     for path, text in ((arguments.junit, junit(rows, config.max_drop)), (arguments.markdown, table)):
         if path is not None:
-            _write(path, text)
+            replace_file(path, partial(Path.write_text, data=text, encoding="utf-8"))
     require_open(rows, config.max_drop)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
