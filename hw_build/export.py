@@ -84,6 +84,11 @@ def _read_golden(path: Path) -> dict[str, np.ndarray]:
         raise BuildError(f"golden file '{path}' is corrupt or not one ({error}); export again") from None
     codes, logits, masks = arrays["codes"], arrays["logits"], arrays["masks"]
     frames = codes.shape[:3]
+    if logits.ndim == 4 and logits.shape[-1] > 1:
+        raise BuildError(
+            f"export '{path.parent}' has {logits.shape[-1]} logits a pixel, but the accelerator takes one so far; "
+            "train with one class, or run the export with `python -m quant evaluate --integer`"
+        )
     fits = (
         (codes.dtype, codes.ndim, codes.shape[-1]) == (np.uint8, 4, 3)
         and (logits.dtype, logits.shape) == (np.int32, (*frames, 1))

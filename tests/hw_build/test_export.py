@@ -68,6 +68,12 @@ def test_golden_file_with_a_flipped_byte(folder):
         read_export(folder)
 
 
+def test_several_logits_a_pixel_are_refused(folder):
+    write_golden(folder, logits=np.zeros((2, 4, 6, 3), np.int32))
+    with pytest.raises(BuildError, match="has 3 logits a pixel, but the accelerator takes one so far; train with one"):
+        read_export(folder)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
