@@ -30,8 +30,8 @@ class SegmentationOverlay(Segmenter, pynq.Overlay):
     """The overlay, downloaded, identified and ready; see :class:`board.segmenter.Segmenter` for its calls.
 
     bitfile: path of the bitstream. io_spec: path of the description, by default beside the bitstream. cacheable:
-    buffers in cached memory; reading logits is faster then, small jobs are slower. One process at a time; within a
-    process a new one closes the one before, so that a notebook cell can be run again.
+    buffers in cached memory instead of uncached. One process at a time; within a process a new one closes the one
+    before, so that a notebook cell can be run again.
     """
 
     _latest = None
@@ -50,10 +50,10 @@ class SegmentationOverlay(Segmenter, pynq.Overlay):
         self._lock = DeviceLock()
         try:
             self._load(bitfile, device)
-            options = {"cacheable": 1} if cacheable else {}
+            options = {"target": self.device, **({"cacheable": 1} if cacheable else {})}
             Segmenter.__init__(
-                self, self._registers(), lambda shape, dtype: pynq.allocate(shape, dtype, self.device, **options),
-                spec, pynq.Clocks.fclk0_mhz, frames_per_job, timeout_s, self._interrupt,
+                self, self._registers(), lambda shape, dtype: pynq.allocate(shape, dtype, **options), spec,
+                pynq.Clocks.fclk0_mhz, frames_per_job, timeout_s, self._interrupt,
             )  # fmt: skip
         except BaseException:
             self._lock.release()

@@ -13,6 +13,7 @@ class DeviceLock:
     """Held from construction to :meth:`release`. EDGESEG_LOCK names another file than the system's temporary one."""
 
     def __init__(self):
+        self._file = None
         path = os.environ.get("EDGESEG_LOCK") or os.path.join(tempfile.gettempdir(), NAME)
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -22,7 +23,7 @@ class DeviceLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(self._file, 32).decode("ascii", "replace").strip()
-            os.close(self._file)
+            self.release()
             raise DeviceError(
                 f"the accelerator is in use by process {holder or 'unknown'}; end that one (in Jupyter: shut down its "
                 "kernel) and try again"
@@ -35,3 +36,6 @@ class DeviceLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def __del__(self):
+        self.release()

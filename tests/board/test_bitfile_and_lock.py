@@ -54,6 +54,8 @@ def test_second_process_is_told_who_holds_the_device(tmp_path, monkeypatch):
         DeviceLock()
     lock.release()
     lock.release()
+    forgotten = DeviceLock()
+    del forgotten
     DeviceLock().release()
 
 
