@@ -6,7 +6,7 @@ import numpy as np
 
 from board import registers as reg
 from hw_build.board_sim.build import build_system
-from hw_build.board_sim.library import SimulatedBoard
+from hw_build.board_sim.library import AXI3, AXI4, SimulatedBoard
 from hw_build.rtl_lint import RTL_DIR
 from hw_build.shell.system import System
 
@@ -24,6 +24,11 @@ def system(**changes) -> System:
     values = dict(height=16, width=16, channels=3, network_hash=0x0123_4567_89AB_CDEF, control_base=0x43C0_0000)
     values |= dict(core="standin_core", address_bits=32, max_burst=16) | changes
     return System(**values)
+
+
+ZYNQ_7000 = system()
+ULTRASCALE = system(control_base=0xA000_0000, address_bits=49, max_burst=64)
+BOARDS = {"zynq-7000": (ZYNQ_7000, AXI3), "zynq-ultrascale": (ULTRASCALE, AXI4)}
 
 
 class ShellBench:

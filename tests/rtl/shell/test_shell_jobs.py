@@ -7,14 +7,11 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from shell_bench import FRAME_LIMIT, MEMORY_BYTES, bench, system
+from shell_bench import BOARDS, FRAME_LIMIT, MEMORY_BYTES, ULTRASCALE, ZYNQ_7000, bench
 
 from board import registers as reg
-from hw_build.board_sim.library import AXI3, AXI4, ProtocolError
+from hw_build.board_sim.library import AXI3, ProtocolError
 
-ZYNQ_7000 = system()
-ULTRASCALE = system(control_base=0xA000_0000, address_bits=49, max_burst=64)
-BOARDS = {"zynq-7000": (ZYNQ_7000, AXI3), "zynq-ultrascale": (ULTRASCALE, AXI4)}
 BUSES = [(0.0, 0), (0.0, 60), (0.5, 30), (0.9, 5)]  # (stall, latency)
 
 
