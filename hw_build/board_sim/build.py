@@ -14,6 +14,7 @@ from hw_build.stitch.design import Design
 
 DRIVER = Path(__file__).with_name("board.cpp")
 SIM_TOP = Path(__file__).with_name("sim_top.sv")
+MEMORY = Path(__file__).with_name("axi_memory.h")
 FOLDER = "board_sim"
 
 
@@ -42,9 +43,14 @@ def build_system(
     shared = [path for path in stream_sources() if path.name not in known]
     library = build_library(
         SYSTEM_MODULE, [*shell_sources(), *shared, *core_sources], build_dir, driver=DRIVER,
-        generated={"sim_top.sv": system.text() + SIM_TOP.read_text()},
+        generated=generated(system.text()),
         include_dirs=sorted({path.parent for path in core_sources}), fast=fast,
     )  # fmt: skip
     if data_dir is not None:
         (library.parent / "data_dir").write_text(os.path.relpath(data_dir, library.parent), encoding="utf-8")
     return library
+
+
+def generated(system_text: str) -> dict[str, str]:
+    """What is compiled beside the sources: the bench, and ``system_text`` where no source holds the system."""
+    return {"sim_top.sv": system_text + SIM_TOP.read_text(), MEMORY.name: MEMORY.read_text()}

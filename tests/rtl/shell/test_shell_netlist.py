@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from shell_bench import BUILD_DIR, CORE, SILENT, ShellBench, system
 
 from board import registers as reg
-from hw_build.board_sim.build import DRIVER, SIM_TOP
+from hw_build.board_sim.build import DRIVER, generated
 from hw_build.board_sim.library import Fault
 from hw_build.rtl_lint import RTL_DIR
 from hw_build.shell.generate import shell_sources, stream_sources
@@ -30,7 +30,7 @@ def library(tmp_path_factory):
     assert cells["FDRE"] > 500
     return build_library(
         "shell_netlist", [RTL_DIR / "shell" / "axi_pkg.sv", netlist, CELL_MODELS], BUILD_DIR, driver=DRIVER,
-        generated={"sim_top.sv": SIM_TOP.read_text()},
+        generated=generated(""),
     )  # fmt: skip
 
 

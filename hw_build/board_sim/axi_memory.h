@@ -1,0 +1,256 @@
+// The memory of the simulated board: answers AXI3 or AXI4 bursts late, with stalls and faults, and watches every rule.
+//
+// Rules: valid and payload stay until ready; bursts are INCR, of 8 bytes a beat, aligned, within 4 KiB, at most 16 (AXI3)
+// or 256 beats long; WLAST stands at the last beat only; WID is AWID (AXI3); no data before its address is offered.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "Vsim.h"
+
+namespace {
+
+constexpr int OKAY = 0, SLVERR = 2, DECERR = 3, NO_ANSWER = -1;
+constexpr int INCR = 1;
+constexpr size_t ACCEPTED = 8;  // bursts that the memory accepts before it has answered the first
+enum Fault {
+    NONE, READ_SLVERR, READ_DECERR, WRITE_SLVERR, WRITE_DECERR, READ_HANG, WRITE_HANG, READ_REFUSED, WRITE_REFUSED
+};
+
+struct Address {
+    uint64_t addr;
+    uint32_t id, len, size, burst;
+    bool operator==(const Address& o) const {
+        return addr == o.addr && id == o.id && len == o.len && size == o.size && burst == o.burst;
+    }
+};
+
+struct Data {
+    uint64_t data;
+    uint32_t id, strb, last;
+    bool operator==(const Data& o) const {
+        return data == o.data && id == o.id && strb == o.strb && last == o.last;
+    }
+};
+
+struct Burst {
+    Address address;
+    int response;
+    uint64_t ready_at;  // cycle of the first answer
+    uint32_t beat = 0;
+};
+
+// Valid must stay, with the same payload, until ready.
+template <typename Payload>
+struct Channel {
+    const char* name;
+    bool held = false;
+    Payload payload{};
+
+    // Empty, or the rule that is broken in this cycle.
+    std::string watch(bool valid, bool ready, const Payload& now) {
+        std::string broken;
+        if (held && !valid) broken = std::string(name) + "VALID falls before " + name + "READY";
+        if (held && valid && !(now == payload)) broken = std::string(name) + " changes before " + name + "READY";
+        held = valid && !ready;
+        payload = now;
+        return broken;
+    }
+};
+
+// What all parts of the bench share: time, chance, and the first rule that was broken.
+struct Bench {
+    uint64_t cycle = 0;
+    std::string violation;
+    uint64_t random_state = 1;
+    uint32_t stall_threshold = 0;  // of 2^32
+
+    uint32_t random() {  // xorshift64*
+        random_state ^= random_state >> 12;
+        random_state ^= random_state << 25;
+        random_state ^= random_state >> 27;
+        return static_cast<uint32_t>((random_state * 0x2545F4914F6CDD1DULL) >> 32);
+    }
+    bool goes() { return !stall_threshold || random() >= stall_threshold; }
+
+    void broken(const std::string& rule) {
+        if (violation.empty() && !rule.empty()) violation = rule + " in cycle " + std::to_string(cycle);
+    }
+};
+
+struct AxiMemory {
+    Bench& bench;
+    Vsim* top;
+    uint64_t base;
+    std::vector<uint8_t> memory;
+    int protocol;
+    int latency = 0;
+    int fault = NONE;
+    uint64_t fault_after = 0;
+
+    std::deque<Burst> reads;                // accepted, not wholly answered
+    std::deque<Address> writes_announced;   // AWVALID seen, last beat of W not yet taken
+    std::deque<Address> writes_addressed;   // AW taken, response not yet made
+    std::deque<std::vector<Data>> written;  // data of bursts, the last one may be incomplete
+    std::deque<Burst> responses;
+    bool aw_announced = false;
+    bool r_offered = false, b_offered = false;
+    Channel<Address> aw_channel{"AW"}, ar_channel{"AR"};
+    Channel<Data> w_channel{"W"};
+    uint64_t counts[7] = {};  // read bursts, write bursts, read beats, write beats, most reads, most writes, longest
+    uint64_t unanswered_writes = 0;
+
+    AxiMemory(Bench& bench, Vsim* top, uint64_t base, uint64_t bytes, int protocol)
+        : bench(bench), top(top), base(base), memory(bytes), protocol(protocol) {}
+
+    // Forgets what is under way; the contents stay.
+    void reset() {
+        reads.clear();
+        writes_announced.clear();
+        writes_addressed.clear();
+        written.clear();
+        responses.clear();
+        aw_announced = r_offered = b_offered = false;
+        aw_channel.held = ar_channel.held = w_channel.held = false;
+        unanswered_writes = 0;
+    }
+
+    bool inside(uint64_t addr, uint64_t bytes) const {
+        return addr >= base && bytes <= memory.size() && addr - base <= memory.size() - bytes;
+    }
+
+    // Answer of a burst that begins now. `slverr` to `refused` are the faults of its direction.
+    int response_of(const Address& a, int slverr, int decerr, int hang, int refused) {
+        const bool meant = fault == slverr || fault == decerr || fault == hang || fault == refused;
+        if (meant && fault_after > 0) {
+            --fault_after;
+        } else if (fault == slverr || fault == decerr) {
+            const int response = fault == slverr ? SLVERR : DECERR;
+            fault = NONE;
+            return response;
+        }
+        return inside(a.addr, (a.len + 1ULL) << a.size) ? OKAY : DECERR;
+    }
+
+    void check_address(const Address& a, const char* name) {
+        const std::string at = std::string(name) + " burst";
+        const uint32_t limit = protocol == 3 ? 16 : 256;
+        if (a.len + 1 > limit) bench.broken(at + " of " + std::to_string(a.len + 1) + " beats");
+        if (a.burst != INCR) bench.broken(at + " is not INCR");
+        if (a.size != 3) bench.broken(at + " is not of 8 bytes a beat");
+        if (a.addr % 8) bench.broken(at + " is misaligned");
+        if ((a.addr & 4095) + 8 * (a.len + 1) > 4096) bench.broken(at + " crosses 4 KiB");
+        if (a.len + 1 > counts[6]) counts[6] = a.len + 1;
+    }
+
+    bool hangs(int kind) const { return fault == kind && fault_after == 0; }
+
+    void drive() {
+        top->m_arready = reads.size() < ACCEPTED && !hangs(READ_REFUSED) && bench.goes();
+        if (!r_offered && !reads.empty() && bench.cycle >= reads.front().ready_at && !hangs(READ_HANG) && bench.goes()) {
+            const Burst& burst = reads.front();
+            const uint64_t addr = burst.address.addr + 8 * burst.beat;
+            top->m_rdata = 0xBADBADBADBADBADBULL;
+            if (burst.response == OKAY) std::memcpy(&top->m_rdata, &memory[addr - base], 8);
+            top->m_rid = burst.address.id;
+            top->m_rresp = burst.response;
+            top->m_rlast = burst.beat == burst.address.len;
+            r_offered = true;
+        }
+        top->m_rvalid = r_offered;
+        const bool accepts = writes_addressed.size() < ACCEPTED && !hangs(WRITE_REFUSED);
+        top->m_awready = accepts && bench.goes();
+        top->m_wready = written.size() <= ACCEPTED && !hangs(WRITE_REFUSED) && bench.goes();
+        if (!b_offered && !responses.empty() && bench.cycle >= responses.front().ready_at && !hangs(WRITE_HANG) && bench.goes()) {
+            top->m_bid = responses.front().address.id;
+            top->m_bresp = responses.front().response;
+            b_offered = true;
+        }
+        top->m_bvalid = b_offered;
+    }
+
+    uint64_t answer_time() { return bench.cycle + 1 + (latency ? bench.random() % latency : 0); }
+
+    // The handshakes of this cycle, with all signals settled.
+    void observe() {
+        observe_reads();
+        observe_writes();
+    }
+
+    void observe_reads() {
+        const Address ar{top->m_araddr, top->m_arid, top->m_arlen, top->m_arsize, top->m_arburst};
+        bench.broken(ar_channel.watch(top->m_arvalid, top->m_arready, ar));
+        if (top->m_rvalid && top->m_rready) {
+            ++counts[2];
+            r_offered = false;
+            if (reads.front().beat++ == reads.front().address.len) reads.pop_front();
+        }
+        if (top->m_arvalid && top->m_arready) {
+            check_address(ar, "AR");
+            ++counts[0];
+            reads.push_back({ar, response_of(ar, READ_SLVERR, READ_DECERR, READ_HANG, READ_REFUSED), answer_time()});
+            if (reads.size() > counts[4]) counts[4] = reads.size();
+        }
+    }
+
+    void observe_writes() {
+        const Address aw{top->m_awaddr, top->m_awid, top->m_awlen, top->m_awsize, top->m_awburst};
+        const Data w{top->m_wdata, top->m_wid, top->m_wstrb, top->m_wlast};
+        bench.broken(aw_channel.watch(top->m_awvalid, top->m_awready, aw));
+        bench.broken(w_channel.watch(top->m_wvalid, top->m_wready, w));
+        if (top->m_bvalid && top->m_bready) {
+            b_offered = false;
+            responses.pop_front();
+            --unanswered_writes;
+        }
+        if (top->m_awvalid && !aw_announced) {
+            check_address(aw, "AW");
+            writes_announced.push_back(aw);
+            ++unanswered_writes;
+            if (unanswered_writes > counts[5]) counts[5] = unanswered_writes;
+        }
+        aw_announced = top->m_awvalid && !top->m_awready;
+        if (top->m_awvalid && top->m_awready) {
+            ++counts[1];
+            writes_addressed.push_back(aw);
+        }
+        if (top->m_wvalid && writes_announced.empty()) bench.broken("WVALID comes before the burst's AWVALID");
+        if (top->m_wvalid && top->m_wready && !writes_announced.empty()) take_data(w);
+        while (!writes_addressed.empty() && !written.empty() && written.front().back().last) finish_write();
+    }
+
+    void take_data(const Data& w) {
+        const Address& burst = writes_announced.front();
+        if (written.empty() || written.back().back().last) written.emplace_back();
+        written.back().push_back(w);
+        ++counts[3];
+        const bool last = written.back().size() == burst.len + 1;
+        if (bool(w.last) != last) bench.broken(last ? "WLAST is missing at the last beat" : "WLAST comes before the last beat");
+        if (protocol == 3 && w.id != burst.id) bench.broken("WID differs from AWID");
+        if (last) {
+            written.back().back().last = 1;
+            writes_announced.pop_front();
+        }
+    }
+
+    void finish_write() {
+        const Address a = writes_addressed.front();
+        const int response = response_of(a, WRITE_SLVERR, WRITE_DECERR, WRITE_HANG, WRITE_REFUSED);
+        uint64_t addr = a.addr;
+        for (const Data& beat : written.front()) {
+            for (int lane = 0; lane < 8 && response == OKAY; ++lane)
+                if (beat.strb >> lane & 1) memory[addr - base + lane] = beat.data >> (8 * lane);
+            addr += 8;
+        }
+        responses.push_back({a, response, answer_time()});
+        writes_addressed.pop_front();
+        written.pop_front();
+    }
+};
+
+}  // namespace
