@@ -17,12 +17,12 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hw_build.errors import BuildError, LoweringError
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.convert import prepare
-from hw_build.lowering.graph import GraphEditor, label
+from hw_build.lowering.graph import GraphEditor, attribute, label
 from hw_build.lowering.rules import AFFINE, QUANT, is_depthwise, is_weight_quant, kernel_shape, refusal
 from hw_build.lowering.specialize import DEFAULT_PART
 
 AFFINE_OR_RELU = (*AFFINE, "BatchNormalization", "Relu")
-DEPTHWISE = "DepthwiseConv_rtl"
+DEPTHWISE, ADD_THRESHOLD, BILINEAR_THRESHOLD = "DepthwiseConv_rtl", "StreamAddThreshold_rtl", "BilinearThreshold2x_rtl"
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,11 @@ def kernel_of(graph: GraphEditor, node: NodeProto) -> str:
     if operator in QUANT:
         return _quantizer(graph, node)
     if operator == "Add" and len(graph.dynamic_inputs(node)) == 2:
-        return f"residual inside {DEPTHWISE}" if is_fused_residual(graph, node) else "StreamAdd_rtl"
+        if is_fused_residual(graph, node):
+            return f"residual inside {DEPTHWISE}"
+        return ADD_THRESHOLD if _thresholds_in_a_table(graph, node) else "StreamAdd_rtl"
+    if operator == "Resize" and _thresholds_in_a_table(graph, node):
+        return BILINEAR_THRESHOLD
     if operator in AFFINE_OR_RELU:
         return "thresholds" if _reaches_quantizer(graph, node) else "ChannelBias_rtl"
     kernels = {"MaxPool": "MaxPool2x2_rtl", "Resize": "BilinearUpsample2x_rtl", "Concat": "StreamConcat_rtl"}
@@ -129,7 +133,33 @@ def _quantizer(graph: GraphEditor, quant: NodeProto) -> str:
         (layer.op_type == "Conv" and is_depthwise(graph, layer)) or is_fused_residual(graph, layer)
     ):
         return f"thresholds inside {DEPTHWISE}"
+    if layer is not None and layer.op_type in ("Add", "Resize") and _thresholds_in_a_table(graph, layer):
+        return f"thresholds inside {ADD_THRESHOLD if layer.op_type == 'Add' else BILINEAR_THRESHOLD}"
     return "Thresholding_rtl"
+
+
+def _thresholds_in_a_table(graph: GraphEditor, node: NodeProto) -> bool:
+    """Whether ``node`` sums unsigned codes of one width for a single quantizer, unsigned too: see FuseSumThresholds."""
+    return all(_is_unsigned(graph, name) for name in graph.dynamic_inputs(node)) and _feeds_unsigned(graph, node)
+
+
+def _is_unsigned(graph: GraphEditor, tensor: str) -> bool:
+    """Whether ``tensor`` is an unsigned code of at most 6 bits, perhaps pooled: a sum of 16 of them has 10."""
+    node = graph.producer(tensor)
+    while node is not None and node.op_type == "MaxPool":
+        node = graph.producer(node.input[0])
+    if node is None or node.op_type not in QUANT or attribute(node, "signed", 1):
+        return False
+    bits = graph.constants.get(node.input[3]) if len(node.input) > 3 else None
+    return bits is not None and float(bits.max()) <= 6
+
+
+def _feeds_unsigned(graph: GraphEditor, node: NodeProto) -> bool:
+    """Whether affine nodes and Relu alone lead from ``node`` to an unsigned quantizer, with no other reader."""
+    readers = graph.consumers(node.output[0])
+    while len(readers) == 1 and readers[0].op_type in AFFINE_OR_RELU:
+        readers = graph.consumers(readers[0].output[0])
+    return len(readers) == 1 and readers[0].op_type in QUANT and not attribute(readers[0], "signed", 1)
 
 
 def _layer_before(graph: GraphEditor, tensor: str) -> NodeProto | None:

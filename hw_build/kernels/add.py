@@ -78,4 +78,4 @@ class StreamAdd_rtl(StreamKernel):
 
     def lut_estimation(self, fpgapart: str) -> int:
         """One adder a channel and the output buffer."""
-        return self.get_outstream_width(0) + fifo2_luts(self.get_outstream_width(0))
+        return self.get_outstream_width(0) + 4 + fifo2_luts(self.get_outstream_width(0))

@@ -77,4 +77,4 @@ class BilinearUpsample2x_rtl(StreamKernel):
         groups = self.get_nodeattr("NumChannels") // self.pe
         sums = self.pe * (3 * (bits + 2) + 3 * (bits + 4))
         memories = lutram_luts(groups, 2 * self.pe * (bits + 2)) + 2 * ram_luts(*self._bank_memory())
-        return sums + memories + 90 + fifo2_luts(self.get_outstream_width(0))
+        return sums + memories + 60 + fifo2_luts(self.get_outstream_width(0))

@@ -72,7 +72,7 @@ class SumThresholds(StreamKernel):
 
     def table_luts(self) -> int:
         """Of tables that all channels share, and the output's control."""
-        return self.pe * dense_rom_luts(1 << self.sum_bits, self.get_output_datatype(0).bitwidth()) + 4
+        return self.pe * dense_rom_luts(1 << self.sum_bits, self.get_output_datatype(0).bitwidth()) + 6
 
 
 class StreamAddThreshold_rtl(SumThresholds, StreamAdd_rtl):

@@ -9,8 +9,9 @@ stream with one reader:
 
     finn.custom_op.fpgadataflow.rtl: FMPadding_rtl, ConvolutionInputGenerator_rtl, MVAU_rtl (noActivation=1; weights
     (MW, MH) with rows ordered (ky, kx, c)), Thresholding_rtl (thresholds (1 or C, n), sorted);
-    hw_build.kernels: DepthwiseConv_rtl, MaxPool2x2_rtl, BilinearUpsample2x_rtl, StreamAdd_rtl, ChannelBias_rtl,
-    StreamConcat_rtl, StreamFork_rtl (attributes in their own files).
+    hw_build.kernels: DepthwiseConv_rtl, MaxPool2x2_rtl, BilinearThreshold2x_rtl, BilinearUpsample2x_rtl,
+    StreamAddThreshold_rtl, StreamAdd_rtl, ChannelBias_rtl, StreamConcat_rtl, StreamFork_rtl (attributes in their own
+    files).
 """
 
 from __future__ import annotations

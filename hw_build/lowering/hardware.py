@@ -7,6 +7,8 @@
 | Pad, Im2Col                                        | FMPadding, ConvolutionInputGenerator                          |
 | MatMul                                             | MVAU, noActivation=1                                          |
 | MultiThreshold                                     | Thresholding                                                  |
+| Add, or Resize - Mul(16), then MultiThreshold      | StreamAddThreshold_rtl, BilinearThreshold2x_rtl: sums of      |
+|                                                    | unsigned codes, up to 10 bits                                 |
 | MaxPoolNHWC                                        | MaxPool2x2_rtl                                                |
 | Resize - Mul(16)                                   | BilinearUpsample2x_rtl                                        |
 | Add of two streams; of a constant; Concat          | StreamAdd_rtl; ChannelBias_rtl; StreamConcat_rtl              |
@@ -22,12 +24,14 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.lowering.finn_nodes import MatMulsToMvau, PatchesToSlidingWindows, ThresholdsToHardware
 from hw_build.lowering.own_kernels import ForkStreams, FuseDepthwise, StreamNodesToKernels
+from hw_build.lowering.sum_thresholds import FuseSumThresholds
 
 
 def hardware(model: ModelWrapper) -> ModelWrapper:
     """Integer NHWC graph -> kernels of FINN's hardware abstraction layer and ours, one reader per stream."""
     for transformation in (
         FuseDepthwise(),
+        FuseSumThresholds(),
         PatchesToSlidingWindows(),
         MatMulsToMvau(),
         ThresholdsToHardware(),

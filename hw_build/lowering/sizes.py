@@ -19,7 +19,7 @@ from hw_build.lowering.rules import kernel_shape
 
 Size = tuple[int, int]
 HALVES = ("MaxPool", "MaxPoolNHWC", "MaxPool2x2_rtl")
-DOUBLES = ("Resize", "BilinearUpsample2x_rtl")
+DOUBLES = ("Resize", "BilinearUpsample2x_rtl", "BilinearThreshold2x_rtl")
 
 
 def _window_size(size: Size, kernel: Sequence[int], pads: Sequence[int]) -> Size:

@@ -31,8 +31,8 @@ def test_network_that_lowers(tmp_path):
     assert kernels["n_enc0_a_res_sum"] == "residual inside DepthwiseConv_rtl"
     assert kernels["n_enc0_wide_conv"] == "MVAU_rtl"
     assert kernels["n_pool1"] == "MaxPool2x2_rtl"
-    assert kernels["n_up0_up"] == "BilinearUpsample2x_rtl"
-    assert kernels["n_skip0_sum"] == "StreamAdd_rtl"
+    assert kernels["n_up0_up"] == "BilinearThreshold2x_rtl"
+    assert kernels["n_skip0_sum"] == "StreamAddThreshold_rtl"
     assert kernels["n_logits"] == "MVAU_rtl, ChannelBias_rtl"
 
 

@@ -11,7 +11,7 @@ from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic
 
 RTL = {"FMPadding_rtl", "ConvolutionInputGenerator_rtl", "MVAU_rtl", "Thresholding_rtl"}
-OURS = {"DepthwiseConv_rtl", "MaxPool2x2_rtl", "BilinearUpsample2x_rtl", "StreamAdd_rtl", "ChannelBias_rtl"}
+OURS = {"DepthwiseConv_rtl", "MaxPool2x2_rtl", "BilinearThreshold2x_rtl", "StreamAddThreshold_rtl", "ChannelBias_rtl"}
 
 
 def random_codes(height, width, *, seed=0, count=1, channels=3):
@@ -83,7 +83,7 @@ def test_residual_depthwise_is_one_node(unet_hardware):
     kernels = graph.of_type("DepthwiseConv_rtl")
     assert len(kernels) == 6
     assert all(attribute(node, "Residual") == 1 and len(node.input) == 4 for node in kernels)
-    assert len(graph.of_type("StreamAdd_rtl")) == 2  # the two skips
+    assert len(graph.of_type("StreamAddThreshold_rtl")) == 2  # the two skips
 
 
 def test_thresholds_are_integers_that_their_type_holds(unet_hardware):

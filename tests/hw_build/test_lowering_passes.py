@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from onnx import helper, numpy_helper
+from qonnx.core.datatype import DataType
 
 from hw_build.lowering import convert as c
 from hw_build.lowering import execute_codes, execute_context, verify
@@ -21,9 +22,9 @@ from tests.hw_build import synthetic
 PASSES = [
     c.NameUnnamed(), c.FoldConstants(), c.RefuseUnsupported(), c.InputQuantToCodes(), c.WeightQuantsToIntegers(),
     c.QuantsToThresholds(), s.MoveScalesPastLinear(), t.AbsorbAffineIntoThresholds(), t.IntegerOutput(),
-    s.NarrowWeights(), lo.ChannelsLast(), h.FuseDepthwise(), h.PatchesToSlidingWindows(), h.MatMulsToMvau(),
-    h.ThresholdsToHardware(), h.StreamNodesToKernels(), h.ForkStreams(), SpecializeLayers(sp.DEFAULT_PART),
-    sp.NameNodes(), sp.RequireRtl(),
+    s.NarrowWeights(), lo.ChannelsLast(), h.FuseDepthwise(), h.FuseSumThresholds(), h.PatchesToSlidingWindows(),
+    h.MatMulsToMvau(), h.ThresholdsToHardware(), h.StreamNodesToKernels(), h.ForkStreams(),
+    SpecializeLayers(sp.DEFAULT_PART), sp.NameNodes(), sp.RequireRtl(),
 ]  # fmt: skip
 NAMES = [type(one).__name__ for one in PASSES]
 CODES = np.random.default_rng(5).integers(0, 256, (1, 16, 24, 3), dtype=np.uint8)
@@ -247,6 +248,24 @@ def test_dense_patches_are_not_taken_for_depthwise():
     before = upto("FuseDepthwise", rich_network())
     dense = sum(not attribute(node, "depthwise") for node in before.graph.node if node.op_type == "Im2Col")
     assert count(apply(before, h.FuseDepthwise()), "Im2Col") == dense == 2
+
+
+def test_thresholds_join_sums_of_unsigned_codes():
+    after = apply(upto("FuseSumThresholds", rich_network()), h.FuseSumThresholds())
+    assert count(after, "StreamAddThreshold_rtl") == count(after, "BilinearThreshold2x_rtl") == 1
+    assert count(after, "Add", "Resize") == 1  # the head's bias
+
+
+@pytest.mark.parametrize("kind", ["INT4", "UINT10"])
+def test_thresholds_stay_apart_from_signed_and_wide_sums(kind):
+    before = upto("FuseSumThresholds", rich_network())
+    graph = GraphEditor(before)
+    for node in (*graph.of_type("Add"), *graph.of_type("Resize")):
+        graph.datatypes[node.input[0]] = DataType[kind]
+    graph.touch()
+    graph.commit()
+    after = apply(before, h.FuseSumThresholds())
+    assert count(after, "StreamAddThreshold_rtl", "BilinearThreshold2x_rtl") == 0
 
 
 def test_unpadded_window_gets_no_padding_node():

@@ -1,11 +1,13 @@
 """Cost models of the kernels against what Yosys makes of them: LUTs within 15%, block RAM exact."""
 
+import numpy as np
 import pytest
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.synth.cells import utilization
 from hw_build.synth.yosys import synthesise
 from tests.rtl.test_depthwise import depthwise_model
+from tests.rtl.test_stream_kernels import model_of
 
 PART = "xc7z020clg400-1"
 DEPTHWISE = {  # the levels of CMUNeXt-XXS: (image side, channels, kernel, SIMD)
@@ -25,6 +27,28 @@ QUICK = ("level1", "level5_serial")
 def test_depthwise(level):
     side, channels, kernel, simd = DEPTHWISE[level]
     check(depthwise_model(dim=(side, side), channels=channels, kernel=kernel, simd=simd, residual=1))
+
+
+STREAMS = {
+    "add": lambda: model_of(
+        "StreamAdd_rtl", dim=(64, 64), channels=8, streams=2, inputDataType2="UINT4", outputDataType="UINT5"
+    ),
+    "add_threshold": lambda: model_of(
+        "StreamAddThreshold_rtl", dim=(64, 64), channels=8, streams=2, constants={2: np.arange(1, 31, 2)[None]},
+        inputDataType2="UINT4", outputDataType="UINT4",
+    ),
+    "bilinear": lambda: model_of("BilinearUpsample2x_rtl", dim=(128, 128), channels=8),
+    "bilinear_threshold": lambda: model_of(
+        "BilinearThreshold2x_rtl", dim=(128, 128), channels=8, constants={1: np.arange(8, 240, 16)[None]},
+        outputDataType="UINT4",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", STREAMS)
+def test_stream_kernels(kernel):
+    check(STREAMS[kernel]())
 
 
 def check(model):

@@ -122,7 +122,7 @@ def test_target_that_is_none(lowered):
         ),
         ({"ConvolutionInputGenerator_rtl_1": {"parallel_window": 1, "SIMD": 1}}, "parallel_window=1 needs SIMD=5"),
         ({"ConvolutionInputGenerator_rtl_1": {"parallel_window": 2}}, "parallel_window=2 is not 0 or 1"),
-        ({"nobody": {"PE": 1}}, "folding names node nobody, which the graph lacks; it has BilinearUpsample2x_rtl_0,"),
+        ({"nobody": {"PE": 1}}, "folding names node nobody, which the graph lacks; it has BilinearThreshold2x_rtl_0,"),
     ],
 )
 def test_folding_that_is_not_legal(lowered, folding, sentence):
