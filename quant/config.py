@@ -5,6 +5,7 @@ Whatever the bits: weights are signed and narrow-range, activations unsigned aft
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -56,6 +57,14 @@ class QuantConfig:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def as_toml(self) -> str:
+        """The text of a TOML file that ``read`` takes."""
+        lines = [f"name = {json.dumps(self.name)}", "", "[bits]"]
+        lines += [f"{kind} = {bits}" for kind, bits in asdict(self.bits).items()]
+        for layer, overrides in self.layers.items():
+            lines += ["", f"[layers.{json.dumps(layer)}]", *(f"{key} = {bits}" for key, bits in overrides.items())]
+        return "\n".join(lines) + "\n"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> QuantConfig:

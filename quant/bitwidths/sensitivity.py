@@ -76,12 +76,13 @@ def read_sensitivity(path: Path, subject: Subject) -> dict[str, Any]:
     return table
 
 
-def costs_of(table: dict[str, Any], score: str = "iou_pooled8") -> dict[str, dict[int, float]]:
-    """{key of a site: {bits: IoU lost}}; negative where the network gained."""
+def costs_of(table: dict[str, Any], bits: Iterable[int]) -> dict[str, dict[int, float]]:
+    """{key of a site: {bits: pooled IoU lost}} for the widths ``bits``; negative where the network gained."""
     costs: dict[str, dict[int, float]] = {}
     for point in table["points"]:
-        lost = table["own"][score] - point[score]
-        costs.setdefault(f"{point['kind']} {point['name']}", {})[point["bits"]] = lost
+        if point["bits"] in bits:
+            lost = table["own"]["iou_pooled8"] - point["iou_pooled8"]
+            costs.setdefault(f"{point['kind']} {point['name']}", {})[point["bits"]] = lost
     return costs
 
 

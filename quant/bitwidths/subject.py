@@ -21,9 +21,9 @@ from quant.config import QuantConfig
 from quant.data import Samples, load_samples
 from quant.device import require_device
 from quant.errors import ConfigError
-from quant.metrics import score_masks
-from quant.networks import from_checkpoint, start_from
+from quant.networks import classes_of, from_checkpoint, start_from
 from quant.prepare import calibrate
+from quant.scores import score
 from quant.structure import Structure
 
 SCORES = ("iou_pooled8", "iou")
@@ -57,7 +57,8 @@ class Subject:
 
     def __init__(self, config: SubjectConfig) -> None:
         checkpoint = checkpoints.load(config.checkpoint)
-        self.samples = _samples(config, tuple(checkpoint["size"]))
+        self._classes = classes_of(checkpoint)
+        self.samples = _samples(config, tuple(checkpoint["size"]), self._classes)
         self.quant = _quantization(config, checkpoint)
         self.identity: dict[str, Any] = {
             "checkpoint": hashlib.sha256(config.checkpoint.read_bytes()).hexdigest(),
@@ -66,7 +67,7 @@ class Subject:
             "match_norms": config.match_norms,
         }
         twin = _twin(checkpoint, self.quant, self.samples.codes).to(config.device, memory_format=torch.channels_last)
-        network = models.build(checkpoint["model"])
+        network = models.build(checkpoint["model"], self._classes)
         structure = Structure(network)
         self._flow = Flow(twin, structure, self.samples.codes, config.device)
         observed, masks = self._flow.observe()
@@ -92,15 +93,13 @@ class Subject:
         return self._score(self._flow.masks(values))
 
     def _score(self, masks: np.ndarray) -> dict[str, float]:
-        scores = score_masks(masks, self.samples.masks[:, 0].numpy())
+        scores = score(masks, self.samples.masks[:, 0].numpy(), self._classes, surfaces=False)
         return {name: scores[name] for name in SCORES}
 
 
-def _samples(config: SubjectConfig, size: tuple[int, int]) -> Samples:
-    if config.data is None:
-        samples = load_samples(calib_data.FOLDER, "calib", size)
-    else:
-        samples = load_samples(config.data, config.split, size)
+def _samples(config: SubjectConfig, size: tuple[int, int], classes: int) -> Samples:
+    data, split = (calib_data.FOLDER, "calib") if config.data is None else (config.data, config.split)
+    samples = load_samples(data, split, size, classes=classes)
     count = min(config.images, len(samples))
     chosen = [index * len(samples) // count for index in range(count)]
     names = tuple(samples.names[index] for index in chosen)

@@ -1,18 +1,12 @@
 """One settled w4a4 twin of the smallest network for every test of this folder, scored on four shipped images."""
 
-import sys
 from pathlib import Path
 
 import pytest
-import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 import trained
 
 from quant.bitwidths.subject import Subject, SubjectConfig
 from quant.config import QuantConfig
-
-torch.set_num_threads(1)
 
 NAME, SIZE = "cmunext-tiny-hw", (32, 32)
 

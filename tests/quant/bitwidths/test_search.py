@@ -1,0 +1,173 @@
+"""The search: never above the budget, nothing measured twice, alone or shared; its file is what training takes."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+import models
+from quant import checkpoint as checkpoints
+from quant.__main__ import main
+from quant.bitwidths.prior import draws
+from quant.bitwidths.sensitivity import costs_of
+from quant.bitwidths.sites import sites_of, total_bits
+from quant.bitwidths.subject import Subject
+from quant.config import QuantConfig
+from quant.networks import assemble
+from quant.structure import Structure
+
+ROOT = Path(__file__).resolve().parents[3]
+BUDGET_KBIT, TRIALS = 17, 16
+
+
+@pytest.fixture(scope="module")
+def table_dir(tiny, tmp_path_factory):
+    out = tmp_path_factory.mktemp("table")
+    command = ["sensitivity", "--checkpoint", str(tiny), "--images", "4", "--bits", "3,2", "--out", str(out)]
+    assert main(command) == 0
+    return out
+
+
+@pytest.fixture
+def command(tiny, table_dir):
+    def make(out, *more):
+        given = {"--checkpoint": tiny, "--images": 4, "--bits": "3,2", "--sensitivity": table_dir, "--out": out}
+        given |= {"--budget-kbit": BUDGET_KBIT, "--trials": TRIALS}
+        return ["search", *(str(word) for pair in given.items() for word in pair), *map(str, more)]
+
+    return make
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Widths that were measured, in order."""
+    found = []
+    scores = Subject.scores
+
+    def counted(self, widths):
+        found.append(dict(widths))
+        return scores(self, widths)
+
+    monkeypatch.setattr(Subject, "scores", counted)
+    return found
+
+
+def without_repetition(found):
+    return len({tuple(sorted(widths.items())) for widths in found}) == len(found)
+
+
+def test_the_budget_is_never_exceeded_and_the_greedy_solution_comes_first(
+    command, subject, asked, tmp_path, table_dir, capsys
+):
+    assert main(command(tmp_path)) == 0
+    assert len(asked) == TRIALS and without_repetition(asked)
+    budget_bits = BUDGET_KBIT * 1000 - subject.input_bits
+    assert all(total_bits(subject.sites, widths) <= budget_bits for widths in asked)
+    costs = costs_of(json.loads((table_dir / "sensitivity.json").read_text()), [3, 2])
+    assert asked[0] == next(draws(subject.sites, costs, budget_bits, None))
+    with (tmp_path / "pareto.csv").open() as file:
+        points = [(float(line["kbit"]), float(line["iou_pooled8"])) for line in csv.DictReader(file)]
+    assert points == sorted(points) and len({iou for _, iou in points}) == len(points)
+    measured = [subject.scores(widths)["iou_pooled8"] for widths in list(asked)]
+    assert points[-1][1] == max(measured) and points[-1][0] <= BUDGET_KBIT
+    assert "greedy, from the table" in capsys.readouterr().out
+
+
+def test_the_file_gives_a_twin_of_these_widths_that_trains(command, subject, tiny, squares, tmp_path):
+    assert main(command(tmp_path)) == 0
+    quant = QuantConfig.read(str(tmp_path / "quant.toml"))
+    assert quant.name == f"w4a4-{BUDGET_KBIT}kbit"
+    network = models.build("cmunext-tiny-hw")
+    observed, _ = subject._flow.observe()
+    sites = sites_of(assemble("cmunext-tiny-hw", quant).eval(), Structure(network), observed.shapes)
+    best = json.loads((tmp_path / "search.json").read_text())["best"]
+    assert {site.key: site.bits for site in sites} == best["widths"]
+    assert total_bits(sites, {}) + subject.input_bits == pytest.approx(best["kbit"] * 1000)
+    out = tmp_path / "train"
+    train = ["train", "--model", "cmunext-tiny-hw", "--quant", tmp_path / "quant.toml", "--init-from", tiny]
+    train += ["--data", squares, "--size", 32, "--epochs", 1, "--out", out]
+    assert main([str(word) for word in train]) == 0
+    assert QuantConfig.from_dict(checkpoints.load(out / "best.pt")["quant"]) == quant
+
+
+def test_the_same_seed_finds_the_same_and_another_searches_elsewhere(command, asked, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert main(command(tmp_path / name, "--seed", seed)) == 0
+    first, again, other = (asked[start : start + TRIALS] for start in range(0, 3 * TRIALS, TRIALS))
+    assert first == again and first != other
+    assert (tmp_path / "a" / "pareto.csv").read_text() == (tmp_path / "b" / "pareto.csv").read_text()
+
+
+def test_a_broken_off_search_goes_on_and_measures_nothing_twice(command, asked, tmp_path, monkeypatch, capsys):
+    counted = Subject.scores
+
+    def interrupted(self, widths):
+        if len(asked) == 5:
+            raise KeyboardInterrupt
+        return counted(self, widths)
+
+    monkeypatch.setattr(Subject, "scores", interrupted)
+    assert main(command(tmp_path)) == 130
+    monkeypatch.setattr(Subject, "scores", counted)
+    assert main(command(tmp_path)) == 0
+    assert len(asked) == TRIALS and without_repetition(asked)
+    before = (tmp_path / "quant.toml").read_text()
+    assert main(command(tmp_path)) == 0
+    assert len(asked) == TRIALS and (tmp_path / "quant.toml").read_text() == before
+    assert main(command(tmp_path, "--trials", TRIALS + 3)) == 0
+    assert len(asked) == TRIALS + 3 and without_repetition(asked)
+
+
+@pytest.mark.slow  # two database clients on one disk: mostly waiting
+def test_two_processes_share_one_study(command, subject, tmp_path):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "quant", *command(tmp_path / name, "--storage", storage, "--seed", seed)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, seed in (("a", 1), ("b", 2))
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    trials = optuna.load_study(study_name="bitwidths", storage=storage).get_trials()
+    measured = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    assert TRIALS <= len(measured) <= TRIALS + 1  # each may be at its last one
+    assert without_repetition([trial.params for trial in measured])
+    assert all(total_bits(subject.sites, trial.params) + subject.input_bits <= BUDGET_KBIT * 1000 for trial in measured)
+    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--budget-kbit", 1], r"--budget-kbit 1 is below the "),
+        (["--budget-kbit", 1000], r"--budget-kbit 1000 is not below the "),
+        (["--trials", 0], r"--trials must be at least 1, got 0"),
+        (["--seed", -1], r"--seed must not be negative, got -1"),
+        (["--storage", "nonsense://x"], r"storage 'nonsense://x' cannot be opened ("),
+        (["--storage", "sqlite:////none/such/study.db"], r"cannot be opened ("),
+    ],
+)
+def test_mistakes_get_one_sentence(command, tmp_path, more, sentence, capsys):
+    assert main(command(tmp_path, *more)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and sentence in error
+
+
+def test_another_budget_needs_another_study(command, tmp_path, capsys):
+    assert main(command(tmp_path, "--trials", 2)) == 0
+    assert main(command(tmp_path, "--budget-kbit", 16)) == 2
+    assert "study 'bitwidths' was made with another budget_kbit; give another --study" in capsys.readouterr().err
+    assert main(command(tmp_path, "--budget-kbit", 16, "--study", "tight", "--trials", 2)) == 0
