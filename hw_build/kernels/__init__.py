@@ -4,6 +4,7 @@ from hw_build.kernels.add import StreamAdd_rtl
 from hw_build.kernels.bias import ChannelBias_rtl
 from hw_build.kernels.bilinear import BilinearUpsample2x_rtl
 from hw_build.kernels.concat import StreamConcat_rtl
+from hw_build.kernels.conv import ConvThreshold_rtl
 from hw_build.kernels.depthwise import DepthwiseConv_rtl
 from hw_build.kernels.fork import StreamFork_rtl
 from hw_build.kernels.maxpool import MaxPool2x2_rtl
@@ -17,6 +18,7 @@ custom_op = {
         BilinearThreshold2x_rtl,
         BilinearUpsample2x_rtl,
         ChannelBias_rtl,
+        ConvThreshold_rtl,
         DepthwiseConv_rtl,
         MaxPool2x2_rtl,
         StreamAddThreshold_rtl,

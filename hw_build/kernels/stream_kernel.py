@@ -124,24 +124,31 @@ class StreamKernel(HWCustomOp):
         """(1, H', W', C')."""
         return (1, *self.image_dim, self.output_channels())
 
-    def _folded(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (*shape[:-1], shape[-1] // self.pe, self.pe)  # (1, H, W, C) -> (1, H, W, C/PE, PE)
+    def input_elements(self, ind: int = 0) -> int:
+        """Channels of one beat of input stream ``ind``."""
+        return self.pe
+
+    def output_elements(self) -> int:
+        """Channels of one beat of each output stream."""
+        return self.pe
 
     def get_folded_input_shape(self, ind: int = 0) -> tuple[int, ...]:
-        """(1, H, W, C/PE, PE)."""
-        return self._folded(self.get_normal_input_shape(ind))
+        """(1, H, W, beats of a pixel, channels of a beat)."""
+        *pixels, channels = self.get_normal_input_shape(ind)
+        return (*pixels, channels // self.input_elements(ind), self.input_elements(ind))
 
     def get_folded_output_shape(self, ind: int = 0) -> tuple[int, ...]:
-        """(1, H', W', C'/PE, PE)."""
-        return self._folded(self.get_normal_output_shape(ind))
+        """(1, H', W', beats of a pixel, channels of a beat)."""
+        *pixels, channels = self.get_normal_output_shape(ind)
+        return (*pixels, channels // self.output_elements(), self.output_elements())
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Bits of one input beat; 0 for a constant."""
-        return self.pe * self.get_input_datatype(ind).bitwidth() if ind in self.stream_inputs() else 0
+        return self.input_elements(ind) * self.get_input_datatype(ind).bitwidth() if ind in self.stream_inputs() else 0
 
     def get_outstream_width(self, ind: int = 0) -> int:
         """Bits of one output beat."""
-        return self.pe * self.get_output_datatype(ind).bitwidth()
+        return self.output_elements() * self.get_output_datatype(ind).bitwidth()
 
     def get_exp_cycles(self) -> int:
         """Cycles of a frame in the steady state: one per beat on the busiest port."""
@@ -167,8 +174,8 @@ class StreamKernel(HWCustomOp):
         height, width = self.image_dim
         if height < 1 or width < 1:
             raise ConfigError(f"{self.onnx_node.name}: ImgDim={[height, width]} must be at least 1 x 1")
-        for ind in self.stream_inputs():
-            check_divides(self.onnx_node.name, "PE", self.pe, "NumChannels", self.input_channels(ind))
+        for attribute, (what, whole) in self.folding_limits().items():
+            check_divides(self.onnx_node.name, attribute, self.get_nodeattr(attribute), what, whole)
 
     def execute_node(self, context, graph) -> None:
         """Run the numpy reference on the tensors in ``context``."""
@@ -194,15 +201,15 @@ class StreamKernel(HWCustomOp):
             )
         return np.rint(values).astype(np.int64)
 
-    def stream_port(self, prefix: str, datatype: BaseDataType) -> StreamPort:
-        """The AXI-Stream port ``PREFIX_tdata/tvalid/tready`` that carries PE elements of ``datatype`` a beat."""
-        bits = datatype.bitwidth()
+    def stream_port(self, prefix: str, datatype: BaseDataType, elements: int | None = None) -> StreamPort:
+        """The AXI-Stream port ``PREFIX_tdata/tvalid/tready`` of ``elements`` (default PE) of ``datatype`` a beat."""
+        bits, elements = datatype.bitwidth(), elements or self.pe
         return StreamPort(
             tdata=f"{prefix}_tdata",
             tvalid=f"{prefix}_tvalid",
             tready=f"{prefix}_tready",
-            width_bits=self.pe * bits,
-            payload_bits=self.pe * bits,
+            width_bits=elements * bits,
+            payload_bits=elements * bits,
             element_bits=bits,
         )
 
@@ -220,8 +227,8 @@ class StreamKernel(HWCustomOp):
             module=module,
             clock="ap_clk",
             reset_n="ap_rst_n",
-            inputs=inputs or (self.stream_port("s_axis", self.get_input_datatype(0)),),
-            outputs=outputs or (self.stream_port("m_axis", self.get_output_datatype(0)),),
+            inputs=inputs or (self.stream_port("s_axis", self.get_input_datatype(0), self.input_elements()),),
+            outputs=outputs or (self.stream_port("m_axis", self.get_output_datatype(0), self.output_elements()),),
             files=rtl_files(*files) + generated,
             parameters={name: str(value) for name, value in parameters.items()},
         )

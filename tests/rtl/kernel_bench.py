@@ -76,12 +76,16 @@ class KernelBench:
     def check(self, idle: float, stall: float, seed: int = 7):
         """Run all frames back to back; exact values and exact number of beats, or an assertion names the pattern."""
         op = self.op
-        inputs = [pack_stream(x, op.pe, op.get_input_datatype(i).bitwidth()) for i, x in enumerate(self.streams)]
-        beats = [e.size // op.pe for e in self.expected]
+        inputs = [
+            pack_stream(x, op.input_elements(i), op.get_input_datatype(i).bitwidth())
+            for i, x in enumerate(self.streams)
+        ]
+        elements = op.output_elements()
+        beats = [e.size // elements for e in self.expected]
         result = self.simulator.run(inputs, beats, idle=idle, stall=stall, seed=seed)
         for i, expected in enumerate(self.expected):
             data_type = op.get_output_datatype(i)
-            got = unpack_stream(result.outputs[i], expected.shape, op.pe, data_type.bitwidth(), data_type.signed())
+            got = unpack_stream(result.outputs[i], expected.shape, elements, data_type.bitwidth(), data_type.signed())
             np.testing.assert_array_equal(got, expected, err_msg=f"output {i}, idle {idle}, stall {stall}, seed {seed}")
         return result
 

@@ -1,0 +1,268 @@
+"""Dense KxK convolution, stride 1, zero padding K//2, with its thresholds or its bias: one kernel for the whole layer.
+
+acc[y, x, o] = sum over i, j, c of W[o, i, j, c] * X[y + i - K//2, x + j - K//2, c]     (zero outside the image)
+Raw = 0: Y = number of T[o] entries <= acc;   Raw = 1: Y = acc + B[o]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType, DataType
+
+from hw_build.errors import ConfigError
+from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.conv_cost import ConvShape, conv_luts, conv_multipliers, weights_in_block_ram
+from hw_build.kernels.depthwise import multi_threshold
+from hw_build.kernels.literals import packed_literal, signed_bits
+from hw_build.kernels.resources import ram_bram18
+from hw_build.kernels.stream_kernel import StreamKernel, check_constant, divisors
+
+DSP_A_BITS = 25  # the wider operand of a DSP48E1's multiplier
+
+
+def conv_accumulate(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Zero-padded convolution in int64: x (N, H, W, C), weights (O, K, K, C) -> (N, H, W, O)."""
+    height, width = x.shape[1:3]
+    kernel = weights.shape[1]
+    pad = kernel // 2
+    padded = np.pad(x.astype(np.int64), ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    acc = np.zeros((*x.shape[:3], len(weights)), dtype=np.int64)
+    for i in range(kernel):
+        for j in range(kernel):
+            acc += padded[:, i : i + height, j : j + width, :] @ weights[:, i, j].astype(np.int64).T
+    return acc
+
+
+def conv_reference(x: np.ndarray, weights: np.ndarray, table: np.ndarray, *, raw: bool) -> np.ndarray:
+    """Integers out of x (N, H, W, C), weights (O, K, K, C) and thresholds (O, n) or, raw, bias (O,)."""
+    acc = conv_accumulate(x, weights)
+    return acc + table if raw else multi_threshold(acc, table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sums:
+    """What the weights make of any input: the range of whole sums, and the bits of one input lane's."""
+
+    low: int
+    high: int
+    lane_bits: int
+
+
+class ConvThreshold_rtl(StreamKernel):
+    """Inputs: x (1,H,W,C); W (O,K,K,C); T (O,n) or, with Raw=1, B (O,). SIMD channels a beat in, PE sums at a time."""
+
+    def get_nodeattr_types(self):
+        """PE divides OutChannels, SIMD divides NumChannels."""
+        attributes = super().get_nodeattr_types()
+        attributes.update(
+            {
+                "OutChannels": ("i", True, 0),
+                "KernelDim": ("i", True, 0),
+                "SIMD": ("i", False, 1),
+                "Raw": ("i", False, 0, {0, 1}),
+                "weightDataType": ("s", True, ""),
+                "accDataType": ("s", False, "INT32"),
+                "outputDataType": ("s", True, ""),
+            }
+        )
+        return attributes
+
+    @property
+    def kernel_dim(self) -> int:
+        """K."""
+        return self.get_nodeattr("KernelDim")
+
+    @property
+    def simd(self) -> int:
+        """Input channels a beat, and products a cycle of each sum."""
+        return self.get_nodeattr("SIMD")
+
+    @property
+    def raw(self) -> bool:
+        """Whether the sums themselves come out, plus a bias."""
+        return bool(self.get_nodeattr("Raw"))
+
+    @property
+    def pass_cycles(self) -> int:
+        """Cycles in which PE sums grow: K*K * C/SIMD."""
+        return self.kernel_dim**2 * (self.get_nodeattr("NumChannels") // self.simd)
+
+    @property
+    def lanes(self) -> int:
+        """Output channels a beat: the fewest that read PE sums out while the next ones grow."""
+        return next(lanes for lanes in divisors(self.pe) if self.pe // lanes <= self.pass_cycles)
+
+    def folding_limits(self) -> dict[str, tuple[str, int]]:
+        """PE divides the output channels, SIMD the input channels."""
+        return {
+            "PE": ("OutChannels", self.get_nodeattr("OutChannels")),
+            "SIMD": ("NumChannels", self.get_nodeattr("NumChannels")),
+        }
+
+    def output_channels(self) -> int:
+        """O."""
+        return self.get_nodeattr("OutChannels")
+
+    def input_elements(self, ind: int = 0) -> int:
+        """SIMD."""
+        return self.simd
+
+    def output_elements(self) -> int:
+        """Lanes."""
+        return self.lanes
+
+    def get_input_datatype(self, ind: int = 0) -> BaseDataType:
+        """x, W, then T or B."""
+        if ind == 0:
+            return super().get_input_datatype(0)
+        return DataType[self.get_nodeattr("weightDataType" if ind == 1 else "accDataType")]
+
+    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
+        """Codes, or signed sums."""
+        return DataType[self.get_nodeattr("outputDataType")]
+
+    def get_exp_cycles(self) -> int:
+        """H*W * O/PE * K*K * C/SIMD: no bubble between pixels, rows or frames that come back to back."""
+        height, width = self.image_dim
+        return height * width * (self.output_channels() // self.pe) * self.pass_cycles
+
+    def get_op_and_param_counts(self) -> dict[str, int]:
+        """Multiply-accumulates of a frame and the number of weights, under FINN's key names."""
+        height, width = self.image_dim
+        weights = self.output_channels() * self.kernel_dim**2 * self.get_nodeattr("NumChannels")
+        x_bits, w_bits = self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth()
+        return {f"op_mac_{x_bits}bx{w_bits}b": height * width * weights, f"param_weight_{w_bits}b": weights}
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``conv_reference``."""
+        return [conv_reference(inputs[0], inputs[1], inputs[2], raw=self.raw)]
+
+    def verify_node(self) -> None:
+        """Folding, an odd kernel and unsigned activations."""
+        super().verify_node()
+        name, kernel = self.onnx_node.name, self.kernel_dim
+        if kernel < 1 or kernel % 2 == 0:
+            raise ConfigError(f"{name}: KernelDim={kernel} must be odd; an even kernel has no centre pixel")
+        for attribute in ("inputDataType", *(() if self.raw else ("outputDataType",))):
+            if DataType[self.get_nodeattr(attribute)].signed():
+                raise ConfigError(
+                    f"{name}: {attribute}={self.get_nodeattr(attribute)} is signed; the kernel takes and gives "
+                    "unsigned codes, so put a ReLU quantizer there"
+                )
+        if len(self.onnx_node.input) != 3:
+            raise ConfigError(f"{name}: {len(self.onnx_node.input)} inputs where x, weights and a table are needed")
+
+    # ---- RTL ------------------------------------------------------------------------------------------------------
+    def _constants(self, model) -> tuple[np.ndarray, np.ndarray, _Sums]:
+        """Checked weights, thresholds or bias, and what sums they make."""
+        name, channels, outputs = self.onnx_node.name, self.get_nodeattr("NumChannels"), self.output_channels()
+        weights, table = self.constant(model, 1), self.constant(model, 2)
+        check_constant(name, "weights", weights, self.get_input_datatype(1))
+        if weights.shape != (outputs, self.kernel_dim, self.kernel_dim, channels):
+            raise ConfigError(f"{name}: weights have shape {weights.shape}, expected (O, K, K, C) of its attributes")
+        if table.ndim != (1 if self.raw else 2) or table.shape[0] != outputs:
+            what = "bias" if self.raw else "thresholds"
+            raise ConfigError(f"{name}: {what} of shape {table.shape}, expected {outputs} rows, one a channel")
+        y_type = self.get_output_datatype(0)
+        if not self.raw and table.shape[1] > y_type.max():
+            raise ConfigError(f"{name}: {table.shape[1]} thresholds count past {y_type.name}; widen outputDataType")
+        sums = self._sums(weights)
+        if self.raw and (sums.low + table.min() < y_type.min() or sums.high + table.max() > y_type.max()):
+            raise ConfigError(
+                f"{name}: sum plus bias spans {sums.low + table.min()} to {sums.high + table.max()}, which "
+                f"{y_type.name} cannot hold; widen outputDataType"
+            )
+        return weights, table, sums
+
+    def _sums(self, weights: np.ndarray) -> _Sums:
+        x_max = int(self.get_input_datatype(0).max())
+        lanes = weights.reshape(len(weights), -1, self.simd)  # (O, K, K, C) -> (O, K*K*C/SIMD, SIMD)
+        low, high = np.minimum(lanes, 0).sum(axis=1) * x_max, np.maximum(lanes, 0).sum(axis=1) * x_max  # (O, SIMD)
+        return _Sums(
+            low=int(low.sum(axis=1).min()),
+            high=int(high.sum(axis=1).max()),
+            lane_bits=signed_bits(int(low.min()), int(high.max())),
+        )
+
+    def _packs(self, weights: np.ndarray, sums: _Sums) -> bool:
+        """Whether two sums fit one multiplier: room between them, and for the borrow in the upper weight's bits."""
+        w_type = self.get_input_datatype(1)
+        return self.pe > 1 and sums.lane_bits <= DSP_A_BITS - w_type.bitwidth() and weights.min() > w_type.min()
+
+    def _weight_words(self, weights: np.ndarray, packs: bool) -> np.ndarray:
+        """(O/PE, K*K*C/SIMD, SIMD, PE): a word a step; odd weights give their even neighbour's borrow away."""
+        words = weights.reshape(-1, self.pe, self.pass_cycles, self.simd).transpose(0, 2, 3, 1).copy()
+        if packs:
+            pairs = self.pe // 2
+            words[..., 1 : 2 * pairs : 2] -= words[..., 0 : 2 * pairs : 2] < 0
+        return words
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """conv_axi; weights, thresholds or bias packed in the order in which the kernel reads them."""
+        self.verify_node()
+        weights, table, sums = self._constants(model)
+        packs = self._packs(weights, sums)
+        height, width = self.image_dim
+        w_bits, y_bits = self.get_input_datatype(1).bitwidth(), self.get_output_datatype(0).bitwidth()
+        acc_bits = signed_bits(sums.low, sums.high + 1)
+        # a threshold at or below the smallest sum always counts, one above the largest never does
+        thresholds = np.zeros((len(weights), 1), np.int64) if self.raw else np.clip(table, sums.low, sums.high + 1)
+        bias = table if self.raw else np.zeros(len(weights), np.int64)
+        parameters = {
+            "HEIGHT": height,
+            "WIDTH": width,
+            "IN_CHANNELS": self.get_nodeattr("NumChannels"),
+            "OUT_CHANNELS": self.output_channels(),
+            "K": self.kernel_dim,
+            "SIMD": self.simd,
+            "PE": self.pe,
+            "LANES": self.lanes,
+            "X_BITS": self.get_input_datatype(0).bitwidth(),
+            "W_BITS": w_bits,
+            "SUM_BITS": sums.lane_bits,
+            "ACC_BITS": acc_bits,
+            "NUM_T": thresholds.shape[1],
+            "Y_BITS": y_bits,
+            "RAW": int(self.raw),
+            "PACKED": int(packs),
+            "WEIGHT_BLOCK": int(weights_in_block_ram(self._shape())),
+            "WEIGHTS": packed_literal(self._weight_words(weights, packs), w_bits),
+            "THRESHOLDS": packed_literal(np.sort(thresholds, axis=1), acc_bits),
+            "BIAS": packed_literal(bias, y_bits),
+        }
+        files = ("lib/rom.sv", "lib/thresholds.sv", "stream_fifo2.sv", "conv_window.sv", "mac_array.sv", "conv.sv")
+        return self.instance("conv_axi", (*files, "conv_axi.sv"), parameters)
+
+    # ---- cost model -----------------------------------------------------------------------------------------------
+    def _shape(self) -> ConvShape:
+        height, width = self.image_dim
+        return ConvShape(
+            height=height,
+            width=width,
+            in_channels=self.get_nodeattr("NumChannels"),
+            out_channels=self.output_channels(),
+            kernel=self.kernel_dim,
+            simd=self.simd,
+            pe=self.pe,
+            lanes=self.lanes,
+            x_bits=self.get_input_datatype(0).bitwidth(),
+            w_bits=self.get_input_datatype(1).bitwidth(),
+            y_bits=self.get_output_datatype(0).bitwidth(),
+            raw=self.raw,
+        )
+
+    def bram_estimation(self, fpgapart: str) -> int:
+        """18 Kbit blocks: the ring of pixels, and the weights where they are better off there."""
+        shape = self._shape()
+        weights = ram_bram18(*shape.weight_memory) if weights_in_block_ram(shape) else 0
+        return ram_bram18(*shape.ring) + weights
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """Control, weight and threshold tables, and the read-out of the sums."""
+        return conv_luts(self._shape())
+
+    def dsp_estimation(self, fpgapart: str) -> int:
+        """One multiplier for each input and pair of sums, for each sum where they are too wide to share one."""
+        return conv_multipliers(self._shape())

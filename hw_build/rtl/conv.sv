@@ -1,0 +1,119 @@
+// Dense K x K convolution with zero padding, then thresholds or a bias.
+//
+//   acc[y,x,o] = sum over i,j,c of W[o,i,j,c] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
+//   RAW=0:  Y = number of t < NUM_T with THRESHOLDS[o][t] <= acc
+//   RAW=1:  Y = acc + BIAS[o], signed
+//
+// Streams: pixels in raster order, frame after frame. In: IN_CHANNELS/SIMD beats of SIMD channels. Out: OUT_CHANNELS/
+// LANES beats of LANES channels. Constants: WEIGHTS word (o/PE)*K*K*IN_CHANNELS/SIMD + tap*IN_CHANNELS/SIMD + c/SIMD
+// holds element (c%SIMD)*PE + o%PE (see mac_array.sv about odd weights when PACKED); THRESHOLDS row o = NUM_T ascending
+// elements of ACC_BITS; BIAS element o of Y_BITS.
+//
+// Throughput: OUT_CHANNELS/PE * K*K * IN_CHANNELS/SIMD cycles a pixel, no bubble. Everything but the writing of arriving
+// pixels stands still while the output is not taken. Limits: those of conv_window, mac_array, thresholds; PE divides
+// OUT_CHANNELS, LANES divides PE.
+`default_nettype none
+module conv #(
+    parameter int HEIGHT       = 8,
+    parameter int WIDTH        = 8,
+    parameter int IN_CHANNELS  = 2,
+    parameter int OUT_CHANNELS = 2,
+    parameter int K            = 3,
+    parameter int SIMD         = 1,
+    parameter int PE           = 2,
+    parameter int LANES        = 1,
+    parameter int X_BITS       = 4,
+    parameter int W_BITS       = 4,
+    parameter int SUM_BITS     = 12,
+    parameter int ACC_BITS     = 12,
+    parameter int NUM_T        = 15,
+    parameter int Y_BITS       = 4,
+    parameter bit RAW          = 0,
+    parameter bit PACKED       = 1,
+    parameter bit WEIGHT_BLOCK = 0,  // weights in block RAM
+    parameter logic [OUT_CHANNELS*K*K*IN_CHANNELS*W_BITS-1:0] WEIGHTS = '0,
+    parameter logic [OUT_CHANNELS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0,
+    parameter logic [OUT_CHANNELS*Y_BITS-1:0] BIAS = '0
+) (
+    input  wire logic                    clk,
+    input  wire logic                    rst_n,
+    input  wire logic [SIMD*X_BITS-1:0]  x_data,
+    input  wire logic                    x_valid,
+    output      logic                    x_ready,
+    output      logic [LANES*Y_BITS-1:0] y_data,
+    output      logic                    y_valid,
+    input  wire logic                    y_ready
+);
+  localparam int PASSES = OUT_CHANNELS / PE;
+  localparam int STEPS  = PASSES * K * K * (IN_CHANNELS / SIMD);  // a pixel; words of the weight ROM
+  localparam int SB     = (STEPS > 1) ? $clog2(STEPS) : 1;
+  localparam int GROUPS = OUT_CHANNELS / LANES;
+  localparam int GB     = (GROUPS > 1) ? $clog2(GROUPS) : 1;
+
+  logic en;
+  assign en = !y_valid || y_ready;
+
+  logic step, valid, in_image, first, last;
+  logic [SIMD*X_BITS-1:0] x;
+  conv_window #(
+      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(IN_CHANNELS), .K(K), .SIMD(SIMD), .X_BITS(X_BITS), .PASSES(PASSES)
+  ) window (
+      .clk, .rst_n, .x_data, .x_valid, .x_ready, .en, .step, .data(x), .valid, .in_image, .first, .last
+  );
+
+  logic [SB-1:0] step_q;
+  logic [SIMD*PE*W_BITS-1:0] w;
+  always_ff @(posedge clk) begin
+    if (!rst_n) step_q <= '0;
+    else if (step) step_q <= (step_q == SB'(STEPS - 1)) ? '0 : step_q + 1'b1;
+  end
+  rom #(
+      .DEPTH(STEPS), .WIDTH(SIMD * PE * W_BITS), .BLOCK(WEIGHT_BLOCK), .CONTENTS(WEIGHTS)
+  ) weight_rom_of_steps (
+      .clk, .en, .addr(step_q), .data(w)
+  );
+
+  logic acc_valid;
+  logic [LANES*ACC_BITS-1:0] acc;
+  mac_array #(
+      .SIMD(SIMD), .PE(PE), .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .SUM_BITS(SUM_BITS), .ACC_BITS(ACC_BITS),
+      .PACKED(PACKED)
+  ) products (
+      .clk, .rst_n, .en, .valid, .first, .last, .in_image, .x, .w, .acc_valid, .acc
+  );
+
+  logic [GB-1:0] group_q;
+  always_ff @(posedge clk) begin
+    if (!rst_n) group_q <= '0;
+    else if (en && acc_valid) group_q <= (group_q == GB'(GROUPS - 1)) ? '0 : group_q + 1'b1;
+  end
+
+  if (RAW) begin : logits
+    always_ff @(posedge clk) begin
+      if (!rst_n) y_valid <= 1'b0;
+      else if (en) y_valid <= acc_valid;
+    end
+    always_ff @(posedge clk) begin
+      if (en) begin
+        for (int l = 0; l < LANES; l++) begin
+          y_data[l*Y_BITS+:Y_BITS] <= Y_BITS'($signed(acc[l*ACC_BITS+:ACC_BITS]))
+              + BIAS[(int'(group_q)*LANES+l)*Y_BITS+:Y_BITS];
+        end
+      end
+    end
+  end else begin : codes
+    localparam int LATENCY = Y_BITS + 1;
+    logic [LATENCY-1:0] valid_q;
+    always_ff @(posedge clk) begin
+      if (!rst_n) valid_q <= '0;
+      else if (en) valid_q <= LATENCY'({valid_q, acc_valid});
+    end
+    assign y_valid = valid_q[LATENCY-1];
+    thresholds #(
+        .ROWS(OUT_CHANNELS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .CONTENTS(THRESHOLDS)
+    ) search (
+        .clk, .en, .group(group_q), .acc, .y(y_data)
+    );
+  end
+endmodule
+`default_nettype wire

@@ -1,0 +1,81 @@
+"""The dense convolution kernel against its numpy reference: stalls, frames back to back, packing, edges."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from hw_build.errors import ConfigError
+from hw_build.kernels.conv import conv_accumulate
+from tests.rtl.kernel_bench import KernelBench, random_codes, single_node_model
+
+SEED = 3
+
+
+def conv_model(shape, out_channels, kernel, *, pe=1, simd=1, x="UINT4", w="INT4", y="UINT4", raw=False, extreme=False):
+    """A convolution with random narrow-range weights, or with the largest alone."""
+    height, width, channels = shape
+    rng = np.random.default_rng(SEED)
+    weights = random_codes(rng, w, (out_channels, kernel, kernel, channels))
+    weights = np.maximum(weights, weights.min() + 1)
+    if extreme:
+        weights = np.where(np.arange(out_channels) % 2, weights.min(), weights.max())[:, None, None, None] + 0 * weights
+    y_max = 2 ** int(y[4:]) - 1 if not raw else 0
+    if raw:
+        table = rng.integers(-50, 50, out_channels)
+    else:
+        spread = max(int(np.abs(weights).sum() * 2**4 / 20 / out_channels), 8)
+        table = np.sort(rng.integers(-spread, spread, (out_channels, y_max)), axis=1)
+    return single_node_model(
+        "ConvThreshold_rtl",
+        [(1, height, width, channels)],
+        [x],
+        {1: weights, 2: table},
+        ImgDim=[height, width],
+        NumChannels=channels,
+        OutChannels=out_channels,
+        KernelDim=kernel,
+        PE=pe,
+        SIMD=simd,
+        Raw=int(raw),
+        inputDataType=x,
+        weightDataType=w,
+        outputDataType="INT24" if raw else y,
+    )
+
+
+def test_reference_is_torchs_convolution():
+    rng = np.random.default_rng(SEED)
+    x, w = rng.integers(0, 16, (2, 5, 7, 3)), rng.integers(-7, 8, (4, 3, 3, 3))
+    expected = functional.conv2d(
+        torch.from_numpy(x).permute(0, 3, 1, 2).double(), torch.from_numpy(w).permute(0, 3, 1, 2).double(), padding=1
+    )
+    assert np.array_equal(conv_accumulate(x, w), expected.permute(0, 2, 3, 1).numpy())
+
+
+@pytest.mark.parametrize(
+    ("shape", "out_channels", "kernel", "options"),
+    [
+        ((6, 8, 4), 6, 3, {"pe": 6, "simd": 2}),
+        ((5, 4, 3), 4, 3, {"pe": 2, "simd": 1}),
+        ((4, 6, 2), 3, 3, {"pe": 3, "simd": 2}),
+        ((2, 2, 2), 2, 3, {"pe": 1, "simd": 1}),
+        ((1, 1, 2), 2, 3, {"pe": 2, "simd": 1}),
+        ((4, 4, 8), 8, 1, {"pe": 8, "simd": 2}),
+        ((4, 4, 4), 8, 1, {"pe": 8, "simd": 4}),
+        ((3, 5, 6), 4, 1, {"pe": 1, "simd": 1}),
+        ((6, 5, 2), 4, 5, {"pe": 4, "simd": 2, "extreme": True}),
+        ((4, 6, 3), 4, 3, {"pe": 4, "simd": 3, "x": "UINT8", "w": "INT8"}),
+        ((4, 4, 4), 1, 1, {"pe": 1, "simd": 4, "w": "INT8", "raw": True}),
+        ((4, 4, 4), 3, 1, {"pe": 3, "simd": 1, "w": "INT8", "raw": True}),
+    ],
+)
+def test_every_frame_is_exact_under_stalls_and_takes_the_cycles_of_the_model(shape, out_channels, kernel, options):
+    KernelBench(conv_model(shape, out_channels, kernel, **options)).check_all_patterns()
+
+
+def test_foldings_that_do_not_divide_and_signed_inputs_are_refused():
+    with pytest.raises(ConfigError, match=r"PE=4 does not divide OutChannels=6; choose one of 1, 2, 3, 6"):
+        KernelBench(conv_model((4, 4, 4), 6, 3, pe=4))
+    with pytest.raises(ConfigError, match=r"inputDataType=INT4 is signed"):
+        KernelBench(conv_model((4, 4, 4), 6, 3, x="INT4"))
