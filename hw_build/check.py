@@ -18,11 +18,12 @@ from hw_build.errors import BuildError, LoweringError
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.convert import prepare
 from hw_build.lowering.graph import GraphEditor, attribute, label
-from hw_build.lowering.rules import AFFINE, QUANT, is_depthwise, is_weight_quant, kernel_shape, refusal
+from hw_build.lowering.rules import AFFINE, QUANT, is_depthwise, is_weight_quant, refusal
 from hw_build.lowering.specialize import DEFAULT_PART
 
 AFFINE_OR_RELU = (*AFFINE, "BatchNormalization", "Relu")
-DEPTHWISE, ADD_THRESHOLD, BILINEAR_THRESHOLD = "DepthwiseConv_rtl", "StreamAddThreshold_rtl", "BilinearThreshold2x_rtl"
+DEPTHWISE, DENSE = "DepthwiseConv_rtl", "ConvThreshold_rtl"
+ADD_THRESHOLD, BILINEAR_THRESHOLD = "StreamAddThreshold_rtl", "BilinearThreshold2x_rtl"
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,7 @@ def kernel_of(graph: GraphEditor, node: NodeProto) -> str:
 
 
 def _convolution(graph: GraphEditor, conv: NodeProto) -> str:
-    if kernel_shape(graph, conv) == (1, 1):
-        kernel = "MVAU_rtl"
-    elif is_depthwise(graph, conv):
-        return DEPTHWISE
-    else:
-        kernel = "FMPadding_rtl, ConvolutionInputGenerator_rtl, MVAU_rtl"
-    return f"{kernel}, ChannelBias_rtl" if conv.output[0] in graph.outputs and len(conv.input) == 3 else kernel
+    return DEPTHWISE if is_depthwise(graph, conv) else DENSE
 
 
 def _quantizer(graph: GraphEditor, quant: NodeProto) -> str:
@@ -129,13 +124,13 @@ def _quantizer(graph: GraphEditor, quant: NodeProto) -> str:
     if quant.input[0] in graph.inputs:
         return "pixel codes"
     layer = _layer_before(graph, quant.input[0])
-    if layer is not None and (
-        (layer.op_type == "Conv" and is_depthwise(graph, layer)) or is_fused_residual(graph, layer)
-    ):
+    if layer is not None and layer.op_type == "Conv":
+        return f"thresholds inside {_convolution(graph, layer)}"
+    if layer is not None and is_fused_residual(graph, layer):
         return f"thresholds inside {DEPTHWISE}"
     if layer is not None and layer.op_type in ("Add", "Resize") and _thresholds_in_a_table(graph, layer):
         return f"thresholds inside {ADD_THRESHOLD if layer.op_type == 'Add' else BILINEAR_THRESHOLD}"
-    return "Thresholding_rtl"
+    return "Threshold_rtl"
 
 
 def _thresholds_in_a_table(graph: GraphEditor, node: NodeProto) -> bool:

@@ -9,6 +9,7 @@ from hw_build.kernels.depthwise import DepthwiseConv_rtl
 from hw_build.kernels.fork import StreamFork_rtl
 from hw_build.kernels.maxpool import MaxPool2x2_rtl
 from hw_build.kernels.sum_thresholds import BilinearThreshold2x_rtl, StreamAddThreshold_rtl
+from hw_build.kernels.threshold import Threshold_rtl
 
 DOMAIN = "hw_build.kernels"
 
@@ -25,5 +26,6 @@ custom_op = {
         StreamAdd_rtl,
         StreamConcat_rtl,
         StreamFork_rtl,
+        Threshold_rtl,
     )
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hw_build.kernels.resources import fifo2_luts, mux_luts, ram_bram18, ram_luts, rom_luts
+from hw_build.kernels.resources import fifo2_luts, mux_luts, ram_bram18, ram_luts, rom_luts, threshold_luts
 
 _BLOCK_WEIGHT_BITS = 8192  # beyond this many bits of weights block RAM is cheaper, where few blocks hold a word
 _BLOCK_WEIGHT_BLOCKS = 2
@@ -83,8 +83,7 @@ def conv_luts(shape: ConvShape) -> int:
     if shape.raw:
         tables = shape.lanes * shape.y_bits
     else:
-        depths = [(shape.out_channels // shape.lanes) << stage for stage in range(shape.y_bits)]
-        tables = shape.lanes * sum(rom_luts(depth, shape.acc_bits) + shape.acc_bits for depth in depths)
+        tables = threshold_luts(shape.out_channels, shape.lanes, shape.acc_bits, shape.y_bits)
     return (
         control
         + weights

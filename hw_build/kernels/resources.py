@@ -60,6 +60,12 @@ def forced_bram18(depth: int, width: int) -> int:
     return min(math.ceil(depth / d) * math.ceil(width / w) for d, w in _RAMB18_SHAPES)
 
 
+def threshold_luts(rows: int, lanes: int, acc_bits: int, y_bits: int) -> int:
+    """LUTs of thresholds.sv: for each lane and bit of the count a table and a comparator."""
+    tables = sum(dense_rom_luts(max(1, rows // lanes) << stage, acc_bits) for stage in range(y_bits))
+    return lanes * (tables + y_bits * math.ceil(0.75 * acc_bits))
+
+
 def mux_luts(ways: int, width: int) -> int:
     """LUTs of a ``ways``:1 multiplexer, four ways a LUT6."""
     return 0 if ways == 1 else width * math.ceil((ways - 1) / 3)

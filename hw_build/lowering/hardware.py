@@ -4,6 +4,9 @@
 | -------------------------------------------------- | ------------------------------------------------------------- |
 | Pad - Im2Col(depthwise) - MatMul - MultiThreshold  | DepthwiseConv_rtl                                             |
 | the same - Add(its input) - MultiThreshold         | DepthwiseConv_rtl, Residual=1: no fork, no FIFO, no adder     |
+| Pad - Im2Col - MatMul - MultiThreshold; 1x1 too    | ConvThreshold_rtl                                             |
+| MatMul - Add of a constant, the graph's output     | ConvThreshold_rtl, Raw=1: the logits                          |
+| MultiThreshold of unsigned codes                   | Threshold_rtl                                                 |
 | Pad, Im2Col                                        | FMPadding, ConvolutionInputGenerator                          |
 | MatMul                                             | MVAU, noActivation=1                                          |
 | MultiThreshold                                     | Thresholding                                                  |
@@ -23,6 +26,7 @@ from __future__ import annotations
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.lowering.finn_nodes import MatMulsToMvau, PatchesToSlidingWindows, ThresholdsToHardware
+from hw_build.lowering.fuse_conv import FuseConvolutions, ThresholdsToKernels
 from hw_build.lowering.own_kernels import ForkStreams, FuseDepthwise, StreamNodesToKernels
 from hw_build.lowering.sum_thresholds import FuseSumThresholds
 
@@ -32,6 +36,8 @@ def hardware(model: ModelWrapper) -> ModelWrapper:
     for transformation in (
         FuseDepthwise(),
         FuseSumThresholds(),
+        FuseConvolutions(),
+        ThresholdsToKernels(),
         PatchesToSlidingWindows(),
         MatMulsToMvau(),
         ThresholdsToHardware(),

@@ -54,7 +54,7 @@ def test_every_step_is_exact(workplace):
     assert all(line["exact"] for line in report["verification"])
     assert report["model"]["name"] == "unet3"
     assert report["totals"]["cycles_per_frame"] <= 32 * 32 * 48
-    assert {node["origin"] for node in report["nodes"]} == {"edgeseg", "finn"}
+    assert {node["origin"] for node in report["nodes"]} == {"edgeseg"}
     assert all(node["measured_cycles"] and node["fifo_high_water"] is not None for node in report["nodes"])
     assert all(node["fifo_high_water"] <= node["fifo_depth"] for node in report["nodes"])
 

@@ -23,17 +23,17 @@ def test_network_that_lowers(tmp_path):
     kernels = {verdict.node: verdict.kernel for verdict in verdicts}
     assert kernels["n_image_q"] == "pixel codes"
     assert kernels["n_stem_w"] == "constants"
-    assert kernels["n_stem_conv"] == "FMPadding_rtl, ConvolutionInputGenerator_rtl, MVAU_rtl"
+    assert kernels["n_stem_conv"] == "ConvThreshold_rtl"
     assert kernels["n_stem_bn"] == kernels["n_stem_relu"] == "thresholds"
-    assert kernels["n_stem_act"] == "Thresholding_rtl"
+    assert kernels["n_stem_act"] == "thresholds inside ConvThreshold_rtl"
     assert kernels["n_enc0_a_dw_conv"] == "DepthwiseConv_rtl"
     assert kernels["n_enc0_a_dw_act"] == kernels["n_enc0_a_res"] == "thresholds inside DepthwiseConv_rtl"
     assert kernels["n_enc0_a_res_sum"] == "residual inside DepthwiseConv_rtl"
-    assert kernels["n_enc0_wide_conv"] == "MVAU_rtl"
+    assert kernels["n_enc0_wide_conv"] == "ConvThreshold_rtl"
     assert kernels["n_pool1"] == "MaxPool2x2_rtl"
     assert kernels["n_up0_up"] == "BilinearThreshold2x_rtl"
     assert kernels["n_skip0_sum"] == "StreamAddThreshold_rtl"
-    assert kernels["n_logits"] == "MVAU_rtl, ChannelBias_rtl"
+    assert kernels["n_logits"] == "ConvThreshold_rtl"
 
 
 def test_kernels_named_are_the_kernels_built(tmp_path):

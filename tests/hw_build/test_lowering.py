@@ -10,8 +10,10 @@ from hw_build.lowering import STEPS, execute_codes, lowering_steps, set_input_si
 from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic
 
-RTL = {"FMPadding_rtl", "ConvolutionInputGenerator_rtl", "MVAU_rtl", "Thresholding_rtl"}
-OURS = {"DepthwiseConv_rtl", "MaxPool2x2_rtl", "BilinearThreshold2x_rtl", "StreamAddThreshold_rtl", "ChannelBias_rtl"}
+OURS = {
+    *("ConvThreshold_rtl", "DepthwiseConv_rtl", "MaxPool2x2_rtl", "BilinearThreshold2x_rtl", "StreamAddThreshold_rtl"),
+    "StreamFork_rtl",
+}
 
 
 def random_codes(height, width, *, seed=0, count=1, channels=3):
@@ -63,7 +65,7 @@ def test_every_step_is_exact(height, width, seed, options, tmp_path):
 def test_last_graph_holds_rtl_kernels_and_integers_alone(unet_hardware):
     graph = GraphEditor(unet_hardware)
     operators = {node.op_type for node in graph.nodes}
-    assert operators == RTL | OURS | {"StreamFork_rtl"}
+    assert operators == OURS
     assert all(graph.is_integer(name) for name in graph.shapes)
     assert graph.inputs == ["global_in"]
     assert graph.outputs == ["global_out"]
@@ -113,7 +115,7 @@ def test_specialized_nodes_tell_where_they_come_from(unet_hardware):
     graph = GraphEditor(unet_hardware)
     origin = graph.metadata("edgeseg_node_origin")
     assert set(origin) == {node.name for node in graph.nodes}
-    assert origin["MVAU_rtl_0"] == "n_stem_conv"
+    assert origin["ConvThreshold_rtl_0"] == "n_stem_conv"
 
 
 @pytest.mark.parametrize("last_step", range(len(STEPS) + 1))

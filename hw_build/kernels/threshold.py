@@ -1,0 +1,68 @@
+"""Thresholds on a stream: Y = number of T[c] entries <= X[..., c]."""
+
+from __future__ import annotations
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType, DataType
+
+from hw_build.errors import ConfigError
+from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.depthwise import multi_threshold
+from hw_build.kernels.literals import packed_literal, signed_bits
+from hw_build.kernels.resources import fifo2_luts, threshold_luts
+from hw_build.kernels.stream_kernel import StreamKernel
+
+
+class Threshold_rtl(StreamKernel):
+    """Inputs: x (1,H,W,C) and T (1 or C, n). Output: unsigned codes."""
+
+    def get_nodeattr_types(self):
+        """``ThresholdRows`` is 1 where all channels share their thresholds, else NumChannels."""
+        attributes = super().get_nodeattr_types()
+        attributes.update({"ThresholdRows": ("i", True, 1), "outputDataType": ("s", True, "")})
+        return attributes
+
+    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
+        """Unsigned codes: the number of thresholds passed."""
+        return DataType[self.get_nodeattr("outputDataType")]
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``multi_threshold``."""
+        return [multi_threshold(inputs[0], inputs[1])]
+
+    @property
+    def _acc_bits(self) -> int:
+        """Bits that hold every input and one more, signed."""
+        x_type = self.get_input_datatype(0)
+        return signed_bits(int(x_type.min()), int(x_type.max()) + 1)
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """threshold_axi."""
+        self.verify_node()
+        name, channels, x_type = self.onnx_node.name, self.get_nodeattr("NumChannels"), self.get_input_datatype(0)
+        y_type, table = self.get_output_datatype(0), self.constant(model, 1)
+        if table.ndim != 2 or table.shape[0] not in (1, channels):
+            raise ConfigError(f"{name}: thresholds have shape {table.shape}, expected (1 or {channels}, n)")
+        if y_type.signed() or table.shape[1] > y_type.max():
+            raise ConfigError(f"{name}: outputDataType={y_type.name} cannot count {table.shape[1]} thresholds")
+        parameters = {
+            "CHANNELS": channels,
+            "PE": self.pe,
+            "ROWS": table.shape[0],
+            "X_BITS": x_type.bitwidth(),
+            "X_SIGNED": int(x_type.signed()),
+            "ACC_BITS": self._acc_bits,
+            "NUM_T": table.shape[1],
+            "Y_BITS": y_type.bitwidth(),
+            "THRESHOLDS": packed_literal(
+                np.sort(np.clip(table, int(x_type.min()), int(x_type.max()) + 1), axis=1), self._acc_bits
+            ),
+        }
+        files = ("lib/rom.sv", "lib/thresholds.sv", "stream_fifo2.sv", "threshold_axi.sv")
+        return self.instance("threshold_axi", files, parameters)
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """Tables and comparators of the search, and the output buffer."""
+        rows = self.get_nodeattr("ThresholdRows")
+        y_bits = self.get_output_datatype(0).bitwidth()
+        return threshold_luts(rows, self.pe, self._acc_bits, y_bits) + fifo2_luts(self.get_outstream_width(0)) + 10
