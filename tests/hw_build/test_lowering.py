@@ -9,6 +9,7 @@ from hw_build.errors import BuildError, ConfigError, MismatchError
 from hw_build.lowering import STEPS, execute_codes, lowering_steps, set_input_size, verify
 from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic
+from tests.hw_build.finn_nodes import lowered_to_finn
 
 OURS = {
     *("ConvThreshold_rtl", "DepthwiseConv_rtl", "MaxPool2x2_rtl", "BilinearThreshold2x_rtl", "StreamAddThreshold_rtl"),
@@ -90,17 +91,20 @@ def test_residual_depthwise_is_one_node(unet_hardware):
 
 def test_thresholds_are_integers_that_their_type_holds(unet_hardware):
     graph = GraphEditor(unet_hardware)
-    for node in graph.of_type("Thresholding_rtl"):
-        values, datatype = graph.constants[node.input[1]], graph.datatypes[node.input[1]]
+    nodes = [(node, 2) for node in graph.of_type("ConvThreshold_rtl") if not attribute(node, "Raw")]
+    nodes += [(node, 1) for node in graph.of_type("Threshold_rtl")]
+    assert len(nodes) > 10
+    for node, position in nodes:
+        values, datatype = graph.constants[node.input[position]], graph.datatypes[node.input[position]]
         assert np.array_equal(values, np.round(values))
         assert np.all(np.diff(values, axis=1) >= 0)
         assert datatype.min() <= values.min()
         assert values.max() <= datatype.max()
-        assert datatype.signed() == graph.datatypes[node.input[0]].signed()
 
 
 def test_accumulators_hold_their_extremes_and_no_bit_more(unet_hardware):
-    graph = GraphEditor(unet_hardware)
+    graph = GraphEditor(lowered_to_finn(synthetic.unet(32, 48)))
+    assert graph.of_type("MVAU_rtl")
     for node in graph.of_type("MVAU_rtl"):
         weights = graph.constants[node.input[1]].astype(np.int64)
         activation = graph.datatypes[node.input[0]]
@@ -173,7 +177,7 @@ def test_steps_for_a_part_have_the_contract_names():
 def test_network_of_the_demo_size_lowers_and_stays_exact(tmp_path):
     model = set_input_size(synthetic.xxs(), 48, 32)
     compared, last = steps_verified(model, random_codes(48, 32), tmp_path)
-    counts = {kind: sum(node.op_type == kind for node in last.graph.node) for kind in RTL | OURS}
-    assert counts["MVAU_rtl"] == 39
+    counts = {kind: sum(node.op_type == kind for node in last.graph.node) for kind in OURS}
+    assert counts["ConvThreshold_rtl"] == 39
     assert counts["DepthwiseConv_rtl"] == 16
     assert compared > 500

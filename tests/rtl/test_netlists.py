@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.rtl.netlist_bench import NetlistBench
+from tests.rtl.test_conv import conv_model
 from tests.rtl.test_depthwise import depthwise_model
 from tests.rtl.test_stream_kernels import model_of
 
@@ -11,6 +12,8 @@ MODELS = {
     "depthwise": lambda: depthwise_model(dim=(5, 6), channels=4, kernel=3, pe=2, simd=3, residual=1),
     "depthwise_columns": lambda: depthwise_model(dim=(4, 5), channels=4, kernel=3, simd=3, residual=1),
     "depthwise_serial_block_ram": lambda: depthwise_model(dim=(5, 9), channels=8, kernel=9, simd=1, residual=1),
+    "conv": lambda: conv_model((4, 5, 4), 4, 3, pe=4, simd=2),
+    "conv_odd": lambda: conv_model((3, 3, 2), 3, 1, pe=3, simd=1),
     "fork": lambda: model_of("StreamFork_rtl", dim=(3, 5), channels=4, PE=2, num_outputs=3, NumOutputs=3),
     "add": lambda: model_of(
         "StreamAdd_rtl", dim=(3, 5), channels=4, streams=2, inputDataType2="UINT4", outputDataType="UINT5"

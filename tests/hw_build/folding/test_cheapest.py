@@ -10,17 +10,15 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.errors import ConfigError
 from hw_build.folding.cheapest import cost, dsp_lanes, expected_cycles, fold
 from hw_build.folding.legal import folding_limits, foldings
-from hw_build.lowering import STEPS, execute_codes
+from hw_build.lowering import execute_codes
 from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic
+from tests.hw_build.finn_nodes import lowered_to_finn
 
 
 @pytest.fixture(scope="module")
 def lowered():
-    model = synthetic.unet(32, 48, dims=(5, 10, 12))
-    for step in STEPS:
-        model = step.run(model)
-    return model
+    return lowered_to_finn(synthetic.unet(32, 48, dims=(5, 10, 12)))
 
 
 @pytest.mark.parametrize("target", [400_000, 70_000, 20_000])

@@ -65,7 +65,7 @@ def test_folded_graph_keeps_its_values_and_meets_the_rate(lowered, board):
 
 
 def test_tighter_rates_cost_more(network):
-    luts = [plan_for(network, cycles, Budget()).luts for cycles in (16 * 512, 8 * 512, 4 * 512)]
+    luts = [plan_for(network, cycles, Budget()).luts for cycles in (36 * 512, 18 * 512, 9 * 512)]
     assert luts == sorted(luts) and luts[0] < luts[-1]
 
 
