@@ -5,6 +5,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hw_build.lowering import STEPS
 from hw_build.lowering.finn_nodes import MatMulsToMvau, PatchesToSlidingWindows, ThresholdsToHardware
 from hw_build.lowering.own_kernels import ForkStreams, FuseDepthwise, StreamNodesToKernels
+from hw_build.lowering.sum_thresholds import FuseSumThresholds
 
 
 def lowered_to_finn(model: ModelWrapper) -> ModelWrapper:
@@ -14,7 +15,7 @@ def lowered_to_finn(model: ModelWrapper) -> ModelWrapper:
             model = step.run(model)
             continue
         for conversion in (
-            FuseDepthwise(), PatchesToSlidingWindows(), MatMulsToMvau(), ThresholdsToHardware(),
+            FuseDepthwise(), FuseSumThresholds(), PatchesToSlidingWindows(), MatMulsToMvau(), ThresholdsToHardware(),
             StreamNodesToKernels(), ForkStreams(),
         ):  # fmt: skip
             model = model.transform(conversion, make_deepcopy=False, cleanup=False)

@@ -97,12 +97,6 @@ def test_build_with_sized_fifos_stitches_what_was_measured(export, stand_in, tmp
     assert report["verification"][-1]["against"] == "golden logits of 3 images"
 
 
-def test_generated_rtl_keeps_finn_notice(export, stand_in, tmp_path):
-    assert cli.main([*arguments("build", export, tmp_path), "--stop-after", "stitch"]) == 0
-    sources = list((tmp_path / "rtl" / "finn").glob("*.sv"))
-    assert sources and all("Copyright" in path.read_text() for path in sources)
-
-
 def test_wrong_logit_of_the_accelerator(export, stand_in, tmp_path, capsys):
     def flip(logits):
         logits = logits.copy()

@@ -103,6 +103,11 @@ def test_design_json_describes_the_folder(built):
         assert "Redistribution and use in source and binary forms" in (design.rtl_dir / path).read_text()
 
 
+def test_generated_rtl_keeps_finn_s_notice(built):
+    sources = list((built[1].rtl_dir / "finn").glob("*.sv"))
+    assert sources and all("Copyright" in path.read_text() for path in sources)
+
+
 def test_shallow_skip_deadlocks_and_the_error_names_the_chain(tmp_path):
     graph = GraphBuilder(16, 16)
     x = graph.threshold(graph.dense("global_in", 2, simd=3, pe=2), pe=2)
