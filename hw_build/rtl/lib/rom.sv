@@ -23,15 +23,9 @@ module rom #(
     initial for (int i = 0; i < DEPTH; i++) words[i] = CONTENTS[i*WIDTH+:WIDTH];
     always_ff @(posedge clk) if (en) data <= words[addr];
   end else begin : luts
-    localparam logic [(1<<ADDRESS_BITS)*WIDTH-1:0] PADDED = ((1 << ADDRESS_BITS) * WIDTH)'(CONTENTS);
-    // bit b of all words beside each other: a function of the address alone
-    logic [WIDTH-1:0][(1<<ADDRESS_BITS)-1:0] column;
-    for (genvar b = 0; b < WIDTH; b++) begin : bits
-      for (genvar i = 0; i < (1 << ADDRESS_BITS); i++) begin : words
-        assign column[b][i] = PADDED[i*WIDTH+b];
-      end
-      always_ff @(posedge clk) if (en) data[b] <= column[b][addr];
-    end
+    (* rom_style = "logic" *) logic [WIDTH-1:0] words[DEPTH];
+    initial for (int i = 0; i < DEPTH; i++) words[i] = CONTENTS[i*WIDTH+:WIDTH];
+    always_ff @(posedge clk) if (en) data <= words[addr];
   end
 endmodule
 `default_nettype wire
