@@ -17,7 +17,7 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.depthwise_cost import ColumnsCost
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, mux_luts, ram_bram18, ram_luts, rom_luts
-from hw_build.kernels.stream_kernel import StreamKernel, check_constant, check_divides
+from hw_build.kernels.stream_kernel import StreamKernel, check_constant
 
 COLUMN_FILES = (
     "lib/rom.sv", "lib/thresholds.sv", "lib/thresholds_serial.sv", "lib/threshold_table.sv", "depthwise_columns.sv",
@@ -146,7 +146,6 @@ class DepthwiseConv_rtl(StreamKernel):
         name, kernel = self.onnx_node.name, self.kernel_dim
         if kernel < 1 or kernel % 2 == 0:
             raise ConfigError(f"{name}: KernelDim={kernel} must be odd; an even kernel has no centre pixel")
-        check_divides(name, "SIMD", self.get_nodeattr("SIMD"), "KernelDim^2", kernel**2)
         for attribute in ("inputDataType", "convDataType", "outputDataType"):
             if DataType[self.get_nodeattr(attribute)].signed():
                 raise ConfigError(

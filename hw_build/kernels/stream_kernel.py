@@ -89,7 +89,9 @@ class StreamKernel(HWCustomOp):
 
     def folding_limits(self) -> dict[str, tuple[str, int]]:
         """Folding attribute -> (what it must divide, its value); every divisor is legal."""
-        return {"PE": ("NumChannels", math.gcd(*(self.input_channels(ind) for ind in self.stream_inputs())))}
+        channels = [self.input_channels(ind) for ind in self.stream_inputs()]
+        what = "NumChannels" if len(set(channels)) == 1 else f"the greatest common divisor of NumChannels={channels}"
+        return {"PE": (what, math.gcd(*channels))}
 
     def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
         """Further attributes that cost and speed depend on -> their legal values, whatever the others are."""

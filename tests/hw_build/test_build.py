@@ -62,7 +62,7 @@ def test_graph_steps_are_exact_and_not_redone(capsys, export, tmp_path):
     report = json.loads((tmp_path / "report.json").read_text())
     ladder = [(line["step"], line["exact"]) for line in report["verification"]]
     assert ladder == [(name, True) for name in (*GRAPH_STEPS, "folding")]  # the last one against the golden logits too
-    assert {node["origin"] for node in report["nodes"]} == {"edgeseg", "finn"}
+    assert {node["origin"] for node in report["nodes"]} == {"edgeseg"}
     assert max(node["expected_cycles"] for node in report["nodes"]) <= 32 * 16 * 32
     status, lines = run(capsys, export, tmp_path, "--stop-after", "folding")
     assert status == 0 and all("unchanged" in line for line in lines)
