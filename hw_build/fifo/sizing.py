@@ -17,10 +17,11 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import BuildError
-from hw_build.fifo.depths import LUTRAM_STEP, MIN_DEPTH, rounded_depth
+from hw_build.fifo.depths import LUTRAM_STEP, rounded_depth
 from hw_build.sim.accelerator import AcceleratorRun, simulate
 from hw_build.sim.simulator import Progress
 from hw_build.stitch import Design, Stream, stitch
+from hw_build.stitch.fifo_memory import MIN_DEPTH
 
 FRAMES = 4
 SHALLOW = (MIN_DEPTH, LUTRAM_STEP, None)  # depths of ordinary streams that are tried in turn; None: as for simulation

@@ -20,7 +20,7 @@ import numpy as np
 from hw_build.folding.options import FoldableNode, Network
 
 FRAMES = 4  # the lag is below two frames at sizes that matter; the last frames are in the steady state
-BRAM18_BITS = 16_384  # stream words of 4-bit elements leave the parity bits of a RAMB18 unused
+BRAM18_BITS = 18_432  # several beats of a stream fill a word (hw_build.stitch.fifo_memory)
 LUTRAM_BITS = 4_096  # up to this size a FIFO lies in LUTRAM (48 bits a LUT) instead
 
 

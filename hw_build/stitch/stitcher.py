@@ -19,7 +19,7 @@ from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_node
 from hw_build.stitch.top import top_text
 
 STREAM_RTL = Path(__file__).parents[1] / "rtl" / "stream"
-STREAM_FILES = ("stream_fifo.sv", "stream_edge.sv", "stream_width.sv", "logit_output.sv")
+STREAM_FILES = ("stream_fifo.sv", "stream_fifo_packed.sv", "stream_edge.sv", "stream_width.sv", "logit_output.sv")
 RTL_SUFFIXES = (".sv", ".v", ".svh", ".vh")
 MEM_FOLDER = "mem"
 

@@ -10,6 +10,7 @@ from math import lcm
 
 from hw_build.kernels.base import StreamPort
 from hw_build.stitch.design import INPUT, OUTPUT, TOP_MODULE, Stream
+from hw_build.stitch.fifo_memory import word_beats
 from hw_build.stitch.graph import PlacedNode
 
 HEADER = """\
@@ -94,9 +95,11 @@ def _edge(i: int, stream: Stream) -> str:
     lines = [f"  // stream {i}: {stream.label}, tensor {stream.tensor}"]
     for name, count in zip(names, counts, strict=True):
         lines += [f"  logic [{count * bits - 1}:0] {name}_tdata;", f"  logic {name}_tvalid, {name}_tready;"]
+    packed = word_beats(stream.depth, wide * bits)
     lines.append(
-        f"  stream_edge #(.WIDTH({wide * bits}), .DEPTH({stream.depth}), .BEATS_PER_FRAME({stream.beats_per_frame}),"
-        f" .INDEX({i}), .GAUGE(GAUGE)) edge_{i} (\n    .ap_clk(ap_clk), .ap_rst_n(ap_rst_n),\n"
+        f"  stream_edge #(.WIDTH({wide * bits}), .DEPTH({stream.depth}), .BEATS_PER_WORD({packed}),"
+        f" .BEATS_PER_FRAME({stream.beats_per_frame}), .INDEX({i}), .GAUGE(GAUGE)) edge_{i} (\n"
+        "    .ap_clk(ap_clk), .ap_rst_n(ap_rst_n),\n"
         f"    {_bind('s_axis', names[0])},\n    {_bind('m_axis', names[1])},\n"
         "    .isolate(isolate), .now(now), .gauge_clk(gauge_clk), .gauge_addr(gauge_addr),"
         f" .gauge_in(gauge[{i}]), .gauge_out(gauge[{i + 1}])\n  );"

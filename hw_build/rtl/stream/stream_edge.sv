@@ -1,4 +1,4 @@
-// One edge of the dataflow graph: a stream_fifo and, for measuring only, counters that a debug bus reads.
+// One edge of the dataflow graph: a FIFO (packed where BEATS_PER_WORD is not 1) and, for measuring only, counters that a debug bus reads.
 //
 // With GAUGE = 0 this is the FIFO alone. With GAUGE = 1:
 // - isolate high cuts the edge: the producer may always write (beats are dropped) and the consumer always finds a
@@ -11,6 +11,7 @@
 module stream_edge #(
   parameter int unsigned WIDTH = 8,
   parameter int unsigned DEPTH = 32,
+  parameter int unsigned BEATS_PER_WORD = 1,
   parameter int unsigned BEATS_PER_FRAME = 2,
   parameter int unsigned INDEX = 0,
   parameter bit          GAUGE = 1'b0
@@ -38,22 +39,42 @@ module stream_edge #(
   logic [LEVEL_BITS-1:0] level, peak;
   /* verilator lint_on UNUSEDSIGNAL */
 
-  stream_fifo #(
-    .WIDTH(WIDTH),
-    .DEPTH(DEPTH),
-    .GAUGE(GAUGE)
-  ) fifo (
-    .ap_clk       (ap_clk),
-    .ap_rst_n     (ap_rst_n),
-    .s_axis_tdata (s_axis_tdata),
-    .s_axis_tvalid(fifo_s_tvalid),
-    .s_axis_tready(fifo_s_tready),
-    .m_axis_tdata (m_axis_tdata),
-    .m_axis_tvalid(fifo_m_tvalid),
-    .m_axis_tready(m_axis_tready),
-    .level        (level),
-    .peak         (peak)
-  );
+  if (BEATS_PER_WORD > 1) begin : g_packed
+    stream_fifo_packed #(
+      .WIDTH(WIDTH),
+      .BEATS(BEATS_PER_WORD),
+      .DEPTH(DEPTH),
+      .GAUGE(GAUGE)
+    ) fifo (
+      .ap_clk       (ap_clk),
+      .ap_rst_n     (ap_rst_n),
+      .s_axis_tdata (s_axis_tdata),
+      .s_axis_tvalid(fifo_s_tvalid),
+      .s_axis_tready(fifo_s_tready),
+      .m_axis_tdata (m_axis_tdata),
+      .m_axis_tvalid(fifo_m_tvalid),
+      .m_axis_tready(m_axis_tready),
+      .level        (level),
+      .peak         (peak)
+    );
+  end else begin : g_fifo
+    stream_fifo #(
+      .WIDTH(WIDTH),
+      .DEPTH(DEPTH),
+      .GAUGE(GAUGE)
+    ) fifo (
+      .ap_clk       (ap_clk),
+      .ap_rst_n     (ap_rst_n),
+      .s_axis_tdata (s_axis_tdata),
+      .s_axis_tvalid(fifo_s_tvalid),
+      .s_axis_tready(fifo_s_tready),
+      .m_axis_tdata (m_axis_tdata),
+      .m_axis_tvalid(fifo_m_tvalid),
+      .m_axis_tready(m_axis_tready),
+      .level        (level),
+      .peak         (peak)
+    );
+  end
 
   if (GAUGE) begin : g_gauge
     localparam int unsigned BEAT_BITS = BEATS_PER_FRAME > 1 ? $clog2(BEATS_PER_FRAME) : 1;

@@ -1,0 +1,96 @@
+"""The packed FIFO: what goes in comes out, in order, from RTL and from its netlist in block RAM."""
+
+import numpy as np
+import pytest
+
+from hw_build.kernels.base import RtlInstance, StreamPort
+from hw_build.sim import DeadlockError, build
+from hw_build.stitch.fifo_memory import memory_cost, word_beats
+from hw_build.stitch.stitcher import STREAM_RTL
+from tests.rtl.kernel_bench import BUILD_DIR, STALL_PATTERNS
+from tests.rtl.netlist_bench import CELL_MODELS, RAMB_MODEL, netlist_of, ramb_cells
+
+MODULE = "stream_fifo_packed"
+FILE = STREAM_RTL / f"{MODULE}.sv"
+
+
+def port(prefix: str, width: int) -> StreamPort:
+    return StreamPort(
+        tdata=f"{prefix}_axis_tdata", tvalid=f"{prefix}_axis_tvalid", tready=f"{prefix}_axis_tready",
+        width_bits=width, payload_bits=width, element_bits=width,
+    )  # fmt: skip
+
+
+def fifo(width: int, beats: int, depth: int, *, netlist: bool = False):
+    parameters = {"WIDTH": str(width), "BEATS": str(beats), "DEPTH": str(depth)}
+    ports = {"inputs": [port("s", width)], "outputs": [port("m", width)]}
+    if not netlist:
+        return build(MODULE, [FILE], BUILD_DIR, parameters=parameters, **ports)
+    instance = RtlInstance(
+        module=MODULE,
+        clock="ap_clk",
+        reset_n="ap_rst_n",
+        files=(FILE,),
+        parameters=parameters,
+        **{k: tuple(v) for k, v in ports.items()},
+    )
+    text = netlist_of(instance)
+    assert "RAMB" in text.read_text()
+    return build(MODULE, [text, ramb_cells(), RAMB_MODEL, CELL_MODELS], BUILD_DIR, **ports)
+
+
+def random_beats(width: int, count: int) -> np.ndarray:
+    data = np.random.default_rng(count).integers(0, 256, size=(count, (width + 7) // 8), dtype=np.uint8)
+    data[:, -1] &= 0xFF >> (-width % 8)
+    return data
+
+
+@pytest.mark.parametrize(("width", "beats", "depth"), [(4, 9, 36), (4, 9, 40), (10, 3, 7), (12, 2, 4), (8, 9, 900)])
+def test_keeps_order_under_stalls(width, beats, depth):
+    simulator, data = fifo(width, beats, depth), random_beats(width, 2_000)
+    for idle, stall in STALL_PATTERNS:
+        result = simulator.run([data], [len(data)], idle=idle, stall=stall, seed=3)
+        np.testing.assert_array_equal(result.outputs[0], data)
+
+
+def test_netlist_keeps_order_under_stalls():
+    simulator, data = fifo(4, 9, 1200, netlist=True), random_beats(4, 5_000)
+    for idle, stall in STALL_PATTERNS:
+        result = simulator.run([data], [len(data)], idle=idle, stall=stall, seed=5)
+        np.testing.assert_array_equal(result.outputs[0], data)
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 10, 17, 18])
+def test_beats_leave_before_their_word_is_complete(count):
+    data = random_beats(4, count)
+    result = fifo(4, 9, 36).run([data], [count])
+    np.testing.assert_array_equal(result.outputs[0], data)
+    assert result.output_cycles[0][0] - result.input_cycles[0][0] == 2
+
+
+def test_holds_its_depth_and_less_than_two_words_more():
+    depth = 40
+    with pytest.raises(DeadlockError) as stuck:
+        fifo(4, 9, depth).run([random_beats(4, 200)], [200], stall=0.9999999, max_idle_cycles=200)
+    taken = int(str(stuck.value).split("s_axis_tdata took ")[1].split()[0])
+    assert depth <= taken < depth + 2 * 9 + 1
+
+
+def test_reads_a_beat_a_cycle_once_a_word_behind():
+    data = random_beats(4, 3_000)
+    result = fifo(4, 9, 2_700).run([data], [len(data)])
+    assert (np.diff(result.input_cycles[0].astype(int)) == 1).all()
+    assert (np.diff(result.output_cycles[0].astype(int))[100:] == 1).all()
+
+
+@pytest.mark.parametrize(("width", "beats"), [(4, 9), (8, 9), (10, 7), (12, 3), (20, 3), (24, 3), (36, 1), (33, 1)])
+def test_words_are_those_that_fill_block_ram_best(width, beats):
+    depth = 72_000
+    assert word_beats(depth, width) == beats
+    bits = depth * width
+    assert memory_cost(depth, width)[0] >= bits / 18_432
+
+
+def test_small_queues_are_not_packed():
+    assert word_beats(64, 4) == word_beats(512, 4) == word_beats(4_096, 4) == 1
+    assert word_beats(4_097, 4) == 9
