@@ -13,13 +13,16 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
-from hw_build.kernels.conv_cost import ConvShape, conv_luts, conv_multipliers, weights_in_block_ram
+from hw_build.kernels.conv_cost import ConvShape
 from hw_build.kernels.depthwise import multi_threshold
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.resources import ram_bram18
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant, divisors
 
-DSP_A_BITS = 25  # the wider operand of a DSP48E1's multiplier
+FILES = (
+    "lib/rom.sv", "lib/thresholds.sv", "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
+    "stream_fifo2.sv", "sliding_window.sv", "conv_window.sv", "conv_window_parallel.sv", "mac_array.sv",
+    "mac_tables.sv", "conv.sv", "conv_axi.sv",
+)  # fmt: skip
 
 
 def conv_accumulate(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -54,13 +57,20 @@ class ConvThreshold_rtl(StreamKernel):
     """Inputs: x (1,H,W,C); W (O,K,K,C); T (O,n) or, with Raw=1, B (O,). SIMD channels a beat in, PE sums at a time."""
 
     def get_nodeattr_types(self):
-        """PE divides OutChannels, SIMD divides NumChannels."""
+        """PE divides OutChannels, SIMD divides NumChannels.
+
+        Window: the taps of these channels one a cycle, or all at once. Multiplier: DSP48E1, or tables in LUTs.
+        NarrowWeights: the smallest value of weightDataType does not occur, so that two sums can share a DSP48E1.
+        """
         attributes = super().get_nodeattr_types()
         attributes.update(
             {
                 "OutChannels": ("i", True, 0),
                 "KernelDim": ("i", True, 0),
                 "SIMD": ("i", False, 1),
+                "Window": ("s", False, "serial", {"serial", "parallel"}),
+                "Multiplier": ("s", False, "dsp", {"dsp", "lut"}),
+                "NarrowWeights": ("i", False, 0, {0, 1}),
                 "Raw": ("i", False, 0, {0, 1}),
                 "weightDataType": ("s", True, ""),
                 "accDataType": ("s", False, "INT32"),
@@ -76,8 +86,18 @@ class ConvThreshold_rtl(StreamKernel):
 
     @property
     def simd(self) -> int:
-        """Input channels a beat, and products a cycle of each sum."""
+        """Input channels a beat."""
         return self.get_nodeattr("SIMD")
+
+    @property
+    def parallel(self) -> bool:
+        """Whether all taps of a window are there at once."""
+        return self.get_nodeattr("Window") == "parallel"
+
+    @property
+    def products(self) -> int:
+        """Products a cycle of each sum."""
+        return self.simd * (self.kernel_dim**2 if self.parallel else 1)
 
     @property
     def raw(self) -> bool:
@@ -86,8 +106,8 @@ class ConvThreshold_rtl(StreamKernel):
 
     @property
     def pass_cycles(self) -> int:
-        """Cycles in which PE sums grow: K*K * C/SIMD."""
-        return self.kernel_dim**2 * (self.get_nodeattr("NumChannels") // self.simd)
+        """Cycles in which PE sums grow: K*K * C/SIMD, or C/SIMD with a parallel window."""
+        return self.kernel_dim**2 * self.get_nodeattr("NumChannels") // self.products
 
     @property
     def lanes(self) -> int:
@@ -100,6 +120,11 @@ class ConvThreshold_rtl(StreamKernel):
             "PE": ("OutChannels", self.get_nodeattr("OutChannels")),
             "SIMD": ("NumChannels", self.get_nodeattr("NumChannels")),
         }
+
+    def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
+        """How the taps come, which a 1x1 has no choice of, and what multiplies."""
+        windows = ("serial", "parallel") if self.kernel_dim > 1 else ("serial",)
+        return {"Window": windows, "Multiplier": ("dsp", "lut")}
 
     def output_channels(self) -> int:
         """O."""
@@ -124,7 +149,7 @@ class ConvThreshold_rtl(StreamKernel):
         return DataType[self.get_nodeattr("outputDataType")]
 
     def get_exp_cycles(self) -> int:
-        """H*W * O/PE * K*K * C/SIMD: no bubble between pixels, rows or frames that come back to back."""
+        """H*W * O/PE * cycles of a pass: no bubble between pixels, rows or frames that come back to back."""
         height, width = self.image_dim
         return height * width * (self.output_channels() // self.pe) * self.pass_cycles
 
@@ -160,6 +185,8 @@ class ConvThreshold_rtl(StreamKernel):
         name, channels, outputs = self.onnx_node.name, self.get_nodeattr("NumChannels"), self.output_channels()
         weights, table = self.constant(model, 1), self.constant(model, 2)
         check_constant(name, "weights", weights, self.get_input_datatype(1))
+        if self.get_nodeattr("NarrowWeights") and weights.min() == self.get_input_datatype(1).min():
+            raise ConfigError(f"{name}: NarrowWeights=1, but weight {weights.min()} occurs; set it to 0")
         if weights.shape != (outputs, self.kernel_dim, self.kernel_dim, channels):
             raise ConfigError(f"{name}: weights have shape {weights.shape}, expected (O, K, K, C) of its attributes")
         if table.ndim != (1 if self.raw else 2) or table.shape[0] != outputs:
@@ -178,23 +205,25 @@ class ConvThreshold_rtl(StreamKernel):
 
     def _sums(self, weights: np.ndarray) -> _Sums:
         x_max = int(self.get_input_datatype(0).max())
-        lanes = weights.reshape(len(weights), -1, self.simd)  # (O, K, K, C) -> (O, K*K*C/SIMD, SIMD)
-        low, high = np.minimum(lanes, 0).sum(axis=1) * x_max, np.maximum(lanes, 0).sum(axis=1) * x_max  # (O, SIMD)
+        lanes = self._ordered(weights)  # (O/PE, PE, passes' cycles, products)
+        low, high = np.minimum(lanes, 0).sum(axis=2) * x_max, np.maximum(lanes, 0).sum(axis=2) * x_max
         return _Sums(
-            low=int(low.sum(axis=1).min()),
-            high=int(high.sum(axis=1).max()),
+            low=int(low.sum(axis=2).min()),
+            high=int(high.sum(axis=2).max()),
             lane_bits=signed_bits(int(low.min()), int(high.max())),
         )
 
-    def _packs(self, weights: np.ndarray, sums: _Sums) -> bool:
-        """Whether two sums fit one multiplier: room between them, and for the borrow in the upper weight's bits."""
-        w_type = self.get_input_datatype(1)
-        return self.pe > 1 and sums.lane_bits <= DSP_A_BITS - w_type.bitwidth() and weights.min() > w_type.min()
+    def _ordered(self, weights: np.ndarray) -> np.ndarray:
+        """(O, K, K, C) -> (O/PE, PE, cycles of a pass, products a cycle), in the order in which the window comes."""
+        outputs, taps, groups = len(weights), self.kernel_dim**2, self.get_nodeattr("NumChannels") // self.simd
+        if self.parallel:
+            weights = weights.reshape(outputs, taps, groups, self.simd).transpose(0, 2, 1, 3)
+        return weights.reshape(-1, self.pe, self.pass_cycles, self.products)
 
-    def _weight_words(self, weights: np.ndarray, packs: bool) -> np.ndarray:
-        """(O/PE, K*K*C/SIMD, SIMD, PE): a word a step; odd weights give their even neighbour's borrow away."""
-        words = weights.reshape(-1, self.pe, self.pass_cycles, self.simd).transpose(0, 2, 3, 1).copy()
-        if packs:
+    def _weight_words(self, weights: np.ndarray) -> np.ndarray:
+        """(O/PE, cycles of a pass, products, PE): a word a step; odd weights give their even neighbour's borrow."""
+        words = self._ordered(weights).transpose(0, 2, 3, 1).copy()
+        if self._shape().packs:
             pairs = self.pe // 2
             words[..., 1 : 2 * pairs : 2] -= words[..., 0 : 2 * pairs : 2] < 0
         return words
@@ -203,7 +232,7 @@ class ConvThreshold_rtl(StreamKernel):
         """conv_axi; weights, thresholds or bias packed in the order in which the kernel reads them."""
         self.verify_node()
         weights, table, sums = self._constants(model)
-        packs = self._packs(weights, sums)
+        shape = self._shape()
         height, width = self.image_dim
         w_bits, y_bits = self.get_input_datatype(1).bitwidth(), self.get_output_datatype(0).bitwidth()
         acc_bits = signed_bits(sums.low, sums.high + 1)
@@ -226,14 +255,15 @@ class ConvThreshold_rtl(StreamKernel):
             "NUM_T": thresholds.shape[1],
             "Y_BITS": y_bits,
             "RAW": int(self.raw),
-            "PACKED": int(packs),
-            "WEIGHT_BLOCK": int(weights_in_block_ram(self._shape())),
-            "WEIGHTS": packed_literal(self._weight_words(weights, packs), w_bits),
+            "PARALLEL": int(self.parallel),
+            "TABLES": int(shape.tables),
+            "PACKED": int(shape.packs),
+            "WEIGHT_BLOCK": int(shape.weights_in_block_ram),
+            "WEIGHTS": packed_literal(self._weight_words(weights), w_bits),
             "THRESHOLDS": packed_literal(np.sort(thresholds, axis=1), acc_bits),
             "BIAS": packed_literal(bias, y_bits),
         }
-        files = ("lib/rom.sv", "lib/thresholds.sv", "stream_fifo2.sv", "conv_window.sv", "mac_array.sv", "conv.sv")
-        return self.instance("conv_axi", (*files, "conv_axi.sv"), parameters)
+        return self.instance("conv_axi", FILES, parameters)
 
     # ---- cost model -----------------------------------------------------------------------------------------------
     def _shape(self) -> ConvShape:
@@ -251,18 +281,19 @@ class ConvThreshold_rtl(StreamKernel):
             w_bits=self.get_input_datatype(1).bitwidth(),
             y_bits=self.get_output_datatype(0).bitwidth(),
             raw=self.raw,
+            parallel=self.parallel,
+            tables=self.get_nodeattr("Multiplier") == "lut",
+            narrow=bool(self.get_nodeattr("NarrowWeights")),
         )
 
     def bram_estimation(self, fpgapart: str) -> int:
-        """18 Kbit blocks: the ring of pixels, and the weights where they are better off there."""
-        shape = self._shape()
-        weights = ram_bram18(*shape.weight_memory) if weights_in_block_ram(shape) else 0
-        return ram_bram18(*shape.ring) + weights
+        """18 Kbit blocks: the rows of pixels, and the weights where they are better off there."""
+        return self._shape().bram18()
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """Control, weight and threshold tables, and the read-out of the sums."""
-        return conv_luts(self._shape())
+        """Control, weight and threshold tables, products without multipliers, and the read-out of the sums."""
+        return self._shape().luts()
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """One multiplier for each input and pair of sums, for each sum where they are too wide to share one."""
-        return conv_multipliers(self._shape())
+        return self._shape().multipliers()

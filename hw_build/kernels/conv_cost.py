@@ -5,10 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hw_build.kernels.resources import fifo2_luts, mux_luts, ram_bram18, ram_luts, rom_luts, threshold_luts
+from hw_build.kernels.resources import (
+    dot_tables_luts,
+    fifo2_luts,
+    lutram_luts,
+    mux_luts,
+    ram_bram18,
+    ram_luts,
+    rom_luts,
+    threshold_luts,
+)
 
 _BLOCK_WEIGHT_BITS = 8192  # beyond this many bits of weights block RAM is cheaper, where few blocks hold a word
 _BLOCK_WEIGHT_BLOCKS = 2
+_DSP_A_BITS = 25  # the wider operand of a DSP48E1's multiplier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,69 +37,102 @@ class ConvShape:
     w_bits: int
     y_bits: int
     raw: bool
+    parallel: bool
+    tables: bool
+    narrow: bool
 
     @property
-    def ring(self) -> tuple[int, int]:
-        """(words, bits) of the memory of pixels: as in conv_window.sv."""
+    def groups(self) -> int:
+        """Words of a pixel."""
+        return self.in_channels // self.simd
+
+    @property
+    def passes(self) -> int:
+        """How often a pixel is read."""
+        return self.out_channels // self.pe
+
+    @property
+    def products(self) -> int:
+        """Products a cycle of each sum."""
+        return self.simd * (self.kernel**2 if self.parallel else 1)
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """(words, bits) of the memory of pixels: as in sliding_window.sv or conv_window.sv."""
         pad = self.kernel // 2
+        if self.parallel:
+            return self.width * self.groups, 2 * min(pad, self.height - 1) * self.simd * self.x_bits
         pixels = 2 * pad * (self.width + 1) + 1 + (1 if self.kernel == 1 else 2)
-        return pixels * (self.in_channels // self.simd), self.simd * self.x_bits
+        return pixels * self.groups, self.simd * self.x_bits
 
     @property
     def steps(self) -> int:
         """Words of weights: cycles a pixel."""
-        return (self.out_channels // self.pe) * self.kernel**2 * (self.in_channels // self.simd)
+        return self.passes * self.kernel**2 * self.in_channels // self.products
 
     @property
     def weight_memory(self) -> tuple[int, int]:
         """(words, bits)."""
-        return self.steps, self.simd * self.pe * self.w_bits
+        return self.steps, self.products * self.pe * self.w_bits
+
+    @property
+    def weights_in_block_ram(self) -> bool:
+        """Whether the weights go to block RAM rather than LUTs."""
+        words, bits = self.weight_memory
+        few = ram_bram18(words, bits) <= _BLOCK_WEIGHT_BLOCKS
+        return not self.tables and words * bits > _BLOCK_WEIGHT_BITS and few
 
     @property
     def lane_bits(self) -> int:
         """Bits of one input lane's sum, at most."""
-        terms = self.kernel**2 * (self.in_channels // self.simd)
-        return self.x_bits + self.w_bits + math.ceil(math.log2(terms)) if terms > 1 else self.x_bits + self.w_bits
+        terms = self.steps // self.passes
+        return self.x_bits + self.w_bits + math.ceil(math.log2(terms))
 
     @property
     def acc_bits(self) -> int:
-        """Bits of a whole sum, at most."""
-        return self.lane_bits + math.ceil(math.log2(self.simd))
+        """Bits of a whole sum: weights of both signs seldom add up to the extreme of many, two bits less."""
+        terms = self.products * self.steps // self.passes
+        return self.x_bits + self.w_bits + math.ceil(math.log2(terms)) - (2 if terms > 16 else 0)
 
     @property
     def packs(self) -> bool:
-        """Whether two sums share a multiplier."""
-        return self.pe > 1 and self.lane_bits <= 25 - self.w_bits
+        """Whether two sums share a multiplier: room between them, and for the borrow in the upper weight's bits."""
+        return not self.tables and self.narrow and self.pe > 1 and self.lane_bits <= _DSP_A_BITS - self.w_bits
 
+    def multipliers(self) -> int:
+        """DSP48E1."""
+        return 0 if self.tables else self.products * (math.ceil(self.pe / 2) if self.packs else self.pe)
 
-def weights_in_block_ram(shape: ConvShape) -> bool:
-    """Whether the weights go to block RAM rather than LUTs."""
-    words, bits = shape.weight_memory
-    return words * bits > _BLOCK_WEIGHT_BITS and ram_bram18(words, bits) <= _BLOCK_WEIGHT_BLOCKS
+    def bram18(self) -> int:
+        """18 Kbit blocks of pixels and weights."""
+        return ram_bram18(*self.rows) + (ram_bram18(*self.weight_memory) if self.weights_in_block_ram else 0)
 
+    def luts(self) -> int:
+        """LUT6 and LUT RAM sites."""
+        tables = (
+            self.lanes * self.y_bits
+            if self.raw
+            else threshold_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits)
+        )
+        products = self._table_luts() if self.tables else self._multiplier_luts()
+        return self._window_luts() + products + tables + ram_luts(*self.rows) + fifo2_luts(self.lanes * self.y_bits)
 
-def conv_multipliers(shape: ConvShape) -> int:
-    """DSP48E1."""
-    return shape.simd * (math.ceil(shape.pe / 2) if shape.packs else shape.pe)
+    def _window_luts(self) -> int:
+        if not self.parallel:
+            address = math.ceil(math.log2(max(2, self.rows[0])))
+            return 40 + 6 * address + (0 if self.kernel == 1 else 60)
+        column = self.kernel * self.simd * self.x_bits
+        columns = lutram_luts(self.groups, (self.kernel - 1) * column)
+        again = self.groups > 1 and self.passes > 1
+        replay = lutram_luts(self.groups, self.kernel * column) + 2 * self.kernel * column if again else 0
+        return 100 + columns + replay
 
+    def _table_luts(self) -> int:
+        sums = self.pe * dot_tables_luts(self.steps, self.products, self.x_bits, self.w_bits, self.acc_bits)
+        grow = 0 if self.steps == self.passes else self.pe * self.acc_bits
+        return sums + grow + self.lanes * mux_luts(self.pe // self.lanes, self.acc_bits)
 
-def conv_luts(shape: ConvShape) -> int:
-    """LUT6 and LUT RAM sites."""
-    address = math.ceil(math.log2(max(2, shape.ring[0])))
-    control = 60 + 6 * address + (0 if shape.kernel == 1 else 60)
-    weights = 0 if weights_in_block_ram(shape) else rom_luts(*shape.weight_memory)
-    multiplexers = shape.lanes * shape.simd * mux_luts(shape.pe // shape.lanes, shape.lane_bits)
-    unpack = shape.lanes * shape.simd * shape.lane_bits
-    if shape.raw:
-        tables = shape.lanes * shape.y_bits
-    else:
-        tables = threshold_luts(shape.out_channels, shape.lanes, shape.acc_bits, shape.y_bits)
-    return (
-        control
-        + weights
-        + multiplexers
-        + unpack
-        + tables
-        + ram_luts(*shape.ring)
-        + fifo2_luts(shape.lanes * shape.y_bits)
-    )
+    def _multiplier_luts(self) -> int:
+        weights = 0 if self.weights_in_block_ram else rom_luts(*self.weight_memory)
+        multiplexers = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits)
+        return weights + multiplexers + self.lanes * self.products * self.lane_bits

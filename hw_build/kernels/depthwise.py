@@ -7,20 +7,21 @@ Residual = 0: Y = r;   Residual = 1: Y = number of T_sum[c] entries <= X[y, x, c
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
-from hw_build.kernels.depthwise_cost import ColumnsCost
+from hw_build.kernels.depthwise_cost import ColumnsCost, WindowCost
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.resources import fifo2_luts, lutram_luts, mux_luts, ram_bram18, ram_luts, rom_luts
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant
 
 COLUMN_FILES = (
     "lib/rom.sv", "lib/thresholds.sv", "lib/thresholds_serial.sv", "lib/threshold_table.sv", "depthwise_columns.sv",
+)  # fmt: skip
+WINDOW_FILES = (
+    "lib/rom.sv", "lib/thresholds.sv", "lib/threshold_table.sv", "lib/weight_table.sv", "lib/adder_tree.sv",
+    "lib/dot_tables.sv", "sliding_window.sv", "stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv",
 )  # fmt: skip
 LUT_ROM_DEPTH = 256  # up to here a LUT6 holds 64 bits; beyond, Yosys takes several times as many LUTs
 
@@ -230,8 +231,16 @@ class DepthwiseConv_rtl(StreamKernel):
                 "WEIGHTS": packed_literal(self._column_words(weights), w_bits),
             }
             return self.instance("depthwise_columns", COLUMN_FILES, parameters)
-        parameters |= {"PE": self.pe, "WEIGHTS": packed_literal(self._window_words(weights), w_bits)}
-        return self.instance("depthwise_axi", ("stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv"), parameters)
+        parameters |= {
+            "PE": self.pe,
+            "WEIGHTS": packed_literal(self._window_words(weights), w_bits),
+            "SUM_THRESHOLDS": packed_literal(self._lane_rows(sums), sum_bits),
+        }
+        return self.instance("depthwise_axi", WINDOW_FILES, parameters)
+
+    def _lane_rows(self, sums: np.ndarray) -> np.ndarray:
+        """(C, m) -> (PE, C/PE, m): a lane's rows in the order of its beats; (1, m) serves all lanes."""
+        return sums if len(sums) == 1 else sums.reshape(self.groups, self.pe, -1).transpose(1, 0, 2)
 
     def _window_words(self, weights: np.ndarray) -> np.ndarray:
         """(C, K, K) -> words (C/PE, K*K/SIMD) of elements (SIMD, PE)."""
@@ -245,49 +254,31 @@ class DepthwiseConv_rtl(StreamKernel):
         return words
 
     # ---- cost model -----------------------------------------------------------------------------------------------
-    def _columns_cost(self) -> ColumnsCost:
+    def _cost(self) -> ColumnsCost | WindowCost:
         conv_type = DataType[self.get_nodeattr("convDataType")] if self.residual else self.get_output_datatype(0)
-        return ColumnsCost(
-            width=self.image_dim[1],
-            channels=self.get_nodeattr("NumChannels"),
-            kernel=self.kernel_dim,
-            simd=self.get_nodeattr("SIMD"),
-            x_bits=self.get_input_datatype(0).bitwidth(),
-            w_bits=self.get_input_datatype(1).bitwidth(),
-            r_bits=conv_type.bitwidth(),
-            y_bits=self.get_output_datatype(0).bitwidth(),
-            residual=self.residual,
-            block=self.rom_in_block_ram,
-        )
-
-    def _line_memory(self) -> tuple[int, int]:
-        """(depth, width in bits) of the row memory: K-1 rows, one column of one beat a word."""
         height, width = self.image_dim
-        rows = 2 * min(self.kernel_dim // 2, height - 1)
-        return width * self.groups, rows * self.pe * self.get_input_datatype(0).bitwidth()
+        common = {
+            "width": width,
+            "channels": self.get_nodeattr("NumChannels"),
+            "kernel": self.kernel_dim,
+            "simd": self.get_nodeattr("SIMD"),
+            "x_bits": self.get_input_datatype(0).bitwidth(),
+            "w_bits": self.get_input_datatype(1).bitwidth(),
+            "r_bits": conv_type.bitwidth(),
+            "y_bits": self.get_output_datatype(0).bitwidth(),
+            "residual": self.residual,
+        }
+        if self.by_columns:
+            return ColumnsCost(**common, block=self.rom_in_block_ram)
+        return WindowCost(**common, height=height, pe=self.pe)
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks: the row memory; by columns also weights and thresholds where they are many."""
-        if self.by_columns:
-            return self._columns_cost().bram18()
-        return ram_bram18(*self._line_memory())
+        return self._cost().bram18()
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """Multiply-adds, window memory and its multiplexer, weight and threshold ROMs, comparators, control."""
-        if self.by_columns:
-            return self._columns_cost().luts()
-        x_bits, w_bits = (self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth())
-        kernel, pe, simd = self.kernel_dim, self.pe, self.get_nodeattr("SIMD")
-        acc_bits = math.ceil(math.log2(kernel**2)) + x_bits + w_bits
-        num_t = int(self.get_output_datatype(0).max())
-        macs = math.ceil(25 * simd * pe * x_bits * w_bits / 16) + (acc_bits * pe if self.tap_cycles > 1 else 0)
-        window = lutram_luts(self.groups, (kernel - 1) * kernel * pe * x_bits) + ram_luts(*self._line_memory())
-        muxes = mux_luts(self.tap_cycles, simd * (pe * x_bits + 1)) + kernel * kernel
-        weights = rom_luts(self.groups * self.tap_cycles, simd * pe * w_bits)
-        roms = weights + rom_luts(self.groups, num_t * pe * acc_bits)
-        compare = pe * num_t * ((acc_bits if self.groups > 1 else 0) + 3)  # with a constant: the carry chain alone
-        sums = pe * num_t if self.residual else 0
-        return macs + window + muxes + roms + compare + sums + 100 + fifo2_luts(self.get_outstream_width(0))
+        """Control, window, products and their sum, tables of weights and thresholds, residual."""
+        return self._cost().luts()
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """None: depthwise products share no operand, so they are built of LUTs."""

@@ -1,11 +1,22 @@
-"""LUTs and block RAM of depthwise_columns.sv, fitted to Yosys."""
+"""LUTs and block RAM of depthwise_columns.sv and of depthwise.sv, fitted to Yosys."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from hw_build.kernels.resources import dense_rom_luts, forced_bram18, lutram_luts, mux_luts, ram_bram18, uses_block_ram
+from hw_build.kernels.resources import (
+    dense_rom_luts,
+    dot_tables_luts,
+    fifo2_luts,
+    forced_bram18,
+    lutram_luts,
+    mux_luts,
+    ram_bram18,
+    ram_luts,
+    threshold_luts,
+    uses_block_ram,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +77,56 @@ class ColumnsCost:
         rows = 0 if uses_block_ram(*self._rows()) else lutram_luts(*self._rows())
         control = 78 + 2 * self.kernel
         return round(products + tree + select + tables + search + compare + residual + rows + control)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowCost:
+    """An instance of depthwise.sv by its parameters: PE windows at once, ``simd`` of their taps a cycle."""
+
+    height: int
+    width: int
+    channels: int
+    kernel: int
+    pe: int
+    simd: int
+    x_bits: int
+    w_bits: int
+    r_bits: int
+    y_bits: int
+    residual: bool
+
+    @property
+    def acc_bits(self) -> int:
+        """Bits of a sum: weights of both signs seldom add up to the extreme, two bits less."""
+        return math.ceil(math.log2(max(4, self.kernel**2))) + self.x_bits + self.w_bits - 2
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """(depth, width in bits) of the row memory: K-1 rows, one column of one beat a word."""
+        older = 2 * min(self.kernel // 2, self.height - 1)
+        return self.width * self.channels // self.pe, older * self.pe * self.x_bits
+
+    def bram18(self) -> int:
+        """18 Kbit blocks of rows."""
+        return ram_bram18(*self.rows)
+
+    def luts(self) -> int:
+        """Position and masks, columns, sums, thresholds, residual and the output buffer."""
+        groups = self.channels // self.pe
+        columns = lutram_luts(groups, (self.kernel - 1) * self.kernel * self.pe * self.x_bits)
+        search = threshold_luts(self.channels, self.pe, self.acc_bits, self.y_bits)
+        table = self.y_bits * math.ceil(2 ** (self.x_bits + 1) / 64)
+        residual = self.pe * (2 * (self.x_bits + 1) + table) if self.residual else 0
+        control = 60 + self.kernel**2
+        out = fifo2_luts(self.pe * self.y_bits)
+        return round(control + ram_luts(*self.rows) + columns + self._sums(groups) + search + residual + out)
+
+    def _sums(self, groups: int) -> float:
+        cycles = self.kernel**2 // self.simd
+        if cycles == 1:
+            return self.pe * dot_tables_luts(groups, self.simd, self.x_bits, self.w_bits, self.acc_bits)
+        products = 1.35 * self.x_bits * self.w_bits * self.simd
+        tree = (self.simd - 1) * 11.5 / 8 * (self.x_bits + self.w_bits) + self.acc_bits
+        select = mux_luts(cycles, self.simd * (self.pe * self.x_bits + 1)) + self.simd * self.pe * self.x_bits
+        weights = dense_rom_luts(groups * cycles, self.simd * self.pe * self.w_bits)
+        return self.pe * (products + tree) + select + weights

@@ -63,7 +63,27 @@ def forced_bram18(depth: int, width: int) -> int:
 def threshold_luts(rows: int, lanes: int, acc_bits: int, y_bits: int) -> int:
     """LUTs of thresholds.sv: for each lane and bit of the count a table and a comparator."""
     tables = sum(dense_rom_luts(max(1, rows // lanes) << stage, acc_bits) for stage in range(y_bits))
-    return lanes * (tables + y_bits * math.ceil(0.75 * acc_bits))
+    return lanes * (tables + y_bits * math.ceil(acc_bits / 2))
+
+
+def dot_tables_luts(steps: int, inputs: int, x_bits: int, w_bits: int, out_bits: int) -> int:
+    """LUTs of dot_tables.sv: tables for every bit of the inputs, a tree for each of these bits, one over them."""
+    together = min(inputs, max(1, 6 - math.ceil(math.log2(steps))))
+    tables = math.ceil(inputs / together)
+    sum_bits = w_bits + math.ceil(math.log2(together))
+    lookups = tables * x_bits * dense_rom_luts(steps << together, sum_bits)
+    trees, count, bits = 0, tables, sum_bits
+    while count > 1:
+        bits += 1
+        trees += count // 2 * min(bits, out_bits)
+        count -= count // 2
+    last, count, level = 0, x_bits, 0
+    while count > 1:
+        last += count // 2 * min(bits + 1, out_bits)  # as many low bits pass by as the upper addend is shifted
+        level += 1
+        bits = bits + (1 << (level - 1))
+        count -= count // 2
+    return lookups + x_bits * trees + last
 
 
 def mux_luts(ways: int, width: int) -> int:

@@ -50,6 +50,7 @@ class FuseConvolutions(Transformation):
             OutChannels=outputs,
             KernelDim=kernel,
             SIMD=1,
+            NarrowWeights=int(weights.min() > weight_type.min()),
             Raw=int(raw),
             weightDataType=weight_type.name,
             accDataType=graph.datatypes[matmul.output[0]].name,

@@ -5,13 +5,15 @@
 //   RAW=1:  Y = acc + BIAS[o], signed
 //
 // Streams: pixels in raster order, frame after frame. In: IN_CHANNELS/SIMD beats of SIMD channels. Out: OUT_CHANNELS/
-// LANES beats of LANES channels. Constants: WEIGHTS word (o/PE)*K*K*IN_CHANNELS/SIMD + tap*IN_CHANNELS/SIMD + c/SIMD
-// holds element (c%SIMD)*PE + o%PE (see mac_array.sv about odd weights when PACKED); THRESHOLDS row o = NUM_T ascending
-// elements of ACC_BITS; BIAS element o of Y_BITS.
+// LANES beats of LANES channels. Constants, with G = IN_CHANNELS/SIMD: WEIGHTS word (o/PE)*K*K*G + tap*G + c/SIMD holds
+// element (c%SIMD)*PE + o%PE; PARALLEL=1: word (o/PE)*G + c/SIMD holds element (tap*SIMD + c%SIMD)*PE + o%PE (see
+// mac_array.sv about odd weights when PACKED); THRESHOLDS row o = NUM_T ascending elements of ACC_BITS; BIAS element o of
+// Y_BITS.
 //
-// Throughput: OUT_CHANNELS/PE * K*K * IN_CHANNELS/SIMD cycles a pixel, no bubble. Everything but the writing of arriving
-// pixels stands still while the output is not taken. Limits: those of conv_window, mac_array, thresholds; PE divides
-// OUT_CHANNELS, LANES divides PE.
+// Throughput: OUT_CHANNELS/PE * K*K * G cycles a pixel, PARALLEL=1: OUT_CHANNELS/PE * G, no bubble. Everything but the
+// writing of arriving pixels stands still while the output is not taken. Limits: those of conv_window or, PARALLEL=1,
+// conv_window_parallel, of mac_array or, TABLES=1, mac_tables, and of thresholds; PE divides OUT_CHANNELS, LANES
+// divides PE.
 `default_nettype none
 module conv #(
     parameter int HEIGHT       = 8,
@@ -29,7 +31,9 @@ module conv #(
     parameter int NUM_T        = 15,
     parameter int Y_BITS       = 4,
     parameter bit RAW          = 0,
-    parameter bit PACKED       = 1,
+    parameter bit PARALLEL     = 0,  // all taps of a window at once
+    parameter bit TABLES       = 0,  // products from tables of LUTs rather than from multipliers
+    parameter bit PACKED       = 1,  // two sums a multiplier
     parameter bit WEIGHT_BLOCK = 0,  // weights in block RAM
     parameter logic [OUT_CHANNELS*K*K*IN_CHANNELS*W_BITS-1:0] WEIGHTS = '0,
     parameter logic [OUT_CHANNELS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0,
@@ -45,7 +49,8 @@ module conv #(
     input  wire logic                    y_ready
 );
   localparam int PASSES = OUT_CHANNELS / PE;
-  localparam int STEPS  = PASSES * K * K * (IN_CHANNELS / SIMD);  // a pixel; words of the weight ROM
+  localparam int N      = PARALLEL ? K * K * SIMD : SIMD;        // products a cycle of each sum
+  localparam int STEPS  = PASSES * (K * K * IN_CHANNELS / N);    // cycles a pixel
   localparam int SB     = (STEPS > 1) ? $clog2(STEPS) : 1;
   localparam int GROUPS = OUT_CHANNELS / LANES;
   localparam int GB     = (GROUPS > 1) ? $clog2(GROUPS) : 1;
@@ -54,33 +59,53 @@ module conv #(
   assign en = !y_valid || y_ready;
 
   logic step, valid, in_image, first, last;
-  logic [SIMD*X_BITS-1:0] x;
-  conv_window #(
-      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(IN_CHANNELS), .K(K), .SIMD(SIMD), .X_BITS(X_BITS), .PASSES(PASSES)
-  ) window (
-      .clk, .rst_n, .x_data, .x_valid, .x_ready, .en, .step, .data(x), .valid, .in_image, .first, .last
-  );
+  logic [N*X_BITS-1:0] x;
+  if (PARALLEL) begin : whole
+    assign in_image = 1'b1;
+    conv_window_parallel #(
+        .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(IN_CHANNELS), .K(K), .SIMD(SIMD), .X_BITS(X_BITS), .PASSES(PASSES)
+    ) window (
+        .clk, .rst_n, .x_data, .x_valid, .x_ready, .en, .step, .data(x), .valid, .first, .last
+    );
+  end else begin : tap_by_tap
+    conv_window #(
+        .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(IN_CHANNELS), .K(K), .SIMD(SIMD), .X_BITS(X_BITS), .PASSES(PASSES)
+    ) window (
+        .clk, .rst_n, .x_data, .x_valid, .x_ready, .en, .step, .data(x), .valid, .in_image, .first, .last
+    );
+  end
 
   logic [SB-1:0] step_q;
-  logic [SIMD*PE*W_BITS-1:0] w;
   always_ff @(posedge clk) begin
     if (!rst_n) step_q <= '0;
     else if (step) step_q <= (step_q == SB'(STEPS - 1)) ? '0 : step_q + 1'b1;
   end
-  rom #(
-      .DEPTH(STEPS), .WIDTH(SIMD * PE * W_BITS), .BLOCK(WEIGHT_BLOCK), .CONTENTS(WEIGHTS)
-  ) weight_rom_of_steps (
-      .clk, .en, .addr(step_q), .data(w)
-  );
 
   logic acc_valid;
   logic [LANES*ACC_BITS-1:0] acc;
-  mac_array #(
-      .SIMD(SIMD), .PE(PE), .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .SUM_BITS(SUM_BITS), .ACC_BITS(ACC_BITS),
-      .PACKED(PACKED)
-  ) products (
-      .clk, .rst_n, .en, .valid, .first, .last, .in_image, .x, .w, .acc_valid, .acc
-  );
+  if (TABLES) begin : tables
+    logic [SB-1:0] step_of_x_q;
+    always_ff @(posedge clk) if (en) step_of_x_q <= step_q;
+    mac_tables #(
+        .N(N), .PE(PE), .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .ACC_BITS(ACC_BITS), .STEPS(STEPS),
+        .WEIGHTS(WEIGHTS)
+    ) products (
+        .clk, .rst_n, .en, .valid, .first, .last, .in_image, .step(step_of_x_q), .x, .acc_valid, .acc
+    );
+  end else begin : multipliers
+    logic [N*PE*W_BITS-1:0] w;
+    rom #(
+        .DEPTH(STEPS), .WIDTH(N * PE * W_BITS), .BLOCK(WEIGHT_BLOCK), .CONTENTS(WEIGHTS)
+    ) weight_rom_of_steps (
+        .clk, .en, .addr(step_q), .data(w)
+    );
+    mac_array #(
+        .SIMD(N), .PE(PE), .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .SUM_BITS(SUM_BITS), .ACC_BITS(ACC_BITS),
+        .PACKED(PACKED)
+    ) products (
+        .clk, .rst_n, .en, .valid, .first, .last, .in_image, .x, .w, .acc_valid, .acc
+    );
+  end
 
   logic [GB-1:0] group_q;
   always_ff @(posedge clk) begin

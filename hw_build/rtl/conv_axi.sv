@@ -17,6 +17,8 @@ module conv_axi #(
     parameter int NUM_T        = 15,
     parameter int Y_BITS       = 4,
     parameter bit RAW          = 0,
+    parameter bit PARALLEL     = 0,
+    parameter bit TABLES       = 0,
     parameter bit PACKED       = 1,
     parameter bit WEIGHT_BLOCK = 0,
     parameter logic [OUT_CHANNELS*K*K*IN_CHANNELS*W_BITS-1:0] WEIGHTS = '0,
@@ -38,10 +40,10 @@ module conv_axi #(
   if (IN_CHANNELS % SIMD != 0 || OUT_CHANNELS % PE != 0 || PE % LANES != 0) begin : gen_check_folding
     $error("conv_axi: SIMD, PE and LANES must divide IN_CHANNELS, OUT_CHANNELS and PE");
   end
-  if (PE / LANES > K * K * (IN_CHANNELS / SIMD)) begin : gen_check_lanes
+  if (PE / LANES > (PARALLEL ? 1 : K * K) * (IN_CHANNELS / SIMD)) begin : gen_check_lanes
     $error("conv_axi: LANES=%0d cannot read out PE=%0d sums in time", LANES, PE);
   end
-  if (PACKED && SUM_BITS > 25 - W_BITS) begin : gen_check_packed
+  if (PACKED && !TABLES && SUM_BITS > 25 - W_BITS) begin : gen_check_packed
     $error("conv_axi: sums of %0d bits are too wide to share a multiplier", SUM_BITS);
   end
   if (!RAW && NUM_T >= 2 ** Y_BITS) begin : gen_check_count
@@ -54,8 +56,8 @@ module conv_axi #(
   conv #(
       .HEIGHT(HEIGHT), .WIDTH(WIDTH), .IN_CHANNELS(IN_CHANNELS), .OUT_CHANNELS(OUT_CHANNELS), .K(K), .SIMD(SIMD), .PE(PE),
       .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .SUM_BITS(SUM_BITS), .ACC_BITS(ACC_BITS), .NUM_T(NUM_T),
-      .Y_BITS(Y_BITS), .RAW(RAW), .PACKED(PACKED), .WEIGHT_BLOCK(WEIGHT_BLOCK), .WEIGHTS(WEIGHTS),
-      .THRESHOLDS(THRESHOLDS), .BIAS(BIAS)
+      .Y_BITS(Y_BITS), .RAW(RAW), .PARALLEL(PARALLEL), .TABLES(TABLES), .PACKED(PACKED), .WEIGHT_BLOCK(WEIGHT_BLOCK),
+      .WEIGHTS(WEIGHTS), .THRESHOLDS(THRESHOLDS), .BIAS(BIAS)
   ) core (
       .clk(ap_clk), .rst_n(ap_rst_n), .x_data(s_axis_tdata), .x_valid(s_axis_tvalid), .x_ready(s_axis_tready),
       .y_data, .y_valid, .y_ready

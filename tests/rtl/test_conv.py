@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from qonnx.custom_op.registry import getCustomOp
 from torch.nn import functional
 
 from hw_build.errors import ConfigError
@@ -12,7 +13,9 @@ from tests.rtl.kernel_bench import KernelBench, random_codes, single_node_model
 SEED = 3
 
 
-def conv_model(shape, out_channels, kernel, *, pe=1, simd=1, x="UINT4", w="INT4", y="UINT4", raw=False, extreme=False):
+def conv_model(
+    shape, out_channels, kernel, *, pe=1, simd=1, x="UINT4", w="INT4", y="UINT4", raw=False, extreme=False, **attributes
+):
     """A convolution with random narrow-range weights, or with the largest alone."""
     height, width, channels = shape
     rng = np.random.default_rng(SEED)
@@ -41,6 +44,7 @@ def conv_model(shape, out_channels, kernel, *, pe=1, simd=1, x="UINT4", w="INT4"
         inputDataType=x,
         weightDataType=w,
         outputDataType="INT24" if raw else y,
+        **{"NarrowWeights": 1, **attributes},
     )
 
 
@@ -68,6 +72,19 @@ def test_reference_is_torchs_convolution():
         ((4, 6, 3), 4, 3, {"pe": 4, "simd": 3, "x": "UINT8", "w": "INT8"}),
         ((4, 4, 4), 1, 1, {"pe": 1, "simd": 4, "w": "INT8", "raw": True}),
         ((4, 4, 4), 3, 1, {"pe": 3, "simd": 1, "w": "INT8", "raw": True}),
+        ((5, 6, 4), 4, 3, {"pe": 4, "simd": 1, "Window": "parallel"}),
+        ((5, 4, 4), 4, 3, {"pe": 2, "simd": 2, "Window": "parallel"}),
+        ((4, 6, 3), 4, 3, {"pe": 4, "simd": 3, "x": "UINT8", "Window": "parallel"}),
+        ((5, 6, 4), 4, 3, {"pe": 1, "simd": 4, "Window": "parallel", "Multiplier": "lut"}),
+        ((5, 3, 6), 4, 3, {"pe": 2, "simd": 2, "Window": "parallel", "Multiplier": "lut", "extreme": True}),
+        ((2, 3, 4), 2, 5, {"pe": 1, "simd": 1, "Window": "parallel", "Multiplier": "lut"}),
+        ((1, 1, 2), 2, 3, {"pe": 2, "simd": 2, "Window": "parallel", "Multiplier": "lut"}),
+        ((4, 6, 3), 4, 3, {"pe": 1, "simd": 3, "x": "UINT8", "w": "INT8", "Window": "parallel", "Multiplier": "lut"}),
+        ((4, 4, 8), 16, 1, {"pe": 4, "simd": 4, "Multiplier": "lut"}),
+        ((4, 4, 8), 4, 1, {"pe": 2, "simd": 8, "Multiplier": "lut"}),
+        ((3, 4, 4), 3, 3, {"pe": 3, "simd": 2, "Multiplier": "lut", "NarrowWeights": 0}),
+        ((4, 4, 8), 8, 1, {"pe": 8, "simd": 2, "NarrowWeights": 0}),
+        ((4, 4, 4), 1, 1, {"pe": 1, "simd": 4, "w": "INT8", "raw": True, "Multiplier": "lut"}),
     ],
 )
 def test_every_frame_is_exact_under_stalls_and_takes_the_cycles_of_the_model(shape, out_channels, kernel, options):
@@ -79,3 +96,18 @@ def test_foldings_that_do_not_divide_and_signed_inputs_are_refused():
         KernelBench(conv_model((4, 4, 4), 6, 3, pe=4))
     with pytest.raises(ConfigError, match=r"inputDataType=INT4 is signed"):
         KernelBench(conv_model((4, 4, 4), 6, 3, x="INT4"))
+
+
+def test_weights_that_are_not_as_narrow_as_told_are_refused():
+    model = conv_model((4, 4, 2), 2, 1, pe=2)
+    model.set_initializer(model.graph.node[0].input[1], np.full((2, 1, 1, 2), -8, np.float32))
+    with pytest.raises(ConfigError, match=r"NarrowWeights=1, but weight -8 occurs; set it to 0"):
+        KernelBench(model)
+
+
+def test_whether_two_sums_share_a_multiplier_is_decided_once():
+    for narrow, multipliers in ((1, 2 * 4), (0, 2 * 8)):
+        model = conv_model((4, 4, 8), 8, 1, pe=8, simd=2, NarrowWeights=narrow)
+        op = getCustomOp(model.graph.node[0])
+        assert op.dsp_estimation("xc7z020clg400-1") == multipliers
+        assert op.rtl_instance(model).parameters["PACKED"] == str(narrow)

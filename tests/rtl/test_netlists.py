@@ -10,10 +10,14 @@ from tests.rtl.test_stream_kernels import model_of
 
 MODELS = {
     "depthwise": lambda: depthwise_model(dim=(5, 6), channels=4, kernel=3, pe=2, simd=3, residual=1),
+    "depthwise_parallel": lambda: depthwise_model(dim=(4, 5), channels=8, kernel=3, simd=9, residual=1),
     "depthwise_columns": lambda: depthwise_model(dim=(4, 5), channels=4, kernel=3, simd=3, residual=1),
     "depthwise_serial_block_ram": lambda: depthwise_model(dim=(5, 9), channels=8, kernel=9, simd=1, residual=1),
     "conv": lambda: conv_model((4, 5, 4), 4, 3, pe=4, simd=2),
     "conv_odd": lambda: conv_model((3, 3, 2), 3, 1, pe=3, simd=1),
+    "conv_parallel": lambda: conv_model((4, 5, 4), 4, 3, pe=2, simd=2, Window="parallel"),
+    "conv_tables": lambda: conv_model((4, 5, 4), 4, 3, pe=2, simd=2, Window="parallel", Multiplier="lut"),
+    "conv_pointwise_tables": lambda: conv_model((4, 5, 8), 8, 1, pe=2, simd=4, Multiplier="lut"),
     "fork": lambda: model_of("StreamFork_rtl", dim=(3, 5), channels=4, PE=2, num_outputs=3, NumOutputs=3),
     "add": lambda: model_of(
         "StreamAdd_rtl", dim=(3, 5), channels=4, streams=2, inputDataType2="UINT4", outputDataType="UINT5"
