@@ -6,6 +6,7 @@
 | ----------------------------- | ------------------------------------------ |
 | MVAU_rtl                      | DSPs: SIMD * ceil(PE / lanes)              |
 | ConvolutionInputGenerator_rtl | SIMD; a parallel window last               |
+| ConvThreshold_rtl             | PE * SIMD, * K*K with a parallel window    |
 | every other                   | PE * SIMD, those that it has               |
 
 Among equally cheap foldings, one whose input beats are an integer ratio of its producer's is taken: a width converter
@@ -41,7 +42,8 @@ def cost(operation: CustomOp, folding: Folding) -> tuple[int, ...]:
     if operation.onnx_node.op_type == "MVAU_rtl":
         lanes = dsp_lanes(operation.get_input_datatype(1).bitwidth(), operation.get_input_datatype(0).bitwidth())
         return (simd * math.ceil(pe / lanes), pe * simd)
-    return (folding.get("parallel_window", 0), pe * simd)
+    taps = operation.get_nodeattr("KernelDim") ** 2 if folding.get("Window") == "parallel" else 1
+    return (folding.get("parallel_window", 0), pe * simd * taps)
 
 
 def _beat_mismatch(operation: CustomOp, beats: list[int]) -> int:

@@ -10,7 +10,10 @@ first. HiGHS (`scipy.optimize.milp`) solves it to proved optimality.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import lcm
 
@@ -124,6 +127,20 @@ def _converters(program: _Program, edge: Edge, listed: list[list[Option]], chose
             program.constrain(balance | dict.fromkeys(variables, -1.0), 0.0, 0.0)
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Standard output to nowhere: the HiGHS of scipy 1.17 leaves a debug message there, whatever its options."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class _Program:
     """An integer program under construction: variables of 0..1 with a cost, rows with bounds."""
 
@@ -148,11 +165,12 @@ class _Program:
         integral = np.zeros(len(self.costs))
         integral[list(whole)] = 1
         low, high = zip(*self.bounds, strict=True)
-        result = milp(
-            np.array(self.costs),
-            constraints=LinearConstraint(matrix, low, high),
-            integrality=integral,
-            bounds=Bounds(0, 1),
-            options={"time_limit": _SECONDS, "mip_rel_gap": 0.0},
-        )
+        with _silent():
+            result = milp(
+                np.array(self.costs),
+                constraints=LinearConstraint(matrix, low, high),
+                integrality=integral,
+                bounds=Bounds(0, 1),
+                options={"time_limit": _SECONDS, "mip_rel_gap": 0.0},
+            )
         return None if result.x is None else {variable for variable in whole if result.x[variable] > 0.5}

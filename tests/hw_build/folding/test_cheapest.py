@@ -14,6 +14,7 @@ from hw_build.lowering import execute_codes
 from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic
 from tests.hw_build.finn_nodes import lowered_to_finn
+from tests.rtl.test_conv import conv_model
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,15 @@ def test_target_that_is_none(lowered):
 def test_folding_that_is_not_legal(lowered, folding, sentence):
     with pytest.raises(ConfigError, match=sentence):
         fold(copy.deepcopy(lowered), 400_000, folding)
+
+
+def test_a_convolution_takes_its_taps_at_once_only_where_it_must():
+    model = conv_model((8, 8, 4), 4, 3)
+    for target, window in ((64 * 9, "serial"), (64 * 4, "parallel")):
+        folded = fold(copy.deepcopy(model), target)
+        [node] = folded.graph.node
+        assert (attribute(node, "Window"), attribute(node, "Multiplier")) == (window, "dsp")
+        assert expected_cycles(folded)[node.name] <= target
 
 
 def test_every_listed_folding_is_distinct(lowered):
