@@ -20,8 +20,8 @@ from hw_build.kernels.stream_kernel import StreamKernel, check_constant, divisor
 
 FILES = (
     "lib/rom.sv", "lib/thresholds.sv", "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
-    "stream_fifo2.sv", "sliding_window.sv", "conv_window.sv", "conv_window_parallel.sv", "mac_array.sv",
-    "mac_tables.sv", "conv.sv", "conv_axi.sv",
+    "stream/stream_fifo.sv", "stream_fifo2.sv", "sliding_window.sv", "conv_window.sv", "conv_window_parallel.sv",
+    "mac_array.sv", "mac_tables.sv", "conv.sv", "conv_axi.sv",
 )  # fmt: skip
 
 

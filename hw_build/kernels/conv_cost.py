@@ -123,9 +123,11 @@ class ConvShape:
             return 40 + 6 * address + (0 if self.kernel == 1 else 60)
         column = self.kernel * self.simd * self.x_bits
         columns = lutram_luts(self.groups, (self.kernel - 1) * column)
-        again = self.groups > 1 and self.passes > 1
-        replay = lutram_luts(self.groups, self.kernel * column) + 2 * self.kernel * column if again else 0
-        return 100 + columns + replay
+        if self.groups == 1 or self.passes == 1:
+            return 100 + columns
+        replay = lutram_luts(self.groups, self.kernel * column) + 2 * self.kernel * column
+        next_pixel = 30 + 2 * self.simd * self.x_bits
+        return 100 + columns + replay + next_pixel
 
     def _table_luts(self) -> int:
         sums = self.pe * dot_tables_luts(self.steps, self.products, self.x_bits, self.w_bits, self.acc_bits)

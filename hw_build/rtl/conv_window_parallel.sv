@@ -6,10 +6,9 @@
 //        last mark the ends of a pass. Valid one cycle with en after the step.
 //
 // How. A window comes from sliding_window once and stays for its PASSES; where a pixel has several words, a small memory
-// gives them again.
+// gives them again, and another one collects those of the next pixel, so that they need not come in a burst.
 //
-// Throughput: PASSES*CHANNELS/SIMD cycles a pixel, no bubble where the words of a pixel wait. Limits: K odd; SIMD divides
-// CHANNELS.
+// Throughput: PASSES*CHANNELS/SIMD cycles a pixel, no bubble. Limits: K odd; SIMD divides CHANNELS.
 `default_nettype none
 module conv_window_parallel #(
     parameter int HEIGHT   = 8,
@@ -36,6 +35,7 @@ module conv_window_parallel #(
   localparam int GB   = (G > 1) ? $clog2(G) : 1;
   localparam int PB   = (PASSES > 1) ? $clog2(PASSES) : 1;
   localparam int BEAT = SIMD * X_BITS;
+  localparam bit AGAIN = PASSES > 1 && G > 1;  // words are read again
 
   logic [GB-1:0] group_q;
   logic [PB-1:0] pass_q;
@@ -48,10 +48,28 @@ module conv_window_parallel #(
   assign pass_end  = group_end && pass_q == PB'(PASSES - 1);
   assign step      = en && (!arriving || window_valid);
 
+  logic [BEAT-1:0] word;
+  logic word_valid, word_ready;
+  if (AGAIN) begin : collected
+    /* verilator lint_off UNUSEDSIGNAL */ // nobody gauges this one
+    logic [$clog2(G+1)-1:0] level, peak;
+    /* verilator lint_on UNUSEDSIGNAL */
+    stream_fifo #(
+        .WIDTH(BEAT), .DEPTH(G), .RAM_STYLE("distributed")
+    ) next_pixel (
+        .ap_clk(clk), .ap_rst_n(rst_n), .s_axis_tdata(x_data), .s_axis_tvalid(x_valid), .s_axis_tready(x_ready),
+        .m_axis_tdata(word), .m_axis_tvalid(word_valid), .m_axis_tready(word_ready), .level, .peak
+    );
+  end else begin : straight
+    assign word       = x_data;
+    assign word_valid = x_valid;
+    assign x_ready    = word_ready;
+  end
+
   sliding_window #(
       .HEIGHT(HEIGHT), .WIDTH(WIDTH), .GROUPS(G), .K(K), .BEAT_BITS(BEAT)
   ) windows (
-      .clk, .rst_n, .en, .x_data, .x_valid, .x_ready, .free(arriving),
+      .clk, .rst_n, .en, .x_data(word), .x_valid(word_valid), .x_ready(word_ready), .free(arriving),
       .soon_free(PASSES == 1 || pass_end || (arriving && !window_valid)), .valid(window_valid), .window(arrived), .mask
   );
 
@@ -77,7 +95,7 @@ module conv_window_parallel #(
 
   logic [K*K-1:0][BEAT-1:0] data_q;
   assign data = data_q;
-  if (PASSES == 1 || G == 1) begin : held
+  if (!AGAIN) begin : held
     always_ff @(posedge clk) begin
       if (en && arriving) begin
         for (int t = 0; t < K * K; t++) data_q[t] <= mask[t] ? arrived[t] : '0;

@@ -7,8 +7,8 @@
 // odd weight arrives with the borrow of a negative even one already taken off, so that operand is a concatenation. The
 // even sum is the product's lower part, the odd one its upper part plus the borrow that a negative even sum left.
 //
-// Every s has its own accumulators; they are added when they are read out, so the adders are LANES, not PE.
-// Order out: p = 0, 1, ... in beats of LANES, the first beat five cycles with en after last came in.
+// Every s has its own accumulators; they are added when they are read out, so the trees of adders are LANES, not PE.
+// Order out: p = 0, 1, ... in beats of LANES, the first beat 5 + $clog2(SIMD) cycles with en after last came in.
 // Limits: LANES divides PE; PE/LANES steps at most between two last; SUM_BITS holds each s's final sum and, PACKED, is
 // at most SHIFT; ACC_BITS holds the sum over s.
 `default_nettype none
@@ -40,6 +40,7 @@ module mac_array #(
   localparam int P_BITS = PACKED ? SHIFT + SUM_BITS : SUM_BITS;
   localparam int BEATS  = PE / LANES;
   localparam int DB     = (BEATS > 1) ? $clog2(BEATS) : 1;
+  localparam int LATENCY = 1 + $clog2(SIMD);  // from a beat that is read to its sum
 
   // ---- multiply and accumulate: operands, product, sum ----------------------------------------------------------------
   logic first_1q, first_2q, last_1q, last_2q, last_3q;
@@ -98,16 +99,18 @@ module mac_array #(
   logic [SIMD-1:0][MULTIPLIERS-1:0][P_BITS-1:0] held_q;
   logic reading_q;
   logic [DB-1:0] beat_q;
+  logic [LATENCY-1:0] added_q;  // a beat was read so many cycles ago
+  assign acc_valid = added_q[LATENCY-1];
 
   always_ff @(posedge clk) if (en && last_3q) held_q <= sum;
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
       reading_q <= 1'b0;
-      acc_valid <= 1'b0;
       beat_q    <= '0;
+      added_q   <= '0;
     end else if (en) begin
-      acc_valid <= reading_q;
+      added_q <= LATENCY'({added_q, reading_q});
       if (last_3q) begin
         reading_q <= 1'b1;
         beat_q    <= '0;
@@ -126,19 +129,18 @@ module mac_array #(
         logic odd;
         assign word = held_q[s][(int'(beat_q) * LANES + l) / 2];
         assign odd  = 1'((int'(beat_q) * LANES + l) % 2);
-        assign part[s] = odd ? word[P_BITS-1:SHIFT] + SUM_BITS'(word[SHIFT-1]) : word[SUM_BITS-1:0];
+        assign part[s] = (odd ? word[P_BITS-1:SHIFT] : word[SUM_BITS-1:0]) + SUM_BITS'(odd && word[SHIFT-1]);
       end else begin : plain_sums
         assign part[s] = held_q[s][int'(beat_q) * LANES + l];
       end
     end
-    always_ff @(posedge clk) begin : add_inputs
-      logic signed [ACC_BITS-1:0] total;
-      if (en && reading_q) begin
-        total = '0;
-        for (int s = 0; s < SIMD; s++) total = total + ACC_BITS'($signed(part[s]));
-        acc[l*ACC_BITS+:ACC_BITS] <= total;
-      end
-    end
+    logic [SIMD-1:0][SUM_BITS-1:0] part_q;
+    always_ff @(posedge clk) if (en) part_q <= part;
+    adder_tree #(
+        .N(SIMD), .IN_BITS(SUM_BITS), .SHIFT(0), .OUT_BITS(ACC_BITS)
+    ) over_inputs (
+        .clk, .en, .x(part_q), .sum(acc[l*ACC_BITS+:ACC_BITS])
+    );
   end
 endmodule
 `default_nettype wire

@@ -91,6 +91,15 @@ def test_every_frame_is_exact_under_stalls_and_takes_the_cycles_of_the_model(sha
     KernelBench(conv_model(shape, out_channels, kernel, **options)).check_all_patterns()
 
 
+@pytest.mark.parametrize("channels", [4, 12])
+def test_words_of_the_next_pixel_may_come_slowly(channels):
+    """A beat every other cycle still keeps every cycle busy where a pixel is read several times."""
+    bench = KernelBench(conv_model((6, 6, channels), 4, 3, pe=1, simd=2, Window="parallel"))
+    result = bench.check(0.45, 0.0)
+    expected = bench.op.get_exp_cycles()
+    assert max(bench.frame_cycles(result)) <= 1.02 * expected
+
+
 def test_foldings_that_do_not_divide_and_signed_inputs_are_refused():
     with pytest.raises(ConfigError, match=r"PE=4 does not divide OutChannels=6; choose one of 1, 2, 3, 6"):
         KernelBench(conv_model((4, 4, 4), 6, 3, pe=4))
