@@ -30,7 +30,7 @@ endif
 .DEFAULT_GOAL := help
 no-checkpoint:
 
-.PHONY: no-checkpoint help setup demo sim-board test test-slow iou lint bench report clean
+.PHONY: no-checkpoint help setup demo sim-board ip test test-slow iou lint bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
@@ -60,6 +60,10 @@ sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulate
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board selftest --frames 1
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board infer --resize --out ../masks $(abspath $(SIM_IMAGES))
 	@$(RUN) hw_build.pynq_sim.compare $(SIM_BOARD)/deploy/golden.npz $(SIM_BOARD)/masks
+
+ip: setup $(EXPORT)/manifest.json ## the accelerator as an IP-XACT core, for a block design of your own
+	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
+	@$(RUN) hw_build ip --out $(DEMO)
 
 report: ## report.html and report.json of the demo again, from what is saved
 	@$(RUN) hw_build report --out $(DEMO)

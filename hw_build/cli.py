@@ -98,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument("--zip", type=Path, help="file to write (default: in the build directory)")
     deploy.set_defaults(run=_deploy)
 
+    ip = commands.add_parser("ip", help="the accelerator of a build as an IP-XACT core for a block design of one's own")
+    ip.add_argument("--out", type=Path, required=True, help="directory of the build")
+    ip.add_argument("--ip", type=Path, help="folder to write (default: ip/ in the build directory)")
+    ip.set_defaults(run=_ip)
+
     baseline = commands.add_parser("baseline", help="stock FINN's estimates for the same network, beside a build")
     baseline.add_argument("--out", type=Path, required=True, help="directory of the build")
     baseline.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -216,6 +221,12 @@ def _deploy(arguments: argparse.Namespace) -> int:
         simulated=arguments.simulated,
     )
     return run_deploy(config, arguments.zip)
+
+
+def _ip(arguments: argparse.Namespace) -> int:
+    from hw_build.ip.command import run_ip
+
+    return run_ip(arguments.out, arguments.ip)
 
 
 def _baseline(arguments: argparse.Namespace) -> int:

@@ -61,7 +61,8 @@ def lint_all(rtl_dir: Path = RTL_DIR) -> dict[Path, str]:
     for top in sorted(rtl_dir.rglob("*.sv")):
         if top.stem.endswith(PACKAGE_SUFFIX):
             continue
-        own_packages = sorted(top.parent.glob(f"*{PACKAGE_SUFFIX}.sv"))
+        folder = top.parent.with_name("shell") if top.parent.name == "ip" else top.parent  # the core uses the shell's
+        own_packages = sorted(folder.glob(f"*{PACKAGE_SUFFIX}.sv"))
         text = lint_top(top, finn_packages if top.parent.name == "finn" else own_packages)
         if text:
             complaints[top] = text

@@ -124,17 +124,23 @@ def write_shell(design: Design, board: Board, folder: Path) -> Shell:
         system=system,
         sources=(*(path.name for path in copied), f"{SYSTEM_MODULE}.sv", f"{SHELL_TOP}.sv"),
     )
-    _lint(design, [*copied, folder / f"{SYSTEM_MODULE}.sv", folder / f"{SHELL_TOP}.sv"])
+    lint_around_accelerator(
+        design, SHELL_TOP, [*stream_sources(), *copied, folder / f"{SYSTEM_MODULE}.sv", folder / f"{SHELL_TOP}.sv"]
+    )
     (folder / RECORD).write_text(json.dumps(asdict(shell), indent=1) + "\n")
     return shell
 
 
-def _lint(design: Design, sources: list[Path]) -> None:
-    """Elaborates the whole device around the accelerator's ports; what is behind them is the simulator's to compile."""
+def lint_around_accelerator(design: Design, top: str, sources: list[Path]) -> None:
+    """Elaborates ``top`` around the accelerator's ports; what is behind them is the simulator's to compile.
+
+    Raises:
+        BuildError: Verilator finds fault, with its first complaint.
+    """
     header, _, _ = (design.rtl_dir / "top.sv").read_text().partition(");\n")
     with tempfile.TemporaryDirectory(prefix="edgeseg-shell-") as work:
         ports = Path(work, "accelerator_ports.sv")
         ports.write_text(f"{header});\nendmodule\n`default_nettype wire\n")
-        complaint = lint(SHELL_TOP, [ports, *stream_sources(), *sources])
+        complaint = lint(top, [ports, *sources])
     if complaint:
-        raise BuildError(f"the shell of {design.build_dir} does not lint: {complaint.splitlines()[0]}")
+        raise BuildError(f"{top} of {design.build_dir} does not lint: {complaint.splitlines()[0]}")
