@@ -9,6 +9,7 @@ CHECKPOINT ?= models/weights/cmunext-xxs-hw_w4a4_busi.pt
 FLOAT_CHECKPOINT ?= models/weights/cmunext-xxs-hw_float_busi.pt
 DATA ?=
 MAX_DROP ?= 0.01
+TOOLCHAIN ?=
 IMAGE ?= calib_data/images/benign_184.png
 MASK ?= $(patsubst calib_data/images/%,calib_data/masks/%,$(filter calib_data/images/%,$(IMAGE)))
 FOLDING ?= default
@@ -30,7 +31,7 @@ endif
 .DEFAULT_GOAL := help
 no-checkpoint:
 
-.PHONY: no-checkpoint help setup demo sim-board ip test test-slow iou lint bench report clean
+.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow iou lint bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
@@ -64,6 +65,13 @@ sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulate
 ip: setup $(EXPORT)/manifest.json ## the accelerator as an IP-XACT core, for a block design of your own
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
 	@$(RUN) hw_build ip --out $(DEMO)
+
+# Unless asked otherwise folded for 60 frames/s; FIFOs hold what a simulation shows, for deep ones do not fit the part.
+BITSTREAM := build/bitstream-$(notdir $(basename $(BOARD)))
+bitstream: FOLDING = pynq-z2-60fps
+bitstream: setup $(EXPORT)/manifest.json ## bitstream of BOARD by Vivado or the open flow; without either, all before it
+	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --size-fifos
+	@$(RUN) hw_build bitstream --out $(BITSTREAM) $(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN))
 
 report: ## report.html and report.json of the demo again, from what is saved
 	@$(RUN) hw_build report --out $(DEMO)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hw_build.build import BuildConfig
     from hw_build.folding.config import FoldingConfig
 
-USER_ERROR = 2
+USER_ERROR = EdgesegError.status
 INTERRUPTED = 130
 
 
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except EdgesegError as error:
-        return _fail(str(error))
+        return _fail(str(error), error.status)
     except BrokenPipeError:  # the reader of our output went away: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -44,9 +44,9 @@ def main(argv: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _fail(sentence: str) -> int:
+def _fail(sentence: str, status: int = USER_ERROR) -> int:
     print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
-    return USER_ERROR
+    return status
 
 
 def _system_sentence(error: OSError) -> str:
@@ -102,6 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     ip.add_argument("--out", type=Path, required=True, help="directory of the build")
     ip.add_argument("--ip", type=Path, help="folder to write (default: ip/ in the build directory)")
     ip.set_defaults(run=_ip)
+
+    bitstream = commands.add_parser(
+        "bitstream", help="a build to a bitstream, or all that comes before the vendor tool"
+    )
+    bitstream.add_argument("--out", type=Path, required=True, help="directory of the build")
+    bitstream.add_argument("--toolchain", help="vivado or openxc7 (default: whichever is on PATH)")
+    bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
+    bitstream.set_defaults(run=_bitstream)
 
     baseline = commands.add_parser("baseline", help="stock FINN's estimates for the same network, beside a build")
     baseline.add_argument("--out", type=Path, required=True, help="directory of the build")
@@ -227,6 +235,15 @@ def _ip(arguments: argparse.Namespace) -> int:
     from hw_build.ip.command import run_ip
 
     return run_ip(arguments.out, arguments.ip)
+
+
+def _bitstream(arguments: argparse.Namespace) -> int:
+    from hw_build.bitstream.command import run_bitstream
+    from hw_build.bitstream.tools import parse_toolchain
+
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
+    return run_bitstream(arguments.out, parse_toolchain(arguments.toolchain), jobs=arguments.jobs)
 
 
 def _baseline(arguments: argparse.Namespace) -> int:

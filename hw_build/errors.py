@@ -2,7 +2,9 @@
 
 
 class EdgesegError(Exception):
-    """Base of every error that the command line turns into one line on stderr and a non-zero status."""
+    """Base of every error that the command line turns into one line on stderr and ``status``."""
+
+    status = 2
 
 
 class ConfigError(EdgesegError):

@@ -17,12 +17,11 @@ from pathlib import Path
 
 from hw_build.errors import BuildError
 from hw_build.sim.toolchain import verilator_root
-from hw_build.synth.primitives import declarations
+from hw_build.synth.primitives import PROCESSOR_PRIMITIVES, declarations
 
 RTL_DIR = Path(__file__).resolve().parent / "rtl"
 WAIVERS = RTL_DIR / "lint.vlt"
 PACKAGE_SUFFIX = "_pkg"
-PRIMITIVES = ("PS7", "PS8", "BUFG", "BUFG_PS")
 
 
 def finn_library() -> Path:
@@ -48,7 +47,7 @@ def lint(top_module: str, files: Sequence[Path], *, library_folders: Sequence[Pa
     environment = dict(os.environ, VERILATOR_ROOT=str(verilator_root()))
     with tempfile.TemporaryDirectory(prefix="edgeseg-lint-") as folder:
         primitives = Path(folder, "vendor_primitives.v")
-        primitives.write_text(declarations(PRIMITIVES))
+        primitives.write_text(declarations(PROCESSOR_PRIMITIVES))
         command += [str(primitives), *map(str, files)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return done.stderr.strip() if done.returncode else ""

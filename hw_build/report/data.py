@@ -24,6 +24,7 @@ class Totals:
 
     Resources are Yosys' mapping before placement. ``luts`` are LUT sites in all, ``lutram`` and ``srl`` those of them
     that hold data; two RAMB18 are one ``bram36``. What ``parts_not_synthesised`` take is missing from them.
+    ``fmax_mhz`` is the clock that a place and route tool met, ``fps_at_fmax`` the rate at it.
     """
 
     cycles_per_frame: int | None = None
@@ -36,6 +37,8 @@ class Totals:
     bram36: int | None = None
     dsps: int | None = None
     parts_not_synthesised: int | None = None
+    fmax_mhz: float | None = None
+    fps_at_fmax: float | None = None
 
     @classmethod
     def measured(cls, *, cycles_per_frame: int | None = None, **others: int) -> Totals:
@@ -109,7 +112,8 @@ class Report:
     """``report.json``: one object with these keys. ``budget`` is what the board has, in the keys of its file.
 
     ``folding`` is the optimiser's account by the models, None where it did not choose; ``baseline`` stock FINN's own
-    estimates for the same network and rate (`hw_build.baseline`).
+    estimates for the same network and rate (`hw_build.baseline`); ``implementation`` what a place and route tool
+    reported (`hw_build.bitstream.result`).
     """
 
     board: str
@@ -122,6 +126,7 @@ class Report:
     image: Image | None = None
     folding: dict[str, Any] | None = None
     baseline: dict[str, Any] | None = None
+    implementation: dict[str, Any] | None = None
 
     @property
     def exact(self) -> bool:

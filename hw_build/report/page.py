@@ -68,6 +68,7 @@ def render_page(report: Report, pictures: Mapping[str, np.ndarray]) -> str:
         " · figures: expected / measured</p>",
         cycles_chart(report.nodes, report.totals.cycles_per_frame),
         *([f"<p>{escape(tell_account(report.folding))}</p>"] if report.folding else []),
+        *_implementation(report),
         *_resources(report),
         *_baseline(report),
         "<h2>Nodes</h2>",
@@ -111,6 +112,19 @@ def _resources(report: Report) -> list[str]:
         "<h2>Resources, node by node</h2>",
         _node_resources(report.nodes),
     ]
+
+
+def _implementation(report: Report) -> list[str]:
+    """What place and route made of it; nothing where no tool ran."""
+    if report.implementation is None:
+        return []
+    rows = [[_cell(what.replace("_", " ")), _cell(_text(value), "n")] for what, value in report.implementation.items()]
+    rows.append([_cell("frames/s at this clock"), _cell(_number(report.totals.fps_at_fmax), "n")])
+    return ["<h2>Placed and routed</h2>", _table(["", "by the tool's reports"], rows, {1})]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else _number(value)
 
 
 def _baseline(report: Report) -> list[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,19 +24,23 @@ from hw_build.steps import hash_file, write_atomically
 from hw_build.stitch import TOP_MODULE, Design
 from hw_build.synth.cells import Utilization, utilization
 from hw_build.synth.instances import Instance, contents_of, read_instances, sources_of
-from hw_build.synth.yosys import SynthesisError, synthesise_beside_others, yosys_version
+from hw_build.synth.yosys import RTLIL_SUFFIX, SynthesisError, synthesise_beside_others, yosys_version
 
 LIMIT_SECONDS = 900.0  # a kernel that takes Yosys longer is reported as not synthesised
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One instance: what it takes, or why it could not be synthesised. ``cached``: the result was there already."""
+    """One instance: what it takes and its netlist (RTLIL, a module named as the file), or why there is none.
+
+    ``cached``: the result was there already.
+    """
 
     name: str
     module: str
     used: Utilization | None
     refusal: str | None
+    netlist: Path | None = None
     cached: bool = False
 
 
@@ -131,32 +137,39 @@ async def _run_all(design: Design, unique: list[_Job], jobs: int, on_done: Calla
 
 
 async def _cached(design: Design, job: _Job) -> dict:
-    path = cache_root() / "synth" / f"{job.key}.json"
+    folder = cache_root() / "synth"
+    path, netlist = folder / f"{job.key}.json", folder / f"part_{job.key}{RTLIL_SUFFIX}"
     try:
         saved = json.loads(path.read_text())
     except (OSError, ValueError):
         saved = None
-    cached = saved is not None
-    if saved is None:
-        saved = await _fresh(design, job)
+    cached = saved is not None and (saved["cells"] is None or netlist.is_file())
+    if not cached:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix="partial-", dir=folder) as work:
+                partial = Path(work, netlist.name)
+                saved = await _fresh(design, job, partial)
+                if saved["cells"] is not None:
+                    os.replace(partial, netlist)
             write_atomically(path, json.dumps(saved).encode())
         except OSError as error:
             raise BuildError(
-                f"cache folder {path.parent} cannot be written ({error.strerror}): set EDGESEG_CACHE"
+                f"cache folder {folder} cannot be written ({error.strerror}): set EDGESEG_CACHE"
             ) from error
-    used = None if saved["cells"] is None else utilization(saved["cells"])
-    return {"used": used, "refusal": saved["refusal"], "cached": cached}
+    if saved["cells"] is None:
+        return {"used": None, "refusal": saved["refusal"], "cached": cached}
+    return {"used": utilization(saved["cells"]), "refusal": None, "netlist": netlist, "cached": cached}
 
 
-async def _fresh(design: Design, job: _Job) -> dict:
+async def _fresh(design: Design, job: _Job, netlist: Path) -> dict:
     try:
         cells = await synthesise_beside_others(
             job.instance.module,
             job.sources,
             job.instance.parameters,
             data_dir=design.rtl_dir,
+            netlist=netlist,
             limit_seconds=LIMIT_SECONDS,
         )
     except SynthesisError as error:

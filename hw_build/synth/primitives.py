@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hw_build.errors import BuildError
 
+PROCESSOR_PRIMITIVES = ("PS7", "PS8", "BUFG", "BUFG_PS")  # what the tops of the shell instantiate
 _LIBRARIES = ("cells_xtra.v", "cells_sim.v")
 
 

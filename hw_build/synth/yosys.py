@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hw_build.errors import BuildError
+from hw_build.synth.primitives import PROCESSOR_PRIMITIVES, declarations
 
 RTL_SUFFIXES = (".sv", ".v")
 READ_OPTIONS = (
@@ -29,6 +30,9 @@ SYNTHESIS = ("synth_xilinx", "-family", "xc7", "-flatten", "-noiopad", "-noclkbu
 # modules that ask to be mapped apart (lib/rom.sv) join the others when all is mapped
 JOIN = (("setattr", "-mod", "-unset", "keep_hierarchy"), ("flatten",))
 PASSES = Path(__file__).with_name("passes.py")
+RTLIL_SUFFIX = ".il"
+# what read_slang leaves on the cell of a black box: parameters, constants derived from them, and variables of loops
+_PARAMETER = re.compile(r"\b(?:localparam|parameter|genvar)\b[^=\n]*?(\w+)(?: *\[[^]]*\])* *=")
 
 
 class SynthesisError(BuildError):
@@ -51,8 +55,9 @@ def synthesise(
     """Cells by type that module ``top`` becomes on xc7.
 
     ``files`` are read in the given order, packages first; others than .sv and .v are left to $readmemh, relative to
-    ``data_dir``. ``parameters`` map names to SystemVerilog literals as text. ``netlist`` receives the mapped design as
-    Verilog, to be simulated with Yosys' models of the cells.
+    ``data_dir``. ``parameters`` map names to SystemVerilog literals as text. ``netlist`` receives the mapped design:
+    as Verilog, to be simulated with Yosys' models of the cells, or, where its name ends in .il, as Yosys' own RTLIL, a
+    module of the file's name.
 
     Raises:
         SynthesisError: Yosys refuses it.
@@ -84,13 +89,62 @@ async def synthesise_beside_others(
             *map(list, JOIN),
             ["tee", "-q", "-o", str(statistics), "stat", "-json"],
         ]
-        if netlist is not None:
+        if netlist is not None and netlist.suffix == RTLIL_SUFFIX:
+            passes += [["rename", "-top", netlist.stem], ["select", netlist.stem]]
+            passes += [["write_rtlil", "-selected", str(mapped)]]
+        elif netlist is not None:
             passes.append(["write_verilog", "-noattr", str(mapped)])
         await _run(top, passes, data_dir or Path(folder), limit_seconds)
         counts = json.loads(statistics.read_text())["modules"]
         if netlist is not None:
             shutil.move(mapped, netlist)
-    (found,) = [module for name, module in counts.items() if name.lstrip("\\").partition("$")[0] == top]
+    return _cells_of(top, counts)
+
+
+def assemble(
+    top: str, files: Sequence[Path], parts: Mapping[tuple[str, str], Path], netlist: Path, *, data_dir: Path
+) -> dict[str, int]:
+    """Cells by type of a device whose parts are mapped already; ``netlist`` receives one flat module in Yosys' JSON.
+
+    ``parts`` maps (module, instance name) to the part's RTLIL, as `synthesise` left it; the rest of ``files``, read as
+    there, is mapped here.
+
+    Raises:
+        SynthesisError: Yosys refuses it.
+    """
+    modules = sorted({module for module, _ in parts})
+    apart = [word for module in modules for word in ("--blackboxed-module", module)]
+    with tempfile.TemporaryDirectory(prefix="edgeseg-synth-") as folder:
+        primitives, statistics, mapped = (Path(folder, name) for name in ("primitives.v", "stat.json", "netlist.json"))
+        primitives.write_text(declarations(PROCESSOR_PRIMITIVES))
+        sources = [str(Path(file).resolve()) for file in (primitives, *files) if Path(file).suffix in RTL_SUFFIXES]
+        names = sorted({name for path in sources for name in _PARAMETER.findall(Path(path).read_text())})
+        passes = [
+            ["read_slang", *READ_OPTIONS, "--top", top, *apart, *sources],
+            *(["setparam", "-unset", name, *(f"t:{module}" for module in modules)] for name in names),
+            [*SYNTHESIS, "-top", top],
+            *(["read_rtlil", str(path)] for path in sorted(set(parts.values()))),
+            *(
+                ["chtype", "-set", path.stem, f"t:{module}", f"c:*.{name}", "%i"]
+                for (module, name), path in parts.items()
+            ),
+            ["delete", *modules],
+            *map(list, JOIN),
+            ["attrmap", "-remove", "src"],
+            ["opt_clean", "-purge"],
+            ["delete", "t:$scopeinfo"],
+            ["tee", "-q", "-o", str(statistics), "stat", "-json"],
+            ["write_json", str(mapped)],
+        ]
+        asyncio.run(_run(top, passes, data_dir, None))
+        counts = json.loads(statistics.read_text())["modules"]
+        shutil.move(mapped, netlist)
+    return _cells_of(top, counts)
+
+
+def _cells_of(top: str, modules: Mapping[str, dict]) -> dict[str, int]:
+    """Cells by type of the module ``top`` in the statistics of Yosys."""
+    (found,) = [each for name, each in modules.items() if name.lstrip("\\").partition("$")[0] == top]
     return {cell.lstrip("\\"): count for cell, count in found["num_cells_by_type"].items() if cell != "$scopeinfo"}
 
 

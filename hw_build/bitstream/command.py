@@ -1,0 +1,135 @@
+"""The command ``bitstream``: scripts, constraints and netlist of a build, then the tool that is there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from hw_build.bitstream import openxc7, vivado
+from hw_build.bitstream.binary import write_binary
+from hw_build.bitstream.constraints import xdc_text
+from hw_build.bitstream.netlist import NETLIST, write_netlist
+from hw_build.bitstream.result import Implementation
+from hw_build.bitstream.tools import MissingToolError, Toolchain, choose, missing, missing_any
+from hw_build.board_config import Family
+from hw_build.commands import PICTURES, publish, tell
+from hw_build.deploy.archive import HWH
+from hw_build.deploy.hwh import hwh_text
+from hw_build.errors import BuildError
+from hw_build.progress import BuildProgress
+from hw_build.report.data import REPORT_JSON, read_report
+from hw_build.report.pictures import read_pictures
+from hw_build.shell.generate import Shell
+from hw_build.steps import locked, write_atomically
+from hw_build.stitch import Design
+from hw_build.synth.design import check_sources, synthesise_design
+
+FOLDER = "bitstream"
+XDC = "edgeseg.xdc"
+BINARY = "edgeseg.bin"
+LOG = "toolchain.log"
+_README = "README, chapter 'The bitstream'"
+
+
+def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None) -> int:
+    """Make the bitstream of a build that has its shell; everything lies in ``build_dir/bitstream``.
+
+    Raises:
+        MissingToolError: there is no place and route tool; what comes before it has been made.
+        BuildError: a tool failed, or the clock is not met.
+    """
+    with locked(build_dir), BuildProgress("bitstream") as progress:
+        design, shell = Design.load(build_dir), Shell.load(build_dir)
+        check_sources(design)
+        toolchain = choose(asked, Family(shell.family))
+        folder = build_dir / FOLDER
+        made = _write_inputs(design, shell, folder)
+        lacking = missing(toolchain) if asked else missing_any(toolchain, Family(shell.family))
+        if toolchain is Toolchain.OPENXC7 or (lacking and asked is None and Family(shell.family) is Family.ZYNQ_7000):
+            _make_netlist(design, shell, folder, progress, jobs)
+            made.append(NETLIST)
+        if lacking:
+            raise MissingToolError(
+                f"no bitstream was written: {'; '.join(lacking)}; ready in '{folder}': {', '.join(made)}; install the "
+                f"tool and run the same command again, or copy '{build_dir}' to where it is ({_README})"
+            )
+        result = _implement(toolchain, shell, folder)
+    _into_report(build_dir, result)
+    tell(
+        f"{folder / vivado.BITSTREAM}: {result.bitstream_bytes:,} bytes, {result.fmax_mhz:.1f} MHz, by {toolchain}; "
+        f"{BINARY} and {HWH} beside it"
+    )
+    return 0
+
+
+def _write_inputs(design: Design, shell: Shell, folder: Path) -> list[str]:
+    """Constraints, scripts and handoff file; returns their names."""
+    folder.mkdir(exist_ok=True)
+    texts = {XDC: xdc_text(shell), vivado.SCRIPT: vivado.script_text(design, shell, folder, XDC), HWH: hwh_text(shell)}
+    if Family(shell.family) is Family.ZYNQ_7000:
+        texts["nextpnr.xdc"] = "# no ports, so no pins; the clock's frequency is an option of nextpnr\n"
+        texts[openxc7.SCRIPT] = openxc7.script_text(shell)
+    for name, text in texts.items():
+        write_atomically(folder / name, text.encode())
+    return list(texts)
+
+
+def _make_netlist(design: Design, shell: Shell, folder: Path, progress: BuildProgress, jobs: int | None) -> None:
+    show = []
+    parts = synthesise_design(
+        design,
+        jobs=jobs or os.cpu_count() or 1,
+        on_total=lambda count: show.append(progress.meter("different instances through Yosys", count)),
+        on_done=lambda done: show[0](done),
+    )
+    used = write_netlist(design, shell, parts, folder)
+    progress.done("netlist", ", ".join(f"{count:,} {what}" for what, count in used.items()))
+
+
+def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementation:
+    """Run the tool; a bitstream stands under its name only when all went well."""
+    bitstream = folder / vivado.BITSTREAM
+    for stale in (bitstream, folder / BINARY):
+        stale.unlink(missing_ok=True)
+    if toolchain is Toolchain.VIVADO:
+        command = ["vivado", "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", vivado.SCRIPT]
+    else:
+        command = ["bash", openxc7.SCRIPT]
+    with (folder / LOG).open("wb") as log:
+        status = subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+    if status:
+        raise BuildError(_failure(toolchain, status, folder))
+    if not bitstream.is_file():
+        raise BuildError(f"{toolchain} ended well but wrote no '{bitstream}'; see '{folder / LOG}'")
+    result = vivado.read_result(folder, shell) if toolchain is Toolchain.VIVADO else openxc7.read_result(folder)
+    if result.fmax_mhz < shell.fabric_mhz:
+        bitstream.rename(folder / f"{bitstream.stem}-too-slow.bit")
+        raise BuildError(
+            f"routed for {result.fmax_mhz:.1f} MHz, the board's clock is {shell.fabric_mhz:g} MHz: lower fabric_mhz in "
+            "a board file of your own, or fold for fewer frames per second"
+        )
+    write_binary(bitstream, folder / BINARY)
+    return result
+
+
+def _failure(toolchain: Toolchain, status: int, folder: Path) -> str:
+    if toolchain is Toolchain.VIVADO and status == vivado.TIMING_NOT_MET:
+        return (
+            f"the clock is not met ({folder / 'timing.rpt'}): lower fabric_mhz in a board file of your own, or fold "
+            "for fewer frames per second"
+        )
+    lines = (folder / LOG).read_text(errors="replace").splitlines()
+    first = next((line.strip() for line in lines if "ERROR" in line), lines[-1].strip() if lines else "no output")
+    return f"{toolchain} ended with status {status}: {first}; see '{folder / LOG}'"
+
+
+def _into_report(build_dir: Path, result: Implementation) -> None:
+    """Add what the tool measured to the build's report."""
+    report = read_report(build_dir / REPORT_JSON)
+    cycles = report.totals.cycles_per_frame
+    fps = None if cycles is None else result.fmax_mhz * 1e6 / cycles
+    totals = replace(report.totals, fmax_mhz=result.fmax_mhz, fps_at_fmax=fps)
+    report = replace(report, totals=totals, implementation=asdict(result))
+    publish(build_dir, report, read_pictures(build_dir / PICTURES) if report.image is not None else None)

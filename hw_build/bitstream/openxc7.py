@@ -1,0 +1,107 @@
+"""The open flow: nextpnr places and routes, the tools of Project X-Ray write the bitstream; what their output says.
+
+Both kinds of nextpnr with support for 7-series are served: ``nextpnr-himbaechel`` (upstream) and ``nextpnr-xilinx``
+(openXC7), whichever is found. The chip database and X-Ray's are large and belong to the tools, so environment variables
+name them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from hw_build.bitstream.netlist import NETLIST
+from hw_build.bitstream.result import Implementation
+from hw_build.errors import BuildError
+from hw_build.shell.generate import Shell
+
+SCRIPT = "openxc7.sh"
+BITSTREAM = "edgeseg.bit"
+ROUTE_LOG = "nextpnr.log"
+CHIPDB, XRAY = "EDGESEG_CHIPDB", "PRJXRAY_DB_DIR"
+NEXTPNR = ("nextpnr-xilinx", "nextpnr-himbaechel")
+XRAY_TOOLS = ("fasm2frames", "xc7frames2bit")
+
+_SCRIPT = """\
+#!/usr/bin/env bash
+# {part}: {netlist} placed, routed and written to {bitstream}, all beside this file. Generated.
+# {chipdb}: chip database of nextpnr for this part. {xray}: database of Project X-Ray, holding zynq7/.
+set -euo pipefail
+cd "$(dirname "${{BASH_SOURCE[0]}}")"
+database="${xray}/zynq7"
+if command -v nextpnr-xilinx >/dev/null; then
+  nextpnr-xilinx --chipdb "${chipdb}" --xdc nextpnr.xdc --json {netlist} --fasm edgeseg.fasm --freq {mhz:g} \\
+    --seed 1 2>&1 | tee {log}
+else
+  nextpnr-himbaechel --device {part} --chipdb "${chipdb}" -o xdc=nextpnr.xdc --json {netlist} \\
+    -o fasm=edgeseg.fasm --freq {mhz:g} --seed 1 2>&1 | tee {log}
+fi
+fasm2frames --part {part} --db-root "$database" edgeseg.fasm >edgeseg.frames
+xc7frames2bit --part_file "$database/{part}/part.yaml" --part_name {part} --frm_file edgeseg.frames \\
+  --output_file {bitstream}.partial
+mv {bitstream}.partial {bitstream}
+"""
+# nextpnr's table of used sites: one row a kind of site, in the names of either nextpnr
+_SITES = {
+    "luts": ("SLICE_LUTX",),
+    "ffs": ("SLICE_FFX",),
+    "bram36": ("RAMB36E1", "RAMB36E1_RAMB36E1"),
+    "bram18": ("RAMB18E1", "RAMB18E1_RAMB18E1"),
+    "dsps": ("DSP48E1", "DSP48E1_DSP48E1"),
+}
+
+
+def script_text(shell: Shell) -> str:
+    """The script, to lie beside the netlist."""
+    return _SCRIPT.format(
+        part=shell.part, netlist=NETLIST, bitstream=BITSTREAM, chipdb=CHIPDB, xray=XRAY, mhz=shell.fabric_mhz,
+        log=ROUTE_LOG,
+    )  # fmt: skip
+
+
+def missing_settings() -> list[str]:
+    """What the environment does not say, or says of a file that is not there; a sentence each."""
+    absent = []
+    for name, meaning in ((CHIPDB, "nextpnr's chip database"), (XRAY, "Project X-Ray's database")):
+        value = os.environ.get(name)
+        if not value:
+            absent.append(f"{name} is not set ({meaning})")
+        elif not Path(value).exists():
+            absent.append(f"{name}={value} is not there ({meaning})")
+    return absent
+
+
+def read_result(folder: Path) -> Implementation:
+    """What nextpnr's log in ``folder`` says.
+
+    Raises:
+        BuildError: it is missing or has another form.
+    """
+    try:
+        log = (folder / ROUTE_LOG).read_text(errors="replace")
+        used = {kind: _used(log, names) for kind, names in _SITES.items()}
+        fmax = _fmax(log)
+    except (OSError, ValueError) as error:
+        raise BuildError(f"nextpnr's log in '{folder}' cannot be read ({error}); run the flow again") from None
+    blocks = used.pop("bram36") + used.pop("bram18") / 2
+    return Implementation(
+        toolchain="openxc7", bram36=blocks, fmax_mhz=fmax, bitstream_bytes=(folder / BITSTREAM).stat().st_size, **used
+    )
+
+
+def _used(log: str, names: tuple[str, ...]) -> float:
+    """Of the last table: ``Info:   NAME:  USED/ AVAILABLE``; a kind of site without a row is not used."""
+    rows = [row for name in names for row in re.findall(rf"^Info:\s+{name}:\s+(\d+)\s*/", log, re.MULTILINE)]
+    if not rows and not re.search(r"^Info: Device utilisation", log, re.MULTILINE):
+        raise ValueError("no table of used sites")
+    return float(rows[-1]) if rows else 0.0
+
+
+def _fmax(log: str) -> float:
+    """The last estimate of the slowest clock, after routing."""
+    found = re.findall(r"Max frequency for clock\s+'([^']+)':\s+([\d.]+) MHz", log)
+    if not found:
+        raise ValueError("no estimate of a clock's frequency")
+    last = dict(found)  # later lines replace earlier ones
+    return min(float(mhz) for mhz in last.values())

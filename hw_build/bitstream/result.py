@@ -1,0 +1,18 @@
+"""What a place and route tool made of the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """After placement and routing, by the tool's own reports; ``bram36`` counts a RAMB18 as half."""
+
+    toolchain: str
+    luts: float
+    ffs: float
+    bram36: float
+    dsps: float
+    fmax_mhz: float
+    bitstream_bytes: int

@@ -1,0 +1,236 @@
+"""From a build to scripts, constraints, netlist and bitstream; tools on PATH here are fakes, for errors and arguments.
+
+A fake tool (``fake_...``) writes reports in the form of the real one. What it stands for was not run.
+"""
+
+import json
+import os
+import re
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import exports
+import synthetic
+
+from board.bitfile import read_header
+from hw_build import cli
+from hw_build.bitstream import openxc7, vivado
+from hw_build.bitstream.binary import write_binary
+from hw_build.bitstream.constraints import clock_pin, reset_pin
+from hw_build.board_config import board_names
+from hw_build.deploy.simulated import bit_container
+from hw_build.report.data import read_report
+from hw_build.shell.generate import Shell
+from hw_build.synth.primitives import ports
+
+TOOLS = ("vivado", *openxc7.NEXTPNR, *openxc7.XRAY_TOOLS)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """board -> build directory of a small network, as far as its shell; each is made once."""
+    folder = tmp_path_factory.mktemp("bitstream")
+    export = exports.write_export(folder / "export", synthetic.unet(16, 32, levels=0, dims=(2,)))
+    done = {}
+
+    def build(board):
+        if board not in done:
+            out = folder / board
+            arguments = ["--export", str(export), "--out", str(out), "--board", board, "--stop-after", "shell"]
+            assert cli.main(["build", *arguments]) == 0
+            done[board] = out
+        return done[board]
+
+    return build
+
+
+@pytest.fixture(autouse=True)
+def no_tools(monkeypatch, tmp_path):
+    """PATH without place and route; returns a folder on it for fakes."""
+    fakes = tmp_path / "fakes"
+    fakes.mkdir()
+    kept = [d for d in os.environ["PATH"].split(":") if not any(Path(d, tool).exists() for tool in TOOLS)]
+    monkeypatch.setenv("PATH", ":".join([str(fakes), *kept]))
+    for name in (openxc7.CHIPDB, openxc7.XRAY):
+        monkeypatch.delenv(name, raising=False)
+    return fakes
+
+
+def fake_tool(fakes, name, text):
+    path = fakes / name
+    path.write_text("#!/usr/bin/env bash\nset -eu\n" + text)
+    path.chmod(0o755)
+
+
+def bitstream(build_dir, *more):
+    return cli.main(["bitstream", "--out", str(build_dir), *more])
+
+
+def test_without_tools_all_before_them_is_made_and_named(built, capsys):
+    folder = built("pynq-z2")
+    assert bitstream(folder) == 3
+    sentence = capsys.readouterr().err.splitlines()[-1]
+    assert sentence.startswith("error: no bitstream was written: neither vivado")
+    named = re.search(r"ready in '[^']*': ([^;]*);", sentence)[1].split(", ")
+    assert set(named) >= {"edgeseg.xdc", "vivado.tcl", "openxc7.sh", "netlist.json", "edgeseg.hwh"}
+    assert all((folder / "bitstream" / name).stat().st_size for name in named)
+    assert not (folder / "bitstream" / "edgeseg.bit").exists()
+
+
+def test_netlist_is_one_module_of_known_cells_around_the_processing_system(built):
+    assert bitstream(built("pynq-z2")) == 3
+    modules = json.loads((built("pynq-z2") / "bitstream" / "netlist.json").read_text())["modules"]
+    cells = modules["edgeseg_top"]["cells"].values()
+    kinds = {cell["type"] for cell in cells}
+    assert sum(cell["type"] == "PS7" for cell in cells) == 1
+    assert kinds >= {"PS7", "BUFG", "LUT6", "FDRE"} and "$scopeinfo" not in kinds
+    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", kind) for kind in kinds)  # nothing is left unmapped
+    assert not modules["edgeseg_top"]["ports"]
+
+
+@pytest.mark.parametrize("board", board_names())
+def test_scripts_name_files_and_pins_that_exist(built, board):
+    folder = built(board) / "bitstream"
+    assert bitstream(built(board), "--toolchain", "vivado") == 3
+    script = (folder / "vivado.tcl").read_text()
+    files = re.findall(r"^(?:read_verilog -sv|read_xdc) \[file join \$here (\S+)\]$", script, re.MULTILINE)
+    assert len(files) > 20 and all((folder / name).is_file() for name in files)
+    shell = Shell.load(built(board))
+    assert f"-part {shell.part}" in script and f"-top {shell.top}" in script
+    texts = {Path(name).name: (folder / name).read_text() for name in files}
+    assert f"module {shell.top}" in texts["edgeseg_top.sv"]
+    constraints = texts["edgeseg.xdc"]
+    pins = re.findall(r"get_pins \{ps/ps/(\w+)\[(\d+)\]\}", constraints)
+    (primitive,) = re.findall(r"^  (PS[78]) ps \($", texts["zynq7000_ps.sv" if "7z" in shell.part else "zynqmp_ps.sv"],
+                              re.MULTILINE)  # fmt: skip
+    declared = ports(primitive)
+    assert [pin for pin, _ in pins] == [clock_pin(shell).split("/")[-1].split("[")[0],
+                                        reset_pin(shell).split("/")[-1].split("[")[0]]  # fmt: skip
+    assert all(declared[pin][0] == "output" and int(bit) < declared[pin][1] for pin, bit in pins)
+    assert constraints.count("create_clock") == 1 and constraints.count("set_false_path") == 1
+    assert float(re.search(r"-period ([\d.]+)", constraints)[1]) == pytest.approx(1000 / shell.fabric_mhz, abs=1e-3)
+
+
+def test_unknown_toolchain_and_one_that_does_not_know_the_part(built, capsys):
+    assert bitstream(built("pynq-z2"), "--toolchain", "quartus") == 2
+    assert "unknown toolchain 'quartus'; known: vivado, openxc7" in capsys.readouterr().err
+    assert bitstream(built("kv260"), "--toolchain", "openxc7") == 2
+    assert "the open flow knows no zynq-ultrascale" in capsys.readouterr().err
+
+
+def test_open_flow_names_all_that_it_lacks(built, capsys, no_tools, monkeypatch):
+    fake_tool(no_tools, "nextpnr-xilinx", "exit 1")
+    monkeypatch.setenv(openxc7.CHIPDB, "/nowhere.bin")
+    assert bitstream(built("pynq-z2"), "--toolchain", "openxc7") == 3
+    sentence = capsys.readouterr().err
+    assert "nextpnr-xilinx is not" not in sentence and "EDGESEG_CHIPDB=/nowhere.bin is not there" in sentence
+    assert all(name in sentence for name in (*openxc7.XRAY_TOOLS, "PRJXRAY_DB_DIR is not set"))
+
+
+def test_missing_build_and_changed_source_are_refused(built, tmp_path, capsys):
+    assert bitstream(tmp_path / "nothing") == 2
+    assert "error: " in capsys.readouterr().err
+    source = built("pynq-z1") / "rtl" / "top.sv"
+    text = source.read_text()
+    source.write_text(text + "// changed\n")
+    assert bitstream(built("pynq-z1")) == 2
+    assert "is not the file that was stitched and simulated" in capsys.readouterr().err
+    source.write_text(text)
+
+
+VIVADO_REPORT = """
+| Site Type              |  Used | Fixed | Available | Util% |
+| Slice LUTs*            | 30000 |     0 |     53200 | 56.39 |
+| Slice Registers        | 25000 |     0 |    106400 | 23.50 |
+| Block RAM Tile         | 121.5 |     0 |       140 | 86.79 |
+| DSPs                   |   220 |     0 |       220 | 100.0 |
+"""
+
+
+def fake_vivado(fakes, slack, status=0):
+    bit = fakes / "made.bit"
+    bit.write_bytes(bit_container("edgeseg_top", "7z020clg400", bytes(range(64))))
+    fake_tool(
+        fakes,
+        "vivado",
+        f'[ "$*" = "-mode batch -nojournal -log vivado.log -source vivado.tcl" ]\n'
+        f'printf "setup_slack_ns {slack}\\nhold_slack_ns 0.05\\n" >timing.txt\n'
+        f"cat >utilization.rpt <<'END'{VIVADO_REPORT}END\n"
+        f"[ {status} = 0 ] || {{ echo 'ERROR: [Place 30-1] no room'; exit {status}; }}\n"
+        f"cp '{bit}' edgeseg.bit\n",
+    )
+
+
+def test_result_of_vivado_comes_into_the_report(built, no_tools):
+    folder = built("zybo-z7-20")
+    fake_vivado(no_tools, 1.0)
+    assert bitstream(folder) == 0
+    assert read_header(folder / "bitstream" / "edgeseg.bit")["length"] == 64
+    assert (folder / "bitstream" / "edgeseg.bin").read_bytes()[:8] == bytes([3, 2, 1, 0, 7, 6, 5, 4])
+    report = read_report(folder / "report.json")
+    assert report.totals.fmax_mhz == pytest.approx(1000 / 9, abs=0.01)
+    assert report.implementation["bram36"] == 121.5 and report.implementation["luts"] == 30_000
+    assert "Placed and routed" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("slack", "status", "sentence"),
+    [
+        (-0.5, vivado.TIMING_NOT_MET, "the clock is not met"),
+        (1.0, 1, "vivado ended with status 1: ERROR: [Place 30-1] no room; see"),
+        (-0.5, 0, "routed for 95.2 MHz, the board's clock is 100 MHz"),
+    ],
+)
+def test_failed_run_leaves_no_bitstream(built, no_tools, capsys, slack, status, sentence):
+    folder = built("zybo-z7-20")
+    fake_vivado(no_tools, slack, status)
+    assert bitstream(folder, "--toolchain", "vivado") == 2
+    assert sentence in capsys.readouterr().err
+    assert not (folder / "bitstream" / "edgeseg.bit").exists() and not (folder / "bitstream" / "edgeseg.bin").exists()
+
+
+NEXTPNR_LOG = """\
+Info: Device utilisation:
+Info: \t          SLICE_LUTX: 31000/106400    29%
+Info: \t           SLICE_FFX: 24000/106400    22%
+Info: \t   RAMB36E1_RAMB36E1:   100/   140    71%
+Info: \t   RAMB18E1_RAMB18E1:    30/   280    10%
+Info: \t     DSP48E1_DSP48E1:   220/   220   100%
+Info: Max frequency for clock               'clk': 80.00 MHz (FAIL at 100.00 MHz)
+Info: Max frequency for clock               'clk': 104.50 MHz (PASS at 100.00 MHz)
+"""
+
+
+def test_open_flow_runs_its_four_tools_in_order(built, no_tools, monkeypatch, tmp_path):
+    folder = built("pynq-z2")
+    database = tmp_path / "db" / "zynq7"
+    database.mkdir(parents=True)
+    chips = tmp_path / "chip.bin"
+    chips.touch()
+    monkeypatch.setenv(openxc7.CHIPDB, str(chips))
+    monkeypatch.setenv(openxc7.XRAY, str(database.parent))
+    bit = tmp_path / "made.bit"
+    bit.write_bytes(bit_container("edgeseg_top", "7z020clg400", bytes(32)))
+    fake_tool(
+        no_tools, "nextpnr-xilinx",
+        f"[ \"$2\" = '{chips}' ] && [ -s netlist.json ]\ncat <<'END'\n{NEXTPNR_LOG}END\ntouch edgeseg.fasm",
+    )  # fmt: skip
+    fake_tool(no_tools, "fasm2frames", f"[ \"$4\" = '{database}' ] && [ -f edgeseg.fasm ] && echo frames")
+    fake_tool(no_tools, "xc7frames2bit", f"[ -s edgeseg.frames ] && cp '{bit}' \"${{@: -1}}\"")
+    assert bitstream(folder) == 0
+    report = read_report(folder / "report.json")
+    assert report.totals.fmax_mhz == 104.5
+    assert report.implementation["toolchain"] == "openxc7" and report.implementation["bram36"] == 115
+
+
+def test_binary_reverses_the_bytes_of_each_word(tmp_path):
+    words = np.array([0xFFFFFFFF, 0xAA995566, 0x20000000], dtype=np.uint32)
+    (tmp_path / "a.bit").write_bytes(bit_container("top", "7z020clg400", words.astype(">u4").tobytes()))
+    write_binary(tmp_path / "a.bit", tmp_path / "a.bin")
+    # the word order of configuration data as the processor's configuration port takes it: little-endian
+    assert list(struct.unpack("<3I", (tmp_path / "a.bin").read_bytes())) == words.tolist()
