@@ -10,6 +10,7 @@ FLOAT_CHECKPOINT ?= models/weights/cmunext-xxs-hw_float_busi.pt
 DATA ?=
 MAX_DROP ?= 0.01
 TOOLCHAIN ?=
+BACKEND ?= rtl
 IMAGE ?= calib_data/images/benign_184.png
 MASK ?= $(patsubst calib_data/images/%,calib_data/masks/%,$(filter calib_data/images/%,$(IMAGE)))
 FOLDING ?= default
@@ -37,6 +38,7 @@ help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 	@echo "variables: IMAGE, MASK (demo image and its mask), FOLDING (name, TOML file or cycles per frame), BOARD,"
+	@echo "  TOOLCHAIN (vivado, openxc7), BACKEND (rtl, hls: how make bitstream builds),"
 	@echo "  CHECKPOINT (network of the demo), FLOAT_CHECKPOINT, DATA, MAX_DROP (what make iou compares it with, on what),"
 	@echo "  SIM_IMAGES (what make sim-board segments), TESTS (what make test runs), PYTHON, TORCH (what pip installs as torch)"
 
@@ -70,8 +72,15 @@ ip: setup $(EXPORT)/manifest.json ## the accelerator as an IP-XACT core, for a b
 BITSTREAM := build/bitstream-$(notdir $(basename $(BOARD)))
 bitstream: FOLDING = pynq-z2-60fps
 bitstream: setup $(EXPORT)/manifest.json ## bitstream of BOARD by Vivado or the open flow; without either, all before it
+ifeq ($(filter rtl hls,$(BACKEND)),)
+	@echo "error: BACKEND is '$(BACKEND)', must be rtl or hls" >&2; exit 2
+else ifeq ($(BACKEND),hls)
+	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --stop-after shell
+	@$(RUN) hw_build hls --out $(BITSTREAM)
+else
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --size-fifos
 	@$(RUN) hw_build bitstream --out $(BITSTREAM) $(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN))
+endif
 
 report: ## report.html and report.json of the demo again, from what is saved
 	@$(RUN) hw_build report --out $(DEMO)

@@ -111,6 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
     bitstream.set_defaults(run=_bitstream)
 
+    hls = commands.add_parser("hls", help="C++ of every layer of a build for Vitis HLS, by FINN's HLS back end")
+    hls.add_argument("--out", type=Path, required=True, help="directory of the build")
+    hls.set_defaults(run=_hls)
+
     baseline = commands.add_parser("baseline", help="stock FINN's estimates for the same network, beside a build")
     baseline.add_argument("--out", type=Path, required=True, help="directory of the build")
     baseline.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -244,6 +248,12 @@ def _bitstream(arguments: argparse.Namespace) -> int:
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
     return run_bitstream(arguments.out, parse_toolchain(arguments.toolchain), jobs=arguments.jobs)
+
+
+def _hls(arguments: argparse.Namespace) -> int:
+    from hw_build.hls.command import run_hls
+
+    return run_hls(arguments.out)
 
 
 def _baseline(arguments: argparse.Namespace) -> int:

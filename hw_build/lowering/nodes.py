@@ -7,6 +7,7 @@ from onnx import NodeProto
 from hw_build.lowering.graph import GraphEditor
 
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
+HLS_DOMAIN = f"{FINN_DOMAIN}.hls"
 KERNEL_DOMAIN = "hw_build.kernels"
 
 

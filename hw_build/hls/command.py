@@ -1,0 +1,49 @@
+"""The command ``hls``."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from hw_build.bitstream.tools import MissingToolError
+from hw_build.build import GRAPH
+from hw_build.check import load_network
+from hw_build.commands import tell
+from hw_build.errors import BuildError
+from hw_build.hls.graph import hls_graph
+from hw_build.hls.sources import write_sources
+from hw_build.lowering.nodes import HLS_DOMAIN
+from hw_build.shell.generate import Shell
+from hw_build.steps import locked
+from hw_build.stitch import Design
+
+FOLDER = "hls"
+VITIS = ("vitis-run", "vitis_hls")  # since 2024.2, and before
+
+
+def run_hls(build_dir: Path) -> int:
+    """Writes the sources of every layer to ``build_dir/hls``.
+
+    Raises:
+        MissingToolError: there is no Vitis HLS to go on with.
+        BuildError: the build has no lowered graph or no shell yet, or FINN cannot generate a layer.
+        LoweringError: FINN has no node for an operator.
+    """
+    lowered = build_dir / "steps" / "lower" / GRAPH
+    if not lowered.is_file():
+        raise BuildError(f"'{build_dir}' holds no lowered graph; run the build as far as its shell first")
+    with locked(build_dir):
+        design, shell = Design.load(build_dir), Shell.load(build_dir)
+        model = hls_graph(load_network(lowered), shell.part, design.expected_cycles_per_frame)
+        write_sources(model, build_dir / FOLDER, shell.part, 1000.0 / shell.fabric_mhz)
+    for kind, wanted in (("C++ for Vitis HLS", True), ("RTL, FINN has no C++ of it", False)):
+        counts = Counter(node.op_type for node in model.graph.node if (node.domain == HLS_DOMAIN) == wanted)
+        tell(f"{kind}: {', '.join(f'{count} {name}' for name, count in sorted(counts.items()))}")
+    if not any(shutil.which(name) for name in VITIS):
+        raise MissingToolError(
+            f"neither {' nor '.join(VITIS)} is on PATH (AMD's Vitis HLS), so nothing was synthesised; the sources of "
+            f"every layer lie ready in '{build_dir / FOLDER}'"
+        )
+    tell(f"FINN's build goes on from {build_dir / FOLDER / GRAPH}: its HLSSynthIP, then its stitching")
+    return 0

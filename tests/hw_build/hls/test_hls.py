@@ -1,0 +1,120 @@
+"""The HLS back end of a whole network: the golden logits from FINN's nodes, sources of every layer, what is refused."""
+
+import copy
+import re
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from finn.core.onnx_exec import execute_onnx
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import exports
+
+from hw_build import cli
+from hw_build.check import load_network
+from hw_build.errors import LoweringError
+from hw_build.export import read_export
+from hw_build.hls.graph import ResizesToHls, hls_graph
+from hw_build.stock_finn import abstract_nodes
+
+PART = "xc7z020clg400-1"
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """(export folder, build directory) of a small network, as far as its shell."""
+    folder = tmp_path_factory.mktemp("hls")
+    export = exports.write_export(folder / "export")
+    options = ["--export", str(export), "--out", str(folder / "build")]
+    assert cli.main(["build", *options, "--board", "pynq-z2", "--stop-after", "shell"]) == 0
+    return export, folder / "build"
+
+
+@pytest.fixture(scope="module")
+def lowered(build):
+    return load_network(build[1] / "steps" / "lower" / "graph.onnx")
+
+
+def run(capsys, build_dir):
+    status = cli.main(["hls", "--out", str(build_dir)])
+    return status, capsys.readouterr()
+
+
+def test_finns_nodes_give_the_golden_logits_before_hls_is_picked(build, lowered):
+    export = read_export(build[0])
+    model = abstract_nodes(copy.deepcopy(lowered).transform(ResizesToHls()))
+    codes = export.codes[:1].astype(np.float32)
+    given = execute_onnx(model, {model.graph.input[0].name: codes})[model.graph.output[0].name]
+    np.testing.assert_array_equal(given, export.logits[:1])
+
+
+def test_every_layer_has_hls_where_finn_or_we_have_it(lowered):
+    before = lowered.model.SerializeToString(deterministic=True)
+    model = hls_graph(lowered, PART, 4096)
+    assert lowered.model.SerializeToString(deterministic=True) == before
+    counts = Counter(node.op_type for node in model.graph.node)
+    in_rtl = {kind for kind in counts if kind.endswith("_rtl")}
+    assert in_rtl == {"ConvolutionInputGenerator_rtl", "FMPadding_rtl"}
+    assert (counts["MVAU_hls"], counts["VVAU_hls"], counts["BilinearUpsample2x_hls"]) == (12, 4, 1)
+    assert not {kind for kind in counts if not kind.endswith(("_rtl", "_hls"))}
+
+
+@pytest.mark.parametrize(("target", "pe"), [(10**6, 1), (1536, 2), (1, 6)])
+def test_bilinear_is_folded_for_the_target(lowered, target, pe):
+    model = hls_graph(lowered, PART, target)
+    (node,) = model.get_nodes_by_op_type("BilinearUpsample2x_hls")
+    assert getCustomOp(node).get_nodeattr("PE") == pe  # 16 x 32 pixels of 6 channels out
+
+
+def test_sources_of_every_layer_then_status_3_without_vitis(build, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    status, shown = run(capsys, build[1])
+    assert status == 3
+    assert re.search(r"error: neither vitis-run nor vitis_hls is on PATH .* lie ready in '.*/hls'\n$", shown.err)
+    assert "12 MVAU_hls" in shown.out and "FINN has no C++ of it: 10 ConvolutionInputGenerator_rtl" in shown.out
+    folder = build[1] / "hls"
+    model = ModelWrapper(str(folder / "graph.onnx"))
+    for node in model.graph.node:
+        layer = Path(getCustomOp(node).get_nodeattr("code_gen_dir_ipgen"))
+        assert layer == folder.resolve() / node.name
+        if node.op_type.endswith("_hls"):
+            script = (layer / f"hls_syn_{node.name}.tcl").read_text()
+            assert f'config_hwsrcdir "{layer}"' in script and f'config_proj_part "{PART}"' in script
+            assert re.search(rf"void\s+{node.name}\s*\(", (layer / f"top_{node.name}.cpp").read_text())
+        else:
+            assert list(layer.glob("*.sv")) + list(layer.glob("*.v"))
+    assert not [path for path in folder.rglob("*.*") if b".partial" in path.read_bytes()]
+    assert list(tmp_path.iterdir()) == []  # nothing was left in the user's home
+
+
+def test_with_vitis_on_path_it_says_how_to_go_on(build, capsys, monkeypatch, tmp_path):
+    fake_tools = tmp_path / "fake_tools"
+    fake_tools.mkdir()
+    (fake_tools / "vitis-run").write_text("#!/bin/sh\nexit 1\n")
+    (fake_tools / "vitis-run").chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake_tools))
+    status, shown = run(capsys, build[1])
+    assert status == 0 and "FINN's build goes on from" in shown.out
+
+
+def test_operator_that_finn_lacks_is_named(lowered):
+    changed = copy.deepcopy(lowered)
+    pool = next(node for node in changed.graph.node if node.op_type == "MaxPoolNHWC")
+    pool.op_type, pool.domain = "Softsign", ""
+    del pool.attribute[:]
+    with pytest.raises(LoweringError, match=r"node \w+ \(Softsign\): FINN's back end has no such node"):
+        hls_graph(changed, PART, 4096)
+
+
+def test_builds_that_are_not_far_enough(build, capsys, tmp_path):
+    assert "holds no lowered graph" in run(capsys, tmp_path)[1].err
+    shutil.copytree(build[1] / "steps" / "lower", tmp_path / "steps" / "lower")
+    status, shown = run(capsys, tmp_path)
+    assert status == 2 and "run the stitch step first" in shown.err
