@@ -1,20 +1,21 @@
 """The stream core around a stand-in accelerator: frames, registers, output mode and resets, over AXI4-Lite alone."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from stream_core import build_core, logit_words, mask_words, run
+
 from board import registers as reg
 from hw_build.ip.core import core_text
 from hw_build.ip.package import CONTROL_SOURCES
-from hw_build.kernels.base import StreamPort
 from hw_build.rtl_lint import RTL_DIR
-from hw_build.sim import LastStreamPort, build
 
 HERE = Path(__file__).parent
-BUILD_DIR = HERE.parents[1] / "build" / "tests" / "rtl"
 HEIGHT = WIDTH = 16
 HASH = 0x0123_4567_89AB_CDEF
 OKAY, SLVERR = 0, 2
@@ -24,41 +25,12 @@ CONSTANTS = {
 }  # fmt: skip
 
 
-def port(name, bits, kind=StreamPort, **more):
-    signals = {signal: f"{name}_{signal}" for signal in ("tdata", "tvalid", "tready")}
-    return kind(**signals, width_bits=bits, payload_bits=bits, element_bits=bits, **more)
-
-
 @pytest.fixture(scope="module")
 def core(tmp_path_factory):
     top = tmp_path_factory.mktemp("core") / "edgeseg_stream.v"
     top.write_text(core_text("standin_core", (HEIGHT, WIDTH, 3), HASH))
     standin = [RTL_DIR / "stream" / "logit_output.sv", HERE / "shell" / "standin_core.sv"]
-    return build(
-        "stream_core_bench",
-        [*CONTROL_SOURCES, *standin, top, HERE / "stream_core_bench.sv"],
-        BUILD_DIR,
-        inputs=[port("aw", 12), port("w", 36), port("ar", 12), port("s_axis", 24)],
-        outputs=[port("b", 2), port("r", 34), port("m_axis", 32, LastStreamPort, tlast="m_axis_tlast")],
-        pins=dict.fromkeys(("writes_after", "reads_after", "first_pixels", "pixels_after"), 16),
-    )
-
-
-def beats(values, size):
-    """Integers as little-endian bytes, (N,) -> (N, size)."""
-    return np.array(values, "<u8").reshape(-1, 1).view(np.uint8)[:, :size]
-
-
-def run(core, pixels, words, *, writes=(), reads=(), **options):
-    """Streams ``pixels`` (N, 3); ``writes`` are (offset, value[, strobes]). Returns write responses, (response, value)
-    of each read, the words and which had TLAST."""
-    data = [value | (strobes[0] if strobes else 0xF) << 32 for _, value, *strobes in writes]
-    inputs = [beats([offset for offset, *_ in writes], 2), beats(data, 5), beats(reads, 2), pixels]
-    result = core.run(inputs, [len(writes), len(reads), words], **options)
-    answers, read, out = (
-        np.pad(array, ((0, 0), (0, 8 - array.shape[1]))).view("<u8")[:, 0].tolist() for array in result.outputs
-    )
-    return answers, [(word >> 32, word & 0xFFFF_FFFF) for word in read], out, result.output_lasts[2].tolist()
+    return build_core([*CONTROL_SOURCES, *standin, top])
 
 
 def random_frames(count, seed=3):
@@ -71,14 +43,6 @@ def logits(pixels):
     return codes[..., 0] + 2 * codes[..., 1] - 2 * codes[..., 2]
 
 
-def logit_words(pixels):
-    return logits(pixels).reshape(-1).astype(np.uint32).tolist()
-
-
-def mask_words(pixels):
-    return np.packbits(logits(pixels).reshape(-1) > 0, bitorder="little").view("<u4").tolist()
-
-
 @pytest.mark.parametrize(("idle", "stall"), [(0.0, 0.0), (0.5, 0.5)])
 def test_logits_leave_frame_by_frame_and_every_register_answers(core, idle, stall):
     frames, window = random_frames(2), list(range(0, 4096, 4))
@@ -86,7 +50,7 @@ def test_logits_leave_frame_by_frame_and_every_register_answers(core, idle, stal
     _, read, words, lasts = run(
         core, frames.reshape(-1, 3), 512, reads=window, pins=pins, idle=idle, stall=stall, seed=5
     )
-    assert words == logit_words(frames)
+    assert words == logit_words(logits(frames))
     assert np.flatnonzero(lasts).tolist() == [255, 511]
     expected = CONSTANTS | {reg.OUTPUT_MODE: 0, reg.FRAMES_DONE: 2, reg.SOFT_RESET: 0}
     assert read == [(OKAY, expected[at]) if at in expected else (SLVERR, 0) for at in window]
@@ -100,7 +64,7 @@ def test_masks_once_the_mode_is_written(core, idle, stall):
         reads=[reg.OUTPUT_MODE, reg.FRAMES_DONE], pins={"pixels_after": 1, "reads_after": 16}, idle=idle, stall=stall,
     )  # fmt: skip
     assert (answers, read) == ([OKAY], [(OKAY, 1), (OKAY, 2)])
-    assert words == mask_words(frames)
+    assert words == mask_words(logits(frames))
     assert np.flatnonzero(lasts).tolist() == [7, 15]
 
 
@@ -110,7 +74,7 @@ def test_masks_once_the_mode_is_written(core, idle, stall):
 )
 def test_frame_cut_short_by_a_reset_leaves_nothing_behind(core, write, words_of):
     part, (frame,) = random_frames(1, seed=8)[0, :100], random_frames(1)
-    expected = logit_words(part) + words_of(frame)
+    expected = logit_words(logits(part)) + words_of(logits(frame))
     answers, read, words, lasts = run(
         core, np.concatenate([part, frame]), len(expected), writes=[write], reads=[reg.FRAMES_DONE],
         pins={"first_pixels": 100, "writes_after": 100, "pixels_after": 1, "reads_after": len(expected)},
@@ -138,4 +102,4 @@ def test_writes_that_change_nothing(core):
     )  # fmt: skip
     assert answers == [SLVERR] * len(refused) + [OKAY] * 3
     assert read == [(OKAY, value) for value in (*CONSTANTS.values(), 0)]
-    assert words == logit_words(frame)  # mid-frame writes have not reset it
+    assert words == logit_words(logits(frame))  # mid-frame writes have not reset it
