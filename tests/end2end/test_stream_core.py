@@ -7,9 +7,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS / "hw_build"))
-sys.path.insert(0, str(TESTS / "rtl"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "hw_build"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "rtl"))
 import exports
 from ipxact_rules import elements, texts
 from stream_core import build_core, logit_words, mask_words, run
