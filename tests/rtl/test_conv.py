@@ -82,6 +82,8 @@ def test_reference_is_torchs_convolution():
         ((4, 6, 3), 4, 3, {"pe": 1, "simd": 3, "x": "UINT8", "w": "INT8", "Window": "parallel", "Multiplier": "lut"}),
         ((4, 4, 8), 16, 1, {"pe": 4, "simd": 4, "Multiplier": "lut"}),
         ((4, 4, 8), 4, 1, {"pe": 2, "simd": 8, "Multiplier": "lut"}),
+        ((4, 4, 2), 2, 1, {"pe": 2, "simd": 2, "x": "UINT5", "w": "INT3", "Multiplier": "lut"}),
+        ((3, 3, 1), 5, 3, {"pe": 1, "simd": 1, "x": "UINT3", "Multiplier": "lut", "extreme": True}),
         ((3, 4, 4), 3, 3, {"pe": 3, "simd": 2, "Multiplier": "lut", "NarrowWeights": 0}),
         ((4, 4, 8), 8, 1, {"pe": 8, "simd": 2, "NarrowWeights": 0}),
         ((4, 4, 4), 1, 1, {"pe": 1, "simd": 4, "w": "INT8", "raw": True, "Multiplier": "lut"}),
