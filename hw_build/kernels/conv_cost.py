@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from hw_build.kernels.resources import (
+    dense_rom_luts,
     dot_tables_luts,
     fifo2_luts,
     lutram_luts,
@@ -120,7 +121,7 @@ class ConvShape:
     def _window_luts(self) -> int:
         if not self.parallel:
             address = math.ceil(math.log2(max(2, self.rows[0])))
-            return 40 + 6 * address + (0 if self.kernel == 1 else 60)
+            return 10 + 6 * address + (0 if self.kernel == 1 else 65)
         column = self.kernel * self.simd * self.x_bits
         columns = lutram_luts(self.groups, (self.kernel - 1) * column)
         if self.groups == 1 or self.passes == 1:
@@ -135,6 +136,13 @@ class ConvShape:
         return sums + grow + self.lanes * mux_luts(self.pe // self.lanes, self.acc_bits)
 
     def _multiplier_luts(self) -> int:
-        weights = 0 if self.weights_in_block_ram else rom_luts(*self.weight_memory)
-        multiplexers = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits)
-        return weights + multiplexers + self.lanes * self.products * self.lane_bits
+        depth, width = self.weight_memory
+        weights = 0 if self.weights_in_block_ram else min(dense_rom_luts(depth, width), rom_luts(depth, width))
+        parts = self.lanes * self.products * self.lane_bits  # one of an input for each lane
+        if not self.packs:
+            read_out = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits) + parts
+        elif self.lanes % 2:  # either half of a word: chosen and corrected
+            read_out = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits) + 1.9 * parts
+        else:
+            read_out = 1.8 * parts
+        return round(0.7 * weights + read_out)

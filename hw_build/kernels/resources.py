@@ -63,7 +63,7 @@ def forced_bram18(depth: int, width: int) -> int:
 def threshold_luts(rows: int, lanes: int, acc_bits: int, y_bits: int) -> int:
     """LUTs of thresholds.sv: for each lane and bit of the count a table and a comparator."""
     tables = sum(dense_rom_luts(max(1, rows // lanes) << stage, acc_bits) for stage in range(y_bits))
-    return lanes * (tables + y_bits * math.ceil(acc_bits / 2))
+    return lanes * (tables + y_bits * math.ceil(0.75 * acc_bits))
 
 
 def dot_tables_luts(steps: int, inputs: int, x_bits: int, w_bits: int, out_bits: int) -> int:
