@@ -43,6 +43,16 @@ MODELS = {
     "bias": lambda: model_of(
         "ChannelBias_rtl", dim=(3, 5), channels=4, constants={1: np.array([3, -5, 0, 9])}, outputDataType="INT6"
     ),
+    "threshold": lambda: model_of(
+        "Threshold_rtl",
+        dim=(3, 5),
+        channels=4,
+        x="INT6",
+        constants={1: np.arange(-30, 30).reshape(4, 15)},
+        PE=2,
+        ThresholdRows=4,
+        outputDataType="UINT4",
+    ),
     "maxpool": lambda: model_of("MaxPool2x2_rtl", dim=(4, 6), channels=4, PE=2),
     "maxpool_block_ram": lambda: model_of("MaxPool2x2_rtl", dim=(2, 256), channels=16, PE=1),
     "bilinear": lambda: model_of("BilinearUpsample2x_rtl", dim=(3, 4), channels=4, PE=2),

@@ -1,7 +1,10 @@
-"""RTL of the kernels that hold at most a few rows: fork, add, concatenation, bias, max-pool, bilinear upsampling."""
+"""RTL of the kernels that hold at most a few rows: fork, add, concatenation, bias, thresholds, max-pool,
+bilinear upsampling.
+"""
 
 import numpy as np
 import pytest
+from qonnx.core.datatype import DataType
 
 from hw_build.errors import ConfigError
 from tests.rtl.kernel_bench import KernelBench, single_node_model
@@ -114,6 +117,39 @@ def test_bilinear_threshold(dim, channels, pe, shared):
         "BilinearThreshold2x_rtl", dim=dim, channels=channels, constants={1: steps}, PE=pe, outputDataType="UINT4"
     )
     KernelBench(model).check_all_patterns()
+
+
+@pytest.mark.parametrize(
+    ("x", "out", "count", "channels", "pe", "shared"),
+    [
+        ("UINT8", "UINT4", 15, 6, 2, False),
+        ("INT10", "UINT4", 15, 3, 1, False),
+        ("UINT5", "UINT3", 5, 4, 4, True),
+        ("INT6", "UINT1", 1, 4, 2, True),
+        ("UINT8", "UINT8", 255, 2, 1, False),
+    ],
+)
+def test_threshold(x, out, count, channels, pe, shared):
+    """Steps also below and above all that the input's type holds."""
+    low, high = int(DataType[x].min()), int(DataType[x].max())
+    steps = np.random.default_rng(count).integers(low - 3, high + 4, (1 if shared else channels, count))
+    model = model_of(
+        "Threshold_rtl", dim=(3, 5), channels=channels, x=x, constants={1: np.sort(steps, axis=1)}, PE=pe,
+        ThresholdRows=len(steps), outputDataType=out,
+    )  # fmt: skip
+    KernelBench(model).check_all_patterns()
+
+
+def test_wrong_threshold_tables_are_refused():
+    for steps, out, sentence in (
+        (np.zeros((3, 15)), "UINT4", r"thresholds have shape \(3, 15\), expected \(1 or 4, n\)"),
+        (np.zeros((1, 16)), "UINT4", r"outputDataType=UINT4 cannot count 16 thresholds"),
+    ):
+        model = model_of(
+            "Threshold_rtl", dim=(2, 2), channels=4, constants={1: steps}, ThresholdRows=len(steps), outputDataType=out
+        )
+        with pytest.raises(ConfigError, match=sentence):
+            KernelBench(model)
 
 
 def test_wide_or_signed_sums_are_refused():
