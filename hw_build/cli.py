@@ -19,6 +19,7 @@ from rich.table import Table
 
 from hw_build.board_config import board_names, load_board
 from hw_build.errors import ConfigError, EdgesegError
+from hw_build.scale.arguments import add_scale_arguments
 
 if TYPE_CHECKING:
     from hw_build.build import BuildConfig
@@ -119,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     baseline.add_argument("--out", type=Path, required=True, help="directory of the build")
     baseline.add_argument("--json", action="store_true", help="print JSON instead of a table")
     baseline.set_defaults(run=_baseline)
+
+    scale = commands.add_parser("scale", help="which size and rate fits which board, by the models, as table and plot")
+    add_scale_arguments(scale)
 
     report = commands.add_parser("report", help="the page of a finished build again")
     report.add_argument("--out", type=Path, required=True, help="directory of the build")

@@ -1,0 +1,152 @@
+"""The grid of design points: what each says, that nothing is done twice, and that a Dask cluster says the same."""
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from distributed import LocalCluster
+
+sys.path.insert(0, str(Path(__file__).parent))
+import exports
+import synthetic
+
+from hw_build import cli
+from hw_build.board_config import load_board
+from hw_build.export import read_export
+from hw_build.scale import sweep as sweep_module
+from hw_build.scale.command import ScaleConfig, grid, lowered_network
+from hw_build.scale.pareto import draw, front
+from hw_build.scale.point import Figures, Outcome, Point, budget_of, evaluate
+from hw_build.scale.sweep import dask_cluster, local_processes, sweep
+
+BOARDS = [load_board(name) for name in ("pynq-z2", "zcu104")]
+NETWORK = ("synthetic", "as-exported")
+
+
+def point(side, rate, board=None):
+    return Point(network=NETWORK[0], bits=NETWORK[1], side=side, frames_per_second=rate, board=board)
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    model = synthetic.unet(16, 16, levels=1, dims=(2, 4))
+    return read_export(exports.write_export(tmp_path_factory.mktemp("export"), model, height=16, width=16))
+
+
+@pytest.fixture(scope="module")
+def lowered(export):
+    return lowered_network(export, BOARDS[0].part)
+
+
+def test_faster_and_larger_takes_more_cycles_and_luts(lowered):
+    slow, fast, large = (evaluate(point(*each), lowered, BOARDS) for each in ((32, 100), (32, 3000), (64, 100)))
+    assert all(figures.outcome is Outcome.FITS and "pynq-z2" in figures.boards for figures in (slow, fast, large))
+    assert slow.cycles_per_frame <= 100e6 / 100 and fast.cycles_per_frame <= 100e6 / 3000
+    assert slow.luts < fast.luts and fast.frames_per_second > 3000
+    assert large.cycles_per_frame == 4 * slow.cycles_per_frame  # both of them as slow as they go
+
+
+def test_what_no_layer_reaches_is_told_with_its_cycles(lowered):
+    figures = evaluate(point(64, 1e6), lowered, BOARDS)
+    assert (figures.outcome, figures.luts, figures.boards) == (Outcome.TOO_SLOW, None, ())
+    assert figures.cycles_per_frame >= 64 * 64
+
+
+def test_best_rate_of_a_board_stays_in_its_budget(lowered):
+    figures = evaluate(point(16, None, "pynq-z2"), lowered, BOARDS)
+    budget = budget_of(BOARDS[0])
+    assert budget.luts == 39_900 and budget.bram36 == 126 and budget.dsps == 220
+    assert figures.luts <= budget.luts and figures.dsps <= budget.dsps and figures.bram36 <= budget.bram36
+    assert figures.boards == ("pynq-z2",)
+
+
+def test_grid_has_every_point_once(export, tmp_path):
+    points = grid(ScaleConfig(exports=[export], sides=[16, 32], rates=[10.0, None], boards=BOARDS, out=tmp_path))
+    assert len(set(points)) == len({each.name for each in points}) == 2 * (1 + len(BOARDS))
+
+
+def fail():
+    raise AssertionError("every point is saved")
+
+
+def test_saved_points_are_kept_until_the_network_changes(lowered, tmp_path):
+    points, done = [point(16, 50.0), point(16, 100.0)], []
+
+    @contextmanager
+    def threads():
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
+
+    def run(executor, network=lowered):
+        done.clear()
+        return sweep(
+            points, {NETWORK: network}, BOARDS, tmp_path, executor=executor,
+            on_done=lambda point, figures, saved: done.append(saved),
+        )  # fmt: skip
+
+    first = run(threads)
+    assert done == [False, False]
+    assert run(fail) == first and done == [True, True]
+    (tmp_path / f"{points[1].name}.json").write_text('{"key": ')  # as after a broken disk
+    assert run(threads) == first and sorted(done) == [False, True]
+    with pytest.raises(AssertionError, match="every point is saved"):
+        run(fail, lowered + b"\0")
+
+
+def test_processes_and_a_dask_cluster_say_what_a_call_says(lowered, tmp_path):
+    points = [point(16, 50.0)]
+    expected = {points[0]: evaluate(points[0], lowered, BOARDS)}
+    assert sweep(points, {NETWORK: lowered}, BOARDS, tmp_path / "here", executor=lambda: local_processes(1)) == expected
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster:
+        executor = lambda: dask_cluster(cluster.scheduler_address)  # noqa: E731
+        assert sweep(points, {NETWORK: lowered}, BOARDS, tmp_path / "dask", executor=executor) == expected
+
+
+def test_front_is_what_no_other_design_beats():
+    designs = [(10, 5), (20, 4), (10, 3), (30, 9), (40, 9)]
+    assert front(designs) == [(10, 5), (30, 9)]
+
+
+def test_plot_of_what_fits(tmp_path):
+    fits = Figures(outcome=Outcome.FITS, cycles_per_frame=10_000, luts=900, dsps=1, bram36=1, boards=("pynq-z2",))
+    draw({point(16, 5.0): fits, point(16, 1e9): Figures(outcome=Outcome.TOO_SLOW, cycles_per_frame=9)}, tmp_path / "p")
+    assert "16x16" in (tmp_path / "p").read_text() and "<svg" in (tmp_path / "p").read_text()
+    draw({}, tmp_path / "empty")
+
+
+def test_command_prints_the_table_and_writes_it(export, tmp_path, capsys, monkeypatch):
+    arguments = ["scale", "--export", str(export.folder), "--out", str(tmp_path), "--sizes", "16", "--jobs", "1"]
+    arguments += ["--boards", "pynq-z2", "zcu104", "--fps", "100", "1000000"]
+    assert cli.main(arguments) == 0
+    shown = capsys.readouterr()
+    assert "pynq-z2, zcu104" in shown.out and "too slow" in shown.out
+    rows = json.loads((tmp_path / "scale.json").read_text())
+    assert [row["frames_per_second"] for row in rows] == [100.0, 1e6]
+    monkeypatch.setattr(sweep_module, "evaluate", None)
+    assert cli.main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == rows
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (["--fps", "-3"], "--fps takes positive numbers or 'max', got '-3'"),
+        (["--jobs", "0"], "--jobs must be at least 1, got 0"),
+        (["--sizes", "0"], "--sizes must be positive, got 0"),
+        (["--scheduler", "nonsense://1"], "no Dask scheduler answers at 'nonsense://1'"),
+    ],
+)
+def test_mistakes_are_one_line(export, tmp_path, capsys, option, sentence):
+    arguments = ["scale", "--export", str(export.folder), "--out", str(tmp_path), "--sizes", "16", "--fps", "100"]
+    assert cli.main([*arguments, *option]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_two_exports_of_one_network_are_refused(export, tmp_path, capsys):
+    folder = str(export.folder)
+    assert cli.main(["scale", "--export", folder, folder, "--out", str(tmp_path)]) == 2
+    assert "error: two exports are of synthetic at as-exported: give one of them" in capsys.readouterr().err
