@@ -4,7 +4,8 @@ The accelerator is stitched with shallow FIFOs on ordinary streams and deep ones
 frames with the source throttled to the steady interval: an unthrottled source fills everything before the slowest node
 and says nothing about need. An ordinary FIFO only evens out short bursts, and where it is full its writer waits; a
 fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), or the design stands still. Where
-shallow FIFOs cost speed, ordinary streams are measured with deeper ones, at last as deep as those of forks.
+shallow FIFOs cost speed, streams that run in bursts (out of a pooling, which gives a row while it takes two, into an
+upsampling, which gives two while it takes one) get a row; where that is not enough, all are as deep as those of forks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from hw_build.stitch import Design, Stream, stitch
 from hw_build.stitch.fifo_memory import MIN_DEPTH
 
 FRAMES = 4
-SHALLOW = (MIN_DEPTH, LUTRAM_STEP, None)  # depths of ordinary streams that are tried in turn; None: as for simulation
+# of ordinary streams, tried in turn: (depth, whether bursts get a row); no depth: as for simulation
+SHALLOW = ((MIN_DEPTH, False), (LUTRAM_STEP, False), (LUTRAM_STEP, True), (None, False))
 TOLERANCE = 1.005  # of the steady interval
 
 
@@ -55,8 +57,8 @@ def size_fifos(
     """
     order = np.arange(FRAMES) % len(codes)
     frames, expected = codes[order], logits[order]
-    for shallow in SHALLOW:
-        design = _stitched(model, work_dir, shallow)
+    for shallow, rows in SHALLOW:
+        design = _stitched(model, work_dir, shallow, rows)
         interval = design.expected_cycles_per_frame
         run = simulate(design, frames, source_cycles_per_frame=interval, progress=progress)
         if not np.array_equal(run.logits, expected):
@@ -90,16 +92,28 @@ def refuse_slower(run: AcceleratorRun, design: Design) -> None:
         )
 
 
-def _stitched(model: ModelWrapper, work_dir: Path, shallow: int | None) -> Design:
+def _stitched(model: ModelWrapper, work_dir: Path, shallow: int | None, rows: bool) -> Design:
     design = stitch(model, work_dir)
     if shallow is None:
         return design
     forks = forks_of(design)
-    return stitch(
-        model,
-        work_dir,
-        fifo_depths={stream.tensor: shallow for stream in design.streams if stream.producer not in forks},
-    )
+    bursts = _burst_rows(model) if rows else {}
+    depths = {}
+    for stream in design.streams:
+        if stream.producer not in forks:
+            depths[stream.tensor] = max(shallow, bursts.get(stream.tensor, 0) // stream.producer_elements)
+    return stitch(model, work_dir, fifo_depths=depths)
+
+
+def _burst_rows(model: ModelWrapper) -> dict[str, int]:
+    """Tensor -> elements of a row, of what a node makes of a larger image or makes a larger image of."""
+    elements = {}
+    for node in model.graph.node:
+        before, after = (model.get_tensor_shape(name) for name in (node.input[0], node.output[0]))  # (1, H, W, C)
+        if before[1] != after[1]:
+            name, shape = (node.output[0], after) if before[1] > after[1] else (node.input[0], before)
+            elements[name] = shape[2] * shape[3]
+    return elements
 
 
 def forks_of(design: Design) -> set[str]:

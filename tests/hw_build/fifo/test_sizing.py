@@ -89,16 +89,35 @@ def test_ordinary_streams_get_deeper_until_the_interval_is_kept(tmp_path, monkey
 
     def slow_at_first(design, codes, **_):
         tried.append(min(stream.depth for stream in design.streams))
-        return fabricated(design, cycles=1_280 if len(tried) == 3 else 1_400)
+        return fabricated(design, cycles=1_280 if len(tried) == 4 else 1_400)
 
     monkeypatch.setattr(sizing, "simulate", slow_at_first)
     codes, logits = np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 16, 16, 1), np.int32)
     size_fifos(model, tmp_path, codes, logits)
-    assert tried == [4, 32, 64]
+    assert tried == [4, 32, 32, 64]
     tried.clear()
     monkeypatch.setattr(sizing, "simulate", lambda design, codes, **_: fabricated(design, cycles=1_400))
     with pytest.raises(BuildError, match="takes 1,400 cycles a frame whatever its FIFOs hold, its nodes at most 1,280"):
         size_fifos(model, tmp_path, codes, logits)
+
+
+def test_streams_that_run_in_bursts_get_a_row_before_all_get_deeper(tmp_path, monkeypatch):
+    graph = GraphBuilder(16, 16)
+    x = graph.threshold(graph.dense("global_in", 16, simd=1, pe=2), pe=2)
+    pooled = graph.max_pool(x, pe=2)
+    x = graph.threshold(pooled, pe=2)
+    model = graph.model(graph.dense(graph.upsample(x, pe=1), 1, simd=1))
+    tried = []
+
+    def fast_at_third(design, codes, **_):
+        tried.append({stream.tensor: stream.depth for stream in design.streams})
+        return fabricated(design, cycles=design.expected_cycles_per_frame * (1 if len(tried) == 3 else 2))
+
+    monkeypatch.setattr(sizing, "simulate", fast_at_third)
+    codes, logits = np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 16, 16, 1), np.int32)
+    size_fifos(model, tmp_path, codes, logits)
+    rows = {tensor: depth for tensor, depth in tried[2].items() if depth != 32}
+    assert rows == {pooled: 8 * 16 // 2, x: 8 * 16 // 2}  # beats of two channels
 
 
 def test_slower_design_is_refused(sized):
