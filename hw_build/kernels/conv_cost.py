@@ -9,6 +9,7 @@ from hw_build.kernels.resources import (
     dense_rom_luts,
     dot_tables_luts,
     fifo2_luts,
+    forced_bram18,
     lutram_luts,
     mux_luts,
     ram_bram18,
@@ -80,7 +81,7 @@ class ConvShape:
     def weights_in_block_ram(self) -> bool:
         """Whether the weights go to block RAM rather than LUTs."""
         words, bits = self.weight_memory
-        few = ram_bram18(words, bits) <= _BLOCK_WEIGHT_BLOCKS
+        few = forced_bram18(words, bits) <= _BLOCK_WEIGHT_BLOCKS
         return not self.tables and words * bits > _BLOCK_WEIGHT_BITS and few
 
     @property
@@ -106,7 +107,7 @@ class ConvShape:
 
     def bram18(self) -> int:
         """18 Kbit blocks of pixels and weights."""
-        return ram_bram18(*self.rows) + (ram_bram18(*self.weight_memory) if self.weights_in_block_ram else 0)
+        return ram_bram18(*self.rows) + (forced_bram18(*self.weight_memory) if self.weights_in_block_ram else 0)
 
     def luts(self) -> int:
         """LUT6 and LUT RAM sites."""
@@ -145,4 +146,4 @@ class ConvShape:
             read_out = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits) + 1.9 * parts
         else:
             read_out = 1.8 * parts
-        return round(0.7 * weights + read_out)
+        return round(0.8 * weights + read_out)

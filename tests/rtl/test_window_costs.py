@@ -18,6 +18,7 @@ MODELS = {
     "projection": lambda: conv_model((256, 256, 32), 8, 1, simd=4, pe=8),
     "projection_tables": lambda: conv_model((256, 256, 32), 8, 1, simd=32, pe=1, **TABLES),
     "dense_serial": lambda: conv_model((128, 128, 8), 10, 3, simd=4, pe=10),
+    "dense_serial_few_wide_words": lambda: conv_model((32, 32, 24), 16, 3, simd=4, pe=16),
     "dense_parallel": lambda: conv_model((256, 256, 8), 8, 3, simd=1, pe=8, **PARALLEL),
     "dense_tables": lambda: conv_model((256, 256, 8), 8, 3, simd=8, pe=1, **PARALLEL, **TABLES),
     "dense_tables_read_again": lambda: conv_model((256, 256, 8), 8, 3, simd=4, pe=2, **PARALLEL, **TABLES),
