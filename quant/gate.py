@@ -143,10 +143,11 @@ def _require_comparable(float_state: dict, quantized_state: dict, config: GateCo
         raise ConfigError(f"'{config.float_checkpoint}' is quantized; give a float checkpoint with --float")
     if quantized_state["quant"] is None:
         raise ConfigError(f"'{config.quantized_checkpoint}' is not quantized; give a quantized one with --quantized")
+    first, second = ({**state, "classes": classes_of(state)} for state in (float_state, quantized_state))
     for key in ("model", "size", "classes"):
-        if float_state.get(key) != quantized_state.get(key):
+        if first.get(key) != second.get(key):
             raise ConfigError(
-                f"the float checkpoint has {key} {float_state.get(key)}, the quantized one {quantized_state.get(key)};"
+                f"the float checkpoint has {key} {first.get(key)}, the quantized one {second.get(key)};"
                 " compare two checkpoints of one network and size"
             )
 

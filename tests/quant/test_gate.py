@@ -103,3 +103,13 @@ def test_checkpoints_in_the_wrong_place_are_named(network):
         run_gate(gate_config(network, float_checkpoint=twin_path))
     with pytest.raises(ConfigError, match="--max-drop must not be negative"):
         gate_config(network, max_drop=-0.1)
+
+
+def test_a_checkpoint_that_says_one_class_is_comparable_with_one_that_says_nothing(network, tmp_path):
+    state = torch.load(network[1], weights_only=True)
+    path = tmp_path / "one.pt"
+    torch.save({**state, "classes": 1}, path)
+    state.pop("classes", None)
+    torch.save(state, tmp_path / "silent.pt")
+    for quantized in (path, tmp_path / "silent.pt"):
+        assert len(run_gate(gate_config(network, quantized_checkpoint=quantized, qonnx_images=1))) == 4
