@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -65,11 +65,20 @@ def sweep(
 def _evaluated(
     pool: Executor, points: Sequence[Point], lowered: Mapping[tuple[str, str], bytes], boards: Sequence[Board]
 ) -> Iterator[tuple[Point, Figures]]:
-    """As they are done."""
+    """As they are done.
+
+    Raises:
+        BuildError: a worker was killed.
+    """
     running = {pool.submit(evaluate, point, lowered[point.network, point.bits], boards): point for point in points}
     try:
         for future in as_completed(running):
             yield running[future], future.result()
+    except BrokenExecutor:
+        raise BuildError(
+            "a process of the sweep was ended from outside, perhaps for want of memory; give fewer --jobs, the same "
+            "command goes on from the points that are done"
+        ) from None
     finally:
         for future in running:
             future.cancel()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import synthetic
 
 from hw_build import cli
 from hw_build.board_config import load_board
+from hw_build.errors import BuildError
 from hw_build.export import read_export
 from hw_build.scale import sweep as sweep_module
 from hw_build.scale.command import ScaleConfig, grid, lowered_network
@@ -104,6 +106,21 @@ def test_processes_and_a_dask_cluster_say_what_a_call_says(lowered, tmp_path):
     with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster:
         executor = lambda: dask_cluster(cluster.scheduler_address)  # noqa: E731
         assert sweep(points, {NETWORK: lowered}, BOARDS, tmp_path / "dask", executor=executor) == expected
+
+
+class Killed(Executor):
+    """Each of its workers is."""
+
+    def submit(self, *call):
+        future = Future()
+        future.set_exception(BrokenExecutor())
+        return future
+
+
+def test_killed_worker_is_one_sentence(lowered, tmp_path):
+    with pytest.raises(BuildError, match="ended from outside, perhaps for want of memory; give fewer --jobs"):
+        sweep([point(16, 50.0)], {NETWORK: lowered}, BOARDS, tmp_path, executor=Killed)
+    assert not list(tmp_path.iterdir())
 
 
 def test_front_is_what_no_other_design_beats():
