@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
-    """After placement and routing, by the tool's own reports; ``bram36`` counts a RAMB18 as half."""
+    """After placement and routing, by the tool's own reports; ``bram36`` counts a RAMB18 as half.
+
+    ``luts`` are sites in Vivado, outputs of sites, two each, in nextpnr.
+    """
 
     toolchain: str
     luts: float

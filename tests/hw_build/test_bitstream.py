@@ -198,9 +198,9 @@ NEXTPNR_LOG = """\
 Info: Device utilisation:
 Info: \t          SLICE_LUTX: 31000/106400    29%
 Info: \t           SLICE_FFX: 24000/106400    22%
-Info: \t   RAMB36E1_RAMB36E1:   100/   140    71%
-Info: \t   RAMB18E1_RAMB18E1:    30/   280    10%
-Info: \t     DSP48E1_DSP48E1:   220/   220   100%
+Info: \t            RAMB18E1:    30/  280    10%
+Info: \t            RAMB36E1:   100/  140    71%
+Info: \t             DSP48E1:   220/  220   100%
 Info: Max frequency for clock               'clk': 80.00 MHz (FAIL at 100.00 MHz)
 Info: Max frequency for clock               'clk': 104.50 MHz (PASS at 100.00 MHz)
 """
