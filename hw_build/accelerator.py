@@ -29,7 +29,7 @@ from hw_build.sim.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simul
 from hw_build.sim.simulator import Progress
 from hw_build.steps import Step, fresh_folder, write_atomically
 from hw_build.stitch import Design, stitch
-from hw_build.synth.design import synthesise_design
+from hw_build.synth.design import Part, synthesise_design
 from hw_build.synth.summary import summarise
 from hw_build.synth.yosys import yosys_version
 
@@ -139,14 +139,18 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
 
 def synthesise_and_summarise(design: Design, meter: Meter, jobs: int | None = None) -> dict[str, Any]:
     """Every instance through Yosys, ``jobs`` at a time (default: one a core); what the report shows of it."""
+    return summarise(design, synthesise_parts(design, meter, jobs))
+
+
+def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None) -> list[Part]:
+    """`synthesise_design` with ``meter`` showing how far it is; ``jobs`` by default one a core."""
     show: list[Callable[[int], None]] = []
-    parts = synthesise_design(
+    return synthesise_design(
         design,
         jobs=jobs or os.cpu_count() or 1,
         on_total=lambda count: show.append(meter("different instances through Yosys", count)),
         on_done=lambda done: show[0](done),
     )
-    return summarise(design, parts)
 
 
 def _network(config: BuildConfig) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from hw_build.accelerator import synthesise_parts
 from hw_build.bitstream import openxc7, vivado
 from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import xdc_text
@@ -24,7 +24,7 @@ from hw_build.report.pictures import read_pictures
 from hw_build.shell.generate import Shell
 from hw_build.steps import locked, write_atomically
 from hw_build.stitch import Design
-from hw_build.synth.design import check_sources, synthesise_design
+from hw_build.synth.design import check_sources
 
 FOLDER = "bitstream"
 XDC = "edgeseg.xdc"
@@ -77,14 +77,7 @@ def _write_inputs(design: Design, shell: Shell, folder: Path) -> list[str]:
 
 
 def _make_netlist(design: Design, shell: Shell, folder: Path, progress: BuildProgress, jobs: int | None) -> None:
-    show = []
-    parts = synthesise_design(
-        design,
-        jobs=jobs or os.cpu_count() or 1,
-        on_total=lambda count: show.append(progress.meter("different instances through Yosys", count)),
-        on_done=lambda done: show[0](done),
-    )
-    used = write_netlist(design, shell, parts, folder)
+    used = write_netlist(design, shell, synthesise_parts(design, progress.meter, jobs), folder)
     progress.done("netlist", ", ".join(f"{count:,} {what}" for what, count in used.items()))
 
 

@@ -11,8 +11,3 @@ from hw_build.stitch import Design
 def device_sources(design: Design, shell: Shell) -> list[Path]:
     """RTL of accelerator and shell, packages before what uses them."""
     return [*design.rtl_files, *(design.build_dir / FOLDER / name for name in shell.sources)]
-
-
-def memory_contents(design: Design) -> list[Path]:
-    """Files that $readmemh reads, named in the RTL relative to ``design.rtl_dir``."""
-    return [design.rtl_dir / source.path for source in design.sources if source.role == "memory"]

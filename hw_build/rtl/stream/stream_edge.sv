@@ -1,4 +1,5 @@
-// One edge of the dataflow graph: a FIFO (packed where BEATS_PER_WORD is not 1) and, for measuring only, counters that a debug bus reads.
+// One edge of the dataflow graph: a FIFO (packed where BEATS_PER_WORD is not 1) and, for measuring only, counters that
+// a debug bus reads.
 //
 // With GAUGE = 0 this is the FIFO alone. With GAUGE = 1:
 // - isolate high cuts the edge: the producer may always write (beats are dropped) and the consumer always finds a
