@@ -1,6 +1,7 @@
 """``SimulatedBoard``: registers, memory, clock, interrupt and faults of a simulated board, through ``board.cpp``.
 
-Standard library only (no numpy, no other module of hw_build): whoever wants an array makes it on ``memory``.
+Standard library only (no numpy, no other module of hw_build) and Python 3.10, so that a board's own Python can load
+it: whoever wants an array makes it on ``memory``.
 
     board = SimulatedBoard("build/demo/board_sim/libboard.so", memory_base=0x1000_0000, memory_bytes=1 << 20)
     board.memory[0:4] = b"..."                        # physical address memory_base, as the accelerator sees it
@@ -14,8 +15,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
-from contextlib import chdir
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
@@ -79,7 +80,7 @@ class SimulatedBoard:
         self.memory_bytes = memory_bytes
         data_dir = path.parent / "data_dir"  # names the folder that $readmemh contents are relative to
         relative = data_dir.read_text(encoding="utf-8") if data_dir.is_file() else "."
-        with chdir(path.parent / relative):
+        with _working_in(path.parent / relative):
             self._handle = self._lib.board_create(memory_base, memory_bytes, protocol, seed)
         address = ctypes.addressof(self._lib.board_memory(self._handle).contents)
         self.memory = memoryview((ctypes.c_uint8 * memory_bytes).from_address(address)).cast("B")
@@ -184,6 +185,16 @@ class SimulatedBoard:
         text = self._lib.board_violation(self._handle).decode(errors="replace")
         if text:
             raise ProtocolError(text)
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def _load(library: Path) -> ctypes.CDLL:
