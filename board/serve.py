@@ -1,22 +1,27 @@
-"""A small page for the lab: choose or drop an image, see its mask. Standard library, one request at a time.
+"""A small page for the lab: choose or drop an image, see its mask. Standard library; one frame at a time.
 
 ``POST /segment`` takes the bytes of an image file and answers with a PNG: the overlay, or with ``?mask`` the mask.
+Every connection has a thread of its own, because browsers open some that they never use; ``frame_lock`` of the server
+is held by whoever uses the accelerator.
 """
 
+import html
 import http.server
 import sys
+import threading
 
 from board.errors import BoardError, InputError
 from board.pictures import mask_png, overlay_png, read_codes
 
 MAX_UPLOAD_BYTES = 16 << 20
-UPLOAD_TIMEOUT_S = 20
+UPLOADS_AT_ONCE = 4  # in memory; others wait
+CLIENT_TIMEOUT_S = 20  # of a client that stalls
 
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>edgeseg</title>
+<html lang="en"><meta charset="utf-8"><title>edgeseg</title><link rel="icon" href="data:,">
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-#drop { border: 2px dashed #888; border-radius: .5rem; padding: 2rem; text-align: center }
+#drop { display: block; border: 2px dashed #888; border-radius: .5rem; padding: 2rem; text-align: center }
 #drop.over { background: #eef }
 img { max-width: 48%; image-rendering: pixelated }
 #said { min-height: 1.5rem; color: #a00 }
@@ -28,31 +33,58 @@ img { max-width: 48%; image-rendering: pixelated }
 <img id="image" alt=""> <img id="overlay" alt="">
 <script>
 const drop = document.getElementById("drop"), said = document.getElementById("said");
+const image = document.getElementById("image"), overlay = document.getElementById("overlay");
 async function segment(file) {
   said.textContent = "";
-  document.getElementById("image").src = URL.createObjectURL(file);
-  const answer = await fetch("segment", {method: "POST", body: file});
-  if (!answer.ok) { said.textContent = await answer.text(); return; }
-  document.getElementById("overlay").src = URL.createObjectURL(await answer.blob());
+  image.src = URL.createObjectURL(file);
+  overlay.removeAttribute("src");
+  if (file.size > LIMIT) { said.textContent = "The file is larger than LIMIT bytes; send a smaller one."; return; }
+  try {
+    const answer = await fetch("segment", {method: "POST", body: file});
+    if (!answer.ok) { said.textContent = await answer.text(); return; }
+    overlay.src = URL.createObjectURL(await answer.blob());
+  } catch (error) { said.textContent = "The server does not answer: is it still running?"; }
 }
 drop.querySelector("input").onchange = event => event.target.files[0] && segment(event.target.files[0]);
-drop.ondragover = event => { event.preventDefault(); drop.className = "over"; };
-drop.ondragleave = () => { drop.className = ""; };
-drop.ondrop = event => {
-  event.preventDefault(); drop.className = "";
-  if (event.dataTransfer.files[0]) segment(event.dataTransfer.files[0]);
-};
+for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, event => {
+  event.preventDefault();  // a file dropped beside the field must not replace the page
+  drop.className = kind == "dragover" ? "over" : "";
+});
+drop.addEventListener("drop", event => event.dataTransfer.files[0] && segment(event.dataTransfer.files[0]));
 </script>
 """
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """The page's server; ``stop_frames`` before the accelerator is closed."""
+
+    def __init__(self, address, handler):
+        super().__init__(address, handler)
+        self.frame_lock = threading.Lock()
+        self.uploads = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
+
+    def stop_frames(self):
+        """Waits for the frame that runs, and lets no other begin."""
+        self.frame_lock.acquire()
+
+    def handle_error(self, request, client_address):
+        """A client that is gone is no defect; anything else is, and is shown as one."""
+        if isinstance(sys.exc_info()[1], ConnectionError):
+            print(f"{client_address[0]} went away", file=sys.stderr)
+        else:
+            super().handle_error(request, client_address)
+
+
 def make_server(accel, host, port, resize=False, max_upload_bytes=MAX_UPLOAD_BYTES):
-    """An HTTP server, single-threaded so that the accelerator sees one request after the other."""
+    """The :class:`Server` of an accelerator; InputError where it cannot listen. ``resize``: see ``read_codes``."""
     spec = accel.spec
-    page = PAGE.replace("NETWORK", spec.network).replace("SIZE", f"{spec.height} x {spec.width}")
+    words = {"NETWORK": html.escape(spec.network), "SIZE": f"{spec.height} x {spec.width}", "LIMIT": max_upload_bytes}
+    page = PAGE
+    for word, value in words.items():
+        page = page.replace(word, str(value))
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        timeout = UPLOAD_TIMEOUT_S  # a client that stalls must not keep the others out
+        timeout = CLIENT_TIMEOUT_S
 
         def do_GET(self):
             if self.path == "/":
@@ -66,15 +98,17 @@ def make_server(accel, host, port, resize=False, max_upload_bytes=MAX_UPLOAD_BYT
                 self._refuse(404, "images go to /segment")
                 return
             length = self.headers.get("Content-Length", "")
-            if not length.isdigit():
+            if not (length.isascii() and length.isdigit()):
                 self._refuse(411, "the upload must say its Content-Length")
                 return
             if int(length) > max_upload_bytes:
                 self._refuse(413, f"the upload is larger than {max_upload_bytes} bytes; send a smaller file")
                 return
             try:
-                codes = read_codes(self.rfile.read(int(length)), spec, resize)
-                mask = accel.segment(codes)
+                with self.server.uploads:
+                    codes = read_codes(self.rfile.read(int(length)), spec, resize)
+                with self.server.frame_lock:
+                    mask = accel.segment(codes)
             except InputError as error:
                 self._refuse(400, str(error))
             except BoardError as error:
@@ -98,8 +132,7 @@ def make_server(accel, host, port, resize=False, max_upload_bytes=MAX_UPLOAD_BYT
             self.wfile.write(content)
 
     try:
-        return http.server.HTTPServer((host, port), Handler)
-    except OSError as error:
-        raise InputError(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another --port or --host"
-        ) from None
+        return Server((host, port), Handler)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot listen on {host}:{port} ({reason}); choose another --port or --host") from None
