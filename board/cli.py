@@ -1,6 +1,7 @@
 """The command line of ``board``. A user's mistake is one line on stderr and status 2, an interruption status 130."""
 
 import argparse
+import collections
 import json
 import os
 import sys
@@ -56,6 +57,7 @@ def _parser():
     _device_arguments(evaluate)
     evaluate.add_argument("data", metavar="DIR", help="folder with images/ masks/ SPLIT.txt")
     evaluate.add_argument("--split", default="val", help="name of the list of ids (default val)")
+    evaluate.add_argument("--resize", action="store_true", help="scale images of another size, bilinearly")
     evaluate.set_defaults(run=_evaluate)
 
     serve = commands.add_parser("serve", help="a page where an image is dropped and its mask seen")
@@ -120,17 +122,26 @@ def _bench(arguments):
 
 
 def _infer(arguments):
-    from board.pictures import mask_png, overlay_png, read_codes, write_file
+    from board.pictures import check_image, mask_png, overlay_png, read_codes, write_file
 
     deploy = Deploy(arguments.deploy)
     spec = deploy.spec()
     names = [os.path.splitext(os.path.basename(path))[0] for path in arguments.images]
     if len(set(names)) < len(names):
         raise InputError("two images have the same name, so would their masks; rename one")
-    codes = [read_codes(path, spec, arguments.resize) for path in arguments.images]
+    for path in arguments.images:
+        check_image(path, spec, arguments.resize)
     os.makedirs(arguments.out, exist_ok=True)
+    waiting = collections.deque()  # images that are read and whose masks are not there yet
+
+    def images():
+        for path in arguments.images:
+            waiting.append(read_codes(path, spec, arguments.resize))
+            yield waiting[-1]
+
     with _accelerator(arguments, deploy) as accel:
-        for name, image, mask in zip(names, codes, accel.stream(codes), strict=True):
+        for name, mask in zip(names, accel.stream(images()), strict=True):
+            image = waiting.popleft()
             path = os.path.join(arguments.out, name)
             write_file(f"{path}_mask.png", mask_png(mask))
             write_file(f"{path}_overlay.png", overlay_png(image, mask))
@@ -141,25 +152,34 @@ def _evaluate(arguments):
     from board.dataset import list_pairs
     from board.pictures import read_codes, read_mask
     from board.scores import count_pixels, summarise
+    from board.surface import hd95_assd
 
     deploy = Deploy(arguments.deploy)
     spec = deploy.spec()
     pairs = list_pairs(arguments.data, arguments.split)
+    counts, distances = [], []
     with _accelerator(arguments, deploy) as accel:
-        masks = accel.stream(read_codes(image, spec) for image, _ in pairs)
-        counts = [count_pixels(mask, read_mask(truth, spec)) for mask, (_, truth) in zip(masks, pairs, strict=True)]
-    print(json.dumps({"arithmetic": "board", "split": arguments.split, **summarise(counts)}, indent=1))
+        masks = accel.stream(read_codes(image, spec, arguments.resize) for image, _ in pairs)
+        for mask, (_, truth_path) in zip(masks, pairs, strict=True):
+            truth = read_mask(truth_path, spec)
+            counts.append(count_pixels(mask, truth))
+            distances.append(hd95_assd(mask, truth))
+    print(json.dumps({"arithmetic": "board", "split": arguments.split, **summarise(counts, distances)}, indent=1))
 
 
 def _serve(arguments):
     from board.serve import make_server
 
     deploy = Deploy(arguments.deploy)
-    with _accelerator(arguments, deploy) as accel:
-        server = make_server(accel, arguments.host, arguments.port, arguments.resize)
+    with (
+        _accelerator(arguments, deploy) as accel,
+        make_server(accel, arguments.host, arguments.port, arguments.resize) as server,
+    ):
         print(f"http://{arguments.host}:{server.server_port}/ (Ctrl-C ends)", flush=True)
-        with server:
+        try:
             server.serve_forever()
+        finally:
+            server.stop_frames()
 
 
 def _describe(arguments):

@@ -1,7 +1,9 @@
 """Image files: codes in, masks and overlays out. The one file that needs Pillow (PYNQ images have it)."""
 
+import contextlib
 import io
 import os
+import warnings
 
 import numpy as np
 
@@ -12,9 +14,19 @@ try:
 except ImportError:
     raise InputError("Pillow is not installed, so no image files can be read; pip install pillow") from None
 
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # not EPS: Pillow would hand an upload to Ghostscript
 EIGHT_BIT_MODES = ("L", "RGB", "RGBA", "P", "LA", "1")
+MAX_PIXELS = 1 << 25  # of a file: three bytes each must fit the memory of a small board
 MASK_THRESHOLD = 127  # above it a pixel of a mask file is foreground
 TINT = np.array((255, 64, 64), np.uint16)
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # begins above MAX_PIXELS
+
+
+def check_image(path, spec, resize=False):
+    """InputError unless :func:`read_codes` takes the file, as far as its header tells."""
+    with _open(path) as image:
+        _check(image, path, spec, resize)
 
 
 def read_codes(path, spec, resize=False):
@@ -22,24 +34,18 @@ def read_codes(path, spec, resize=False):
 
     ``resize`` scales another size bilinearly instead of refusing it.
     """
-    name = "upload" if isinstance(path, bytes) else path
-    image = _open(path)
-    if image.mode not in EIGHT_BIT_MODES:
-        raise InputError(f"image '{name}' is not 8-bit (Pillow mode {image.mode}); convert it to 8-bit grey or RGB")
-    codes = image.convert({1: "L", 3: "RGB"}.get(spec.channels, "RGB"))
+    with _open(path) as image:
+        _check(image, path, spec, resize)
+        codes = _convert(image, path, {1: "L", 3: "RGB"}.get(spec.channels, "RGB"))
     if codes.size != (spec.width, spec.height):
-        if not resize:
-            raise InputError(
-                f"image '{name}' is {image.height}x{image.width} (height x width), the network takes "
-                f"{spec.height}x{spec.width}; resize it, or let --resize do it"
-            )
         codes = codes.resize((spec.width, spec.height), Image.BILINEAR)
     return np.asarray(codes).reshape(spec.height, spec.width, -1)
 
 
 def read_mask(path, spec):
     """Mask (H, W) bool of the file: brighter than half of 255; another size is scaled by nearest neighbour."""
-    image = _open(path).convert("L")
+    with _open(path) as opened:
+        image = _convert(opened, path, "L")
     if image.size != (spec.width, spec.height):
         image = image.resize((spec.width, spec.height), Image.NEAREST)
     return np.asarray(image) > MASK_THRESHOLD
@@ -58,24 +64,57 @@ def overlay_png(codes, mask):
 
 
 def write_file(path, content):
-    """Writes ``content`` whole or not at all."""
+    """Writes ``content`` whole or not at all; InputError where that fails."""
     partial = f"{path}.partial"
-    with open(partial, "wb") as opened:
-        opened.write(content)
-    os.replace(partial, path)
+    try:
+        with open(partial, "wb") as opened:
+            opened.write(content)
+        os.replace(partial, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.remove(partial)
+        raise InputError(f"'{path}' cannot be written ({error.strerror}); check the folder and its space") from None
 
 
 def _open(path):
+    """The image with its header read, not yet its pixels."""
     try:
-        image = Image.open(io.BytesIO(path) if isinstance(path, bytes) else path)
-        image.load()
+        image = Image.open(io.BytesIO(path) if isinstance(path, bytes) else path, formats=FORMATS)
     except FileNotFoundError:
         raise InputError(f"image '{path}' does not exist; check the path") from None
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        shown = "upload" if isinstance(path, bytes) else path
-        reason = "not an image that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
-        raise InputError(f"image '{shown}' cannot be read ({reason}); replace it") from None
+    except UnidentifiedImageError:
+        raise InputError(f"image '{_name(path)}' is none of {', '.join(FORMATS)}; convert it") from None
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"image '{_name(path)}' cannot be read ({error}); replace it") from None
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise InputError(
+            f"image '{_name(path)}' has {image.width * image.height} pixels, more than {MAX_PIXELS}; scale it down"
+        )
     return image
+
+
+def _check(image, path, spec, resize):
+    if image.mode not in EIGHT_BIT_MODES:
+        raise InputError(
+            f"image '{_name(path)}' is not 8-bit grey or RGB (Pillow mode {image.mode}); convert it to one of them"
+        )
+    if image.size != (spec.width, spec.height) and not resize:
+        raise InputError(
+            f"image '{_name(path)}' is {image.height}x{image.width} (height x width), the network takes "
+            f"{spec.height}x{spec.width}; resize it, or let --resize do it"
+        )
+
+
+def _convert(image, path, mode):
+    try:
+        return image.convert(mode)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:  # SyntaxError: Pillow's for a broken PNG
+        raise InputError(f"image '{_name(path)}' cannot be read ({error}); replace it") from None
+
+
+def _name(path):
+    return "upload" if isinstance(path, bytes) else path
 
 
 def _png(array):

@@ -3,7 +3,7 @@
 From pixel counts of each image: iou = TP / (TP + FP + FN), f1 = 2 TP / (2 TP + FP + FN), precision = TP / (TP + FP),
 recall = TP / (TP + FN), specificity = TN / (TN + FP), aac = (recall + specificity) / 2, accuracy = (TP + TN) / all.
 0/0 is 1 where mask and truth agree on every pixel, else 0. Plain names are means over images; ``*_pooled8`` adds the
-counts of eight images in list order first and weights a smaller last batch by its images.
+counts of eight images in list order first and weights a smaller last batch by its images. Distances: ``surface.py``.
 """
 
 import numpy as np
@@ -37,8 +37,8 @@ def scores_of(counts):
     }
 
 
-def summarise(counts):
-    """Scores of a list of images from their ``counts`` (N, 4)."""
+def summarise(counts, distances):
+    """Scores of a list of images from their ``counts`` (N, 4) and ``distances`` (N, 2): hd95 and assd in pixels."""
     counts = np.asarray(counts)
     starts = np.arange(0, len(counts), POOL_IMAGES)
     pooled = scores_of(np.add.reduceat(counts, starts, axis=0))
@@ -46,4 +46,5 @@ def summarise(counts):
     summary = {"images": len(counts)}
     summary.update((name, float(values.mean())) for name, values in scores_of(counts).items())
     summary.update((f"{name}_pooled8", float(np.average(pooled[name], weights=weights))) for name in ("iou", "f1"))
+    summary.update(zip(("hd95", "assd"), map(float, np.mean(distances, axis=0)), strict=True))
     return summary

@@ -1,10 +1,9 @@
 """The commands, over the fake device in pynq's place; scores compared with quant's."""
 
+import io
 import json
 import sys
-import threading
-import urllib.error
-import urllib.request
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,12 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_device import SPEC, FakeDevice, images, logits_of, segmenter
 
-from board import cli
+from board import cli, pictures
 from board.scores import count_pixels, summarise
-from board.serve import make_server
-from quant.metrics import score_masks
+from board.surface import hd95_assd
+from quant.data import read_codes, read_mask
+from quant.scores import score
+from quant.surface import score_surfaces
 
 
 @pytest.fixture
@@ -92,6 +93,82 @@ def test_infer_writes_masks_and_overlays(deploy, tmp_path, capsys):
     assert not list(out.glob("*.partial"))
 
 
+def bad_files(folder):
+    """A file of each kind that no mask can be made of, and what is said about it."""
+    whole = io.BytesIO()
+    Image.fromarray(images(1)[0]).save(whole, "PNG")
+    Image.fromarray(np.zeros((16, 16), np.uint16)).save(folder / "deep.png")
+    Image.new("CMYK", (16, 16)).save(folder / "print.jpg")
+    Image.new("1", (8192, 4097)).save(folder / "huge.png")
+    (folder / "cut.png").write_bytes(whole.getvalue()[:-40])
+    (folder / "text.png").write_text("no image")
+    (folder / "empty.png").touch()
+    (folder / "drawing.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\n")
+    return {
+        "none.png": "does not exist; check the path",
+        "deep.png": "is not 8-bit grey or RGB (Pillow mode I;16)",
+        "print.jpg": "is not 8-bit grey or RGB (Pillow mode CMYK)",
+        "huge.png": "has 33562624 pixels, more than 33554432; scale it down",
+        "cut.png": "cannot be read (",
+        "text.png": "is none of PNG, JPEG",
+        "empty.png": "is none of PNG, JPEG",
+        "drawing.eps": "is none of PNG, JPEG",
+        ".": "cannot be read (",
+    }
+
+
+def test_infer_names_the_file_that_is_no_image_and_goes_no_further(deploy, tmp_path, capsys):
+    Image.fromarray(images(1)[0]).save(tmp_path / "good.png")
+    for name, sentence in bad_files(tmp_path).items():
+        out = tmp_path / f"out-{name}"
+        call = ["infer", str(tmp_path / "good.png"), str(tmp_path / name), "--out", str(out), "--deploy", str(deploy)]
+        assert cli.main(call) == 2
+        error = capsys.readouterr().err
+        assert str(tmp_path / name) in error and sentence in error and error.count("\n") == 1, error
+        assert out.exists() == (name == "cut.png")  # the others are refused by their headers, before anything runs
+
+
+def test_infer_reads_images_as_it_goes(deploy, tmp_path, monkeypatch, capsys):
+    alive, most = [0], [0]
+
+    def read_codes(path, spec, resize):
+        alive[0] += 1
+        most[0] = max(most[0], alive[0])
+        codes = images(1)[0].view(Counted)
+        weakref.finalize(codes, lambda: alive.__setitem__(0, alive[0] - 1))
+        return codes
+
+    class Counted(np.ndarray):
+        pass
+
+    monkeypatch.setattr(pictures, "read_codes", read_codes)
+    paths = [tmp_path / f"{index}.png" for index in range(30)]
+    for path in paths:
+        Image.fromarray(images(1)[0]).save(path)
+    call = ["infer", *map(str, paths), "--out", str(tmp_path / "out"), "--deploy", str(deploy), "--frames-per-job", "2"]
+    assert cli.main(call) == 0
+    assert most[0] <= 8 and len(list((tmp_path / "out").iterdir())) == 60
+
+
+@pytest.mark.parametrize(("out", "sentence"), [("good.png", "File exists"), ("good.png/out", "Not a directory")])
+def test_infer_into_what_is_no_folder(deploy, tmp_path, capsys, out, sentence):
+    Image.fromarray(images(1)[0]).save(tmp_path / "good.png")
+    call = ["infer", str(tmp_path / "good.png"), "--out", str(tmp_path / out), "--deploy", str(deploy)]
+    assert cli.main(call) == 2
+    assert f"error: {sentence}: {tmp_path / out}" in capsys.readouterr().err
+
+
+def test_infer_on_a_full_disk_leaves_no_part_of_a_file(deploy, tmp_path, capsys):
+    Image.fromarray(images(1)[0]).save(tmp_path / "good.png")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "good_mask.png.partial").symlink_to("/dev/full")
+    call = ["infer", str(tmp_path / "good.png"), "--out", str(out), "--deploy", str(deploy)]
+    assert cli.main(call) == 2
+    assert "good_mask.png' cannot be written (No space left on device)" in capsys.readouterr().err
+    assert not list(out.iterdir())
+
+
 def test_infer_refuses_another_size_unless_told(deploy, tmp_path, capsys):
     Image.new("L", (20, 10)).save(tmp_path / "small.png")
     call = ["infer", str(tmp_path / "small.png"), "--out", str(tmp_path / "out"), "--deploy", str(deploy)]
@@ -111,9 +188,24 @@ def test_evaluate_gives_the_scores_of_quant(deploy, tmp_path, capsys):
     (data / "val.txt").write_text("".join(f"{index}\n" for index in range(10)))
     assert cli.main(["evaluate", str(data), "--deploy", str(deploy)]) == 0
     found = json.loads(capsys.readouterr().out)
-    expected = score_masks(logits_of(codes)[..., 0] > 0, truths)
-    assert found.pop("arithmetic") == "board" and found.pop("split") == "val"
+    expected = {"arithmetic": "board", "split": "val", **score(logits_of(codes)[..., 0] > 0, truths, surfaces=True)}
+    assert list(found) == list(expected)
     assert found == pytest.approx(expected)
+
+
+def test_evaluate_scales_images_if_told(deploy, tmp_path, capsys):
+    for kind, name in (("images", "a"), ("masks", "a_mask")):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(images(1, seed=5)[0]).resize((40, 24)).save(tmp_path / kind / f"{name}.png")
+    (tmp_path / "val.txt").write_text("a\n")
+    call = ["evaluate", str(tmp_path), "--deploy", str(deploy)]
+    assert cli.main(call) == 2
+    assert "is 24x40 (height x width), the network takes 16x16" in capsys.readouterr().err
+    assert cli.main([*call, "--resize"]) == 0
+    codes = read_codes(tmp_path / "images" / "a.png", (16, 16))
+    truth = read_mask((tmp_path / "masks" / "a_mask.png",), (16, 16))
+    expected = score((logits_of(codes)[..., 0] > 0)[None], truth[None], surfaces=True)
+    assert json.loads(capsys.readouterr().out) == pytest.approx({"arithmetic": "board", "split": "val", **expected})
 
 
 def test_scores_of_empty_masks_are_those_of_quant():
@@ -121,7 +213,17 @@ def test_scores_of_empty_masks_are_those_of_quant():
     truths = masks.copy()
     masks[1, 0, 0] = truths[2, 0, 0] = True
     counts = [count_pixels(mask, truth) for mask, truth in zip(masks, truths, strict=True)]
-    assert summarise(counts) == pytest.approx(score_masks(masks, truths))
+    distances = [hd95_assd(mask, truth) for mask, truth in zip(masks, truths, strict=True)]
+    assert summarise(counts, distances) == pytest.approx(score(masks, truths, surfaces=True))
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (20, 33), (64, 48)])
+@pytest.mark.parametrize(("predicted", "true"), [(0.02, 0.1), (0.5, 0.5), (0.99, 0.02), (1.0, 0.3)])
+def test_surface_distances_are_those_of_quant(shape, predicted, true):
+    rng = np.random.default_rng(7)
+    mask, truth = rng.random(shape) < predicted, rng.random(shape) < true
+    hd95, assd = hd95_assd(mask, truth)
+    assert {"hd95": hd95, "assd": assd} == score_surfaces(mask[None], truth[None])
 
 
 @pytest.mark.parametrize(
@@ -147,45 +249,3 @@ def test_without_pynq(tmp_path, capsys):
     np.savez_compressed(tmp_path / "golden.npz", codes=images(1), logits=logits_of(images(1)))
     assert cli.main(["selftest", "--deploy", str(tmp_path)]) == 2
     assert "pynq cannot be imported" in capsys.readouterr().err
-
-
-@pytest.fixture
-def server():
-    """The page of `serve` on a free port of this machine."""
-    made = make_server(segmenter(), "127.0.0.1", 0, max_upload_bytes=100_000)
-    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{made.server_port}"
-    made.shutdown()
-    thread.join()
-    made.server_close()
-
-
-def post(url, content):
-    with urllib.request.urlopen(urllib.request.Request(url, data=content), timeout=10) as answer:
-        return answer.read()
-
-
-def test_serve_answers_with_the_mask(server, tmp_path):
-    codes = images(1)[0]
-    Image.fromarray(codes).save(tmp_path / "a.png")
-    (tmp_path / "mask.png").write_bytes(post(f"{server}/segment?mask", (tmp_path / "a.png").read_bytes()))
-    found = np.asarray(Image.open(tmp_path / "mask.png"))
-    assert np.array_equal(found, np.where(logits_of(codes)[..., 0] > 0, 255, 0))
-    with urllib.request.urlopen(server, timeout=10) as page:
-        assert "16 x 16" in page.read().decode()
-
-
-@pytest.mark.parametrize(
-    ("path", "content", "status", "sentence"),
-    [
-        ("/segment", b"no image", 400, "not an image that Pillow knows"),
-        ("/segment", bytes(100_001), 413, "larger than 100000 bytes"),
-        ("/elsewhere", b"x", 404, "images go to /segment"),
-    ],
-)
-def test_serve_refuses(server, path, content, status, sentence):
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        post(server + path, content)
-    assert refused.value.code == status and sentence in refused.value.read().decode()
-    refused.value.close()
