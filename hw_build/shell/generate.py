@@ -98,6 +98,11 @@ def stream_sources() -> list[Path]:
     return [RTL_DIR / "stream" / name for name in _STREAM_MODULES]
 
 
+def top_text(processor: str) -> str:
+    """SystemVerilog of the module ``edgeseg_top`` with the processing system's module ``processor``."""
+    return _TOP.format(top=SHELL_TOP, processor=processor, system=SYSTEM_MODULE)
+
+
 def write_shell(design: Design, board: Board, folder: Path) -> Shell:
     """Write the shell of ``design`` on ``board`` into ``folder`` and lint all of it.
 
@@ -114,7 +119,7 @@ def write_shell(design: Design, board: Board, folder: Path) -> Shell:
     for path in copied:
         shutil.copyfile(path, folder / path.name)
     (folder / f"{SYSTEM_MODULE}.sv").write_text(system.text())
-    (folder / f"{SHELL_TOP}.sv").write_text(_TOP.format(top=SHELL_TOP, processor=processor, system=SYSTEM_MODULE))
+    (folder / f"{SHELL_TOP}.sv").write_text(top_text(processor))
     shell = Shell(
         top=SHELL_TOP,
         family=str(board.ps.family),
