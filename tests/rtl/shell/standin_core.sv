@@ -1,16 +1,17 @@
 // Stands in for edgeseg_accelerator in tests of the shell: the same ports, a network of one pixel, faults on demand.
 //
-// logit = R + 2 G - 2 B of each pixel. The first pixel of a frame whose code 0 is F1 to F5 (hex), code 1 being A5, is an
+// logit = R + 2 G - 2 B of each pixel (channels that are missing are 0). The first pixel of a frame whose code 0 is F1 to F5 (hex), code 1 being A5, is an
 // order that holds until reset: F1 TLAST at every word, F2 TLAST never, F3 no words any more, F4 takes no pixel any more,
 // F5 neither, but offers words without end.
 `default_nettype none
 module standin_core #(
   parameter int unsigned PIXELS = 256,
+  parameter int unsigned CHANNELS = 3,
   parameter int unsigned SLOWNESS = 0  // cycles between two pixels taken
 ) (
   input  wire logic        ap_clk,
   input  wire logic        ap_rst_n,
-  input  wire logic [23:0] s_axis_tdata,
+  input  wire logic [8*CHANNELS-1:0] s_axis_tdata,
   input  wire logic        s_axis_tvalid,
   output      logic        s_axis_tready,
   output      logic [31:0] m_axis_tdata,
@@ -31,6 +32,7 @@ module standin_core #(
   logic [11:0] stage_q;
   logic        stage_ready, out_valid, out_last;
 
+  wire logic [23:0] code = 24'(s_axis_tdata);
   wire logic take = s_axis_tvalid && s_axis_tready;
   always_ff @(posedge ap_clk) begin
     if (!ap_rst_n) begin
@@ -42,8 +44,8 @@ module standin_core #(
       if (take) pixel_q <= pixel_q == PIXELS - 1 ? '0 : pixel_q + 1'b1;
       if (take) wait_q <= SLOWNESS;
       else if (wait_q != '0) wait_q <= wait_q - 1'b1;
-      if (take && pixel_q == '0 && s_axis_tdata[15:8] == 8'hA5) begin
-        case (s_axis_tdata[7:0])
+      if (take && pixel_q == '0 && code[15:8] == 8'hA5) begin
+        case (code[7:0])
           8'hF1: order_q <= EARLY;
           8'hF2: order_q <= LATE;
           8'hF3: order_q <= SILENT;
@@ -54,7 +56,7 @@ module standin_core #(
       end
       stage_valid_q <= take || (stage_valid_q && !stage_ready);
     end
-    if (take) stage_q <= 12'(s_axis_tdata[7:0]) + 12'({s_axis_tdata[15:8], 1'b0}) - 12'({s_axis_tdata[23:16], 1'b0});
+    if (take) stage_q <= 12'(code[7:0]) + 12'({code[15:8], 1'b0}) - 12'({code[23:16], 1'b0});
   end
   assign s_axis_tready = (!stage_valid_q || stage_ready) && wait_q == '0 && order_q != STUCK && order_q != EAGER;
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from shell_bench import BOARDS, FRAME_LIMIT, MEMORY_BYTES, ULTRASCALE, ZYNQ_7000, bench
+from shell_bench import BOARDS, FRAME_LIMIT, MEMORY_BYTES, ULTRASCALE, ZYNQ_7000, bench, system
 
 from board import registers as reg
 from hw_build.board_sim.library import AXI3, ProtocolError
@@ -21,9 +21,10 @@ def any_board(request):
     return bench(made, protocol=protocol, seed=5)
 
 
-@pytest.fixture
-def shell():
-    return bench(ZYNQ_7000, seed=3)
+@pytest.fixture(params=BOARDS)
+def shell(request):
+    made, protocol = BOARDS[request.param]
+    return bench(made, protocol=protocol, seed=3)
 
 
 def test_registers_say_what_it_is(any_board):
@@ -48,6 +49,16 @@ def test_addresses_of_8_bytes_and_4_kib_boundaries(any_board, source, destinatio
     any_board.board.timing(stall=0.2, latency=20)
     for mask in (False, True):  # the bench refuses a burst across 4 KiB
         any_board.run(any_board.frames(6, seed=source), mask=mask, source=source, destination=destination)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (8, 24, 1), (40, 8, 5)])
+def test_frames_that_are_no_whole_bursts(shape):
+    # masks of 1, 3 and 5 beats; frames of 24, 24 and 200
+    made = system(**dict(zip(("height", "width", "channels"), shape, strict=True)))
+    shell = bench(made, stall=0.3, latency=20, seed=7)
+    for mask in (False, True):
+        for count in (1, 2, 9):
+            shell.run(shell.frames(count, seed=count), mask=mask, source=0x0FE8, destination=0x20FF8)
 
 
 def test_bursts_are_as_long_as_the_bus_allows(any_board):
