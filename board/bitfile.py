@@ -1,10 +1,11 @@
-"""The header of a ``.bit`` file: which design, for which part, and whether all of it is there.
+"""The header of a ``.bit`` file: which design, for which part, and whether all of it is there; likewise the ``.hwh``.
 
 Layout, big-endian: a field of 2-byte length, the number 1 in 2 bytes, then fields of a letter, a length and the text
 (a: design, b: part, c: date, d: time); last the letter e, a length of 4 bytes and the configuration data.
 """
 
 import struct
+from xml.etree import ElementTree
 
 from board.errors import BitstreamError
 
@@ -25,6 +26,20 @@ def read_header(path):
     except (struct.error, UnicodeDecodeError, ValueError) as error:
         raise BitstreamError(
             f"bitstream '{path}' is truncated or no bitstream ({error}); copy it again from the deploy folder"
+        ) from None
+
+
+def check_handoff(path):
+    """BitstreamError unless the ``.hwh`` at ``path`` is there and whole, which pynq takes for granted."""
+    try:
+        ElementTree.parse(str(path))
+    except OSError as error:
+        raise BitstreamError(
+            f"'{path}' cannot be read ({error.strerror}); copy .bit and .hwh from the same deploy folder"
+        ) from None
+    except ElementTree.ParseError as error:
+        raise BitstreamError(
+            f"'{path}' is truncated or no .hwh ({error}); copy it again from the deploy folder"
         ) from None
 
 

@@ -11,7 +11,7 @@ import weakref
 
 import pynq
 
-from board.bitfile import read_header
+from board.bitfile import check_handoff, read_header
 from board.errors import BitstreamError, DeviceError
 from board.io_spec import read_io_spec
 from board.lock import DeviceLock
@@ -42,8 +42,7 @@ class SegmentationOverlay(Segmenter, pynq.Overlay):
         bitfile = os.path.abspath(str(bitfile))
         spec = read_io_spec(io_spec or os.path.join(os.path.dirname(bitfile), IO_SPEC))
         self.header = read_header(bitfile)
-        if not os.path.isfile(os.path.splitext(bitfile)[0] + ".hwh"):
-            raise BitstreamError(f"'{bitfile}' has no .hwh beside it; copy both from the deploy folder")
+        check_handoff(os.path.splitext(bitfile)[0] + ".hwh")
         previous = SegmentationOverlay._latest and SegmentationOverlay._latest()
         if previous is not None:
             previous.close()

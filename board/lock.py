@@ -9,6 +9,18 @@ from board.errors import DeviceError
 NAME = "edgeseg.lock"
 
 
+def open_or_create(path):
+    """Descriptor of the file at ``path``, which is created only where there is none.
+
+    In a sticky folder kernels refuse O_CREAT even to root where the file is another user's (fs.protected_regular).
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        return os.open(path, flags | os.O_CREAT, 0o666)
+
+
 class DeviceLock:
     """Held from construction to :meth:`release`. EDGESEG_LOCK names another file than the system's temporary one."""
 
@@ -16,7 +28,7 @@ class DeviceLock:
         self._file = None
         path = os.environ.get("EDGESEG_LOCK") or os.path.join(tempfile.gettempdir(), NAME)
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            self._file = open_or_create(path)
         except OSError as error:
             raise DeviceError(f"lock file '{path}' cannot be opened ({error.strerror}); run as root") from None
         try:

@@ -8,8 +8,8 @@
  *
  * source and destination are physical addresses of contiguous memory, multiples of 8: HEIGHT x WIDTH x CHANNELS bytes a
  * frame in; out a mask of one bit a pixel, the first in bit 0 of its word, or an int32 logit a pixel. Whoever owns that
- * memory keeps caches in step: flush the source before, invalidate the destination after. One process and one thread at
- * a time. Registers and their bits are in edgeseg_registers.h.
+ * memory keeps caches in step: flush the source before, invalidate the destination after; the order of memory and
+ * registers is kept here. One process and one thread at a time. Registers and their bits are in edgeseg_registers.h.
  */
 #ifndef EDGESEG_H
 #define EDGESEG_H
@@ -53,6 +53,13 @@ typedef struct edgeseg {
     int file;
     uint32_t status; /* of the last job that failed, see edgeseg_explain */
 } edgeseg_t;
+
+/* What was written to memory is there before START, and what is read after the end is not older than it. */
+#if defined(__arm__) || defined(__aarch64__)
+#define EDGESEG_BARRIER() __asm__ __volatile__("dsb sy" ::: "memory")
+#else
+#define EDGESEG_BARRIER() __sync_synchronize()
+#endif
 
 /* A test may define both macros to reach registers that are not memory. */
 #ifndef EDGESEG_READ
@@ -121,6 +128,7 @@ static inline int edgeseg_start(const edgeseg_t *device, uint64_t source, uint64
     EDGESEG_WRITE(device, EDGESEG_DESTINATION_HI, (uint32_t)(destination >> 32));
     EDGESEG_WRITE(device, EDGESEG_FRAMES, frames);
     EDGESEG_WRITE(device, EDGESEG_OUTPUT_MODE, mask ? EDGESEG_OUTPUT_MODE_MASK : 0u);
+    EDGESEG_BARRIER();
     EDGESEG_WRITE(device, EDGESEG_CTRL, EDGESEG_CTRL_START);
     return EDGESEG_OK;
 }
@@ -146,6 +154,7 @@ static inline int edgeseg_wait(edgeseg_t *device, uint32_t max_cycles) {
             (void)poll(NULL, 0, 1);
         }
     }
+    EDGESEG_BARRIER();
     if (EDGESEG_READ(device, EDGESEG_STATUS) & EDGESEG_ERROR_BITS) return edgeseg_failed(device, EDGESEG_E_TRANSFER);
     return EDGESEG_OK;
 }

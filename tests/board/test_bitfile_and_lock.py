@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from board.bitfile import read_header
+from board.bitfile import check_handoff, read_header
 from board.errors import BitstreamError, DeviceError
 from board.lock import DeviceLock
 from hw_build.deploy.simulated import bit_container
@@ -35,6 +35,20 @@ def test_missing_bitstream(tmp_path):
         read_header(tmp_path / "none.bit")
 
 
+def test_handoff_file_is_whole_or_refused(tmp_path):
+    path, whole = tmp_path / "some.hwh", "<EDKSYSTEMINFO><MODULES></MODULES></EDKSYSTEMINFO>"
+    with pytest.raises(
+        BitstreamError, match=r"some.hwh' cannot be read \(No such file or directory\); copy .bit and .hwh"
+    ):
+        check_handoff(path)
+    for length in range(len(whole)):
+        path.write_text(whole[:length])
+        with pytest.raises(BitstreamError, match="some.hwh' is truncated or no .hwh .*; copy it again"):
+            check_handoff(path)
+    path.write_text(whole)
+    check_handoff(path)
+
+
 def test_second_process_is_told_who_holds_the_device(tmp_path, monkeypatch):
     path = str(tmp_path / "lock")
     monkeypatch.setenv("EDGESEG_LOCK", path)
@@ -57,6 +71,22 @@ def test_second_process_is_told_who_holds_the_device(tmp_path, monkeypatch):
     forgotten = DeviceLock()
     del forgotten
     DeviceLock().release()
+
+
+def test_lock_of_another_user_is_opened_and_not_created(tmp_path, monkeypatch):
+    path, flags = tmp_path / "lock", []
+    monkeypatch.setenv("EDGESEG_LOCK", str(path))
+    system_open = os.open
+
+    def opened(name, flag, *mode):
+        flags.append(flag)
+        return system_open(name, flag, *mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", opened)
+        DeviceLock().release()
+        DeviceLock().release()
+    assert [bool(flag & os.O_CREAT) for flag in flags] == [False, True, False]
 
 
 def test_lock_file_that_is_a_link_is_not_followed(tmp_path, monkeypatch):
