@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -23,7 +24,7 @@ from hw_build.deploy.simulated import bit_container
 
 FOLDER = sys.argv[1]
 BITFILE = os.path.join(FOLDER, "edgeseg.bit")
-AFI0_READ_CONTROL = 0xF8008000
+AFI0_READ_CONTROL, AFI0_WRITE_CONTROL = 0xF8008000, 0xF8008014
 TLAST_ALWAYS, TLAST_NEVER, SILENT, STUCK = 0xF1, 0xF2, 0xF3, 0xF4  # orders to the stand-in
 TIMEOUT_S = 1e-3
 GOLDEN = np.load(os.path.join(FOLDER, "golden.npz"))
@@ -59,13 +60,16 @@ def ordered(order):
     return image
 
 
-def copy_of(name, bitfile=None, **io_spec):
+def copy_of(name, bitfile=None, handoff=None, **io_spec):
     """Path of the bitstream in a copy of the folder, changed."""
     folder = os.path.join(FOLDER, name)
     shutil.copytree(FOLDER, folder, ignore=lambda _, names: [n for n in names if "." not in n])
     if bitfile is not None:
         with open(os.path.join(folder, "edgeseg.bit"), "wb") as opened:
             opened.write(bitfile)
+    if handoff is not None:
+        with open(os.path.join(folder, "edgeseg.hwh"), "w") as opened:
+            opened.write(handoff)
     path = os.path.join(folder, "io_spec.json")
     with open(path) as opened:
         values = json.load(opened)
@@ -107,6 +111,40 @@ def while_running(accel):
 
     record("stream left while a job runs", left_stream, accel)
 
+    def interrupted():
+        kept = type(DEVICE).read_registers
+
+        def interrupting(self, address, length):
+            if board.busy:
+                type(DEVICE).read_registers = kept
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C
+            return kept(self, address, length)
+
+        type(DEVICE).read_registers = interrupting
+        try:
+            return accel.segment(IMAGE)
+        except KeyboardInterrupt:
+            raise BoardError(f"interrupted, busy afterwards: {board.busy}") from None
+
+    record("Ctrl-C while a job runs", interrupted, accel)
+
+    def cancelled():
+        async def use():
+            DEVICE.cycles_per_poll = 1
+            frame = asyncio.ensure_future(accel.segment_async(IMAGE))
+            await asyncio.sleep(0.01)
+            running = board.busy
+            frame.cancel()
+            await asyncio.gather(frame, return_exceptions=True)
+            raise BoardError(f"cancelled {frame.cancelled()}, busy before: {running}, afterwards: {board.busy}")
+
+        try:
+            asyncio.run(use())
+        finally:
+            DEVICE.cycles_per_poll = 20_000
+
+    record("asynchronous frame cancelled", cancelled, accel)
+
     def memory_hangs():
         board.inject(Fault.READ_HANG)
         try:
@@ -125,17 +163,24 @@ def while_loading():
     ACCEL.close()
     with open(BITFILE, "rb") as opened:
         whole = opened.read()
-    cut = copy_of("truncated", bitfile=whole[: len(whole) // 2])
-    record("truncated bitstream", lambda: SegmentationOverlay(cut))
+    half = copy_of("truncated", bitfile=whole[: len(whole) // 2])
+    record("truncated bitstream", lambda: SegmentationOverlay(half))
+    with open(os.path.join(FOLDER, "edgeseg.hwh")) as opened:
+        handoff = opened.read()
+    cut = copy_of("truncated-hwh", handoff=handoff[: len(handoff) // 2])
+    record("truncated .hwh", lambda: SegmentationOverlay(cut))
+    foreign = copy_of("foreign-hwh", handoff=handoff.replace("edgeseg:user:edgeseg", "some:user:other"))
+    record(".hwh of another design", lambda: SegmentationOverlay(foreign))
     other = copy_of("other-network", network_hash="0x0123456789abcdee")
     record("bitstream of another network", lambda: SegmentationOverlay(other))
     real = copy_of("real", bitfile=bit_container("top", "7z020clg400", bytes(64)))
     record("real bitstream on the simulated board", lambda: SegmentationOverlay(real))
     record("no memory", lambda: SegmentationOverlay(BITFILE, frames_per_job=100_000).segment(IMAGE))
 
-    DEVICE.processing_system.write(AFI0_READ_CONTROL, 1)
-    record("memory port of 32 bits", lambda: SegmentationOverlay(BITFILE))
-    DEVICE.processing_system.write(AFI0_READ_CONTROL, 0)
+    for name, address in (("read", AFI0_READ_CONTROL), ("write", AFI0_WRITE_CONTROL)):
+        DEVICE.processing_system.write(address, 1)
+        record(f"memory port of 32 bits, {name}", lambda: SegmentationOverlay(BITFILE))
+        DEVICE.processing_system.write(address, 0)
 
     with SegmentationOverlay(BITFILE) as again:
         second = subprocess.run(
@@ -148,42 +193,8 @@ def while_loading():
         }
 
 
-class LineInterrupt:
-    """The board's own interrupt line, in the place of the kernel's file."""
-
-    came = 0
-
-    async def wait(self):
-        while not DEVICE.board.interrupt:
-            DEVICE.board.run(100, until_interrupt=True)
-            await asyncio.sleep(0)
-        LineInterrupt.came += 1
-
-    def close(self):
-        pass
-
-
-def the_simulation_itself(accel):
-    """Whether it shows a missing flush or invalidate; and a frame whose end the interrupt tells."""
-    for name, image in (("flush", IMAGE[::-1]), ("invalidate", IMAGE[:, ::-1])):
-        kept = getattr(type(DEVICE), name)
-        setattr(type(DEVICE), name, lambda *_: None)
-        right = bool(np.array_equal(accel.segment(image), MASK[::-1] if name == "flush" else MASK[:, ::-1]))
-        setattr(type(DEVICE), name, kept)
-        FOUND[f"{name} left out"] = {"error": "", "sentence": f"right mask: {right}", "next_frame_exact": exact(accel)}
-    accel._find_interrupt, DEVICE.cycles_per_poll = LineInterrupt, 50
-    mask = asyncio.run(accel.segment_async(IMAGE))
-    DEVICE.cycles_per_poll = 20_000
-    FOUND["asynchronous"] = {
-        "error": "",
-        "sentence": f"interrupts: {LineInterrupt.came}",
-        "next_frame_exact": bool(np.array_equal(mask, MASK)),
-    }
-
-
 ACCEL = SegmentationOverlay(BITFILE, timeout_s=TIMEOUT_S)
 assert exact(ACCEL)
 while_running(ACCEL)
-the_simulation_itself(ACCEL)
 while_loading()
 print(json.dumps(FOUND, indent=1))

@@ -6,6 +6,7 @@ Slow only because pynq's environment, .venv-board, is made by pip.
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import zipfile
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "rtl" / "shell"))
 import exports
 import shell_bench
 
+from board import registers as reg
 from board.io_spec import IoSpec
 from hw_build import cli
 from hw_build.board_sim.build import build_system
@@ -46,8 +48,8 @@ def on_board(arguments, folder, **options):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """What faults.py printed: fault -> error, sentence, next_frame_exact."""
+def standin(tmp_path_factory):
+    """A deploy folder of the stand-in accelerator."""
     folder, made = tmp_path_factory.mktemp("standin"), shell_bench.system()
     library = build_system(made, shell_bench.CORE, shell_bench.BUILD_DIR, fast=False)
     shell = Shell(
@@ -60,9 +62,26 @@ def found(tmp_path_factory):
     (folder / "edgeseg.hwh").write_text(hwh_text(shell))
     (folder / "io_spec.json").write_text(IoSpec("stand-in", made.network_hash, 16, 16, 3).text())
     np.savez(folder / "golden.npz", codes=codes, logits=logits)
-    ran = on_board([Path(__file__).with_name("faults.py"), folder], folder, PYTHONPATH=str(ROOT))
+    return folder
+
+
+def printed(script, folder):
+    """The JSON that a script beside this file prints."""
+    ran = on_board([Path(__file__).with_name(script), folder], folder, PYTHONPATH=str(ROOT))
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
+
+
+@pytest.fixture(scope="module")
+def found(standin):
+    """What faults.py found: fault -> error, sentence, next_frame_exact."""
+    return printed("faults.py", standin)
+
+
+@pytest.fixture(scope="module")
+def used(standin):
+    """What usage.py found, by the names of its functions."""
+    return printed("usage.py", standin)
 
 
 FAULTS = {
@@ -76,13 +95,18 @@ FAULTS = {
     "accelerator takes no pixels": ("AcceleratorTimeout", r"not ended after .* INPUT_WAITS .* used again"),
     "reset in mid-frame": ("AcceleratorTimeout", "has been reset and can be used again"),
     "stream left while a job runs": ("BoardError", "left"),
+    "Ctrl-C while a job runs": ("BoardError", "interrupted, busy afterwards: False"),
+    "asynchronous frame cancelled": ("BoardError", "cancelled True, busy before: True, afterwards: False"),
     "memory never answers": ("AcceleratorTimeout", "READING .* the soft reset does not end"),
     "image of another size": ("InputError", r"the image is uint8 \(8, 16, 3\), the network takes uint8 \(16, 16, 3\)"),
     "truncated bitstream": ("BitstreamError", "is truncated or no bitstream .* copy it again"),
+    "truncated .hwh": ("BitstreamError", "edgeseg.hwh' is truncated or no .hwh .* copy it again"),
+    ".hwh of another design": ("BitstreamError", "the .hwh describes no edgeseg accelerator"),
     "bitstream of another network": ("BitstreamError", "holds network 0x0123456789abcdef, io_spec.json describes"),
     "real bitstream on the simulated board": ("BitstreamError", "simulated board cannot load a real bitstream"),
     "no memory": ("DeviceError", "contiguous memory for 100000 frames cannot be allocated"),
-    "memory port of 32 bits": ("DeviceError", "HP0 is set to 32 bits"),
+    "memory port of 32 bits, read": ("DeviceError", r"HP0 is set to 32 bits \(0xF8008000 reads 0x00000001\)"),
+    "memory port of 32 bits, write": ("DeviceError", r"HP0 is set to 32 bits \(0xF8008014 reads 0x00000001\)"),
     "two processes at once": ("status 2", r"error: the accelerator is in use by process \d+"),
 }
 
@@ -96,29 +120,95 @@ def test_fault_is_told_and_the_next_frame_is_exact(found, name):
 
 
 def test_every_fault_is_expected(found):
-    assert set(found) == {*FAULTS, "flush left out", "invalidate left out", "asynchronous"}
+    assert set(found) == set(FAULTS)
 
 
-@pytest.mark.parametrize("name", ["flush", "invalidate"])
-def test_the_simulated_memory_shows_a_missing_call(found, name):
-    assert found[f"{name} left out"]["sentence"] == "right mask: False"
+def test_the_simulated_memory_shows_a_missing_flush_or_invalidate(used):
+    assert used["missing_calls"] == {"flush": False, "invalidate": False, "none": True}
 
 
-def test_asynchronous_frame_ends_by_the_interrupt_line(found):
-    assert found["asynchronous"]["next_frame_exact"]
-    assert found["asynchronous"]["sentence"] == "interrupts: 1"
+def test_asynchronous_frame_ends_by_the_interrupt_line(used):
+    assert used["asynchronous"] == {"interrupts": 1, "exact": True, "line": False}
 
 
-def test_an_accelerator_from_its_deploy_zip(tmp_path, capsys):
-    export, out = exports.write_export(tmp_path / "export", frames=3), tmp_path / "build"
+def test_the_fabric_clock_is_set_before_the_bitstream_is_loaded(used):
+    assert used["clocks"] == {"divisors": [20, 10], "fclk0_mhz": 100.0}  # 50 MHz after boot, 100 as the .hwh says
+
+
+def test_pynq_shows_the_registers_by_name(used):
+    shown = used["through_pynq"]
+    assert (shown["address"], shown["identity"]) == (0x43C0_0000, reg.IDENTITY_VALUE)
+    assert shown["hash"] == shell_bench.ZYNQ_7000.network_hash
+
+
+def test_a_stream_hides_the_copies_of_all_jobs_but_the_first_and_the_last(used):
+    # four jobs, two copies of 1000 cycles each: three times two of them run beside another job
+    cycles = used["overlap"]
+    assert cycles["equal"]
+    assert 5700 < cycles["apart"] - cycles["stream"] < 6300
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    """The deploy zip of a small accelerator, unpacked, with its simulated bitstream."""
+    folder = tmp_path_factory.mktemp("zip")
+    export, out = exports.write_export(folder / "export", frames=3), folder / "build"
     options = ["--export", str(export), "--out", str(out)]
     assert cli.main(["build", *options, "--board", "pynq-z2", "--stop-after", "shell"]) == 0
     assert cli.main(["deploy", *options, "--simulated"]) == 0
-    folder = tmp_path / "deploy"
     with zipfile.ZipFile(out / "edgeseg-deploy-SIMULATED.zip") as archive:
-        archive.extractall(folder)
-    ran = on_board(["-m", "board", "selftest"], folder)
+        archive.extractall(folder / "deploy")
+    return folder / "deploy"
+
+
+def test_an_accelerator_from_its_deploy_zip(unpacked):
+    ran = on_board(["-m", "board", "selftest"], unpacked)
     assert ran.returncode == 0, ran.stderr
     assert "design   SIMULATED" in ran.stdout and ran.stdout.count("exact") == 4
-    without = on_board(["-m", "board", "selftest"], folder, EDGESEG_SIM="0")
+    without = on_board(["-m", "board", "selftest"], unpacked, EDGESEG_SIM="0")
     assert without.returncode == 2 and "pynq finds no device" in without.stderr
+
+
+def test_the_wheel_installs_offline_and_serves_alone(unpacked, tmp_path):
+    (wheel,) = unpacked.glob("*.whl")
+    installed = tmp_path / "installed"
+    install = ["-m", "pip", "install", "--no-index", "--no-deps", "--target", installed, wheel]
+    assert on_board(install, tmp_path).returncode == 0
+    ran = on_board(["-m", "board", "selftest", "--deploy", unpacked], tmp_path, PYTHONPATH=str(installed))
+    assert ran.returncode == 0, ran.stderr
+    where = on_board(["-c", "import board; print(board.__file__)"], tmp_path, PYTHONPATH=str(installed))
+    assert where.stdout.startswith(str(installed))
+
+
+def test_the_notebook_runs_from_top_to_bottom(unpacked):
+    ran = on_board(["-c", RUN_NOTEBOOK], unpacked)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "True" in ran.stdout and ran.stdout.count("% foreground") == 3
+
+
+RUN_NOTEBOOK = """
+import json, sys
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+for cell in json.load(open("edgeseg.ipynb"))["cells"]:
+    if cell["cell_type"] == "code":
+        shell.run_cell("".join(cell["source"])).raise_error()
+"""
+
+
+def test_ctrl_c_ends_the_page_and_the_next_program_has_the_device(unpacked):
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    serving = subprocess.Popen(
+        [PYTHON, "-m", "board", "serve", "--port", "0"], cwd=unpacked, text=True,
+        env={**clean, "EDGESEG_SIM": "1", "EDGESEG_LOCK": str(unpacked / "lock")},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    address = serving.stdout.readline()
+    assert address.startswith("http://127.0.0.1:")
+    refused = on_board(["-m", "board", "selftest"], unpacked)
+    assert f"in use by process {serving.pid}" in refused.stderr
+    serving.send_signal(signal.SIGINT)
+    _, said = serving.communicate(timeout=60)
+    assert (serving.returncode, said) == (130, "interrupted\n")
+    assert on_board(["-m", "board", "selftest", "--frames", "1"], unpacked).returncode == 0

@@ -1,0 +1,118 @@
+"""What the unchanged driver and pynq do on the simulated board. Runs in .venv-board, with EDGESEG_SIM=1.
+
+    python usage.py DEPLOY_FOLDER
+
+DEPLOY_FOLDER is of the stand-in accelerator of tests/rtl/shell. Prints JSON: what was found, by name.
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+import numpy as np
+import pynq
+
+from board import registers as reg
+from board.driver import SegmentationOverlay
+
+FOLDER = sys.argv[1]
+GOLDEN = np.load(os.path.join(FOLDER, "golden.npz"))
+IMAGE, MASK = GOLDEN["codes"][0], GOLDEN["logits"][0, ..., 0] > 0
+FCLK0_CONTROL = 0xF8000170
+COPY_CYCLES, JOBS, FRAMES_PER_JOB = 1000, 4, 8
+DEVICE = pynq.Device.active_device
+
+
+def patched(name, function):
+    """Puts ``function`` in the place of the device's method; returns that."""
+    kept = getattr(type(DEVICE), name)
+    setattr(type(DEVICE), name, function)
+    return kept
+
+
+def clock_divisor_at_download():
+    """The processing system's divisor of fabric clock 0 when the bitstream is loaded, and pynq's clock afterwards."""
+    before, seen = DEVICE.processing_system.read(FCLK0_CONTROL), []
+    kept = patched(
+        "download", lambda *arguments: (seen.append(DEVICE.processing_system.read(FCLK0_CONTROL)), kept(*arguments))
+    )
+    accel = SegmentationOverlay(os.path.join(FOLDER, "edgeseg.bit"))
+    patched("download", kept)
+    divisors = [(word >> 8 & 63) * (word >> 20 & 63) for word in (before, *seen)]
+    return accel, {"divisors": divisors, "fclk0_mhz": pynq.Clocks.fclk0_mhz}
+
+
+def through_pynq(accel):
+    """The accelerator as pynq itself shows it: address and registers by name."""
+    ip = accel.edgeseg_0
+    return {
+        "address": ip.mmio.base_addr,
+        "identity": int(ip.register_map.IDENTITY),
+        "hash": ip.read(reg.NETWORK_HASH_HI) << 32 | ip.read(reg.NETWORK_HASH_LO),
+        "overlay_timing": accel.timing._fields,
+    }
+
+
+def missing_calls(accel):
+    """Whether the mask is right when pynq's flush, or invalidate, does nothing."""
+    found = {}
+    for name, image, mask in (("flush", IMAGE[::-1], MASK[::-1]), ("invalidate", IMAGE[:, ::-1], MASK[:, ::-1])):
+        kept = patched(name, lambda *_: None)
+        found[name] = bool(np.array_equal(accel.segment(image), mask))
+        patched(name, kept)
+    found["none"] = bool(np.array_equal(accel.segment(IMAGE[::-1]), MASK[::-1]))
+    return found
+
+
+class LineInterrupt:
+    """The board's own interrupt line, in the place of the kernel's file."""
+
+    came = 0
+
+    async def wait(self):
+        while not DEVICE.board.interrupt:
+            DEVICE.board.run(100, until_interrupt=True)
+            await asyncio.sleep(0)
+        LineInterrupt.came += 1
+
+    def close(self):
+        """No file."""
+
+
+def asynchronous(accel):
+    """A frame whose end the interrupt line tells."""
+    accel._find_interrupt, DEVICE.cycles_per_poll = LineInterrupt, 50
+    mask = asyncio.run(accel.segment_async(IMAGE))
+    DEVICE.cycles_per_poll = 20_000
+    return {"interrupts": LineInterrupt.came, "exact": bool(np.array_equal(mask, MASK)), "line": DEVICE.board.interrupt}
+
+
+def overlap(accel):
+    """Clock cycles of some jobs one after the other and as a stream, where each copy takes COPY_CYCLES."""
+
+    def slowly(function):
+        return lambda self, *arguments: (self.board.step(COPY_CYCLES), function(self, *arguments))
+
+    kept = {name: patched(name, slowly(getattr(type(DEVICE), name))) for name in ("flush", "invalidate")}
+    DEVICE.cycles_per_poll = 20
+    images = np.stack([np.roll(IMAGE, shift, axis=1) for shift in range(JOBS * FRAMES_PER_JOB)])
+    groups = images.reshape(JOBS, FRAMES_PER_JOB, *IMAGE.shape)
+    accel.segment_batch(images[:16])  # both pairs of buffers are there
+    start = DEVICE.board.cycles
+    apart = np.concatenate([accel.segment_batch(group) for group in groups])
+    middle = DEVICE.board.cycles
+    together = accel.segment_batch(images)
+    end = DEVICE.board.cycles
+    for name, function in kept.items():
+        patched(name, function)
+    DEVICE.cycles_per_poll = 20_000
+    return {"apart": middle - start, "stream": end - middle, "equal": bool(np.array_equal(apart, together))}
+
+
+ACCEL, CLOCKS = clock_divisor_at_download()
+FOUND = {"clocks": CLOCKS}
+for use in (through_pynq, missing_calls, asynchronous, overlap):
+    FOUND[use.__name__] = use(ACCEL)
+ACCEL.close()
+print(json.dumps(FOUND, indent=1))
