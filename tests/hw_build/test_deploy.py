@@ -1,5 +1,6 @@
 """The .hwh that pynq reads, and the zip for a board; pynq itself reads both in tests/hw_build/pynq_sim."""
 
+import ast
 import dataclasses
 import json
 import re
@@ -128,7 +129,7 @@ def test_notebook_cells_are_python():
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert len(code) > 3
     for cell in code:
-        compile("".join(cell["source"]), "cell", "exec")
+        compile("".join(cell["source"]), "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 def test_simulated_bitstream_says_that_it_is(tmp_path):

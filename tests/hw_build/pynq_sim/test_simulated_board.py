@@ -6,6 +6,7 @@ Slow only because pynq's environment, .venv-board, is made by pip.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,18 @@ def test_an_accelerator_from_its_deploy_zip(unpacked):
     assert "design   SIMULATED" in ran.stdout and ran.stdout.count("exact") == 4
     without = on_board(["-m", "board", "selftest"], unpacked, EDGESEG_SIM="0")
     assert without.returncode == 2 and "pynq finds no device" in without.stderr
+
+
+def test_the_commands_of_its_own_readme(unpacked, tmp_path):
+    _, commands, _ = (unpacked / "README.md").read_text().split("```\n", 2)
+    root, unpack, run = commands.splitlines()
+    assert root.startswith("sudo -i ") and unpack.startswith("cd /home/xilinx && python3 ")
+    shutil.copyfile(unpacked.parent / "build" / "edgeseg-deploy-SIMULATED.zip", tmp_path / "edgeseg-deploy.zip")
+    lines = f'python3() {{ "{PYTHON}" "$@"; }}\n{unpack.replace("/home/xilinx", str(tmp_path))}\n{run}\n'
+    variables = {**os.environ, "EDGESEG_SIM": "1", "EDGESEG_LOCK": str(tmp_path / "lock")}
+    ran = subprocess.run(["bash", "-ec", lines], env=variables, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("exact") == 4
 
 
 def test_the_wheel_installs_offline_and_serves_alone(unpacked, tmp_path):
