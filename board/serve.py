@@ -23,7 +23,7 @@ PAGE = """<!doctype html>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 #drop { display: block; border: 2px dashed #888; border-radius: .5rem; padding: 2rem; text-align: center }
 #drop.over { background: #eef }
-img { max-width: 48%; image-rendering: pixelated }
+img[src] { width: 48%; image-rendering: pixelated }
 #said { min-height: 1.5rem; color: #a00 }
 </style>
 <h1>edgeseg</h1>
