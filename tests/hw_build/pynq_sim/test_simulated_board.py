@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,10 @@ def standin(tmp_path_factory):
     (folder / "edgeseg.hwh").write_text(hwh_text(shell))
     (folder / "io_spec.json").write_text(IoSpec("stand-in", made.network_hash, 16, 16, 3).text())
     np.savez(folder / "golden.npz", codes=codes, logits=logits)
+    made = shell_bench.ULTRASCALE
+    (folder / "ultrascale.hwh").write_text(
+        hwh_text(replace(shell, family="zynq-ultrascale", part="xck26-sfvc784-2LV-c", system=made))
+    )
     return folder
 
 
@@ -142,6 +147,12 @@ def test_pynq_shows_the_registers_by_name(used):
     assert shown["hash"] == shell_bench.ZYNQ_7000.network_hash
 
 
+def test_pynq_reads_port_widths_and_clock_of_an_ultrascale(used):
+    shown = used["ultrascale_handoff"]
+    assert (shown["family"], shown["address"]) == ("zynq_ultra_ps_e", 0xA000_0000)
+    assert (shown["mhz"], shown["widths"]) == (100.0, ["32", "64"])
+
+
 def test_a_stream_hides_the_copies_of_all_jobs_but_the_first_and_the_last(used):
     # four jobs, two copies of 1000 cycles each: three times two of them run beside another job
     cycles = used["overlap"]
@@ -196,7 +207,7 @@ def test_the_wheel_installs_offline_and_serves_alone(unpacked, tmp_path):
 def test_the_notebook_runs_from_top_to_bottom(unpacked):
     ran = on_board(["-c", RUN_NOTEBOOK], unpacked)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "True" in ran.stdout and ran.stdout.count("% foreground") == 3
+    assert ran.stdout.count(": True\n") == 2 and ran.stdout.count("% foreground") == 3, ran.stdout
 
 
 RUN_NOTEBOOK = """

@@ -12,6 +12,8 @@ import sys
 
 import numpy as np
 import pynq
+from pynqmetadata.frontends import Metadata
+from pynqmetadata.views.runtime import RuntimeMetadataParser
 
 from board import registers as reg
 from board.driver import SegmentationOverlay
@@ -109,9 +111,21 @@ def overlap(accel):
     return {"apart": middle - start, "stream": end - middle, "equal": bool(np.array_equal(apart, together))}
 
 
+def ultrascale_handoff(_):
+    """The .hwh of an UltraScale+ board beside the folder's own, as pynq reads it."""
+    parser = RuntimeMetadataParser(Metadata(input=os.path.join(FOLDER, "ultrascale.hwh")))
+    parameters = parser.ip_dict[parser.ps_name]["parameters"]
+    return {
+        "family": parser.family_ps,
+        "address": parser.ip_dict["edgeseg_0"]["phys_addr"],
+        "mhz": parser.clock_dict[0]["frequency"],
+        "widths": [parameters[name] for name in ("C_MAXIGP0_DATA_WIDTH", "C_SAXIGP2_DATA_WIDTH")],
+    }
+
+
 ACCEL, CLOCKS = clock_divisor_at_download()
 FOUND = {"clocks": CLOCKS}
-for use in (through_pynq, missing_calls, asynchronous, overlap):
+for use in (through_pynq, missing_calls, asynchronous, overlap, ultrascale_handoff):
     FOUND[use.__name__] = use(ACCEL)
 ACCEL.close()
 print(json.dumps(FOUND, indent=1))
