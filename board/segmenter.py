@@ -64,6 +64,7 @@ class Segmenter:
         self._timing = Timing(0, 0.0, 0.0, 0.0)
         self._shell.identify(spec)
         self._shell.reset()
+        self._shell.enable_interrupt(False)  # a program that was killed may have left it on
 
     @property
     def timing(self):
@@ -124,10 +125,10 @@ class Segmenter:
             with self._reset_by_errors():
                 for _ in self._shell.watch(self.timeout_s):
                     await interrupt_or_pause(interrupt)
-            self._shell.enable_interrupt(False)
             self._finish(job)
             return next(self._results(job))
         finally:
+            self._shell.enable_interrupt(False)
             if interrupt is not None:
                 interrupt.close()
             self._leave()

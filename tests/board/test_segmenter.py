@@ -282,6 +282,33 @@ def test_async_time_out(device):
     check_usable(accel)
 
 
+@pytest.mark.parametrize("end", ["time-out", "bus error", "cancelled"])
+def test_async_leaves_no_interrupt_enabled(device, end):
+    interrupt = Interrupt(device, lost=end == "cancelled")
+    accel = segmenter(device, timeout_s=1e-3 if end == "time-out" else 2, find_interrupt=lambda: interrupt)
+    device.hangs, device.status = end != "bus error", reg.STATUS_READ_SLVERR
+
+    async def use():
+        frame = asyncio.ensure_future(accel.segment_async(images(1)[0]))
+        await asyncio.sleep(0.005)
+        if end == "cancelled":
+            frame.cancel()
+        await asyncio.gather(frame, return_exceptions=True)
+        return frame
+
+    frame = asyncio.run(use())
+    assert frame.cancelled() if end == "cancelled" else frame.exception()
+    assert device.words[reg.IER] == device.words[reg.GIE] == 0 and interrupt.closed
+    device.status = 0
+    check_usable(accel)
+
+
+def test_interrupt_that_another_program_left_enabled_is_disabled(device):
+    device.words[reg.IER] = device.words[reg.GIE] = 1
+    segmenter(device)
+    assert device.words[reg.IER] == device.words[reg.GIE] == 0
+
+
 def test_uio_interrupt_arms_waits_and_can_be_cancelled():
     driver_end, kernel_end = socket.socketpair()
 

@@ -153,6 +153,11 @@ def test_pynq_reads_port_widths_and_clock_of_an_ultrascale(used):
     assert (shown["mhz"], shown["widths"]) == (100.0, ["32", "64"])
 
 
+def test_a_notebook_cell_can_be_run_again(used):
+    shown = used["a_cell_run_again"]
+    assert shown["exact"] and "the accelerator is closed" in shown["first"]
+
+
 def test_a_stream_hides_the_copies_of_all_jobs_but_the_first_and_the_last(used):
     # four jobs, two copies of 1000 cycles each: three times two of them run beside another job
     cycles = used["overlap"]

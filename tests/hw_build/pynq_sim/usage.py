@@ -17,6 +17,7 @@ from pynqmetadata.views.runtime import RuntimeMetadataParser
 
 from board import registers as reg
 from board.driver import SegmentationOverlay
+from board.errors import InputError
 
 FOLDER = sys.argv[1]
 GOLDEN = np.load(os.path.join(FOLDER, "golden.npz"))
@@ -111,6 +112,17 @@ def overlap(accel):
     return {"apart": middle - start, "stream": end - middle, "equal": bool(np.array_equal(apart, together))}
 
 
+def a_cell_run_again(accel):
+    """A second overlay in the same program, as when a notebook's cell is run again: it closes the first."""
+    again = SegmentationOverlay(os.path.join(FOLDER, "edgeseg.bit"))
+    exact = bool(np.array_equal(again.segment(IMAGE), MASK))
+    again.close()
+    try:
+        accel.segment(IMAGE)
+    except InputError as error:
+        return {"exact": exact, "first": str(error)}
+
+
 def ultrascale_handoff(_):
     """The .hwh of an UltraScale+ board beside the folder's own, as pynq reads it."""
     parser = RuntimeMetadataParser(Metadata(input=os.path.join(FOLDER, "ultrascale.hwh")))
@@ -125,7 +137,6 @@ def ultrascale_handoff(_):
 
 ACCEL, CLOCKS = clock_divisor_at_download()
 FOUND = {"clocks": CLOCKS}
-for use in (through_pynq, missing_calls, asynchronous, overlap, ultrascale_handoff):
+for use in (through_pynq, missing_calls, asynchronous, overlap, ultrascale_handoff, a_cell_run_again):
     FOUND[use.__name__] = use(ACCEL)
-ACCEL.close()
 print(json.dumps(FOUND, indent=1))

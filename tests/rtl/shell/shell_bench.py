@@ -35,9 +35,9 @@ BOARDS = {"zynq-7000": (ZYNQ_7000, AXI3), "zynq-ultrascale": (ULTRASCALE, AXI4)}
 class ShellBench:
     """One simulated board, and the driver's steps on it."""
 
-    def __init__(self, made: System, library: Path, **options) -> None:
-        self.system = made
-        self.board = SimulatedBoard(library, memory_base=MEMORY, memory_bytes=MEMORY_BYTES, **options)
+    def __init__(self, made: System, library: Path, memory_base: int = MEMORY, **options) -> None:
+        self.system, self.memory_base = made, memory_base
+        self.board = SimulatedBoard(library, memory_base=memory_base, memory_bytes=MEMORY_BYTES, **options)
         self.memory = np.frombuffer(self.board.memory, np.uint8)
 
     def read(self, offset: int) -> int:
@@ -54,7 +54,7 @@ class ShellBench:
         """Frames into memory, guard bytes all around the place of the results, registers set, not started."""
         self.memory[0x20000:] = GUARD
         self.memory[source : source + frames.nbytes] = frames.reshape(-1)
-        for name, address in (("SOURCE", MEMORY + source), ("DESTINATION", MEMORY + destination)):
+        for name, address in (("SOURCE", self.memory_base + source), ("DESTINATION", self.memory_base + destination)):
             self.write(getattr(reg, f"{name}_LO"), address & 0xFFFF_FFFF)
             self.write(getattr(reg, f"{name}_HI"), address >> 32)
         self.write(reg.FRAMES, len(frames))

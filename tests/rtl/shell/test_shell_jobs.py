@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from shell_bench import BOARDS, FRAME_LIMIT, MEMORY_BYTES, ULTRASCALE, ZYNQ_7000, bench, system
 
 from board import registers as reg
-from hw_build.board_sim.library import AXI3, ProtocolError
+from hw_build.board_sim.library import AXI3, AXI4, ProtocolError
 
 BUSES = [(0.0, 0), (0.0, 60), (0.5, 30), (0.9, 5)]  # (stall, latency)
 
@@ -49,6 +49,13 @@ def test_addresses_of_8_bytes_and_4_kib_boundaries(any_board, source, destinatio
     any_board.board.timing(stall=0.2, latency=20)
     for mask in (False, True):  # the bench refuses a burst across 4 KiB
         any_board.run(any_board.frames(6, seed=source), mask=mask, source=source, destination=destination)
+
+
+def test_memory_above_4_gib():
+    # where a Zynq UltraScale+ has the upper part of its memory; low words alone would miss it
+    shell = bench(ULTRASCALE, protocol=AXI4, memory_base=0x8_FFFF_0000, stall=0.2, latency=20)
+    for mask in (False, True):  # the frames cross a multiple of 4 GiB
+        shell.run(shell.frames(3, seed=1), mask=mask, source=0xF800, destination=0x2FFC0)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (8, 24, 1), (40, 8, 5)])
