@@ -48,9 +48,14 @@ def fails(call):
 
 
 def record(name, call, accel=None):
-    """Notes what ``call`` raises and whether the accelerator answers right afterwards."""
+    """Notes what ``call`` raises and whether the accelerator, or a new one, answers right afterwards."""
     kind, sentence = fails(call)
-    FOUND[name] = {"error": kind, "sentence": sentence, "next_frame_exact": accel is None or exact(accel)}
+    if accel is not None:
+        right = exact(accel)
+    else:
+        with SegmentationOverlay(BITFILE) as again:
+            right = exact(again)
+    FOUND[name] = {"error": kind, "sentence": sentence, "next_frame_exact": right}
 
 
 def ordered(order):
@@ -178,9 +183,15 @@ def while_loading():
     record("no memory", lambda: SegmentationOverlay(BITFILE, frames_per_job=100_000).segment(IMAGE))
 
     for name, address in (("read", AFI0_READ_CONTROL), ("write", AFI0_WRITE_CONTROL)):
-        DEVICE.processing_system.write(address, 1)
-        record(f"memory port of 32 bits, {name}", lambda: SegmentationOverlay(BITFILE))
-        DEVICE.processing_system.write(address, 0)
+
+        def narrow(address=address):
+            DEVICE.processing_system.write(address, 1)
+            try:
+                return SegmentationOverlay(BITFILE)
+            finally:
+                DEVICE.processing_system.write(address, 0)
+
+        record(f"memory port of 32 bits, {name}", narrow)
 
     with SegmentationOverlay(BITFILE) as again:
         second = subprocess.run(
