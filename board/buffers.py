@@ -39,16 +39,12 @@ class JobBuffers:
         self.source.flush()
 
     def unload_masks(self, count):
-        """``count`` masks, (H, W) bool each, in an array of their own."""
-        words = self._words(count * self._spec.mask_words)
-        bits = np.unpackbits(words.astype("<u4", copy=False).view(np.uint8), bitorder="little")
-        return bits.view(np.bool_).reshape(count, self._spec.height, self._spec.width)
+        """``count`` masks, (count, H, W) bool, in an array of their own."""
+        return self._spec.masks(self._words(count * self._spec.mask_words))
 
     def unload_logits(self, count):
-        """``count`` frames of logits, (H, W, classes) int32 each, in an array of their own."""
-        spec = self._spec
-        words = self._words(count * spec.logit_words)
-        return words.view(np.int32).reshape(count, spec.height, spec.width, spec.classes)
+        """``count`` frames of logits, (count, H, W, classes) int32, in an array of their own."""
+        return self._spec.logits(self._words(count * self._spec.logit_words))
 
     def _words(self, count):
         """The first ``count`` words of the destination, copied out in one block."""

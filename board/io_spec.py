@@ -52,27 +52,14 @@ class IoSpec:
         """32-bit words of one packed mask."""
         return self.height * self.width // 32
 
-    def frame_bytes(self, codes):
-        """Codes (H, W, C) uint8 -> the bytes of a frame."""
-        shape = (self.height, self.width, self.channels)
-        if codes.dtype != np.uint8 or codes.shape != shape:
-            raise IoSpecError(f"codes are {codes.dtype} {codes.shape}, the network takes uint8 {shape}")
-        return np.ascontiguousarray(codes).reshape(-1)
-
     def logits(self, words):
-        """uint32 words of a frame -> logits (H, W, classes) int32."""
-        self._check(words, self.logit_words)
-        return words.view(np.int32).reshape(self.height, self.width, self.classes)
+        """uint32 words of N frames of logits -> (N, H, W, classes) int32, on the same memory."""
+        return words.view(np.int32).reshape(-1, self.height, self.width, self.classes)
 
-    def mask(self, words):
-        """uint32 words of a packed mask -> mask (H, W) bool."""
-        self._check(words, self.mask_words)
-        bits = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")
-        return bits.reshape(self.height, self.width).astype(bool)
-
-    def _check(self, words, count):
-        if words.dtype != np.uint32 or words.shape != (count,):
-            raise IoSpecError(f"result is {words.dtype} {words.shape}, a frame has {count} words of uint32")
+    def masks(self, words):
+        """uint32 words of N packed masks -> (N, H, W) bool."""
+        bits = np.unpackbits(words.astype("<u4", copy=False).view(np.uint8), bitorder="little")
+        return bits.view(np.bool_).reshape(-1, self.height, self.width)
 
     def text(self):
         """The content of ``io_spec.json``."""
