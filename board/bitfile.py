@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from board.errors import BitstreamError
 
+PROCESSING_SYSTEMS = ("processing_system7", "zynq_ultra_ps_e")
 FIELDS = {b"a": "design", b"b": "part", b"c": "date", b"d": "time"}
 
 
@@ -30,14 +31,16 @@ def read_header(path):
 
 
 def check_handoff(path):
-    """BitstreamError unless the ``.hwh`` at ``path`` is there and whole, which pynq takes for granted."""
+    """BitstreamError unless the ``.hwh`` at ``path`` is there, whole, and of a Zynq: pynq takes that for granted."""
     try:
-        ElementTree.parse(str(path))
+        modules = ElementTree.parse(str(path)).iterfind("MODULES/MODULE")
+        if not any(module.get("MODTYPE") in PROCESSING_SYSTEMS for module in modules):
+            raise ValueError("it describes no processing system")
     except OSError as error:
         raise BitstreamError(
             f"'{path}' cannot be read ({error.strerror}); copy .bit and .hwh from the same deploy folder"
         ) from None
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError) as error:
         raise BitstreamError(
             f"'{path}' is truncated or no .hwh ({error}); copy it again from the deploy folder"
         ) from None

@@ -36,7 +36,7 @@ def test_missing_bitstream(tmp_path):
 
 
 def test_handoff_file_is_whole_or_refused(tmp_path):
-    path, whole = tmp_path / "some.hwh", "<EDKSYSTEMINFO><MODULES></MODULES></EDKSYSTEMINFO>"
+    path, whole = tmp_path / "some.hwh", '<A><MODULES><MODULE MODTYPE="processing_system7"/></MODULES></A>'
     with pytest.raises(
         BitstreamError, match=r"some.hwh' cannot be read \(No such file or directory\); copy .bit and .hwh"
     ):
@@ -45,8 +45,12 @@ def test_handoff_file_is_whole_or_refused(tmp_path):
         path.write_text(whole[:length])
         with pytest.raises(BitstreamError, match="some.hwh' is truncated or no .hwh .*; copy it again"):
             check_handoff(path)
-    path.write_text(whole)
-    check_handoff(path)
+    path.write_text(whole.replace("processing_system7", "zynq"))
+    with pytest.raises(BitstreamError, match=r"\(it describes no processing system\)"):
+        check_handoff(path)
+    for family in ("processing_system7", "zynq_ultra_ps_e"):
+        path.write_text(whole.replace("processing_system7", family))
+        check_handoff(path)
 
 
 def test_second_process_is_told_who_holds_the_device(tmp_path, monkeypatch):
