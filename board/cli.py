@@ -15,6 +15,7 @@ USER_ERROR, INTERRUPTED = 2, 130
 
 
 def main(argv=None):
+    """Runs the command of ``argv`` (the process's own by default); its status."""
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)

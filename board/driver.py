@@ -73,7 +73,9 @@ class SegmentationOverlay(Segmenter, pynq.Overlay):
                 warnings.simplefilter("ignore")  # the error below says it better
                 target = device or pynq.Device.active_device
         except RuntimeError as error:
-            raise DeviceError(f"pynq finds no device ({error}); run this on a PYNQ board, as root") from None
+            raise DeviceError(
+                f"pynq finds no device ({error}); run this on a PYNQ board, as root with its environment (sudo -i)"
+            ) from None
         try:
             pynq.Overlay.__init__(self, bitfile, device=target)
         except PermissionError as error:

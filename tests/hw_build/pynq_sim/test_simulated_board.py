@@ -158,6 +158,10 @@ def test_a_notebook_cell_can_be_run_again(used):
     assert shown["exact"] and "the accelerator is closed" in shown["first"]
 
 
+def test_memory_is_uncached_unless_asked_for(used):
+    assert used["cacheable"] == {"asked": [{}, {}, {"cacheable": 1}, {"cacheable": 1}], "exact": [True, True]}
+
+
 def test_a_stream_hides_the_copies_of_all_jobs_but_the_first_and_the_last(used):
     # four jobs, two copies of 1000 cycles each: three times two of them run beside another job
     cycles = used["overlap"]

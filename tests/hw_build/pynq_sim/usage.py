@@ -123,6 +123,22 @@ def a_cell_run_again(accel):
         return {"exact": exact, "first": str(error)}
 
 
+def cacheable(_):
+    """What the driver asks pynq's allocator for, by default and with ``cacheable``, and whether masks are exact."""
+    asked = []
+
+    def recording(self, shape, dtype, **options):
+        asked.append(options)
+        return kept(self, shape, dtype, **options)
+
+    kept, exact = patched("allocate", recording), []
+    for options in ({}, {"cacheable": True}):
+        with SegmentationOverlay(os.path.join(FOLDER, "edgeseg.bit"), **options) as accel:
+            exact.append(bool(np.array_equal(accel.segment(IMAGE), MASK)))
+    patched("allocate", kept)
+    return {"asked": asked, "exact": exact}
+
+
 def ultrascale_handoff(_):
     """The .hwh of an UltraScale+ board beside the folder's own, as pynq reads it."""
     parser = RuntimeMetadataParser(Metadata(input=os.path.join(FOLDER, "ultrascale.hwh")))
@@ -137,6 +153,6 @@ def ultrascale_handoff(_):
 
 ACCEL, CLOCKS = clock_divisor_at_download()
 FOUND = {"clocks": CLOCKS}
-for use in (through_pynq, missing_calls, asynchronous, overlap, ultrascale_handoff, a_cell_run_again):
+for use in (through_pynq, missing_calls, asynchronous, overlap, ultrascale_handoff, a_cell_run_again, cacheable):
     FOUND[use.__name__] = use(ACCEL)
 print(json.dumps(FOUND, indent=1))
