@@ -134,7 +134,7 @@ def test_the_simulated_memory_shows_a_missing_flush_or_invalidate(used):
 
 
 def test_asynchronous_frame_ends_by_the_interrupt_line(used):
-    assert used["asynchronous"] == {"interrupts": 1, "exact": True, "line": False}
+    assert used["asynchronous"] == {"told by interrupt": True, "exact": True, "line": False}
 
 
 def test_the_fabric_clock_is_set_before_the_bitstream_is_loaded(used):
