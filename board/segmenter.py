@@ -54,8 +54,8 @@ class Segmenter:
     ):
         if frames_per_job < 1:
             raise InputError(f"frames_per_job must be at least 1, got {frames_per_job}")
-        if not timeout_s > 0:
-            raise InputError(f"timeout_s must be positive, got {timeout_s}")
+        if not 0 < timeout_s < float("inf"):
+            raise InputError(f"timeout_s must be positive and finite, got {timeout_s}")
         self.spec, self.frames_per_job, self.timeout_s = spec, frames_per_job, timeout_s
         self._shell = Shell(registers, clock_mhz)
         self._allocate, self._find_interrupt = allocate, find_interrupt or (lambda: None)

@@ -235,6 +235,9 @@ def test_surface_distances_are_those_of_quant(shape, predicted, true):
         (["infer", "a/x.png", "b/x.png", "--out", "out"], "two images have the same name"),
         (["infer", "none.png", "--out", "out"], "image 'none.png' does not exist"),
         (["serve", "--host", "256.0.0.1"], "cannot listen on 256.0.0.1:8080"),
+        (["serve", "--port", "99999"], "cannot listen on 127.0.0.1:99999"),
+        (["bench", "--frames", "0"], "--frames must be at least 1"),
+        (["selftest", "--frames-per-job", "0"], "frames_per_job must be at least 1"),
     ],
 )
 def test_mistakes_are_one_line(deploy, monkeypatch, capsys, arguments, sentence):

@@ -96,7 +96,15 @@ def test_frames_per_job_of_a_stream(device):
         list(accel.stream(images(1), frames_per_job=5))
 
 
-@pytest.mark.parametrize(("options", "sentence"), [({"frames_per_job": 0}, "at least 1"), ({"timeout_s": 0}, "positi")])
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"frames_per_job": 0}, "frames_per_job must be at least 1, got 0"),
+        ({"timeout_s": 0}, "timeout_s must be positive and finite, got 0"),
+        ({"timeout_s": float("inf")}, "timeout_s must be positive and finite, got inf"),
+        ({"timeout_s": float("nan")}, "timeout_s must be positive and finite, got nan"),
+    ],
+)
 def test_refused_options(device, options, sentence):
     with pytest.raises(InputError, match=sentence):
         segmenter(device, **options)
