@@ -2,6 +2,10 @@
 
 The network of Carvalho & Vestias 2025 (see ``mobile_cmunext.py``) with what FINN can fold: no bias before a BN, ReLU
 last, dense 3x3 in the skip fusion, a bias in the head alone.
+
+``cmunext-s-hw`` has the channels, depths and kernels of the published CMUNeXt-S (Tang et al. 2024, ``cmunext.py``) with
+these blocks (two depthwise layers each) and this skip fusion (a sum, one dense 3x3): a wider network to scale with, not
+a published one. No trained weights of it are shipped.
 """
 
 from __future__ import annotations
@@ -98,6 +102,12 @@ register(
     "cmunext-xxs-hw",
     "CMUNeXt-XXS as the hardware folds it; the network of the demo",
     CMUNeXtHwConfig(dims=(8, 10, 12, 16, 24), depths=(3, 1, 1, 1, 2), kernels=(3, 3, 7, 7, 9)),
+    CMUNeXtHw,
+)
+register(
+    "cmunext-s-hw",
+    "channels, depths and kernels of CMUNeXt-S in these blocks; no trained weights are shipped",
+    CMUNeXtHwConfig(dims=(8, 16, 32, 64, 128), depths=(1, 1, 1, 1, 1), kernels=(3, 3, 7, 7, 9)),
     CMUNeXtHw,
 )
 register(

@@ -213,6 +213,7 @@ def _describe_model(checkpoint: dict[str, Any], size: tuple[int, int]) -> dict[s
         "gmac_conv": sum(cost.conv_macs for cost in costs) / 1e9,
         "gmac_thop": sum(cost.thop_macs for cost in costs) / 1e9,
         "scores": checkpoint.get("scores"),
+        "trained": not checkpoint.get("untrained", False),
     }
 
 

@@ -1,0 +1,64 @@
+"""A quantized twin that has learned nothing, for what does not depend on the weights: cycles, resources, exactness.
+
+Weights are drawn from a seed, BNs take the statistics of calibration images, scales are fitted to them and thresholds
+settled, so the twin exports as a trained one does. Its checkpoint says ``untrained``, the manifest of an export
+``"trained": false``; its masks mean nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import calib_data
+import models
+from quant import checkpoint as checkpoints
+from quant.config import QuantConfig
+from quant.data import to_input
+from quant.errors import ConfigError
+from quant.networks import settle, start_from
+from quant.prepare import calibrate
+
+_CALIBRATION_IMAGES = 4
+
+
+def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[int, int], seed: int = 1) -> None:
+    """Writes the checkpoint of an untrained twin of the registered network ``name`` for images of ``size`` (H, W).
+
+    Raises:
+        ConfigError: there is no such network, or ``size`` makes no sense.
+    """
+    if min(size) < 1:
+        raise ConfigError(f"--size must be positive, got {size[0]}x{size[1]}")
+    torch.manual_seed(seed)
+    network = models.build(name)
+    samples = [calib_data.load(image, size) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
+    codes = torch.from_numpy(np.stack([sample.codes for sample in samples]))  # (N, H, W, 3)
+    codes = codes.permute(0, 3, 1, 2).contiguous()  # (N, H, W, 3) -> (N, 3, H, W)
+    _take_statistics(network, codes)
+    twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
+    calibrate(twin, codes)
+    settle(twin, name)
+    checkpoints.save(
+        path,
+        {
+            "model": name,
+            "quant": quant.as_dict(),
+            "size": list(size),
+            "classes": 1,
+            "untrained": True,
+            "state": twin.state_dict(),
+        },
+    )
+
+
+def _take_statistics(network: nn.Module, codes: torch.Tensor) -> None:
+    """Gives each BN the mean and deviation of its channels on ``codes`` (N, C, H, W)."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the average of all batches, of which there is one
+    with torch.no_grad():
+        network.train()(to_input(codes))
