@@ -1,10 +1,10 @@
 """The RTL half of a build: stitch the folded graph, build its simulator, measure it, stream golden images through it.
 
-    folding [-> fifos] -> stitch -> shell -> simulator [-> synth] -> measure -> simulate
+    folding [-> fifos] -> stitch -> shell -> simulator [-> synth] -> measure -> simulate [-> latency]
 
 ``stitch`` leaves ``rtl/``, ``design.json`` and ``io_spec.json`` in the build directory; ``shell`` leaves ``shell/``,
-what lies between processor and accelerator; ``simulator`` a library below ``sim/``. ``fifos`` and ``synth`` run on
-demand; without the first, FIFOs are deep, for simulation only.
+what lies between processor and accelerator; ``simulator`` a library below ``sim/``. ``fifos``, with it ``latency``, and
+``synth`` run on demand; without the first, FIFOs are deep, for simulation only.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from board.io_spec import IoSpec
 from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
 from hw_build.check import load_network
+from hw_build.export import Export
 from hw_build.fifo import sizing as fifo
 from hw_build.progress import Meter
 from hw_build.shell import generate as shell
@@ -29,12 +30,13 @@ from hw_build.sim.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simul
 from hw_build.sim.simulator import Progress
 from hw_build.steps import Step, fresh_folder, write_atomically
 from hw_build.stitch import Design, stitch
+from hw_build.stitch.fifo_memory import memory_cost
 from hw_build.synth.design import Part, synthesise_design
 from hw_build.synth.summary import summarise
 from hw_build.synth.yosys import yosys_version
 
 FIFOS, STITCH, SHELL, SIMULATOR = "fifos", "stitch", "shell", "simulator"
-SYNTH, MEASURE, SIMULATE = "synth", "measure", "simulate"
+SYNTH, MEASURE, SIMULATE, LATENCY = "synth", "measure", "simulate", "latency"
 IO_SPEC = "io_spec.json"
 DEPTHS = "depths.json"  # tensor -> beats, in the folder of the step `fifos`
 FRAMES, SIZED_FRAMES = 2, 3  # back to back: the fewest that show the steady interval, and that sized FIFOs keep it
@@ -48,7 +50,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
     """The steps after the folded graph; ``meter`` shows how far a simulation is."""
 
     def run_fifos(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        export, pixels = config.export, int(np.prod(config.export.size))
+        export, pixels, started = config.export, int(np.prod(config.export.size)), time.perf_counter()
         show = meter(f"FIFOs measured over {fifo.FRAMES} frames", fifo.FRAMES * pixels)
         sizing = fifo.size_fifos(
             load_network(needed[FOLDING] / GRAPH),
@@ -59,7 +61,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         )
         show(fifo.FRAMES * pixels)
         (folder / DEPTHS).write_text(json.dumps(sizing.depths, indent=1))
-        return {"interval": sizing.interval}
+        return {"interval": sizing.interval, "totals": {"fifo_sizing_seconds": round(time.perf_counter() - started, 1)}}
 
     def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
@@ -67,7 +69,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         height, width, channels = design.image_shape
         spec = IoSpec(_network(config), design.network_hash, height, width, channels)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
-        return {"streams": len(design.streams)}
+        return {"streams": len(design.streams), "totals": _fifo_totals(design)}
 
     def run_shell(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         with fresh_folder(config.out / shell.FOLDER) as partial:
@@ -90,13 +92,17 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         return {"nodes": {name: {"measured_cycles": count} for name, count in measured.items()}}
 
     def run_simulate(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        export = config.export
-        order = np.arange(SIZED_FRAMES if config.size_fifos else min(FRAMES, len(export.names))) % len(export.names)
-        names = [export.names[index] for index in order]
-        run, line = simulate_and_compare(config.out, export.codes[order], export.logits[order], names, meter)
+        frames = golden_frames(config.export, SIZED_FRAMES if config.size_fifos else FRAMES)
+        run, line = simulate_and_compare(config.out, *frames, meter)
         if config.size_fifos:
             fifo.refuse_slower(run, Design.load(config.out))
         return {"verification": [line], **run_facts(config.out, run)}
+
+    def run_latency(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        frames = golden_frames(config.export, SIZED_FRAMES)
+        interval = Design.load(config.out).expected_cycles_per_frame
+        run, line = simulate_and_compare(config.out, *frames, meter, step=LATENCY, source_cycles_per_frame=interval)
+        return {"verification": [line], "totals": latency_facts(run, interval)}
 
     steps = [
         Step(
@@ -132,9 +138,16 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         ),
         Step(name=MEASURE, run=run_measure, needs=(STITCH,), modules=_SIM_MODULES),
         Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
+        Step(name=LATENCY, run=run_latency, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
     ]
-    left_out = {name for name, wanted in ((FIFOS, config.size_fifos), (SYNTH, config.synth)) if not wanted}
-    return [step for step in steps if step.name not in left_out]
+    wanted = {FIFOS: config.size_fifos, SYNTH: config.synth, LATENCY: config.size_fifos}
+    return [step for step in steps if wanted.get(step.name, True)]
+
+
+def golden_frames(export: Export, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Codes (N, H, W, 3), logits (N, H, W, 1) and names of ``count`` golden images, the list repeated where it ends."""
+    order = np.arange(count) % len(export.names)
+    return export.codes[order], export.logits[order], [export.names[index] for index in order]
 
 
 def synthesise_and_summarise(design: Design, meter: Meter, jobs: int | None = None) -> dict[str, Any]:
@@ -164,12 +177,15 @@ def simulate_and_compare(
     names: Sequence[str],
     meter: Meter,
     *,
+    step: str = SIMULATE,
     against: str = "golden logits",
     idle: float = 0.0,
     stall: float = 0.0,
     seed: int = 0,
+    source_cycles_per_frame: float | None = None,
 ) -> tuple[AcceleratorRun, dict[str, Any]]:
-    """Streams ``codes`` (N, H, W, 3) back to back through the accelerator and compares every logit (N, H, W, 1).
+    """Streams ``codes`` (N, H, W, 3) through the accelerator, back to back or one frame every
+    ``source_cycles_per_frame``, and compares every logit (N, H, W, 1).
 
     Returns the run and its rung of the verification ladder.
 
@@ -185,10 +201,13 @@ def simulate_and_compare(
         show(progress.beats_in[0] + progress.beats_out[0])
 
     started = time.perf_counter()
-    run = simulate(design, codes, idle=idle, stall=stall, seed=seed, progress=on_progress)
+    run = simulate(
+        design, codes, idle=idle, stall=stall, seed=seed, source_cycles_per_frame=source_cycles_per_frame,
+        progress=on_progress,
+    )  # fmt: skip
     show(beats)
-    compare_logits(run.logits, expected, names, SIMULATE, build_dir / MISMATCH)
-    return run, verified(SIMULATE, f"{against} of {images(len(codes))}", time.perf_counter() - started)
+    compare_logits(run.logits, expected, names, step, build_dir / MISMATCH)
+    return run, verified(step, f"{against} of {images(len(codes))}", time.perf_counter() - started)
 
 
 def run_facts(build_dir: Path, run: AcceleratorRun) -> dict[str, Any]:
@@ -202,7 +221,22 @@ def run_facts(build_dir: Path, run: AcceleratorRun) -> dict[str, Any]:
         "totals": {
             "cycles_per_frame": run.cycles_per_frame,
             "latency_cycles": run.last_out[0] - run.first_in[0],
+            "flush_cycles": run.last_out[0] - run.last_in[0],
+            "simulated_khz": round(run.khz, 1),
         },
         "nodes": {name: {"fifo_depth": fifo.depth, "fifo_high_water": fifo.peak} for name, fifo in fifos.items()},
-        "simulated_khz": round(run.khz, 1),
     }
+
+
+def latency_facts(run: AcceleratorRun, interval: int) -> dict[str, int]:
+    """Totals of a run whose source began a frame every ``interval`` cycles: those of its last frame."""
+    return {
+        "paced_cycles_per_frame": interval,
+        "paced_latency_cycles": run.last_out[-1] - run.first_in[-1],
+        "paced_flush_cycles": run.last_out[-1] - run.last_in[-1],
+    }
+
+
+def _fifo_totals(design: Design) -> dict[str, int]:
+    costs = [memory_cost(stream.depth, stream.producer_elements * stream.element_bits) for stream in design.streams]
+    return {"fifo_bram18": sum(bram18 for bram18, _ in costs), "fifo_luts": sum(luts for _, luts in costs)}

@@ -149,6 +149,9 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
     optimised.add_argument("--clock-mhz", type=float, help="clock that the rate is meant for (default 100)")
     for what in ("luts", "dsps", "brams"):
         optimised.add_argument(f"--max-{what}", type=int, help="at most so many (default: all that the board has)")
+    optimised.add_argument(
+        "--max-latency-frames", type=float, help="frame times from a frame's first pixel to its last result, at most"
+    )
     parser.add_argument("--frames", type=int, default=1, help="golden images for verification (default 1)")
     parser.add_argument("--size-fifos", action="store_true", help="measure what FIFOs hold, then build with just that")
     parser.add_argument("--synth", action="store_true", help="synthesise it too; refuse what the board cannot hold")
@@ -178,6 +181,7 @@ def _folding(arguments: argparse.Namespace) -> FoldingConfig:
         "max_luts": arguments.max_luts,
         "max_dsps": arguments.max_dsps,
         "max_bram36": arguments.max_brams,
+        "max_latency_frames": arguments.max_latency_frames,
     }
     if all(value is None for value in asked.values()):
         return load_folding(arguments.folding or "default")

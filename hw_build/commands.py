@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hw_build.accelerator import SYNTH, accelerator_steps, simulate_and_compare
+from hw_build.accelerator import SYNTH, accelerator_steps, golden_frames, simulate_and_compare
 from hw_build.baseline import finn_baseline
 from hw_build.build import FOLDING, GRAPH, BuildConfig, graph_steps
 from hw_build.check import load_network
@@ -130,18 +129,9 @@ def run_simulate(build_dir: Path, export: Export, *, frames: int, idle: float, s
             raise ConfigError(f"{name} is a probability and must be at least 0 and below 1, got {value}")
     if frames < 1:
         raise ConfigError(f"--frames must be at least 1, got {frames}")
-    order = np.arange(frames) % len(export.names)
-    names = [export.names[index] for index in order]
     with locked(build_dir), BuildProgress("simulate") as progress:
         run, line = simulate_and_compare(
-            build_dir,
-            export.codes[order],
-            export.logits[order],
-            names,
-            progress.meter,
-            idle=idle,
-            stall=stall,
-            seed=seed,
+            build_dir, *golden_frames(export, frames), progress.meter, idle=idle, stall=stall, seed=seed
         )
     interval = "" if run.cycles_per_frame is None else f", {run.cycles_per_frame:,} cycles per frame"
     tell(f"exact, against {line['against']}{interval}; simulated at {run.khz:.0f} kHz")

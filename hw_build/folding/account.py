@@ -8,23 +8,27 @@ if TYPE_CHECKING:
     from hw_build.folding.optimise import Plan
 
 
-def account(plan: Plan, following: Plan | None) -> dict[str, Any]:
-    """``plan`` in figures, and the difference to the next faster one."""
+def account(plan: Plan, following: tuple[Plan, bool] | None) -> dict[str, Any]:
+    """``plan`` in figures, and the difference to the ``following`` one: the next faster, and whether it fits."""
     described = {
         "cycles_per_frame": plan.cycles_per_frame,
         "luts": plan.luts,
         "bram18": plan.bram18,
         "dsps": plan.dsps,
         "fork_bram18": plan.fork_bram18,
-        "shares": list(plan.shares),
+        "latency_cycles": plan.latency_cycles,
+        "shares": list(plan.policy.levels),
+        "decoder_share": plan.policy.decoder,
         "bottlenecks": list(plan.bottlenecks),
     }
     if following is not None:
+        faster, within = following
         described["next_step"] = {
-            "cycles_per_frame": following.cycles_per_frame,
-            "more_luts": following.luts - plan.luts,
-            "more_bram18": following.bram18 - plan.bram18,
-            "more_dsps": following.dsps - plan.dsps,
+            "cycles_per_frame": faster.cycles_per_frame,
+            "more_luts": faster.luts - plan.luts,
+            "more_bram18": faster.bram18 - plan.bram18,
+            "more_dsps": faster.dsps - plan.dsps,
+            "within_limits": within,
         }
     return described
 
@@ -35,12 +39,14 @@ def tell_account(figures: dict[str, Any]) -> str:
     more = f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""
     text = (
         f"{figures['cycles_per_frame']:,} cycles a frame, by the models {figures['luts']:,} LUTs, "
-        f"{figures['dsps']} DSPs, {-(-figures['bram18'] // 2)} BRAM36 (forks hold {-(-figures['fork_bram18'] // 2)}); "
-        f"slowest: {', '.join(nodes[:3])}{more}; "
+        f"{figures['dsps']} DSPs, {-(-figures['bram18'] // 2)} BRAM36 (forks hold {-(-figures['fork_bram18'] // 2)}), "
+        f"a frame is out {figures['latency_cycles'] / figures['cycles_per_frame']:.2f} frame times after its first "
+        f"pixel; slowest: {', '.join(nodes[:3])}{more}; "
     )
     if following is None:
         return text + "no node can go faster"
     return text + (
         f"the next step, {following['cycles_per_frame']:,} cycles, would take {following['more_luts']:+,} LUTs, "
         f"{following['more_dsps']:+} DSPs, {following['more_bram18']:+} BRAM18"
+        f"{'' if following['within_limits'] else ', beyond the limits'}"
     )

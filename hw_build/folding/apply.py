@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
@@ -30,21 +32,27 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
         return fold(model, config.target_cycles(size), fixed)
     check_names(model, fixed)
     network = read_network(model, board.part, fixed)
-    plan = make_plan(network, config, size, board)
+    budget = budget_for(config, board)
+    plan = make_plan(network, config, size, budget)
     for node, option in zip(model.graph.node, plan.choice.options, strict=True):
         operation = getCustomOp(node)
         apply_folding(operation, option.folding)
         operation.set_nodeattr("cycles_estimate", option.cycles)
-    GraphEditor(model).set_metadata(**{ACCOUNT: account(plan, next_step(network, plan))})
+    GraphEditor(model).set_metadata(**{ACCOUNT: account(plan, next_step(network, plan, budget))})
     return model
 
 
-def make_plan(network: Network, config: FoldingConfig, size: tuple[int, int], board: Board) -> Plan:
-    """The optimum for ``config``; what it does not limit, the board does."""
-    budget = Budget(
+def budget_for(config: FoldingConfig, board: Board) -> Budget:
+    """The limits of ``config``; what it does not limit, the board does."""
+    return Budget(
         luts=config.max_luts or board.resources.luts,
         dsps=config.max_dsps or board.resources.dsps,
         bram36=config.max_bram36 or board.resources.bram36,
+        latency_frames=config.max_latency_frames or inf,
     )
+
+
+def make_plan(network: Network, config: FoldingConfig, size: tuple[int, int], budget: Budget) -> Plan:
+    """The optimum for ``config`` within ``budget``."""
     target = config.target_cycles(size)
     return best_rate(network, budget) if target is None else at_rate(network, target, budget)

@@ -4,6 +4,7 @@ A folding file is TOML. Either the optimiser chooses (`hw_build.folding.optimise
 
     frames_per_second = 60     # at clock_mhz = 100 unless it says otherwise
     max_dsps = 200             # and max_luts, max_bram36: what it may take (default: all that the board has)
+    max_latency_frames = 1.3   # frame times from the first pixel of a frame to its last result (default: no limit)
 
 or, without ``frames_per_second``, for the best rate within the limits. Or every node gets its own cheapest folding
 (`hw_build.folding.cheapest`)::
@@ -29,7 +30,8 @@ from hw_build.errors import ConfigError
 FOLDINGS = Path(__file__).resolve().parent
 DEFAULT_CLOCK_MHZ = 100.0
 _CYCLES = ("cycles_per_frame", "cycles_per_pixel")
-_LIMITS = ("max_luts", "max_dsps", "max_bram36")
+_LIMITS = ("max_luts", "max_dsps", "max_bram36", "max_latency_frames")
+_FRACTIONAL = ("frames_per_second", "clock_mhz", "max_latency_frames")
 _RATE = ("frames_per_second", "clock_mhz")
 
 
@@ -47,6 +49,7 @@ class FoldingConfig:
     max_luts: int | None = None
     max_dsps: int | None = None
     max_bram36: int | None = None
+    max_latency_frames: float | None = None
     nodes: Mapping[str, Mapping[str, int | str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,7 +61,7 @@ class FoldingConfig:
                 f"({', '.join(_LIMITS)}) with or without it; got {given or 'none of them'}"
             )
         for name, value in given.items():
-            whole = name not in _RATE
+            whole = name not in _FRACTIONAL
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value <= 0:
                 raise ConfigError(f"{name} must be a positive {'integer' if whole else 'number'}, got {value!r}")
         for node, table in self.nodes.items():

@@ -1,4 +1,4 @@
-"""How much a fork's outputs must hold: the lag of its branches, from a model of the pipeline at the grain of rows.
+"""How much a fork's outputs must hold, and how long a frame takes, from a model of the pipeline at the grain of rows.
 
 The source offers a frame every T cycles, evenly; a node that takes c cycles a frame and gives H rows of W pixels ends
 row r of its output at
@@ -8,7 +8,7 @@ row r of its output at
 where arrival is when the last of its inputs has that row in full, and need(r) the last input row that output row r
 depends on: r + K//2 for a padded KxK window, 2r+1 for 2x2 pooling, (r+1)//2 for bilinear x2, cut at the frame's end.
 FIFOs hold whatever they must: this is the pipeline that no FIFO throttles. Frames follow each other; what a branch
-holds is the rows that went in less the rows that its reader has ended, at its greatest.
+holds is the rows that went in less the rows that its reader has ended, at its greatest: the lag of the other branches.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ def row_ends(network: Network, cycles: Sequence[int], interval: float) -> list[n
         # end[r] - r*row_time is the running maximum of what the rows up to r add to it
         ends.append(np.maximum.accumulate(needed + row_time / node.out_shape[1] - steps) + steps)
     return ends
+
+
+def latency(network: Network, cycles: Sequence[int], interval: float) -> float:
+    """Cycles from the first pixel of a frame to its last result, where a frame begins every ``interval``."""
+    return float(row_ends(network, cycles, interval)[-1][-1] - (FRAMES - 1) * interval)
 
 
 def fork_rows(network: Network, cycles: Sequence[int], interval: float) -> Mapping[str, int]:

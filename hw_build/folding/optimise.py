@@ -1,43 +1,44 @@
-"""The folding of a whole network: fewest LUTs at a rate, or the best rate within LUTs, DSPs and block RAMs.
+"""The folding of a whole network: fewest LUTs at a rate, or the best rate within LUTs, DSPs, block RAMs and latency.
 
 A faster lower half of a U-shaped network costs LUTs and saves memory, since skips hold the lag of what lies below them
-(`hw_build.folding.lag`). So many policies are tried, each solved to its optimum (`hw_build.folding.optimum`): a policy
-gives each level of a quarter, a sixteenth, ... of the pixels the whole frame time, half, a quarter or an eighth of it,
-a lower level never more than the one above. The memory of the forks is taken off the block RAMs before, for nodes as
-slow as the policy lets them be.
+(`hw_build.folding.lag`), and time, since the decoder waits until the lowest level is flushed. So many policies are
+tried (`hw_build.folding.policies`), each solved to its optimum (`hw_build.folding.optimum`) unless a bound shows that
+it cannot beat the best so far. The memory of the forks is taken off the block RAMs before, for nodes as slow as the
+policy lets them be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from dataclasses import dataclass, replace
+from math import inf
 
 from hw_build.errors import ConfigError
-from hw_build.folding.lag import fork_memory
-from hw_build.folding.optimum import Choice, fewest_luts
+from hw_build.folding.lag import fork_memory, latency
+from hw_build.folding.optimum import Choice, fewest_luts, fewest_luts_bound
 from hw_build.folding.options import Network
+from hw_build.folding.policies import Policy, for_latency, for_memory, limits_of_nodes
 
-SHARES = (1.0, 0.5, 0.25, 0.125)  # of the frame time that a level may take
-MAX_LEVELS = 4  # below the first; deeper ones share the last one's
 UNLIMITED = 1 << 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """At most so much; ``bram36`` counts two RAMB18 as one."""
+    """At most so much; ``bram36`` counts two RAMB18 as one. ``latency_frames``: from the first pixel of a frame to its
+    last result, in frame times, where frames follow each other at the design's own rate."""
 
     luts: int = UNLIMITED
     dsps: int = UNLIMITED
     bram36: int = UNLIMITED
+    latency_frames: float = inf
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A folding of the whole network by the models. ``cycles_per_frame`` are those of the slowest node.
 
-    ``luts`` and ``bram18`` include what forks hold (``fork_bram18``); ``shares`` of the frame time, one for each level
-    below the first, are the policy that won.
+    ``luts`` and ``bram18`` include what forks hold (``fork_bram18``); ``latency_cycles`` are those from the first pixel
+    of a frame to its last result at that rate; ``policy`` is the one that won.
     """
 
     choice: Choice
@@ -47,14 +48,28 @@ class Plan:
     bram18: int
     dsps: int
     fork_bram18: int
-    shares: tuple[float, ...]
+    latency_cycles: int
+    policy: Policy
 
 
 def plan_for(network: Network, target_cycles: int, budget: Budget) -> Plan | None:
     """The fewest LUTs at no more than ``target_cycles`` a frame; None where the budget does not suffice."""
-    policies = combinations_with_replacement(SHARES, min(max(_levels(network)), MAX_LEVELS))
-    found = [plan for shares in policies if (plan := _with_policy(network, target_cycles, budget, shares)) is not None]
-    return min(found, key=lambda plan: (plan.luts, plan.bram18), default=None)
+    if budget.latency_frames == inf:
+        policies = for_memory(network)
+    else:
+        policies = for_latency(network, target_cycles, budget.latency_frames)
+    tasks = sorted(
+        (task for policy in policies if (task := _bounded(network, target_cycles, budget, policy)) is not None),
+        key=lambda task: task.least_luts,
+    )
+    best: Plan | None = None
+    for task in tasks:
+        if best is not None and task.least_luts > best.luts:
+            break
+        plan = _solved(network, budget, task)
+        if plan is not None and (best is None or (plan.luts, plan.bram18) < (best.luts, best.bram18)):
+            best = plan
+    return best
 
 
 def best_rate(network: Network, budget: Budget, progress: Callable[[int], None] = lambda step: None) -> Plan:
@@ -106,25 +121,50 @@ def at_rate(network: Network, target_cycles: int, budget: Budget) -> Plan:
     return plan
 
 
-def next_step(network: Network, plan: Plan) -> Plan | None:
-    """The next faster folding, whatever it costs; None where a node cannot go faster."""
+def next_step(network: Network, plan: Plan, budget: Budget) -> tuple[Plan, bool] | None:
+    """The next faster folding, and whether it is within ``budget``.
+
+    Where none is, LUTs and latency are free, then all is. None where a node cannot go faster.
+    """
     fastest = max(min(option.cycles for option in node.options) for node in network.nodes)
     rates = [o.cycles for node in network.nodes for o in node.options if fastest <= o.cycles < plan.cycles_per_frame]
-    return plan_for(network, max(rates), Budget()) if rates else None
-
-
-def _with_policy(network: Network, target_cycles: int, budget: Budget, shares: tuple[float, ...]) -> Plan | None:
-    limits = _limits_of_nodes(network, target_cycles, shares)
-    fork_bram18, _ = fork_memory(network, limits, target_cycles)
-    if fork_bram18 > 2 * budget.bram36:
+    if not rates:
         return None
-    choice = fewest_luts(network, limits, bram18=2 * budget.bram36 - fork_bram18, dsps=budget.dsps)
+    for most in (budget, replace(budget, luts=UNLIMITED, latency_frames=inf), Budget()):
+        if (following := plan_for(network, max(rates), most)) is not None:
+            return following, most == budget
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """A policy with what it lets each node take, the block RAMs left for nodes, and a bound of its LUTs."""
+
+    policy: Policy
+    limits: list[int]
+    bram18: int
+    least_luts: float
+
+
+def _bounded(network: Network, target_cycles: int, budget: Budget, policy: Policy) -> _Task | None:
+    """None where the policy cannot be within ``budget``."""
+    limits = limits_of_nodes(network, target_cycles, policy)
+    fork_bram18, _ = fork_memory(network, limits, target_cycles)
+    left = 2 * budget.bram36 - fork_bram18
+    if left < 0:
+        return None
+    least = fewest_luts_bound(network, limits, bram18=left, dsps=budget.dsps)
+    return None if least > budget.luts else _Task(policy=policy, limits=limits, bram18=left, least_luts=least)
+
+
+def _solved(network: Network, budget: Budget, task: _Task) -> Plan | None:
+    choice = fewest_luts(network, task.limits, bram18=task.bram18, dsps=budget.dsps)
     if choice is None:
         return None
     cycles = [option.cycles for option in choice.options]
     fork_bram18, fork_luts = fork_memory(network, cycles, max(cycles))
-    luts = choice.luts + fork_luts
-    if luts > budget.luts:
+    luts, waited = choice.luts + fork_luts, latency(network, cycles, max(cycles))
+    if luts > budget.luts or waited > budget.latency_frames * max(cycles):
         return None
     return Plan(
         choice=choice,
@@ -134,26 +174,14 @@ def _with_policy(network: Network, target_cycles: int, budget: Budget, shares: t
         bram18=choice.bram18 + fork_bram18,
         dsps=choice.dsps,
         fork_bram18=fork_bram18,
-        shares=shares,
+        latency_cycles=round(waited),
+        policy=task.policy,
     )
-
-
-def _levels(network: Network) -> list[int]:
-    """How often the image was halved before each node's output."""
-    height = network.nodes[0].in_shape[0]
-    return [max(height // node.out_shape[0], 1).bit_length() - 1 for node in network.nodes]
-
-
-def _limits_of_nodes(network: Network, target_cycles: int, shares: tuple[float, ...]) -> list[int]:
-    """Cycles that each node may take; a node that cannot be as fast as the policy wants takes what it needs."""
-    of_level = (1.0, *shares)
-    limits = []
-    for node, level in zip(network.nodes, _levels(network), strict=True):
-        wanted = int(of_level[min(level, len(shares))] * target_cycles)
-        limits.append(min(max(wanted, min(option.cycles for option in node.options)), target_cycles))
-    return limits
 
 
 def _limits(budget: Budget) -> str:
     named = (("LUTs", budget.luts), ("DSPs", budget.dsps), ("BRAM36", budget.bram36))
-    return ", ".join(f"{most:,} {what}" for what, most in named if most != UNLIMITED) or "the models"
+    limits = [f"{most:,} {what}" for what, most in named if most != UNLIMITED]
+    if budget.latency_frames != inf:
+        limits.append(f"a latency of {budget.latency_frames:g} frame times")
+    return ", ".join(limits) or "the models"

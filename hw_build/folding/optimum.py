@@ -27,6 +27,7 @@ from hw_build.kernels.resources import fifo2_luts
 # a LUT is worth more than any DSP: DSPs and RAMs only break ties
 _TIE_BREAK = 1e-3
 _SECONDS = 120.0
+_ROUNDING = 1.0  # LUTs by which a bound is lowered, for the solver's tolerances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,30 +75,15 @@ def pareto(options: Sequence[Option]) -> list[Option]:
 
 def fewest_luts(network: Network, limits: Sequence[int], *, bram18: int, dsps: int) -> Choice | None:
     """The optimum where node i takes at most ``limits[i]`` cycles a frame; None where there is none."""
-    listed = [
-        pareto([option for option in node.options if option.cycles <= limit])
-        for node, limit in zip(network.nodes, limits, strict=True)
-    ]
+    listed = _listed(network, limits)
     if not all(listed):
         return None
-    program = _Program()
-    chosen = [[program.variable(o.luts + _TIE_BREAK * (o.dsps + o.bram18)) for o in options] for options in listed]
-    for variables in chosen:
-        program.constrain(dict.fromkeys(variables, 1.0), 1.0, 1.0)
-    for attribute, most in (("bram18", bram18), ("dsps", dsps)):
-        taken = {
-            variable: getattr(option, attribute)
-            for variables, options in zip(chosen, listed, strict=True)
-            for variable, option in zip(variables, options, strict=True)
-        }
-        program.constrain(taken, -np.inf, most)
-    for edge in network.edges:
-        _converters(program, edge, listed, chosen)
-    picked = program.solve([variable for variables in chosen for variable in variables])
-    if picked is None:
+    program, chosen = _formulated(network, listed, bram18, dsps, tie_break=_TIE_BREAK)
+    solution = program.solve([variable for variables in chosen for variable in variables])
+    if solution is None:
         return None
     options = tuple(
-        next(option for variable, option in zip(variables, of_node, strict=True) if variable in picked)
+        next(option for variable, option in zip(variables, of_node, strict=True) if solution[variable] > 0.5)
         for variables, of_node in zip(chosen, listed, strict=True)
     )
     between = sum(
@@ -110,6 +96,44 @@ def fewest_luts(network: Network, limits: Sequence[int], *, bram18: int, dsps: i
         bram18=sum(option.bram18 for option in options),
         dsps=sum(option.dsps for option in options),
     )
+
+
+def fewest_luts_bound(network: Network, limits: Sequence[int], *, bram18: int, dsps: int) -> float:
+    """LUTs that no choice within ``limits`` gets below: the optimum with options in parts; infinite where none fits."""
+    listed = _listed(network, limits)
+    if not all(listed):
+        return np.inf
+    program, _ = _formulated(network, listed, bram18, dsps, tie_break=0.0)
+    solution = program.solve([])
+    return np.inf if solution is None else float(solution @ program.costs) - _ROUNDING
+
+
+def _listed(network: Network, limits: Sequence[int]) -> list[list[Option]]:
+    """Of every node, the options within its limit that are worth a look."""
+    return [
+        pareto([option for option in node.options if option.cycles <= limit])
+        for node, limit in zip(network.nodes, limits, strict=True)
+    ]
+
+
+def _formulated(
+    network: Network, listed: list[list[Option]], bram18: int, dsps: int, *, tie_break: float
+) -> tuple[_Program, list[list[int]]]:
+    """The program, and its variables of every node, one an option."""
+    program = _Program()
+    chosen = [[program.variable(o.luts + tie_break * (o.dsps + o.bram18)) for o in options] for options in listed]
+    for variables in chosen:
+        program.constrain(dict.fromkeys(variables, 1.0), 1.0, 1.0)
+    for attribute, most in (("bram18", bram18), ("dsps", dsps)):
+        taken = {
+            variable: getattr(option, attribute)
+            for variables, options in zip(chosen, listed, strict=True)
+            for variable, option in zip(variables, options, strict=True)
+        }
+        program.constrain(taken, -np.inf, most)
+    for edge in network.edges:
+        _converters(program, edge, listed, chosen)
+    return program, chosen
 
 
 def _converters(program: _Program, edge: Edge, listed: list[list[Option]], chosen: list[list[int]]) -> None:
@@ -157,8 +181,8 @@ class _Program:
         self.rows.append(row)
         self.bounds.append((low, high))
 
-    def solve(self, whole: Sequence[int]) -> set[int] | None:
-        """The variables of ``whole`` that are 1 in the optimum; None where there is no solution."""
+    def solve(self, whole: Sequence[int]) -> np.ndarray | None:
+        """The optimum's value of each variable, those of ``whole`` 0 or 1; None where there is no solution."""
         entries = [(r, c, value) for r, row in enumerate(self.rows) for c, value in row.items()]
         index_r, index_c, values = zip(*entries, strict=True)
         matrix = coo_array((values, (index_r, index_c)), shape=(len(self.rows), len(self.costs))).tocsr()
@@ -173,4 +197,4 @@ class _Program:
                 bounds=Bounds(0, 1),
                 options={"time_limit": _SECONDS, "mip_rel_gap": 0.0},
             )
-        return None if result.x is None else {variable for variable in whole if result.x[variable] > 0.5}
+        return result.x

@@ -20,16 +20,28 @@ REFERENCE_MHZ = 100.0
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """The accelerator as a whole. ``latency_cycles``: first pixel in to last result out of one frame.
+    """The accelerator as a whole. ``latency_cycles`` are those from the first pixel in to the last result out of a lone
+    frame that comes as fast as it is taken, ``flush_cycles`` those from its last pixel in. The ``paced_`` ones are the
+    same of the last of several frames that begin every ``paced_cycles_per_frame``, as from a camera of that rate.
 
     Resources are Yosys' mapping before placement. ``luts`` are LUT sites in all, ``lutram`` and ``srl`` those of them
     that hold data; two RAMB18 are one ``bram36``. What ``parts_not_synthesised`` take is missing from them.
+    What lies in FIFOs (``fifo_luts``, ``fifo_bram18``) is by the model of their memory; ``fifo_sizing_seconds`` is what
+    measuring their depths took, ``simulated_khz`` cycles of the accelerator simulated in a millisecond.
     ``fmax_mhz`` is the clock that a place and route tool met, ``fps_at_fmax`` the rate at it.
     """
 
     cycles_per_frame: int | None = None
     fps_at_100mhz: float | None = None
     latency_cycles: int | None = None
+    flush_cycles: int | None = None
+    paced_cycles_per_frame: int | None = None
+    paced_latency_cycles: int | None = None
+    paced_flush_cycles: int | None = None
+    simulated_khz: float | None = None
+    fifo_luts: int | None = None
+    fifo_bram18: int | None = None
+    fifo_sizing_seconds: float | None = None
     luts: int | None = None
     lutram: int | None = None
     srl: int | None = None
@@ -41,7 +53,7 @@ class Totals:
     fps_at_fmax: float | None = None
 
     @classmethod
-    def measured(cls, *, cycles_per_frame: int | None = None, **others: int) -> Totals:
+    def measured(cls, *, cycles_per_frame: int | None = None, **others: int | float) -> Totals:
         """Totals of a simulation, a synthesis or both; a single frame shows no ``cycles_per_frame``."""
         fps = None if cycles_per_frame is None else REFERENCE_MHZ * 1e6 / cycles_per_frame
         return cls(cycles_per_frame=cycles_per_frame, fps_at_100mhz=fps, **others)

@@ -41,14 +41,15 @@ class StreamUse:
 class AcceleratorRun:
     """Result of :func:`simulate`.
 
-    ``logits`` int32 (N, H, W, 1) or None in mask mode; ``masks`` uint8 (N, H, W). ``first_in`` and ``last_out`` are the
-    cycles of each frame's first pixel in and last word out; ``cycles_per_frame`` is the distance between the last words
-    of the last two frames, None for a single frame.
+    ``logits`` int32 (N, H, W, 1) or None in mask mode; ``masks`` uint8 (N, H, W). ``first_in``, ``last_in`` and
+    ``last_out`` are the cycles of each frame's first pixel in, last pixel in and last word out; ``cycles_per_frame`` is
+    the distance between the last words of the last two frames, None for a single frame.
     """
 
     logits: np.ndarray | None
     masks: np.ndarray
     first_in: list[int]
+    last_in: list[int]
     last_out: list[int]
     cycles_per_frame: int | None
     streams: list[StreamUse]
@@ -130,6 +131,7 @@ def simulate(
         logits=logits,
         masks=masks,
         first_in=[int(c) for c in result.input_cycles[0][::pixels]],
+        last_in=[int(c) for c in result.input_cycles[0][pixels - 1 :: pixels]],
         last_out=last_out,
         cycles_per_frame=last_out[-1] - last_out[-2] if frames > 1 else None,
         streams=[_use(stream, result.probes, i) for i, stream in enumerate(design.streams)],

@@ -30,6 +30,7 @@ def stand_in(export, monkeypatch):
     change = {"logits": lambda logits: logits}
 
     def simulate(design, codes, **options):
+        change["pace"] = options["source_cycles_per_frame"]
         known = [index for frame in codes for index, each in enumerate(golden["codes"]) if np.array_equal(frame, each)]
         logits = change["logits"](golden["logits"][known])
         count = len(codes)
@@ -37,6 +38,7 @@ def stand_in(export, monkeypatch):
             logits=logits,
             masks=(logits[..., 0] > 0).astype(np.uint8),
             first_in=[1000 * index for index in range(count)],
+            last_in=[1000 * index + 900 for index in range(count)],
             last_out=[1000 * index + 1700 for index in range(count)],
             cycles_per_frame=1000 if count > 1 else None,
             streams=[
@@ -63,7 +65,9 @@ def test_build_reports_what_was_measured(export, stand_in, tmp_path, capsys):
     assert cli.main(arguments("build", export, tmp_path)) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     known = {key: value for key, value in report["totals"].items() if value is not None}
-    assert known == {"cycles_per_frame": 1000, "fps_at_100mhz": 100_000.0, "latency_cycles": 1700}
+    measured = {"cycles_per_frame": 1000, "fps_at_100mhz": 100_000.0, "latency_cycles": 1700, "flush_cycles": 800}
+    assert known.items() >= measured.items() and known["simulated_khz"] == 20.0
+    assert known.keys() - measured.keys() == {"simulated_khz", "fifo_luts", "fifo_bram18"}
     assert all(node["measured_cycles"] == 500 for node in report["nodes"])
     assert all(node["fifo_high_water"] == node["fifo_depth"] // 2 for node in report["nodes"])
     assert json.loads((tmp_path / "io_spec.json").read_text())["width"] == 32
@@ -95,7 +99,12 @@ def test_build_with_sized_fifos_stitches_what_was_measured(export, stand_in, tmp
     assert cli.main([*arguments("build", export, tmp_path), "--size-fifos"]) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert {node["fifo_depth"] for node in report["nodes"]} == {7}
+    assert [line["step"] for line in report["verification"][-2:]] == ["simulate", "latency"]
     assert report["verification"][-1]["against"] == "golden logits of 3 images"
+    totals, slowest = report["totals"], max(node["expected_cycles"] for node in report["nodes"])
+    assert totals["paced_cycles_per_frame"] == stand_in["pace"] == slowest
+    assert (totals["paced_latency_cycles"], totals["paced_flush_cycles"]) == (1_700, 800)
+    assert totals["fifo_sizing_seconds"] >= 0 and totals["fifo_luts"] > 0
 
 
 def test_wrong_logit_of_the_accelerator(export, stand_in, tmp_path, capsys):

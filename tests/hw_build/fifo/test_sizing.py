@@ -57,6 +57,7 @@ def fabricated(design, *, cycles=1_280, full=()):
         logits=np.zeros((4, 16, 16, 1), np.int32),
         masks=np.zeros((4, 16, 16), np.uint8),
         first_in=[0],
+        last_in=[0],
         last_out=[1],
         cycles_per_frame=cycles,
         streams=[

@@ -38,6 +38,7 @@ def test_file_with_target_per_pixel_and_nodes(tmp_path):
         ("frames_per_second = 60\nmax_luts = 1.5", "max_luts must be a positive integer, got 1.5"),
         ("frames_per_second = 60\ncycles_per_pixel = 8", "a folding names one of"),
         ("clock_mhz = 100", "a folding names one of"),
+        ("frames_per_second = 60\nmax_latency_frames = 0", "max_latency_frames must be a positive number, got 0"),
     ],
 )
 def test_wrong_file(tmp_path, text, sentence):
@@ -59,7 +60,7 @@ def test_limits_alone_ask_for_the_best_rate():
 
 
 def test_unknown_name():
-    known = "default, pynq-z2-60fps, pynq-z2-max"
+    known = "default, pynq-z2-60fps, pynq-z2-low-latency, pynq-z2-max"
     with pytest.raises(
         ConfigError, match=f"unknown folding 'fastest'; known: {known}, or give a TOML file or a number"
     ):

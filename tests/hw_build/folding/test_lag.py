@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hw_build.folding.lag import fork_memory, fork_rows, row_ends, rows_needed
+from hw_build.folding.lag import fork_memory, fork_rows, latency, row_ends, rows_needed
 from hw_build.folding.options import Edge, FoldableNode, Network, Option
 
 
@@ -74,3 +74,16 @@ def test_ends_follow_the_formula():
         window.append(max(needed + 112.5 / 8, (window[-1] if window else -np.inf) + 112.5))
     np.testing.assert_allclose(ends[0], fork)
     np.testing.assert_allclose(ends[1], window)
+
+
+def test_frame_is_out_when_its_last_row_is():
+    chain = around(node(8, 8), node(8, 8))
+    assert latency(chain, [10] * 4, interval=8_000) == pytest.approx(8_000, abs=10)  # each row at once
+    assert latency(chain, [10, 8_000, 10, 10], interval=8_000) == pytest.approx(8_000 + 1_000 / 8, abs=10)
+
+
+def test_what_waits_for_the_whole_frame_adds_its_own_time():
+    network = around(*(node(16, 16, kernel=9) for _ in range(6)))  # 24 rows: the adder waits for all of a frame
+    waited = [latency(network, [10, *[100] * 6, cycles], interval=16_000) for cycles in (4_000, 8_000)]
+    for cycles, each in zip((4_000, 8_000), waited, strict=True):  # its first row takes a pixel
+        assert 16_000 + cycles * 15 / 16 <= each <= 16_000 + cycles + 200

@@ -12,8 +12,10 @@ from hw_build.errors import ConfigError
 from hw_build.folding.account import tell_account
 from hw_build.folding.apply import ACCOUNT, fold_as_asked
 from hw_build.folding.config import FoldingConfig
-from hw_build.folding.optimise import Budget, at_rate, best_rate, next_step, plan_for
+from hw_build.folding.lag import latency
+from hw_build.folding.optimise import Budget, _bounded, _solved, at_rate, best_rate, next_step, plan_for
 from hw_build.folding.options import read_network
+from hw_build.folding.policies import for_latency, for_memory, limits_of_nodes
 from hw_build.lowering import STEPS, execute_codes
 from hw_build.lowering.graph import GraphEditor
 from tests.hw_build import synthetic
@@ -74,8 +76,8 @@ def test_lower_levels_take_less_time_where_memory_is_short(network):
     free = plan_for(network, 9_000, Budget())
     tight = plan_for(network, 9_000, Budget(bram36=-(-free.bram18 // 2) - 1))
     assert tight is None or (tight.bram18 < free.bram18 and tight.luts >= free.luts)
-    assert len(free.shares) == 1  # the network has one level below the first
-    assert all(earlier >= later for earlier, later in itertools.pairwise((1.0, *free.shares)))
+    assert len(free.policy.levels) == 1  # the network has one level below the first
+    assert all(earlier >= later for earlier, later in itertools.pairwise((1.0, *free.policy.levels)))
 
 
 def test_fewer_dsps_are_respected(network):
@@ -92,32 +94,66 @@ def test_best_rate_is_the_best(network):
     assert plan_for(network, max(faster), budget) is None
 
 
+def test_bounds_leave_out_no_better_policy(network):
+    """The search stops at the first policy that its bound shows to be no better: the same as solving them all."""
+    for target, budget in ((9_000, Budget()), (6_000, Budget(dsps=60)), (9_000, Budget(bram36=3))):
+        found = plan_for(network, target, budget)
+        every = [_solved(network, budget, task) for task in _tasks(network, target, budget)]
+        assert (found.luts, found.bram18) == min((plan.luts, plan.bram18) for plan in every if plan is not None)
+
+
+def _tasks(network, target, budget):
+    return [task for policy in for_memory(network) if (task := _bounded(network, target, budget, policy)) is not None]
+
+
+def test_limit_of_latency_is_kept_and_costs_luts(network):
+    free = plan_for(network, 9_000, Budget())
+    waited = free.latency_cycles / free.cycles_per_frame
+    prompt = plan_for(network, 9_000, Budget(latency_frames=0.9 * waited))
+    assert prompt.latency_cycles <= 0.9 * waited * prompt.cycles_per_frame
+    assert prompt.cycles_per_frame <= 9_000 and prompt.luts > free.luts
+    assert plan_for(network, 9_000, Budget(latency_frames=1e9)).luts == free.luts
+    with pytest.raises(ConfigError, match=r"no folding of 9,000 cycles a frame fits a latency of 0.5 frame times; the"):
+        at_rate(network, 9_000, Budget(latency_frames=0.5))
+
+
+def test_policies_for_latency_meet_it_whatever_is_chosen(network):
+    policies = for_latency(network, 9_000, 1.4)
+    limits = [limits_of_nodes(network, 9_000, policy) for policy in policies]
+    assert policies and all(latency(network, each, 9_000) <= 1.4 * 9_000 for each in limits)
+    assert len({tuple(each) for each in limits}) == len(limits)
+    assert limits[0][-1] <= max(policies[0].decoder * 9_000, 512)  # the head ends the decoder
+
+
 def test_next_step_is_faster_and_says_what_it_costs(network):
     plan = plan_for(network, 9_000, Budget())
-    following = next_step(network, plan)
-    assert following.cycles_per_frame < plan.cycles_per_frame
+    following, within = next_step(network, plan, Budget())
+    assert within and following.cycles_per_frame < plan.cycles_per_frame
     assert all(
         max(o.cycles for o in plan.choice.options) == plan.choice.options[i].cycles
         for i, node in enumerate(network.nodes)
         if node.name in plan.bottlenecks
     )
     fastest = plan_for(network, max(min(o.cycles for o in node.options) for node in network.nodes), Budget())
-    assert next_step(network, fastest) is None
+    assert next_step(network, fastest, Budget()) is None
+    small = Budget(luts=plan.luts, dsps=plan.dsps)
+    beyond, within = next_step(network, plan_for(network, 9_000, small), small)
+    assert not within and beyond.luts > small.luts and beyond.dsps <= small.dsps
 
 
 def test_sentences():
     figures = {
         "cycles_per_frame": 1_572_864, "luts": 31_000, "bram18": 201, "dsps": 99, "fork_bram18": 180,
-        "shares": [0.25], "bottlenecks": ["a", "b", "c", "d"],
+        "shares": [0.25], "latency_cycles": 2_359_296, "bottlenecks": ["a", "b", "c", "d"],
     }  # fmt: skip
     assert tell_account(figures) == (
-        "1,572,864 cycles a frame, by the models 31,000 LUTs, 99 DSPs, 101 BRAM36 (forks hold 90); slowest: a, b, c "
-        "and 1 more; no node can go faster"
+        "1,572,864 cycles a frame, by the models 31,000 LUTs, 99 DSPs, 101 BRAM36 (forks hold 90), a frame is out 1.50 "
+        "frame times after its first pixel; slowest: a, b, c and 1 more; no node can go faster"
     )
     following = {"cycles_per_frame": 1_400_000, "more_luts": 120, "more_bram18": -2, "more_dsps": 3}
-    assert tell_account({**figures, "next_step": following}).endswith(
-        "the next step, 1,400,000 cycles, would take +120 LUTs, +3 DSPs, -2 BRAM18"
-    )
+    sentence = "the next step, 1,400,000 cycles, would take +120 LUTs, +3 DSPs, -2 BRAM18"
+    for within, end in ((True, sentence), (False, sentence + ", beyond the limits")):
+        assert tell_account({**figures, "next_step": {**following, "within_limits": within}}).endswith(end)
 
 
 def test_what_does_not_fit(network):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hw_build.folding.optimum import converter_luts, fewest_luts, pareto, stream_luts
+from hw_build.folding.optimum import converter_luts, fewest_luts, fewest_luts_bound, pareto, stream_luts
 from hw_build.folding.options import Edge, FoldableNode, Network, Option
 from hw_build.kernels.stream_kernel import RTL_DIR
 from hw_build.synth.cells import utilization
@@ -59,6 +59,8 @@ def test_optimum_is_that_of_every_combination(seed):
         choice = fewest_luts(network, [limit] * len(network.nodes), bram18=bram18, dsps=dsps)
         expected = best_by_trying_all(network, limit, bram18, dsps)
         assert (None if choice is None else choice.luts) == expected, f"seed {seed}"
+        bound = fewest_luts_bound(network, [limit] * len(network.nodes), bram18=bram18, dsps=dsps)
+        assert bound <= (np.inf if expected is None else expected), f"seed {seed}"
         if choice is not None:
             solutions += 1
             assert max(option.cycles for option in choice.options) <= limit
