@@ -38,7 +38,7 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
     samples = [calib_data.load(image, size) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
     codes = torch.from_numpy(np.stack([sample.codes for sample in samples]))  # (N, H, W, 3)
     codes = codes.permute(0, 3, 1, 2).contiguous()  # (N, H, W, 3) -> (N, 3, H, W)
-    _take_statistics(network, codes)
+    take_statistics(network, codes)
     twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
     calibrate(twin, codes)
     settle(twin, name)
@@ -55,7 +55,7 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
     )
 
 
-def _take_statistics(network: nn.Module, codes: torch.Tensor) -> None:
+def take_statistics(network: nn.Module, codes: torch.Tensor) -> None:
     """Gives each BN the mean and deviation of its channels on ``codes`` (N, C, H, W)."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -6,10 +6,12 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 import models
 from models.__main__ import main, summary
 from models.errors import ConfigError
+from models.layers import Concat
 
 # name: parameters, GMAC as thop counts, GMAC of the convolutions alone (None: not published)
 PUBLISHED = {
@@ -34,7 +36,32 @@ def test_parameters_and_macs_are_the_published_ones(name):
         assert row["gmac_conv"] == pytest.approx(gmac_conv, rel=0.005)
 
 
-@pytest.mark.parametrize("name", ["cmunext-s", "cmunext-xxs", "cmunext-xxs-hw", "unet3", "cmunext-tiny-hw"])
+def parameters_of_hw_blocks(dims, depths, kernels):
+    """Each convolution has a BN of two parameters a channel, no bias; the head alone has one."""
+    convolution = lambda i, o, k: i * o * k * k + 2 * o  # noqa: E731
+    total = convolution(3, dims[0], 3) + dims[0] + 1
+    for c, o, depth, k in zip((dims[0], *dims), dims, depths, kernels, strict=False):
+        depthwise = c * k * k + 2 * c
+        total += depth * (2 * depthwise + convolution(c, 4 * c, 1) + convolution(4 * c, c, 1)) + convolution(c, o, 3)
+    for low, c in zip(dims[1:], dims, strict=False):
+        total += convolution(low, c, 3) + convolution(c, c, 3) + convolution(c, 4 * c, 1) + convolution(4 * c, c, 1)
+    return total
+
+
+def test_s_for_hardware_is_s_in_the_blocks_of_the_hardware():
+    config, published = models.entry("cmunext-s-hw").config, models.entry("cmunext-s").config
+    assert (config.dims, config.depths, config.kernels) == (published.dims, published.depths, published.kernels)
+    assert parameters_of_hw_blocks(config.dims, config.depths, config.kernels) == summary("cmunext-s-hw")["parameters"]
+    network = models.build("cmunext-s-hw")
+    assert not any(isinstance(module, (nn.GELU, Concat)) for module in network.modules())
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    assert [conv for conv in convolutions if conv.bias is not None] == [network.head]
+    assert {conv.groups for conv in convolutions} == {1, *config.dims[:-1]}  # dense, or a group a channel
+
+
+@pytest.mark.parametrize(
+    "name", ["cmunext-s", "cmunext-s-hw", "cmunext-xxs", "cmunext-xxs-hw", "unet3", "cmunext-tiny-hw"]
+)
 def test_output_is_one_logit_a_pixel_also_when_not_square(name):
     network = models.build(name).eval()
     with torch.no_grad():

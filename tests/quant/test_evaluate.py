@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import calib_data
+from quant import bench_sessions
 from quant.__main__ import main
 from quant.bench import bench
 from quant.errors import ConfigError
@@ -114,8 +116,26 @@ def test_bench_times_both_and_gives_their_ratio(checkpoint, exported):
     result = bench(checkpoint, export_dir=exported, repetitions=1, threads=1)
     faster = min(result["integer_batch_ms"], result["integer_single_ms"])
     assert result["ratio"] == faster / min(result["float32_batch_ms"], result["float32_single_ms"])
+    assert result["ratio_int8"] == faster / min(result["int8_batch_ms"], result["int8_single_ms"])
     assert result["qat_over_float_throughput"] == result["float_training_ms"] / result["qat_training_ms"] > 0
     assert result["network"] == "cmunext-tiny-hw" and (result["height"], result["width"]) == (32, 48)
+
+
+def test_int8_rival_is_quantized_and_near_its_float_network():
+    codes = np.stack([calib_data.load(name, (32, 32)).codes for name in calib_data.names()[:3]])
+    rivals = bench_sessions.sessions("cmunext-tiny-hw", codes, threads=1)
+    images = bench_sessions.as_images(codes)
+    float32, int8 = (bench_sessions.run(rivals[form], images) for form in ("float32", "int8"))
+    assert float32.shape == int8.shape == (3, 1, 32, 32)
+    assert 0 < np.abs(int8 - float32).max() < 0.2 * np.ptp(float32)
+
+
+def test_bench_command_leaves_json(checkpoint, exported, tmp_path, capsys):
+    options = ["--checkpoint", str(checkpoint), "--export", str(exported), "--repetitions", "1", "--threads", "1"]
+    assert main(["bench", *options, "--json", "--out", str(tmp_path / "new" / "bench.json")]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == json.loads((tmp_path / "new" / "bench.json").read_text())
+    assert {"integer_single_ms", "float32_single_ms", "int8_single_ms"} <= shown.keys()
 
 
 def test_bench_refuses_no_repetition(checkpoint):

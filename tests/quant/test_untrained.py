@@ -1,0 +1,50 @@
+"""An untrained twin: exports as a trained one does, is the same for the same seed, and never passes for trained."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from quant import checkpoint as checkpoints
+from quant.__main__ import main
+from quant.integer import IntegerReference
+
+
+def written(path, *options):
+    common = ["untrained", "--model", "cmunext-tiny-hw", "--quant", "w4a4", "--size", "32"]
+    assert main([*common, "--out", str(path), *options]) == 0
+    return checkpoints.load(path)
+
+
+def test_export_is_exact_and_says_untrained(tmp_path, capsys):
+    checkpoint = written(tmp_path / "network.pt")
+    assert checkpoint["untrained"] and checkpoint["quant"]["name"] == "w4a4" and checkpoint["size"] == [32, 32]
+    assert capsys.readouterr().out.strip().endswith("cmunext-tiny-hw at w4a4, untrained")
+    assert main(["export", "--checkpoint", str(tmp_path / "network.pt"), "--out", str(tmp_path / "export")]) == 0
+    manifest = json.loads((tmp_path / "export" / "manifest.json").read_text())
+    assert manifest["model"]["trained"] is False
+    with np.load(tmp_path / "export" / "golden.npz") as golden:
+        assert np.array_equal(IntegerReference(tmp_path / "export").run(golden["codes"]), golden["logits"])
+        assert len(np.unique(golden["logits"])) > 10  # no dead network
+
+
+def test_trained_network_says_so(exported):
+    assert json.loads((exported / "manifest.json").read_text())["model"]["trained"] is True
+
+
+def test_seed_is_all_that_it_depends_on(tmp_path):
+    first, again, other = (written(tmp_path / f"{i}.pt", "--seed", seed)["state"] for i, seed in enumerate("335"))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [("--model", "resnet", "unknown network 'resnet'"), ("--size", "0", "--size must be positive, got 0x0")],
+)
+def test_mistakes_are_one_line(tmp_path, capsys, option, value, sentence):
+    options = {"--model": "cmunext-tiny-hw", "--quant": "w4a4", "--out": str(tmp_path / "x.pt"), option: value}
+    assert main(["untrained", *(word for pair in options.items() for word in pair)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
+    assert not list(tmp_path.iterdir())
