@@ -99,10 +99,13 @@ lint: setup ## ruff on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
 	@$(RUN) hw_build.rtl_lint
 
-bench: setup ## integer reference against float32 onnxruntime; quantized training against float; the driver's host time
-	@$(RUN) quant bench --checkpoint $(CHECKPOINT)
-	@echo "host time of a frame in the board's driver, 256x256:"
-	@$(RUN) board bench --host
+BENCH := build/bench
+bench: demo ## figures of every stage as a table and build/bench/bench.json; of builds, those that there are
+	@mkdir -p $(BENCH)
+	@$(RUN) quant bench --checkpoint $(CHECKPOINT) --export $(EXPORT) --json --out $(BENCH)/quant.json >$(BENCH)/quant.log
+	@$(RUN) board bench --host >$(BENCH)/board.json
+	@$(RUN) hw_build bench --export $(EXPORT) --builds $(dir $(wildcard build/*/report.json)) --out $(BENCH)/hw_build.json
+	@$(RUN) hw_build bench-merge $(addprefix $(BENCH)/,quant.json board.json hw_build.json) --out $(BENCH)/bench.json
 
 clean: ## removes build/
 	@rm -rf build

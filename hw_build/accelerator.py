@@ -69,7 +69,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         height, width, channels = design.image_shape
         spec = IoSpec(_network(config), design.network_hash, height, width, channels)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
-        return {"streams": len(design.streams), "totals": _fifo_totals(design)}
+        return {"design": f"0x{design.network_hash:016x}", "totals": _fifo_totals(design)}
 
     def run_shell(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         with fresh_folder(config.out / shell.FOLDER) as partial:

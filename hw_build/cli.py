@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from hw_build.bench.arguments import add_bench_commands
 from hw_build.board_config import board_names, load_board
 from hw_build.errors import ConfigError, EdgesegError
 from hw_build.scale.arguments import add_scale_arguments
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--idle", type=float, default=0.0, help="probability that the source idles in a cycle")
     simulate.add_argument("--stall", type=float, default=0.0, help="probability that the sink stalls in a cycle")
     simulate.add_argument("--seed", type=int, default=1, help="seed of idling and stalling")
+    simulate.add_argument("--pace", type=int, help="cycles a frame at the source (default: as fast as taken)")
     simulate.set_defaults(run=_simulate)
 
     synth = commands.add_parser("synth", help="what a built accelerator takes of the board, by Yosys, node by node")
@@ -121,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     baseline.add_argument("--json", action="store_true", help="print JSON instead of a table")
     baseline.set_defaults(run=_baseline)
 
+    add_bench_commands(commands)
     scale = commands.add_parser("scale", help="which size and rate fits which board, by the models, as table and plot")
     add_scale_arguments(scale)
 
@@ -213,6 +216,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
         idle=arguments.idle,
         stall=arguments.stall,
         seed=arguments.seed,
+        pace=arguments.pace,
     )
 
 

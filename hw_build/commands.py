@@ -20,6 +20,7 @@ from hw_build.folding.account import tell_account
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
 from hw_build.report.data import REPORT_JSON, Report, Verification, read_report, write_report
+from hw_build.report.keep import with_figures_of
 from hw_build.report.page import render_page
 from hw_build.report.pictures import Pictures, read_pictures
 from hw_build.report.resources import baseline_rows
@@ -81,7 +82,8 @@ def publish(build_dir: Path, report: Report, pictures: Pictures | None = None) -
 def run_build(config: BuildConfig, *, start_from: str | None, stop_after: str | None) -> int:
     with BuildProgress("build") as progress:
         facts = run_pipeline(config, progress, start_from=start_from, stop_after=stop_after)
-    publish(config.out, collect_report(config, facts))
+    report = with_figures_of(earlier_report(config.out), collect_report(config, facts))
+    publish(config.out, report, pictures_of(config.out, report))
     if account := facts.get(FOLDING, {}).get("folding"):
         tell(f"folding: {tell_account(account)}")
     tell(f"report: {config.out / REPORT_HTML}")
@@ -93,10 +95,22 @@ def run_build(config: BuildConfig, *, start_from: str | None, stop_after: str | 
 def run_report(build_dir: Path) -> int:
     """Writes the page of a finished build again."""
     report = read_report(build_dir / REPORT_JSON)
-    pictures = read_pictures(build_dir / PICTURES) if report.image is not None else None
-    publish(build_dir, report, pictures)
+    publish(build_dir, report, pictures_of(build_dir, report))
     tell(f"report: {build_dir / REPORT_HTML}")
     return 0
+
+
+def earlier_report(build_dir: Path) -> Report | None:
+    """The report that a build left before; None where there is none, or one of another version."""
+    try:
+        return read_report(build_dir / REPORT_JSON)
+    except BuildError:
+        return None
+
+
+def pictures_of(build_dir: Path, report: Report) -> Pictures | None:
+    """The pictures that a demo saved, where ``report`` has an image."""
+    return read_pictures(build_dir / PICTURES) if report.image is not None else None
 
 
 def run_baseline(build_dir: Path, *, as_json: bool) -> int:
@@ -107,7 +121,7 @@ def run_baseline(build_dir: Path, *, as_json: bool) -> int:
         raise BuildError(f"'{build_dir}' holds no folded graph to compare with; run the build first")
     target = max(node.expected_cycles for node in report.nodes)
     report = replace(report, baseline=finn_baseline(load_network(graph), target, report.part))
-    publish(build_dir, report, read_pictures(build_dir / PICTURES) if report.image is not None else None)
+    publish(build_dir, report, pictures_of(build_dir, report))
     if as_json:
         print(json.dumps(report.baseline, indent=1))
         return 0
@@ -122,19 +136,30 @@ def run_baseline(build_dir: Path, *, as_json: bool) -> int:
     return 0
 
 
-def run_simulate(build_dir: Path, export: Export, *, frames: int, idle: float, stall: float, seed: int) -> int:
-    """Streams ``frames`` golden images through a built accelerator, the list repeated where it is shorter."""
+def run_simulate(
+    build_dir: Path, export: Export, *, frames: int, idle: float, stall: float, seed: int, pace: int | None
+) -> int:
+    """Streams ``frames`` golden images through a built accelerator, the list repeated where it is shorter.
+
+    ``pace``: cycles from one frame's first pixel to the next one's at the source; None: as fast as they are taken.
+    """
     for name, value in (("--idle", idle), ("--stall", stall)):
         if not 0 <= value < 1:
             raise ConfigError(f"{name} is a probability and must be at least 0 and below 1, got {value}")
-    if frames < 1:
-        raise ConfigError(f"--frames must be at least 1, got {frames}")
+    for name, value in (("--frames", frames), ("--pace", pace)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} must be at least 1, got {value}")
     with locked(build_dir), BuildProgress("simulate") as progress:
         run, line = simulate_and_compare(
-            build_dir, *golden_frames(export, frames), progress.meter, idle=idle, stall=stall, seed=seed
-        )
+            build_dir, *golden_frames(export, frames), progress.meter, idle=idle, stall=stall, seed=seed,
+            source_cycles_per_frame=pace,
+        )  # fmt: skip
     interval = "" if run.cycles_per_frame is None else f", {run.cycles_per_frame:,} cycles per frame"
-    tell(f"exact, against {line['against']}{interval}; simulated at {run.khz:.0f} kHz")
+    after_first, after_last = run.last_out[-1] - run.first_in[-1], run.last_out[-1] - run.last_in[-1]
+    tell(
+        f"exact, against {line['against']}{interval}; the last frame is out {after_first:,} cycles after its first "
+        f"pixel came in, {after_last:,} after its last; simulated at {run.khz:.0f} kHz"
+    )
     return 0
 
 

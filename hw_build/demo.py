@@ -15,13 +15,14 @@ from rich.table import Table
 from hw_build.accelerator import MEASURE, SIMULATE, run_facts, simulate_and_compare
 from hw_build.build import GRAPH, IMPORT, BuildConfig
 from hw_build.check import load_network
-from hw_build.commands import REPORT_HTML, difference, publish, run_pipeline, tell
+from hw_build.commands import REPORT_HTML, difference, earlier_report, publish, run_pipeline, tell
 from hw_build.errors import MismatchError
 from hw_build.image import overlap, read_image, read_mask
 from hw_build.lowering import execute_codes
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
 from hw_build.report.data import REPORT_JSON, Image, Report, read_report
+from hw_build.report.keep import with_figures_of
 from hw_build.report.pictures import Pictures
 
 _TABLE_COLUMNS = 110
@@ -62,7 +63,7 @@ def _build_and_simulate(config: BuildConfig, name: str, codes: np.ndarray, truth
         differing_logits=int(np.count_nonzero(run.logits[:1] != expected)),
         iou=None if truth is None else overlap(prediction, truth),
     )
-    report = collect_report(config, facts, image=shown)
+    report = with_figures_of(earlier_report(config.out), collect_report(config, facts, image=shown))
     publish(config.out, report, Pictures(codes=codes, prediction=prediction, truth=truth))
     return report
 

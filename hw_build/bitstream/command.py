@@ -14,13 +14,12 @@ from hw_build.bitstream.netlist import NETLIST, write_netlist
 from hw_build.bitstream.result import Implementation
 from hw_build.bitstream.tools import MissingToolError, Toolchain, choose, missing, missing_any
 from hw_build.board_config import Family
-from hw_build.commands import PICTURES, publish, tell
+from hw_build.commands import pictures_of, publish, tell
 from hw_build.deploy.archive import HWH
 from hw_build.deploy.hwh import hwh_text
 from hw_build.errors import BuildError
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, read_report
-from hw_build.report.pictures import read_pictures
 from hw_build.shell.generate import Shell
 from hw_build.steps import locked, write_atomically
 from hw_build.stitch import Design
@@ -125,4 +124,4 @@ def _into_report(build_dir: Path, result: Implementation) -> None:
     fps = None if cycles is None else result.fmax_mhz * 1e6 / cycles
     totals = replace(report.totals, fmax_mhz=result.fmax_mhz, fps_at_fmax=fps)
     report = replace(report, totals=totals, implementation=asdict(result))
-    publish(build_dir, report, read_pictures(build_dir / PICTURES) if report.image is not None else None)
+    publish(build_dir, report, pictures_of(build_dir, report))

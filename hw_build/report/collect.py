@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from hw_build.accelerator import STITCH
 from hw_build.build import FOLDING, BuildConfig, images
 from hw_build.report.data import Image, Node, Report, Totals, Verification
 
@@ -35,6 +36,7 @@ def collect_report(
         nodes=[_node(node, measured) for node in nodes],
         image=image,
         folding=facts[FOLDING].get("folding") if FOLDING in facts else None,
+        design=facts[STITCH]["design"] if STITCH in facts else None,
     )
 
 

@@ -125,7 +125,8 @@ class Report:
 
     ``folding`` is the optimiser's account by the models, None where it did not choose; ``baseline`` stock FINN's own
     estimates for the same network and rate (`hw_build.baseline`); ``implementation`` what a place and route tool
-    reported (`hw_build.bitstream.result`).
+    reported (`hw_build.bitstream.result`). ``design`` names the stitched sources (`Design.network_hash`), None before
+    they are.
     """
 
     board: str
@@ -139,6 +140,7 @@ class Report:
     folding: dict[str, Any] | None = None
     baseline: dict[str, Any] | None = None
     implementation: dict[str, Any] | None = None
+    design: str | None = None
 
     @property
     def exact(self) -> bool:

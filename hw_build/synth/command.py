@@ -13,11 +13,10 @@ from rich.table import Table
 
 from hw_build.accelerator import synthesise_and_summarise
 from hw_build.board_config import Board, load_board
-from hw_build.commands import PICTURES, publish
+from hw_build.commands import pictures_of, publish
 from hw_build.errors import BuildError, ConfigError
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, Node, Report, Totals, read_report
-from hw_build.report.pictures import read_pictures
 from hw_build.report.resources import budget_rows
 from hw_build.steps import locked
 from hw_build.stitch import Design
@@ -78,7 +77,7 @@ def _into_report(build_dir: Path, facts: Mapping[str, Any]) -> Report | None:
     known = facts["nodes"]
     nodes = [Node(**{**asdict(node), **known.get(node.name, {})}) for node in report.nodes]
     report = replace(report, totals=replace(report.totals, **facts["totals"]), nodes=nodes)
-    publish(build_dir, report, read_pictures(build_dir / PICTURES) if report.image is not None else None)
+    publish(build_dir, report, pictures_of(build_dir, report))
     return report
 
 

@@ -155,12 +155,36 @@ def test_standstill_is_one_line(export, stand_in, tmp_path, capsys, monkeypatch)
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: edgeseg_accelerator: deadlock")
 
 
+def test_simulate_at_a_pace_tells_the_latency(export, stand_in, tmp_path, capsys):
+    assert cli.main([*arguments("build", export, tmp_path), "--stop-after", "stitch"]) == 0
+    folders = ["--export", str(export), "--out", str(tmp_path)]
+    assert cli.main(["simulate", *folders, "--frames", "3", "--pace", "1200"]) == 0
+    assert stand_in["pace"] == 1200
+    assert "out 1,700 cycles after its first pixel came in, 800 after its last" in capsys.readouterr().out
+
+
+def test_shorter_build_keeps_what_a_demo_measured(export, stand_in, tmp_path):
+    exports.save_image(tmp_path / "image.png", np.load(export / "golden.npz")["codes"][0])
+    images = ["--image", str(tmp_path / "image.png")]
+    assert cli.main([*arguments("demo", export, tmp_path / "out"), *images]) == 0
+    before = json.loads((tmp_path / "out" / "report.json").read_text())
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert cli.main([*arguments("build", export, tmp_path / "out"), "--stop-after", "shell"]) == 0
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == before
+    assert (tmp_path / "out" / "report.html").read_text() == page
+    other = ["--stop-after", "shell", "--folding", "100000"]
+    assert cli.main([*arguments("build", export, tmp_path / "out"), *other]) == 0
+    after = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert after["totals"]["cycles_per_frame"] is None and after["image"] is None
+
+
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
         ("--idle", "1", "--idle is a probability and must be at least 0 and below 1, got 1.0"),
         ("--stall", "-0.5", "--stall is a probability"),
         ("--frames", "0", "--frames must be at least 1, got 0"),
+        ("--pace", "0", "--pace must be at least 1, got 0"),
     ],
 )
 def test_simulate_refuses(export, tmp_path, capsys, option, value, sentence):

@@ -12,6 +12,7 @@ import pytest
 from hw_build.errors import BuildError
 from hw_build.report.chart import cycles_chart
 from hw_build.report.data import Image, Node, Report, Totals, Verification, read_report, write_report
+from hw_build.report.keep import with_figures_of
 from hw_build.report.page import render_page
 from hw_build.report.pictures import mask_picture, outline, overlay_picture
 from hw_build.report.resources import BETWEEN, OTHER, budget_chart, luts_by_kind
@@ -159,3 +160,26 @@ def test_pictures():
     assert np.array_equal(overlay[0, 0], [100, 100, 100])
     assert not np.array_equal(overlay[2, 2], [100, 100, 100])
     assert outline(np.ones((3, 3), bool)).sum() == 8
+
+
+def shorter(report):
+    """What a build of the same design reports that stops before anything is measured."""
+    unmeasured = {"measured_cycles": None, "fifo_depth": None, "fifo_high_water": None}
+    nodes = [replace(node, **unmeasured) for node in report.nodes]
+    return replace(report, totals=Totals(), nodes=nodes, verification=report.verification[:1], image=None)
+
+
+def test_shorter_run_keeps_what_was_measured_of_its_design(report):
+    report = replace(report, design="0x1", baseline={"luts": 3})
+    assert with_figures_of(report, shorter(report)) == report
+    newer = replace(shorter(report), totals=Totals.measured(cycles_per_frame=1_000_000))
+    kept = with_figures_of(report, newer)
+    assert (kept.totals.cycles_per_frame, kept.totals.latency_cycles) == (1_000_000, 1_700_000)
+
+
+def test_figures_of_another_design_are_not_kept(report):
+    report = replace(report, design="0x1")
+    for other in ({"design": "0x2"}, {"design": None}, {"board": "zybo-z7-20"}, {"model": {"name": "other"}}):
+        changed = replace(shorter(report), **other)
+        assert with_figures_of(report, changed) == changed
+    assert with_figures_of(None, report) == report
