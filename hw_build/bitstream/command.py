@@ -23,7 +23,6 @@ from hw_build.report.data import REPORT_JSON, read_report
 from hw_build.shell.generate import Shell
 from hw_build.steps import locked, write_atomically
 from hw_build.stitch import Design
-from hw_build.synth.design import check_sources
 
 FOLDER = "bitstream"
 XDC = "edgeseg.xdc"
@@ -41,7 +40,7 @@ def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None)
     """
     with locked(build_dir), BuildProgress("bitstream") as progress:
         design, shell = Design.load(build_dir), Shell.load(build_dir)
-        check_sources(design)
+        design.check_sources()
         toolchain = choose(asked, Family(shell.family))
         folder = build_dir / FOLDER
         made = _write_inputs(design, shell, folder)

@@ -63,7 +63,12 @@ class AcceleratorRun:
 
 
 def build_simulator(design: Design) -> Simulator:
-    """Compile the accelerator (or find it compiled) below ``design.build_dir/sim``."""
+    """Compile the accelerator (or find it compiled) below ``design.build_dir/sim``.
+
+    Raises:
+        BuildError: a source is not the one that was stitched, or Verilator or g++ fails.
+    """
+    design.check_sources()
     channels = design.image_shape[2]
     pixel = StreamPort(
         tdata="s_axis_tdata", tvalid="s_axis_tvalid", tready="s_axis_tready", width_bits=8 * channels,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hw_build.errors import BuildError
+from hw_build.steps import hash_file
 
 TOP_MODULE = "edgeseg_accelerator"
 INPUT, OUTPUT = "s_axis", "m_axis"  # stand for a node where a stream begins or ends at the boundary
@@ -88,6 +89,13 @@ class Design:
         """64 bits that name this very accelerator: sources and weights. Bitstream and ``io_spec.json`` carry it."""
         digest = hashlib.sha256("".join(f"{s.path} {s.sha256}\n" for s in self.sources).encode())
         return int.from_bytes(digest.digest()[:8], "big")
+
+    def check_sources(self) -> None:
+        """BuildError unless every source below ``rtl/`` is the one that was stitched: all users have the same."""
+        for source in self.sources:
+            path = self.rtl_dir / source.path
+            if not path.is_file() or hash_file(path) != source.sha256:
+                raise BuildError(f"{path} is not the file that was stitched and simulated: stitch the design again")
 
     def save(self) -> Path:
         """Write ``design.json``, complete or not at all."""

@@ -53,14 +53,6 @@ class _Job:
     sources: tuple[Path, ...]
 
 
-def check_sources(design: Design) -> None:
-    """BuildError unless every source below ``rtl/`` is the one that ``design.json`` describes."""
-    for source in design.sources:
-        path = design.rtl_dir / source.path
-        if not path.is_file() or hash_file(path) != source.sha256:
-            raise BuildError(f"{path} is not the file that was stitched and simulated: stitch the design again")
-
-
 def synthesise_design(
     design: Design,
     *,
@@ -76,7 +68,7 @@ def synthesise_design(
     Raises:
         BuildError: a source was changed, or there is no instance ``only``.
     """
-    check_sources(design)
+    design.check_sources()
     instances = read_instances((design.rtl_dir / "top.sv").read_text())
     listed = [_job(design, instance, design.rtl_files) for instance in instances] + _shell_jobs(design)
     if only is not None:
@@ -91,7 +83,7 @@ def synthesise_design(
 
 def synthesise_flat(design: Design) -> Utilization:
     """The whole top in one run: for small designs, to compare with the sum over its instances."""
-    check_sources(design)
+    design.check_sources()
     cells = asyncio.run(synthesise_beside_others(TOP_MODULE, design.rtl_files, data_dir=design.rtl_dir))
     return utilization(cells)
 
