@@ -110,7 +110,9 @@ def print_table(report: Report) -> None:
     for name, value in (
         ("cycles per frame", totals.cycles_per_frame),
         ("frames/s at 100 MHz", totals.fps_at_100mhz),
-        ("latency in cycles", totals.latency_cycles),
+        ("cycles, first pixel in to last logit out", totals.latency_cycles),
+        ("cycles, last pixel in to last logit out", totals.flush_cycles),
+        ("kHz of the simulation", totals.simulated_khz),
         ("parameters", report.model.get("parameters")),
         ("GMAC in convolutions", report.model.get("gmac_conv")),
         ("IoU of the image", None if image is None else image.iou),

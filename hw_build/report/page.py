@@ -10,10 +10,11 @@ import numpy as np
 
 from hw_build.folding.account import tell_account
 from hw_build.report.chart import cycles_chart
-from hw_build.report.data import Image, Node, Report, Verification
+from hw_build.report.data import Image, Node, Report, Totals, Verification
 from hw_build.report.pictures import png_data_uri
 from hw_build.report.resources import baseline_rows, budget_chart, budget_rows, luts_by_kind, luts_chart
 
+_NONE = "–"
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --paper: #fff; --ours: #2f6fdb;
   --finn: #8a63d2; --mark: #cf222e; --good: #1a7f37; --bad: #cf222e; }
@@ -87,13 +88,23 @@ def _facts(report: Report) -> str:
     facts = [
         ("cycles per frame", _number(totals.cycles_per_frame)),
         ("frames/s at 100 MHz", _number(totals.fps_at_100mhz)),
-        ("latency in cycles", _number(totals.latency_cycles)),
+        ("cycles, first pixel in to last result out", _number(totals.latency_cycles)),
+        ("cycles, last pixel in to last result out", _number(totals.flush_cycles)),
+        ("the first of these, frames paced", _paced(totals)),
         ("parameters", _number(model.get("parameters"))),
         ("GMAC in convolutions", _number(model.get("gmac_conv"))),
         ("IoU of the image", _number(report.image.iou if report.image else None)),
+        ("kHz of the simulation", _number(totals.simulated_khz)),
     ]
-    boxes = (f"<div><b>{value}</b><span>{name}</span></div>" for name, value in facts)
+    boxes = (f"<div><b>{value}</b><span>{name}</span></div>" for name, value in facts if value != _NONE)
     return f'<div class="facts">{"".join(boxes)}</div>'
+
+
+def _paced(totals: Totals) -> str:
+    """Latency where frames come at the design's own rate, and in frame times."""
+    if totals.paced_latency_cycles is None:
+        return _NONE
+    return f"{totals.paced_latency_cycles:,} ({totals.paced_latency_cycles / totals.paced_cycles_per_frame:.2f})"
 
 
 def _resources(report: Report) -> list[str]:
@@ -227,5 +238,5 @@ def _cell(text: str, kind: str = "") -> str:
 
 def _number(value: Any) -> str:
     if value is None:
-        return "–"
+        return _NONE
     return f"{value:,.4g}" if isinstance(value, float) and value < 1000 else f"{value:,.0f}"

@@ -162,6 +162,12 @@ def test_pictures():
     assert outline(np.ones((3, 3), bool)).sum() == 8
 
 
+def test_page_tells_the_latency_of_paced_frames(report):
+    assert "frames paced" not in render_page(report, {})
+    paced = replace(report.totals, paced_cycles_per_frame=2_000_000, paced_latency_cycles=2_500_000)
+    assert "2,500,000 (1.25)" in render_page(replace(report, totals=paced), {})
+
+
 def shorter(report):
     """What a build of the same design reports that stops before anything is measured."""
     unmeasured = {"measured_cycles": None, "fifo_depth": None, "fifo_high_water": None}
