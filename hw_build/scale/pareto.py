@@ -8,9 +8,12 @@ from itertools import groupby
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from hw_build.scale.point import Figures, Outcome, Point
 from hw_build.steps import write_atomically
+
+_TICKS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # of each decade, in plain numbers
 
 
 def front(designs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -43,7 +46,11 @@ def draw(results: Mapping[Point, Figures], path: Path) -> None:
         axes.scatter(*zip(*designs, strict=True), color=drawn.get_color(), marker=".", alpha=0.6)
     if fitting:
         axes.legend(fontsize="small")
-    axes.grid(which="both", alpha=0.3)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=_TICKS))
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axis.set_minor_locator(NullLocator())
+    axes.grid(alpha=0.3)
     content = io.BytesIO()
     figure.savefig(content, format="svg", metadata={"Date": None})
     write_atomically(path, content.getvalue())
