@@ -104,7 +104,7 @@ bench: demo ## figures of every stage as a table and build/bench/bench.json; of 
 	@mkdir -p $(BENCH)
 	@$(RUN) quant bench --checkpoint $(CHECKPOINT) --export $(EXPORT) --json --out $(BENCH)/quant.json >$(BENCH)/quant.log
 	@$(RUN) board bench --host >$(BENCH)/board.json
-	@$(RUN) hw_build bench --export $(EXPORT) --builds $(dir $(wildcard build/*/report.json)) --out $(BENCH)/hw_build.json
+	@$(RUN) hw_build bench --export $(EXPORT) --builds build --out $(BENCH)/hw_build.json
 	@$(RUN) hw_build bench-merge $(addprefix $(BENCH)/,quant.json board.json hw_build.json) --out $(BENCH)/bench.json
 
 clean: ## removes build/

@@ -19,7 +19,7 @@ def add_bench_commands(commands: argparse._SubParsersAction) -> None:
     bench.add_argument("--export", type=Path, required=True, help="export to lower and fold")
     bench.add_argument("--board", default="pynq-z2", help="board to fold for (default pynq-z2)")
     bench.add_argument("--foldings", nargs="+", default=FOLDINGS, help="that an optimiser chooses (default: shipped)")
-    bench.add_argument("--builds", type=Path, nargs="*", default=[], help="finished builds, for their measured figures")
+    bench.add_argument("--builds", type=Path, metavar="DIR", help="folder with finished builds, for what they measured")
     bench.add_argument("--out", type=Path, required=True, help="JSON file to write")
     bench.set_defaults(run=_bench)
 

@@ -13,22 +13,24 @@ from typing import Any
 
 from hw_build.board_config import Board
 from hw_build.check import load_network
-from hw_build.errors import ConfigError
+from hw_build.commands import tell
+from hw_build.errors import BuildError, ConfigError
 from hw_build.export import Export
 from hw_build.folding.apply import budget_for, make_plan
 from hw_build.folding.config import load_folding
 from hw_build.folding.options import read_network
 from hw_build.lowering import lowering_steps
 from hw_build.progress import BuildProgress
-from hw_build.report.data import REFERENCE_MHZ, REPORT_JSON, read_report
+from hw_build.report.data import REFERENCE_MHZ, REPORT_JSON, Report, read_report
 
 
-def measure(export: Export, board: Board, foldings: Sequence[str], builds: Sequence[Path]) -> dict[str, Any]:
-    """``lowering_seconds`` by step and in all, ``foldings`` by the models, ``builds`` as they measured themselves.
+def measure(export: Export, board: Board, foldings: Sequence[str], builds: Path | None) -> dict[str, Any]:
+    """``lowering_seconds`` by step and in all, ``foldings`` by the models, builds as they measured themselves.
+
+    ``builds`` holds the folders of builds; one with a report of another version is left out and named.
 
     Raises:
         ConfigError: a folding is unknown, or is none that the optimiser chooses.
-        BuildError: a build has no report.
     """
     configs = {name: load_folding(name) for name in foldings}
     for name, config in configs.items():
@@ -63,17 +65,24 @@ def measure(export: Export, board: Board, foldings: Sequence[str], builds: Seque
         "board": board.name,
         "lowering_seconds": {**seconds, "all": round(sum(seconds.values()), 2)},
         "foldings": folded,
-        "builds": {folder.name: _of_build(folder) for folder in builds},
+        "builds": {} if builds is None else _of_builds(builds),
     }
 
 
-def _of_build(folder: Path) -> dict[str, Any]:
+def _of_builds(folder: Path) -> dict[str, dict[str, Any]]:
+    found = {}
+    for path in sorted(folder.glob(f"*/{REPORT_JSON}")):
+        try:
+            found[path.parent.name] = _of_build(read_report(path))
+        except BuildError as error:
+            tell(f"left out: {error}")
+    return found
+
+
+def _of_build(report: Report) -> dict[str, Any]:
     """Totals that a build measured, whether it was exact, and the sums of its nodes' models."""
-    report = read_report(folder / REPORT_JSON)
-    modelled = {
-        what: sum(getattr(node, f"expected_{what}") or 0 for node in report.nodes)
-        for what in ("luts", "bram18", "dsps")
-    }
+    kinds = ("luts", "bram18", "dsps")
+    modelled = {what: sum(getattr(node, f"expected_{what}") or 0 for node in report.nodes) for what in kinds}
     return {
         "network": report.model["name"],
         "board": report.board,

@@ -26,17 +26,20 @@ def folding(tmp_path_factory):
     return str(path)
 
 
-def bench(export, folding, out, *builds):
+def bench(export, folding, out, builds=None):
     options = ["--export", str(export), "--foldings", folding, "--out", str(out)]
-    return cli.main(["bench", *options, *(["--builds", *map(str, builds)] if builds else [])])
+    return cli.main(["bench", *options, *(["--builds", str(builds)] if builds else [])])
 
 
-def test_lowering_foldings_and_builds(export, folding, tmp_path):
-    build = tmp_path / "small"
+def test_lowering_foldings_and_builds(export, folding, tmp_path, capsys):
+    build = tmp_path / "builds" / "small"
+    (tmp_path / "builds" / "old").mkdir(parents=True)
+    (tmp_path / "builds" / "old" / "report.json").write_text("{}")
     options = ["--export", str(export), "--board", "pynq-z2", "--out", str(build), "--folding", folding]
     assert cli.main(["build", *options, "--stop-after", "stitch"]) == 0
     report = json.loads((build / "report.json").read_text())
-    assert bench(export, folding, tmp_path / "new" / "hw_build.json", build) == 0
+    assert bench(export, folding, tmp_path / "new" / "hw_build.json", tmp_path / "builds") == 0
+    assert "left out: " in capsys.readouterr().out
     result = json.loads((tmp_path / "new" / "hw_build.json").read_text())
     assert (result["network"], result["size"], result["board"]) == ("synthetic", [16, 16], "pynq-z2")
     steps = ("convert", "streamline", "lower", "hardware", "specialize")
@@ -48,6 +51,7 @@ def test_lowering_foldings_and_builds(export, folding, tmp_path):
         *(account["luts"], account["dsps"]),
         account["latency_cycles"],
     )
+    assert list(result["builds"]) == ["small"]
     of_build = result["builds"]["small"]
     assert of_build["nodes_modelled"]["luts"] == sum(node["expected_luts"] for node in report["nodes"])
     assert of_build["fifo_luts"] == report["totals"]["fifo_luts"] and "cycles_per_frame" not in of_build
