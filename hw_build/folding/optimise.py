@@ -124,13 +124,13 @@ def at_rate(network: Network, target_cycles: int, budget: Budget) -> Plan:
 def next_step(network: Network, plan: Plan, budget: Budget) -> tuple[Plan, bool] | None:
     """The next faster folding, and whether it is within ``budget``.
 
-    Where none is, LUTs and latency are free, then all is. None where a node cannot go faster.
+    Where none is, LUTs are free, then DSPs and block RAMs, then latency. None where a node cannot go faster.
     """
     fastest = max(min(option.cycles for option in node.options) for node in network.nodes)
     rates = [o.cycles for node in network.nodes for o in node.options if fastest <= o.cycles < plan.cycles_per_frame]
     if not rates:
         return None
-    for most in (budget, replace(budget, luts=UNLIMITED, latency_frames=inf), Budget()):
+    for most in (budget, replace(budget, luts=UNLIMITED), Budget(latency_frames=budget.latency_frames), Budget()):
         if (following := plan_for(network, max(rates), most)) is not None:
             return following, most == budget
     return None
