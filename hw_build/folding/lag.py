@@ -5,10 +5,12 @@ row r of its output at
 
     end[r] = max(arrival[need(r)] + c/(H*W), end[r-1] + c/H),
 
-where arrival is when the last of its inputs has that row in full, and need(r) the last input row that output row r
-depends on: r + K//2 for a padded KxK window, 2r+1 for 2x2 pooling, (r+1)//2 for bilinear x2, cut at the frame's end.
-FIFOs hold whatever they must: this is the pipeline that no FIFO throttles. Frames follow each other; what a branch
-holds is the rows that went in less the rows that its reader has ended, at its greatest: the lag of the other branches.
+where arrival is when the last of its inputs has that row in full, c at least the cycles of a fork that it reads (what a
+fork's output holds comes out no faster than it went in), and need(r) the last input row that output row r depends on:
+r + K//2 for a padded KxK window, 2r+1 for 2x2 pooling, (r+1)//2 for bilinear x2, cut at the frame's end. FIFOs hold
+whatever they must: this is the pipeline that no FIFO throttles, and it leaves out what a node takes to begin. Frames
+follow each other; what a branch holds is the rows that went in less the rows that its reader has ended, at its
+greatest: the lag of the other branches.
 """
 
 from __future__ import annotations
@@ -41,11 +43,17 @@ def rows_needed(node: FoldableNode) -> np.ndarray:
     return np.clip(need, 0, rows_in - 1)
 
 
+def is_fork(node: FoldableNode) -> bool:
+    """Whether it has several outputs."""
+    return len(node.options[0].out_elements) > 1
+
+
 def row_ends(network: Network, cycles: Sequence[int], interval: float) -> list[np.ndarray]:
     """When each node ends each row of its output, (FRAMES * H_out,), for ``cycles`` a frame of each node."""
     inputs: dict[int, list[int]] = {}
     for edge in network.edges:
         inputs.setdefault(edge.target, []).append(edge.source)
+    forks = [is_fork(node) for node in network.nodes]
     ends: list[np.ndarray] = []
     for index, node in enumerate(network.nodes):
         rows_in, rows_out = node.in_shape[0], node.out_shape[0]
@@ -55,7 +63,8 @@ def row_ends(network: Network, cycles: Sequence[int], interval: float) -> list[n
             arrival = (np.arange(FRAMES * rows_in) + 1) * interval / rows_in
         frames = np.arange(FRAMES)[:, None] * rows_in
         needed = arrival[(frames + rows_needed(node)).ravel()]  # (FRAMES * H_out,)
-        row_time = cycles[index] / rows_out
+        slowest_fork = max((cycles[source] for source in inputs.get(index, []) if forks[source]), default=0)
+        row_time = max(cycles[index], slowest_fork) / rows_out
         steps = np.arange(FRAMES * rows_out) * row_time
         # end[r] - r*row_time is the running maximum of what the rows up to r add to it
         ends.append(np.maximum.accumulate(needed + row_time / node.out_shape[1] - steps) + steps)
@@ -72,7 +81,7 @@ def fork_rows(network: Network, cycles: Sequence[int], interval: float) -> Mappi
     ends = row_ends(network, cycles, interval)
     held = {}
     for edge in network.edges:
-        if len(network.nodes[edge.source].options[0].out_elements) > 1:
+        if is_fork(network.nodes[edge.source]):
             written, target = ends[edge.source], network.nodes[edge.target]
             needed = rows_needed(target)
             # an input row goes when the last output row that depends on it and on nothing later ends

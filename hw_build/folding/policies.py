@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
-from hw_build.folding.lag import fork_memory, latency
+from hw_build.folding.lag import fork_memory, is_fork, latency
 from hw_build.folding.options import Network
 
 SHARES = (1.0, 0.5, 0.25, 0.125)  # of the frame time that a level may take
@@ -58,7 +58,10 @@ def for_latency(network: Network, target_cycles: int, latency_frames: float) -> 
 
 
 def limits_of_nodes(network: Network, target_cycles: int, policy: Policy) -> list[int]:
-    """Cycles that each node may take; a node that cannot be as fast as the policy wants takes what it needs."""
+    """Cycles that each node may take; a node that cannot be as fast as the policy wants takes what it needs.
+
+    A fork that the decoder reads is as fast as its reader, or the skip would hold that up.
+    """
     shares, levels = (1.0, *policy.levels), levels_of(network)
     lowest = max(index for index, level in enumerate(levels) if level == max(levels))
     limits = []
@@ -66,6 +69,10 @@ def limits_of_nodes(network: Network, target_cycles: int, policy: Policy) -> lis
         share = shares[min(level, len(policy.levels))]
         wanted = int((min(share, policy.decoder) if index > lowest else share) * target_cycles)
         limits.append(min(max(wanted, min(option.cycles for option in node.options)), target_cycles))
+    for edge in network.edges:
+        if edge.target > lowest and is_fork(network.nodes[edge.source]):
+            fastest = min(option.cycles for option in network.nodes[edge.source].options)
+            limits[edge.source] = max(min(limits[edge.source], limits[edge.target]), fastest)
     return limits
 
 

@@ -87,3 +87,9 @@ def test_what_waits_for_the_whole_frame_adds_its_own_time():
     waited = [latency(network, [10, *[100] * 6, cycles], interval=16_000) for cycles in (4_000, 8_000)]
     for cycles, each in zip((4_000, 8_000), waited, strict=True):  # its first row takes a pixel
         assert 16_000 + cycles * 15 / 16 <= each <= 16_000 + cycles + 200
+
+
+def test_reader_of_a_fork_is_no_faster_than_the_fork():
+    network = around(*(node(16, 16, kernel=9) for _ in range(6)))
+    slow_fork, fast_fork = (latency(network, [c, *[100] * 6, 100], interval=16_000) for c in (8_000, 100))
+    assert slow_fork >= 16_000 + 8_000 * 15 / 16 and fast_fork <= 16_000 + 700

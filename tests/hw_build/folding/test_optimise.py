@@ -123,6 +123,10 @@ def test_policies_for_latency_meet_it_whatever_is_chosen(network):
     assert policies and all(latency(network, each, 9_000) <= 1.4 * 9_000 for each in limits)
     assert len({tuple(each) for each in limits}) == len(limits)
     assert limits[0][-1] <= max(policies[0].decoder * 9_000, 512)  # the head ends the decoder
+    names = [node.name for node in network.nodes]
+    skip = next(i for i, name in enumerate(names) if name.startswith("StreamFork"))
+    fused = next(i for i, name in enumerate(names) if name.startswith("StreamAddThreshold"))
+    assert all(each[skip] <= each[fused] for each in limits)
 
 
 def test_next_step_is_faster_and_says_what_it_costs(network):
