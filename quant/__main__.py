@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from quant.commands import bench, evaluate, export, gate, pictures, predict, search, sensitivity, train, untrained
+from quant.commands import bench, evaluate, export, gate, pictures, predict, search, sensitivity, settle, train, untrained
 from quant.errors import EdgesegError, GateError
 
 _GATE_CLOSED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
@@ -14,7 +14,7 @@ _GATE_CLOSED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, untrained, evaluate, export, gate, predict, pictures, sensitivity, search, bench):
+    for command in (train, untrained, settle, evaluate, export, gate, predict, pictures, sensitivity, search, bench):
         command.add(commands)
     arguments = parser.parse_args(argv)
     try:

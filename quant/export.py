@@ -1,8 +1,8 @@
 """Exports a trained twin as an exact integer graph: ``model.qonnx``, ``golden.npz`` and ``manifest.json``.
 
 Nothing is written under these names unless four representations agree: Brevitas, QONNX execution and both engines of
-the integer reference give the same logits on the golden images, and float32 execution follows the integer thresholds on
-every accumulator. The manifest is the last file to appear.
+the integer reference give the same logits on the golden images, and float32 execution, of Brevitas and QONNX, follows
+the integer thresholds on every accumulator. The manifest is the last file to appear.
 
 golden.npz: ``codes`` (N, H, W, 3) uint8, ``logits`` (N, H, W, classes) int32, ``masks`` (N, H, W) uint8 (the truth, 0
 or 1), ``names`` (N,), ``model_sha256`` (hex, of model.qonnx).
@@ -42,6 +42,8 @@ from quant.integer.program import Conv, Program
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.networks import classes_of, from_checkpoint
+from quant.structure import convolution_sites
+from quant.trained_proof import prove_trained
 from quant.twin import Twin
 
 GOLDEN_FILE, MANIFEST_FILE = "golden.npz", "manifest.json"
@@ -91,6 +93,7 @@ def export(
         program = parse(model)
         distance = require_settled(program)
         steps = prove_steps(model, program)
+        steps += prove_trained(twin, convolution_sites(models.build(checkpoint["model"])), program)
         codes = np.stack([sample.codes for sample in samples])
         golden = Golden(
             names=tuple(sample.name for sample in samples),

@@ -1,10 +1,16 @@
-"""Moves BN shifts so that no activation threshold lies near an integer accumulator.
+"""Moves BN shifts, and factors, so that no activation threshold lies near an integer accumulator.
 
 With integer inputs and weights a convolution's accumulator is an integer ``a``; BN and quantizer give code >= k exactly
 where ``a`` has reached the real threshold T_k (is above it, or below it where the BN's factor is negative). Only where
 T_k lies close to an integer can float32 rounding decide a code, differently in each implementation. The n thresholds of
 a channel leave a gap of at least 1/n somewhere in their fractional parts, so that a shift of at most half an
 accumulator step puts each of them at least 1/(2n) from every integer: then all implementations agree.
+
+More than ``_FEW`` thresholds leave no such gap. There the BN's factor moves as well, so that the spacing of a channel's
+thresholds (accumulator steps a code) becomes a fraction p/d: their fractional parts are then a grid of 1/d, and the
+shift puts the integers into the middles of its meshes, 1/(2d) away. d is at most what a float32 evaluation of the BN
+allows, whose error grows with the accumulator: of 8-bit layers with their hundreds of steps a code d is 1 to 20, and
+the factor changes by less than 1 in 1,000.
 
 Each channel moves no further than it must: accumulators of 4-bit layers are small, so that moving a threshold by half a
 step changes codes. On a half-trained w4a4 CMUNeXt-XXS (BUSI, pooled IoU 0.542) going to the middle of the largest gap
@@ -14,6 +20,7 @@ everywhere cost 0.030 of it, the shortest moves 0.001.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import nn
@@ -24,6 +31,11 @@ from quant.twin import Twin, quantizer_of
 SETTLED_DISTANCE = 0.02
 _ROUNDING_ROOM = 1.05  # aimed at, so that rounding the shift to float32 leaves SETTLED_DISTANCE
 _CLOSE_ENOUGH = 0.95
+_FEW = 23  # so many thresholds always leave a gap of twice the distance aimed at
+_ROUNDINGS_OF_OUTPUT = 4  # of float32, behind a BN's parameters: they bound by how much its thresholds are off
+_ROUNDINGS_OF_PARAMETERS = 2
+_MOST = 0.4  # where only half a step would do, and rounding the shift takes some of it
+_UNIT_ROUNDOFF = 2.0**-24
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,19 @@ class _Affine:
     thresholds: torch.Tensor  # (O, n) float64, in accumulator steps
     reachable: torch.Tensor  # (O, n) bool: whether an accumulator can get there
     shift_per_step: torch.Tensor  # (O,) what the BN's bias must gain to move the thresholds by minus one step
+    spacing: torch.Tensor  # (O,) accumulator steps a code
+    mean: torch.Tensor  # (O,) the BN's, in accumulator steps: there the factor does not matter
+    bias: torch.Tensor  # (O,) the BN's, in accumulator steps
+
+    def distances_wanted(self, channel: int) -> tuple[float, float]:
+        """How far from the integers the channel's thresholds must be, and are moved where they are not."""
+        enough, aim = SETTLED_DISTANCE, _ROUNDING_ROOM * SETTLED_DISTANCE
+        if self.thresholds.shape[1] <= _FEW or not self.reachable[channel].any():
+            return enough, aim
+        terms = self.thresholds[channel][self.reachable[channel]].abs().max() + self.mean[channel].abs()
+        rounding = _UNIT_ROUNDOFF * float(terms + self.bias[channel].abs())
+        enough = min(max(enough, _ROUNDINGS_OF_OUTPUT * rounding), _MOST)
+        return enough, max(aim, enough) + _ROUNDINGS_OF_PARAMETERS * rounding
 
 
 def threshold_margins(twin: Twin, sites: list[ConvSite]) -> list[Margin]:
@@ -50,24 +75,44 @@ def threshold_margins(twin: Twin, sites: list[ConvSite]) -> list[Margin]:
 
 
 def settle_thresholds(twin: Twin, sites: list[ConvSite]) -> int:
-    """Shifts BNs, by at most half an accumulator step, until thresholds keep their distance from the integers.
+    """Moves BNs, by about half an accumulator step at most, until thresholds keep their distance from the integers.
 
-    The distance is ``SETTLED_DISTANCE``, or half of a channel's largest gap. Returns how many channels moved.
+    The distance is ``SETTLED_DISTANCE``; of channels with many thresholds what float32 needs, where that is more, and
+    their factors may change, too. Returns how many channels moved.
     """
     moved = 0
     for site in sites:
         if site.norm is None:
             continue
         affine = _affine(twin, site)
-        distances = _distances(affine)
-        for channel in torch.nonzero(distances < SETTLED_DISTANCE).flatten().tolist():
-            step, distance = _shortest_step(affine.thresholds[channel][affine.reachable[channel]])
-            if distances[channel] > _CLOSE_ENOUGH * distance:
-                continue
-            with torch.no_grad():
-                affine.norm.bias[channel] -= (step * affine.shift_per_step[channel]).to(torch.float32)
-            moved += 1
+        for channel, distance in enumerate(_distances(affine).tolist()):
+            enough, aim = affine.distances_wanted(channel)
+            if distance < enough:
+                moved += _settle_channel(affine, channel, distance, aim)
     return moved
+
+
+def _settle_channel(affine: _Affine, channel: int, distance: float, aim: float) -> bool:
+    """Moves one channel whose thresholds keep only ``distance``; whether that helped."""
+    thresholds = affine.thresholds[channel][affine.reachable[channel]]
+    step, reached = _shortest_step(thresholds, aim)
+    stretch = 1.0
+    if reached < aim and affine.thresholds.shape[1] > _FEW:
+        stretch = _fraction_near(float(affine.spacing[channel]), aim) / float(affine.spacing[channel])
+        thresholds = affine.mean[channel] + (thresholds - affine.mean[channel]) * stretch
+        step, reached = _shortest_step(thresholds, aim)
+    if distance > _CLOSE_ENOUGH * reached:
+        return False
+    with torch.no_grad():
+        affine.norm.weight[channel] /= stretch
+        affine.norm.bias[channel] -= (step * affine.shift_per_step[channel] / stretch).to(torch.float32)
+    return True
+
+
+def _fraction_near(spacing: float, aim: float) -> float:
+    """The fraction p/d next to ``spacing``, p at least 1, whose grid of 1/d has room for twice ``aim``."""
+    largest = max(1, int(0.5 / aim))
+    return float(max(Fraction(spacing).limit_denominator(largest), Fraction(1, largest)))
 
 
 def _affine(twin: Twin, site: ConvSite) -> _Affine:
@@ -92,6 +137,9 @@ def _affine(twin: Twin, site: ConvSite) -> _Affine:
         thresholds=thresholds.detach(),
         reachable=(thresholds.abs() <= reach[:, None]).detach(),
         shift_per_step=(factor * step).detach(),
+        spacing=(out_scale / (factor * step).abs()).detach(),
+        mean=(norm.running_mean.double() / step).detach(),
+        bias=(norm.bias.double() / (factor * step)).detach(),
     )
 
 
@@ -101,14 +149,14 @@ def _distances(affine: _Affine) -> torch.Tensor:
     return torch.where(affine.reachable, distance, torch.full_like(distance, 0.5)).amin(1)
 
 
-def _shortest_step(thresholds: torch.Tensor) -> tuple[float, float]:
+def _shortest_step(thresholds: torch.Tensor, aim: float) -> tuple[float, float]:
     """The shortest move, in accumulator steps, that takes ``thresholds`` off the integers, and the distance they keep.
 
-    An integer must come to lie in a gap between fractional parts that is wide enough, or in the largest.
+    An integer must come to lie in a gap between fractional parts that is wide enough for ``aim``, or in the largest.
     """
     fractions = torch.sort(thresholds - torch.floor(thresholds)).values
     following = torch.cat([fractions[1:], fractions[:1] + 1.0])
-    distance = min(_ROUNDING_ROOM * SETTLED_DISTANCE, float((following - fractions).max()) / 2)
+    distance = min(aim, float((following - fractions).max()) / 2)
     wide = (following - fractions) / 2 >= distance
     low, high = fractions[wide] + distance, following[wide] - distance  # where an integer may lie, per wide gap
     steps = torch.cat([integer - torch.clamp(torch.full_like(low, integer), low, high) for integer in (0.0, 1.0)])

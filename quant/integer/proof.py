@@ -35,7 +35,8 @@ def require_settled(program: Program) -> float:
         if distance < LEAST_DISTANCE:
             raise ExportError(
                 f"convolution '{conv.name}', channel {channel}: threshold {step + 1} lies {distance:.2g} from an"
-                f" integer accumulator, the least is {LEAST_DISTANCE:g}; settle the BN shifts (quant.networks.settle)"
+                f" integer accumulator, the least is {LEAST_DISTANCE:g}; settle the BN shifts"
+                " (`python -m quant settle`)"
             )
         smallest = min(smallest, distance)
     return smallest
@@ -55,19 +56,27 @@ def prove_steps(model: ModelWrapper, program: Program) -> int:
 
 
 def _prove_conv(model: ModelWrapper, program: Program, conv: Conv) -> int:
-    thresholds = conv.staircase.thresholds
-    signed = np.concatenate([thresholds - 1, thresholds], axis=1)  # (C, 2n)
-    accumulators = np.clip(signed * conv.staircase.sign[:, None], conv.low[:, None], conv.high[:, None])
-    values = conv.scale[:, None] * accumulators + conv.shift[:, None]
-    found = _run_nodes(model, conv.nodes, values.astype(np.float32)) / program.codes[conv.output].scale
+    accumulators, values = both_sides(conv)
+    found = _run_nodes(model, conv.nodes, values) / program.codes[conv.output].scale
     differing = np.argwhere(found != conv.staircase.apply(accumulators))
     if len(differing):
         channel, column = differing[0]
         raise ExportError(
             f"convolution '{conv.name}', channel {channel}: float32 rounds accumulator {accumulators[channel, column]}"
-            f" to code {found[channel, column]:g}, exact arithmetic does not; settle the BN shifts or use fewer bits"
+            f" to code {found[channel, column]:g}, exact arithmetic does not; settle the BN shifts"
+            " (`python -m quant settle`) or use fewer bits"
         )
     return accumulators.size
+
+
+def both_sides(conv: Conv) -> tuple[np.ndarray, np.ndarray]:
+    """The reachable accumulators at and just below each threshold, (C, 2n) int64, and the convolution's output there,
+    float32."""
+    thresholds = conv.staircase.thresholds
+    signed = np.concatenate([thresholds - 1, thresholds], axis=1)
+    accumulators = np.clip(signed * conv.staircase.sign[:, None], conv.low[:, None], conv.high[:, None])
+    values = conv.scale[:, None] * accumulators + conv.shift[:, None]
+    return accumulators, values.astype(np.float32)
 
 
 def _run_nodes(model: ModelWrapper, names: tuple[str, ...], values: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+import torch
 import trained
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
@@ -18,8 +19,15 @@ from quant.__main__ import main
 from quant.config import QuantConfig
 from quant.errors import ConfigError, ExportError
 from quant.export import export
+from quant.integer.parse import parse
 from quant.networks import assemble, from_checkpoint
+from quant.prepare import calibrate, fill_weight_range
+from quant.settle import SETTLED_DISTANCE
+from quant.structure import convolution_sites
+from quant.trained_proof import prove_trained
+from quant.twin import build_twin
 
+SIZE = (32, 48)
 FILES = ["golden.npz", "manifest.json", "model.qonnx"]
 
 
@@ -151,3 +159,36 @@ def test_command_line_refuses_a_bad_checkpoint_in_one_line(checkpoint, tmp_path,
     assert main(["export", "--checkpoint", str(path), "--out", str(tmp_path / "out")]) != 0
     message = capsys.readouterr().err
     assert sentence in message and message.startswith("error: ") and message.count("\n") == 1
+
+
+def test_an_eight_bit_network_is_exported_once_it_is_settled(tmp_path, capsys):
+    quant = QuantConfig.read("w8a8")
+    network = trained.trained_network("cmunext-tiny-hw", SIZE)
+    twin = build_twin(network, 3, quant)
+    fill_weight_range(twin, convolution_sites(network))
+    calibrate(twin, trained.torch_codes(SIZE))
+    raw, settled = tmp_path / "raw.pt", tmp_path / "settled.pt"
+    trained.write_checkpoint(raw, "cmunext-tiny-hw", SIZE, twin, quant)
+    refused(raw, tmp_path / "out", r"settle the BN shifts \(`python -m quant settle`\)")
+    assert main(["settle", "--checkpoint", str(raw), "--out", str(settled)]) == 0
+    assert "channels moved" in capsys.readouterr().out
+    manifest = export(settled, tmp_path / "out", images=1)
+    assert manifest["verification"]["smallest_threshold_distance"] >= 0.95 * SETTLED_DISTANCE
+    assert manifest["layers"][0]["codes"] == [0, 255]
+
+
+def test_a_float_network_has_nothing_to_settle(tmp_path, capsys):
+    path = trained.write_checkpoint(
+        tmp_path / "float.pt", "cmunext-tiny-hw", (32, 32), assemble("cmunext-tiny-hw", None), None
+    )
+    assert main(["settle", "--checkpoint", str(path), "--out", str(tmp_path / "out.pt")]) == 2
+    assert "holds a float network, which has no thresholds to settle" in capsys.readouterr().err
+
+
+def test_brevitas_that_leaves_the_integer_thresholds_is_refused(checkpoint, tmp_path, monkeypatch):
+    twin = from_checkpoint(checkpoints.load(checkpoint))
+    model = exporting.qonnx_model(twin, tmp_path / "model.qonnx", (32, 32))
+    with torch.no_grad():
+        twin.network.stem[1].bias += 0.05  # after the graph was made
+    with pytest.raises(ExportError, match=r"convolution 'stem.0', channel \d+: Brevitas rounds accumulator .* settle"):
+        prove_trained(twin, convolution_sites(models.build("cmunext-tiny-hw")), parse(model))

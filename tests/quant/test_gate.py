@@ -13,6 +13,7 @@ from quant.__main__ import main
 from quant.config import QuantConfig
 from quant.errors import ConfigError, GateError
 from quant.gate import GateConfig, Row, junit, markdown, require_open, run_gate
+from quant.networks import from_checkpoint
 from quant.predict import predict_logits, predict_masks
 
 SIZE = (32, 48)
@@ -38,6 +39,15 @@ def network(tmp_path_factory):
         Image.fromarray(masks[index].astype(np.uint8) * 255).save(folder / "masks" / f"{index}.png")
     (folder / "val.txt").write_text("\n".join(map(str, range(IMAGES))))
     return float_path, twin_path, folder
+
+
+def test_an_eight_bit_network_agrees_in_all_forms(network, tmp_path):
+    quant = QuantConfig.read("w8a8")
+    twin = trained.twin_of(from_checkpoint(checkpoints.load(network[0])), "cmunext-tiny-hw", SIZE, quant)
+    path = trained.write_checkpoint(tmp_path / "w8a8.pt", "cmunext-tiny-hw", SIZE, twin, quant)
+    rows = run_gate(gate_config((network[0], path, network[2])))
+    assert not any(row.differing_pixels for row in rows) and rows[3].iou_pooled8 > 0.8
+    require_open(rows, 0.2)
 
 
 def gate_config(network, **changes):

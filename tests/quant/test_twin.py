@@ -14,7 +14,7 @@ from quant.errors import ConfigError
 from quant.networks import settle
 from quant.prepare import calibrate, fill_weight_range
 from quant.quantizers import best_threshold_exponent, log2_threshold
-from quant.settle import SETTLED_DISTANCE, _shortest_step, threshold_margins
+from quant.settle import SETTLED_DISTANCE, _affine, _distances, _fraction_near, _shortest_step, threshold_margins
 from quant.structure import convolution_sites
 from quant.twin import QuantizedSum, build_twin
 
@@ -124,11 +124,47 @@ def test_settled_thresholds_keep_their_distance_and_the_function():
 
 
 def test_a_channel_moves_no_further_than_it_must():
-    assert _shortest_step(torch.tensor([3.005, 4.5], dtype=torch.float64)) == pytest.approx((0.016, 0.021))
-    assert _shortest_step(torch.tensor([2.99, 3.8, 4.4], dtype=torch.float64)) == pytest.approx((-0.011, 0.021))
+    assert _shortest_step(torch.tensor([3.005, 4.5], dtype=torch.float64), 0.021) == pytest.approx((0.016, 0.021))
+    assert _shortest_step(torch.tensor([2.99, 3.8, 4.4], dtype=torch.float64), 0.021) == pytest.approx((-0.011, 0.021))
     crowded = torch.cat([torch.arange(0, 32), torch.arange(33, 64)]) / 64  # only the gap about a half is wider
-    step, distance = _shortest_step(crowded.double())
+    step, distance = _shortest_step(crowded.double(), 0.021)
     assert (abs(step), distance) == (0.5, 1 / 64)
+
+
+def test_eight_bit_thresholds_keep_their_distance_by_factors_that_hardly_change():
+    network, twin = calibrated_twin("cmunext-tiny-hw", "w8a8")
+    sites = convolution_sites(network)
+    before = min(margin.distance for margin in threshold_margins(twin, sites))
+    factors = {name: value.clone() for name, value in twin.state_dict().items() if name.endswith(".weight")}
+    with torch.no_grad():
+        logits = twin(to_input(random_codes()))
+    assert settle(twin, "cmunext-tiny-hw") > 0
+    after = min(margin.distance for margin in threshold_margins(twin, sites))
+    assert before < 0.005 and after >= 0.95 * SETTLED_DISTANCE
+    changes = [(value / factors[name] - 1).abs().max() for name, value in twin.state_dict().items() if name in factors]
+    assert 0 < max(changes) < 5e-3
+    with torch.no_grad():
+        assert (twin(to_input(random_codes())) - logits).abs().max() < 0.02 * logits.abs().max()
+    assert settle(twin, "cmunext-tiny-hw") == 0, "a settled network must not move again"
+
+
+def test_wide_accumulators_get_the_room_that_float32_needs():
+    network, twin = calibrated_twin("cmunext-tiny-hw", "w8a8")
+    norm = twin.network.stem[1]
+    with torch.no_grad():
+        norm.weight.div_(16)  # thresholds 16 times as far apart, out where float32 rounds by tenths of a step
+        norm.bias.zero_()
+    settle(twin, "cmunext-tiny-hw")
+    affine = _affine(twin, convolution_sites(network)[0])
+    for channel, distance in enumerate(_distances(affine)):
+        assert distance >= affine.distances_wanted(channel)[0] > SETTLED_DISTANCE
+
+
+@pytest.mark.parametrize(
+    ("spacing", "aim", "fraction"), [(91.34, 0.021, 91 + 1 / 3), (0.001, 0.021, 1 / 23), (7.7, 0.6, 8)]
+)
+def test_the_spacing_of_thresholds_becomes_a_fraction_with_room_for_the_distance(spacing, aim, fraction):
+    assert _fraction_near(spacing, aim) == pytest.approx(fraction, abs=0.01)
 
 
 def test_loading_weights_keeps_scales_shared_and_frozen():
