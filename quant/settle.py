@@ -8,9 +8,9 @@ accumulator step puts each of them at least 1/(2n) from every integer: then all 
 
 More than ``_FEW`` thresholds leave no such gap. There the BN's factor moves as well, so that the spacing of a channel's
 thresholds (accumulator steps a code) becomes a fraction p/d: their fractional parts are then a grid of 1/d, and the
-shift puts the integers into the middles of its meshes, 1/(2d) away. d is at most what a float32 evaluation of the BN
-allows, whose error grows with the accumulator: of 8-bit layers with their hundreds of steps a code d is 1 to 20, and
-the factor changes by less than 1 in 1,000.
+shift puts the integers into the middles of its meshes, 1/(2d) away. d is as small as a change of the factor by 1 in
+1,000 allows, and at most what a float32 evaluation of the BN does, whose error grows with the accumulator: of 8-bit
+layers with their hundreds of steps a code, 1 to 5.
 
 Each channel moves no further than it must: accumulators of 4-bit layers are small, so that moving a threshold by half a
 step changes codes. On a half-trained w4a4 CMUNeXt-XXS (BUSI, pooled IoU 0.542) going to the middle of the largest gap
@@ -34,6 +34,7 @@ _CLOSE_ENOUGH = 0.95
 _FEW = 23  # so many thresholds always leave a gap of twice the distance aimed at
 _ROUNDINGS_OF_OUTPUT = 4  # of float32, behind a BN's parameters: they bound by how much its thresholds are off
 _ROUNDINGS_OF_PARAMETERS = 2
+_LEAST_CHANGE = 1e-3  # of a BN's factor: a quarter of a code at the top of 8 bits
 _MOST = 0.4  # where only half a step would do, and rounding the shift takes some of it
 _UNIT_ROUNDOFF = 2.0**-24
 
@@ -110,8 +111,16 @@ def _settle_channel(affine: _Affine, channel: int, distance: float, aim: float) 
 
 
 def _fraction_near(spacing: float, aim: float) -> float:
-    """The fraction p/d next to ``spacing``, p at least 1, whose grid of 1/d has room for twice ``aim``."""
+    """The fraction p/d near ``spacing``, p at least 1, whose grid of 1/d has room for twice ``aim``.
+
+    Its d is the smallest that changes the spacing by at most ``_LEAST_CHANGE``, or the best: what is divided by a small
+    p takes few bits.
+    """
     largest = max(1, int(0.5 / aim))
+    for denominator in range(1, largest + 1):
+        fraction = Fraction(round(spacing * denominator), denominator)
+        if abs(float(fraction) - spacing) <= _LEAST_CHANGE * spacing:
+            return float(fraction)
     return float(max(Fraction(spacing).limit_denominator(largest), Fraction(1, largest)))
 
 
