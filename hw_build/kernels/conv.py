@@ -15,11 +15,12 @@ from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.conv_cost import ConvShape
 from hw_build.kernels.depthwise import multi_threshold
+from hw_build.kernels.lines import MANY, REQUANTIZER_FILES, Lines, find_lines, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant, divisors
 
 FILES = (
-    "lib/rom.sv", "lib/thresholds.sv", "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
+    *REQUANTIZER_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
     "stream/stream_fifo.sv", "stream_fifo2.sv", "sliding_window.sv", "conv_window.sv", "conv_window_parallel.sv",
     "mac_array.sv", "mac_tables.sv", "conv.sv", "conv_axi.sv",
 )  # fmt: skip
@@ -61,6 +62,7 @@ class ConvThreshold_rtl(StreamKernel):
 
         Window: the taps of these channels one a cycle, or all at once. Multiplier: DSP48E1, or tables in LUTs.
         NarrowWeights: the smallest value of weightDataType does not occur, so that two sums can share a DSP48E1.
+        LineBits: of multiplier and offset where lines stand in place of thresholds, else empty.
         """
         attributes = super().get_nodeattr_types()
         attributes.update(
@@ -72,6 +74,7 @@ class ConvThreshold_rtl(StreamKernel):
                 "Multiplier": ("s", False, "dsp", {"dsp", "lut"}),
                 "NarrowWeights": ("i", False, 0, {0, 1}),
                 "Raw": ("i", False, 0, {0, 1}),
+                "LineBits": ("ints", False, []),
                 "weightDataType": ("s", True, ""),
                 "accDataType": ("s", False, "INT32"),
                 "outputDataType": ("s", True, ""),
@@ -203,6 +206,19 @@ class ConvThreshold_rtl(StreamKernel):
             )
         return weights, table, sums
 
+    def line_attributes(self, model) -> dict[str, int | list[int]]:
+        """LineBits."""
+        if self.raw or self.constant(model, 2).shape[1] <= MANY:
+            return {}
+        lines = self._lines(model)
+        return {} if lines is None else {"LineBits": lines.bits}
+
+    def _lines(self, model) -> Lines | None:
+        weights, table = self.constant(model, 1).reshape(self.output_channels(), -1), self.constant(model, 2)
+        x_max = int(self.get_input_datatype(0).max())
+        low, high = np.minimum(weights, 0).sum(axis=1) * x_max, np.maximum(weights, 0).sum(axis=1) * x_max
+        return find_lines(table, low, high)
+
     def _sums(self, weights: np.ndarray) -> _Sums:
         x_max = int(self.get_input_datatype(0).max())
         lanes = self._ordered(weights)  # (O/PE, PE, passes' cycles, products)
@@ -236,8 +252,6 @@ class ConvThreshold_rtl(StreamKernel):
         height, width = self.image_dim
         w_bits, y_bits = self.get_input_datatype(1).bitwidth(), self.get_output_datatype(0).bitwidth()
         acc_bits = signed_bits(sums.low, sums.high + 1)
-        # a threshold at or below the smallest sum always counts, one above the largest never does
-        thresholds = np.zeros((len(weights), 1), np.int64) if self.raw else np.clip(table, sums.low, sums.high + 1)
         bias = table if self.raw else np.zeros(len(weights), np.int64)
         parameters = {
             "HEIGHT": height,
@@ -252,7 +266,6 @@ class ConvThreshold_rtl(StreamKernel):
             "W_BITS": w_bits,
             "SUM_BITS": sums.lane_bits,
             "ACC_BITS": acc_bits,
-            "NUM_T": thresholds.shape[1],
             "Y_BITS": y_bits,
             "RAW": int(self.raw),
             "PARALLEL": int(self.parallel),
@@ -260,9 +273,18 @@ class ConvThreshold_rtl(StreamKernel):
             "PACKED": int(shape.packs),
             "WEIGHT_BLOCK": int(shape.weights_in_block_ram),
             "WEIGHTS": packed_literal(self._weight_words(weights), w_bits),
-            "THRESHOLDS": packed_literal(np.sort(thresholds, axis=1), acc_bits),
             "BIAS": packed_literal(bias, y_bits),
         }
+        if self.get_nodeattr("LineBits"):
+            lines = require_lines(self.onnx_node.name, self._lines(model), self.get_nodeattr("LineBits"))
+            parameters |= lines.parameters()
+        else:
+            # a threshold at or below the smallest sum always counts, one above the largest never does
+            thresholds = np.zeros((len(weights), 1), np.int64) if self.raw else np.clip(table, sums.low, sums.high + 1)
+            parameters |= {
+                "NUM_T": thresholds.shape[1],
+                "THRESHOLDS": packed_literal(np.sort(thresholds, axis=1), acc_bits),
+            }
         return self.instance("conv_axi", FILES, parameters)
 
     # ---- cost model -----------------------------------------------------------------------------------------------
@@ -284,6 +306,7 @@ class ConvThreshold_rtl(StreamKernel):
             parallel=self.parallel,
             tables=self.get_nodeattr("Multiplier") == "lut",
             narrow=bool(self.get_nodeattr("NarrowWeights")),
+            line_bits=tuple(self.get_nodeattr("LineBits")),
         )
 
     def bram_estimation(self, fpgapart: str) -> int:
@@ -295,5 +318,5 @@ class ConvThreshold_rtl(StreamKernel):
         return self._shape().luts()
 
     def dsp_estimation(self, fpgapart: str) -> int:
-        """One multiplier for each input and pair of sums, for each sum where they are too wide to share one."""
+        """One multiplier for each input and pair of sums, for each sum where they are too wide to share one; lines'."""
         return self._shape().multipliers()

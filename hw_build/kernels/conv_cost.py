@@ -10,6 +10,8 @@ from hw_build.kernels.resources import (
     dot_tables_luts,
     fifo2_luts,
     forced_bram18,
+    line_dsps,
+    line_luts,
     lutram_luts,
     mux_luts,
     ram_bram18,
@@ -42,6 +44,7 @@ class ConvShape:
     parallel: bool
     tables: bool
     narrow: bool
+    line_bits: tuple[int, ...] = ()  # of multiplier and offset, where lines stand in place of thresholds
 
     @property
     def groups(self) -> int:
@@ -102,8 +105,9 @@ class ConvShape:
         return not self.tables and self.narrow and self.pe > 1 and self.lane_bits <= _DSP_A_BITS - self.w_bits
 
     def multipliers(self) -> int:
-        """DSP48E1."""
-        return 0 if self.tables else self.products * (math.ceil(self.pe / 2) if self.packs else self.pe)
+        """DSP48E1, those of the lines included."""
+        lines = self.lanes * line_dsps(self.acc_bits, self.line_bits[0]) if self.line_bits else 0
+        return lines + (0 if self.tables else self.products * (math.ceil(self.pe / 2) if self.packs else self.pe))
 
     def bram18(self) -> int:
         """18 Kbit blocks of pixels and weights."""
@@ -111,11 +115,12 @@ class ConvShape:
 
     def luts(self) -> int:
         """LUT6 and LUT RAM sites."""
-        tables = (
-            self.lanes * self.y_bits
-            if self.raw
-            else threshold_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits)
-        )
+        if self.raw:
+            tables = self.lanes * self.y_bits
+        elif self.line_bits:
+            tables = line_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits, self.line_bits)
+        else:
+            tables = threshold_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits)
         products = self._table_luts() if self.tables else self._multiplier_luts()
         return self._window_luts() + products + tables + ram_luts(*self.rows) + fifo2_luts(self.lanes * self.y_bits)
 

@@ -13,15 +13,27 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.depthwise_cost import ColumnsCost, WindowCost
+from hw_build.kernels.lines import (
+    MANY,
+    NO_SHIFT,
+    REQUANTIZER_FILES,
+    SUM_FILES,
+    Lines,
+    find_lines,
+    find_shift,
+    require_lines,
+    require_shift,
+)
 from hw_build.kernels.literals import packed_literal, signed_bits
+from hw_build.kernels.resources import line_dsps
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant
 
 COLUMN_FILES = (
-    "lib/rom.sv", "lib/thresholds.sv", "lib/thresholds_serial.sv", "lib/threshold_table.sv", "depthwise_columns.sv",
+    *REQUANTIZER_FILES, "lib/thresholds_serial.sv", *SUM_FILES, "depthwise_columns.sv",
 )  # fmt: skip
 WINDOW_FILES = (
-    "lib/rom.sv", "lib/thresholds.sv", "lib/threshold_table.sv", "lib/weight_table.sv", "lib/adder_tree.sv",
-    "lib/dot_tables.sv", "sliding_window.sv", "stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv",
+    *REQUANTIZER_FILES, *SUM_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
+    "sliding_window.sv", "stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv",
 )  # fmt: skip
 LUT_ROM_DEPTH = 256  # up to here a LUT6 holds 64 bits; beyond, Yosys takes several times as many LUTs
 
@@ -61,13 +73,16 @@ class DepthwiseConv_rtl(StreamKernel):
     """Inputs: x (1,H,W,C); W (C,K,K); T (C,n); with Residual=1 also T_sum (1 or C, m). PE channels a beat."""
 
     def get_nodeattr_types(self):
-        """SIMD is the number of taps a cycle and divides KernelDim**2."""
+        """SIMD is the number of taps a cycle and divides KernelDim**2. LineBits: of multiplier and offset where lines
+        stand in place of T, else empty; SumShift: by how much the residual sum is shifted, -1 where T_sum serves."""
         attributes = super().get_nodeattr_types()
         attributes.update(
             {
                 "KernelDim": ("i", True, 0),
                 "SIMD": ("i", False, 1),
                 "Residual": ("i", False, 0, {0, 1}),
+                "LineBits": ("ints", False, []),
+                "SumShift": ("i", False, NO_SHIFT),
                 "weightDataType": ("s", True, ""),
                 "accDataType": ("s", False, "INT32"),
                 "convDataType": ("s", False, "UINT4"),
@@ -189,6 +204,28 @@ class DepthwiseConv_rtl(StreamKernel):
             raise ConfigError(f"{name}: the sum spans {low} to {high}, which accDataType={acc_type.name} cannot hold")
         return weights, thresholds, sums, (low, high)
 
+    def line_attributes(self, model) -> dict[str, int | list[int]]:
+        """LineBits and SumShift."""
+        attributes = {}
+        if self.constant(model, 2).shape[1] > MANY:
+            lines = self._lines(model)
+            attributes |= {} if lines is None else {"LineBits": lines.bits}
+        if self.residual and self.constant(model, 3).shape[1] > MANY:
+            shift = find_shift(self.constant(model, 3), self._sum_max)
+            attributes |= {} if shift is None else {"SumShift": shift.shift}
+        return attributes
+
+    def _lines(self, model) -> Lines | None:
+        weights = self.constant(model, 1).reshape(self.get_nodeattr("NumChannels"), -1)
+        x_max = int(self.get_input_datatype(0).max())
+        low, high = np.minimum(weights, 0).sum(axis=1) * x_max, np.maximum(weights, 0).sum(axis=1) * x_max
+        return find_lines(self.constant(model, 2), low, high)
+
+    @property
+    def _sum_max(self) -> int:
+        """Largest sum of the pixel and its filtered self."""
+        return int(self.get_input_datatype(0).max() + DataType[self.get_nodeattr("convDataType")].max())
+
     def rtl_instance(self, model) -> RtlInstance:
         """depthwise_axi; weights and thresholds packed in the order in which the kernel reads them."""
         self.verify_node()
@@ -215,27 +252,32 @@ class DepthwiseConv_rtl(StreamKernel):
             "X_BITS": x_type.bitwidth(),
             "W_BITS": w_bits,
             "ACC_BITS": acc_bits,
-            "NUM_T": thresholds.shape[1],
             "R_BITS": r_type.bitwidth(),
             "RESIDUAL": int(self.residual),
             "NUM_T_SUM": sums.shape[1],
             "SUM_BITS": sum_bits,
             "SUM_ROWS": sums.shape[0],
             "Y_BITS": y_type.bitwidth(),
-            "THRESHOLDS": packed_literal(clipped, acc_bits),
-            "SUM_THRESHOLDS": packed_literal(sums, sum_bits),
         }
+        name, bits, shift = self.onnx_node.name, self.get_nodeattr("LineBits"), self.get_nodeattr("SumShift")
+        if bits:
+            parameters |= require_lines(name, self._lines(model), bits).parameters()
+        else:
+            parameters |= {"NUM_T": thresholds.shape[1], "THRESHOLDS": packed_literal(clipped, acc_bits)}
+        if shift != NO_SHIFT:
+            found = require_shift(name, find_shift(sums, sum_max), shift)
+            parameters |= {"SUM_SCALED": 1, "SUM_SHIFT": shift, "SUM_OFFSET": int(found.offset[0])}
         if self.by_columns:
             parameters |= {
                 "BLOCK": int(self.rom_in_block_ram),
                 "WEIGHTS": packed_literal(self._column_words(weights), w_bits),
             }
+            if shift == NO_SHIFT:
+                parameters["SUM_THRESHOLDS"] = packed_literal(sums, sum_bits)
             return self.instance("depthwise_columns", COLUMN_FILES, parameters)
-        parameters |= {
-            "PE": self.pe,
-            "WEIGHTS": packed_literal(self._window_words(weights), w_bits),
-            "SUM_THRESHOLDS": packed_literal(self._lane_rows(sums), sum_bits),
-        }
+        parameters |= {"PE": self.pe, "WEIGHTS": packed_literal(self._window_words(weights), w_bits)}
+        if shift == NO_SHIFT:
+            parameters["SUM_THRESHOLDS"] = packed_literal(self._lane_rows(sums), sum_bits)
         return self.instance("depthwise_axi", WINDOW_FILES, parameters)
 
     def _lane_rows(self, sums: np.ndarray) -> np.ndarray:
@@ -267,6 +309,8 @@ class DepthwiseConv_rtl(StreamKernel):
             "r_bits": conv_type.bitwidth(),
             "y_bits": self.get_output_datatype(0).bitwidth(),
             "residual": self.residual,
+            "line_bits": tuple(self.get_nodeattr("LineBits")),
+            "sum_shifted": self.get_nodeattr("SumShift") != NO_SHIFT,
         }
         if self.by_columns:
             return ColumnsCost(**common, block=self.rom_in_block_ram)
@@ -281,5 +325,6 @@ class DepthwiseConv_rtl(StreamKernel):
         return self._cost().luts()
 
     def dsp_estimation(self, fpgapart: str) -> int:
-        """None: depthwise products share no operand, so they are built of LUTs."""
-        return 0
+        """Those of the lines: depthwise products share no operand, so they are built of LUTs."""
+        bits = self.get_nodeattr("LineBits")
+        return self.pe * line_dsps(self._cost().acc_bits, bits[0]) if bits else 0

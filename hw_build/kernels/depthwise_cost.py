@@ -10,10 +10,12 @@ from hw_build.kernels.resources import (
     dot_tables_luts,
     fifo2_luts,
     forced_bram18,
+    line_luts,
     lutram_luts,
     mux_luts,
     ram_bram18,
     ram_luts,
+    residual_luts,
     threshold_luts,
     uses_block_ram,
 )
@@ -33,6 +35,8 @@ class ColumnsCost:
     y_bits: int
     residual: bool
     block: bool
+    line_bits: tuple[int, ...] = ()  # of multiplier and offset, where lines stand in place of thresholds
+    sum_shifted: bool = False
 
     @property
     def acc_bits(self) -> int:
@@ -55,7 +59,9 @@ class ColumnsCost:
         return math.prod(1 << (field - 1).bit_length() for field in fields), self.kernel * self.x_bits
 
     def _threshold_roms(self) -> list[tuple[int, int]]:
-        """(depth, width in bits) of the tables of the search: one, or one a stage."""
+        """(depth, width in bits) of the tables of the search: one, or one a stage; none where lines serve."""
+        if self.line_bits:
+            return []
         depths = [self.r_bits] if self._serial else range(self.r_bits)
         return [(self.channels << depth, self.acc_bits) for depth in depths]
 
@@ -73,7 +79,9 @@ class ColumnsCost:
         tables = 0 if self.block else sum(dense_rom_luts(*rom) for rom in roms)
         search = 2 * self.acc_bits if not self._serial else 8
         compare = (1 if self._serial else self.r_bits) * (self.acc_bits // 2)
-        residual = 2 * (self.x_bits + 1) + self.y_bits * math.ceil(2 ** (self.x_bits + 1) / 64) if self.residual else 0
+        if self.line_bits:
+            search, compare = line_luts(self.channels, 1, self.acc_bits, self.r_bits, self.line_bits), 0
+        residual = residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         rows = 0 if uses_block_ram(*self._rows()) else lutram_luts(*self._rows())
         control = 78 + 2 * self.kernel
         return round(products + tree + select + tables + search + compare + residual + rows + control)
@@ -94,6 +102,8 @@ class WindowCost:
     r_bits: int
     y_bits: int
     residual: bool
+    line_bits: tuple[int, ...] = ()
+    sum_shifted: bool = False
 
     @property
     def acc_bits(self) -> int:
@@ -114,9 +124,11 @@ class WindowCost:
         """Position and masks, columns, sums, thresholds, residual and the output buffer."""
         groups = self.channels // self.pe
         columns = lutram_luts(groups, (self.kernel - 1) * self.kernel * self.pe * self.x_bits)
-        search = threshold_luts(self.channels, self.pe, self.acc_bits, self.y_bits)
-        table = self.y_bits * math.ceil(2 ** (self.x_bits + 1) / 64)
-        residual = self.pe * (2 * (self.x_bits + 1) + table) if self.residual else 0
+        if self.line_bits:
+            search = line_luts(self.channels, self.pe, self.acc_bits, self.r_bits, self.line_bits)
+        else:
+            search = threshold_luts(self.channels, self.pe, self.acc_bits, self.y_bits)
+        residual = self.pe * residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 60 + self.kernel**2
         out = fifo2_luts(self.pe * self.y_bits)
         return round(control + ram_luts(*self.rows) + columns + self._sums(groups) + search + residual + out)

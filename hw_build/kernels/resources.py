@@ -66,6 +66,23 @@ def threshold_luts(rows: int, lanes: int, acc_bits: int, y_bits: int) -> int:
     return lanes * (tables + y_bits * math.ceil(0.75 * acc_bits))
 
 
+def residual_luts(x_bits: int, y_bits: int, shifted: bool) -> int:
+    """LUTs of a depthwise kernel's own pixel, kept and added, and of the sum's code: from a table, or shifted."""
+    code = y_bits if shifted else y_bits * math.ceil(2 ** (x_bits + 1) / 64)
+    return 2 * (x_bits + 1) + code
+
+
+def line_dsps(acc_bits: int, multiplier_bits: int) -> int:
+    """DSP48E1 of a lane of scaler.sv."""
+    return 1 if acc_bits <= 25 and multiplier_bits <= 18 else 2
+
+
+def line_luts(rows: int, lanes: int, acc_bits: int, y_bits: int, line_bits: tuple[int, ...]) -> int:
+    """LUTs of scaler.sv: a table of the lines for each lane, and what clips."""
+    word = sum(line_bits)
+    return lanes * (dense_rom_luts(max(1, rows // lanes), word) + 2 * y_bits)
+
+
 def dot_tables_luts(steps: int, inputs: int, x_bits: int, w_bits: int, out_bits: int) -> int:
     """LUTs of dot_tables.sv: tables for every bit of the inputs, a tree for each of these bits, one over them."""
     together = min(inputs, max(1, 6 - math.ceil(math.log2(steps))))

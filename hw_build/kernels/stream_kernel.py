@@ -75,6 +75,10 @@ class StreamKernel(HWCustomOp):
     def rtl_instance(self, model) -> RtlInstance:
         """The RTL module with its parameters, sources and ports; constants come from ``model``'s initializers."""
 
+    def line_attributes(self, model) -> dict[str, int | list[int]]:
+        """Attributes that put a line in place of many thresholds, where there is one (``lines.py``)."""
+        return {}
+
     # ---- attributes -----------------------------------------------------------------------------------------------
     @property
     def image_dim(self) -> tuple[int, int]:

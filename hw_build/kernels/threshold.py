@@ -8,8 +8,9 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.depthwise import multi_threshold
+from hw_build.kernels.lines import MANY, REQUANTIZER_FILES, Lines, find_lines, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.resources import fifo2_luts, threshold_luts
+from hw_build.kernels.resources import fifo2_luts, line_dsps, line_luts, threshold_luts
 from hw_build.kernels.stream_kernel import StreamKernel
 
 
@@ -17,9 +18,12 @@ class Threshold_rtl(StreamKernel):
     """Inputs: x (1,H,W,C) and T (1 or C, n). Output: unsigned codes."""
 
     def get_nodeattr_types(self):
-        """``ThresholdRows`` is 1 where all channels share their thresholds, else NumChannels."""
+        """``ThresholdRows`` is 1 where all channels share their thresholds, else NumChannels. LineBits: of multiplier
+        and offset where lines stand in place of thresholds, else empty."""
         attributes = super().get_nodeattr_types()
-        attributes.update({"ThresholdRows": ("i", True, 1), "outputDataType": ("s", True, "")})
+        attributes.update(
+            {"ThresholdRows": ("i", True, 1), "outputDataType": ("s", True, ""), "LineBits": ("ints", False, [])}
+        )
         return attributes
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
@@ -35,6 +39,16 @@ class Threshold_rtl(StreamKernel):
         """Bits that hold every input and one more, signed."""
         x_type = self.get_input_datatype(0)
         return signed_bits(int(x_type.min()), int(x_type.max()) + 1)
+
+    def line_attributes(self, model) -> dict[str, int | list[int]]:
+        """LineBits."""
+        lines = self._lines(model) if self.constant(model, 1).shape[1] > MANY else None
+        return {} if lines is None else {"LineBits": lines.bits}
+
+    def _lines(self, model) -> Lines | None:
+        table, x_type = self.constant(model, 1), self.get_input_datatype(0)
+        rows = np.ones(len(table), np.int64)
+        return find_lines(table, int(x_type.min()) * rows, int(x_type.max()) * rows)
 
     def rtl_instance(self, model) -> RtlInstance:
         """threshold_axi."""
@@ -52,17 +66,28 @@ class Threshold_rtl(StreamKernel):
             "X_BITS": x_type.bitwidth(),
             "X_SIGNED": int(x_type.signed()),
             "ACC_BITS": self._acc_bits,
-            "NUM_T": table.shape[1],
             "Y_BITS": y_type.bitwidth(),
-            "THRESHOLDS": packed_literal(
-                np.sort(np.clip(table, int(x_type.min()), int(x_type.max()) + 1), axis=1), self._acc_bits
-            ),
         }
-        files = ("lib/rom.sv", "lib/thresholds.sv", "stream_fifo2.sv", "threshold_axi.sv")
+        bits = self.get_nodeattr("LineBits")
+        if bits:
+            parameters |= require_lines(name, self._lines(model), bits).parameters()
+        else:
+            clipped = np.clip(table, int(x_type.min()), int(x_type.max()) + 1)
+            parameters |= {
+                "NUM_T": table.shape[1],
+                "THRESHOLDS": packed_literal(np.sort(clipped, axis=1), self._acc_bits),
+            }
+        files = (*REQUANTIZER_FILES, "stream_fifo2.sv", "threshold_axi.sv")
         return self.instance("threshold_axi", files, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """Tables and comparators of the search, and the output buffer."""
-        rows = self.get_nodeattr("ThresholdRows")
-        y_bits = self.get_output_datatype(0).bitwidth()
-        return threshold_luts(rows, self.pe, self._acc_bits, y_bits) + fifo2_luts(self.get_outstream_width(0)) + 10
+        """Tables and comparators of the search, or of the lines, and the output buffer."""
+        rows, bits = self.get_nodeattr("ThresholdRows"), tuple(self.get_nodeattr("LineBits"))
+        shape = (rows, self.pe, self._acc_bits, self.get_output_datatype(0).bitwidth())
+        search = line_luts(*shape, bits) if bits else threshold_luts(*shape)
+        return search + fifo2_luts(self.get_outstream_width(0)) + 10
+
+    def dsp_estimation(self, fpgapart: str) -> int:
+        """Those of the lines."""
+        bits = self.get_nodeattr("LineBits")
+        return self.pe * line_dsps(self._acc_bits, bits[0]) if bits else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
+from hw_build.kernels.lines import find_shift
 from hw_build.kernels.sum_thresholds import MAX_SUM_BITS
 from hw_build.lowering.graph import GraphEditor, attribute
 from hw_build.lowering.nodes import add_kernel, only_consumer
@@ -35,7 +36,8 @@ class FuseSumThresholds(Transformation):
         weight = 1 if len(streams) == 2 else 16  # of a code in the sum
         largest = weight * sum(graph.datatypes[name].max() for name in streams)
         signed = any(graph.datatypes[name].signed() for name in [*streams, result])
-        if signed or int(largest + 1).bit_length() > MAX_SUM_BITS:
+        wide = int(largest + 1).bit_length() > MAX_SUM_BITS
+        if signed or (wide and find_shift(graph.constants[steps.input[1]], int(largest)) is None):
             return
         types = {"outputDataType": graph.datatypes[result].name}
         if len(streams) == 2:

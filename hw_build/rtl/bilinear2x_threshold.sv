@@ -12,6 +12,9 @@ module bilinear2x_threshold #(
     parameter int NUM_T    = 15,
     parameter int ROWS     = 1,  // 1: all channels share the thresholds
     parameter int Y_BITS   = 4,
+    parameter bit SCALED   = 0,  // added to and shifted: lib/sum_requantizer.sv
+    parameter int SHIFT    = 0,
+    parameter int OFFSET   = 0,
     parameter logic [ROWS*NUM_T*(X_BITS+4)-1:0] THRESHOLDS = '0
 ) (
     input  wire logic                 ap_clk,
@@ -34,7 +37,8 @@ module bilinear2x_threshold #(
       .y_data(sums), .y_valid(sums_valid), .y_ready(sums_ready)
   );
   sum_thresholds #(
-      .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .CONTENTS(THRESHOLDS)
+      .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED), .SHIFT(SHIFT),
+      .OFFSET(OFFSET), .CONTENTS(THRESHOLDS)
   ) table_of_sums (
       .clk(ap_clk), .rst_n(ap_rst_n), .s_data(sums), .s_valid(sums_valid), .s_ready(sums_ready),
       .m_data(m_axis_tdata), .m_valid(m_axis_tvalid), .m_ready(m_axis_tready)

@@ -1,7 +1,7 @@
 // Dense K x K convolution with zero padding, then thresholds or a bias.
 //
 //   acc[y,x,o] = sum over i,j,c of W[o,i,j,c] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
-//   RAW=0:  Y = number of t < NUM_T with THRESHOLDS[o][t] <= acc
+//   RAW=0:  Y = number of t < NUM_T with THRESHOLDS[o][t] <= acc; SCALED: of lib/scaler.sv, NUM_T at most
 //   RAW=1:  Y = acc + BIAS[o], signed
 //
 // Streams: pixels in raster order, frame after frame. In: IN_CHANNELS/SIMD beats of SIMD channels. Out: OUT_CHANNELS/
@@ -12,7 +12,7 @@
 //
 // Throughput: OUT_CHANNELS/PE * K*K * G cycles a pixel, PARALLEL=1: OUT_CHANNELS/PE * G, no bubble. Everything but the
 // writing of arriving pixels stands still while the output is not taken. Limits: those of conv_window or, PARALLEL=1,
-// conv_window_parallel, of mac_array or, TABLES=1, mac_tables, and of thresholds; PE divides OUT_CHANNELS, LANES
+// conv_window_parallel, of mac_array or, TABLES=1, mac_tables, and of requantizer; PE divides OUT_CHANNELS, LANES
 // divides PE.
 `default_nettype none
 module conv #(
@@ -35,8 +35,14 @@ module conv #(
     parameter bit TABLES       = 0,  // products from tables of LUTs rather than from multipliers
     parameter bit PACKED       = 1,  // two sums a multiplier
     parameter bit WEIGHT_BLOCK = 0,  // weights in block RAM
+    parameter bit SCALED       = 0,  // a line in place of thresholds
+    parameter int M_BITS       = 1,
+    parameter int B_BITS       = 1,
+    parameter int SHIFT        = 0,
     parameter logic [OUT_CHANNELS*K*K*IN_CHANNELS*W_BITS-1:0] WEIGHTS = '0,
     parameter logic [OUT_CHANNELS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0,
+    parameter logic [OUT_CHANNELS*M_BITS-1:0] SCALES = '0,
+    parameter logic [OUT_CHANNELS*B_BITS-1:0] OFFSETS = '0,
     parameter logic [OUT_CHANNELS*Y_BITS-1:0] BIAS = '0
 ) (
     input  wire logic                    clk,
@@ -127,16 +133,17 @@ module conv #(
       end
     end
   end else begin : codes
-    localparam int LATENCY = Y_BITS + 1;
+    localparam int LATENCY = SCALED ? 4 : Y_BITS + 1;
     logic [LATENCY-1:0] valid_q;
     always_ff @(posedge clk) begin
       if (!rst_n) valid_q <= '0;
       else if (en) valid_q <= LATENCY'({valid_q, acc_valid});
     end
     assign y_valid = valid_q[LATENCY-1];
-    thresholds #(
-        .ROWS(OUT_CHANNELS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .CONTENTS(THRESHOLDS)
-    ) search (
+    requantizer #(
+        .ROWS(OUT_CHANNELS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED),
+        .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+    ) counts (
         .clk, .en, .group(group_q), .acc, .y(y_data)
     );
   end

@@ -21,8 +21,14 @@ module conv_axi #(
     parameter bit TABLES       = 0,
     parameter bit PACKED       = 1,
     parameter bit WEIGHT_BLOCK = 0,
+    parameter bit SCALED       = 0,
+    parameter int M_BITS       = 1,
+    parameter int B_BITS       = 1,
+    parameter int SHIFT        = 0,
     parameter logic [OUT_CHANNELS*K*K*IN_CHANNELS*W_BITS-1:0] WEIGHTS = '0,
     parameter logic [OUT_CHANNELS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0,
+    parameter logic [OUT_CHANNELS*M_BITS-1:0] SCALES = '0,
+    parameter logic [OUT_CHANNELS*B_BITS-1:0] OFFSETS = '0,
     parameter logic [OUT_CHANNELS*Y_BITS-1:0] BIAS = '0
 ) (
     input  wire logic                    ap_clk,
@@ -57,7 +63,8 @@ module conv_axi #(
       .HEIGHT(HEIGHT), .WIDTH(WIDTH), .IN_CHANNELS(IN_CHANNELS), .OUT_CHANNELS(OUT_CHANNELS), .K(K), .SIMD(SIMD), .PE(PE),
       .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .SUM_BITS(SUM_BITS), .ACC_BITS(ACC_BITS), .NUM_T(NUM_T),
       .Y_BITS(Y_BITS), .RAW(RAW), .PARALLEL(PARALLEL), .TABLES(TABLES), .PACKED(PACKED), .WEIGHT_BLOCK(WEIGHT_BLOCK),
-      .WEIGHTS(WEIGHTS), .THRESHOLDS(THRESHOLDS), .BIAS(BIAS)
+      .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .WEIGHTS(WEIGHTS), .THRESHOLDS(THRESHOLDS),
+      .SCALES(SCALES), .OFFSETS(OFFSETS), .BIAS(BIAS)
   ) core (
       .clk(ap_clk), .rst_n(ap_rst_n), .x_data(s_axis_tdata), .x_valid(s_axis_tvalid), .x_ready(s_axis_tready),
       .y_data, .y_valid, .y_ready

@@ -2,6 +2,7 @@
 //
 //   acc[y,x,c] = sum over i,j of W[c,i,j] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
 //   R          = number of t < NUM_T with THRESHOLDS[c][t] <= acc
+//   SCALED:      R = min(max((SCALES[c] * acc + OFFSETS[c]) >>> SHIFT, 0), NUM_T)
 //   RESIDUAL=0:  Y = R
 //   RESIDUAL=1:  Y = number of t < NUM_T_SUM with SUM_THRESHOLDS[c][t] <= X[y,x,c] + R
 //
@@ -9,7 +10,7 @@
 // CHANNELS/PE beats, lane p of beat g is channel g*PE+p at bits [p*BITS +: BITS]. X, R, Y unsigned, W signed.
 // Constants: WEIGHTS word a = g*(K*K/SIMD)+t holds taps t*SIMD+s (tap = i*K+j) of the PE channels of beat g, element
 // s*PE+p; THRESHOLDS row c = NUM_T elements of ACC_BITS, signed; SUM_THRESHOLDS has SUM_ROWS rows (1: all channels
-// share it; else those of lane 0 first) of NUM_T_SUM elements of SUM_BITS, unsigned.
+// share it; else those of lane 0 first) of NUM_T_SUM elements of SUM_BITS, unsigned, or SUM_SCALED as sum_requantizer.sv.
 //
 // How. A window comes from sliding_window.sv, which says how frames end. Its taps are multiplied SIMD a cycle, all at once
 // by tables (dot_tables.sv).
@@ -35,8 +36,17 @@ module depthwise #(
     parameter int SUM_BITS  = 5,    // residual sum and its thresholds, unsigned
     parameter int SUM_ROWS  = 1,    // 1 or CHANNELS
     parameter int Y_BITS    = 4,    // output code, unsigned
+    parameter bit SCALED    = 0,    // a line in place of thresholds
+    parameter int M_BITS    = 1,
+    parameter int B_BITS    = 1,
+    parameter int SHIFT     = 0,
+    parameter bit SUM_SCALED = 0,   // the residual sum is shifted, not looked up
+    parameter int SUM_SHIFT  = 0,
+    parameter int SUM_OFFSET = 0,
     parameter logic [CHANNELS*K*K*W_BITS-1:0]        WEIGHTS        = '0,
     parameter logic [CHANNELS*NUM_T*ACC_BITS-1:0]    THRESHOLDS     = '0,
+    parameter logic [CHANNELS*M_BITS-1:0]            SCALES         = '0,
+    parameter logic [CHANNELS*B_BITS-1:0]            OFFSETS        = '0,
     parameter logic [SUM_ROWS*NUM_T_SUM*SUM_BITS-1:0] SUM_THRESHOLDS = '0
 ) (
     input  logic                 clk,
@@ -59,7 +69,7 @@ module depthwise #(
   localparam int ROOM      = 6 - $clog2(STEPS);
   localparam int TOGETHER  = (ROOM > SIMD) ? SIMD : (ROOM > 1) ? ROOM : 1;
   localparam int SUM_DELAY = (TAPS > 1) ? 3 : 2 + $clog2((SIMD + TOGETHER - 1) / TOGETHER) + $clog2(X_BITS);
-  localparam int DELAY     = SUM_DELAY + R_BITS + 1;  // from the last taps of a window to the count of its thresholds
+  localparam int DELAY     = SUM_DELAY + (SCALED ? 4 : R_BITS + 1);  // from the last taps of a window to the count of its thresholds
 
   localparam int GB = (GROUPS > 1) ? $clog2(GROUPS) : 1;
   localparam int TB = (TAPS > 1) ? $clog2(TAPS) : 1;
@@ -194,9 +204,10 @@ module depthwise #(
     end
   end
 
-  thresholds #(
-      .ROWS(CHANNELS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .CONTENTS(THRESHOLDS)
-  ) search (
+  requantizer #(
+      .ROWS(CHANNELS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .SCALED(SCALED), .M_BITS(M_BITS),
+      .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+  ) first_codes (
       .clk, .en, .group(group_q), .acc(sums), .y(counts)
   );
 
@@ -215,8 +226,9 @@ module depthwise #(
     assign y_valid = valid_q;
 
     for (genvar p = 0; p < PE; p++) begin : g_lane
-      threshold_table #(
-          .ROWS(LANE_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS),
+      sum_requantizer #(
+          .ROWS(LANE_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SUM_SCALED),
+          .SHIFT(SUM_SHIFT), .OFFSET(SUM_OFFSET),
           .CONTENTS(SUM_THRESHOLDS[((SUM_ROWS==1)?0:p)*LANE_BITS+:LANE_BITS])
       ) sum_table (
           .clk, .rst_n, .en(en && due_q[DELAY-1]),

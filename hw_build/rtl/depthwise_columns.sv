@@ -2,6 +2,7 @@
 //
 //   acc[y,x,c] = sum over i,j of W[c,i,j] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
 //   R          = number of t < NUM_T with THRESHOLDS[c][t] <= acc
+//   SCALED:      R = min(max((SCALES[c] * acc + OFFSETS[c]) >>> SHIFT, 0), NUM_T)
 //   RESIDUAL=0:  Y = R
 //   RESIDUAL=1:  Y = number of t < NUM_T_SUM with SUM_THRESHOLDS[c][t] <= X[y,x,c] + R
 //
@@ -9,7 +10,7 @@
 // beats, channel 0 first. X, R, Y unsigned, W signed. Constants: WEIGHTS word (c*K + j)*(K/SIMD) + b holds SIMD taps of
 // column j, element s that of position p = b*SIMD + s, which is row p, except in column K-1, where it is row p-1 and
 // position 0 is row K-1; THRESHOLDS row c = NUM_T elements of ACC_BITS, signed; SUM_THRESHOLDS has SUM_ROWS rows (1: all
-// channels share it) of NUM_T_SUM elements of SUM_BITS, unsigned.
+// channels share it) of NUM_T_SUM elements of SUM_BITS, unsigned, or SUM_SCALED as in sum_requantizer.sv.
 //
 // How. A word of the memory holds the K newest rows of one column and channel. An output reads its K columns one after
 // the other; the newest one, still a row behind, comes last, takes the beat of input in place of its oldest row and is
@@ -39,8 +40,17 @@ module depthwise_columns #(
     parameter int SUM_ROWS  = 1,    // 1 or CHANNELS
     parameter int Y_BITS    = 4,    // output code, unsigned
     parameter bit BLOCK     = 0,    // weights and thresholds in block RAM
+    parameter bit SCALED    = 0,    // a line in place of thresholds
+    parameter int M_BITS    = 1,
+    parameter int B_BITS    = 1,
+    parameter int SHIFT     = 0,
+    parameter bit SUM_SCALED = 0,   // the residual sum is shifted, not looked up
+    parameter int SUM_SHIFT  = 0,
+    parameter int SUM_OFFSET = 0,
     parameter logic [CHANNELS*K*K*W_BITS-1:0]         WEIGHTS        = '0,
     parameter logic [CHANNELS*NUM_T*ACC_BITS-1:0]     THRESHOLDS     = '0,
+    parameter logic [CHANNELS*M_BITS-1:0]            SCALES         = '0,
+    parameter logic [CHANNELS*B_BITS-1:0]            OFFSETS        = '0,
     parameter logic [SUM_ROWS*NUM_T_SUM*SUM_BITS-1:0] SUM_THRESHOLDS = '0
 ) (
     input  wire logic              ap_clk,
@@ -281,7 +291,7 @@ module depthwise_columns #(
   end
 
   // ---- the count of thresholds passed: LATENCY cycles later -------------------------------------------------------------
-  localparam int LATENCY = R_BITS + 1;
+  localparam int LATENCY = SCALED ? 4 : R_BITS + 1;
   logic [CB-1:0] d_channel_q;
   logic [R_BITS-1:0] count;
   logic [LATENCY-1:0] due_q;  // the sum of so many cycles ago was a whole one
@@ -296,17 +306,17 @@ module depthwise_columns #(
     end
   end
 
-  if (TAPS >= R_BITS) begin : g_serial
+  if (TAPS >= R_BITS && !SCALED) begin : g_serial
     thresholds_serial #(
         .ROWS(CHANNELS), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .BLOCK(BLOCK), .CONTENTS(THRESHOLDS)
     ) search (
         .clk(ap_clk), .en(en), .start(d_last_q), .group(d_channel_q), .acc(d_acc_q), .y(count)
     );
   end else begin : g_pipelined
-    thresholds #(
-        .ROWS(CHANNELS), .LANES(1), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .BLOCK(BLOCK),
-        .CONTENTS(THRESHOLDS)
-    ) search (
+    requantizer #(
+        .ROWS(CHANNELS), .LANES(1), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .BLOCK(BLOCK), .SCALED(SCALED),
+        .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+    ) first_codes (
         .clk(ap_clk), .en(en), .group(d_channel_q), .acc(d_acc_q), .y(count)
     );
   end
@@ -333,9 +343,10 @@ module depthwise_columns #(
     end
     assign m_axis_tvalid = valid_q;
 
-    threshold_table #(
-        .ROWS(SUM_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .CONTENTS(SUM_THRESHOLDS)
-    ) sum_table (
+    sum_requantizer #(
+        .ROWS(SUM_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SUM_SCALED), .SHIFT(SUM_SHIFT),
+        .OFFSET(SUM_OFFSET), .CONTENTS(SUM_THRESHOLDS)
+    ) sum_codes (
         .clk(ap_clk), .rst_n(ap_rst_n), .en(en && due_q[LATENCY-1]), .sum(sum), .y(m_axis_tdata)
     );
   end else begin : g_plain

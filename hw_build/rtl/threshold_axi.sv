@@ -1,7 +1,7 @@
 // Thresholds on a stream: Y = number of t < NUM_T with THRESHOLDS[channel][t] <= X, in beats of PE channels.
 //
 // X is signed or unsigned, ACC_BITS holds it signed; THRESHOLDS as in thresholds.sv, ROWS is 1 where all channels share.
-// Throughput one beat a cycle; latency Y_BITS + 2 cycles. Limits: PE divides CHANNELS.
+// Throughput one beat a cycle; latency Y_BITS + 2 cycles, SCALED 5. Limits: PE divides CHANNELS.
 `default_nettype none
 module threshold_axi #(
     parameter int CHANNELS = 2,
@@ -12,7 +12,13 @@ module threshold_axi #(
     parameter int ACC_BITS = 9,
     parameter int NUM_T    = 15,
     parameter int Y_BITS   = 4,
-    parameter logic [ROWS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0
+    parameter bit SCALED   = 0,  // a line in place of thresholds: scaler.sv
+    parameter int M_BITS   = 1,
+    parameter int B_BITS   = 1,
+    parameter int SHIFT    = 0,
+    parameter logic [ROWS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0,
+    parameter logic [ROWS*M_BITS-1:0] SCALES = '0,
+    parameter logic [ROWS*B_BITS-1:0] OFFSETS = '0
 ) (
     input  wire logic                 ap_clk,
     input  wire logic                 ap_rst_n,
@@ -25,7 +31,7 @@ module threshold_axi #(
 );
   localparam int GROUPS  = (ROWS > 1) ? CHANNELS / PE : 1;
   localparam int GB      = (GROUPS > 1) ? $clog2(GROUPS) : 1;
-  localparam int LATENCY = Y_BITS + 1;
+  localparam int LATENCY = SCALED ? 4 : Y_BITS + 1;
 
   logic en, y_valid, y_ready;
   logic [LATENCY-1:0] valid_q;
@@ -52,9 +58,10 @@ module threshold_axi #(
         ACC_BITS'($signed({X_SIGNED && s_axis_tdata[(p+1)*X_BITS-1], s_axis_tdata[p*X_BITS+:X_BITS]}));
   end
 
-  thresholds #(
-      .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .CONTENTS(THRESHOLDS)
-  ) search (
+  requantizer #(
+      .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED), .M_BITS(M_BITS),
+      .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+  ) counts (
       .clk(ap_clk), .en, .group(group_q), .acc, .y(y_data)
   );
 

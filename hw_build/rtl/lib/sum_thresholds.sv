@@ -1,4 +1,4 @@
-// Thresholds behind the adder of a stream kernel: a table of all sums a lane, and a register.
+// Thresholds behind the adder of a stream kernel: a table of all sums a lane, or a shift, and a register.
 //
 //   Y[p] = number of t < NUM_T with CONTENTS[row][t] <= S[p],   row = that of the beat's channel (0 where ROWS is 1)
 //
@@ -12,6 +12,9 @@ module sum_thresholds #(
     parameter int NUM_T    = 15,
     parameter int SUM_BITS = 5,
     parameter int Y_BITS   = 4,
+    parameter bit SCALED   = 0,  // added to and shifted: lib/sum_requantizer.sv
+    parameter int SHIFT    = 0,
+    parameter int OFFSET   = 0,
     parameter logic [ROWS*NUM_T*SUM_BITS-1:0] CONTENTS = '0
 ) (
     input  wire logic                      clk,
@@ -33,8 +36,9 @@ module sum_thresholds #(
   end
 
   for (genvar p = 0; p < LANES; p++) begin : g_lane
-    threshold_table #(
-        .ROWS(LANE_ROWS), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS),
+    sum_requantizer #(
+        .ROWS(LANE_ROWS), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED), .SHIFT(SHIFT),
+        .OFFSET(OFFSET),
         .CONTENTS(CONTENTS[((ROWS==1)?0:p)*LANE_BITS+:LANE_BITS])
     ) lane (
         .clk(clk), .rst_n(rst_n), .en(s_ready && s_valid), .sum(s_data[p*SUM_BITS+:SUM_BITS]),
