@@ -251,7 +251,8 @@ class ConvThreshold_rtl(StreamKernel):
         shape = self._shape()
         height, width = self.image_dim
         w_bits, y_bits = self.get_input_datatype(1).bitwidth(), self.get_output_datatype(0).bitwidth()
-        acc_bits = signed_bits(sums.low, sums.high + 1)
+        lined = bool(self.get_nodeattr("LineBits"))
+        acc_bits = signed_bits(sums.low, sums.high + (not lined))  # a threshold may be one above the largest sum
         bias = table if self.raw else np.zeros(len(weights), np.int64)
         parameters = {
             "HEIGHT": height,
@@ -275,7 +276,7 @@ class ConvThreshold_rtl(StreamKernel):
             "WEIGHTS": packed_literal(self._weight_words(weights), w_bits),
             "BIAS": packed_literal(bias, y_bits),
         }
-        if self.get_nodeattr("LineBits"):
+        if lined:
             lines = require_lines(self.onnx_node.name, self._lines(model), self.get_nodeattr("LineBits"))
             parameters |= lines.parameters()
         else:

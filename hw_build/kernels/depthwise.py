@@ -236,7 +236,8 @@ class DepthwiseConv_rtl(StreamKernel):
         w_bits = self.get_input_datatype(1).bitwidth()
         # a threshold at or below the smallest sum always counts, one above the largest never does
         clipped = np.clip(thresholds, low, high + 1)
-        acc_bits = signed_bits(low, high + 1)
+        bits, shift = self.get_nodeattr("LineBits"), self.get_nodeattr("SumShift")
+        acc_bits = signed_bits(low, high + (not bits))
         r_type = DataType[self.get_nodeattr("convDataType")] if self.residual else y_type
         sum_max = int(x_type.max() + r_type.max())
         sum_bits = (sum_max + 1).bit_length()
@@ -259,13 +260,12 @@ class DepthwiseConv_rtl(StreamKernel):
             "SUM_ROWS": sums.shape[0],
             "Y_BITS": y_type.bitwidth(),
         }
-        name, bits, shift = self.onnx_node.name, self.get_nodeattr("LineBits"), self.get_nodeattr("SumShift")
         if bits:
-            parameters |= require_lines(name, self._lines(model), bits).parameters()
+            parameters |= require_lines(self.onnx_node.name, self._lines(model), bits).parameters()
         else:
             parameters |= {"NUM_T": thresholds.shape[1], "THRESHOLDS": packed_literal(clipped, acc_bits)}
         if shift != NO_SHIFT:
-            found = require_shift(name, find_shift(sums, sum_max), shift)
+            found = require_shift(self.onnx_node.name, find_shift(sums, sum_max), shift)
             parameters |= {"SUM_SCALED": 1, "SUM_SHIFT": shift, "SUM_OFFSET": int(found.offset[0])}
         if self.by_columns:
             parameters |= {

@@ -36,9 +36,9 @@ class Threshold_rtl(StreamKernel):
 
     @property
     def _acc_bits(self) -> int:
-        """Bits that hold every input and one more, signed."""
+        """Bits that hold every input, signed, and a threshold one above where there are any."""
         x_type = self.get_input_datatype(0)
-        return signed_bits(int(x_type.min()), int(x_type.max()) + 1)
+        return signed_bits(int(x_type.min()), int(x_type.max()) + (not self.get_nodeattr("LineBits")))
 
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """LineBits."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.rtl import line_models
 from tests.rtl.netlist_bench import NetlistBench
 from tests.rtl.test_conv import conv_model
 from tests.rtl.test_depthwise import depthwise_model
@@ -18,6 +19,12 @@ MODELS = {
     "conv_parallel": lambda: conv_model((4, 5, 4), 4, 3, pe=2, simd=2, Window="parallel"),
     "conv_tables": lambda: conv_model((4, 5, 4), 4, 3, pe=2, simd=2, Window="parallel", Multiplier="lut"),
     "conv_pointwise_tables": lambda: conv_model((4, 5, 8), 8, 1, pe=2, simd=4, Multiplier="lut"),
+    "conv_line": lambda: line_models.line_conv((3, 4, 3), 4, 3, pe=4, simd=3),
+    "depthwise_columns_line": lambda: line_models.line_depthwise(dim=(4, 5), channels=4, kernel=3, simd=3),
+    "depthwise_line": lambda: line_models.line_depthwise(dim=(3, 4), channels=4, kernel=3, pe=2, simd=3),
+    "threshold_line": lambda: line_models.line_threshold(),
+    "add_shift": lambda: line_models.line_add(),
+    "bilinear_shift": lambda: line_models.line_bilinear(dim=(2, 3)),
     "fork": lambda: model_of("StreamFork_rtl", dim=(3, 5), channels=4, PE=2, num_outputs=3, NumOutputs=3),
     "add": lambda: model_of(
         "StreamAdd_rtl", dim=(3, 5), channels=4, streams=2, inputDataType2="UINT4", outputDataType="UINT5"

@@ -5,7 +5,8 @@
 // acc, SCALES and OFFSETS signed, row r at bits [r*BITS +: BITS]; y unsigned.
 // Throughput: one beat of LANES sums each cycle with en. Latency: 4 cycles with en; group comes with its acc. Operands,
 // product and sum are registers of their own, those of a DSP48E1.
-// Limits: ROWS is 1 or a multiple of LANES; TOP < 2**Y_BITS.
+// Limits: ROWS is 1 or a multiple of LANES; TOP < 2**Y_BITS; ACC_BITS is no wider than the sums: of a multiplier whose
+// operand repeats its sign, Yosys 0.70 leaves nothing.
 `default_nettype none
 module scaler #(
     parameter int ROWS     = 2,   // channels with a line of their own, or 1 for all
