@@ -25,7 +25,6 @@ from hw_build.kernels.lines import (
     require_shift,
 )
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.resources import line_dsps
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant
 
 COLUMN_FILES = (
@@ -325,6 +324,5 @@ class DepthwiseConv_rtl(StreamKernel):
         return self._cost().luts()
 
     def dsp_estimation(self, fpgapart: str) -> int:
-        """Those of the lines: depthwise products share no operand, so they are built of LUTs."""
-        bits = self.get_nodeattr("LineBits")
-        return self.pe * line_dsps(self._cost().acc_bits, bits[0]) if bits else 0
+        """Those of the lines and of wide products: depthwise products share no operand, so each takes one or LUTs."""
+        return self._cost().dsps()

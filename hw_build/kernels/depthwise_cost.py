@@ -10,9 +10,11 @@ from hw_build.kernels.resources import (
     dot_tables_luts,
     fifo2_luts,
     forced_bram18,
+    line_dsps,
     line_luts,
     lutram_luts,
     mux_luts,
+    product_dsps,
     ram_bram18,
     ram_luts,
     residual_luts,
@@ -70,6 +72,11 @@ class ColumnsCost:
         roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()] if self.block else []
         return ram_bram18(*self._rows()) + sum(forced_bram18(*rom) for rom in roms)
 
+    def dsps(self) -> int:
+        """DSP48E1 of products and lines."""
+        lines = line_dsps(self.acc_bits, self.line_bits[0]) if self.line_bits else 0
+        return lines + self.simd * product_dsps(self.x_bits, self.w_bits)
+
     def luts(self) -> int:
         """Products, their tree and accumulator, row selection, tables, comparators, delays, position and masks."""
         products = 1.35 * self.x_bits * self.w_bits * self.simd
@@ -77,6 +84,9 @@ class ColumnsCost:
         select = mux_luts(self.kernel // self.simd, self.simd * (self.x_bits + 1))
         roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()]
         tables = 0 if self.block else sum(dense_rom_luts(*rom) for rom in roms)
+        if product_dsps(self.x_bits, self.w_bits):  # with their first adders and the accumulator
+            products, tree = 0, (self.simd - 1) * (self.x_bits + self.w_bits) / 2
+            tables = 0 if self.block else sum(math.ceil(depth / 64) * width for depth, width in roms)
         search = 2 * self.acc_bits if not self._serial else 8
         compare = (1 if self._serial else self.r_bits) * (self.acc_bits // 2)
         if self.line_bits:
@@ -120,6 +130,12 @@ class WindowCost:
         """18 Kbit blocks of rows."""
         return ram_bram18(*self.rows)
 
+    def dsps(self) -> int:
+        """DSP48E1 of products and lines."""
+        lines = line_dsps(self.acc_bits, self.line_bits[0]) if self.line_bits else 0
+        by_tables = self.kernel**2 == self.simd
+        return self.pe * (lines + (0 if by_tables else self.simd * product_dsps(self.x_bits, self.w_bits)))
+
     def luts(self) -> int:
         """Position and masks, columns, sums, thresholds, residual and the output buffer."""
         groups = self.channels // self.pe
@@ -139,6 +155,8 @@ class WindowCost:
             return self.pe * dot_tables_luts(groups, self.simd, self.x_bits, self.w_bits, self.acc_bits)
         products = 1.35 * self.x_bits * self.w_bits * self.simd
         tree = (self.simd - 1) * 11.5 / 8 * (self.x_bits + self.w_bits) + self.acc_bits
+        if product_dsps(self.x_bits, self.w_bits):  # with their first adders and the accumulator
+            products, tree = 0, (self.simd - 1) * (self.x_bits + self.w_bits) / 2
         select = mux_luts(cycles, self.simd * (self.pe * self.x_bits + 1)) + self.simd * self.pe * self.x_bits
         weights = dense_rom_luts(groups * cycles, self.simd * self.pe * self.w_bits)
         return self.pe * (products + tree) + select + weights

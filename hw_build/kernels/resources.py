@@ -79,8 +79,15 @@ def line_dsps(acc_bits: int, multiplier_bits: int) -> int:
 
 def line_luts(rows: int, lanes: int, acc_bits: int, y_bits: int, line_bits: tuple[int, ...]) -> int:
     """LUTs of scaler.sv: a table of the lines for each lane, and what clips."""
-    word = sum(line_bits)
-    return lanes * (dense_rom_luts(max(1, rows // lanes), word) + 2 * y_bits)
+    depth, word = max(1, rows // lanes), sum(line_bits)
+    functions = {1: 0, 2: 0, 3: 6, 4: 6}.get(depth, word)  # of so few address bits that differ and are not one of them
+    halves = 32 if line_dsps(acc_bits, line_bits[0]) == 2 else 0  # of a product, added outside
+    return lanes * (min(functions, dense_rom_luts(depth, word)) + halves + y_bits)
+
+
+def product_dsps(x_bits: int, w_bits: int) -> int:
+    """DSP48E1 into which Yosys maps a product that is written as such: one beyond 8 bits, else it takes LUTs."""
+    return int(x_bits + w_bits > 8)
 
 
 def dot_tables_luts(steps: int, inputs: int, x_bits: int, w_bits: int, out_bits: int) -> int:

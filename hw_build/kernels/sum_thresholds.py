@@ -88,9 +88,11 @@ class SumThresholds(StreamKernel):
         }
 
     def table_luts(self) -> int:
-        """Of tables that all channels share, or of what shifts and clips, and the output's control."""
+        """Of tables that all channels share, or of what clips a shifted sum, and the output's control."""
         if self.shifted:
-            return self.pe * (self.sum_bits + self.get_output_datatype(0).bitwidth()) + 6
+            out = self.get_output_datatype(0)
+            clips = self.largest_sum() >> self.get_nodeattr("SumShift") > out.max()
+            return self.pe * out.bitwidth() * clips + 6
         return self.pe * dense_rom_luts(1 << self.sum_bits, self.get_output_datatype(0).bitwidth()) + 6
 
 

@@ -6,6 +6,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.synth.cells import utilization
 from hw_build.synth.yosys import synthesise
+from tests.rtl import line_models
 from tests.rtl.test_depthwise import depthwise_model
 from tests.rtl.test_stream_kernels import model_of
 
@@ -51,9 +52,29 @@ def test_stream_kernels(kernel):
     check(STREAMS[kernel]())
 
 
+LINES = {
+    "columns": lambda: line_models.line_depthwise(dim=(256, 256), channels=8, kernel=3, simd=3),
+    "columns_wide": lambda: line_models.line_depthwise(dim=(16, 16), channels=24, kernel=9, simd=9),
+    "columns_serial": lambda: line_models.line_depthwise(dim=(32, 32), channels=16, kernel=7, simd=1),
+    "windows": lambda: line_models.line_depthwise(dim=(64, 64), channels=8, kernel=3, pe=2, simd=3),
+    "windows_at_once": lambda: line_models.line_depthwise(dim=(64, 64), channels=8, kernel=3, simd=9),
+    "conv": lambda: line_models.line_conv((64, 64, 8), 16, 3, pe=4, simd=2),
+    "threshold": lambda: line_models.line_threshold(),
+    "bilinear": lambda: line_models.line_bilinear(dim=(64, 64)),
+    "add": lambda: line_models.line_add(),
+}
+QUICK_LINES = ("columns", "threshold", "add")
+
+
+@pytest.mark.parametrize("kernel", [pytest.param(n, marks=[] if n in QUICK_LINES else pytest.mark.slow) for n in LINES])
+def test_kernels_with_lines(kernel):
+    check(LINES[kernel]())
+
+
 def check(model):
     op = getCustomOp(model.graph.node[0])
     rtl = op.rtl_instance(model)
     used = utilization(synthesise(rtl.module, rtl.files, rtl.parameters))
     assert op.bram_estimation(PART) == used.bram18
+    assert op.dsp_estimation(PART) == used.dsps
     assert op.lut_estimation(PART) == pytest.approx(used.luts, rel=0.15)
