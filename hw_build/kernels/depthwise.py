@@ -209,7 +209,7 @@ class DepthwiseConv_rtl(StreamKernel):
         if self.constant(model, 2).shape[1] > MANY:
             lines = self._lines(model)
             attributes |= {} if lines is None else {"LineBits": lines.bits}
-        if self.residual and self.constant(model, 3).shape[1] > MANY:
+        if self.residual:
             shift = find_shift(self.constant(model, 3), self._sum_max)
             attributes |= {} if shift is None else {"SumShift": shift.shift}
         return attributes

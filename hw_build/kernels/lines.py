@@ -80,8 +80,8 @@ def find_lines(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lin
 
 
 def find_shift(thresholds: np.ndarray, largest: int) -> Lines | None:
-    """The line of ``thresholds`` (1, n) for sums 0..``largest`` where it only adds and shifts, else None."""
-    if len(thresholds) != 1:
+    """The line of many ``thresholds`` (1, n) for sums 0..``largest`` where it only adds and shifts, else None."""
+    if len(thresholds) != 1 or thresholds.shape[1] <= MANY:
         return None
     lines = find_lines(thresholds, np.zeros(1, np.int64), np.full(1, largest, np.int64))
     return lines if lines is not None and lines.is_shift else None

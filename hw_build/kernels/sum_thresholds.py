@@ -10,7 +10,7 @@ from hw_build.kernels.add import StreamAdd_rtl, add_reference
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.bilinear import BilinearUpsample2x_rtl, bilinear_reference
 from hw_build.kernels.depthwise import multi_threshold
-from hw_build.kernels.lines import MANY, NO_SHIFT, SUM_FILES, find_shift, require_shift
+from hw_build.kernels.lines import NO_SHIFT, SUM_FILES, find_shift, require_shift
 from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.resources import dense_rom_luts, fifo2_luts
 from hw_build.kernels.stream_kernel import StreamKernel
@@ -58,8 +58,7 @@ class SumThresholds(StreamKernel):
 
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """SumShift."""
-        steps = self.constant(model, len(self.stream_inputs()))
-        shift = find_shift(steps, self.largest_sum()) if steps.shape[1] > MANY else None
+        shift = find_shift(self.constant(model, len(self.stream_inputs())), self.largest_sum())
         return {} if shift is None else {"SumShift": shift.shift}
 
     def threshold_parameters(self, model) -> dict[str, int | str]:

@@ -268,6 +268,22 @@ def test_thresholds_stay_apart_from_signed_and_wide_sums(kind):
     assert count(after, "StreamAddThreshold_rtl", "BilinearThreshold2x_rtl") == 0
 
 
+@pytest.mark.parametrize(("scale", "fused"), [(2.0**-8, 1), (2.0**-9, 1), (3 * 2.0**-10, 0)])
+def test_wide_sums_of_many_thresholds_are_fused_where_a_shift_serves(scale, fused):
+    net = synthetic.Net(seed=3, act_bits=8)
+    model = net.model(net.head(net.upsample(net.pool(net.image(), "low"), "up", scale=scale)), 16, 24)
+    before = upto("FuseSumThresholds", model)
+    after = apply(copy.deepcopy(before), h.FuseSumThresholds(), h.LinesForThresholds())
+    assert count(after, "BilinearThreshold2x_rtl") == fused
+    np.testing.assert_array_equal(execute_codes(before, CODES), execute_codes(after, CODES))
+
+
+def test_few_thresholds_stay():
+    before = apply(upto("SpecializeLayers", rich_network()))
+    after = apply(copy.deepcopy(before), h.LinesForThresholds())
+    assert after.model.SerializeToString() == before.model.SerializeToString()
+
+
 def test_unpadded_window_gets_no_padding_node():
     net = synthetic.Net()
     stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
