@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from quant.commands import bench, evaluate, export, gate, pictures, predict, search, sensitivity, settle, train, untrained
+from quant.commands import (
+    bench,
+    evaluate,
+    export,
+    gate,
+    pictures,
+    predict,
+    search,
+    sensitivity,
+    settle,
+    train,
+    untrained,
+)
 from quant.errors import EdgesegError, GateError
 
 _GATE_CLOSED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
