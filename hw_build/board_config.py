@@ -23,6 +23,7 @@ _PORTS = {
     Family.ZYNQ_7000: (("GP0", "HP0"), 16),
     Family.ZYNQ_ULTRASCALE: (("HPM0_FPD", "HP0_FPD"), 256),
 }
+_PARTS = {Family.ZYNQ_7000: ("xc7z",), Family.ZYNQ_ULTRASCALE: ("xczu", "xck")}  # how names of the family's parts begin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,22 +72,21 @@ class ProcessingSystem:
             known = ", ".join(Family)
             raise ConfigError(f"family must be one of {known}, got '{self.family}'; choose one of them")
         object.__setattr__(self, "family", Family(self.family))
-        _positive(self, "control_base", "address_bits", "max_burst_beats")
-        if self.memory_bits != 64:
-            raise ConfigError(
-                f"memory_bits must be 64, the width of the shell's DMA, got {self.memory_bits}; correct it"
-            )
-        if self.control_base % 4096:
-            raise ConfigError(f"control_base must be a multiple of 4096, got 0x{self.control_base:x}; correct it")
         ports, longest = _PORTS[self.family]
-        if (self.control_port, self.memory_port) != ports:
-            raise ConfigError(
-                f"the ports of {self.family} are {' and '.join(ports)}; correct control_port, memory_port"
-            )
-        if self.max_burst_beats > longest or self.max_burst_beats & (self.max_burst_beats - 1):
-            raise ConfigError(
-                f"max_burst_beats must be a power of two of at most {longest}, got {self.max_burst_beats}; correct it"
-            )
+        beats = self.max_burst_beats
+        rules = (
+            (self.control_base > 0 and self.control_base % 4096 == 0,
+             f"control_base must be a positive multiple of 4096, got 0x{self.control_base:x}"),
+            (self.address_bits > 0, f"address_bits must be positive, got {self.address_bits}"),
+            (self.memory_bits == 64, f"memory_bits must be 64, the width of the shell's DMA, got {self.memory_bits}"),
+            ((self.control_port, self.memory_port) == ports,
+             f"control_port and memory_port of {self.family} must be {' and '.join(ports)}, got {self.control_port} "
+             f"and {self.memory_port}"),
+            (0 < beats <= longest and beats & (beats - 1) == 0,
+             f"max_burst_beats must be a power of two of at most {longest}, got {beats}"),
+        )  # fmt: skip
+        if wrong := [sentence for holds, sentence in rules if not holds]:
+            raise ConfigError(f"{', '.join(wrong)}; correct it")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,13 @@ class Board:
     clocks: Clocks
     ps: ProcessingSystem
 
+    def __post_init__(self) -> None:
+        known = _PARTS[self.ps.family]
+        if not self.part.startswith(known):
+            raise ConfigError(
+                f"part of a {self.ps.family} begins with {' or '.join(known)}, got '{self.part}'; correct one of them"
+            )
+
 
 def board_names() -> list[str]:
     return sorted(path.stem for path in BOARDS.glob("*.toml"))
@@ -108,7 +115,7 @@ def load_board(name: str) -> Board:
     """The board ``name``, or the board that the TOML file ``name`` describes.
 
     Raises:
-        ConfigError: no such board or file, a key is unknown, missing or of the wrong kind.
+        ConfigError: no such board or file; or every key that is unknown, missing or wrong.
     """
     path = Path(name) if name.endswith(".toml") else BOARDS / f"{name}.toml"
     if not path.is_file():
@@ -119,31 +126,49 @@ def load_board(name: str) -> Board:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"board file '{path}' is not TOML ({error}); correct it") from None
-    try:
-        sections = {"resources": Resources, "clocks": Clocks, "ps": ProcessingSystem}
-        made = {key: _read(kind, table.pop(key, {}), key) for key, kind in sections.items()}
-        return _read(Board, {"name": path.stem, **table, **made}, "the board")
-    except ConfigError as error:
-        raise ConfigError(f"board file '{path}': {error}") from None
+    sections = {"resources": Resources, "clocks": Clocks, "ps": ProcessingSystem}
+    tables = {key: table.pop(key, {}) for key in sections}
+    entries = {"name": path.stem, **table, **tables}
+    problems = _key_problems(Board, entries, "the board")
+    for key, kind in sections.items():
+        entries[key] = _made(kind, tables[key], key, problems)
+    if not problems:
+        board = _made(Board, entries, "the board", problems)
+    if problems:
+        raise ConfigError(f"board file '{path}': {'; '.join(problems)}")
+    return board
 
 
-def _read(kind: type, table: Any, where: str) -> Any:
-    """Builds dataclass ``kind`` from ``table``, refusing unknown, missing and wrongly typed keys."""
+def _made(kind: type, table: Any, where: str, problems: list[str]) -> Any:
+    """Dataclass ``kind`` from ``table``; where that is wrong None, and what is wrong comes into ``problems``."""
+    found = _key_problems(kind, table, where)
+    if not found:
+        try:
+            return kind(**table)
+        except ConfigError as error:
+            found = [str(error)]
+    problems += found
+    return None
+
+
+def _key_problems(kind: type, table: Any, where: str) -> list[str]:
+    """Keys of ``table`` that dataclass ``kind`` does not know, lacks, or has with another type."""
     if not isinstance(table, dict):
-        raise ConfigError(f"{where} must be a table, got {table!r}; write it as [{where}]")
+        return [f"{where} must be a table, got {table!r}; write it as [{where}]"]
     known = {entry.name: entry.type for entry in fields(kind)}
+    problems = []
     for key, value in table.items():
+        wanted = {"int": int, "float": (int, float), "str": str, "Family": str}.get(known.get(key), object)
         if key not in known:
-            raise ConfigError(f"unknown key '{key}' in {where}; known keys: {', '.join(known)}")
-        wanted = {"int": int, "float": (int, float), "str": str, "Family": str}.get(known[key], object)
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise ConfigError(f"{key} in {where} must be of type {known[key]}, got {value!r}; correct it")
+            problems.append(f"unknown key '{key}' in {where}; known keys: {', '.join(known)}")
+        elif not isinstance(value, wanted) or isinstance(value, bool):
+            problems.append(f"{key} in {where} must be of type {known[key]}, got {value!r}; correct it")
     if missing := [key for key in known if key not in table]:
-        raise ConfigError(f"{where} lacks {', '.join(missing)}; add it")
-    return kind(**table)
+        problems.append(f"{where} lacks {', '.join(missing)}; add it")
+    return problems
 
 
 def _positive(entry: Any, *names: str) -> None:
-    for name in names:
-        if getattr(entry, name) <= 0:
-            raise ConfigError(f"{name} must be positive, got {getattr(entry, name)}; correct it")
+    wrong = [f"{name} must be positive, got {getattr(entry, name)}" for name in names if getattr(entry, name) <= 0]
+    if wrong:
+        raise ConfigError(f"{', '.join(wrong)}; correct it")

@@ -82,7 +82,7 @@ def _make_netlist(design: Design, shell: Shell, folder: Path, progress: BuildPro
 def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementation:
     """Run the tool; a bitstream stands under its name only when all went well."""
     bitstream = folder / vivado.BITSTREAM
-    for stale in (bitstream, folder / BINARY):
+    for stale in (bitstream, folder / BINARY, folder / openxc7.ROUTE_LOG):
         stale.unlink(missing_ok=True)
     if toolchain is Toolchain.VIVADO:
         command = ["vivado", "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", vivado.SCRIPT]
@@ -91,21 +91,27 @@ def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementati
     with (folder / LOG).open("wb") as log:
         status = subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
     if status:
-        raise BuildError(_failure(toolchain, status, folder))
+        raise BuildError(_failure(toolchain, status, folder, shell))
     if not bitstream.is_file():
         raise BuildError(f"{toolchain} ended well but wrote no '{bitstream}'; see '{folder / LOG}'")
     result = vivado.read_result(folder, shell) if toolchain is Toolchain.VIVADO else openxc7.read_result(folder)
     if result.fmax_mhz < shell.fabric_mhz:
         bitstream.rename(folder / f"{bitstream.stem}-too-slow.bit")
-        raise BuildError(
-            f"routed for {result.fmax_mhz:.1f} MHz, the board's clock is {shell.fabric_mhz:g} MHz: lower fabric_mhz in "
-            "a board file of your own, or fold for fewer frames per second"
-        )
+        raise BuildError(_too_slow(result.fmax_mhz, shell))
     write_binary(bitstream, folder / BINARY)
     return result
 
 
-def _failure(toolchain: Toolchain, status: int, folder: Path) -> str:
+def _too_slow(reached_mhz: float, shell: Shell) -> str:
+    return (
+        f"routed for {reached_mhz:.1f} MHz, the board's clock is {shell.fabric_mhz:g} MHz: lower fabric_mhz in "
+        "a board file of your own, or fold for fewer frames per second"
+    )
+
+
+def _failure(toolchain: Toolchain, status: int, folder: Path, shell: Shell) -> str:
+    if toolchain is Toolchain.OPENXC7 and (reached_mhz := openxc7.missed_mhz(folder)) is not None:
+        return _too_slow(reached_mhz, shell)
     if toolchain is Toolchain.VIVADO and status == vivado.TIMING_NOT_MET:
         return (
             f"the clock is not met ({folder / 'timing.rpt'}): lower fabric_mhz in a board file of your own, or fold "

@@ -6,13 +6,16 @@ the cells of the other; what is mapped here is only what lies around them: proce
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hw_build.bitstream.dsp_pairs import pair_dsps
 from hw_build.bitstream.sources import device_sources
 from hw_build.errors import BuildError
 from hw_build.shell.generate import Shell
+from hw_build.steps import write_atomically
 from hw_build.stitch import Design
 from hw_build.synth.cells import utilization
 from hw_build.synth.design import Part
@@ -32,4 +35,11 @@ def write_netlist(design: Design, shell: Shell, parts: list[Part], folder: Path)
         raise BuildError(f"there is no netlist of {', '.join(missing)}: `hw_build synth` says why")
     netlists = {(part.module, part.name): part.netlist for part in parts}
     cells = assemble(shell.top, device_sources(design, shell), netlists, folder / NETLIST, data_dir=design.rtl_dir)
+    _edit(folder / NETLIST, shell.top)
     return asdict(utilization(cells))
+
+
+def _edit(path: Path, top: str) -> None:
+    netlist = json.loads(path.read_text())
+    pair_dsps(netlist["modules"][top])
+    write_atomically(path, json.dumps(netlist).encode())

@@ -42,7 +42,7 @@ xc7frames2bit --part_file "$database/{part}/part.yaml" --part_name {part} --frm_
   --output_file {bitstream}.partial
 mv {bitstream}.partial {bitstream}
 """
-# nextpnr-xilinx' table of used sites has a row for each of these, used or not
+# the table of used sites has a row for each of these, used or not; nextpnr-himbaechel writes RAMB36E1 twice, with _
 _SITES = {
     "luts": "SLICE_LUTX", "ffs": "SLICE_FFX", "bram36": "RAMB36E1", "bram18": "RAMB18E1", "dsps": "DSP48E1"
 }  # fmt: skip
@@ -68,6 +68,15 @@ def missing_settings() -> list[str]:
     return absent
 
 
+def missed_mhz(folder: Path) -> float | None:
+    """The clock that was reached, where nextpnr's log in ``folder`` says that it is too slow."""
+    try:
+        log = (folder / ROUTE_LOG).read_text(errors="replace")
+    except OSError:
+        return None
+    return _fmax(log) if re.search(r"^ERROR: Max frequency for clock", log, re.MULTILINE) else None
+
+
 def read_result(folder: Path) -> Implementation:
     """What nextpnr's log in ``folder`` says.
 
@@ -88,7 +97,7 @@ def read_result(folder: Path) -> Implementation:
 
 def _used(log: str, name: str) -> float:
     """Of the last table: ``Info:   NAME:  USED/ AVAILABLE``."""
-    rows = re.findall(rf"^Info:\s+{name}:\s+(\d+)\s*/", log, re.MULTILINE)
+    rows = re.findall(rf"^Info:\s+(?:{name}_)?{name}:\s+(\d+)\s*/", log, re.MULTILINE)
     if not rows:
         raise ValueError(f"no count of {name}")
     return float(rows[-1])

@@ -22,6 +22,7 @@ from hw_build import cli
 from hw_build.bitstream import openxc7, vivado
 from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import clock_pin, reset_pin
+from hw_build.bitstream.dsp_pairs import pair_dsps
 from hw_build.board_config import board_names
 from hw_build.deploy.simulated import bit_container
 from hw_build.report.data import read_report
@@ -91,6 +92,9 @@ def test_netlist_is_one_module_of_known_cells_around_the_processing_system(built
     assert kinds >= {"PS7", "BUFG", "LUT6", "FDRE"} and "$scopeinfo" not in kinds
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", kind) for kind in kinds)  # nothing is left unmapped
     assert not modules["edgeseg_top"]["ports"]
+    dsps = [cell["connections"] for cell in cells if cell["type"] == "DSP48E1"]
+    below = {tuple(pins["ACOUT"]) for pins in dsps} & {tuple(pins["ACIN"]) for pins in dsps}
+    assert len(dsps) > 1 and len(below) == len(dsps) // 2  # two by two in a tile
 
 
 @pytest.mark.parametrize("board", board_names())
@@ -206,8 +210,12 @@ Info: Max frequency for clock               'clk': 104.50 MHz (PASS at 100.00 MH
 """
 
 
-def test_open_flow_runs_its_four_tools_in_order(built, no_tools, monkeypatch, tmp_path):
-    folder = built("pynq-z2")
+# the table of upstream's nextpnr-himbaechel: its names of the same sites (himbaechel/uarch/xilinx), its widths
+HIMBAECHEL_LOG = re.sub(r"(RAMB18E1|RAMB36E1|DSP48E1):", r"\1_\1:", NEXTPNR_LOG)
+
+
+def fake_open_flow(fakes, monkeypatch, tmp_path, nextpnr, log, status=0):
+    """Fakes of ``nextpnr`` and of X-Ray's tools, and what the environment says of their databases."""
     database = tmp_path / "db" / "zynq7"
     database.mkdir(parents=True)
     chips = tmp_path / "chip.bin"
@@ -216,16 +224,74 @@ def test_open_flow_runs_its_four_tools_in_order(built, no_tools, monkeypatch, tm
     monkeypatch.setenv(openxc7.XRAY, str(database.parent))
     bit = tmp_path / "made.bit"
     bit.write_bytes(bit_container("edgeseg_top", "7z020clg400", bytes(32)))
+    device = "" if nextpnr == "nextpnr-xilinx" else "--device xc7z020clg400-1 "
     fake_tool(
-        no_tools, "nextpnr-xilinx",
-        f"[ \"$2\" = '{chips}' ] && [ -s netlist.json ]\ncat <<'END'\n{NEXTPNR_LOG}END\ntouch edgeseg.fasm",
+        fakes, nextpnr,
+        f"[[ \"$*\" == '{device}--chipdb {chips} '* ]] && [ -s netlist.json ]\n"
+        f"cat <<'END'\n{log}END\ntouch edgeseg.fasm; exit {status}",
     )  # fmt: skip
-    fake_tool(no_tools, "fasm2frames", f"[ \"$4\" = '{database}' ] && [ -f edgeseg.fasm ] && echo frames")
-    fake_tool(no_tools, "xc7frames2bit", f"[ -s edgeseg.frames ] && cp '{bit}' \"${{@: -1}}\"")
+    fake_tool(fakes, "fasm2frames", f"[ \"$4\" = '{database}' ] && [ -f edgeseg.fasm ] && echo frames")
+    fake_tool(fakes, "xc7frames2bit", f"[ -s edgeseg.frames ] && cp '{bit}' \"${{@: -1}}\"")
+
+
+@pytest.mark.parametrize(
+    ("nextpnr", "log"), [("nextpnr-xilinx", NEXTPNR_LOG), ("nextpnr-himbaechel", HIMBAECHEL_LOG)]
+)
+def test_open_flow_runs_its_tools_in_order(built, no_tools, monkeypatch, tmp_path, nextpnr, log):
+    folder = built("pynq-z2")
+    fake_open_flow(no_tools, monkeypatch, tmp_path, nextpnr, log)
     assert bitstream(folder) == 0
     report = read_report(folder / "report.json")
     assert report.totals.fmax_mhz == 104.5
-    assert report.implementation["toolchain"] == "openxc7" and report.implementation["bram36"] == 115
+    known = {"toolchain": "openxc7", "luts": 31_000, "ffs": 24_000, "bram36": 115, "dsps": 220}
+    assert {key: report.implementation[key] for key in known} == known
+    assert report.implementation["bitstream_bytes"] == (folder / "bitstream" / "edgeseg.bit").stat().st_size
+
+
+MISSED = NEXTPNR_LOG.replace("Info: Max frequency for clock               'clk': 104.50 MHz (PASS",
+                             "ERROR: Max frequency for clock               'clk': 88.25 MHz (FAIL")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("log", "status", "sentence"),
+    [
+        (MISSED, 1, "error: routed for 88.2 MHz, the board's clock is 100 MHz: lower fabric_mhz"),
+        (MISSED.replace("ERROR: Max", "Warning: Max"), 0, "error: routed for 88.2 MHz, the board's clock is 100 MHz"),
+        ("ERROR: Unable to place cell 'x'\n", 1, "openxc7 ended with status 1: ERROR: Unable to place cell 'x'; see"),
+        ("Info: nothing\n", 0, "nextpnr's log in '"),
+    ],
+)
+def test_failed_open_flow_leaves_no_bitstream(built, no_tools, monkeypatch, tmp_path, capsys, log, status, sentence):
+    folder = built("pynq-z1") / "bitstream"
+    fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", log, status)
+    assert bitstream(built("pynq-z1"), "--toolchain", "openxc7") == 2
+    assert sentence in capsys.readouterr().err
+    assert not (folder / "edgeseg.bit").exists() and not (folder / "edgeseg.bin").exists()
+
+
+def dsp(**wires):
+    """A DSP48E1 in Yosys' JSON; ports named *IN are inputs, others outputs."""
+    directions = {port: "input" if port.endswith("IN") or port == "A" else "output" for port in wires}
+    return {"type": "DSP48E1", "parameters": {}, "port_directions": directions, "connections": wires}
+
+
+def test_dsps_that_no_cascade_joins_are_paired():
+    cells = {
+        "m[10]": dsp(A=[5], ACIN=["0"] * 30, ACOUT=[70, 71]),  # outputs that nobody reads
+        "m[9]": dsp(A=[5], P=[6]),
+        "m[2]": dsp(A=[6], ACIN=["x"] * 30),
+        "first": dsp(A=[7], PCOUT=[90, 91]),
+        "second": dsp(A=[7], PCIN=[90, 91]),
+        "shifted": {**dsp(A=[8], P=[9]), "parameters": {"A_INPUT": "CASCADE"}},
+        "lut": {"type": "LUT1", "port_directions": {"I0": "input"}, "connections": {"I0": [6]}},
+    }
+    module = {"cells": cells, "netnames": {"n": {"bits": [93, "0"]}}}
+    before = json.loads(json.dumps(cells))
+    assert pair_dsps(module) == 1  # m[2] and m[9]; m[10] stays alone
+    assert cells["m[2]"]["connections"].pop("ACOUT") == cells["m[9]"]["connections"].pop("ACIN") == [*range(94, 124)]
+    assert cells["m[2]"]["port_directions"].pop("ACOUT") == "output"
+    assert cells["m[9]"]["port_directions"].pop("ACIN") == "input"
+    assert cells == before
 
 
 def test_binary_reverses_the_bytes_of_each_word(tmp_path):

@@ -40,10 +40,18 @@ def test_unknown_board_lists_the_known_ones():
         (
             'control_port = "GP0"',
             'control_port = "GP1"',
-            "the ports of zynq-7000 are GP0 and HP0; correct control_port",
+            "control_port and memory_port of zynq-7000 must be GP0 and HP0, got GP1 and HP0; correct it",
         ),
         ("memory_bits = 64", "memory_bits = 32", "memory_bits must be 64, the width of the shell's DMA, got 32"),
-        ("0x43C00000", "0x43C00100", "control_base must be a multiple of 4096, got 0x43c00100"),
+        ("0x43C00000", "0x43C00100", "control_base must be a positive multiple of 4096, got 0x43c00100"),
+        ("0x43C00000", "-4096", "control_base must be a positive multiple of 4096, got 0x-1000"),
+        ("address_bits = 32", "address_bits = 0", "address_bits must be positive, got 0"),
+        ("fabric_mhz = 100.0", "fabric_mhz = 0", "fabric_mhz must be positive, got 0"),
+        (
+            'part = "xc7z020clg400-1"',
+            'part = "xczu7ev-ffvc1156-2-e"',
+            "part of a zynq-7000 begins with xc7z, got 'xczu7ev-ffvc1156-2-e'; correct one of them",
+        ),
         (
             "max_burst_beats = 16",
             "max_burst_beats = 32",
@@ -61,6 +69,33 @@ def test_wrong_board_file_is_one_sentence(tmp_path, old, new, sentence):
     with pytest.raises(ConfigError, match="own.toml") as caught:
         load_board(str(path))
     assert sentence in str(caught.value)
+
+
+def test_all_that_is_wrong_is_named_at_once(tmp_path):
+    text = (BOARDS / "pynq-z2.toml").read_text()
+    changes = [
+        ("luts = 53200", "lut = 53200"), ("ffs = 106400", "ffs = 1.5"), ("fabric_mhz = 100.0", "fabric_mhz = -100.0"),
+        ("ps_ref_mhz = 50.0", "ps_ref_mhz = 0.0"), ("memory_bits = 64", "memory_bits = 32"),
+        ('"HP0"', '"HP7"'), ('part = "xc7z020clg400-1"', 'color = "pink"'),
+    ]  # fmt: skip
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="own.toml") as caught:
+        load_board(str(path))
+    for wrong in (
+        "unknown key 'color' in the board",
+        "the board lacks part",
+        "unknown key 'lut' in resources",
+        "ffs in resources must be of type int, got 1.5",
+        "resources lacks luts",
+        "ps_ref_mhz must be positive, got 0.0, fabric_mhz must be positive, got -100.0",
+        "memory_bits must be 64, the width of the shell's DMA, got 32",
+        "must be GP0 and HP0, got GP0 and HP7",
+    ):
+        assert wrong in str(caught.value)
 
 
 def test_board_from_a_file_of_the_user(tmp_path):

@@ -94,14 +94,35 @@ def test_sources_of_every_layer_then_status_3_without_vitis(build, capsys, monke
     assert list(tmp_path.iterdir()) == []  # nothing was left in the user's home
 
 
-def test_with_vitis_on_path_it_says_how_to_go_on(build, capsys, monkeypatch, tmp_path):
-    fake_tools = tmp_path / "fake_tools"
-    fake_tools.mkdir()
-    (fake_tools / "vitis-run").write_text("#!/bin/sh\nexit 1\n")
-    (fake_tools / "vitis-run").chmod(0o755)
-    monkeypatch.setenv("PATH", str(fake_tools))
+def fake_xilinx_tools(folder, monkeypatch, *names):
+    """Fakes that do nothing but fail, alone on PATH beside what FINN's own scripts call."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(f"#!/bin/sh\necho {name} $* >>{folder}/called\nexit 1\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_finns_build_needs_vivado_and_its_settings_too(build, capsys, monkeypatch, tmp_path):
+    fake_xilinx_tools(tmp_path / "fakes", monkeypatch, "vitis-run")
+    monkeypatch.delenv("XILINX_VIVADO", raising=False)
     status, shown = run(capsys, build[1])
-    assert status == 0 and "FINN's build goes on from" in shown.out
+    assert status == 3
+    assert "error: vivado is not on PATH (AMD's Vivado ML Standard); XILINX_VIVADO is not set" in shown.err
+
+
+def test_failing_layer_of_finns_build_is_named(build, capsys, monkeypatch, tmp_path):
+    fake_xilinx_tools(tmp_path / "fakes", monkeypatch, "vitis_hls", "vivado")
+    monkeypatch.setenv("XILINX_VIVADO", str(tmp_path / "Vivado" / "2023.2"))
+    monkeypatch.setenv("HOME", str(tmp_path / "fakes"))
+    status, shown = run(capsys, build[1])
+    folder = (build[1] / "hls").resolve()
+    assert status == 2
+    found = re.search(r"error: FINN's build ended with an error: .*HLS IP Generation failed", shown.err)
+    assert found and f"see '{folder}/finn/finn.log'" in shown.err
+    called = (tmp_path / "fakes" / "called").read_text()
+    scripts = re.findall(r"^vitis_hls (\S+/hls_syn_\w+\.tcl)$", called, re.MULTILINE)
+    assert scripts and all(Path(script).is_file() and folder in Path(script).parents for script in scripts)
 
 
 def test_operator_that_finn_lacks_is_named(lowered):
