@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hw_build.bitstream.dsp_pairs import pair_dsps
+from hw_build.bitstream.lut_inputs import simplify_luts
 from hw_build.bitstream.sources import device_sources
 from hw_build.errors import BuildError
 from hw_build.shell.generate import Shell
@@ -41,5 +42,6 @@ def write_netlist(design: Design, shell: Shell, parts: list[Part], folder: Path)
 
 def _edit(path: Path, top: str) -> None:
     netlist = json.loads(path.read_text())
+    simplify_luts(netlist["modules"][top])
     pair_dsps(netlist["modules"][top])
     write_atomically(path, json.dumps(netlist).encode())

@@ -12,8 +12,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.errors import BuildError
+
+if TYPE_CHECKING:
+    from finn.builder.build_dataflow_config import DataflowBuildConfig
 
 PLATFORMS = {"pynq-z1": "Pynq-Z1", "pynq-z2": "Pynq-Z2", "zcu104": "ZCU104", "kv260": "KV260_SOM"}  # ours -> FINN's
 LOG = "finn.log"
@@ -67,23 +71,28 @@ def main() -> int:
     synthesised = arguments.out / _SYNTHESISED
     ModelWrapper(str(arguments.graph)).transform(HLSSynthIP(arguments.part)).save(str(synthesised))
 
-    # this import builds FINN's bridge to Vivado's simulator where it is not there yet
-    from finn.builder.build_dataflow import build_dataflow_cfg
+    from finn.builder.build_dataflow import build_dataflow_cfg  # builds FINN's bridge to Vivado's simulator, if need be
+
+    config = build_config(arguments.out, arguments.part, arguments.platform, arguments.clk_period_ns)
+    return build_dataflow_cfg(str(synthesised), config)
+
+
+def build_config(out: Path, part: str, platform: str | None, clk_period_ns: float) -> DataflowBuildConfig:
+    """What FINN's builder is told; without ``platform`` it stops at the stitched core."""
     from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType, ShellFlowType
 
     outputs = [DataflowOutputType.STITCHED_IP]
-    if arguments.platform:
+    if platform is not None:
         outputs.append(DataflowOutputType.BITFILE)
-    config = DataflowBuildConfig(
-        output_dir=str(arguments.out),
-        synth_clk_period_ns=arguments.clk_period_ns,
+    return DataflowBuildConfig(
+        output_dir=str(out),
+        synth_clk_period_ns=clk_period_ns,
         generate_outputs=outputs,
-        board=arguments.platform,
-        fpga_part=arguments.part,
+        board=platform,
+        fpga_part=part,
         shell_flow_type=ShellFlowType.VIVADO_ZYNQ,
-        steps=list(_TO_BITSTREAM if arguments.platform else _TO_STITCHED),
+        steps=list(_TO_STITCHED if platform is None else _TO_BITSTREAM),
     )
-    return build_dataflow_cfg(str(synthesised), config)
 
 
 if __name__ == "__main__":

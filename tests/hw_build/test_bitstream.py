@@ -3,6 +3,7 @@
 A fake tool (``fake_...``) writes reports in the form of the real one. What it stands for was not run.
 """
 
+import itertools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from hw_build.bitstream import openxc7, vivado
 from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import clock_pin, reset_pin
 from hw_build.bitstream.dsp_pairs import pair_dsps
+from hw_build.bitstream.lut_inputs import simplify_luts
 from hw_build.board_config import board_names
 from hw_build.deploy.simulated import bit_container
 from hw_build.report.data import read_report
@@ -93,8 +95,45 @@ def test_netlist_is_one_module_of_known_cells_around_the_processing_system(built
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", kind) for kind in kinds)  # nothing is left unmapped
     assert not modules["edgeseg_top"]["ports"]
     dsps = [cell["connections"] for cell in cells if cell["type"] == "DSP48E1"]
+    luts = [cell["connections"] for cell in cells if cell["type"].startswith("LUT")]
+    assert all(len({*itertools.chain(*pins.values())} - {"0", "1"}) == len(pins) or len(pins) == 2 for pins in luts)
     below = {tuple(pins["ACOUT"]) for pins in dsps} & {tuple(pins["ACIN"]) for pins in dsps}
     assert len(dsps) > 1 and len(below) == len(dsps) // 2  # two by two in a tile
+
+
+# pins that take a clock, of the cells that have any; the processing system's are its ports'
+CLOCK_PINS = {"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK", "MAXIGP0ACLK", "SAXIHP0ACLK"}
+
+
+def test_the_one_constrained_clock_is_every_clock_of_the_netlist(built):
+    folder = built("pynq-z2")
+    assert bitstream(folder) == 3
+    top = json.loads((folder / "bitstream" / "netlist.json").read_text())["modules"]["edgeseg_top"]
+    shell, cells = Shell.load(folder), top["cells"]
+
+    def wire_of(pin):  # as the constraints name it: instances by /, a bit by []
+        path, port, bit = re.fullmatch(r"(.*)/(\w+)\[(\d+)\]", pin).groups()
+        return cells[path.replace("/", ".")]["connections"][port][int(bit)]
+
+    (buffer,) = (cell["connections"] for cell in cells.values() if cell["type"] == "BUFG")
+    assert buffer["I"] == [wire_of(clock_pin(shell))]
+    clocks = {
+        bit for cell in cells.values() for pin, bits in cell["connections"].items() if pin in CLOCK_PINS for bit in bits
+    }
+    assert clocks - {"0", "1", "x"} == set(buffer["O"])
+    # what the false path leaves out ends in asynchronous resets, and nowhere else
+    reset = {wire_of(reset_pin(shell))}
+    for _ in range(2):  # through an inverter
+        readers = [
+            (cell, pin)
+            for cell in cells.values()
+            for pin, bits in cell["connections"].items()
+            if cell["port_directions"][pin] == "input" and reset & set(bits)
+        ]
+        reset |= {bit for cell, _ in readers if cell["type"] in ("INV", "LUT1") for bit in cell["connections"]["O"]}
+    assert {pin for cell, pin in readers if cell["type"] not in ("INV", "LUT1")} <= {"CLR", "PRE"}
+    resets = {cell["type"] for cell, _ in readers} & {"FDCE", "FDPE"}
+    assert resets and {cell["type"] for cell in cells.values()} & {"FDCE", "FDPE"} == resets
 
 
 @pytest.mark.parametrize("board", board_names())
@@ -267,6 +306,42 @@ def test_failed_open_flow_leaves_no_bitstream(built, no_tools, monkeypatch, tmp_
     assert bitstream(built("pynq-z1"), "--toolchain", "openxc7") == 2
     assert sentence in capsys.readouterr().err
     assert not (folder / "edgeseg.bit").exists() and not (folder / "edgeseg.bin").exists()
+
+
+def lut_output(cell, values):
+    """What a LUT in Yosys' JSON gives where wire w has value values[w]."""
+    pins = [cell["connections"][f"I{index}"][0] for index in range(int(cell["type"][-1]))]
+    index = sum(values.get(bit, int(bit == "1")) << place for place, bit in enumerate(pins))
+    return cell["parameters"]["INIT"][::-1][index]
+
+
+@pytest.mark.parametrize(
+    "pins", [[2, 3, 2], [2, 2], ["0", 3, "1", 4, 3], ["1", "1"], [2, 3, 4, 5, 6, 2], [2, "x", 3, 4]]
+)
+def test_luts_have_a_pin_for_every_wire_and_the_same_function(pins):
+    rng = np.random.default_rng(len(pins))
+    cell = {
+        "type": f"LUT{len(pins)}",
+        "parameters": {"INIT": "".join(rng.choice(["0", "1"], 1 << len(pins)))},
+        "port_directions": {**{f"I{index}": "input" for index in range(len(pins))}, "O": "output"},
+        "connections": {**{f"I{index}": [bit] for index, bit in enumerate(pins)}, "O": [9]},
+    }
+    before = json.loads(json.dumps(cell))
+    assert simplify_luts({"cells": {"l": cell, "whole": json.loads(json.dumps(WHOLE_LUT))}}) == 1
+    wires = sorted({bit for bit in pins if isinstance(bit, int)})
+    assert cell["type"] == f"LUT{max(1, len(wires))}" and len(cell["parameters"]["INIT"]) == 1 << max(1, len(wires))
+    assert cell["port_directions"].keys() == cell["connections"].keys() and cell["connections"]["O"] == [9]
+    used = [cell["connections"][f"I{index}"][0] for index in range(max(1, len(wires)))]
+    assert sorted(used) == (wires or ["0"])
+    for bits in itertools.product((0, 1), repeat=len(wires)):
+        values = dict(zip(wires, bits, strict=True))
+        assert lut_output(cell, values) == lut_output(before, values)
+
+
+WHOLE_LUT = {
+    "type": "LUT2", "parameters": {"INIT": "0110"}, "port_directions": {"I0": "input", "I1": "input", "O": "output"},
+    "connections": {"I0": [2], "I1": [3], "O": [4]},
+}  # fmt: skip
 
 
 def dsp(**wires):

@@ -1,6 +1,7 @@
 """The HLS back end of a whole network: the golden logits from FINN's nodes, sources of every layer, what is refused."""
 
 import copy
+import importlib.util
 import re
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finn.core.onnx_exec import execute_onnx
+from finn.util.basic import pynq_part_map
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
@@ -17,9 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
 
 from hw_build import cli
+from hw_build.board_config import board_names, load_board
 from hw_build.check import load_network
 from hw_build.errors import LoweringError
 from hw_build.export import read_export
+from hw_build.hls.finn_build import PLATFORMS, build_config
 from hw_build.hls.graph import ResizesToHls, hls_graph
 from hw_build.stock_finn import abstract_nodes
 
@@ -123,6 +127,18 @@ def test_failing_layer_of_finns_build_is_named(build, capsys, monkeypatch, tmp_p
     called = (tmp_path / "fakes" / "called").read_text()
     scripts = re.findall(r"^vitis_hls (\S+/hls_syn_\w+\.tcl)$", called, re.MULTILINE)
     assert scripts and all(Path(script).is_file() and folder in Path(script).parents for script in scripts)
+
+
+@pytest.mark.parametrize("board", board_names())
+def test_finn_knows_the_board_and_the_steps(board, tmp_path):
+    platform, part = PLATFORMS.get(board), load_board(board).part
+    assert platform is None or pynq_part_map[platform] == part
+    config = build_config(tmp_path, part, platform, 10.0)
+    assert config._resolve_fpga_part() == part
+    # reading the module itself needs Vivado's simulator
+    steps = Path(importlib.util.find_spec("finn.builder.build_dataflow_steps").origin).read_text()
+    assert all(f"\ndef {step}(" in steps for step in config.steps)
+    assert (config.steps[-1] == "step_synthesize_bitfile") == (platform is not None)
 
 
 def test_operator_that_finn_lacks_is_named(lowered):
