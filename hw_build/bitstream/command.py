@@ -53,6 +53,7 @@ def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None)
                 f"no bitstream was written: {'; '.join(lacking)}; ready in '{folder}': {', '.join(made)}; install the "
                 f"tool and run the same command again, or copy '{build_dir}' to where it is ({_README})"
             )
+        progress.start(f"{toolchain} places and routes, what it says is in {folder / LOG}")
         result = _implement(toolchain, shell, folder)
     _into_report(build_dir, result)
     tell(

@@ -13,6 +13,7 @@ from typing import Any
 
 from hw_build.bitstream.dsp_pairs import pair_dsps
 from hw_build.bitstream.lut_inputs import simplify_luts
+from hw_build.bitstream.replicate import replicate_registers
 from hw_build.bitstream.sources import device_sources
 from hw_build.errors import BuildError
 from hw_build.shell.generate import Shell
@@ -43,5 +44,6 @@ def write_netlist(design: Design, shell: Shell, parts: list[Part], folder: Path)
 def _edit(path: Path, top: str) -> None:
     netlist = json.loads(path.read_text())
     simplify_luts(netlist["modules"][top])
+    replicate_registers(netlist["modules"][top])
     pair_dsps(netlist["modules"][top])
     write_atomically(path, json.dumps(netlist).encode())

@@ -25,6 +25,7 @@ from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import clock_pin, reset_pin
 from hw_build.bitstream.dsp_pairs import pair_dsps
 from hw_build.bitstream.lut_inputs import simplify_luts
+from hw_build.bitstream.replicate import replicate_registers
 from hw_build.board_config import board_names
 from hw_build.deploy.simulated import bit_container
 from hw_build.report.data import read_report
@@ -342,6 +343,39 @@ WHOLE_LUT = {
     "type": "LUT2", "parameters": {"INIT": "0110"}, "port_directions": {"I0": "input", "I1": "input", "O": "output"},
     "connections": {"I0": [2], "I1": [3], "O": [4]},
 }  # fmt: skip
+
+
+def register(q, d, kind="FDRE"):
+    directions = {"C": "input", "CE": "input", "D": "input", "R": "input", "Q": "output"}
+    return {
+        "type": kind, "parameters": {"INIT": "1"}, "port_directions": directions,
+        "connections": {"C": [2], "CE": ["1"], "D": [d], "R": ["0"], "Q": [q]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind", "copies"), [(8, "FDRE", 7), (7, "FDRE", 0), (12, "FDSE", 11), (12, "FDCE", 0)]
+)
+def test_registers_that_many_parts_read_are_copied(parts, kind, copies):
+    readers = {f"$flatten\\top.core.part_{i}.\\inner.lut{k}": register(100 + 2 * i + k, 50) for i in range(parts - 1)
+               for k in (0, 1)}  # fmt: skip
+    cells = {"$flatten\\top.shell.q": register(50, 40, kind), "$flatten\\top.shell.home": register(60, 50), **readers}
+    module = {"cells": cells, "netnames": {"n": {"bits": [300]}}}
+    before = json.loads(json.dumps(cells))
+    assert replicate_registers(module) == copies
+    driver = {cell["connections"]["Q"][0]: name for name, cell in cells.items()}
+    assert len(driver) == len(cells) == len(before) + copies  # one driver for each wire
+    assert max(driver) == (300 + copies if copies else max(60, 101 + 2 * (parts - 2)))
+    for name, cell in before.items():
+        source = cells[driver[cells[name]["connections"]["D"][0]]] if cell["connections"]["D"] == [50] else None
+        if source is not None:  # still reads a register of the same inputs, shared only within a part
+            assert {**source["connections"], "Q": [50]} == before["$flatten\\top.shell.q"]["connections"]
+            assert {key: source[key] for key in ("type", "parameters")} == {"type": kind, "parameters": {"INIT": "1"}}
+            cell = {**cell, "connections": {**cell["connections"], "D": cells[name]["connections"]["D"]}}
+        assert cells[name] == cell
+    if copies:
+        wires = {name: cell["connections"]["D"][0] for name, cell in cells.items() if name in readers}
+        assert all(wires[name] == wires[name[:-1] + "0"] for name in wires) and 50 not in wires.values()
 
 
 def dsp(**wires):
