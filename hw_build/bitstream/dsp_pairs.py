@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hw_build.bitstream.wires import CONSTANTS, first_free
+
 _KIND = "DSP48E1"
 _WIDTH = 30  # of ACOUT and ACIN
 _CASCADE = re.compile(r"[ABP]C(IN|OUT)|CARRYCASC(IN|OUT)|MULTSIGN(IN|OUT)")
-_CONSTANTS = ("0", "1", "x", "z")
 
 
 def pair_dsps(module: dict[str, Any]) -> int:
@@ -29,7 +30,7 @@ def pair_dsps(module: dict[str, Any]) -> int:
     ]
     alone.sort(key=_natural)
     pairs = list(zip(alone[::2], alone[1::2], strict=False))
-    for free, (lower, upper) in zip(itertools.count(_first_free(module), _WIDTH), pairs, strict=False):
+    for free, (lower, upper) in zip(itertools.count(first_free(module), _WIDTH), pairs, strict=False):
         for name, port, direction in ((lower, "ACOUT", "output"), (upper, "ACIN", "input")):
             cells[name]["connections"][port] = list(range(free, free + _WIDTH))
             cells[name]["port_directions"][port] = direction
@@ -45,7 +46,7 @@ def _cascaded(cell: Mapping[str, Any], readers: set[int]) -> bool:
     for port, bits in cell["connections"].items():
         if _CASCADE.fullmatch(port):
             inward = cell["port_directions"][port] == "input"
-            if any(bit not in _CONSTANTS and (inward or bit in readers) for bit in bits):
+            if any(bit not in CONSTANTS and (inward or bit in readers) for bit in bits):
                 return True
     return False
 
@@ -58,15 +59,8 @@ def _readers(cells: Mapping[str, Any]) -> set[int]:
         for port, bits in cell["connections"].items()
         if cell["port_directions"][port] == "input"
         for bit in bits
-        if bit not in _CONSTANTS
+        if bit not in CONSTANTS
     }
-
-
-def _first_free(module: Mapping[str, Any]) -> int:
-    """A number above those of all wires."""
-    used = (bits for cell in module["cells"].values() for bits in cell["connections"].values())
-    named = (net["bits"] for net in module["netnames"].values())
-    return 1 + max((bit for bits in (*used, *named) for bit in bits if bit not in _CONSTANTS), default=1)
 
 
 def _natural(name: str) -> list[Any]:

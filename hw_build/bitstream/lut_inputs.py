@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hw_build.bitstream.wires import CONSTANTS
+
 _KIND = re.compile(r"LUT([2-6])")
-_CONSTANTS = ("0", "1", "x", "z")
 
 
 def simplify_luts(module: dict[str, Any]) -> int:
@@ -22,7 +23,7 @@ def simplify_luts(module: dict[str, Any]) -> int:
             continue
         pins = [f"I{index}" for index in range(int(match[1]))]
         bits = [cell["connections"][pin][0] for pin in pins]
-        wires = list(dict.fromkeys(bit for bit in bits if bit not in _CONSTANTS))
+        wires = list(dict.fromkeys(bit for bit in bits if bit not in CONSTANTS))
         if len(wires) == len(bits):
             continue
         kept = wires or ["0"]
@@ -40,6 +41,6 @@ def _table(init: str, bits: list[Any], kept: list[Any]) -> str:
     outputs = init[::-1]
     table = []
     for index in range(1 << len(kept)):
-        value = {"1": 1, **{bit: index >> place & 1 for place, bit in enumerate(kept) if bit not in _CONSTANTS}}
+        value = {"1": 1, **{bit: index >> place & 1 for place, bit in enumerate(kept) if bit not in CONSTANTS}}
         table.append(outputs[sum(value.get(bit, 0) << place for place, bit in enumerate(bits))])
     return "".join(reversed(table))

@@ -10,6 +10,8 @@ import copy
 from collections import defaultdict
 from typing import Any
 
+from hw_build.bitstream.wires import first_free
+
 MANY = 8  # parts that read one flip-flop
 _KINDS = ("FDRE", "FDSE")  # synchronous ones: copies cannot differ
 _ACCELERATOR = "core"  # its instance in edgeseg_system.sv, whose own instances are parts
@@ -20,15 +22,13 @@ def replicate_registers(module: dict[str, Any]) -> int:
     cells = module["cells"]
     drivers = {cell["connections"]["Q"][0]: name for name, cell in cells.items() if cell["type"] in _KINDS}
     readers: dict[int, dict[str, list[tuple[list[Any], int]]]] = defaultdict(lambda: defaultdict(list))
-    free = 2
+    free = first_free(module)
     for name, cell in cells.items():
         for port, bits in cell["connections"].items():
-            free = max([free, *(bit + 1 for bit in bits if isinstance(bit, int))])
             if cell["port_directions"][port] == "input":
                 for place, bit in enumerate(bits):
                     if bit in drivers:
                         readers[bit][part_of(name)].append((bits, place))
-    free = max([free, *(bit + 1 for net in module["netnames"].values() for bit in net["bits"] if isinstance(bit, int))])
     copies = 0
     for wire, by_part in readers.items():
         if len(by_part) < MANY:

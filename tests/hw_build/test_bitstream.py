@@ -26,6 +26,7 @@ from hw_build.bitstream.constraints import clock_pin, reset_pin
 from hw_build.bitstream.dsp_pairs import pair_dsps
 from hw_build.bitstream.lut_inputs import simplify_luts
 from hw_build.bitstream.replicate import replicate_registers
+from hw_build.bitstream.shift_registers import expand_shift_registers
 from hw_build.board_config import board_names
 from hw_build.deploy.simulated import bit_container
 from hw_build.report.data import read_report
@@ -92,7 +93,7 @@ def test_netlist_is_one_module_of_known_cells_around_the_processing_system(built
     cells = modules["edgeseg_top"]["cells"].values()
     kinds = {cell["type"] for cell in cells}
     assert sum(cell["type"] == "PS7" for cell in cells) == 1
-    assert kinds >= {"PS7", "BUFG", "LUT6", "FDRE"} and "$scopeinfo" not in kinds
+    assert kinds >= {"PS7", "BUFG", "LUT6", "FDRE"} and not kinds & {"$scopeinfo", "SRL16E"}
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", kind) for kind in kinds)  # nothing is left unmapped
     assert not modules["edgeseg_top"]["ports"]
     dsps = [cell["connections"] for cell in cells if cell["type"] == "DSP48E1"]
@@ -343,6 +344,29 @@ WHOLE_LUT = {
     "type": "LUT2", "parameters": {"INIT": "0110"}, "port_directions": {"I0": "input", "I1": "input", "O": "output"},
     "connections": {"I0": [2], "I1": [3], "O": [4]},
 }  # fmt: skip
+
+
+def shift_register(init, address, d, q):
+    pins = {"CE": [7], "CLK": [2], "D": [d], "Q": [q], **{f"A{place}": [bit] for place, bit in enumerate(address)}}
+    directions = {pin: "output" if pin == "Q" else "input" for pin in pins}
+    return {"type": "SRL16E", "parameters": {"INIT": init}, "port_directions": directions, "connections": pins}
+
+
+def test_shift_registers_of_constant_length_become_flip_flops():
+    cells = {
+        "long": shift_register("0001000000000110", "1100", 5, 6),  # A = 3: four stages
+        "short": shift_register("1", "0000", 6, 9),
+        "variable": shift_register("0", ["0", 8, "0", "0"], 9, 10),
+    }
+    module = {"cells": cells, "netnames": {"n": {"bits": [20]}}}
+    assert expand_shift_registers(module) == 2
+    assert set(cells) == {"variable", "long$stage0", "long$stage1", "long$stage2", "long$stage3", "short$stage0"}
+    wires = [5, 21, 22, 23, 6]
+    for place, init in enumerate("0110"):  # bit 0 first: what entered last
+        cell = cells[f"long$stage{place}"]
+        pins = {"C": [2], "CE": [7], "D": [wires[place]], "R": ["0"], "Q": [wires[place + 1]]}
+        assert (cell["type"], cell["parameters"]["INIT"], cell["connections"]) == ("FDRE", init, pins)
+    assert cells["short$stage0"]["connections"]["D"] == [6] and cells["short$stage0"]["parameters"]["INIT"] == "1"
 
 
 def register(q, d, kind="FDRE"):
