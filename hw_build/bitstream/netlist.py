@@ -1,7 +1,7 @@
 """The whole device as one netlist of xc7 cells: what nextpnr places.
 
 It is put together from the netlists of its parts that `hw_build synth` counts and caches; what is mapped here is only
-what lies around them: processing system, clock and reset. Then some cells are rewritten for nextpnr, to the same function.
+what lies around them: processing system, clock and reset. Then cells are rewritten for nextpnr, to the same function.
 """
 
 from __future__ import annotations
