@@ -95,7 +95,11 @@ def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementati
         raise BuildError(_failure(toolchain, status, folder, shell))
     if not bitstream.is_file():
         raise BuildError(f"{toolchain} ended well but wrote no '{bitstream}'; see '{folder / LOG}'")
-    result = vivado.read_result(folder, shell) if toolchain is Toolchain.VIVADO else openxc7.read_result(folder)
+    try:
+        result = vivado.read_result(folder, shell) if toolchain is Toolchain.VIVADO else openxc7.read_result(folder)
+    except BuildError:  # whether the clock is met nobody knows
+        bitstream.rename(folder / f"{bitstream.stem}-unchecked.bit")
+        raise
     if result.fmax_mhz < shell.fabric_mhz:
         bitstream.rename(folder / f"{bitstream.stem}-too-slow.bit")
         raise BuildError(_too_slow(result.fmax_mhz, shell))
