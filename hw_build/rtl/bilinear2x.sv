@@ -71,17 +71,19 @@ module bilinear2x #(
   logic [YB-1:0] row_q;
   logic [1:0] upper_q;       // slot of the upper row
   logic [LB-1:0] pos_q;      // next beat of the input rows to be read
-  logic single_row, last_col, load, available, step, pixel_done, row_done;
+  // what the position means, decided with the step before, so that a beat's enable waits for the input's row alone
+  logic single_row_q;        // above the first or below the last input row
+  logic frees_row_q;         // no later row lies on the upper one
+  logic last_col_q, last_row_q;
+  logic load_q;              // the column needs a beat that has not been read
+  logic available, step, pixel_done, row_done;
 
-  assign single_row = row_q == '0 || row_q == YB'(2 * HEIGHT - 1);  // above the first or below the last input row
-  assign last_col   = col_q == XB'(2 * WIDTH - 1);
-  assign load       = col_q == '0 || (col_q[0] && !last_col);
-  assign available  = single_row ? lead_q > 3'd0 || in_pos_q > pos_q
-                                 : lead_q > 3'd1 || (lead_q == 3'd1 && in_pos_q > pos_q);
-  assign step       = en && (!load || available);
+  assign available  = single_row_q ? lead_q > 3'd0 || in_pos_q > pos_q
+                                   : lead_q > 3'd1 || (lead_q == 3'd1 && in_pos_q > pos_q);
+  assign step       = en && (!load_q || available);
   assign pixel_done = step && group_q == GB'(GROUPS - 1);
-  assign row_done   = pixel_done && last_col;
-  assign row_freed  = row_done && (row_q == YB'(2 * HEIGHT - 1) || (!row_q[0] && row_q != '0));
+  assign row_done   = pixel_done && last_col_q;
+  assign row_freed  = row_done && frees_row_q;
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
@@ -90,13 +92,27 @@ module bilinear2x #(
       row_q   <= '0;
       upper_q <= '0;
       pos_q   <= '0;
+      load_q       <= 1'b1;
+      last_col_q   <= 1'b0;
+      single_row_q <= 1'b1;
+      frees_row_q  <= 1'b0;
+      last_row_q   <= 1'b0;
     end else begin
       if (step) group_q <= pixel_done ? '0 : group_q + 1'b1;
-      if (pixel_done) col_q <= last_col ? '0 : col_q + 1'b1;
-      if (row_done) row_q <= (row_q == YB'(2 * HEIGHT - 1)) ? '0 : row_q + 1'b1;
+      if (pixel_done) begin
+        col_q      <= last_col_q ? '0 : col_q + 1'b1;
+        last_col_q <= col_q == XB'(2 * WIDTH - 2);
+        load_q     <= last_col_q || (!col_q[0] && col_q != XB'(2 * WIDTH - 2));  // next: the first, or an odd one
+      end
+      if (row_done) begin
+        row_q        <= last_row_q ? '0 : row_q + 1'b1;
+        last_row_q   <= row_q == YB'(2 * HEIGHT - 2);
+        single_row_q <= last_row_q || row_q == YB'(2 * HEIGHT - 2);
+        frees_row_q  <= row_q == YB'(2 * HEIGHT - 2) || (row_q[0] && !last_row_q);  // next: the last, or an even one
+      end
       if (row_freed) upper_q <= upper_q + 1'b1;
       if (row_done) pos_q <= '0;
-      else if (step && load) pos_q <= (pos_q == LB'(LINE - 1)) ? '0 : pos_q + 1'b1;
+      else if (step && load_q) pos_q <= (pos_q == LB'(LINE - 1)) ? '0 : pos_q + 1'b1;
     end
   end
 
@@ -108,7 +124,7 @@ module bilinear2x #(
   always_ff @(posedge clk) if (take && !in_row_q[0]) even_mem[{in_row_q[1], in_pos_q}] <= x_data;
   always_ff @(posedge clk) if (take && in_row_q[0]) odd_mem[{in_row_q[1], in_pos_q}] <= x_data;
   always_ff @(posedge clk) begin
-    if (step && load) begin
+    if (step && load_q) begin
       a_even_q <= even_mem[{upper_q[1] ^ upper_q[0], pos_q}];
       a_odd_q  <= odd_mem[{upper_q[1], pos_q}];
     end
@@ -140,9 +156,9 @@ module bilinear2x #(
     if (step) begin
       a_place_q.first_col <= col_q == '0;
       a_place_q.odd_col   <= col_q[0];
-      a_place_q.last_col  <= last_col;
+      a_place_q.last_col  <= last_col_q;
       a_odd_row_q         <= row_q[0];
-      a_single_q          <= single_row;
+      a_single_q          <= single_row_q;
       a_upper_odd_q       <= upper_q[0];
     end
     if (en && a_valid_q) b_place_q <= a_place_q;
