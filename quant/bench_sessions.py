@@ -1,7 +1,7 @@
 """The float network of an architecture in onnxruntime, in float32 and in its own static 8-bit quantization.
 
 The 8-bit form is onnxruntime's: QDQ, weights a scale a channel, activations unsigned, ranges calibrated on the images.
-Weights are fresh and BNs take the statistics of the images: time does not depend on the values, ranges should be real.
+Weights are fresh (of one seed) and BNs take the statistics of the images: time does not depend on the values, ranges should be real.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from quant.untrained import take_statistics
 
 _OPSET = 17
 _SOURCE = "image"
+_SEED = 1
 
 
 def sessions(name: str, codes: np.ndarray, threads: int) -> dict[str, onnxruntime.InferenceSession]:
@@ -29,7 +30,9 @@ def sessions(name: str, codes: np.ndarray, threads: int) -> dict[str, onnxruntim
 
     ``codes`` (N, H, W, C) uint8 calibrate; ``threads`` 0 leaves the number to onnxruntime.
     """
-    network = models.build(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        network = models.build(name)
     images = as_images(codes)
     take_statistics(network, torch.from_numpy(codes.transpose(0, 3, 1, 2).copy()))  # (N, H, W, C) -> (N, C, H, W)
     options = onnxruntime.SessionOptions()
