@@ -1,8 +1,8 @@
 """The float network of an architecture in onnxruntime, in float32 and in its own static 8-bit quantization.
 
 The 8-bit form is onnxruntime's: QDQ, weights a scale a channel, activations unsigned, ranges calibrated on the images.
-Weights are fresh, of one seed, and BNs take the statistics of the images: time does not depend on the values, but ranges should
-be real.
+Weights are fresh, of one seed, and BNs take the statistics of the images: time does not depend on the values, but
+ranges should be real.
 """
 
 from __future__ import annotations
