@@ -19,6 +19,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 import models
+from quant.data import to_input, to_planes
 from quant.untrained import take_statistics
 
 _OPSET = 17
@@ -35,7 +36,7 @@ def sessions(name: str, codes: np.ndarray, threads: int) -> dict[str, onnxruntim
         torch.manual_seed(_SEED)
         network = models.build(name)
     images = as_images(codes)
-    take_statistics(network, torch.from_numpy(codes.transpose(0, 3, 1, 2).copy()))  # (N, H, W, C) -> (N, C, H, W)
+    take_statistics(network, to_planes(codes))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +61,7 @@ def sessions(name: str, codes: np.ndarray, threads: int) -> dict[str, onnxruntim
 
 def as_images(codes: np.ndarray) -> np.ndarray:
     """(N, H, W, C) uint8 -> (N, C, H, W) float32 in [0, 1)."""
-    return np.ascontiguousarray(codes.transpose(0, 3, 1, 2)).astype(np.float32) / 256
+    return to_input(to_planes(codes)).numpy()
 
 
 def run(session: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:

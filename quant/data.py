@@ -113,9 +113,14 @@ def load_samples(
     masks = read_truths(pairs, size, classes)  # (N, H, W)
     return Samples(
         names=tuple(pair.name for pair in pairs),
-        codes=torch.from_numpy(codes).permute(0, 3, 1, 2).contiguous(),  # (N, H, W, 3) -> (N, 3, H, W)
+        codes=to_planes(codes),
         masks=torch.from_numpy(masks)[:, None],  # (N, H, W) -> (N, 1, H, W)
     )
+
+
+def to_planes(codes: np.ndarray) -> torch.Tensor:
+    """Codes (N, H, W, C) uint8 -> (N, C, H, W), in memory of their own order."""
+    return torch.from_numpy(codes).permute(0, 3, 1, 2).contiguous()
 
 
 def to_input(codes: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ from torch import nn
 import calib_data
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
-from quant.data import Samples, load_samples
+from quant.data import Samples, load_samples, to_planes
 from quant.errors import CheckpointError
 from quant.learner import Learner
 from quant.networks import assemble, classes_of, from_checkpoint, start_from
@@ -154,8 +154,7 @@ def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Ten
     if config.calibration == "train":
         return train_samples.codes[:_CALIBRATION_IMAGES]
     samples = calib_data.load_all((config.size, config.size))
-    codes = np.stack([sample.codes for sample in samples])  # (N, H, W, 3)
-    return torch.from_numpy(codes).permute(0, 3, 1, 2).contiguous()  # (N, H, W, 3) -> (N, 3, H, W)
+    return to_planes(np.stack([sample.codes for sample in samples]))
 
 
 def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:

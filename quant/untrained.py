@@ -17,7 +17,7 @@ import calib_data
 import models
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
-from quant.data import to_input
+from quant.data import to_input, to_planes
 from quant.errors import ConfigError
 from quant.networks import settle, start_from
 from quant.prepare import calibrate
@@ -36,8 +36,7 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
     torch.manual_seed(seed)
     network = models.build(name)
     samples = [calib_data.load(image, size) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
-    codes = torch.from_numpy(np.stack([sample.codes for sample in samples]))  # (N, H, W, 3)
-    codes = codes.permute(0, 3, 1, 2).contiguous()  # (N, H, W, 3) -> (N, 3, H, W)
+    codes = to_planes(np.stack([sample.codes for sample in samples]))
     take_statistics(network, codes)
     twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
     calibrate(twin, codes)

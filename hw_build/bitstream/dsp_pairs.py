@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hw_build.bitstream.wires import CONSTANTS, first_free
+from hw_build.bitstream.wires import CONSTANTS, first_free, input_pins
 
 _KIND = "DSP48E1"
 _WIDTH = 30  # of ACOUT and ACIN
@@ -22,7 +22,7 @@ _CASCADE = re.compile(r"[ABP]C(IN|OUT)|CARRYCASC(IN|OUT)|MULTSIGN(IN|OUT)")
 def pair_dsps(module: dict[str, Any]) -> int:
     """Join what cascades leave alone in ``module`` (Yosys' JSON), neighbours by name; returns the number of pairs."""
     cells = module["cells"]
-    readers = _readers(cells)
+    readers = {bit for _, bits in input_pins(cells) for bit in bits}
     alone = [
         name
         for name, cell in cells.items()
@@ -41,7 +41,7 @@ def _is_direct(cell: Mapping[str, Any]) -> bool:
     return cell["parameters"].get("A_INPUT", "DIRECT") == "DIRECT"
 
 
-def _cascaded(cell: Mapping[str, Any], readers: set[int]) -> bool:
+def _cascaded(cell: Mapping[str, Any], readers: set[Any]) -> bool:
     """Whether a cascade port carries anything: an input a wire, an output a wire that is read."""
     for port, bits in cell["connections"].items():
         if _CASCADE.fullmatch(port):
@@ -49,18 +49,6 @@ def _cascaded(cell: Mapping[str, Any], readers: set[int]) -> bool:
             if any(bit not in CONSTANTS and (inward or bit in readers) for bit in bits):
                 return True
     return False
-
-
-def _readers(cells: Mapping[str, Any]) -> set[int]:
-    """Wires that an input of a cell reads."""
-    return {
-        bit
-        for cell in cells.values()
-        for port, bits in cell["connections"].items()
-        if cell["port_directions"][port] == "input"
-        for bit in bits
-        if bit not in CONSTANTS
-    }
 
 
 def _natural(name: str) -> list[Any]:

@@ -10,7 +10,7 @@ import copy
 from collections import defaultdict
 from typing import Any
 
-from hw_build.bitstream.wires import first_free
+from hw_build.bitstream.wires import first_free, input_pins
 
 MANY = 8  # parts that read one flip-flop
 _KINDS = ("FDRE", "FDSE")  # synchronous ones: copies cannot differ
@@ -23,12 +23,10 @@ def replicate_registers(module: dict[str, Any]) -> int:
     drivers = {cell["connections"]["Q"][0]: name for name, cell in cells.items() if cell["type"] in _KINDS}
     readers: dict[int, dict[str, list[tuple[list[Any], int]]]] = defaultdict(lambda: defaultdict(list))
     free = first_free(module)
-    for name, cell in cells.items():
-        for port, bits in cell["connections"].items():
-            if cell["port_directions"][port] == "input":
-                for place, bit in enumerate(bits):
-                    if bit in drivers:
-                        readers[bit][part_of(name)].append((bits, place))
+    for name, bits in input_pins(cells):
+        for place, bit in enumerate(bits):
+            if bit in drivers:
+                readers[bit][part_of(name)].append((bits, place))
     copies = 0
     for wire, by_part in readers.items():
         if len(by_part) < MANY:

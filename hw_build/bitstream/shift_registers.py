@@ -18,12 +18,12 @@ _DIRECTIONS = {"C": "input", "CE": "input", "D": "input", "R": "input", "Q": "ou
 def expand_shift_registers(module: dict[str, Any]) -> int:
     """Replace the shift registers of ``module`` (Yosys' JSON); returns how many there were."""
     cells = module["cells"]
-    found = [name for name, cell in cells.items() if cell["type"] == _KIND and _length(cell) is not None]
+    found = {name: _length(cell) for name, cell in cells.items() if cell["type"] == _KIND}
+    fixed = {name: length for name, length in found.items() if length is not None}
     free = first_free(module)
-    for name in found:
+    for name, length in fixed.items():
         cell = cells.pop(name)
         pins, parameters = cell["connections"], cell["parameters"]
-        length = _length(cell)
         wires = [pins["D"][0], *range(free, free + length - 1), pins["Q"][0]]
         free += length - 1
         init = parameters["INIT"].zfill(16)[::-1]
@@ -39,7 +39,7 @@ def expand_shift_registers(module: dict[str, Any]) -> int:
                     "C": pins["CLK"], "CE": pins["CE"], "D": [wires[place]], "R": ["0"], "Q": [wires[place + 1]],
                 },
             }  # fmt: skip
-    return len(found)
+    return len(fixed)
 
 
 def _length(cell: dict[str, Any]) -> int | None:
@@ -48,4 +48,3 @@ def _length(cell: dict[str, Any]) -> int | None:
     if any(bit not in ("0", "1") for bit in bits):
         return None
     return 1 + sum(int(bit) << place for place, bit in enumerate(bits))
-

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 CONSTANTS = ("0", "1", "x", "z")
+
+
+def input_pins(cells: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The name of a cell and the wires at one of its inputs, for every input of ``cells``."""
+    for name, cell in cells.items():
+        for port, bits in cell["connections"].items():
+            if cell["port_directions"][port] == "input":
+                yield name, bits
 
 
 def first_free(module: Mapping[str, Any]) -> int:

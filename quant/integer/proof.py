@@ -7,6 +7,9 @@ nodes of the graph.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
@@ -51,32 +54,34 @@ def prove_steps(model: ModelWrapper, program: Program) -> int:
     compared = 0
     for conv in program.convolutions:
         if conv.staircase is not None:
-            compared += _prove_conv(model, program, conv)
+            run = partial(_run_nodes, model, conv.nodes)
+            compared += prove_conv(program, conv, run, name=conv.name, who="float32")
     return compared
 
 
-def _prove_conv(model: ModelWrapper, program: Program, conv: Conv) -> int:
-    accumulators, values = both_sides(conv)
-    found = _run_nodes(model, conv.nodes, values) / program.codes[conv.output].scale
+def prove_conv(program: Program, conv: Conv, run: Callable[[np.ndarray], np.ndarray], *, name: str, who: str) -> int:
+    """Compares both sides of every threshold of ``conv`` with what ``run`` makes of them; returns how many.
+
+    ``run`` takes the convolution's output (C, n) float32 to the real values of its codes. ``name`` and ``who`` tell in
+    an error which convolution it is and whose arithmetic.
+
+    Raises:
+        ExportError: a code differs from the integer thresholds.
+    """
+    thresholds = conv.staircase.thresholds
+    signed = np.concatenate([thresholds - 1, thresholds], axis=1)  # (C, 2n)
+    accumulators = np.clip(signed * conv.staircase.sign[:, None], conv.low[:, None], conv.high[:, None])
+    values = conv.scale[:, None] * accumulators + conv.shift[:, None]
+    found = run(values.astype(np.float32)) / program.codes[conv.output].scale
     differing = np.argwhere(found != conv.staircase.apply(accumulators))
     if len(differing):
         channel, column = differing[0]
         raise ExportError(
-            f"convolution '{conv.name}', channel {channel}: float32 rounds accumulator {accumulators[channel, column]}"
+            f"convolution '{name}', channel {channel}: {who} rounds accumulator {accumulators[channel, column]}"
             f" to code {found[channel, column]:g}, exact arithmetic does not; settle the BN shifts"
             " (`python -m quant settle`) or use fewer bits"
         )
     return accumulators.size
-
-
-def both_sides(conv: Conv) -> tuple[np.ndarray, np.ndarray]:
-    """The reachable accumulators at and just below each threshold, (C, 2n) int64, and the convolution's output there,
-    float32."""
-    thresholds = conv.staircase.thresholds
-    signed = np.concatenate([thresholds - 1, thresholds], axis=1)
-    accumulators = np.clip(signed * conv.staircase.sign[:, None], conv.low[:, None], conv.high[:, None])
-    values = conv.scale[:, None] * accumulators + conv.shift[:, None]
-    return accumulators, values.astype(np.float32)
 
 
 def _run_nodes(model: ModelWrapper, names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
