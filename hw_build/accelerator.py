@@ -220,8 +220,8 @@ def run_facts(build_dir: Path, run: AcceleratorRun) -> dict[str, Any]:
     return {
         "totals": {
             "cycles_per_frame": run.cycles_per_frame,
-            "latency_cycles": run.last_out[0] - run.first_in[0],
-            "flush_cycles": run.last_out[0] - run.last_in[0],
+            "latency_cycles": run.latency(0),
+            "flush_cycles": run.flush(0),
             "simulated_khz": round(run.khz, 1),
         },
         "nodes": {name: {"fifo_depth": fifo.depth, "fifo_high_water": fifo.peak} for name, fifo in fifos.items()},
@@ -232,8 +232,8 @@ def latency_facts(run: AcceleratorRun, interval: int) -> dict[str, int]:
     """Totals of a run whose source began a frame every ``interval`` cycles: those of its last frame."""
     return {
         "paced_cycles_per_frame": interval,
-        "paced_latency_cycles": run.last_out[-1] - run.first_in[-1],
-        "paced_flush_cycles": run.last_out[-1] - run.last_in[-1],
+        "paced_latency_cycles": run.latency(-1),
+        "paced_flush_cycles": run.flush(-1),
     }
 
 

@@ -155,10 +155,9 @@ def run_simulate(
             source_cycles_per_frame=pace,
         )  # fmt: skip
     interval = "" if run.cycles_per_frame is None else f", {run.cycles_per_frame:,} cycles per frame"
-    after_first, after_last = run.last_out[-1] - run.first_in[-1], run.last_out[-1] - run.last_in[-1]
     tell(
-        f"exact, against {line['against']}{interval}; the last frame is out {after_first:,} cycles after its first "
-        f"pixel came in, {after_last:,} after its last; simulated at {run.khz:.0f} kHz"
+        f"exact, against {line['against']}{interval}; the last frame is out {run.latency(-1):,} cycles after its first "
+        f"pixel came in, {run.flush(-1):,} after its last; simulated at {run.khz:.0f} kHz"
     )
     return 0
 

@@ -56,6 +56,14 @@ class AcceleratorRun:
     cycles: int
     seconds: float
 
+    def latency(self, frame: int) -> int:
+        """Cycles from the first pixel of a frame in to its last word out."""
+        return self.last_out[frame] - self.first_in[frame]
+
+    def flush(self, frame: int) -> int:
+        """Cycles from the last pixel of a frame in to its last word out."""
+        return self.last_out[frame] - self.last_in[frame]
+
     @property
     def khz(self) -> float:
         """Simulated cycles per millisecond."""
