@@ -64,15 +64,15 @@ def limits_of_nodes(network: Network, target_cycles: int, policy: Policy) -> lis
     """
     shares, levels = (1.0, *policy.levels), levels_of(network)
     lowest = max(index for index, level in enumerate(levels) if level == max(levels))
+    fastest = [min(option.cycles for option in node.options) for node in network.nodes]
     limits = []
-    for index, (node, level) in enumerate(zip(network.nodes, levels, strict=True)):
+    for index, level in enumerate(levels):
         share = shares[min(level, len(policy.levels))]
         wanted = int((min(share, policy.decoder) if index > lowest else share) * target_cycles)
-        limits.append(min(max(wanted, min(option.cycles for option in node.options)), target_cycles))
+        limits.append(min(max(wanted, fastest[index]), target_cycles))
     for edge in network.edges:
         if edge.target > lowest and is_fork(network.nodes[edge.source]):
-            fastest = min(option.cycles for option in network.nodes[edge.source].options)
-            limits[edge.source] = max(min(limits[edge.source], limits[edge.target]), fastest)
+            limits[edge.source] = max(min(limits[edge.source], limits[edge.target]), fastest[edge.source])
     return limits
 
 
