@@ -15,7 +15,7 @@ from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.conv_cost import ConvShape
 from hw_build.kernels.depthwise import multi_threshold
-from hw_build.kernels.lines import MANY, REQUANTIZER_FILES, Lines, find_lines, require_lines
+from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.stream_kernel import StreamKernel, check_constant, divisors
 
@@ -208,16 +208,12 @@ class ConvThreshold_rtl(StreamKernel):
 
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """LineBits."""
-        if self.raw or self.constant(model, 2).shape[1] <= MANY:
-            return {}
-        lines = self._lines(model)
+        lines = None if self.raw else self._lines(model)
         return {} if lines is None else {"LineBits": lines.bits}
 
     def _lines(self, model) -> Lines | None:
-        weights, table = self.constant(model, 1).reshape(self.output_channels(), -1), self.constant(model, 2)
-        x_max = int(self.get_input_datatype(0).max())
-        low, high = np.minimum(weights, 0).sum(axis=1) * x_max, np.maximum(weights, 0).sum(axis=1) * x_max
-        return find_lines(table, low, high)
+        weights, table = self.constant(model, 1), self.constant(model, 2)
+        return lines_of_products(table, weights, int(self.get_input_datatype(0).max()))
 
     def _sums(self, weights: np.ndarray) -> _Sums:
         x_max = int(self.get_input_datatype(0).max())

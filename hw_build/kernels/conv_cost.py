@@ -11,13 +11,12 @@ from hw_build.kernels.resources import (
     fifo2_luts,
     forced_bram18,
     line_dsps,
-    line_luts,
     lutram_luts,
     mux_luts,
     ram_bram18,
     ram_luts,
+    requantizer_luts,
     rom_luts,
-    threshold_luts,
 )
 
 _BLOCK_WEIGHT_BITS = 8192  # beyond this many bits of weights block RAM is cheaper, where few blocks hold a word
@@ -106,7 +105,7 @@ class ConvShape:
 
     def multipliers(self) -> int:
         """DSP48E1, those of the lines included."""
-        lines = self.lanes * line_dsps(self.acc_bits, self.line_bits[0]) if self.line_bits else 0
+        lines = self.lanes * line_dsps(self.acc_bits, self.line_bits)
         return lines + (0 if self.tables else self.products * (math.ceil(self.pe / 2) if self.packs else self.pe))
 
     def bram18(self) -> int:
@@ -115,12 +114,11 @@ class ConvShape:
 
     def luts(self) -> int:
         """LUT6 and LUT RAM sites."""
-        if self.raw:
-            tables = self.lanes * self.y_bits
-        elif self.line_bits:
-            tables = line_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits, self.line_bits)
-        else:
-            tables = threshold_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits)
+        tables = (
+            self.lanes * self.y_bits
+            if self.raw
+            else requantizer_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits, self.line_bits)
+        )
         products = self._table_luts() if self.tables else self._multiplier_luts()
         return self._window_luts() + products + tables + ram_luts(*self.rows) + fifo2_luts(self.lanes * self.y_bits)
 

@@ -14,13 +14,12 @@ from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.depthwise_cost import ColumnsCost, WindowCost
 from hw_build.kernels.lines import (
-    MANY,
     NO_SHIFT,
     REQUANTIZER_FILES,
     SUM_FILES,
     Lines,
-    find_lines,
     find_shift,
+    lines_of_products,
     require_lines,
     require_shift,
 )
@@ -205,20 +204,16 @@ class DepthwiseConv_rtl(StreamKernel):
 
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """LineBits and SumShift."""
-        attributes = {}
-        if self.constant(model, 2).shape[1] > MANY:
-            lines = self._lines(model)
-            attributes |= {} if lines is None else {"LineBits": lines.bits}
+        lines = self._lines(model)
+        attributes = {} if lines is None else {"LineBits": lines.bits}
         if self.residual:
             shift = find_shift(self.constant(model, 3), self._sum_max)
             attributes |= {} if shift is None else {"SumShift": shift.shift}
         return attributes
 
     def _lines(self, model) -> Lines | None:
-        weights = self.constant(model, 1).reshape(self.get_nodeattr("NumChannels"), -1)
-        x_max = int(self.get_input_datatype(0).max())
-        low, high = np.minimum(weights, 0).sum(axis=1) * x_max, np.maximum(weights, 0).sum(axis=1) * x_max
-        return find_lines(self.constant(model, 2), low, high)
+        weights, table = self.constant(model, 1), self.constant(model, 2)
+        return lines_of_products(table, weights, int(self.get_input_datatype(0).max()))
 
     @property
     def _sum_max(self) -> int:

@@ -11,14 +11,13 @@ from hw_build.kernels.resources import (
     fifo2_luts,
     forced_bram18,
     line_dsps,
-    line_luts,
     lutram_luts,
     mux_luts,
     product_dsps,
     ram_bram18,
     ram_luts,
+    requantizer_luts,
     residual_luts,
-    threshold_luts,
     uses_block_ram,
 )
 
@@ -74,7 +73,7 @@ class ColumnsCost:
 
     def dsps(self) -> int:
         """DSP48E1 of products and lines."""
-        lines = line_dsps(self.acc_bits, self.line_bits[0]) if self.line_bits else 0
+        lines = line_dsps(self.acc_bits, self.line_bits)
         return lines + self.simd * product_dsps(self.x_bits, self.w_bits)
 
     def luts(self) -> int:
@@ -90,7 +89,7 @@ class ColumnsCost:
         search = 2 * self.acc_bits if not self._serial else 8
         compare = (1 if self._serial else self.r_bits) * (self.acc_bits // 2)
         if self.line_bits:
-            search, compare = line_luts(self.channels, 1, self.acc_bits, self.r_bits, self.line_bits), 0
+            search, compare = requantizer_luts(self.channels, 1, self.acc_bits, self.r_bits, self.line_bits), 0
         residual = residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         rows = 0 if uses_block_ram(*self._rows()) else lutram_luts(*self._rows())
         control = 78 + 2 * self.kernel
@@ -132,7 +131,7 @@ class WindowCost:
 
     def dsps(self) -> int:
         """DSP48E1 of products and lines."""
-        lines = line_dsps(self.acc_bits, self.line_bits[0]) if self.line_bits else 0
+        lines = line_dsps(self.acc_bits, self.line_bits)
         by_tables = self.kernel**2 == self.simd
         return self.pe * (lines + (0 if by_tables else self.simd * product_dsps(self.x_bits, self.w_bits)))
 
@@ -140,10 +139,9 @@ class WindowCost:
         """Position and masks, columns, sums, thresholds, residual and the output buffer."""
         groups = self.channels // self.pe
         columns = lutram_luts(groups, (self.kernel - 1) * self.kernel * self.pe * self.x_bits)
-        if self.line_bits:
-            search = line_luts(self.channels, self.pe, self.acc_bits, self.r_bits, self.line_bits)
-        else:
-            search = threshold_luts(self.channels, self.pe, self.acc_bits, self.y_bits)
+        search = requantizer_luts(
+            self.channels, self.pe, self.acc_bits, self.r_bits if self.line_bits else self.y_bits, self.line_bits
+        )
         residual = self.pe * residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 60 + self.kernel**2
         out = fifo2_luts(self.pe * self.y_bits)

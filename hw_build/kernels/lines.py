@@ -62,6 +62,18 @@ class Lines:
         }
 
 
+def lines_of_products(thresholds: np.ndarray, weights: np.ndarray, largest: int) -> Lines | None:
+    """``lines_of_many`` for sums of products of ``weights`` (R, ...) and inputs 0..``largest``."""
+    rows = weights.reshape(len(weights), -1)
+    low, high = np.minimum(rows, 0).sum(axis=1) * largest, np.maximum(rows, 0).sum(axis=1) * largest
+    return lines_of_many(thresholds, low, high)
+
+
+def lines_of_many(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lines | None:
+    """``find_lines`` where there are so many ``thresholds`` that lines are worth it, else None."""
+    return find_lines(thresholds, low, high) if thresholds.shape[1] > MANY else None
+
+
 def find_lines(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lines | None:
     """Lines of ``thresholds`` (R, n) for sums ``low``..``high`` (R,), proved on both sides of each; None where a row
     has none."""
@@ -81,9 +93,9 @@ def find_lines(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lin
 
 def find_shift(thresholds: np.ndarray, largest: int) -> Lines | None:
     """The line of many ``thresholds`` (1, n) for sums 0..``largest`` where it only adds and shifts, else None."""
-    if len(thresholds) != 1 or thresholds.shape[1] <= MANY:
+    if len(thresholds) != 1:
         return None
-    lines = find_lines(thresholds, np.zeros(1, np.int64), np.full(1, largest, np.int64))
+    lines = lines_of_many(thresholds, np.zeros(1, np.int64), np.full(1, largest, np.int64))
     return lines if lines is not None and lines.is_shift else None
 
 

@@ -72,16 +72,21 @@ def residual_luts(x_bits: int, y_bits: int, shifted: bool) -> int:
     return 2 * (x_bits + 1) + code
 
 
-def line_dsps(acc_bits: int, multiplier_bits: int) -> int:
-    """DSP48E1 of a lane of scaler.sv."""
-    return 1 if acc_bits <= 25 and multiplier_bits <= 18 else 2
+def line_dsps(acc_bits: int, line_bits: tuple[int, ...]) -> int:
+    """DSP48E1 of a lane of requantizer.sv: of its line, none where ``line_bits`` is empty."""
+    if not line_bits:
+        return 0
+    return 1 if acc_bits <= 25 and line_bits[0] <= 18 else 2
 
 
-def line_luts(rows: int, lanes: int, acc_bits: int, y_bits: int, line_bits: tuple[int, ...]) -> int:
-    """LUTs of scaler.sv: a table of the lines for each lane, and what clips."""
+def requantizer_luts(rows: int, lanes: int, acc_bits: int, y_bits: int, line_bits: tuple[int, ...]) -> int:
+    """LUTs of requantizer.sv: a search in thresholds; with ``line_bits`` a table of lines for each lane, and what
+    clips."""
+    if not line_bits:
+        return threshold_luts(rows, lanes, acc_bits, y_bits)
     depth, word = max(1, rows // lanes), sum(line_bits)
     functions = {1: 0, 2: 0, 3: 6, 4: 6}.get(depth, word)  # of so few address bits that differ and are not one of them
-    halves = 32 if line_dsps(acc_bits, line_bits[0]) == 2 else 0  # of a product, added outside
+    halves = 32 if line_dsps(acc_bits, line_bits) == 2 else 0  # of a product, added outside
     return lanes * (min(functions, dense_rom_luts(depth, word)) + halves + y_bits)
 
 

@@ -8,9 +8,9 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.depthwise import multi_threshold
-from hw_build.kernels.lines import MANY, REQUANTIZER_FILES, Lines, find_lines, require_lines
+from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_many, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.resources import fifo2_luts, line_dsps, line_luts, threshold_luts
+from hw_build.kernels.resources import fifo2_luts, line_dsps, requantizer_luts
 from hw_build.kernels.stream_kernel import StreamKernel
 
 
@@ -42,13 +42,13 @@ class Threshold_rtl(StreamKernel):
 
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """LineBits."""
-        lines = self._lines(model) if self.constant(model, 1).shape[1] > MANY else None
+        lines = self._lines(model)
         return {} if lines is None else {"LineBits": lines.bits}
 
     def _lines(self, model) -> Lines | None:
         table, x_type = self.constant(model, 1), self.get_input_datatype(0)
         rows = np.ones(len(table), np.int64)
-        return find_lines(table, int(x_type.min()) * rows, int(x_type.max()) * rows)
+        return lines_of_many(table, int(x_type.min()) * rows, int(x_type.max()) * rows)
 
     def rtl_instance(self, model) -> RtlInstance:
         """threshold_axi."""
@@ -84,10 +84,8 @@ class Threshold_rtl(StreamKernel):
         """Tables and comparators of the search, or of the lines, and the output buffer."""
         rows, bits = self.get_nodeattr("ThresholdRows"), tuple(self.get_nodeattr("LineBits"))
         shape = (rows, self.pe, self._acc_bits, self.get_output_datatype(0).bitwidth())
-        search = line_luts(*shape, bits) if bits else threshold_luts(*shape)
-        return search + fifo2_luts(self.get_outstream_width(0)) + 10
+        return requantizer_luts(*shape, bits) + fifo2_luts(self.get_outstream_width(0)) + 10
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """Those of the lines."""
-        bits = self.get_nodeattr("LineBits")
-        return self.pe * line_dsps(self._acc_bits, bits[0]) if bits else 0
+        return self.pe * line_dsps(self._acc_bits, tuple(self.get_nodeattr("LineBits")))
