@@ -14,6 +14,7 @@ from hw_build.kernels.resources import (
     lutram_luts,
     mux_luts,
     product_dsps,
+    products_luts,
     ram_bram18,
     ram_luts,
     requantizer_luts,
@@ -78,13 +79,11 @@ class ColumnsCost:
 
     def luts(self) -> int:
         """Products, their tree and accumulator, row selection, tables, comparators, delays, position and masks."""
-        products = 1.35 * self.x_bits * self.w_bits * self.simd
-        tree = (self.simd - 1) * 11.5 / 8 * (self.x_bits + self.w_bits) + self.acc_bits
+        products = products_luts(self.simd, self.x_bits, self.w_bits, self.acc_bits)
         select = mux_luts(self.kernel // self.simd, self.simd * (self.x_bits + 1))
         roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()]
         tables = 0 if self.block else sum(dense_rom_luts(*rom) for rom in roms)
-        if product_dsps(self.x_bits, self.w_bits):  # with their first adders and the accumulator
-            products, tree = 0, (self.simd - 1) * (self.x_bits + self.w_bits) / 2
+        if product_dsps(self.x_bits, self.w_bits):
             tables = 0 if self.block else sum(math.ceil(depth / 64) * width for depth, width in roms)
         search = 2 * self.acc_bits if not self._serial else 8
         compare = (1 if self._serial else self.r_bits) * (self.acc_bits // 2)
@@ -93,7 +92,7 @@ class ColumnsCost:
         residual = residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         rows = 0 if uses_block_ram(*self._rows()) else lutram_luts(*self._rows())
         control = 78 + 2 * self.kernel
-        return round(products + tree + select + tables + search + compare + residual + rows + control)
+        return round(products + select + tables + search + compare + residual + rows + control)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,10 +150,7 @@ class WindowCost:
         cycles = self.kernel**2 // self.simd
         if cycles == 1:
             return self.pe * dot_tables_luts(groups, self.simd, self.x_bits, self.w_bits, self.acc_bits)
-        products = 1.35 * self.x_bits * self.w_bits * self.simd
-        tree = (self.simd - 1) * 11.5 / 8 * (self.x_bits + self.w_bits) + self.acc_bits
-        if product_dsps(self.x_bits, self.w_bits):  # with their first adders and the accumulator
-            products, tree = 0, (self.simd - 1) * (self.x_bits + self.w_bits) / 2
+        products = products_luts(self.simd, self.x_bits, self.w_bits, self.acc_bits)
         select = mux_luts(cycles, self.simd * (self.pe * self.x_bits + 1)) + self.simd * self.pe * self.x_bits
         weights = dense_rom_luts(groups * cycles, self.simd * self.pe * self.w_bits)
-        return self.pe * (products + tree) + select + weights
+        return self.pe * products + select + weights

@@ -95,6 +95,14 @@ def product_dsps(x_bits: int, w_bits: int) -> int:
     return int(x_bits + w_bits > 8)
 
 
+def products_luts(count: int, x_bits: int, w_bits: int, acc_bits: int) -> float:
+    """LUTs of ``count`` products as they are written, their tree and accumulator; DSP48E1 hold the products they take,
+    with the first adders and the accumulator."""
+    if product_dsps(x_bits, w_bits):
+        return (count - 1) * (x_bits + w_bits) / 2
+    return 1.35 * x_bits * w_bits * count + ((count - 1) * 11.5 / 8 * (x_bits + w_bits) + acc_bits)
+
+
 def dot_tables_luts(steps: int, inputs: int, x_bits: int, w_bits: int, out_bits: int) -> int:
     """LUTs of dot_tables.sv: tables for every bit of the inputs, a tree for each of these bits, one over them."""
     together = min(inputs, max(1, 6 - math.ceil(math.log2(steps))))
