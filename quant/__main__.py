@@ -35,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return _GATE_CLOSED if isinstance(error, GateError) else _BAD_INPUT
     except OSError as error:
-        print(f"error: {error.strerror}: '{error.filename}'; free space or choose another --out", file=sys.stderr)
+        where = "" if error.filename is None else f": '{error.filename}'"
+        print(f"error: {error.strerror}{where}; free space or choose another --out", file=sys.stderr)
         return _BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted; the same command goes on (train: with --resume)", file=sys.stderr)

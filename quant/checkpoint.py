@@ -7,6 +7,7 @@ Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else t
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ NORMALISATION = "code/256"
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
     """Writes ``checkpoint`` to ``path`` in one step: a reader sees the old file or the new one, never half of it."""
     content = {"format": FORMAT, "normalisation": NORMALISATION, **checkpoint}
-    replace_file(Path(path), lambda partial: torch.save(content, partial))
+    buffer = io.BytesIO()  # torch itself tells a full disk by a RuntimeError
+    torch.save(content, buffer)
+    replace_file(Path(path), lambda partial: partial.write_bytes(buffer.getbuffer()))
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """An untrained twin: exports as a trained one does, is the same for the same seed, and never passes for trained."""
 
+import contextlib
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ from quant.__main__ import main
 from quant.integer import IntegerReference
 
 
+COMMON = ["untrained", "--model", "cmunext-tiny-hw", "--quant", "w4a4", "--size", "32"]
+
+
 def written(path, *options):
-    common = ["untrained", "--model", "cmunext-tiny-hw", "--quant", "w4a4", "--size", "32"]
-    assert main([*common, "--out", str(path), *options]) == 0
+    assert main([*COMMON, "--out", str(path), *options]) == 0
     return checkpoints.load(path)
 
 
@@ -48,3 +52,23 @@ def test_mistakes_are_one_line(tmp_path, capsys, option, value, sentence):
     assert main(["untrained", *(word for pair in options.items() for word in pair)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {sentence}")
     assert not list(tmp_path.iterdir())
+
+
+@contextlib.contextmanager
+def files_of_at_most(size_bytes):
+    """What a full disk does: from some byte on, writing a file fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_checkpoint_that_cannot_be_written_whole_is_one_sentence_and_leaves_nothing(tmp_path, capsys):
+    path = tmp_path / "network.pt"
+    with files_of_at_most(20_000):
+        status = main([*COMMON, "--out", str(path)])
+    assert status == 2
+    assert capsys.readouterr().err == f"error: File too large: '{path}'; free space or choose another --out\n"
+    assert list(tmp_path.iterdir()) == []
