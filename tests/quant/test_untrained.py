@@ -12,7 +12,6 @@ from quant import checkpoint as checkpoints
 from quant.__main__ import main
 from quant.integer import IntegerReference
 
-
 COMMON = ["untrained", "--model", "cmunext-tiny-hw", "--quant", "w4a4", "--size", "32"]
 
 
