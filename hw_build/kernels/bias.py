@@ -64,5 +64,6 @@ class ChannelBias_rtl(StreamKernel):
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Adders, bias ROM, counter and output buffer."""
-        width = self.get_outstream_width(0)
-        return width + rom_luts(self.get_nodeattr("NumChannels") // self.pe, width) + 8 + fifo2_luts(width)
+        width, groups = self.get_outstream_width(0), self.get_nodeattr("NumChannels") // self.pe
+        adders = width // 2 + 4 if groups == 1 else width + rom_luts(groups, width) + 8  # of a constant, or of a ROM
+        return adders + fifo2_luts(width)

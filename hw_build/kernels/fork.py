@@ -50,5 +50,5 @@ class StreamFork_rtl(StreamKernel):
         )
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """The input buffer and a flag per output."""
-        return fifo2_luts(self.get_instream_width(0)) + 2 * self.get_nodeattr("NumOutputs")
+        """The input buffer, a flag per output and what joins them."""
+        return fifo2_luts(self.get_instream_width(0)) + 5 * (self.get_nodeattr("NumOutputs") // 2 + 1)

@@ -66,4 +66,4 @@ class MaxPool2x2_rtl(StreamKernel):
         """Two maxima a channel, the pair memory, counters and output buffer."""
         width = self.get_instream_width(0)
         groups = self.get_nodeattr("NumChannels") // self.pe
-        return 3 * width + lutram_luts(groups, width) + ram_luts(*self._row_memory()) + 40 + fifo2_luts(width)
+        return 3 * width + lutram_luts(groups, width) + ram_luts(*self._row_memory()) + 27 + fifo2_luts(width)

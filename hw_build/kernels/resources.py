@@ -10,20 +10,18 @@ import math
 
 # (depth, width) of one RAMB18E1 as simple dual-port memory
 _RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-# below this many bits a synthesiser takes LUT RAM
-_LUTRAM_LIMIT_BITS = 1024
+# Yosys takes block RAM for what would fill more RAM32M or RAM64M than this (found by depth for widths of 1 to 36 bits)
+_LUTRAM_LIMIT = 12.5
 
 
 def uses_block_ram(depth: int, width: int) -> bool:
-    """Whether a memory with synchronous read is expected in block RAM."""
-    return depth > 64 and depth * width > _LUTRAM_LIMIT_BITS
+    """Whether a memory with synchronous read, left to the synthesiser, lies in block RAM."""
+    return min(math.ceil(depth / 32) * width / 6, math.ceil(depth / 64) * width / 3) > _LUTRAM_LIMIT and depth > 64
 
 
 def ram_bram18(depth: int, width: int) -> int:
-    """18 Kbit blocks of a memory with synchronous read, 0 where LUT RAM is expected."""
-    if not uses_block_ram(depth, width):
-        return 0
-    return forced_bram18(depth, width)
+    """18 Kbit blocks of a memory with synchronous read, 0 where the synthesiser takes LUT RAM."""
+    return forced_bram18(depth, width) if uses_block_ram(depth, width) else 0
 
 
 def lutram_luts(depth: int, width: int) -> int:
@@ -34,8 +32,10 @@ def lutram_luts(depth: int, width: int) -> int:
 
 
 def ram_luts(depth: int, width: int) -> int:
-    """LUTs of a memory with synchronous read: 0 where block RAM is expected."""
-    return 0 if uses_block_ram(depth, width) else lutram_luts(depth, width)
+    """LUTs of a memory with synchronous read, its multiplexers included: 0 where the synthesiser takes block RAM."""
+    if uses_block_ram(depth, width):
+        return 0
+    return lutram_luts(depth, width) + mux_luts(math.ceil(depth / 64), width)
 
 
 def rom_luts(depth: int, width: int) -> int:

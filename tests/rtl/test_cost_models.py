@@ -1,5 +1,7 @@
 """Cost models of the kernels against what Yosys makes of them: LUTs within 15%, block RAM exact."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from qonnx.custom_op.registry import getCustomOp
@@ -43,11 +45,28 @@ STREAMS = {
         "BilinearThreshold2x_rtl", dim=(128, 128), channels=8, constants={1: np.arange(8, 240, 16)[None]},
         outputDataType="UINT4",
     ),
+    **{f"bilinear_{side}_{c}_{pe}": partial(model_of, "BilinearUpsample2x_rtl", dim=(side, side), channels=c, PE=pe)
+       for side, c, pe in ((8, 24, 1), (16, 24, 3), (64, 10, 2), (128, 8, 8))},
+    **{f"pool_{side}_{c}_{pe}": partial(model_of, "MaxPool2x2_rtl", dim=(side, side), channels=c, PE=pe)
+       for side, c, pe in ((256, 8, 1), (256, 8, 8), (128, 10, 1), (64, 12, 3), (32, 16, 16), (16, 16, 1))},
+    **{f"fork_{n}_{pe}": partial(
+        model_of, "StreamFork_rtl", dim=(64, 64), channels=8, PE=pe, num_outputs=n, NumOutputs=n
+    ) for n in (2, 3, 4) for pe in (1, 4)},
+    **{f"concat_{pe}": partial(
+        model_of, "StreamConcat_rtl", dim=(64, 64), channels=[24, 16], types=["UINT4"] * 2, PE=pe,
+        inputDataType2="UINT4",
+    ) for pe in (1, 2)},
+    **{f"bias_{c}_{pe}": partial(
+        model_of, "ChannelBias_rtl", dim=(64, 64), channels=c, x="INT10", PE=pe, outputDataType="INT11",
+        constants={1: np.random.default_rng(1).integers(-400, 400, c)},
+    ) for c, pe in ((1, 1), (8, 8), (24, 4))},
 }  # fmt: skip
+QUICK_STREAMS = ("pool_256_8_1", "fork_2_4")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kernel", STREAMS)
+@pytest.mark.parametrize(
+    "kernel", [pytest.param(n, marks=[] if n in QUICK_STREAMS else pytest.mark.slow) for n in STREAMS]
+)
 def test_stream_kernels(kernel):
     check(STREAMS[kernel]())
 
