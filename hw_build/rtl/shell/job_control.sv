@@ -3,7 +3,8 @@
 // IDLE -> RUN -> IDLE; RUN ends when every read and write is answered. A job with a misaligned or unreachable address, or without
 // frames, is done in the next cycle and touches neither memory nor accelerator.
 // soft_reset -> DRAIN, until the DMAs have nothing outstanding (AXI transactions can't be abandoned), then CLEAR: the
-// accelerator and the DMAs are held in reset for RESET_CYCLES, `cleared` pulses, IDLE.
+// accelerator and the DMAs are held in reset for RESET_CYCLES but the last few, `cleared` pulses, IDLE. That reset crosses the
+// whole device: it comes from a register that does nothing else, two cycles after it is decided.
 `default_nettype none
 module job_control #(
   parameter int unsigned ADDRESS_BITS = 32,
@@ -42,7 +43,7 @@ module job_control #(
 
   localparam int unsigned TIMER_BITS = $clog2(RESET_CYCLES);
   logic [TIMER_BITS-1:0] timer_q = '0;
-  logic                  core_rst_n_q = 1'b0;
+  logic                  core_reset_q = 1'b1, core_rst_n_q = 1'b0;
   logic                  refused_q = 1'b0;
   logic [31:0]           frame_cycle_q, frame_cycles_q = '0, frames_done_q = '0, job_cycles_q = '0;
 
@@ -80,7 +81,10 @@ module job_control #(
       if (soft_reset && (state_q == IDLE || state_q == RUN)) state_q <= DRAIN;
     end
   end
-  always_ff @(posedge ap_clk) core_rst_n_q <= ap_rst_n && state_q != CLEAR;
+  always_ff @(posedge ap_clk) begin
+    core_reset_q <= !ap_rst_n || (state_q == CLEAR && timer_q < TIMER_BITS'(RESET_CYCLES - 4));
+    core_rst_n_q <= !core_reset_q;
+  end
 
   always_ff @(posedge ap_clk) begin
     frame_cycle_q <= run || frame_end ? 32'd1 : frame_cycle_q + 1'b1;

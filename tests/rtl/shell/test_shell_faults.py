@@ -155,6 +155,25 @@ def test_a_reset_of_an_idle_shell(shell):
     shell.run(shell.frames(1), mask=True)
 
 
+def test_a_start_in_any_cycle_of_a_reset_is_ignored_or_a_whole_job(shell):
+    outcomes = set()
+    for delay in range(48):
+        frames = shell.frames(1, seed=delay)
+        shell.load(frames, mask=True)
+        shell.write(reg.SOFT_RESET, reg.SOFT_RESET_RESET)
+        shell.board.step(delay)
+        shell.start()
+        taken = shell.read(reg.CTRL) == reg.CTRL_START
+        outcomes.add(taken)
+        if not taken:
+            while shell.read(reg.SOFT_RESET):
+                shell.board.step(1)
+            shell.start()
+        shell.finish()
+        shell.check(frames, mask=True)
+    assert outcomes == {False, True}
+
+
 def test_registers_can_be_set_while_a_reset_drains(shell):
     shell.load(shell.frames(3), mask=False)
     shell.board.inject(Fault.READ_HANG)
