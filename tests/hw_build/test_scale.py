@@ -47,7 +47,7 @@ def test_faster_and_larger_takes_more_cycles_and_luts(lowered):
     assert all(figures.outcome is Outcome.FITS and "pynq-z2" in figures.boards for figures in (slow, fast, large))
     assert slow.cycles_per_frame <= 100e6 / 100 and fast.cycles_per_frame <= 100e6 / 3000
     assert slow.luts < fast.luts and fast.frames_per_second > 3000
-    assert large.cycles_per_frame == 4 * slow.cycles_per_frame  # both of them as slow as they go
+    assert large.cycles_per_frame > slow.cycles_per_frame and large.luts > slow.luts
 
 
 def test_what_no_layer_reaches_is_told_with_its_cycles(lowered):
