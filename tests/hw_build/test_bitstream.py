@@ -275,9 +275,7 @@ def fake_open_flow(fakes, monkeypatch, tmp_path, nextpnr, log, status=0):
     fake_tool(fakes, "xc7frames2bit", f"[ -s edgeseg.frames ] && cp '{bit}' \"${{@: -1}}\"")
 
 
-@pytest.mark.parametrize(
-    ("nextpnr", "log"), [("nextpnr-xilinx", NEXTPNR_LOG), ("nextpnr-himbaechel", HIMBAECHEL_LOG)]
-)
+@pytest.mark.parametrize(("nextpnr", "log"), [("nextpnr-xilinx", NEXTPNR_LOG), ("nextpnr-himbaechel", HIMBAECHEL_LOG)])
 def test_open_flow_runs_its_tools_in_order(built, no_tools, monkeypatch, tmp_path, nextpnr, log):
     folder = built("pynq-z2")
     fake_open_flow(no_tools, monkeypatch, tmp_path, nextpnr, log)
