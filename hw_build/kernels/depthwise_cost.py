@@ -19,7 +19,6 @@ from hw_build.kernels.resources import (
     ram_luts,
     requantizer_luts,
     residual_luts,
-    uses_block_ram,
 )
 
 
@@ -90,9 +89,9 @@ class ColumnsCost:
         if self.line_bits:
             search, compare = requantizer_luts(self.channels, 1, self.acc_bits, self.r_bits, self.line_bits), 0
         residual = residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
-        rows = 0 if uses_block_ram(*self._rows()) else lutram_luts(*self._rows())
         control = 78 + 2 * self.kernel
-        return round(products + select + tables + search + compare + residual + rows + control)
+        memory = ram_luts(*self._rows())
+        return round(products + select + tables + search + compare + residual + memory + control)
 
 
 @dataclass(frozen=True, kw_only=True)
