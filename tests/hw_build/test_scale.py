@@ -43,11 +43,13 @@ def lowered(export):
 
 
 def test_faster_and_larger_takes_more_cycles_and_luts(lowered):
-    slow, fast, large = (evaluate(point(*each), lowered, BOARDS) for each in ((32, 100), (32, 3000), (64, 100)))
-    assert all(figures.outcome is Outcome.FITS and "pynq-z2" in figures.boards for figures in (slow, fast, large))
+    points = (16, 100), (32, 100), (32, 3000), (64, 100)
+    small, slow, fast, large = all_figures = [evaluate(point(*each), lowered, BOARDS) for each in points]
+    assert all(figures.outcome is Outcome.FITS and "pynq-z2" in figures.boards for figures in all_figures)
     assert slow.cycles_per_frame <= 100e6 / 100 and fast.cycles_per_frame <= 100e6 / 3000
     assert slow.luts < fast.luts and fast.frames_per_second > 3000
-    assert large.cycles_per_frame > slow.cycles_per_frame and large.luts > slow.luts
+    assert slow.cycles_per_frame == 4 * small.cycles_per_frame  # both of them as slow as they go
+    assert large.cycles_per_frame > slow.cycles_per_frame and large.luts > slow.luts > small.luts
 
 
 def test_what_no_layer_reaches_is_told_with_its_cycles(lowered):

@@ -127,8 +127,8 @@ def test_int8_rival_is_quantized_and_near_its_float_network():
     images = bench_sessions.as_images(codes)
     float32, int8 = (bench_sessions.run(rivals[form], images) for form in ("float32", "int8"))
     assert float32.shape == int8.shape == (3, 1, 32, 32)
-    assert np.any(int8 != float32)
-    assert np.corrcoef(int8.ravel(), float32.ravel())[0, 1] > 0.8
+    assert 0 < np.abs(int8 - float32).max() < 0.2 * np.ptp(float32)
+    assert np.corrcoef(int8.ravel(), float32.ravel())[0, 1] > 0.9  # of any draw; the bound above of this one
 
 
 def test_bench_command_leaves_json(checkpoint, exported, tmp_path, capsys):
