@@ -41,6 +41,7 @@ module conv_window #(
   localparam int RING  = 2 * LAG + 1 + SPARE;       // pixels
   localparam int WORDS = RING * G;
   localparam int START = ((RING - LAG) % RING) * G; // first tap of pixel 0
+  localparam int SECOND = ((RING - LAG + 1) % RING) * G;  // and of pixel 1
   localparam int ROW_JUMP = (((WIDTH - K) * G + 1) % WORDS + WORDS) % WORDS;  // last word of a row of taps -> next row
 
   localparam int AB = (WORDS > 1) ? $clog2(WORDS) : 1;
@@ -67,7 +68,8 @@ module conv_window #(
 
   // ---- the ring of pixels --------------------------------------------------------------------------------------------
   logic [SIMD*X_BITS-1:0] ring[WORDS];
-  logic [AB-1:0] write_q, read_q, start_q;
+  logic [AB-1:0] write_q, read_q;
+  logic [AB-1:0] start_q, next_start_q;  // first tap of this pixel, of the next one
   logic [GB-1:0] write_group_q;
   logic [LB-1:0] lead_q;
   logic write, pixel_written, pixel_done;
@@ -123,6 +125,7 @@ module conv_window #(
       required_q <= required('0, '0);
       read_q     <= AB'(START);
       start_q    <= AB'(START);
+      next_start_q <= AB'(SECOND);
     end else if (step) begin
       begun_q <= !pixel_done;
       group_q <= group_end ? '0 : group_q + 1'b1;
@@ -133,8 +136,9 @@ module conv_window #(
         x_q        <= x_next;
         y_q        <= y_next;
         required_q <= required(x_next, y_next);
-        start_q    <= advance(start_q, (AB + 1)'(G));
-        read_q     <= advance(start_q, (AB + 1)'(G));
+        start_q    <= next_start_q;
+        read_q     <= next_start_q;
+        next_start_q <= advance(next_start_q, (AB + 1)'(G));
       end else if (pass_end) begin
         read_q <= start_q;
       end else begin

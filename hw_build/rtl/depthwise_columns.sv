@@ -101,7 +101,8 @@ module depthwise_columns #(
   logic active_q;           // outputs are due
   logic flush_q;            // the last outputs of a frame are given without input
 
-  logic newest, first_block, start_frame, start_flush, flush, go, next_column, next_step, next_pixel, next_row, last_row;
+  logic newest, first_block, start_frame, start_flush, flush, go, last_row;
+  logic next_column, next_step, next_pixel, next_row;  // with go; decided without it, which comes late
 
   assign newest        = tap_q == KB'(K - 1);
   assign first_block   = block_q == '0;
@@ -110,7 +111,7 @@ module depthwise_columns #(
   assign flush         = flush_q || start_flush;
   assign s_axis_tready = en && newest && first_block && !flush_q;
   assign go            = en && (!newest || !first_block || flush_q || s_axis_tvalid);
-  assign next_column   = go && (block_q == BB'(BLOCKS - 1) || !active_q);
+  assign next_column   = block_q == BB'(BLOCKS - 1) || !active_q;
   assign next_step     = next_column && newest;
   assign next_pixel    = next_step && channel_q == CB'(CHANNELS - 1);
   assign next_row      = next_pixel && base_q == XB'(WIDTH - P - 1);  // the window has left the right edge
