@@ -53,9 +53,9 @@ module conv_window #(
   localparam int PB = (PASSES > 1) ? $clog2(PASSES) : 1;
 
   function automatic logic [AB-1:0] advance(input logic [AB-1:0] from, input logic [AB:0] words);
-    logic [AB:0] sum;
-    sum = (AB + 1)'(from) + words;
-    return AB'((sum >= (AB + 1)'(WORDS)) ? sum - (AB + 1)'(WORDS) : sum);
+    logic wraps;
+    wraps = (AB + 1)'(from) >= (AB + 1)'(WORDS) - words;
+    return from + (wraps ? AB'(words - (AB + 1)'(WORDS)) : AB'(words));
   endfunction
 
   // pixels that must have been written, counted from pixel (x, y) on, before its window is complete
@@ -103,10 +103,10 @@ module conv_window #(
   logic [PB-1:0] pass_q;
   logic [LB-1:0] required_q;
   logic begun_q;  // some taps of the pixel have been read
-  logic group_end, row_end, pass_end;
+  logic last_group_q;
+  logic row_end, pass_end;
 
-  assign group_end  = group_q == GB'(G - 1);
-  assign row_end    = group_end && j_q == KB'(K - 1);
+  assign row_end    = last_group_q && j_q == KB'(K - 1);
   assign pass_end   = row_end && i_q == KB'(K - 1);
   assign step       = en && (begun_q || lead_q >= required_q);
   assign pixel_done = step && pass_end && pass_q == PB'(PASSES - 1);
@@ -115,21 +115,23 @@ module conv_window #(
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      x_q        <= '0;
-      y_q        <= '0;
-      i_q        <= '0;
-      j_q        <= '0;
-      group_q    <= '0;
-      pass_q     <= '0;
-      begun_q    <= 1'b0;
-      required_q <= required('0, '0);
-      read_q     <= AB'(START);
-      start_q    <= AB'(START);
+      x_q          <= '0;
+      y_q          <= '0;
+      i_q          <= '0;
+      j_q          <= '0;
+      group_q      <= '0;
+      last_group_q <= G == 1;
+      pass_q       <= '0;
+      begun_q      <= 1'b0;
+      required_q   <= required('0, '0);
+      read_q       <= AB'(START);
+      start_q      <= AB'(START);
       next_start_q <= AB'(SECOND);
     end else if (step) begin
       begun_q <= !pixel_done;
-      group_q <= group_end ? '0 : group_q + 1'b1;
-      if (group_end) j_q <= row_end ? '0 : j_q + 1'b1;
+      group_q <= last_group_q ? '0 : group_q + 1'b1;
+      last_group_q <= G == 1 || (!last_group_q && group_q == GB'(G - 2));
+      if (last_group_q) j_q <= row_end ? '0 : j_q + 1'b1;
       if (row_end) i_q <= pass_end ? '0 : i_q + 1'b1;
       if (pass_end) pass_q <= pixel_done ? '0 : pass_q + 1'b1;
       if (pixel_done) begin
