@@ -1,16 +1,14 @@
 """A width for each layer under a budget of memory, by Optuna; every trial's IoU is measured, after training as it is.
 
-NSGA-II (Deb et al., IEEE Trans. Evol. Comput. 6 (2002) 182) raises the pooled IoU and lowers the memory. Its first
-population are the draws of ``prior.py``, the greedy solution first. Widths above the budget, and widths that the study
-has already, are pruned before anything is run. The study lives in an Optuna storage: processes that share it share the
-work, and a later call goes on.
+NSGA-II (Deb et al., IEEE Trans. Evol. Comput. 6 (2002) 182; ``sampler.py``) raises the pooled IoU and lowers the
+memory. Its first population are the draws of ``prior.py``, the greedy solution first. Widths above the budget, and
+widths that the study has already, are pruned before anything is run. The study lives in an Optuna storage: processes
+that share it share the work, and a later call goes on.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -26,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from quant.bitwidths.offspring import Offspring
 from quant.bitwidths.prior import Costs, draws
+from quant.bitwidths.sampler import WidthSampler
 from quant.bitwidths.sites import Site, Widths, total_bits
 from quant.bitwidths.subject import Subject
 from quant.errors import ConfigError
@@ -84,18 +82,17 @@ def search(subject: Subject, costs: Costs, config: SearchConfig, out_dir: Path) 
     """
     budget_bits = int(config.budget_kbit * KBIT) - subject.input_bits
     _require_budget(subject, costs, config)
-    study = _open_study(subject, costs, config, Path(out_dir))
     distributions = {
         site.key: CategoricalDistribution(sorted({site.bits, *costs[site.key]}, reverse=True))
         for site in subject.sites
         if costs.get(site.key)
     }
-    starts = draws(subject.sites, costs, budget_bits, np.random.default_rng(config.seed))
+    study = _open_study(subject, costs, config, Path(out_dir), distributions)
     missing = config.trials - len(_measured(study))
     for _ in steps_with_bar("search", range(missing)):
         if len(_measured(study)) >= config.trials:  # others work on the same study
             break
-        trial = _next_trial(study, distributions, starts, subject.sites, budget_bits)
+        trial = _next_trial(study, distributions, subject.sites, budget_bits)
         if trial is None:
             break
         _measure(study, trial, subject)
@@ -114,29 +111,16 @@ def _measure(study: optuna.Study, trial: optuna.Trial, subject: Subject) -> None
 
 
 def _next_trial(
-    study: optuna.Study,
-    distributions: dict[str, CategoricalDistribution],
-    starts: Iterator[Widths],
-    sites: list[Site],
-    budget_bits: int,
+    study: optuna.Study, distributions: dict[str, CategoricalDistribution], sites: list[Site], budget_bits: int
 ) -> optuna.Trial | None:
     """A trial whose widths are new and within the budget; None where none comes any more."""
     for _ in range(_BARREN_TRIALS):
-        if len(_measured(study)) < _POPULATION:
-            known = [trial.params for trial in _taken(study)]
-            start = next((w for w in starts if _only(w, distributions) not in known), None)
-            if start is not None:
-                study.enqueue_trial(_only(start, distributions))
         trial = study.ask(distributions)
         others = [other.params for other in _taken(study) if other.number != trial.number]
         if total_bits(sites, trial.params) <= budget_bits and trial.params not in others:
             return trial
         study.tell(trial, state=TrialState.PRUNED)
     return None
-
-
-def _only(widths: Widths, distributions: dict[str, CategoricalDistribution]) -> Widths:
-    return {key: widths[key] for key in distributions}
 
 
 def _measured(study: optuna.Study) -> list[FrozenTrial]:
@@ -165,7 +149,13 @@ def _require_budget(subject: Subject, costs: Costs, config: SearchConfig) -> Non
         )
 
 
-def _open_study(subject: Subject, costs: Costs, config: SearchConfig, out_dir: Path) -> optuna.Study:
+def _open_study(
+    subject: Subject,
+    costs: Costs,
+    config: SearchConfig,
+    out_dir: Path,
+    distributions: dict[str, CategoricalDistribution],
+) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = _open_storage(config, out_dir)
     study = optuna.create_study(
@@ -173,12 +163,15 @@ def _open_study(subject: Subject, costs: Costs, config: SearchConfig, out_dir: P
     )
     # Where a study goes on, its first random numbers are spent: drawn again they would give the same children.
     seed = config.seed + len(study.get_trials(deepcopy=False))
-    offspring = Offspring(subject.sites, int(config.budget_kbit * KBIT) - subject.input_bits, seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # the argument, not the algorithm
-        study.sampler = optuna.samplers.NSGAIISampler(
-            population_size=_POPULATION, seed=seed, child_generation_strategy=offspring
-        )
+    budget_bits = int(config.budget_kbit * KBIT) - subject.input_bits
+    starts = draws(subject.sites, costs, budget_bits, np.random.default_rng(config.seed))
+    study.sampler = WidthSampler(
+        distributions,
+        ({key: widths[key] for key in distributions} for widths in starts),
+        Offspring(subject.sites, budget_bits, seed),
+        population=_POPULATION,
+        seed=seed,
+    )
     wanted = {
         **subject.identity,
         "budget_kbit": config.budget_kbit,

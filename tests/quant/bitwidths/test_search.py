@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import optuna
@@ -77,6 +78,16 @@ def test_the_budget_is_never_exceeded_and_the_greedy_solution_comes_first(
     measured = [subject.scores(widths)["iou_pooled8"] for widths in list(asked)]
     assert points[-1][1] == max(measured) and points[-1][0] <= BUDGET_KBIT
     assert "greedy, from the table" in capsys.readouterr().out
+
+
+def test_after_the_first_population_come_children_of_what_was_measured(command, asked, tmp_path):
+    assert main(command(tmp_path)) == 0
+    for number in range(10, TRIALS):
+        child, earlier = asked[number], asked[:number]
+        foreign = min(
+            sum(child[key] not in (one[key], other[key]) for key in child) for one, other in combinations(earlier, 2)
+        )
+        assert foreign <= 5, f"trial {number} has {foreign} of {len(child)} widths of its own: no child, a random draw"
 
 
 def test_the_file_gives_a_twin_of_these_widths_that_trains(command, subject, tiny, squares, tmp_path):
