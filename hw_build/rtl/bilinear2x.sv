@@ -76,44 +76,43 @@ module bilinear2x #(
   logic frees_row_q;         // no later row lies on the upper one
   logic last_col_q, last_row_q;
   logic load_q;              // the column needs a beat that has not been read
-  logic available, step;
-  logic ends_pixel, ends_row;  // the next step does; decided without it, which comes late
+  logic available, step, pixel_done, row_done;
 
   assign available  = single_row_q ? lead_q > 3'd0 || in_pos_q > pos_q
                                    : lead_q > 3'd1 || (lead_q == 3'd1 && in_pos_q > pos_q);
   assign step       = en && (!load_q || available);
-  assign ends_pixel = group_q == GB'(GROUPS - 1);
-  assign ends_row   = ends_pixel && last_col_q;
-  assign row_freed  = step && ends_row && frees_row_q;
+  assign pixel_done = step && group_q == GB'(GROUPS - 1);
+  assign row_done   = pixel_done && last_col_q;
+  assign row_freed  = row_done && frees_row_q;
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      group_q      <= '0;
-      col_q        <= '0;
-      row_q        <= '0;
-      upper_q      <= '0;
-      pos_q        <= '0;
+      group_q <= '0;
+      col_q   <= '0;
+      row_q   <= '0;
+      upper_q <= '0;
+      pos_q   <= '0;
       load_q       <= 1'b1;
       last_col_q   <= 1'b0;
       single_row_q <= 1'b1;
       frees_row_q  <= 1'b0;
       last_row_q   <= 1'b0;
-    end else if (step) begin
-      group_q <= ends_pixel ? '0 : group_q + 1'b1;
-      if (ends_pixel) begin
+    end else begin
+      if (step) group_q <= pixel_done ? '0 : group_q + 1'b1;
+      if (pixel_done) begin
         col_q      <= last_col_q ? '0 : col_q + 1'b1;
         last_col_q <= col_q == XB'(2 * WIDTH - 2);
         load_q     <= last_col_q || (!col_q[0] && col_q != XB'(2 * WIDTH - 2));  // next: the first, or an odd one
       end
-      if (ends_row) begin
+      if (row_done) begin
         row_q        <= last_row_q ? '0 : row_q + 1'b1;
         last_row_q   <= row_q == YB'(2 * HEIGHT - 2);
         single_row_q <= last_row_q || row_q == YB'(2 * HEIGHT - 2);
         frees_row_q  <= row_q == YB'(2 * HEIGHT - 2) || (row_q[0] && !last_row_q);  // next: the last, or an even one
-        if (frees_row_q) upper_q <= upper_q + 1'b1;
       end
-      if (ends_row) pos_q <= '0;
-      else if (load_q) pos_q <= (pos_q == LB'(LINE - 1)) ? '0 : pos_q + 1'b1;
+      if (row_freed) upper_q <= upper_q + 1'b1;
+      if (row_done) pos_q <= '0;
+      else if (step && load_q) pos_q <= (pos_q == LB'(LINE - 1)) ? '0 : pos_q + 1'b1;
     end
   end
 

@@ -100,10 +100,8 @@ module depthwise_columns #(
   logic wrapped_q;          // column_q has passed the end of the row
   logic active_q;           // outputs are due
   logic flush_q;            // the last outputs of a frame are given without input
-  logic last_channel_q, right_edge_q, last_row_q;  // the position is the last channel; at the right edge; in the last row
 
-  logic newest, first_block, start_frame, start_flush, flush, go;
-  logic next_column, next_step, next_pixel, next_row;  // with go; decided without it, which comes late
+  logic newest, first_block, start_frame, start_flush, flush, go, next_column, next_step, next_pixel, next_row, last_row;
 
   assign newest        = tap_q == KB'(K - 1);
   assign first_block   = block_q == '0;
@@ -112,48 +110,40 @@ module depthwise_columns #(
   assign flush         = flush_q || start_flush;
   assign s_axis_tready = en && newest && first_block && !flush_q;
   assign go            = en && (!newest || !first_block || flush_q || s_axis_tvalid);
-  assign next_column   = block_q == BB'(BLOCKS - 1) || !active_q;
+  assign next_column   = go && (block_q == BB'(BLOCKS - 1) || !active_q);
   assign next_step     = next_column && newest;
-  assign next_pixel    = next_step && last_channel_q;
-  assign next_row      = next_pixel && right_edge_q;  // the window leaves it
+  assign next_pixel    = next_step && channel_q == CB'(CHANNELS - 1);
+  assign next_row      = next_pixel && base_q == XB'(WIDTH - P - 1);  // the window has left the right edge
+  assign last_row      = row_q == YB'(HEIGHT - 1);
 
   function automatic logic [XB-1:0] after(input logic [XB-1:0] column);
     return (column == XB'(WIDTH - 1)) ? '0 : column + 1'b1;
   endfunction
 
-  logic active_d, end_flush;
+  logic active_d;
   logic [XB-1:0] base_d;
-  assign active_d  = (next_row && last_row_q) ? !flush_q : active_q;
-  assign end_flush = next_row && last_row_q && flush_q;
-  assign base_d    = !next_pixel ? base_q : end_flush ? XB'(WIDTH - 2 * P) : after(base_q);
+  assign active_d = (next_row && last_row) ? !flush_q : active_q;
+  assign base_d   = !next_pixel ? base_q : (next_row && last_row && flush_q) ? XB'(WIDTH - 2 * P) : after(base_q);
 
   always_ff @(posedge ap_clk) begin
     if (!ap_rst_n) begin
-      base_q         <= XB'(WIDTH - 2 * P);
-      column_q       <= '0;
-      tap_q          <= KB'(K - 1);
-      block_q        <= '0;
-      channel_q      <= '0;
-      row_q          <= YB'(HEIGHT - 1 - P);
-      wrapped_q      <= 1'b1;
-      active_q       <= 1'b0;
-      flush_q        <= 1'b0;
-      last_channel_q <= CHANNELS == 1;
-      right_edge_q   <= P == 1;
-      last_row_q     <= 1'b0;
+      base_q    <= XB'(WIDTH - 2 * P);
+      column_q  <= '0;
+      tap_q     <= KB'(K - 1);
+      block_q   <= '0;
+      channel_q <= '0;
+      row_q     <= YB'(HEIGHT - 1 - P);
+      wrapped_q <= 1'b1;
+      active_q  <= 1'b0;
+      flush_q   <= 1'b0;
     end else if (go) begin
       block_q <= next_column ? '0 : block_q + 1'b1;
-      flush_q <= flush && !(next_row && last_row_q);
+      flush_q <= flush && !(next_row && last_row);
       if (next_step) begin
-        channel_q      <= next_pixel ? '0 : channel_q + 1'b1;
-        last_channel_q <= CHANNELS == 1 || (!last_channel_q && channel_q == CB'(CHANNELS - 2));
-        if (next_pixel) right_edge_q <= end_flush ? P == 1 : base_q == XB'(WIDTH - P - 2);
-        base_q         <= base_d;
-        active_q       <= active_d;
-        if (next_row) begin
-          row_q      <= !last_row_q ? row_q + 1'b1 : flush_q ? YB'(HEIGHT - 1 - P) : '0;
-          last_row_q <= !last_row_q && row_q == YB'(HEIGHT - 2);
-        end
+        channel_q <= next_pixel ? '0 : channel_q + 1'b1;
+        base_q    <= base_d;
+        active_q  <= active_d;
+        if (next_row) row_q <= !last_row ? row_q + 1'b1 : flush_q ? YB'(HEIGHT - 1 - P) : '0;
       end
       if (next_step && active_d) begin
         tap_q     <= '0;
