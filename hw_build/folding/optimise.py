@@ -158,11 +158,17 @@ def _bounded(network: Network, target_cycles: int, budget: Budget, policy: Polic
 
 
 def _solved(network: Network, budget: Budget, task: _Task) -> Plan | None:
-    choice = fewest_luts(network, task.limits, bram18=task.bram18, dsps=budget.dsps)
-    if choice is None:
-        return None
-    cycles = [option.cycles for option in choice.options]
-    fork_bram18, fork_luts = fork_memory(network, cycles, max(cycles))
+    bram18 = task.bram18
+    while True:
+        choice = fewest_luts(network, task.limits, bram18=bram18, dsps=budget.dsps)
+        if choice is None:
+            return None
+        cycles = [option.cycles for option in choice.options]
+        fork_bram18, fork_luts = fork_memory(network, cycles, max(cycles))
+        over = choice.bram18 + fork_bram18 - 2 * budget.bram36
+        if over <= 0:
+            break
+        bram18 = choice.bram18 - over  # nodes faster than the policy lets them be may leave forks more to hold
     luts, waited = choice.luts + fork_luts, latency(network, cycles, max(cycles))
     if luts > budget.luts or waited > budget.latency_frames * max(cycles):
         return None

@@ -79,25 +79,24 @@ def budget_of(board: Board) -> Budget:
 def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
     """Folds the ``lowered`` network (serialised ONNX of the step `specialize`) for ``point``.
 
-    A rate is tried on the boards from the smallest on, and the first that holds it sets the folding. Where none does,
-    twice the rate is tried, and so on: faster levels below a skip let it hold less, so a board may hold these alone.
+    A rate is tried on the boards from the smallest on, and the first that holds it sets the folding.
     """
     model = set_input_size(ModelWrapper(onnx.load_from_string(lowered)), point.side, point.side)
     boards = sorted(boards, key=lambda board: board.resources.luts)
     network = read_network(model, boards[0].part)
     if point.frames_per_second is None:
         return _fastest(network, next(board for board in boards if board.name == point.board))
-    asked = target = int(DEFAULT_CLOCK_MHZ * 1e6 / point.frames_per_second)
+    target = int(DEFAULT_CLOCK_MHZ * 1e6 / point.frames_per_second)
     slowest = slowest_layer(network)
     if slowest > target:
         return Figures(outcome=Outcome.TOO_SLOW, cycles_per_frame=slowest)
-    budgets = dict.fromkeys(budget_of(board) for board in boards)
-    while target >= slowest:
-        for budget in budgets:
-            if (plan := plan_for(network, target, budget)) is not None:
-                return _figures(plan, boards)
-        target //= 2
-    return _figures(plan_for(network, asked, Budget()), boards)
+    tried: list[Budget] = []
+    for board in boards:
+        budget = budget_of(board)
+        if budget not in tried and (plan := plan_for(network, target, budget)) is not None:
+            return _figures(plan, boards)
+        tried.append(budget)
+    return _figures(plan_for(network, target, Budget()), boards)
 
 
 def slowest_layer(network: Network) -> int:

@@ -17,8 +17,6 @@ from hw_build import cli
 from hw_build.board_config import load_board
 from hw_build.errors import BuildError
 from hw_build.export import read_export
-from hw_build.folding.optimise import Budget, plan_for
-from hw_build.scale import point as point_module
 from hw_build.scale import sweep as sweep_module
 from hw_build.scale.command import ScaleConfig, grid, lowered_network
 from hw_build.scale.pareto import draw, front
@@ -52,16 +50,6 @@ def test_faster_and_larger_takes_more_cycles_and_luts(lowered):
     assert slow.luts < fast.luts and fast.frames_per_second > 3000
     assert slow.cycles_per_frame == 4 * small.cycles_per_frame  # both of them as slow as they go
     assert large.cycles_per_frame > slow.cycles_per_frame and large.luts > slow.luts > small.luts
-
-
-def test_a_board_that_holds_the_faster_rate_alone_is_named(lowered, monkeypatch):
-    def without_slow_ones(network, target_cycles, budget):
-        return plan_for(network, target_cycles, budget) if target_cycles <= 250_000 or budget == Budget() else None
-
-    fast = evaluate(point(32, 100e6 / 250_000), lowered, BOARDS)
-    monkeypatch.setattr(point_module, "plan_for", without_slow_ones)
-    figures = evaluate(point(32, 100), lowered, BOARDS)
-    assert figures == fast and figures.outcome is Outcome.FITS
 
 
 def test_what_no_layer_reaches_is_told_with_its_cycles(lowered):

@@ -9,10 +9,11 @@ from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.board_config import load_board
 from hw_build.errors import ConfigError
+from hw_build.folding import optimise
 from hw_build.folding.account import tell_account
 from hw_build.folding.apply import ACCOUNT, fold_as_asked
 from hw_build.folding.config import FoldingConfig
-from hw_build.folding.lag import latency
+from hw_build.folding.lag import fork_memory, latency
 from hw_build.folding.optimise import Budget, _bounded, _solved, at_rate, best_rate, next_step, plan_for
 from hw_build.folding.options import read_network
 from hw_build.folding.policies import for_latency, for_memory, limits_of_nodes
@@ -78,6 +79,23 @@ def test_lower_levels_take_less_time_where_memory_is_short(network):
     assert tight is None or (tight.bram18 < free.bram18 and tight.luts >= free.luts)
     assert len(free.policy.levels) == 1  # the network has one level below the first
     assert all(earlier >= later for earlier, later in itertools.pairwise((1.0, *free.policy.levels)))
+
+
+def test_block_rams_are_kept_to_where_forks_hold_more_than_at_the_asked_rate(network, monkeypatch):
+    """No folding takes exactly the asked rate: the plan is a little faster, and what forks hold is not the same."""
+    target = 9_001
+    free = plan_for(network, target, Budget())
+    assert free.cycles_per_frame < target
+
+    def more_when_faster(network, cycles, frame_cycles):
+        bram18, luts = fork_memory(network, cycles, frame_cycles)
+        return bram18 + 2 * (frame_cycles < target), luts
+
+    monkeypatch.setattr(optimise, "fork_memory", more_when_faster)
+    enough = -(-free.bram18 // 2) + 1
+    assert plan_for(network, target, Budget(bram36=enough)).bram18 == free.bram18 + 2
+    tight = plan_for(network, target, Budget(bram36=enough - 1))
+    assert tight is None or tight.bram18 <= 2 * (enough - 1)
 
 
 def test_fewer_dsps_are_respected(network):
