@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from quant.bitwidths.sites import Site, Widths, total_bits
+from quant.bitwidths.trials import taken
 
 _ATTEMPTS = 1000
 
@@ -28,8 +29,7 @@ class Offspring:
     def __call__(
         self, study: optuna.Study, space: dict[str, CategoricalDistribution], parents: list[FrozenTrial]
     ) -> dict[str, Any]:
-        states = (TrialState.COMPLETE, TrialState.RUNNING)
-        known = [trial.params for trial in study.get_trials(deepcopy=False, states=states)]
+        known = [trial.params for trial in taken(study)]
         for _ in range(_ATTEMPTS):
             child = self._child(space, parents)
             if total_bits(self._sites, child) <= self._budget_bits and child not in known:

@@ -14,10 +14,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import NSGAIISampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from quant.bitwidths.offspring import Offspring
 from quant.bitwidths.sites import Widths
+from quant.bitwidths.trials import measured, taken
 
 
 class WidthSampler(NSGAIISampler):
@@ -47,11 +48,9 @@ class WidthSampler(NSGAIISampler):
         child = super().sample_relative(study, trial, search_space)
         if child:
             return child
-        known = [
-            each.params for each in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
-        ]
+        known = [each.params for each in taken(study)]
         for widths in self._starts:
             if widths not in known:
                 return widths
-        measured = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return self._offspring(study, self._space, measured) if len(measured) > 1 else {}
+        parents = measured(study)
+        return self._offspring(study, self._space, parents) if len(parents) > 1 else {}

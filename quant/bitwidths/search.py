@@ -26,6 +26,7 @@ from quant.bitwidths.prior import Costs, draws
 from quant.bitwidths.sampler import WidthSampler
 from quant.bitwidths.sites import Site, Widths, total_bits
 from quant.bitwidths.subject import Subject
+from quant.bitwidths.trials import measured, taken
 from quant.errors import ConfigError
 from quant.progress import steps_with_bar
 
@@ -87,10 +88,20 @@ def search(subject: Subject, costs: Costs, config: SearchConfig, out_dir: Path) 
         for site in subject.sites
         if costs.get(site.key)
     }
-    study = _open_study(subject, costs, config, Path(out_dir), distributions)
-    missing = config.trials - len(_measured(study))
+    study = _open_study(subject, costs, config, Path(out_dir))
+    # Where a study goes on, its first random numbers are spent: drawn again they would give the same children.
+    seed = config.seed + len(study.get_trials(deepcopy=False))
+    starts = draws(subject.sites, costs, budget_bits, np.random.default_rng(config.seed))
+    study.sampler = WidthSampler(
+        distributions,
+        ({key: widths[key] for key in distributions} for widths in starts),
+        Offspring(subject.sites, budget_bits, seed),
+        population=_POPULATION,
+        seed=seed,
+    )
+    missing = config.trials - len(measured(study))
     for _ in steps_with_bar("search", range(missing)):
-        if len(_measured(study)) >= config.trials:  # others work on the same study
+        if len(measured(study)) >= config.trials:  # others work on the same study
             break
         trial = _next_trial(study, distributions, subject.sites, budget_bits)
         if trial is None:
@@ -116,19 +127,11 @@ def _next_trial(
     """A trial whose widths are new and within the budget; None where none comes any more."""
     for _ in range(_BARREN_TRIALS):
         trial = study.ask(distributions)
-        others = [other.params for other in _taken(study) if other.number != trial.number]
+        others = [other.params for other in taken(study) if other.number != trial.number]
         if total_bits(sites, trial.params) <= budget_bits and trial.params not in others:
             return trial
         study.tell(trial, state=TrialState.PRUNED)
     return None
-
-
-def _measured(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
-def _taken(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
 
 
 def _kbit(subject: Subject, widths: Widths) -> float:
@@ -149,28 +152,11 @@ def _require_budget(subject: Subject, costs: Costs, config: SearchConfig) -> Non
         )
 
 
-def _open_study(
-    subject: Subject,
-    costs: Costs,
-    config: SearchConfig,
-    out_dir: Path,
-    distributions: dict[str, CategoricalDistribution],
-) -> optuna.Study:
+def _open_study(subject: Subject, costs: Costs, config: SearchConfig, out_dir: Path) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = _open_storage(config, out_dir)
     study = optuna.create_study(
         storage=storage, study_name=config.study, directions=["maximize", "minimize"], load_if_exists=True
-    )
-    # Where a study goes on, its first random numbers are spent: drawn again they would give the same children.
-    seed = config.seed + len(study.get_trials(deepcopy=False))
-    budget_bits = int(config.budget_kbit * KBIT) - subject.input_bits
-    starts = draws(subject.sites, costs, budget_bits, np.random.default_rng(config.seed))
-    study.sampler = WidthSampler(
-        distributions,
-        ({key: widths[key] for key in distributions} for widths in starts),
-        Offspring(subject.sites, budget_bits, seed),
-        population=_POPULATION,
-        seed=seed,
     )
     wanted = {
         **subject.identity,
@@ -209,17 +195,17 @@ def _patience(url: str) -> dict[str, Any]:
 
 
 def _result(study: optuna.Study, subject: Subject, costs: Costs, budget_bits: int) -> SearchResult:
-    measured = [_found(trial, subject) for trial in _measured(study)]
-    if not measured:
+    found = [_found(trial, subject) for trial in measured(study)]
+    if not found:
         raise ConfigError("no widths under the budget were found; raise --budget-kbit")
     start = next(draws(subject.sites, costs, budget_bits, np.random.default_rng()))
     pareto = sorted((_found(trial, subject) for trial in study.best_trials), key=lambda found: found.kbit)
     return SearchResult(
         own=Found({site.key: site.bits for site in subject.sites}, _kbit(subject, {}), subject.own_scores),
-        greedy=next((found for found in measured if found.widths == start), None),
+        greedy=next((each for each in found if each.widths == start), None),
         best=pareto[-1],
         pareto=pareto,
-        trials=len(measured),
+        trials=len(found),
     )
 
 
