@@ -11,7 +11,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
-from hw_build.kernels.stream_kernel import StreamKernel
+from hw_build.kernels.row_memory import RowMemoryKernel
 
 ROW_SLOTS = 4  # input rows that the RTL stores
 
@@ -29,7 +29,7 @@ def bilinear_reference(x: np.ndarray) -> np.ndarray:
     return _double(_double(x, 1), 2)
 
 
-class BilinearUpsample2x_rtl(StreamKernel):
+class BilinearUpsample2x_rtl(RowMemoryKernel):
     """Input x (1,H,W,C), signed or unsigned; output (1,2H,2W,C), four bits wider."""
 
     def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
@@ -58,7 +58,7 @@ class BilinearUpsample2x_rtl(StreamKernel):
             "PE": self.pe,
             "X_BITS": data_type.bitwidth(),
             "X_SIGNED": int(data_type.signed()),
-        }
+        } | self.row_memory_parameters()
         return self.instance("bilinear2x_axi", ("stream_fifo2.sv", "bilinear2x.sv", "bilinear2x_axi.sv"), parameters)
 
     def _bank_memory(self) -> tuple[int, int]:
@@ -69,12 +69,13 @@ class BilinearUpsample2x_rtl(StreamKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the two row banks."""
-        return 2 * ram_bram18(*self._bank_memory())
+        return 2 * ram_bram18(*self._bank_memory(), self.ram_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Vertical and horizontal 3:1 sums, the column memory, counters and output buffer."""
         bits = self.get_input_datatype(0).bitwidth()
         groups = self.get_nodeattr("NumChannels") // self.pe
         sums = self.pe * (3 * (bits + 2) + 3 * (bits + 4))
-        memories = lutram_luts(groups, 2 * self.pe * (bits + 2)) + 2 * ram_luts(*self._bank_memory())
+        banks = 2 * ram_luts(*self._bank_memory(), self.ram_style)
+        memories = lutram_luts(groups, 2 * self.pe * (bits + 2)) + banks
         return sums + memories + 60 + fifo2_luts(self.get_outstream_width(0))

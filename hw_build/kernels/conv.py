@@ -17,7 +17,8 @@ from hw_build.kernels.conv_cost import ConvShape
 from hw_build.kernels.depthwise import multi_threshold
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.stream_kernel import StreamKernel, check_constant, divisors
+from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.stream_kernel import check_constant, divisors
 
 FILES = (
     *REQUANTIZER_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
@@ -54,7 +55,7 @@ class _Sums:
     lane_bits: int
 
 
-class ConvThreshold_rtl(StreamKernel):
+class ConvThreshold_rtl(RowMemoryKernel):
     """Inputs: x (1,H,W,C); W (O,K,K,C); T (O,n) or, with Raw=1, B (O,). SIMD channels a beat in, PE sums at a time."""
 
     def get_nodeattr_types(self):
@@ -125,9 +126,11 @@ class ConvThreshold_rtl(StreamKernel):
         }
 
     def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
-        """How the taps come, which a 1x1 has no choice of, and what multiplies."""
-        windows = ("serial", "parallel") if self.kernel_dim > 1 else ("serial",)
-        return {"Window": windows, "Multiplier": ("dsp", "lut")}
+        """How the taps come and where rows lie, which a 1x1 has no choice of, and what multiplies."""
+        choices = {"Window": ("serial", "parallel")} | super().folding_choices()
+        if self.kernel_dim == 1:
+            choices = {key: values[:1] for key, values in choices.items()}
+        return choices | {"Multiplier": ("dsp", "lut")}
 
     def output_channels(self) -> int:
         """O."""
@@ -271,7 +274,7 @@ class ConvThreshold_rtl(StreamKernel):
             "WEIGHT_BLOCK": int(shape.weights_in_block_ram),
             "WEIGHTS": packed_literal(self._weight_words(weights), w_bits),
             "BIAS": packed_literal(bias, y_bits),
-        }
+        } | self.row_memory_parameters()
         if lined:
             lines = require_lines(self.onnx_node.name, self._lines(model), self.get_nodeattr("LineBits"))
             parameters |= lines.parameters()
@@ -303,6 +306,7 @@ class ConvThreshold_rtl(StreamKernel):
             parallel=self.parallel,
             tables=self.get_nodeattr("Multiplier") == "lut",
             narrow=bool(self.get_nodeattr("NarrowWeights")),
+            ram_style=self.ram_style,
             line_bits=tuple(self.get_nodeattr("LineBits")),
         )
 

@@ -43,6 +43,7 @@ class ConvShape:
     parallel: bool
     tables: bool
     narrow: bool
+    ram_style: str
     line_bits: tuple[int, ...] = ()  # of multiplier and offset, where lines stand in place of thresholds
 
     @property
@@ -110,7 +111,9 @@ class ConvShape:
 
     def bram18(self) -> int:
         """18 Kbit blocks of pixels and weights."""
-        return ram_bram18(*self.rows) + (forced_bram18(*self.weight_memory) if self.weights_in_block_ram else 0)
+        return ram_bram18(*self.rows, self.ram_style) + (
+            forced_bram18(*self.weight_memory) if self.weights_in_block_ram else 0
+        )
 
     def luts(self) -> int:
         """LUT6 and LUT RAM sites."""
@@ -120,12 +123,13 @@ class ConvShape:
             else requantizer_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits, self.line_bits)
         )
         products = self._table_luts() if self.tables else self._multiplier_luts()
-        return self._window_luts() + products + tables + ram_luts(*self.rows) + fifo2_luts(self.lanes * self.y_bits)
+        rows = ram_luts(*self.rows, self.ram_style)
+        return self._window_luts() + products + tables + rows + fifo2_luts(self.lanes * self.y_bits)
 
     def _window_luts(self) -> int:
         if not self.parallel:
             address = math.ceil(math.log2(max(2, self.rows[0])))
-            return 10 + 6 * address + (0 if self.kernel == 1 else 65)
+            return 10 + 6 * address + (0 if self.kernel == 1 else 50)
         column = self.kernel * self.simd * self.x_bits
         columns = lutram_luts(self.groups, (self.kernel - 1) * column)
         if self.groups == 1 or self.passes == 1:

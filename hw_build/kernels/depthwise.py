@@ -24,7 +24,8 @@ from hw_build.kernels.lines import (
     require_shift,
 )
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.stream_kernel import StreamKernel, check_constant
+from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.stream_kernel import check_constant
 
 COLUMN_FILES = (
     *REQUANTIZER_FILES, "lib/thresholds_serial.sv", *SUM_FILES, "depthwise_columns.sv",
@@ -67,7 +68,7 @@ def depthwise_reference(
     return out if sum_thresholds is None else multi_threshold(x + out, sum_thresholds)
 
 
-class DepthwiseConv_rtl(StreamKernel):
+class DepthwiseConv_rtl(RowMemoryKernel):
     """Inputs: x (1,H,W,C); W (C,K,K); T (C,n); with Residual=1 also T_sum (1 or C, m). PE channels a beat."""
 
     def get_nodeattr_types(self):
@@ -253,7 +254,7 @@ class DepthwiseConv_rtl(StreamKernel):
             "SUM_BITS": sum_bits,
             "SUM_ROWS": sums.shape[0],
             "Y_BITS": y_type.bitwidth(),
-        }
+        } | self.row_memory_parameters()
         if bits:
             parameters |= require_lines(self.onnx_node.name, self._lines(model), bits).parameters()
         else:
@@ -303,6 +304,7 @@ class DepthwiseConv_rtl(StreamKernel):
             "r_bits": conv_type.bitwidth(),
             "y_bits": self.get_output_datatype(0).bitwidth(),
             "residual": self.residual,
+            "ram_style": self.ram_style,
             "line_bits": tuple(self.get_nodeattr("LineBits")),
             "sum_shifted": self.get_nodeattr("SumShift") != NO_SHIFT,
         }

@@ -35,6 +35,7 @@ class ColumnsCost:
     r_bits: int
     y_bits: int
     residual: bool
+    ram_style: str
     block: bool
     line_bits: tuple[int, ...] = ()  # of multiplier and offset, where lines stand in place of thresholds
     sum_shifted: bool = False
@@ -69,7 +70,7 @@ class ColumnsCost:
     def bram18(self) -> int:
         """18 Kbit blocks of rows, weights and thresholds."""
         roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()] if self.block else []
-        return ram_bram18(*self._rows()) + sum(forced_bram18(*rom) for rom in roms)
+        return ram_bram18(*self._rows(), self.ram_style) + sum(forced_bram18(*rom) for rom in roms)
 
     def dsps(self) -> int:
         """DSP48E1 of products and lines."""
@@ -90,7 +91,7 @@ class ColumnsCost:
             search, compare = requantizer_luts(self.channels, 1, self.acc_bits, self.r_bits, self.line_bits), 0
         residual = residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 78 + 2 * self.kernel
-        memory = ram_luts(*self._rows())
+        memory = ram_luts(*self._rows(), self.ram_style)
         return round(products + select + tables + search + compare + residual + memory + control)
 
 
@@ -109,6 +110,7 @@ class WindowCost:
     r_bits: int
     y_bits: int
     residual: bool
+    ram_style: str
     line_bits: tuple[int, ...] = ()
     sum_shifted: bool = False
 
@@ -125,7 +127,7 @@ class WindowCost:
 
     def bram18(self) -> int:
         """18 Kbit blocks of rows."""
-        return ram_bram18(*self.rows)
+        return ram_bram18(*self.rows, self.ram_style)
 
     def dsps(self) -> int:
         """DSP48E1 of products and lines."""
@@ -143,7 +145,9 @@ class WindowCost:
         residual = self.pe * residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 60 + self.kernel**2
         out = fifo2_luts(self.pe * self.y_bits)
-        return round(control + ram_luts(*self.rows) + columns + self._sums(groups) + search + residual + out)
+        return round(
+            control + ram_luts(*self.rows, self.ram_style) + columns + self._sums(groups) + search + residual + out
+        )
 
     def _sums(self, groups: int) -> float:
         cycles = self.kernel**2 // self.simd

@@ -7,7 +7,7 @@ import numpy as np
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
-from hw_build.kernels.stream_kernel import StreamKernel
+from hw_build.kernels.row_memory import RowMemoryKernel
 
 
 def maxpool_reference(x: np.ndarray) -> np.ndarray:
@@ -16,7 +16,7 @@ def maxpool_reference(x: np.ndarray) -> np.ndarray:
     return x.reshape(batch, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
 
 
-class MaxPool2x2_rtl(StreamKernel):
+class MaxPool2x2_rtl(RowMemoryKernel):
     """Input x (1,H,W,C), H and W even, signed or unsigned; output (1,H/2,W/2,C)."""
 
     def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
@@ -50,7 +50,7 @@ class MaxPool2x2_rtl(StreamKernel):
             "PE": self.pe,
             "X_BITS": data_type.bitwidth(),
             "X_SIGNED": int(data_type.signed()),
-        }
+        } | self.row_memory_parameters()
         return self.instance("maxpool2x2_axi", ("stream_fifo2.sv", "maxpool2x2.sv", "maxpool2x2_axi.sv"), parameters)
 
     def _row_memory(self) -> tuple[int, int]:
@@ -60,10 +60,11 @@ class MaxPool2x2_rtl(StreamKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the row memory."""
-        return ram_bram18(*self._row_memory())
+        return ram_bram18(*self._row_memory(), self.ram_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Two maxima a channel, the pair memory, counters and output buffer."""
         width = self.get_instream_width(0)
         groups = self.get_nodeattr("NumChannels") // self.pe
-        return 3 * width + lutram_luts(groups, width) + ram_luts(*self._row_memory()) + 27 + fifo2_luts(width)
+        memories = lutram_luts(groups, width) + ram_luts(*self._row_memory(), self.ram_style)
+        return 3 * width + memories + 27 + fifo2_luts(width)

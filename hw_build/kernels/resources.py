@@ -14,14 +14,16 @@ _RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384
 _LUTRAM_LIMIT = 12.5
 
 
-def uses_block_ram(depth: int, width: int) -> bool:
-    """Whether a memory with synchronous read, left to the synthesiser, lies in block RAM."""
+def uses_block_ram(depth: int, width: int, ram_style: str = "auto") -> bool:
+    """Whether a memory with synchronous read lies in block RAM: never where it is ``distributed``."""
+    if ram_style == "distributed":
+        return False
     return min(math.ceil(depth / 32) * width / 6, math.ceil(depth / 64) * width / 3) > _LUTRAM_LIMIT and depth > 64
 
 
-def ram_bram18(depth: int, width: int) -> int:
-    """18 Kbit blocks of a memory with synchronous read, 0 where the synthesiser takes LUT RAM."""
-    return forced_bram18(depth, width) if uses_block_ram(depth, width) else 0
+def ram_bram18(depth: int, width: int, ram_style: str = "auto") -> int:
+    """18 Kbit blocks of a memory with synchronous read, 0 where it lies in LUT RAM."""
+    return forced_bram18(depth, width) if uses_block_ram(depth, width, ram_style) else 0
 
 
 def lutram_luts(depth: int, width: int) -> int:
@@ -31,11 +33,13 @@ def lutram_luts(depth: int, width: int) -> int:
     return 4 * math.ceil(width / 6) if depth <= 32 else 4 * math.ceil(width / 3) * math.ceil(depth / 64)
 
 
-def ram_luts(depth: int, width: int) -> int:
-    """LUTs of a memory with synchronous read, its multiplexers included: 0 where the synthesiser takes block RAM."""
-    if uses_block_ram(depth, width):
+def ram_luts(depth: int, width: int, ram_style: str = "auto") -> int:
+    """LUTs of a memory with synchronous read, of the multiplexers that read it and of the decoder that writes it: 0
+    where it lies in block RAM."""
+    if uses_block_ram(depth, width, ram_style):
         return 0
-    return lutram_luts(depth, width) + mux_luts(math.ceil(depth / 64), width)
+    blocks = math.ceil(depth / 64)
+    return lutram_luts(depth, width) + mux_luts(blocks, width) + (blocks if blocks > 1 else 0)
 
 
 def rom_luts(depth: int, width: int) -> int:

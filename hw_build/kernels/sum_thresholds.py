@@ -145,7 +145,7 @@ class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
         parameters = {
             "HEIGHT": height, "WIDTH": width, "CHANNELS": self.get_nodeattr("NumChannels"), "PE": self.pe,
             "X_BITS": self.get_input_datatype(0).bitwidth(),
-        }  # fmt: skip
+        } | self.row_memory_parameters()  # fmt: skip
         return self.instance(
             "bilinear2x_threshold",
             (*FILES, "bilinear2x.sv", "bilinear2x_threshold.sv"),

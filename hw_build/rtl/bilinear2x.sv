@@ -18,7 +18,8 @@ module bilinear2x #(
     parameter int CHANNELS = 2,
     parameter int PE       = 1,  // channels a beat
     parameter int X_BITS   = 4,
-    parameter bit X_SIGNED = 0
+    parameter bit X_SIGNED = 0,
+    parameter     RAM_STYLE = "auto"  // of the two banks of rows: "distributed" for LUT RAM, "auto" as is usual
 ) (
     input  logic                     clk,
     input  logic                     rst_n,    // synchronous, active low
@@ -117,8 +118,8 @@ module bilinear2x #(
   end
 
   // ---- A: both banks are read; rows u and u+1 lie in different banks -----------------------------------------------
-  logic [BEAT-1:0] even_mem [2**(LB+1)];
-  logic [BEAT-1:0] odd_mem [2**(LB+1)];
+  (* ram_style = RAM_STYLE *) logic [BEAT-1:0] even_mem [2**(LB+1)];
+  (* ram_style = RAM_STYLE *) logic [BEAT-1:0] odd_mem [2**(LB+1)];
   logic [BEAT-1:0] a_even_q, a_odd_q;
 
   always_ff @(posedge clk) if (take && !in_row_q[0]) even_mem[{in_row_q[1], in_pos_q}] <= x_data;

@@ -6,7 +6,8 @@ module bilinear2x_axi #(
     parameter int CHANNELS = 2,
     parameter int PE = 1,
     parameter int X_BITS = 4,
-    parameter bit X_SIGNED = 0
+    parameter bit X_SIGNED = 0,
+    parameter RAM_STYLE = "auto"
 ) (
     input  logic ap_clk,
     input  logic ap_rst_n,
@@ -33,7 +34,8 @@ module bilinear2x_axi #(
       .CHANNELS(CHANNELS),
       .PE(PE),
       .X_BITS(X_BITS),
-      .X_SIGNED(X_SIGNED)
+      .X_SIGNED(X_SIGNED),
+      .RAM_STYLE(RAM_STYLE)
   ) core (
       .clk(ap_clk),
       .rst_n(ap_rst_n),

@@ -9,6 +9,7 @@ module bilinear2x_threshold #(
     parameter int CHANNELS = 2,
     parameter int PE       = 1,
     parameter int X_BITS   = 4,
+    parameter     RAM_STYLE = "auto",
     parameter int NUM_T    = 15,
     parameter int ROWS     = 1,  // 1: all channels share the thresholds
     parameter int Y_BITS   = 4,
@@ -31,7 +32,7 @@ module bilinear2x_threshold #(
   logic sums_valid, sums_ready;
 
   bilinear2x #(
-      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(CHANNELS), .PE(PE), .X_BITS(X_BITS)
+      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(CHANNELS), .PE(PE), .X_BITS(X_BITS), .RAM_STYLE(RAM_STYLE)
   ) upsampling (
       .clk(ap_clk), .rst_n(ap_rst_n), .x_data(s_axis_tdata), .x_valid(s_axis_tvalid), .x_ready(s_axis_tready),
       .y_data(sums), .y_valid(sums_valid), .y_ready(sums_ready)

@@ -30,6 +30,7 @@ module conv #(
     parameter int ACC_BITS     = 12,
     parameter int NUM_T        = 15,
     parameter int Y_BITS       = 4,
+    parameter     RAM_STYLE    = "auto",  // of the rows of pixels
     parameter bit RAW          = 0,
     parameter bit PARALLEL     = 0,  // all taps of a window at once
     parameter bit TABLES       = 0,  // products from tables of LUTs rather than from multipliers
@@ -69,13 +70,15 @@ module conv #(
   if (PARALLEL) begin : whole
     assign in_image = 1'b1;
     conv_window_parallel #(
-        .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(IN_CHANNELS), .K(K), .SIMD(SIMD), .X_BITS(X_BITS), .PASSES(PASSES)
+        .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(IN_CHANNELS), .K(K), .SIMD(SIMD), .X_BITS(X_BITS), .PASSES(PASSES),
+        .RAM_STYLE(RAM_STYLE)
     ) window (
         .clk, .rst_n, .x_data, .x_valid, .x_ready, .en, .step, .data(x), .valid, .first, .last
     );
   end else begin : tap_by_tap
     conv_window #(
-        .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(IN_CHANNELS), .K(K), .SIMD(SIMD), .X_BITS(X_BITS), .PASSES(PASSES)
+        .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(IN_CHANNELS), .K(K), .SIMD(SIMD), .X_BITS(X_BITS), .PASSES(PASSES),
+        .RAM_STYLE(RAM_STYLE)
     ) window (
         .clk, .rst_n, .x_data, .x_valid, .x_ready, .en, .step, .data(x), .valid, .in_image, .first, .last
     );

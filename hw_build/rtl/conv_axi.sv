@@ -16,6 +16,7 @@ module conv_axi #(
     parameter int ACC_BITS     = 12,
     parameter int NUM_T        = 15,
     parameter int Y_BITS       = 4,
+    parameter     RAM_STYLE    = "auto",
     parameter bit RAW          = 0,
     parameter bit PARALLEL     = 0,
     parameter bit TABLES       = 0,
@@ -62,9 +63,9 @@ module conv_axi #(
   conv #(
       .HEIGHT(HEIGHT), .WIDTH(WIDTH), .IN_CHANNELS(IN_CHANNELS), .OUT_CHANNELS(OUT_CHANNELS), .K(K), .SIMD(SIMD), .PE(PE),
       .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .SUM_BITS(SUM_BITS), .ACC_BITS(ACC_BITS), .NUM_T(NUM_T),
-      .Y_BITS(Y_BITS), .RAW(RAW), .PARALLEL(PARALLEL), .TABLES(TABLES), .PACKED(PACKED), .WEIGHT_BLOCK(WEIGHT_BLOCK),
-      .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .WEIGHTS(WEIGHTS), .THRESHOLDS(THRESHOLDS),
-      .SCALES(SCALES), .OFFSETS(OFFSETS), .BIAS(BIAS)
+      .Y_BITS(Y_BITS), .RAM_STYLE(RAM_STYLE), .RAW(RAW), .PARALLEL(PARALLEL), .TABLES(TABLES), .PACKED(PACKED),
+      .WEIGHT_BLOCK(WEIGHT_BLOCK), .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .WEIGHTS(WEIGHTS),
+      .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS), .BIAS(BIAS)
   ) core (
       .clk(ap_clk), .rst_n(ap_rst_n), .x_data(s_axis_tdata), .x_valid(s_axis_tvalid), .x_ready(s_axis_tready),
       .y_data, .y_valid, .y_ready

@@ -19,7 +19,8 @@ module conv_window #(
     parameter int K        = 3,
     parameter int SIMD     = 1,
     parameter int X_BITS   = 4,
-    parameter int PASSES   = 1
+    parameter int PASSES   = 1,
+    parameter     RAM_STYLE = "auto"  // of the rows of pixels
 ) (
     input  wire logic                   clk,
     input  wire logic                   rst_n,
@@ -41,6 +42,7 @@ module conv_window #(
   localparam int RING  = 2 * LAG + 1 + SPARE;       // pixels
   localparam int WORDS = RING * G;
   localparam int START = ((RING - LAG) % RING) * G; // first tap of pixel 0
+  localparam int SECOND = ((RING - LAG + 1) % RING) * G;  // and of pixel 1
   localparam int ROW_JUMP = (((WIDTH - K) * G + 1) % WORDS + WORDS) % WORDS;  // last word of a row of taps -> next row
 
   localparam int AB = (WORDS > 1) ? $clog2(WORDS) : 1;
@@ -52,9 +54,9 @@ module conv_window #(
   localparam int PB = (PASSES > 1) ? $clog2(PASSES) : 1;
 
   function automatic logic [AB-1:0] advance(input logic [AB-1:0] from, input logic [AB:0] words);
-    logic [AB:0] sum;
-    sum = (AB + 1)'(from) + words;
-    return AB'((sum >= (AB + 1)'(WORDS)) ? sum - (AB + 1)'(WORDS) : sum);
+    logic wraps;
+    wraps = (AB + 1)'(from) >= (AB + 1)'(WORDS) - words;
+    return from + (wraps ? AB'(words - (AB + 1)'(WORDS)) : AB'(words));
   endfunction
 
   // pixels that must have been written, counted from pixel (x, y) on, before its window is complete
@@ -66,8 +68,9 @@ module conv_window #(
   endfunction
 
   // ---- the ring of pixels --------------------------------------------------------------------------------------------
-  logic [SIMD*X_BITS-1:0] ring[WORDS];
-  logic [AB-1:0] write_q, read_q, start_q;
+  (* ram_style = RAM_STYLE *) logic [SIMD*X_BITS-1:0] ring[WORDS];
+  logic [AB-1:0] write_q, read_q;
+  logic [AB-1:0] start_q, next_start_q;  // first tap of this pixel, of the next one
   logic [GB-1:0] write_group_q;
   logic [LB-1:0] lead_q;
   logic write, pixel_written, pixel_done;
@@ -101,10 +104,10 @@ module conv_window #(
   logic [PB-1:0] pass_q;
   logic [LB-1:0] required_q;
   logic begun_q;  // some taps of the pixel have been read
-  logic group_end, row_end, pass_end;
+  logic last_group_q;
+  logic row_end, pass_end;
 
-  assign group_end  = group_q == GB'(G - 1);
-  assign row_end    = group_end && j_q == KB'(K - 1);
+  assign row_end    = last_group_q && j_q == KB'(K - 1);
   assign pass_end   = row_end && i_q == KB'(K - 1);
   assign step       = en && (begun_q || lead_q >= required_q);
   assign pixel_done = step && pass_end && pass_q == PB'(PASSES - 1);
@@ -113,28 +116,32 @@ module conv_window #(
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      x_q        <= '0;
-      y_q        <= '0;
-      i_q        <= '0;
-      j_q        <= '0;
-      group_q    <= '0;
-      pass_q     <= '0;
-      begun_q    <= 1'b0;
-      required_q <= required('0, '0);
-      read_q     <= AB'(START);
-      start_q    <= AB'(START);
+      x_q          <= '0;
+      y_q          <= '0;
+      i_q          <= '0;
+      j_q          <= '0;
+      group_q      <= '0;
+      last_group_q <= G == 1;
+      pass_q       <= '0;
+      begun_q      <= 1'b0;
+      required_q   <= required('0, '0);
+      read_q       <= AB'(START);
+      start_q      <= AB'(START);
+      next_start_q <= AB'(SECOND);
     end else if (step) begin
       begun_q <= !pixel_done;
-      group_q <= group_end ? '0 : group_q + 1'b1;
-      if (group_end) j_q <= row_end ? '0 : j_q + 1'b1;
+      group_q <= last_group_q ? '0 : group_q + 1'b1;
+      last_group_q <= G == 1 || (!last_group_q && group_q == GB'(G - 2));
+      if (last_group_q) j_q <= row_end ? '0 : j_q + 1'b1;
       if (row_end) i_q <= pass_end ? '0 : i_q + 1'b1;
       if (pass_end) pass_q <= pixel_done ? '0 : pass_q + 1'b1;
       if (pixel_done) begin
         x_q        <= x_next;
         y_q        <= y_next;
         required_q <= required(x_next, y_next);
-        start_q    <= advance(start_q, (AB + 1)'(G));
-        read_q     <= advance(start_q, (AB + 1)'(G));
+        start_q    <= next_start_q;
+        read_q     <= next_start_q;
+        next_start_q <= advance(next_start_q, (AB + 1)'(G));
       end else if (pass_end) begin
         read_q <= start_q;
       end else begin

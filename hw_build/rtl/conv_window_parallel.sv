@@ -17,7 +17,8 @@ module conv_window_parallel #(
     parameter int K        = 3,
     parameter int SIMD     = 1,
     parameter int X_BITS   = 4,
-    parameter int PASSES   = 1
+    parameter int PASSES   = 1,
+    parameter     RAM_STYLE = "auto"  // of the rows of pixels
 ) (
     input  wire logic                       clk,
     input  wire logic                       rst_n,
@@ -67,7 +68,7 @@ module conv_window_parallel #(
   end
 
   sliding_window #(
-      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .GROUPS(G), .K(K), .BEAT_BITS(BEAT)
+      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .GROUPS(G), .K(K), .BEAT_BITS(BEAT), .RAM_STYLE(RAM_STYLE)
   ) windows (
       .clk, .rst_n, .en, .x_data(word), .x_valid(word_valid), .x_ready(word_ready), .free(arriving),
       .soon_free(PASSES == 1 || pass_end || (arriving && !window_valid)), .valid(window_valid), .window(arrived), .mask

@@ -36,6 +36,7 @@ module depthwise #(
     parameter int SUM_BITS  = 5,    // residual sum and its thresholds, unsigned
     parameter int SUM_ROWS  = 1,    // 1 or CHANNELS
     parameter int Y_BITS    = 4,    // output code, unsigned
+    parameter     RAM_STYLE = "auto",  // of the older rows
     parameter bit SCALED    = 0,    // a line in place of thresholds
     parameter int M_BITS    = 1,
     parameter int B_BITS    = 1,
@@ -88,7 +89,7 @@ module depthwise #(
   assign b_soon_free = (TAPS < 3) || !b_valid_q || tap_q >= TB'(TAPS - 2);
 
   sliding_window #(
-      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .GROUPS(GROUPS), .K(K), .BEAT_BITS(BEAT)
+      .HEIGHT(HEIGHT), .WIDTH(WIDTH), .GROUPS(GROUPS), .K(K), .BEAT_BITS(BEAT), .RAM_STYLE(RAM_STYLE)
   ) windows (
       .clk, .rst_n, .en, .x_data, .x_valid, .x_ready, .free(b_free), .soon_free(b_soon_free), .valid(a_valid),
       .window(a_window), .mask(a_mask)

@@ -39,6 +39,7 @@ module depthwise_columns #(
     parameter int SUM_BITS  = 5,    // residual sum and its thresholds, unsigned
     parameter int SUM_ROWS  = 1,    // 1 or CHANNELS
     parameter int Y_BITS    = 4,    // output code, unsigned
+    parameter     RAM_STYLE = "auto",  // of the rows
     parameter bit BLOCK     = 0,    // weights and thresholds in block RAM
     parameter bit SCALED    = 0,    // a line in place of thresholds
     parameter int M_BITS    = 1,
@@ -101,7 +102,8 @@ module depthwise_columns #(
   logic active_q;           // outputs are due
   logic flush_q;            // the last outputs of a frame are given without input
 
-  logic newest, first_block, start_frame, start_flush, flush, go, next_column, next_step, next_pixel, next_row, last_row;
+  logic newest, first_block, last_row, start_frame, start_flush, flush, go;
+  logic next_column, next_step, next_pixel, next_row;  // with go; decided without it, which comes late
 
   assign newest        = tap_q == KB'(K - 1);
   assign first_block   = block_q == '0;
@@ -110,7 +112,7 @@ module depthwise_columns #(
   assign flush         = flush_q || start_flush;
   assign s_axis_tready = en && newest && first_block && !flush_q;
   assign go            = en && (!newest || !first_block || flush_q || s_axis_tvalid);
-  assign next_column   = go && (block_q == BB'(BLOCKS - 1) || !active_q);
+  assign next_column   = block_q == BB'(BLOCKS - 1) || !active_q;
   assign next_step     = next_column && newest;
   assign next_pixel    = next_step && channel_q == CB'(CHANNELS - 1);
   assign next_row      = next_pixel && base_q == XB'(WIDTH - P - 1);  // the window has left the right edge
@@ -158,7 +160,7 @@ module depthwise_columns #(
   end
 
   // ---- A: the column being read; the newest one goes back with the new row -------------------------------------------
-  logic [K*X_BITS-1:0] memory[1<<(XB+CB)];
+  (* ram_style = RAM_STYLE *) logic [K*X_BITS-1:0] memory[1<<(XB+CB)];
   logic [K*X_BITS-1:0] a_word_q;  // oldest row at bit 0
   logic [XB+CB-1:0] a_address_q;
   logic [X_BITS-1:0] a_x_q;

@@ -10,7 +10,8 @@ module maxpool2x2 #(
     parameter int CHANNELS = 2,
     parameter int PE       = 1,  // channels a beat
     parameter int X_BITS   = 4,
-    parameter bit X_SIGNED = 0
+    parameter bit X_SIGNED = 0,
+    parameter     RAM_STYLE = "auto"  // of the row of maxima
 ) (
     input  logic                 clk,
     input  logic                 rst_n,    // synchronous, active low
@@ -79,7 +80,7 @@ module maxpool2x2 #(
   end
 
   // ---- vertical maximum with the stored row: written in even rows, read in odd ones --------------------------------
-  logic [BEAT-1:0] row_mem [HALF];
+  (* ram_style = RAM_STYLE *) logic [BEAT-1:0] row_mem [HALF];
   logic [AB-1:0] pair_addr_q;
   logic store_q, pair_out_q;
 

@@ -20,7 +20,8 @@ module sliding_window #(
     parameter int WIDTH     = 8,  // columns of the image
     parameter int GROUPS    = 2,  // beats a pixel
     parameter int K         = 3,  // kernel side
-    parameter int BEAT_BITS = 4
+    parameter int BEAT_BITS = 4,
+    parameter     RAM_STYLE = "auto"  // of the older rows
 ) (
     input  wire logic                     clk,
     input  wire logic                     rst_n,      // synchronous, active low
@@ -147,7 +148,7 @@ module sliding_window #(
     assign column = {a_beat_q, rows_q};
     always_ff @(posedge clk) if (a_leave) rows_q <= column[COLUMN-1:BEAT_BITS];
   end else begin : g_row_memory
-    logic [COLUMN-BEAT_BITS-1:0] row_mem [LINE];
+    (* ram_style = RAM_STYLE *) logic [COLUMN-BEAT_BITS-1:0] row_mem [LINE];
     logic [COLUMN-BEAT_BITS-1:0] rows_q;
     logic [LB-1:0] a_line_q;
     assign column = {a_beat_q, rows_q};

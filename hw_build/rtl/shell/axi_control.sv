@@ -4,7 +4,7 @@
 //              at a time, so AXI3's write data can't interleave.
 // Answers:     DECERR outside the window of 4 KiB at BASE; SLVERR inside it where the register file refuses; else OKAY. A
 //              write burst answers with its worst beat. Exclusive accesses get OKAY, which means not exclusive.
-// Latency:     a beat every two cycles (read), every cycle (write).
+// Latency:     a beat every two cycles.
 // Register side: write_en and read_en last one cycle; their error and data come back in the same cycle.
 `default_nettype none
 module axi_control #(
@@ -45,8 +45,8 @@ module axi_control #(
     endcase
   endfunction
 
-  // write: address, then data, then one response
-  typedef enum logic [1:0] {W_ADDRESS, W_DATA, W_RESPONSE} write_state_t;
+  // write: address, then beat by beat take the data and hand it on (a register lies between), then one response
+  typedef enum logic [1:0] {W_ADDRESS, W_DATA, W_WRITE, W_RESPONSE} write_state_t;
   write_state_t w_state_q = W_ADDRESS;
   logic [15:0]  w_id_q;
   logic [7:0]   w_len_q;
@@ -54,9 +54,10 @@ module axi_control #(
   logic [11:0]  w_addr_q;
   logic [7:0]   w_left_q;
   logic         w_hit_q;
+  logic [31:0]  w_data_q;
+  logic [3:0]   w_strb_q;
   logic [1:0]   w_resp_q;
 
-  wire logic w_take = w_state_q == W_DATA && s_axi.w.valid;
   logic [1:0] w_beat_resp;
   always_comb begin
     w_beat_resp = OKAY;
@@ -75,7 +76,11 @@ module axi_control #(
       w_hit_q   <= s_axi.aw.addr[63:WINDOW_BITS] == BASE[63:WINDOW_BITS];
       w_resp_q  <= OKAY;
     end
-    if (w_take) begin
+    if (w_state_q == W_DATA) begin
+      w_data_q <= s_axi.w.data[31:0];
+      w_strb_q <= s_axi.w.strb[3:0];
+    end
+    if (w_state_q == W_WRITE) begin
       w_addr_q <= following(w_addr_q, w_len_q, w_size_q, w_burst_q);
       w_left_q <= w_left_q - 1'b1;
       if (w_beat_resp > w_resp_q) w_resp_q <= w_beat_resp;
@@ -87,16 +92,17 @@ module axi_control #(
     end else begin
       case (w_state_q)
         W_ADDRESS: if (s_axi.aw.valid) w_state_q <= W_DATA;
-        W_DATA:    if (w_take && w_left_q == '0) w_state_q <= W_RESPONSE;
+        W_DATA:    if (s_axi.w.valid) w_state_q <= W_WRITE;
+        W_WRITE:   w_state_q <= w_left_q == '0 ? W_RESPONSE : W_DATA;
         default:   if (s_axi.b_ready) w_state_q <= W_ADDRESS;
       endcase
     end
   end
 
-  assign write_en = w_take && w_hit_q;
+  assign write_en = w_state_q == W_WRITE && w_hit_q;
   assign write_addr = w_addr_q;
-  assign write_data = s_axi.w.data[31:0];
-  assign write_strb = s_axi.w.strb[3:0];
+  assign write_data = w_data_q;
+  assign write_strb = w_strb_q;
 
   // read: address, then beat by beat look up (a register of what the register file says) and offer
   typedef enum logic [1:0] {R_ADDRESS, R_LOOKUP, R_OFFER} read_state_t;

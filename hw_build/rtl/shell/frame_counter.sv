@@ -24,19 +24,25 @@ module frame_counter #(
 );
 
   logic [31:0]          frames_q = '0;  // not yet ended
+  logic                 open_q = 1'b0;  // there are some
   logic [WORD_BITS-1:0] word_q = '0;
 
-  wire logic open = frames_q != '0;
   wire logic take = s_axis_tvalid && s_axis_tready;
   wire logic last = word_q == frame_words - 1'b1;
 
   always_ff @(posedge ap_clk) begin
     if (!ap_rst_n) begin
       frames_q <= '0;
+      open_q   <= 1'b0;
       word_q   <= '0;
     end else begin
-      if (start) frames_q <= frames;
-      else if (frame_end) frames_q <= frames_q - 1'b1;
+      if (start) begin
+        frames_q <= frames;
+        open_q   <= 1'b1;
+      end else if (frame_end) begin
+        frames_q <= frames_q - 1'b1;
+        open_q   <= frames_q != 32'd1;
+      end
       if (take) word_q <= last ? '0 : word_q + 1'b1;
     end
   end
@@ -44,8 +50,8 @@ module frame_counter #(
   assign frame_end = take && last;
   assign early = take && s_axis_tlast && !last;
   assign late = take && !s_axis_tlast && last;
-  assign s_axis_tready = m_axis_tready && open;
-  assign m_axis_tvalid = s_axis_tvalid && open;
+  assign s_axis_tready = m_axis_tready && open_q;
+  assign m_axis_tvalid = s_axis_tvalid && open_q;
   assign m_axis_tdata = s_axis_tdata;
 
 endmodule

@@ -3,8 +3,8 @@
 // IDLE -> RUN -> IDLE; RUN ends when every read and write is answered. A job with a misaligned or unreachable address, or without
 // frames, is done in the next cycle and touches neither memory nor accelerator.
 // soft_reset -> DRAIN, until the DMAs have nothing outstanding (AXI transactions can't be abandoned), then CLEAR: the
-// accelerator and the DMAs are held in reset for RESET_CYCLES but the last few, `cleared` pulses, IDLE. That reset crosses the
-// whole device: it comes from a register that does nothing else, two cycles after it is decided.
+// accelerator and the DMAs are held in reset for RESET_CYCLES but the last SETTLE_CYCLES, `cleared` pulses, IDLE. That reset
+// crosses the whole device: it comes from a register that does nothing else, two cycles after it is decided.
 `default_nettype none
 module job_control #(
   parameter int unsigned ADDRESS_BITS = 32,
@@ -42,6 +42,7 @@ module job_control #(
   state_t state_q = CLEAR;
 
   localparam int unsigned TIMER_BITS = $clog2(RESET_CYCLES);
+  localparam int unsigned SETTLE_CYCLES = 4;  // the two of the reset's registers, and two more
   logic [TIMER_BITS-1:0] timer_q = '0;
   logic                  core_reset_q = 1'b1, core_rst_n_q = 1'b0;
   logic                  refused_q = 1'b0;
@@ -82,7 +83,7 @@ module job_control #(
     end
   end
   always_ff @(posedge ap_clk) begin
-    core_reset_q <= !ap_rst_n || (state_q == CLEAR && timer_q < TIMER_BITS'(RESET_CYCLES - 4));
+    core_reset_q <= !ap_rst_n || (state_q == CLEAR && timer_q < TIMER_BITS'(RESET_CYCLES - SETTLE_CYCLES));
     core_rst_n_q <= !core_reset_q;
   end
 

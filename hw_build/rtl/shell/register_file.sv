@@ -50,6 +50,7 @@ module register_file #(
 );
   import edgeseg_registers_pkg::*;
 
+  logic              start_q = 1'b0, soft_reset_q = 1'b0;
   logic              done_q = 1'b0, ready_q = 1'b0, gie_q = 1'b0, mask_q = 1'b0;
   logic [1:0]        ier_q = '0, isr_q = '0;
   logic [63:0]       source_q = '0, destination_q = '0;
@@ -84,8 +85,8 @@ module register_file #(
 
   wire logic wants_start = write_en && write_word == CTRL && ones[CTRL_START];
   wire logic busy_write = (working && wants_start) || (busy && write_en && shapes_job);
-  assign start = wants_start && !working;
-  assign soft_reset = write_en && write_word == SOFT_RESET && ones[SOFT_RESET_RESET];
+  wire logic starts = wants_start && !working;
+  wire logic resets = write_en && write_word == SOFT_RESET && ones[SOFT_RESET_RESET];
 
   wire logic read_ctrl = read_en && read_word == CTRL;
   wire logic [1:0] isr_clear = write_en && write_word == ISR ? ones[1:0] : '0;
@@ -93,6 +94,8 @@ module register_file #(
 
   always_ff @(posedge ap_clk) begin
     if (!ap_rst_n) begin
+      start_q       <= 1'b0;
+      soft_reset_q  <= 1'b0;
       done_q        <= 1'b0;
       ready_q       <= 1'b0;
       gie_q         <= 1'b0;
@@ -104,8 +107,10 @@ module register_file #(
       frames_q      <= '0;
       status_q      <= '0;
     end else begin
-      done_q   <= done || (done_q && !read_ctrl && !start && !cleared);
-      ready_q  <= done || (ready_q && !read_ctrl && !start && !cleared);
+      start_q      <= starts;
+      soft_reset_q <= resets;
+      done_q   <= done || (done_q && !read_ctrl && !starts && !cleared);
+      ready_q  <= done || (ready_q && !read_ctrl && !starts && !cleared);
       isr_q    <= cleared ? '0 : ((isr_q & ~isr_clear) | ({2{done}} & ier_q));
       status_q <= cleared ? '0 : ((status_q & ~status_clear) | {busy_write, errors});
       if (write_en && write_word == GIE) gie_q <= ones[GIE_ENABLE] || (gie_q && !enabled[GIE_ENABLE]);
@@ -167,6 +172,8 @@ module register_file #(
   end
 
   assign irq = gie_q && isr_q != '0;
+  assign start = start_q;
+  assign soft_reset = soft_reset_q;
   assign source = source_q;
   assign destination = destination_q;
   assign frames = frames_q;

@@ -53,7 +53,9 @@ module stream_width #(
   end else if (OUT_ELEMENTS < IN_ELEMENTS) begin : g_narrow
     localparam int unsigned RATIO = IN_ELEMENTS / OUT_ELEMENTS;
     localparam int unsigned LEFT_BITS = $clog2(RATIO + 1);
-    logic [LEFT_BITS-1:0] left_q = '0;  // output beats that the held input beat still holds
+    logic [LEFT_BITS-1:0] left_q;          // output beats that the held input beat still holds
+    logic                 valid_q = 1'b0;  // there are some
+    logic                 last_q = 1'b0;   // there is one
     logic [IN_BITS-1:0]   data_q;
 
     wire logic take = s_axis_tvalid && s_axis_tready;
@@ -64,12 +66,23 @@ module stream_width #(
       else if (give) data_q <= IN_BITS'(data_q[IN_BITS-1:OUT_BITS]);
     end
     always_ff @(posedge ap_clk) begin
-      if (!ap_rst_n) left_q <= '0;
-      else if (take) left_q <= LEFT_BITS'(RATIO);
+      if (take) left_q <= LEFT_BITS'(RATIO);
       else if (give) left_q <= left_q - 1'b1;
     end
-    assign s_axis_tready = left_q == '0 || (left_q == LEFT_BITS'(1) && m_axis_tready);
-    assign m_axis_tvalid = left_q != '0;
+    always_ff @(posedge ap_clk) begin
+      if (!ap_rst_n) begin
+        valid_q <= 1'b0;
+        last_q  <= 1'b0;
+      end else if (take) begin
+        valid_q <= 1'b1;
+        last_q  <= 1'b0;
+      end else if (give) begin
+        valid_q <= !last_q;
+        last_q  <= left_q == LEFT_BITS'(2);
+      end
+    end
+    assign s_axis_tready = !valid_q || (last_q && m_axis_tready);
+    assign m_axis_tvalid = valid_q;
     assign m_axis_tdata = data_q[OUT_BITS-1:0];
   end else begin : g_pass
     assign s_axis_tready = m_axis_tready;
