@@ -9,6 +9,7 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.synth.cells import utilization
 from hw_build.synth.yosys import synthesise
 from tests.rtl import line_models
+from tests.rtl.test_conv import conv_model
 from tests.rtl.test_depthwise import depthwise_model
 from tests.rtl.test_stream_kernels import model_of
 
@@ -88,6 +89,28 @@ QUICK_LINES = ("columns", "threshold", "add")
 @pytest.mark.parametrize("kernel", [pytest.param(n, marks=[] if n in QUICK_LINES else pytest.mark.slow) for n in LINES])
 def test_kernels_with_lines(kernel):
     check(LINES[kernel]())
+
+
+LUT_RAM = {
+    "bilinear_16": partial(model_of, "BilinearUpsample2x_rtl", dim=(16, 16), channels=24),
+    "bilinear_64": partial(model_of, "BilinearUpsample2x_rtl", dim=(64, 64), channels=12),
+    "pool": partial(model_of, "MaxPool2x2_rtl", dim=(256, 256), channels=8),
+    "columns_32": partial(depthwise_model, dim=(32, 32), channels=12, kernel=7, simd=7, residual=1),
+    "columns_128": partial(depthwise_model, dim=(128, 128), channels=8, kernel=3, simd=3, residual=1),
+    "windows": partial(depthwise_model, dim=(64, 64), channels=10, kernel=3, pe=2, simd=9, residual=1),
+    "conv_32": partial(conv_model, (32, 32, 12), 16, 3, pe=16, simd=1),
+    "conv_64": partial(conv_model, (64, 64, 12), 12, 3, pe=4, simd=4),
+    "conv_128": partial(conv_model, (128, 128, 10), 10, 3, pe=10, simd=1),
+    "conv_parallel": partial(conv_model, (64, 64, 8), 8, 3, pe=4, simd=1, Window="parallel"),
+}
+QUICK_LUT_RAM = ("pool",)
+
+
+@pytest.mark.parametrize(
+    "kernel", [pytest.param(n, marks=[] if n in QUICK_LUT_RAM else pytest.mark.slow) for n in LUT_RAM]
+)
+def test_rows_in_lut_ram(kernel):
+    check(LUT_RAM[kernel](ram_style="distributed"))
 
 
 def check(model):

@@ -7,7 +7,19 @@ from tests.rtl.kernel_bench import KernelBench, random_codes, single_node_model
 
 
 def depthwise_model(
-    *, dim, channels, kernel, pe=1, simd=1, residual=0, x="UINT4", w="INT4", y="UINT4", shared=True, seed=0
+    *,
+    dim,
+    channels,
+    kernel,
+    pe=1,
+    simd=1,
+    residual=0,
+    x="UINT4",
+    w="INT4",
+    y="UINT4",
+    shared=True,
+    seed=0,
+    **attributes,
 ):
     """A depthwise node with random weights of both signs and thresholds spread over the sums that occur."""
     rng = np.random.default_rng(seed)
@@ -33,6 +45,7 @@ def depthwise_model(
         weightDataType=w,
         convDataType=y,
         outputDataType=y,
+        **attributes,
     )
 
 

@@ -1,7 +1,10 @@
 """Every kernel as Yosys maps it, in xc7 cells, against its numpy reference."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from qonnx.custom_op.registry import getCustomOp
 
 from tests.rtl import line_models
 from tests.rtl.netlist_bench import NetlistBench
@@ -64,6 +67,13 @@ MODELS = {
     "maxpool_block_ram": lambda: model_of("MaxPool2x2_rtl", dim=(2, 256), channels=16, PE=1),
     "bilinear": lambda: model_of("BilinearUpsample2x_rtl", dim=(3, 4), channels=4, PE=2),
 }
+ROWS = {  # so many rows that they lie in block RAM unless ram_style says otherwise
+    "conv": partial(conv_model, (3, 24, 16), 4, 3, pe=4, simd=1),
+    "depthwise": partial(depthwise_model, dim=(3, 64), channels=16, kernel=3, simd=9),
+    "depthwise_columns": partial(depthwise_model, dim=(3, 32), channels=16, kernel=3, simd=3, residual=1),
+    "maxpool": partial(model_of, "MaxPool2x2_rtl", dim=(2, 256), channels=16),
+    "bilinear": partial(model_of, "BilinearUpsample2x_rtl", dim=(2, 32), channels=16),
+}
 
 
 @pytest.mark.parametrize("kernel", MODELS)
@@ -71,3 +81,15 @@ def test_netlist(kernel):
     bench = NetlistBench(MODELS[kernel](), num_frames=2)
     bench.check_all_patterns()
     assert ("RAMB" in bench.netlist.read_text()) == kernel.endswith("block_ram")
+
+
+@pytest.mark.parametrize("kernel", ROWS)
+def test_rows_in_lut_ram(kernel):
+    estimates = [
+        getCustomOp(ROWS[kernel](ram_style=style).graph.node[0]).bram_estimation("")
+        for style in ("auto", "distributed")
+    ]
+    assert estimates[0] > 0 and estimates[1] == 0
+    bench = NetlistBench(ROWS[kernel](ram_style="distributed"), num_frames=2)
+    bench.check_all_patterns()
+    assert "RAMB" not in bench.netlist.read_text()
