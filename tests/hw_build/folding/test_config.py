@@ -49,7 +49,7 @@ def test_wrong_file(tmp_path, text, sentence):
 
 
 def test_rate_counts_cycles_of_the_clock():
-    assert load_folding("pynq-z2-60fps").target_cycles((256, 256)) == 1_666_666
+    assert load_folding("pynq-z2-60fps").target_cycles((256, 256)) == 1_388_888
     assert FoldingConfig(frames_per_second=50, clock_mhz=80).target_cycles((64, 64)) == 1_600_000
 
 
