@@ -50,19 +50,27 @@ module job_control #(
 
   wire logic timer_ends = timer_q == TIMER_BITS'(RESET_CYCLES - 1);
 
-  logic source_far, destination_far;
+  // what is wrong with the job, a cycle after its registers; `start` comes two cycles after them at the earliest
+  logic source_far_q, destination_far_q, source_misaligned_q, destination_misaligned_q, empty_q;
+  always_ff @(posedge ap_clk) begin
+    source_misaligned_q      <= source[2:0] != '0;
+    destination_misaligned_q <= destination[2:0] != '0;
+    empty_q                  <= frames == '0;
+  end
   if (ADDRESS_BITS < 64) begin : g_range
-    assign source_far = source[63:ADDRESS_BITS] != '0;
-    assign destination_far = destination[63:ADDRESS_BITS] != '0;
+    always_ff @(posedge ap_clk) begin
+      source_far_q      <= source[63:ADDRESS_BITS] != '0;
+      destination_far_q <= destination[63:ADDRESS_BITS] != '0;
+    end
   end else begin : g_no_range
-    assign source_far = 1'b0;
-    assign destination_far = 1'b0;
+    assign source_far_q = 1'b0;
+    assign destination_far_q = 1'b0;
   end
   wire logic accepted = start && state_q == IDLE;
-  assign source_misaligned = accepted && source[2:0] != '0;
-  assign destination_misaligned = accepted && destination[2:0] != '0;
-  assign address_range = accepted && (source_far || destination_far);
-  wire logic refused = source_misaligned || destination_misaligned || address_range || (accepted && frames == '0);
+  assign source_misaligned = accepted && source_misaligned_q;
+  assign destination_misaligned = accepted && destination_misaligned_q;
+  assign address_range = accepted && (source_far_q || destination_far_q);
+  wire logic refused = source_misaligned || destination_misaligned || address_range || (accepted && empty_q);
   assign run = accepted && !refused && !soft_reset;
 
   always_ff @(posedge ap_clk) begin
