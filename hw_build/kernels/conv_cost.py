@@ -111,9 +111,8 @@ class ConvShape:
 
     def bram18(self) -> int:
         """18 Kbit blocks of pixels and weights."""
-        return ram_bram18(*self.rows, self.ram_style) + (
-            forced_bram18(*self.weight_memory) if self.weights_in_block_ram else 0
-        )
+        weights = forced_bram18(*self.weight_memory) if self.weights_in_block_ram else 0
+        return ram_bram18(*self.rows, self.ram_style) + weights
 
     def luts(self) -> int:
         """LUT6 and LUT RAM sites."""

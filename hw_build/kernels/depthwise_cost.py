@@ -145,9 +145,8 @@ class WindowCost:
         residual = self.pe * residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 60 + self.kernel**2
         out = fifo2_luts(self.pe * self.y_bits)
-        return round(
-            control + ram_luts(*self.rows, self.ram_style) + columns + self._sums(groups) + search + residual + out
-        )
+        rows = ram_luts(*self.rows, self.ram_style)
+        return round(control + rows + columns + self._sums(groups) + search + residual + out)
 
     def _sums(self, groups: int) -> float:
         cycles = self.kernel**2 // self.simd

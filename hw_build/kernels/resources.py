@@ -14,14 +14,14 @@ _RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384
 _LUTRAM_LIMIT = 12.5
 
 
-def uses_block_ram(depth: int, width: int, ram_style: str = "auto") -> bool:
+def uses_block_ram(depth: int, width: int, ram_style: str) -> bool:
     """Whether a memory with synchronous read lies in block RAM: never where it is ``distributed``."""
     if ram_style == "distributed":
         return False
     return min(math.ceil(depth / 32) * width / 6, math.ceil(depth / 64) * width / 3) > _LUTRAM_LIMIT and depth > 64
 
 
-def ram_bram18(depth: int, width: int, ram_style: str = "auto") -> int:
+def ram_bram18(depth: int, width: int, ram_style: str) -> int:
     """18 Kbit blocks of a memory with synchronous read, 0 where it lies in LUT RAM."""
     return forced_bram18(depth, width) if uses_block_ram(depth, width, ram_style) else 0
 
@@ -33,7 +33,7 @@ def lutram_luts(depth: int, width: int) -> int:
     return 4 * math.ceil(width / 6) if depth <= 32 else 4 * math.ceil(width / 3) * math.ceil(depth / 64)
 
 
-def ram_luts(depth: int, width: int, ram_style: str = "auto") -> int:
+def ram_luts(depth: int, width: int, ram_style: str) -> int:
     """LUTs of a memory with synchronous read, of the multiplexers that read it and of the decoder that writes it: 0
     where it lies in block RAM."""
     if uses_block_ram(depth, width, ram_style):
