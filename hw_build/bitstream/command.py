@@ -10,7 +10,6 @@ from hw_build.accelerator import synthesise_parts
 from hw_build.bitstream import openxc7, vivado
 from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import xdc_text
-from hw_build.bitstream.netlist import NETLIST, write_netlist
 from hw_build.bitstream.result import Implementation
 from hw_build.bitstream.tools import MissingToolError, Toolchain, choose, missing, missing_any
 from hw_build.board_config import Family
@@ -18,6 +17,7 @@ from hw_build.commands import pictures_of, publish, tell
 from hw_build.deploy.archive import HWH
 from hw_build.deploy.hwh import hwh_text
 from hw_build.errors import BuildError
+from hw_build.netlist.device import NETLIST, write_netlist
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, read_report
 from hw_build.shell.generate import Shell

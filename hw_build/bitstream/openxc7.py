@@ -11,9 +11,9 @@ import os
 import re
 from pathlib import Path
 
-from hw_build.bitstream.netlist import NETLIST
 from hw_build.bitstream.result import Implementation
 from hw_build.errors import BuildError
+from hw_build.netlist.device import NETLIST
 from hw_build.shell.generate import Shell
 
 SCRIPT = "openxc7.sh"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hw_build.bitstream.constraints import period_ns
 from hw_build.bitstream.result import Implementation
-from hw_build.bitstream.sources import device_sources
 from hw_build.errors import BuildError
+from hw_build.netlist.sources import device_sources
 from hw_build.shell.generate import Shell
 from hw_build.stitch import Design
 

@@ -22,7 +22,7 @@ from hw_build.stitch.design import TOP_MODULE, Design
 SHELL_TOP = "edgeseg_top"
 FOLDER = "shell"
 RECORD = "shell.json"
-_PROCESSORS = {Family.ZYNQ_7000: "zynq7000_ps", Family.ZYNQ_ULTRASCALE: "zynqmp_ps"}
+PROCESSOR_MODULES = {Family.ZYNQ_7000: "zynq7000_ps", Family.ZYNQ_ULTRASCALE: "zynqmp_ps"}
 _STREAM_MODULES = ("stream_fifo.sv", "stream_width.sv")  # the stitcher brings them with every accelerator
 
 _TOP = """\
@@ -89,7 +89,7 @@ class Shell:
 
 def shell_sources() -> list[Path]:
     """The shell's RTL without the processing systems, packages first."""
-    files = [path for path in (RTL_DIR / "shell").glob("*.sv") if path.stem not in _PROCESSORS.values()]
+    files = [path for path in (RTL_DIR / "shell").glob("*.sv") if path.stem not in PROCESSOR_MODULES.values()]
     return sorted(files, key=lambda path: (not path.stem.endswith("_pkg"), path.name))
 
 
@@ -114,7 +114,7 @@ def write_shell(design: Design, board: Board, folder: Path) -> Shell:
         core=TOP_MODULE, height=height, width=width, channels=channels, network_hash=design.network_hash,
         control_base=board.ps.control_base, address_bits=board.ps.address_bits, max_burst=board.ps.max_burst_beats,
     )  # fmt: skip
-    processor = _PROCESSORS[board.ps.family]
+    processor = PROCESSOR_MODULES[board.ps.family]
     copied = [*shell_sources(), RTL_DIR / "shell" / f"{processor}.sv"]
     for path in copied:
         shutil.copyfile(path, folder / path.name)

@@ -13,17 +13,25 @@ PROCESSOR_PRIMITIVES = ("PS7", "PS8", "BUFG", "BUFG_PS")  # what the tops of the
 _LIBRARIES = ("cells_xtra.v", "cells_sim.v")
 
 
+def cell_library(name: str) -> Path:
+    """A file of the cell library that Yosys brings.
+
+    Raises:
+        BuildError: pyosys is not installed.
+    """
+    spec = importlib.util.find_spec("pyosys")
+    if spec is None or spec.origin is None:
+        raise BuildError("the Python package 'pyosys' is not installed, its cell library is needed: run make setup")
+    return Path(spec.origin).parent / "share" / "xilinx" / name
+
+
 def declarations(names: Sequence[str]) -> str:
     """Verilog of the modules ``names``, ports and parameters without contents, marked as black boxes.
 
     Raises:
         BuildError: pyosys is not installed, or knows no such primitive.
     """
-    spec = importlib.util.find_spec("pyosys")
-    if spec is None or spec.origin is None:
-        raise BuildError("the Python package 'pyosys' is not installed, its cell library is needed: run make setup")
-    folder = Path(spec.origin).parent / "share" / "xilinx"
-    text = "".join((folder / library).read_text(encoding="utf-8") for library in _LIBRARIES)
+    text = "".join(cell_library(library).read_text(encoding="utf-8") for library in _LIBRARIES)
     found = []
     for name in names:
         match = re.search(rf"^module {name}\b.*?^endmodule$", text, re.MULTILINE | re.DOTALL)

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hw_build.errors import BuildError
-from hw_build.synth.primitives import PROCESSOR_PRIMITIVES, declarations
+from hw_build.steps import hash_file
 
 RTL_SUFFIXES = (".sv", ".v")
 READ_OPTIONS = (
@@ -31,8 +31,8 @@ SYNTHESIS = ("synth_xilinx", "-family", "xc7", "-flatten", "-noiopad", "-noclkbu
 JOIN = (("setattr", "-mod", "-unset", "keep_hierarchy"), ("flatten",))
 PASSES = Path(__file__).with_name("passes.py")
 RTLIL_SUFFIX = ".il"
-# what read_slang leaves on the cell of a black box: parameters, constants derived from them, and variables of loops
-_PARAMETER = re.compile(r"\b(?:localparam|parameter|genvar)\b[^=\n]*?(\w+)(?: *\[[^]]*\])* *=")
+# hierarchy's way with a port that is not as wide as its module's: to cut the wires, or to leave some undriven
+_RESIZED = re.compile(r"Resizing cell port .*")
 
 
 class SynthesisError(BuildError):
@@ -40,8 +40,8 @@ class SynthesisError(BuildError):
 
 
 def yosys_version() -> str:
-    """Text that changes whenever Yosys or the passes run here do."""
-    return json.dumps([version("pyosys"), READ_OPTIONS, SYNTHESIS, JOIN])
+    """Text that changes whenever Yosys or what is run and checked here does."""
+    return json.dumps([version("pyosys"), hash_file(Path(__file__)), hash_file(PASSES)])
 
 
 def synthesise(
@@ -94,61 +94,25 @@ async def synthesise_beside_others(
             passes += [["write_rtlil", "-selected", str(mapped)]]
         elif netlist is not None:
             passes.append(["write_verilog", "-noattr", str(mapped)])
-        await _run(top, passes, data_dir or Path(folder), limit_seconds)
+        await run_passes(top, passes, data_dir or Path(folder), limit_seconds)
         counts = json.loads(statistics.read_text())["modules"]
         if netlist is not None:
             shutil.move(mapped, netlist)
-    return _cells_of(top, counts)
+    return cells_of(top, counts)
 
 
-def assemble(
-    top: str, files: Sequence[Path], parts: Mapping[tuple[str, str], Path], netlist: Path, *, data_dir: Path
-) -> dict[str, int]:
-    """Cells by type of a device whose parts are mapped already; ``netlist`` receives one flat module in Yosys' JSON.
-
-    ``parts`` maps (module, instance name) to the part's RTLIL, as `synthesise` left it; the rest of ``files``, read as
-    there, is mapped here.
-
-    Raises:
-        SynthesisError: Yosys refuses it.
-    """
-    modules = sorted({module for module, _ in parts})
-    apart = [word for module in modules for word in ("--blackboxed-module", module)]
-    with tempfile.TemporaryDirectory(prefix="edgeseg-synth-") as folder:
-        primitives, statistics, mapped = (Path(folder, name) for name in ("primitives.v", "stat.json", "netlist.json"))
-        primitives.write_text(declarations(PROCESSOR_PRIMITIVES))
-        sources = [str(Path(file).resolve()) for file in (primitives, *files) if Path(file).suffix in RTL_SUFFIXES]
-        names = sorted({name for path in sources for name in _PARAMETER.findall(Path(path).read_text())})
-        passes = [
-            ["read_slang", *READ_OPTIONS, "--top", top, *apart, *sources],
-            *(["setparam", "-unset", name, *(f"t:{module}" for module in modules)] for name in names),
-            [*SYNTHESIS, "-top", top],
-            *(["read_rtlil", str(path)] for path in sorted(set(parts.values()))),
-            *(
-                ["chtype", "-set", path.stem, f"t:{module}", f"c:*.{name}", "%i"]
-                for (module, name), path in parts.items()
-            ),
-            ["delete", *modules],
-            *map(list, JOIN),
-            ["attrmap", "-remove", "src"],
-            ["opt_clean", "-purge"],
-            ["delete", "t:$scopeinfo"],
-            ["tee", "-q", "-o", str(statistics), "stat", "-json"],
-            ["write_json", str(mapped)],
-        ]
-        asyncio.run(_run(top, passes, data_dir, None))
-        counts = json.loads(statistics.read_text())["modules"]
-        shutil.move(mapped, netlist)
-    return _cells_of(top, counts)
-
-
-def _cells_of(top: str, modules: Mapping[str, dict]) -> dict[str, int]:
+def cells_of(top: str, modules: Mapping[str, dict]) -> dict[str, int]:
     """Cells by type of the module ``top`` in the statistics of Yosys."""
     (found,) = [each for name, each in modules.items() if name.lstrip("\\").partition("$")[0] == top]
     return {cell.lstrip("\\"): count for cell, count in found["num_cells_by_type"].items() if cell != "$scopeinfo"}
 
 
-async def _run(top: str, passes: list[list[str]], work_dir: Path, limit_seconds: float | None) -> None:
+async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_seconds: float | None = None) -> None:
+    """Run ``passes`` (argument lists) on one design, a process of its own in ``work_dir``; ``top`` names it in errors.
+
+    Raises:
+        SynthesisError: a pass fails or resizes a port of an instance, or all are not done after ``limit_seconds``.
+    """
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
         sys.executable, str(PASSES), cwd=work_dir, stdin=pipe, stdout=pipe, stderr=pipe
@@ -162,8 +126,11 @@ async def _run(top: str, passes: list[list[str]], work_dir: Path, limit_seconds:
         if child.returncode is None:
             child.kill()
             await child.wait()
+    log = (err + out).decode(errors="replace")
     if child.returncode:
-        lines = [line for line in (err + out).decode(errors="replace").splitlines() if line.strip()]
+        lines = [line for line in log.splitlines() if line.strip()]
         first = next((line for line in lines if re.search(r"\b(ERROR|error):", line)), None)
         detail = first or (lines[-1] if lines else f"exit status {child.returncode}")
         raise SynthesisError(f"{top}: Yosys refuses it: {detail.strip()}")
+    if resized := _RESIZED.search(log):
+        raise SynthesisError(f"{top}: an instance does not fit its module: {resized[0].strip()}")

@@ -23,12 +23,12 @@ from hw_build import cli
 from hw_build.bitstream import openxc7, vivado
 from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import clock_pin, reset_pin
-from hw_build.bitstream.dsp_pairs import pair_dsps
-from hw_build.bitstream.lut_inputs import simplify_luts
-from hw_build.bitstream.replicate import replicate_registers
-from hw_build.bitstream.shift_registers import expand_shift_registers
 from hw_build.board_config import board_names
 from hw_build.deploy.simulated import bit_container
+from hw_build.netlist.dsp_pairs import pair_dsps
+from hw_build.netlist.lut_inputs import simplify_luts
+from hw_build.netlist.replicate import replicate_registers
+from hw_build.netlist.shift_registers import expand_shift_registers
 from hw_build.report.data import read_report
 from hw_build.shell.generate import Shell
 from hw_build.synth.primitives import ports

@@ -8,7 +8,8 @@ from hw_build.sim import DeadlockError, build
 from hw_build.stitch.fifo_memory import memory_cost, word_beats
 from hw_build.stitch.stitcher import STREAM_RTL
 from tests.rtl.kernel_bench import BUILD_DIR, STALL_PATTERNS
-from tests.rtl.netlist_bench import CELL_MODELS, RAMB_MODEL, netlist_of, ramb_cells
+from hw_build.netlist.cell_models import cell_models
+from tests.rtl.netlist_bench import netlist_of
 
 MODULE = "stream_fifo_packed"
 FILE = STREAM_RTL / f"{MODULE}.sv"
@@ -36,7 +37,7 @@ def fifo(width: int, beats: int, depth: int, *, netlist: bool = False):
     )
     text = netlist_of(instance)
     assert "RAMB" in text.read_text()
-    return build(MODULE, [text, ramb_cells(), RAMB_MODEL, CELL_MODELS], BUILD_DIR, **ports)
+    return build(MODULE, [text, *cell_models(BUILD_DIR)], BUILD_DIR, **ports)
 
 
 def random_beats(width: int, count: int) -> np.ndarray:

@@ -6,19 +6,21 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from ps_bench import PROCESSORS, device_bench
+from ps_bench import device_bench
 from shell_bench import FRAME_LIMIT, ULTRASCALE, ZYNQ_7000
 
 from board import registers as reg
-from hw_build.board_sim.library import AXI3, AXI4, DECERR, OKAY
+from hw_build.board_config import Family
+from hw_build.board_sim.device import PROCESSORS
+from hw_build.board_sim.library import DECERR, OKAY
 
-SYSTEMS = {"zynq7000_ps": (ZYNQ_7000, AXI3), "zynqmp_ps": (ULTRASCALE, AXI4)}
+SYSTEMS = {Family.ZYNQ_7000: ZYNQ_7000, Family.ZYNQ_ULTRASCALE: ULTRASCALE}
 
 
 @pytest.fixture(params=PROCESSORS, scope="module")
 def device(request):
-    made, protocol = SYSTEMS[request.param]
-    return device_bench(made, request.param, protocol=protocol, stall=0.3, latency=30, seed=6)
+    protocol = PROCESSORS[request.param].protocol
+    return device_bench(SYSTEMS[request.param], request.param, protocol=protocol, stall=0.3, latency=30, seed=6)
 
 
 def test_register_port(device):

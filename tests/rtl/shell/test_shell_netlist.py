@@ -11,12 +11,12 @@ from shell_bench import BUILD_DIR, CORE, SILENT, ShellBench, system
 from board import registers as reg
 from hw_build.board_sim.build import DRIVER, generated
 from hw_build.board_sim.library import Fault
+from hw_build.netlist.cell_models import cell_models
 from hw_build.rtl_lint import RTL_DIR
 from hw_build.shell.generate import shell_sources, stream_sources
 from hw_build.shell.system import SYSTEM_MODULE
 from hw_build.sim.build import build_library
 from hw_build.synth.yosys import synthesise
-from tests.rtl.netlist_bench import CELL_MODELS
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def library(tmp_path_factory):
     cells = synthesise(SYSTEM_MODULE, [*shell_sources(), *stream_sources(), *CORE, top], netlist=netlist)
     assert cells["FDRE"] > 500
     return build_library(
-        "shell_netlist", [RTL_DIR / "shell" / "axi_pkg.sv", netlist, CELL_MODELS], BUILD_DIR, driver=DRIVER,
+        "shell_netlist", [RTL_DIR / "shell" / "axi_pkg.sv", netlist, *cell_models(BUILD_DIR)], BUILD_DIR, driver=DRIVER,
         generated=generated(""),
     )  # fmt: skip
 

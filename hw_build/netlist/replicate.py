@@ -10,7 +10,7 @@ import copy
 from collections import defaultdict
 from typing import Any
 
-from hw_build.bitstream.wires import first_free, input_pins
+from hw_build.netlist.wires import first_free, input_pins
 
 MANY = 8  # parts that read one flip-flop
 _KINDS = ("FDRE", "FDSE")  # synchronous ones: copies cannot differ

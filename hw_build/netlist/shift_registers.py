@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hw_build.bitstream.wires import first_free
+from hw_build.netlist.wires import first_free
 
 _KIND = "SRL16E"
 _ADDRESS = ("A0", "A1", "A2", "A3")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 CONSTANTS = ("0", "1", "x", "z")
+UNKNOWN = ("x", "z")
 
 
 def input_pins(cells: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:

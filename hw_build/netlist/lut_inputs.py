@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hw_build.bitstream.wires import CONSTANTS
+from hw_build.netlist.wires import CONSTANTS
 
 _KIND = re.compile(r"LUT([2-6])")
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hw_build.bitstream.wires import CONSTANTS, first_free, input_pins
+from hw_build.netlist.wires import CONSTANTS, first_free, input_pins
 
 _KIND = "DSP48E1"
 _WIDTH = 30  # of ACOUT and ACIN

@@ -1,0 +1,55 @@
+"""The whole device as one netlist of xc7 cells: what nextpnr places.
+
+It is put together from the netlists of its parts that `hw_build synth` counts and caches; what is mapped here is only
+what lies around them: processing system, clock and reset. Then cells are rewritten for nextpnr, to the same function,
+and the whole is checked. What stands under the final name is what is simulated and what is handed on.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hw_build.errors import BuildError
+from hw_build.netlist.assemble import assemble
+from hw_build.netlist.dsp_pairs import pair_dsps
+from hw_build.netlist.lut_inputs import simplify_luts
+from hw_build.netlist.replicate import replicate_registers
+from hw_build.netlist.rules import check_netlist
+from hw_build.netlist.shift_registers import expand_shift_registers
+from hw_build.netlist.sources import device_sources
+from hw_build.shell.generate import Shell
+from hw_build.steps import write_atomically
+from hw_build.stitch import Design
+from hw_build.synth.cells import utilization
+from hw_build.synth.design import Part
+
+NETLIST = "netlist.json"
+# what nextpnr cannot place, or places badly, is rewritten in this order, to the same function
+PLACEABLE = (simplify_luts, expand_shift_registers, replicate_registers, pair_dsps)
+
+
+def write_netlist(design: Design, shell: Shell, parts: list[Part], folder: Path) -> dict[str, Any]:
+    """Write ``netlist.json`` into ``folder``; returns the sites that its cells take.
+
+    Raises:
+        BuildError: a part has no netlist, or the whole breaks a rule of `hw_build.netlist.rules`.
+        SynthesisError: Yosys refuses the device, or an instance does not fit its part.
+    """
+    if missing := [part.name for part in parts if part.netlist is None]:
+        raise BuildError(f"there is no netlist of {', '.join(missing)}: `hw_build synth` says why")
+    netlists = {(part.module, part.name): part.netlist for part in parts}
+    with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as work:
+        assembled = Path(work, NETLIST)
+        assemble(shell.top, device_sources(design, shell), netlists, assembled, data_dir=design.rtl_dir)
+        netlist = json.loads(assembled.read_text())
+    top = netlist["modules"][shell.top]
+    for change in PLACEABLE:
+        change(top)
+    check_netlist(netlist["modules"], shell.top)
+    write_atomically(folder / NETLIST, json.dumps(netlist).encode())
+    return asdict(utilization(Counter(cell["type"] for cell in top["cells"].values())))

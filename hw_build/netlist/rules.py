@@ -1,0 +1,99 @@
+"""What a netlist of cells must be before it is handed on: one driver a wire, no pin of another width, no input open.
+
+An input may hang, or be unknown, only where its cell does not look at it; what a tool would tie it to is then the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hw_build.errors import BuildError
+from hw_build.netlist.wires import CONSTANTS, UNKNOWN
+
+# the processing system's ports that the shell uses: their inputs must be driven. Those of others are tied to ground by
+# nextpnr and Vivado alike.
+_USED_OF_PROCESSOR = re.compile(r"(MAXIGP0|SAXIHP0|SAXIGP2)[A-Z0-9]+|IRQF2P|PLPSIRQ0|FPGAIDLEN")
+# pin of a DSP48E1 -> the registers that it steers, and how many stages they must have for it to do so (Xilinx UG479)
+_STEERS = {
+    "CEA1": (("AREG",), 2), "CEB1": (("BREG",), 2), "RSTD": (("DREG", "ADREG"), 1),
+    **{pin: (("OPMODEREG", "CARRYINSELREG"), 1) for pin in ("CECTRL", "RSTCTRL")},
+    **{pin: (("CARRYINREG",), 1) for pin in ("CECARRYIN", "RSTALLCARRYIN")},
+    **{pin: (("AREG",), 1) for pin in ("CEA2", "RSTA")}, **{pin: (("BREG",), 1) for pin in ("CEB2", "RSTB")},
+    **{f"{way}{name}": ((f"{name}REG",), 1) for name in ("C", "M", "P", "INMODE", "ALUMODE") for way in ("CE", "RST")},
+    **{f"CE{name}": ((f"{name}REG",), 1) for name in ("D", "AD")},
+}  # fmt: skip
+_ONLY_IN_CASCADES = ("CARRYCASCIN", "MULTSIGNIN", "CASCADEINA", "CASCADEINB")
+_ONLY_WITH_ECC = ("INJECTSBITERR", "INJECTDBITERR")
+
+
+def check_netlist(modules: Mapping[str, Any], top: str) -> None:
+    """The module ``top`` of Yosys' JSON, flat, beside the declarations of its cells.
+
+    Raises:
+        BuildError: a wire without a driver or with two, an input that is open, a pin of another width: names cell, pin.
+    """
+    cells = modules[top]["cells"]
+    drivers: Counter[Any] = Counter(
+        bit for cell in cells.values() for port, bits in cell["connections"].items() if not _is_input(cell, port)
+        for bit in bits
+    )  # fmt: skip
+    for port in modules[top]["ports"].values():
+        drivers.update(port["bits"] if port["direction"] == "input" else ())
+    read = {bit for cell in cells.values() for port, bits in cell["connections"].items() if _is_input(cell, port)
+            for bit in bits}  # fmt: skip
+    read.update(bit for port in modules[top]["ports"].values() if port["direction"] == "output" for bit in port["bits"])
+    for name, cell in cells.items():
+        for fault in _faults(cell, modules.get(cell["type"]), drivers, read):
+            raise BuildError(f"the netlist of {top} is not whole: {cell['type']} '{name}': {fault}")
+
+
+def _faults(
+    cell: Mapping[str, Any], module: Mapping[str, Any] | None, drivers: Mapping[Any, int], read: set[Any]
+) -> Iterator[str]:
+    if module is None:
+        yield "no such cell is known"
+        return
+    pins = cell["connections"]
+    for port in sorted(pins.keys() - module["ports"].keys()):
+        yield f"it has no pin {port}"
+    for port, declared in module["ports"].items():
+        bits, width = pins.get(port, []), len(declared["bits"])
+        if bits and len(bits) != width:
+            yield f"{len(bits)} wires at pin {port} of {width} bits"
+        several = [bit for bit in bits if drivers[bit] > 1 and bit not in CONSTANTS]
+        if several:
+            yield f"{drivers[several[0]]} cells drive a wire at its pin {port}"
+        if declared["direction"] == "input" and not _is_blind(cell, port, read):
+            if not bits:
+                yield f"nothing is connected to its input {port}"
+            if any(bit in UNKNOWN or (bit not in CONSTANTS and not drivers[bit]) for bit in bits):
+                yield f"nobody drives all bits of its input {port}"
+
+
+def _is_blind(cell: Mapping[str, Any], port: str, read: set[Any]) -> bool:
+    """Whether the cell, with its parameters and the outputs that are read, does not look at its input ``port``."""
+    kind = cell["type"]
+    if kind in ("PS7", "PS8"):
+        return not _USED_OF_PROCESSOR.fullmatch(port)
+    if kind == "DSP48E1":
+        registers, stages = _STEERS.get(port, ((), 0))
+        steers_nothing = bool(registers) and all(_stages(cell, register) < stages for register in registers)
+        return steers_nothing or port in _ONLY_IN_CASCADES
+    if kind in ("RAMB18E1", "RAMB36E1"):
+        extends = cell["parameters"].get(f"RAM_EXTENSION_{port[-1]}", "NONE") != "NONE"
+        return (port in _ONLY_IN_CASCADES and not extends) or port in _ONLY_WITH_ECC
+    if kind in ("RAM32M", "RAM64M") and re.fullmatch("DI[A-D]", port):  # what nobody reads need not be written
+        return not read.intersection(cell["connections"].get(port.replace("DI", "DO"), ()))
+    return False
+
+
+def _stages(cell: Mapping[str, Any], register: str) -> int:
+    """Stages of a DSP48E1's registers ``register``; its parameters are numbers in base 2, one by default."""
+    return int(str(cell["parameters"].get(register, "1")), 2)
+
+
+def _is_input(cell: Mapping[str, Any], port: str) -> bool:
+    return cell["port_directions"][port] == "input"
