@@ -78,7 +78,7 @@ else ifeq ($(BACKEND),hls)
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --stop-after shell
 	@$(RUN) hw_build hls --out $(BITSTREAM)
 else
-	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --size-fifos
+	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --size-fifos --netlist
 	@$(RUN) hw_build bitstream --out $(BITSTREAM) $(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN))
 endif
 

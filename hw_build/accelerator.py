@@ -1,18 +1,18 @@
 """The RTL half of a build: stitch the folded graph, build its simulator, measure it, stream golden images through it.
 
-    folding [-> fifos] -> stitch -> shell -> simulator [-> synth] -> measure -> simulate [-> latency]
+    folding [-> fifos] -> stitch -> shell -> simulator [-> synth] -> measure -> simulate [-> latency] [-> netlist]
 
 ``stitch`` leaves ``rtl/``, ``design.json`` and ``io_spec.json`` in the build directory; ``shell`` leaves ``shell/``,
-what lies between processor and accelerator; ``simulator`` a library below ``sim/``. ``fifos``, with it ``latency``, and
-``synth`` run on demand; without the first, FIFOs are deep, for simulation only.
+what lies between processor and accelerator; ``simulator`` a library below ``sim/``; ``netlist`` the device in cells.
+``fifos``, with it ``latency``, ``synth`` and ``netlist`` run on demand; without the first, FIFOs are deep, for
+simulation only.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ import numpy as np
 from board.io_spec import IoSpec
 from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
 from hw_build.check import load_network
-from hw_build.export import Export
 from hw_build.fifo import sizing as fifo
+from hw_build.netlist.step import NETLIST_STEP, netlist_step
 from hw_build.progress import Meter
 from hw_build.shell import generate as shell
 from hw_build.sim.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simulator, measure_nodes, simulate
@@ -31,8 +31,7 @@ from hw_build.sim.simulator import Progress
 from hw_build.steps import Step, fresh_folder, write_atomically
 from hw_build.stitch import Design, stitch
 from hw_build.stitch.fifo_memory import memory_cost
-from hw_build.synth.design import Part, synthesise_design
-from hw_build.synth.summary import summarise
+from hw_build.synth.summary import synthesise_and_summarise
 from hw_build.synth.yosys import yosys_version
 
 FIFOS, STITCH, SHELL, SIMULATOR = "fifos", "stitch", "shell", "simulator"
@@ -92,14 +91,14 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         return {"nodes": {name: {"measured_cycles": count} for name, count in measured.items()}}
 
     def run_simulate(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        frames = golden_frames(config.export, SIZED_FRAMES if config.size_fifos else FRAMES)
+        frames = config.export.frames(SIZED_FRAMES if config.size_fifos else FRAMES)
         run, line = simulate_and_compare(config.out, *frames, meter)
         if config.size_fifos:
             fifo.refuse_slower(run, Design.load(config.out))
         return {"verification": [line], **run_facts(config.out, run)}
 
     def run_latency(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        frames = golden_frames(config.export, SIZED_FRAMES)
+        frames = config.export.frames(SIZED_FRAMES)
         interval = Design.load(config.out).expected_cycles_per_frame
         run, line = simulate_and_compare(config.out, *frames, meter, step=LATENCY, source_cycles_per_frame=interval)
         return {"verification": [line], "totals": latency_facts(run, interval)}
@@ -139,31 +138,10 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         Step(name=MEASURE, run=run_measure, needs=(STITCH,), modules=_SIM_MODULES),
         Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
         Step(name=LATENCY, run=run_latency, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
+        netlist_step(config.out, config.export, meter, needs=(STITCH, SHELL)),
     ]
-    wanted = {FIFOS: config.size_fifos, SYNTH: config.synth, LATENCY: config.size_fifos}
+    wanted = {FIFOS: config.size_fifos, SYNTH: config.synth, LATENCY: config.size_fifos, NETLIST_STEP: config.netlist}
     return [step for step in steps if wanted.get(step.name, True)]
-
-
-def golden_frames(export: Export, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Codes (N, H, W, 3), logits (N, H, W, 1) and names of ``count`` golden images, the list repeated where it ends."""
-    order = np.arange(count) % len(export.names)
-    return export.codes[order], export.logits[order], [export.names[index] for index in order]
-
-
-def synthesise_and_summarise(design: Design, meter: Meter, jobs: int | None = None) -> dict[str, Any]:
-    """Every instance through Yosys, ``jobs`` at a time (default: one a core); what the report shows of it."""
-    return summarise(design, synthesise_parts(design, meter, jobs))
-
-
-def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None) -> list[Part]:
-    """`synthesise_design` with ``meter`` showing how far it is; ``jobs`` by default one a core."""
-    show: list[Callable[[int], None]] = []
-    return synthesise_design(
-        design,
-        jobs=jobs or os.cpu_count() or 1,
-        on_total=lambda count: show.append(meter("different instances through Yosys", count)),
-        on_done=lambda done: show[0](done),
-    )
 
 
 def _network(config: BuildConfig) -> str:

@@ -41,8 +41,8 @@ MISMATCH = "mismatch"  # folder below the build directory for both sides of a di
 class BuildConfig:
     """What a build is made from.
 
-    ``frames`` golden images go through every graph in the verification; ``size_fifos`` and ``synth`` add the steps
-    `fifos` and `synth`.
+    ``frames`` golden images go through every graph in the verification; ``size_fifos``, ``synth`` and
+    ``netlist`` add the steps `fifos`, `synth` and `netlist`.
     """
 
     export: Export
@@ -52,6 +52,7 @@ class BuildConfig:
     frames: int = 1
     size_fifos: bool = False
     synth: bool = False
+    netlist: bool = False
 
     def __post_init__(self) -> None:
         available = len(self.export.names)

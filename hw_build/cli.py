@@ -93,6 +93,15 @@ def _parser() -> argparse.ArgumentParser:
     synth.add_argument("--report-only", action="store_true", help="status 0 even where the board has too little")
     synth.set_defaults(run=_synth)
 
+    netlist = commands.add_parser("netlist", help="the device netlist of a build, simulated whole, every byte compared")
+    netlist.add_argument("--export", type=Path, required=True, help="the export that was built")
+    netlist.add_argument("--out", type=Path, required=True, help="directory of the build")
+    netlist.add_argument("--frames", type=int, help="golden images in one job (default: what `build --netlist` checks)")
+    netlist.add_argument("--mask", action="store_true", help="packed masks instead of logits; with --frames")
+    netlist.add_argument("--stall", type=float, default=0.0, help="probability that the memory stalls; with --frames")
+    netlist.add_argument("--seed", type=int, default=1, help="seed of the stalls")
+    netlist.set_defaults(run=_netlist)
+
     deploy = commands.add_parser("deploy", help="all that a PYNQ board needs of a build, as one zip")
     deploy.add_argument("--export", type=Path, required=True, help="the export that was built")
     deploy.add_argument("--out", type=Path, required=True, help="directory of the build")
@@ -112,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     bitstream.add_argument("--out", type=Path, required=True, help="directory of the build")
     bitstream.add_argument("--toolchain", help="vivado or openxc7 (default: whichever is on PATH)")
     bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
+    bitstream.add_argument(
+        "--unchecked", action="store_true", help="place and route even a netlist that was not simulated and exact"
+    )
     bitstream.set_defaults(run=_bitstream)
 
     hls = commands.add_parser("hls", help="C++ of every layer of a build for Vitis HLS, by FINN's HLS back end")
@@ -158,6 +170,7 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=1, help="golden images for verification (default 1)")
     parser.add_argument("--size-fifos", action="store_true", help="measure what FIFOs hold, then build with just that")
     parser.add_argument("--synth", action="store_true", help="synthesise it too; refuse what the board cannot hold")
+    parser.add_argument("--netlist", action="store_true", help="make the device netlist and simulate that, too")
 
 
 def _build_config(arguments: argparse.Namespace) -> BuildConfig:
@@ -172,6 +185,7 @@ def _build_config(arguments: argparse.Namespace) -> BuildConfig:
         frames=arguments.frames,
         size_fifos=arguments.size_fifos,
         synth=arguments.synth,
+        netlist=arguments.netlist,
     )
 
 
@@ -233,6 +247,20 @@ def _synth(arguments: argparse.Namespace) -> int:
     )
 
 
+def _netlist(arguments: argparse.Namespace) -> int:
+    from hw_build.export import read_export
+    from hw_build.netlist.command import run_netlist
+
+    return run_netlist(
+        arguments.out,
+        read_export(arguments.export),
+        frames=arguments.frames,
+        mask=arguments.mask,
+        stall=arguments.stall,
+        seed=arguments.seed,
+    )
+
+
 def _deploy(arguments: argparse.Namespace) -> int:
     from hw_build.deploy.archive import DeployConfig
     from hw_build.deploy.command import run_deploy
@@ -259,7 +287,9 @@ def _bitstream(arguments: argparse.Namespace) -> int:
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
-    return run_bitstream(arguments.out, parse_toolchain(arguments.toolchain), jobs=arguments.jobs)
+    return run_bitstream(
+        arguments.out, parse_toolchain(arguments.toolchain), jobs=arguments.jobs, unchecked=arguments.unchecked
+    )
 
 
 def _hls(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hw_build.accelerator import SYNTH, accelerator_steps, golden_frames, simulate_and_compare
+from hw_build.accelerator import SYNTH, accelerator_steps, simulate_and_compare
 from hw_build.baseline import finn_baseline
 from hw_build.build import FOLDING, GRAPH, BuildConfig, graph_steps
 from hw_build.check import load_network
@@ -151,7 +151,7 @@ def run_simulate(
             raise ConfigError(f"{name} must be at least 1, got {value}")
     with locked(build_dir), BuildProgress("simulate") as progress:
         run, line = simulate_and_compare(
-            build_dir, *golden_frames(export, frames), progress.meter, idle=idle, stall=stall, seed=seed,
+            build_dir, *export.frames(frames), progress.meter, idle=idle, stall=stall, seed=seed,
             source_cycles_per_frame=pace,
         )  # fmt: skip
     interval = "" if run.cycles_per_frame is None else f", {run.cycles_per_frame:,} cycles per frame"

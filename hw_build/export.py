@@ -38,6 +38,11 @@ class Export:
         """Height and width of the network's image."""
         return self.codes.shape[1], self.codes.shape[2]
 
+    def frames(self, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        """Codes (N, H, W, 3), logits (N, H, W, 1) and names of ``count`` images, the list repeated where it ends."""
+        order = np.arange(count) % len(self.names)
+        return self.codes[order], self.logits[order], [self.names[index] for index in order]
+
 
 def read_export(folder: Path) -> Export:
     """Reads and checks ``folder``.

@@ -6,7 +6,6 @@ import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from hw_build.accelerator import synthesise_parts
 from hw_build.bitstream import openxc7, vivado
 from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import xdc_text
@@ -17,7 +16,9 @@ from hw_build.commands import pictures_of, publish, tell
 from hw_build.deploy.archive import HWH
 from hw_build.deploy.hwh import hwh_text
 from hw_build.errors import BuildError
-from hw_build.netlist.device import NETLIST, write_netlist
+from hw_build.netlist.device import make_netlist
+from hw_build.netlist.record import FOLDER as NETLIST_FOLDER
+from hw_build.netlist.record import NETLIST, NetlistRecord
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, read_report
 from hw_build.shell.generate import Shell
@@ -28,15 +29,18 @@ FOLDER = "bitstream"
 XDC = "edgeseg.xdc"
 BINARY = "edgeseg.bin"
 LOG = "toolchain.log"
+_NOT_COMPARED = "not compared with golden data"
 _README = "README, chapter 'The bitstream'"
 
 
-def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None) -> int:
+def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None, unchecked: bool = False) -> int:
     """Make the bitstream of a build that has its shell; everything lies in ``build_dir/bitstream``.
+
+    A netlist that was not simulated and exact is handed to no tool, unless ``unchecked``.
 
     Raises:
         MissingToolError: there is no place and route tool; what comes before it has been made.
-        BuildError: a tool failed, or the clock is not met.
+        BuildError: the netlist was not compared, a tool failed, or the clock is not met.
     """
     with locked(build_dir), BuildProgress("bitstream") as progress:
         design, shell = Design.load(build_dir), Shell.load(build_dir)
@@ -46,8 +50,13 @@ def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None)
         made = _write_inputs(design, shell, folder)
         lacking = missing(toolchain) if asked else missing_any(toolchain, Family(shell.family))
         if toolchain is Toolchain.OPENXC7 or (lacking and asked is None and Family(shell.family) is Family.ZYNQ_7000):
-            _make_netlist(design, shell, folder, progress, jobs)
-            made.append(NETLIST)
+            record = _netlist(design, shell, progress, jobs)
+            made.append(f"../{NETLIST_FOLDER}/{NETLIST}" + ("" if record.checked else f" ({_NOT_COMPARED})"))
+            if not (lacking or record.checked or unchecked):
+                raise BuildError(
+                    f"no bitstream is made of the netlist in '{build_dir / NETLIST_FOLDER}', {_NOT_COMPARED}: run "
+                    "`python -m hw_build netlist` first, or give --unchecked"
+                )
         if lacking:
             raise MissingToolError(
                 f"no bitstream was written: {'; '.join(lacking)}; ready in '{folder}': {', '.join(made)}; install the "
@@ -75,9 +84,11 @@ def _write_inputs(design: Design, shell: Shell, folder: Path) -> list[str]:
     return list(texts)
 
 
-def _make_netlist(design: Design, shell: Shell, folder: Path, progress: BuildProgress, jobs: int | None) -> None:
-    used = write_netlist(design, shell, synthesise_parts(design, progress.meter, jobs), folder)
-    progress.done("netlist", ", ".join(f"{count:,} {what}" for what, count in used.items()))
+def _netlist(design: Design, shell: Shell, progress: BuildProgress, jobs: int | None) -> NetlistRecord:
+    record = make_netlist(design, shell, progress.meter, jobs)
+    checked = "; ".join(record.checked) or _NOT_COMPARED
+    progress.done("netlist", f"{', '.join(f'{count:,} {what}' for what, count in record.used.items())} · {checked}")
+    return record
 
 
 def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementation:

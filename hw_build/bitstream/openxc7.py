@@ -13,7 +13,8 @@ from pathlib import Path
 
 from hw_build.bitstream.result import Implementation
 from hw_build.errors import BuildError
-from hw_build.netlist.device import NETLIST
+from hw_build.netlist.record import FOLDER as NETLIST_FOLDER
+from hw_build.netlist.record import NETLIST
 from hw_build.shell.generate import Shell
 
 SCRIPT = "openxc7.sh"
@@ -25,7 +26,7 @@ XRAY_TOOLS = ("fasm2frames", "xc7frames2bit")
 
 _SCRIPT = """\
 #!/usr/bin/env bash
-# {part}: {netlist} placed, routed and written to {bitstream}, all beside this file. Generated.
+# {part}: {netlist} placed, routed and written to {bitstream}, beside this file. Generated.
 # {chipdb}: chip database of nextpnr for this part. {xray}: database of Project X-Ray, holding zynq7/.
 set -euo pipefail
 cd "$(dirname "${{BASH_SOURCE[0]}}")"
@@ -51,8 +52,8 @@ _SITES = {
 def script_text(shell: Shell) -> str:
     """The script, to lie beside the netlist."""
     return _SCRIPT.format(
-        part=shell.part, netlist=NETLIST, bitstream=BITSTREAM, chipdb=CHIPDB, xray=XRAY, mhz=shell.fabric_mhz,
-        log=ROUTE_LOG,
+        part=shell.part, netlist=f"../{NETLIST_FOLDER}/{NETLIST}", bitstream=BITSTREAM, chipdb=CHIPDB, xray=XRAY,
+        mhz=shell.fabric_mhz, log=ROUTE_LOG,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Verilog that simulates the cells of a netlist: Yosys' own models, and block RAM, of which those give only the ports."""
+"""Verilog that simulates the cells of a netlist: Yosys' models, and one of ours for block RAM, which has none there."""
 
 from __future__ import annotations
 

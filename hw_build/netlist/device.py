@@ -12,44 +12,59 @@ import tempfile
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from hw_build.errors import BuildError
 from hw_build.netlist.assemble import assemble
 from hw_build.netlist.dsp_pairs import pair_dsps
 from hw_build.netlist.lut_inputs import simplify_luts
+from hw_build.netlist.record import FOLDER, NETLIST, RECORD, NetlistRecord, current_record, hash_sources
 from hw_build.netlist.replicate import replicate_registers
 from hw_build.netlist.rules import check_netlist
 from hw_build.netlist.shift_registers import expand_shift_registers
 from hw_build.netlist.sources import device_sources
+from hw_build.progress import Meter
 from hw_build.shell.generate import Shell
-from hw_build.steps import write_atomically
+from hw_build.steps import hash_file, write_atomically
 from hw_build.stitch import Design
-from hw_build.synth.cells import utilization
-from hw_build.synth.design import Part
+from hw_build.synth.cells import Utilization, utilization
+from hw_build.synth.design import Part, synthesise_parts
 
-NETLIST = "netlist.json"
 # what nextpnr cannot place, or places badly, is rewritten in this order, to the same function
 PLACEABLE = (simplify_luts, expand_shift_registers, replicate_registers, pair_dsps)
 
 
-def write_netlist(design: Design, shell: Shell, parts: list[Part], folder: Path) -> dict[str, Any]:
-    """Write ``netlist.json`` into ``folder``; returns the sites that its cells take.
+def make_netlist(design: Design, shell: Shell, meter: Meter, jobs: int | None = None) -> NetlistRecord:
+    """The netlist of a build, in its folder ``netlist``: made anew unless the one that is there is of these sources.
 
     Raises:
         BuildError: a part has no netlist, or the whole breaks a rule of `hw_build.netlist.rules`.
         SynthesisError: Yosys refuses the device, or an instance does not fit its part.
     """
+    if (record := current_record(design, shell)) is not None:
+        return record
+    path = design.build_dir / FOLDER / NETLIST
+    path.parent.mkdir(exist_ok=True)
+    path.with_name(RECORD).unlink(missing_ok=True)
+    used = write_netlist(design, shell, synthesise_parts(design, meter, jobs), path)
+    record = NetlistRecord(
+        sources_sha256=hash_sources(design, shell), netlist_sha256=hash_file(path), used=asdict(used)
+    )
+    record.save(design.build_dir)
+    return record
+
+
+def write_netlist(design: Design, shell: Shell, parts: list[Part], path: Path) -> Utilization:
+    """Write the netlist to ``path``; returns the sites that its cells take. Raises as `make_netlist`."""
     if missing := [part.name for part in parts if part.netlist is None]:
         raise BuildError(f"there is no netlist of {', '.join(missing)}: `hw_build synth` says why")
     netlists = {(part.module, part.name): part.netlist for part in parts}
     with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as work:
-        assembled = Path(work, NETLIST)
+        assembled = Path(work, path.name)
         assemble(shell.top, device_sources(design, shell), netlists, assembled, data_dir=design.rtl_dir)
         netlist = json.loads(assembled.read_text())
     top = netlist["modules"][shell.top]
     for change in PLACEABLE:
         change(top)
     check_netlist(netlist["modules"], shell.top)
-    write_atomically(folder / NETLIST, json.dumps(netlist).encode())
-    return asdict(utilization(Counter(cell["type"] for cell in top["cells"].values())))
+    write_atomically(path, json.dumps(netlist).encode())
+    return utilization(Counter(cell["type"] for cell in top["cells"].values()))

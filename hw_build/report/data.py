@@ -28,6 +28,7 @@ class Totals:
     that hold data; two RAMB18 are one ``bram36``. What ``parts_not_synthesised`` take is missing from them.
     What lies in FIFOs (``fifo_luts``, ``fifo_bram18``) is by the model of their memory; ``fifo_sizing_seconds`` is what
     measuring their depths took, ``simulated_khz`` cycles of the accelerator simulated in a millisecond.
+    ``netlist_*`` are those of the device netlist: the same cells, put together, and rewritten to be placeable.
     ``fmax_mhz`` is the clock that a place and route tool met, ``fps_at_fmax`` the rate at it.
     """
 
@@ -49,6 +50,10 @@ class Totals:
     bram36: int | None = None
     dsps: int | None = None
     parts_not_synthesised: int | None = None
+    netlist_luts: int | None = None
+    netlist_ffs: int | None = None
+    netlist_bram36: int | None = None
+    netlist_dsps: int | None = None
     fmax_mhz: float | None = None
     fps_at_fmax: float | None = None
 

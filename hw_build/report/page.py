@@ -69,6 +69,7 @@ def render_page(report: Report, pictures: Mapping[str, np.ndarray]) -> str:
         " · figures: expected / measured</p>",
         cycles_chart(report.nodes, report.totals.cycles_per_frame),
         *([f"<p>{escape(tell_account(report.folding))}</p>"] if report.folding else []),
+        *_netlist(report.totals),
         *_implementation(report),
         *_resources(report),
         *_baseline(report),
@@ -123,6 +124,22 @@ def _resources(report: Report) -> list[str]:
         "<h2>Resources, node by node</h2>",
         _node_resources(report.nodes),
     ]
+
+
+def _netlist(totals: Totals) -> list[str]:
+    """What the device netlist takes; nothing where it was not made."""
+    if totals.netlist_luts is None:
+        return []
+    rows = [
+        [_cell(what), _cell(_number(count), "n")]
+        for what, count in (
+            ("LUT sites", totals.netlist_luts),
+            ("flip-flops", totals.netlist_ffs),
+            ("BRAM36", totals.netlist_bram36),
+            ("DSP48E1", totals.netlist_dsps),
+        )
+    ]
+    return ["<h2>The device netlist</h2>", _table(["", "cells handed to place and route"], rows, {1})]
 
 
 def _implementation(report: Report) -> list[str]:

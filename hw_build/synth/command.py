@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hw_build.accelerator import synthesise_and_summarise
 from hw_build.board_config import Board, load_board
 from hw_build.commands import pictures_of, publish
 from hw_build.errors import BuildError, ConfigError
@@ -21,7 +20,7 @@ from hw_build.report.resources import budget_rows
 from hw_build.steps import locked
 from hw_build.stitch import Design
 from hw_build.synth.design import synthesise_design
-from hw_build.synth.summary import refuse_over_budget
+from hw_build.synth.summary import refuse_over_budget, synthesise_and_summarise
 from hw_build.synth.yosys import SynthesisError
 
 _COLUMNS = ("luts", "lutram", "srl", "ffs", "bram18", "dsps", "stream_luts", "stream_bram18")

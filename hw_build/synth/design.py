@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hw_build.cache import cache_root
 from hw_build.errors import BuildError
+from hw_build.progress import Meter
 from hw_build.shell import generate as shell
 from hw_build.shell.system import SYSTEM_MODULE
 from hw_build.steps import hash_file, write_atomically
@@ -79,6 +80,17 @@ def synthesise_design(
     on_total(len(unique))
     results = asyncio.run(_run_all(design, list(unique.values()), jobs, on_done))
     return [Part(name=job.instance.name, module=job.instance.module, **results[job.key]) for job in listed]
+
+
+def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None) -> list[Part]:
+    """`synthesise_design` with ``meter`` showing how far it is; ``jobs`` by default one a core."""
+    show: list[Callable[[int], None]] = []
+    return synthesise_design(
+        design,
+        jobs=jobs or os.cpu_count() or 1,
+        on_total=lambda count: show.append(meter("different instances through Yosys", count)),
+        on_done=lambda done: show[0](done),
+    )
 
 
 def synthesise_flat(design: Design) -> Utilization:

@@ -13,17 +13,23 @@ from typing import Any
 
 from hw_build.board_config import Resources
 from hw_build.errors import BuildError
+from hw_build.progress import Meter
 from hw_build.report.data import Totals
 from hw_build.report.resources import budget_rows
 from hw_build.stitch import Design
 from hw_build.synth.cells import Utilization
-from hw_build.synth.design import Part
+from hw_build.synth.design import Part, synthesise_parts
 
 _BETWEEN_NODES = re.compile(r"(?:edge|width)_(\d+)(?:_\d+)?")  # a FIFO or a width converter of stream N
 
 
 class OverBudgetError(BuildError):
     """The design takes more than the board has; names each resource with both counts."""
+
+
+def synthesise_and_summarise(design: Design, meter: Meter, jobs: int | None = None) -> dict[str, Any]:
+    """Every instance through Yosys, ``jobs`` at a time (default: one a core); what the report shows of it."""
+    return summarise(design, synthesise_parts(design, meter, jobs))
 
 
 def total(parts: Sequence[Part]) -> Utilization:

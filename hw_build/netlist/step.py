@@ -1,0 +1,86 @@
+"""The step ``netlist``: the device put together in cells, and its simulation compared with the golden data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hw_build.build import MISMATCH, images, verified
+from hw_build.export import Export
+from hw_build.netlist.device import make_netlist
+from hw_build.netlist.record import FOLDER, NETLIST, NetlistRecord
+from hw_build.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
+from hw_build.progress import Meter
+from hw_build.shell.generate import Shell
+from hw_build.steps import Step
+from hw_build.stitch import Design
+from hw_build.synth.cells import Utilization
+from hw_build.synth.yosys import yosys_version
+
+NETLIST_STEP = "netlist"
+_MODULES = ("hw_build.board_sim", "hw_build.netlist", "hw_build.sim", "hw_build.synth")
+_SMALL_PIXELS = 64 * 64  # up to here a frame takes seconds
+_ALL_KINDS = (
+    Job(frames=2, mask=False),
+    Job(frames=2, mask=True),
+    Job(frames=2, mask=False, stall=0.4, latency=40),
+    Job(frames=2, mask=True, stall=0.4, latency=40),
+)
+_ONE_FRAME = (Job(frames=1, mask=False),)
+
+
+def netlist_step(build_dir: Path, export: Export, meter: Meter, *, needs: tuple[str, ...]) -> Step:
+    """Make the netlist and check it by the jobs of `jobs_of`; what it takes comes into the totals."""
+
+    def run(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+        record, line = check_device(build_dir, export, jobs_of(export), meter)
+        used = Utilization(**record.used)
+        totals = {"luts": used.luts, "ffs": used.ffs, "bram36": used.bram36, "dsps": used.dsps}
+        return {"verification": [line], "totals": {f"netlist_{kind}": count for kind, count in totals.items()}}
+
+    return Step(
+        name=NETLIST_STEP, run=run, needs=needs, files=(export.golden,), modules=_MODULES,
+        parameters={"yosys": yosys_version()}, published=(f"{FOLDER}/{NETLIST}",),
+    )  # fmt: skip
+
+
+def jobs_of(export: Export) -> tuple[Job, ...]:
+    """Both results with and without memory stalls; of a large frame, of which each takes minutes, one of logits."""
+    height, width = export.size
+    return _ALL_KINDS if height * width <= _SMALL_PIXELS else _ONE_FRAME
+
+
+def check_device(
+    build_dir: Path, export: Export, jobs: Sequence[Job], meter: Meter
+) -> tuple[NetlistRecord, dict[str, Any]]:
+    """The netlist of a build (made where it is not current), every byte of ``jobs`` compared with the golden data.
+
+    Returns its record, which then names the jobs, and the rung of the verification ladder.
+
+    Raises:
+        MismatchError: a byte differs; both sides are saved.
+        BuildError: it cannot be made, or does not end a job.
+    """
+    design, shell = Design.load(build_dir), Shell.load(build_dir)
+    record = make_netlist(design, shell, meter)
+    started = time.perf_counter()
+    library = build_netlist(build_dir / FOLDER / NETLIST, shell, build_dir)
+    compared = 0
+    for job in jobs:
+        codes, logits, names = export.frames(job.frames)
+        expected_cycles = (job.frames + 2) * design.expected_cycles_per_frame
+        show = meter(f"netlist: {job}", expected_cycles)
+        found = simulate_netlist(
+            library, shell, codes, job, frame_cycles=design.expected_cycles_per_frame, progress=show
+        )
+        show(expected_cycles)
+        compare_bytes(found, logits, names, job, NETLIST_STEP, build_dir / MISMATCH)
+        compared += found.size
+    record = replace(record, checked=sorted({*record.checked, *map(str, jobs)}))
+    record.save(build_dir)
+    frames = images(max(job.frames for job in jobs))
+    against = f"golden logits of {frames} of {'x'.join(map(str, export.size))}, {compared:,} bytes in memory"
+    return record, verified(NETLIST_STEP, against, time.perf_counter() - started)
