@@ -40,14 +40,14 @@ TOOLS = ("vivado", *openxc7.NEXTPNR, *openxc7.XRAY_TOOLS)
 def built(tmp_path_factory):
     """board -> build directory of a small network, as far as its shell; each is made once."""
     folder = tmp_path_factory.mktemp("bitstream")
-    export = exports.write_export(folder / "export", synthetic.unet(16, 32, levels=0, dims=(2,)))
+    exports.write_export(folder / "export", synthetic.unet(16, 32, levels=0, dims=(2,), seed=4))
     done = {}
 
     def build(board):
         if board not in done:
             out = folder / board
-            arguments = ["--export", str(export), "--out", str(out), "--board", board, "--stop-after", "shell"]
-            assert cli.main(["build", *arguments]) == 0
+            arguments = ["--export", str(folder / "export"), "--out", str(out), "--board", board]
+            assert cli.main(["build", *arguments, "--stop-after", "shell"]) == 0
             done[board] = out
         return done[board]
 
@@ -76,20 +76,25 @@ def bitstream(build_dir, *more):
     return cli.main(["bitstream", "--out", str(build_dir), *more])
 
 
+def netlist_of(build_dir):
+    return json.loads((build_dir / "netlist" / "netlist.json").read_text())["modules"]
+
+
 def test_without_tools_all_before_them_is_made_and_named(built, capsys):
-    folder = built("pynq-z2")
+    folder = built("zybo-z7-20")
     assert bitstream(folder) == 3
     sentence = capsys.readouterr().err.splitlines()[-1]
     assert sentence.startswith("error: no bitstream was written: neither vivado")
     named = re.search(r"ready in '[^']*': ([^;]*);", sentence)[1].split(", ")
-    assert set(named) >= {"edgeseg.xdc", "vivado.tcl", "openxc7.sh", "netlist.json", "edgeseg.hwh"}
-    assert all((folder / "bitstream" / name).stat().st_size for name in named)
+    netlist = "../netlist/netlist.json (not compared with golden data)"
+    assert set(named) >= {"edgeseg.xdc", "vivado.tcl", "openxc7.sh", netlist, "edgeseg.hwh"}
+    assert all((folder / "bitstream" / name.split(" ")[0]).stat().st_size for name in named)
     assert not (folder / "bitstream" / "edgeseg.bit").exists()
 
 
 def test_netlist_is_one_module_of_known_cells_around_the_processing_system(built):
     assert bitstream(built("pynq-z2")) == 3
-    modules = json.loads((built("pynq-z2") / "bitstream" / "netlist.json").read_text())["modules"]
+    modules = netlist_of(built("pynq-z2"))
     cells = modules["edgeseg_top"]["cells"].values()
     kinds = {cell["type"] for cell in cells}
     assert sum(cell["type"] == "PS7" for cell in cells) == 1
@@ -110,7 +115,7 @@ CLOCK_PINS = {"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK", "MAXIGP0ACLK", "SAXI
 def test_the_one_constrained_clock_is_every_clock_of_the_netlist(built):
     folder = built("pynq-z2")
     assert bitstream(folder) == 3
-    top = json.loads((folder / "bitstream" / "netlist.json").read_text())["modules"]["edgeseg_top"]
+    top = netlist_of(folder)["edgeseg_top"]
     shell, cells = Shell.load(folder), top["cells"]
 
     def wire_of(pin):  # as the constraints name it: instances by /, a bit by []
@@ -268,7 +273,7 @@ def fake_open_flow(fakes, monkeypatch, tmp_path, nextpnr, log, status=0):
     device = "" if nextpnr == "nextpnr-xilinx" else "--device xc7z020clg400-1 "
     fake_tool(
         fakes, nextpnr,
-        f"[[ \"$*\" == '{device}--chipdb {chips} '* ]] && [ -s netlist.json ]\n"
+        f"[[ \"$*\" == '{device}--chipdb {chips} '* ]] && [ -s ../netlist/netlist.json ]\n"
         f"cat <<'END'\n{log}END\ntouch edgeseg.fasm; exit {status}",
     )  # fmt: skip
     fake_tool(fakes, "fasm2frames", f"[ \"$4\" = '{database}' ] && [ -f edgeseg.fasm ] && echo frames")
@@ -279,7 +284,7 @@ def fake_open_flow(fakes, monkeypatch, tmp_path, nextpnr, log, status=0):
 def test_open_flow_runs_its_tools_in_order(built, no_tools, monkeypatch, tmp_path, nextpnr, log):
     folder = built("pynq-z2")
     fake_open_flow(no_tools, monkeypatch, tmp_path, nextpnr, log)
-    assert bitstream(folder) == 0
+    assert bitstream(folder, "--unchecked") == 0
     report = read_report(folder / "report.json")
     assert report.totals.fmax_mhz == 104.5
     known = {"toolchain": "openxc7", "luts": 31_000, "ffs": 24_000, "bram36": 115, "dsps": 220}
@@ -303,9 +308,26 @@ MISSED = NEXTPNR_LOG.replace("Info: Max frequency for clock               'clk':
 def test_failed_open_flow_leaves_no_bitstream(built, no_tools, monkeypatch, tmp_path, capsys, log, status, sentence):
     folder = built("pynq-z1") / "bitstream"
     fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", log, status)
-    assert bitstream(built("pynq-z1"), "--toolchain", "openxc7") == 2
+    assert bitstream(built("pynq-z1"), "--toolchain", "openxc7", "--unchecked") == 2
     assert sentence in capsys.readouterr().err
     assert not (folder / "edgeseg.bit").exists() and not (folder / "edgeseg.bin").exists()
+
+
+def test_netlist_that_was_not_compared_is_not_handed_on(built, no_tools, monkeypatch, tmp_path, capsys):
+    folder = built("pynq-z1")
+    fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", NEXTPNR_LOG)
+    (folder / "netlist" / "record.json").unlink(missing_ok=True)
+    assert bitstream(folder) == 2
+    assert "not compared with golden data: run `python -m hw_build netlist` first" in capsys.readouterr().err
+    assert not (folder / "bitstream" / "edgeseg.bit").exists()
+    assert cli.main(["netlist", "--export", str(folder.parent / "export"), "--out", str(folder)]) == 0
+    assert "exact, against golden logits of 2 images" in capsys.readouterr().out
+    assert bitstream(folder) == 0
+    netlist = folder / "netlist" / "netlist.json"
+    netlist.write_text(netlist.read_text().replace('"INIT": "1"', '"INIT": "0"', 1))  # another than the one compared
+    (folder / "bitstream" / "edgeseg.bit").unlink()
+    assert bitstream(folder) == 2
+    assert "not compared with golden data" in capsys.readouterr().err
 
 
 def lut_output(cell, values):
