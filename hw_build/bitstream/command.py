@@ -15,7 +15,7 @@ from hw_build.board_config import Family
 from hw_build.commands import pictures_of, publish, tell
 from hw_build.deploy.archive import HWH
 from hw_build.deploy.hwh import hwh_text
-from hw_build.errors import BuildError
+from hw_build.errors import BuildError, MismatchError
 from hw_build.netlist.device import make_netlist
 from hw_build.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.netlist.record import NETLIST, NetlistRecord
@@ -62,8 +62,7 @@ def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None,
                 f"no bitstream was written: {'; '.join(lacking)}; ready in '{folder}': {', '.join(made)}; install the "
                 f"tool and run the same command again, or copy '{build_dir}' to where it is ({_README})"
             )
-        progress.start(f"{toolchain} places and routes, what it says is in {folder / LOG}")
-        result = _implement(toolchain, shell, folder)
+        result = _implement(toolchain, shell, folder, progress)
     _into_report(build_dir, result)
     tell(
         f"{folder / vivado.BITSTREAM}: {result.bitstream_bytes:,} bytes, {result.fmax_mhz:.1f} MHz, by {toolchain}; "
@@ -91,8 +90,9 @@ def _netlist(design: Design, shell: Shell, progress: BuildProgress, jobs: int | 
     return record
 
 
-def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementation:
+def _implement(toolchain: Toolchain, shell: Shell, folder: Path, progress: BuildProgress) -> Implementation:
     """Run the tool; a bitstream stands under its name only when all went well."""
+    progress.start(f"{toolchain} places and routes, what it says is in {folder / LOG}")
     bitstream = folder / vivado.BITSTREAM
     for stale in (bitstream, folder / BINARY, folder / openxc7.ROUTE_LOG):
         stale.unlink(missing_ok=True)
@@ -114,7 +114,26 @@ def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementati
     if result.fmax_mhz < shell.fabric_mhz:
         bitstream.rename(folder / f"{bitstream.stem}-too-slow.bit")
         raise BuildError(_too_slow(result.fmax_mhz, shell))
+    progress.done("place and route", f"{result.fmax_mhz:.1f} MHz")
+    if toolchain is Toolchain.OPENXC7:
+        result = _check(result, shell, folder, progress)
     write_binary(bitstream, folder / BINARY)
+    return result
+
+
+def _check(result: Implementation, shell: Shell, folder: Path, progress: BuildProgress) -> Implementation:
+    """Compare what nextpnr made with what it was given; a bitstream that differs, or is unclear, loses its name."""
+    bitstream = folder / vivado.BITSTREAM
+    try:
+        progress.start("the bitstream is read back")
+        result = replace(result, read_back=openxc7.check_bitstream(folder, shell.part))
+        progress.done("read back", result.read_back)
+    except MismatchError:
+        bitstream.rename(folder / f"{bitstream.stem}-differs.bit")
+        raise
+    except BuildError:
+        bitstream.rename(folder / f"{bitstream.stem}-unchecked.bit")
+        raise
     return result
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Implementation:
     """After placement and routing, by the tool's own reports; ``bram36`` counts a RAMB18 as half.
 
-    ``luts`` are sites in Vivado, outputs of sites, two each, in nextpnr.
+    ``luts`` are sites in Vivado, outputs of sites, two each, in nextpnr. ``read_back`` says whether the bitstream,
+    taken apart again, holds what was asked for, or why nobody looked.
     """
 
     toolchain: str
@@ -19,3 +20,4 @@ class Implementation:
     dsps: float
     fmax_mhz: float
     bitstream_bytes: int
+    read_back: str
