@@ -26,6 +26,7 @@ from hw_build.netlist.routed_pins import (
     is_tie,
     kind_of,
     known,
+    port_of,
     ports,
     refuse,
     undo_inversions,
@@ -43,8 +44,7 @@ _OPEN = {
     "PS7": re.compile(".*"),
 }
 # what nextpnr writes of a DSP48E1 where the netlist is silent; Xilinx' default is 1
-_WRITTEN_AS_ZERO = ("ALUMODEREG", "CARRYINREG", "CARRYINSELREG", "INMODEREG", "MREG", "OPMODEREG", "PREG", "ACASCREG",
-                    "BCASCREG")  # fmt: skip
+_WRITTEN_AS_ZERO = ("ALUMODEREG", "CARRYINREG", "CARRYINSELREG", "INMODEREG", "MREG", "OPMODEREG", "PREG")
 _FLIP_FLOPS = {"FDRE": "R", "FDSE": "S", "FDCE": "CLR", "FDPE": "PRE"}
 _STAGES = range(4)
 
@@ -106,8 +106,8 @@ def _block(name: str, cell: Cell, ties: Ties, declared: Mapping[str, Any], free:
     pins = ports(name, cell, ties)
     for value, attribute in (("0", "DSP_GND_PINS"), ("1", "DSP_VCC_PINS")):  # ties within a tile of DSP48E1
         for pin in cell["attributes"].get(attribute, "").split():
-            port, _, place = cell["attributes"][f"X_ORIG_PORT_{pin}"].rstrip("]").partition("[")
-            pins[port][int(place or 0)] = value
+            port, place = port_of(cell, pin) or (pin, 0)
+            pins.setdefault(port, {})[place] = value
     parameters = undo_inversions(cell, pins)
     if kind == "DSP48E1":
         parameters |= {key: "0" for key in _WRITTEN_AS_ZERO if key not in parameters}

@@ -148,38 +148,41 @@ def memories(found: Iterable[Site], ties: Ties, read: Container[Bit]) -> dict[st
     for held in by_slice.values():
         leaders = [cell for letter, _, _, cell in held if letter == "D"]
         for _, output, name, cell in held:
-            primitive, bits = _MEMORIES[kind_of(cell)]
-            written = [ties.at(cell, f"WA{place + 1}") for place in range(bits)]
-            if is_set(cell, "IS_WCLK_INVERTED"):
-                raise refuse(name, cell, "its clock is inverted, which nextpnr does not write")
-            if ties.at(cell, "WA7") is not None or ties.at(cell, "WA8") is not None:
-                raise refuse(name, cell, "it is a part of a deeper memory")
-            for leader in leaders:
-                if written != [ties.at(leader, f"A{place + 1}") for place in range(bits)]:
-                    raise refuse(name, cell, "its slice's D LUT does not have its write address")
-            if (target := ties.at(cell, output)) not in read:
-                continue
-            address = [_read_address(name, cell, place, ties) for place in range(bits)]
-            data = next((bit for pin in ("DI1", "DI2") if (bit := ties.at(cell, pin)) is not None), None)
-            pins = {"D": data, "WCLK": ties.at(cell, "CLK"), "WE": ties.at(cell, "WE")}
-            pins |= {f"A{place}": bit for place, bit in enumerate(written)}
-            pins |= {f"DPRA{place}": bit for place, bit in enumerate(address)}
-            if None in pins.values():
-                raise refuse(name, cell, "one of its pins is open, and it is read")
-            init = known(str(cell["parameters"].get("INIT", "0"))).zfill(1 << bits)[-(1 << bits) :]
-            made[name] = {
-                "type": primitive,
-                "parameters": {"INIT": init},
-                "attributes": {},
-                "port_directions": {**dict.fromkeys(pins, "input"), "DPO": "output"},
-                "connections": {**{pin: [bit] for pin, bit in pins.items()}, "DPO": [target]},
-            }
+            written = _write_address(name, cell, leaders, ties)
+            if (target := ties.at(cell, output)) in read:
+                made[name] = _memory(name, cell, written, target, ties)
     return made
 
 
-def _read_address(name: str, cell: Cell, place: int, ties: Ties) -> Bit | None:
-    """Bit ``place`` of the read address; it must be at the pin where the table has it."""
-    pin = f"A{place + 1}"
-    if cell["attributes"].get(f"X_ORIG_PORT_{pin}") != f"RADR{place}":
-        raise refuse(name, cell, f"pin {pin} is not bit {place} of its address")
-    return ties.at(cell, pin)
+def _write_address(name: str, cell: Cell, leaders: Iterable[Cell], ties: Ties) -> list[Bit | None]:
+    places = range(1, _MEMORIES[kind_of(cell)][1] + 1)
+    written = [ties.at(cell, f"WA{place}") for place in places]
+    if is_set(cell, "IS_WCLK_INVERTED"):
+        raise refuse(name, cell, "its clock is inverted, which nextpnr does not write")
+    if ties.at(cell, "WA7") is not None or ties.at(cell, "WA8") is not None:
+        raise refuse(name, cell, "it is a part of a deeper memory")
+    if any(written != [ties.at(leader, f"A{place}") for place in places] for leader in leaders):
+        raise refuse(name, cell, "its slice's D LUT does not have its write address")
+    return written
+
+
+def _memory(name: str, cell: Cell, written: list[Bit | None], target: Bit, ties: Ties) -> dict[str, Any]:
+    """A RAM of one bit a word, written at ``written`` and read at the pins A1 and up."""
+    primitive, bits = _MEMORIES[kind_of(cell)]
+    data = next((bit for pin in ("DI1", "DI2") if (bit := ties.at(cell, pin)) is not None), None)
+    pins = {"D": data, "WCLK": ties.at(cell, "CLK"), "WE": ties.at(cell, "WE")}
+    for place in range(bits):
+        pin = f"A{place + 1}"
+        if cell["attributes"].get(f"X_ORIG_PORT_{pin}") != f"RADR{place}":
+            raise refuse(name, cell, f"pin {pin} is not bit {place} of its address")
+        pins |= {f"A{place}": written[place], f"DPRA{place}": ties.at(cell, pin)}
+    if None in pins.values():
+        raise refuse(name, cell, "one of its pins is open, and it is read")
+    init = known(str(cell["parameters"].get("INIT", "0"))).zfill(1 << bits)[-(1 << bits) :]
+    return {
+        "type": primitive,
+        "parameters": {"INIT": init},
+        "attributes": {},
+        "port_directions": {**dict.fromkeys(pins, "input"), "DPO": "output"},
+        "connections": {**{pin: [bit] for pin, bit in pins.items()}, "DPO": [target]},
+    }

@@ -20,11 +20,12 @@ import synthetic
 
 from board.bitfile import read_header
 from hw_build import cli
-from hw_build.bitstream import openxc7, readback, vivado
+from hw_build.bitstream import command, openxc7, readback, vivado
 from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import clock_pin, reset_pin
 from hw_build.board_config import board_names
 from hw_build.deploy.simulated import bit_container
+from hw_build.errors import BuildError, MismatchError
 from hw_build.netlist.dsp_pairs import pair_dsps
 from hw_build.netlist.lut_inputs import simplify_luts
 from hw_build.netlist.replicate import replicate_registers
@@ -226,6 +227,7 @@ def test_result_of_vivado_comes_into_the_report(built, no_tools):
     assert report.totals.fmax_mhz == pytest.approx(1000 / 9, abs=0.01)
     assert report.implementation["bram36"] == 121.5 and report.implementation["luts"] == 30_000
     assert report.implementation["read_back"] == "not read back: Vivado writes no FASM"
+    assert report.implementation["routed_netlist"] == "not simulated: Vivado writes its own"
     assert "Placed and routed" in (folder / "report.html").read_text()
 
 
@@ -292,6 +294,9 @@ def test_open_flow_runs_its_tools_in_order(built, no_tools, monkeypatch, tmp_pat
     assert {key: report.implementation[key] for key in known} == known
     assert report.implementation["bitstream_bytes"] == (folder / "bitstream" / "edgeseg.bit").stat().st_size
     assert report.implementation["read_back"] == "not read back: bit2fasm and bitread are not on PATH"
+    assert report.implementation["routed_netlist"] == "not simulated: give --export"
+    script = (folder / "bitstream" / "openxc7.sh").read_text()
+    assert script.count("--seed 1 --write routed.json") == 2
 
 
 @pytest.mark.parametrize(
@@ -328,6 +333,40 @@ def test_only_a_bitstream_that_reads_back_as_asked_keeps_its_name(
         assert sentence in capsys.readouterr().err
     else:
         assert read_report(folder.parent / "report.json").implementation["read_back"] == "exact, 1 features, 1 bits"
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (None, "edgeseg.bit"),
+        (MismatchError("a value differs"), "edgeseg-differs.bit"),
+        (BuildError("a cell cannot be told"), "edgeseg-unchecked.bit"),
+    ],
+)
+def test_only_a_bitstream_whose_routed_netlist_computes_the_golden_data_keeps_its_name(
+    built, no_tools, monkeypatch, tmp_path, capsys, error, left
+):
+    folder = built("pynq-z1") / "bitstream"
+    fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", NEXTPNR_LOG)
+
+    def check(build_dir, routed, export, meter):
+        assert (build_dir, routed, export.size) == (folder.parent, folder / "routed.json", (16, 32))
+        if error:
+            raise error
+        return "exact, 7 bytes"
+
+    monkeypatch.setattr(command, "check_routed", check)
+    monkeypatch.setattr(openxc7, "check_tables", lambda folder, part: f"tables of {part}")
+    for name in folder.glob("edgeseg*.bi[tn]"):
+        name.unlink()
+    export = built("pynq-z1").parent / "export"
+    assert bitstream(built("pynq-z1"), "--unchecked", "--export", str(export)) == (2 if error else 0)
+    assert [path.name for path in folder.glob("edgeseg*.bit")] == [left]
+    if error:
+        assert f"error: {error}" in capsys.readouterr().err
+    else:
+        implementation = read_report(folder.parent / "report.json").implementation
+        assert implementation["routed_netlist"] == "exact, 7 bytes; tables of xc7z020clg400-1"
 
 
 MISSED = NEXTPNR_LOG.replace("Info: Max frequency for clock               'clk': 104.50 MHz (PASS",
