@@ -15,9 +15,9 @@ from hw_build.netlist.device import make_netlist
 from hw_build.netlist.record import FOLDER, NETLIST, NetlistRecord
 from hw_build.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
 from hw_build.progress import Meter
+from hw_build.shell.device import load_device
 from hw_build.shell.generate import Shell
 from hw_build.steps import Step
-from hw_build.stitch import Design
 from hw_build.synth.cells import Utilization
 from hw_build.synth.yosys import yosys_version
 
@@ -77,7 +77,7 @@ def check_device(
         MismatchError: a byte differs; both sides are saved.
         BuildError: it cannot be made, or does not end a job.
     """
-    design, shell = Design.load(build_dir), Shell.load(build_dir)
+    design, shell = load_device(build_dir)
     record = make_netlist(design, shell, meter)
     started = time.perf_counter()
     library = build_netlist(build_dir / FOLDER / NETLIST, shell, build_dir)

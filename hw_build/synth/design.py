@@ -105,9 +105,11 @@ def _shell_jobs(design: Design) -> list[_Job]:
     folder = design.build_dir / shell.FOLDER
     if not (folder / shell.RECORD).is_file():
         return []
-    sources = [folder / name for name in shell.Shell.load(design.build_dir).sources]
+    made = shell.Shell.load(design.build_dir)
+    made.check_sources(design.build_dir)
     instances = read_instances((folder / f"{SYSTEM_MODULE}.sv").read_text())
-    return [_job(design, each, [*design.rtl_files, *sources]) for each in instances if each.module != TOP_MODULE]
+    sources = [*design.rtl_files, *made.files(design.build_dir)]
+    return [_job(design, each, sources) for each in instances if each.module != TOP_MODULE]
 
 
 def _job(design: Design, instance: Instance, files: Sequence[Path]) -> _Job:
