@@ -78,6 +78,7 @@ def check_device(
         BuildError: it cannot be made, or does not end a job.
     """
     design, shell = load_device(build_dir)
+    design.check_model(export.model, export.model_sha256)
     record = make_netlist(design, shell, meter)
     started = time.perf_counter()
     library = build_netlist(build_dir / FOLDER / NETLIST, shell, build_dir)
