@@ -23,6 +23,7 @@ from hw_build.netlist.record import NETLIST, NetlistRecord
 from hw_build.netlist.routed_check import check_routed
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, read_report
+from hw_build.shell.device import load_device
 from hw_build.shell.generate import Shell
 from hw_build.steps import locked, write_atomically
 from hw_build.stitch import Design
@@ -50,8 +51,7 @@ def run_bitstream(
         MismatchError: what was written differs from what was asked for, in the bitstream or after routing.
     """
     with locked(build_dir), BuildProgress("bitstream") as progress:
-        design, shell = Design.load(build_dir), Shell.load(build_dir)
-        design.check_sources()
+        design, shell = load_device(build_dir)
         toolchain = choose(asked, Family(shell.family))
         folder = build_dir / FOLDER
         made = _write_inputs(design, shell, folder)

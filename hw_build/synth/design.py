@@ -105,9 +105,11 @@ def _shell_jobs(design: Design) -> list[_Job]:
     folder = design.build_dir / shell.FOLDER
     if not (folder / shell.RECORD).is_file():
         return []
-    sources = [folder / name for name in shell.Shell.load(design.build_dir).sources]
+    made = shell.Shell.load(design.build_dir)
+    made.check_sources(design.build_dir)
     instances = read_instances((folder / f"{SYSTEM_MODULE}.sv").read_text())
-    return [_job(design, each, [*design.rtl_files, *sources]) for each in instances if each.module != TOP_MODULE]
+    sources = [*design.rtl_files, *made.files(design.build_dir)]
+    return [_job(design, each, sources) for each in instances if each.module != TOP_MODULE]
 
 
 def _job(design: Design, instance: Instance, files: Sequence[Path]) -> _Job:
@@ -147,7 +149,7 @@ async def _cached(design: Design, job: _Job) -> dict:
         saved = json.loads(path.read_text())
     except (OSError, ValueError):
         saved = None
-    cached = saved is not None and (saved["cells"] is None or netlist.is_file())
+    cached = saved is not None and (saved["cells"] is None or _fits(netlist, saved.get("netlist_sha256")))
     if not cached:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -155,6 +157,7 @@ async def _cached(design: Design, job: _Job) -> dict:
                 partial = Path(work, netlist.name)
                 saved = await _fresh(design, job, partial)
                 if saved["cells"] is not None:
+                    saved["netlist_sha256"] = hash_file(partial)
                     os.replace(partial, netlist)
             write_atomically(path, json.dumps(saved).encode())
         except OSError as error:
@@ -164,6 +167,11 @@ async def _cached(design: Design, job: _Job) -> dict:
     if saved["cells"] is None:
         return {"used": None, "refusal": saved["refusal"], "cached": cached}
     return {"used": utilization(saved["cells"]), "refusal": None, "netlist": netlist, "cached": cached}
+
+
+def _fits(netlist: Path, sha256: str | None) -> bool:
+    """Whether the file of a part is there, and the one that was counted."""
+    return netlist.is_file() and hash_file(netlist) == sha256
 
 
 async def _fresh(design: Design, job: _Job, netlist: Path) -> dict:
