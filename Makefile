@@ -79,7 +79,7 @@ else ifeq ($(BACKEND),hls)
 	@$(RUN) hw_build hls --out $(BITSTREAM)
 else
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --size-fifos --netlist
-	@$(RUN) hw_build bitstream --out $(BITSTREAM) $(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN))
+	@$(RUN) hw_build bitstream --export $(EXPORT) --out $(BITSTREAM) $(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN))
 endif
 
 report: ## report.html and report.json of the demo again, from what is saved

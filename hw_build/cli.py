@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         "bitstream", help="a build to a bitstream, or all that comes before the vendor tool"
     )
     bitstream.add_argument("--out", type=Path, required=True, help="directory of the build")
+    bitstream.add_argument("--export", type=Path, help="the export that was built, to simulate what nextpnr routed")
     bitstream.add_argument("--toolchain", help="vivado or openxc7 (default: whichever is on PATH)")
     bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
     bitstream.add_argument(
@@ -284,11 +285,16 @@ def _ip(arguments: argparse.Namespace) -> int:
 def _bitstream(arguments: argparse.Namespace) -> int:
     from hw_build.bitstream.command import run_bitstream
     from hw_build.bitstream.tools import parse_toolchain
+    from hw_build.export import read_export
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
     return run_bitstream(
-        arguments.out, parse_toolchain(arguments.toolchain), jobs=arguments.jobs, unchecked=arguments.unchecked
+        arguments.out,
+        parse_toolchain(arguments.toolchain),
+        jobs=arguments.jobs,
+        unchecked=arguments.unchecked,
+        export=read_export(arguments.export) if arguments.export else None,
     )
 
 

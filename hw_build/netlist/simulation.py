@@ -40,7 +40,8 @@ class Job:
 
     def __str__(self) -> str:
         what = "packed masks" if self.mask else "logits"
-        return f"{what} of {self.frames} frames" + (f", memory stalled in {self.stall:.0%}" if self.stall else "")
+        frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
+        return f"{what} of {frames}" + (f", memory stalled in {self.stall:.0%}" if self.stall else "")
 
 
 def build_netlist(netlist: Path, shell: Shell, build_dir: Path) -> Path:

@@ -82,20 +82,32 @@ def check_device(
     record = make_netlist(design, shell, meter)
     started = time.perf_counter()
     library = build_netlist(build_dir / FOLDER / NETLIST, shell, build_dir)
-    compared = 0
-    for job in jobs:
-        codes, logits, names = export.frames(job.frames)
-        expected_cycles = (job.frames + 2) * design.expected_cycles_per_frame
-        show = meter(f"netlist: {job}", expected_cycles)
-        found = simulate_netlist(
-            library, shell, codes, job, frame_cycles=design.expected_cycles_per_frame, progress=show
-        )
-        show(expected_cycles)
-        compare_bytes(found, logits, names, job, NETLIST_STEP, build_dir / MISMATCH)
-        compared += found.size
+    compared = compare_jobs(library, build_dir, export, jobs, meter, NETLIST_STEP)
     record = replace(record, checked=sorted({*record.checked, *map(str, jobs)}))
     record.save(build_dir)
     frames = images(max(job.frames for job in jobs))
     against = f"golden logits of {frames} of {'x'.join(map(str, export.size))}, {compared:,} bytes in memory"
     against += _CELLS[Family(shell.family)]
     return record, verified(NETLIST_STEP, against, time.perf_counter() - started)
+
+
+def compare_jobs(
+    library: Path, build_dir: Path, export: Export, jobs: Sequence[Job], meter: Meter, step: str
+) -> int:
+    """Simulate ``jobs`` by the compiled netlist ``library``, each compared with the golden data; how many bytes.
+
+    Raises as `simulate_netlist` and `compare_bytes`.
+    """
+    design, shell = Design.load(build_dir), Shell.load(build_dir)
+    compared = 0
+    for job in jobs:
+        codes, logits, names = export.frames(job.frames)
+        expected_cycles = (job.frames + 2) * design.expected_cycles_per_frame
+        show = meter(f"{step}: {job}", expected_cycles)
+        found = simulate_netlist(
+            library, shell, codes, job, frame_cycles=design.expected_cycles_per_frame, progress=show
+        )
+        show(expected_cycles)
+        compare_bytes(found, logits, names, job, step, build_dir / MISMATCH)
+        compared += found.size
+    return compared
