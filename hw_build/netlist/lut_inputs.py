@@ -27,7 +27,7 @@ def simplify_luts(module: dict[str, Any]) -> int:
         if len(wires) == len(bits):
             continue
         kept = wires or ["0"]
-        cell["parameters"]["INIT"] = _table(cell["parameters"]["INIT"], bits, kept)
+        cell["parameters"]["INIT"] = _table(cell["parameters"].get("INIT", "0"), bits, kept)
         cell["type"] = f"LUT{len(kept)}"
         for pin in pins[len(kept) :]:
             del cell["connections"][pin], cell["port_directions"][pin]
@@ -38,7 +38,7 @@ def simplify_luts(module: dict[str, Any]) -> int:
 
 def _table(init: str, bits: list[Any], kept: list[Any]) -> str:
     """INIT (highest index first) over the inputs ``kept`` of the LUT with INIT ``init`` over ``bits``."""
-    outputs = init[::-1]
+    outputs = init.zfill(1 << len(bits))[::-1]  # leading zeros may be left out
     table = []
     for index in range(1 << len(kept)):
         value = {"1": 1, **{bit: index >> place & 1 for place, bit in enumerate(kept) if bit not in CONSTANTS}}

@@ -25,7 +25,14 @@ _STEERS = {
     **{f"{way}{name}": ((f"{name}REG",), 1) for name in ("C", "M", "P", "INMODE", "ALUMODE") for way in ("CE", "RST")},
     **{f"CE{name}": ((f"{name}REG",), 1) for name in ("D", "AD")},
 }  # fmt: skip
-_ONLY_IN_CASCADES = ("CARRYCASCIN", "MULTSIGNIN", "CASCADEINA", "CASCADEINB")
+# where such a register is there, these steer it, too, as long as other pins may have this value ("-": any)
+_STEERS_WHERE = {
+    "CEA1": ("AREG", "INMODE", "----1"), "CEB1": ("BREG", "INMODE", "1----"),
+    "RSTALLCARRYIN": ("MREG", "CARRYINSEL", "110"),
+}  # fmt: skip
+# these it looks at only where other pins may have this value
+_CASCADED_WHERE = {"CARRYCASCIN": ("CARRYINSEL", "010"), "MULTSIGNIN": ("OPMODE", "1001000")}
+_CASCADES_OF_MEMORY = ("CASCADEINA", "CASCADEINB")
 _ONLY_WITH_ECC = ("INJECTSBITERR", "INJECTDBITERR")
 
 
@@ -36,6 +43,9 @@ def check_netlist(modules: Mapping[str, Any], top: str) -> None:
         BuildError: a wire without a driver or with two, an input that is open, a pin of another width: names cell, pin.
     """
     cells = modules[top]["cells"]
+    for name, cell in cells.items():
+        if cell["type"] not in modules:  # Yosys does not say which of its pins are inputs
+            raise _not_whole(top, name, cell, "no such cell is known")
     drivers: Counter[Any] = Counter(
         bit for cell in cells.values() for port, bits in cell["connections"].items() if not _is_input(cell, port)
         for bit in bits
@@ -46,16 +56,17 @@ def check_netlist(modules: Mapping[str, Any], top: str) -> None:
             for bit in bits}  # fmt: skip
     read.update(bit for port in modules[top]["ports"].values() if port["direction"] == "output" for bit in port["bits"])
     for name, cell in cells.items():
-        for fault in _faults(cell, modules.get(cell["type"]), drivers, read):
-            raise BuildError(f"the netlist of {top} is not whole: {cell['type']} '{name}': {fault}")
+        for fault in _faults(cell, modules[cell["type"]], drivers, read):
+            raise _not_whole(top, name, cell, fault)
+
+
+def _not_whole(top: str, name: str, cell: Mapping[str, Any], fault: str) -> BuildError:
+    return BuildError(f"the netlist of {top} is not whole: {cell['type']} '{name}': {fault}")
 
 
 def _faults(
-    cell: Mapping[str, Any], module: Mapping[str, Any] | None, drivers: Mapping[Any, int], read: set[Any]
+    cell: Mapping[str, Any], module: Mapping[str, Any], drivers: Mapping[Any, int], read: set[Any]
 ) -> Iterator[str]:
-    if module is None:
-        yield "no such cell is known"
-        return
     pins = cell["connections"]
     for port in sorted(pins.keys() - module["ports"].keys()):
         yield f"it has no pin {port}"
@@ -80,12 +91,11 @@ def _is_blind(cell: Mapping[str, Any], port: str, read: set[Any]) -> bool:
     if kind in ("PS7", "PS8"):
         return not _USED_OF_PROCESSOR.fullmatch(port)
     if kind == "DSP48E1":
-        registers, stages = _STEERS.get(port, ((), 0))
-        steers_nothing = bool(registers) and all(_stages(cell, register) < stages for register in registers)
-        return steers_nothing or port in _ONLY_IN_CASCADES
+        return _is_blind_dsp(cell, port)
     if kind in ("RAMB18E1", "RAMB36E1"):
         extends = cell["parameters"].get(f"RAM_EXTENSION_{port[-1]}", "NONE") != "NONE"
-        return (port in _ONLY_IN_CASCADES and not extends) or port in _ONLY_WITH_ECC
+        corrects = cell["parameters"].get("EN_ECC_WRITE", "FALSE") != "FALSE"
+        return (port in _CASCADES_OF_MEMORY and not extends) or (port in _ONLY_WITH_ECC and not corrects)
     bits = cell["connections"].get(port) or range(2)  # of a memory in LUTs at most
     return all(_is_unread(cell, port, place, read) for place in range(len(bits)))
 
@@ -100,6 +110,26 @@ def _is_unread(cell: Mapping[str, Any], port: str, place: int, read: set[Any]) -
         return False
     outputs = cell["connections"].get(port.replace("DI", "DO"), ())
     return place >= len(outputs) or outputs[place] not in read
+
+
+def _is_blind_dsp(cell: Mapping[str, Any], port: str) -> bool:
+    if port in _CASCADED_WHERE:
+        return not _can_be(cell, *_CASCADED_WHERE[port])
+    if port not in _STEERS:
+        return False
+    registers, stages = _STEERS[port]
+    register, pins, value = _STEERS_WHERE.get(port, ("", "", ""))
+    steers = any(_stages(cell, register) >= stages for register in registers)
+    return not steers and not (register and _stages(cell, register) and _can_be(cell, pins, value))
+
+
+def _can_be(cell: Mapping[str, Any], pins: str, value: str) -> bool:
+    """Whether no constant at ``pins`` keeps them from ``value`` (highest bit first, "-" for either)."""
+    if "1" in str(cell["parameters"].get(f"IS_{pins}_INVERTED", "0")):
+        return True
+    bits = cell["connections"].get(pins, [])
+    return all(wanted == "-" or bit == wanted or bit not in ("0", "1")
+               for bit, wanted in zip(bits, reversed(value), strict=False))  # fmt: skip
 
 
 def _stages(cell: Mapping[str, Any], register: str) -> int:

@@ -26,7 +26,7 @@ def expand_shift_registers(module: dict[str, Any]) -> int:
         pins, parameters = cell["connections"], cell["parameters"]
         wires = [pins["D"][0], *range(free, free + length - 1), pins["Q"][0]]
         free += length - 1
-        init = parameters["INIT"].zfill(16)[::-1]
+        init = parameters.get("INIT", "0").zfill(16)[::-1]
         inverted = parameters.get("IS_CLK_INVERTED", "0")
         for place in range(length):
             cells[f"{name}$stage{place}"] = {

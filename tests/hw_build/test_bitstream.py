@@ -26,10 +26,6 @@ from hw_build.bitstream.constraints import clock_pin, reset_pin
 from hw_build.board_config import board_names
 from hw_build.deploy.simulated import bit_container
 from hw_build.errors import BuildError, MismatchError
-from hw_build.netlist.dsp_pairs import pair_dsps
-from hw_build.netlist.lut_inputs import simplify_luts
-from hw_build.netlist.replicate import replicate_registers
-from hw_build.netlist.shift_registers import expand_shift_registers
 from hw_build.report.data import read_report
 from hw_build.shell.generate import Shell
 from hw_build.synth.primitives import ports
@@ -405,123 +401,6 @@ def test_netlist_that_was_not_compared_is_not_handed_on(built, no_tools, monkeyp
     (folder / "bitstream" / "edgeseg.bit").unlink()
     assert bitstream(folder) == 2
     assert "not compared with golden data" in capsys.readouterr().err
-
-
-def lut_output(cell, values):
-    """What a LUT in Yosys' JSON gives where wire w has value values[w]."""
-    pins = [cell["connections"][f"I{index}"][0] for index in range(int(cell["type"][-1]))]
-    index = sum(values.get(bit, int(bit == "1")) << place for place, bit in enumerate(pins))
-    return cell["parameters"]["INIT"][::-1][index]
-
-
-@pytest.mark.parametrize(
-    "pins", [[2, 3, 2], [2, 2], ["0", 3, "1", 4, 3], ["1", "1"], [2, 3, 4, 5, 6, 2], [2, "x", 3, 4]]
-)
-def test_luts_have_a_pin_for_every_wire_and_the_same_function(pins):
-    rng = np.random.default_rng(len(pins))
-    cell = {
-        "type": f"LUT{len(pins)}",
-        "parameters": {"INIT": "".join(rng.choice(["0", "1"], 1 << len(pins)))},
-        "port_directions": {**{f"I{index}": "input" for index in range(len(pins))}, "O": "output"},
-        "connections": {**{f"I{index}": [bit] for index, bit in enumerate(pins)}, "O": [9]},
-    }
-    before = json.loads(json.dumps(cell))
-    assert simplify_luts({"cells": {"l": cell, "whole": json.loads(json.dumps(WHOLE_LUT))}}) == 1
-    wires = sorted({bit for bit in pins if isinstance(bit, int)})
-    assert cell["type"] == f"LUT{max(1, len(wires))}" and len(cell["parameters"]["INIT"]) == 1 << max(1, len(wires))
-    assert cell["port_directions"].keys() == cell["connections"].keys() and cell["connections"]["O"] == [9]
-    used = [cell["connections"][f"I{index}"][0] for index in range(max(1, len(wires)))]
-    assert sorted(used) == (wires or ["0"])
-    for bits in itertools.product((0, 1), repeat=len(wires)):
-        values = dict(zip(wires, bits, strict=True))
-        assert lut_output(cell, values) == lut_output(before, values)
-
-
-WHOLE_LUT = {
-    "type": "LUT2", "parameters": {"INIT": "0110"}, "port_directions": {"I0": "input", "I1": "input", "O": "output"},
-    "connections": {"I0": [2], "I1": [3], "O": [4]},
-}  # fmt: skip
-
-
-def shift_register(init, address, d, q):
-    pins = {"CE": [7], "CLK": [2], "D": [d], "Q": [q], **{f"A{place}": [bit] for place, bit in enumerate(address)}}
-    directions = {pin: "output" if pin == "Q" else "input" for pin in pins}
-    return {"type": "SRL16E", "parameters": {"INIT": init}, "port_directions": directions, "connections": pins}
-
-
-def test_shift_registers_of_constant_length_become_flip_flops():
-    cells = {
-        "long": shift_register("0001000000000110", "1100", 5, 6),  # A = 3: four stages
-        "short": shift_register("1", "0000", 6, 9),
-        "variable": shift_register("0", ["0", 8, "0", "0"], 9, 10),
-    }
-    module = {"cells": cells, "netnames": {"n": {"bits": [20]}}}
-    assert expand_shift_registers(module) == 2
-    assert set(cells) == {"variable", "long$stage0", "long$stage1", "long$stage2", "long$stage3", "short$stage0"}
-    wires = [5, 21, 22, 23, 6]
-    for place, init in enumerate("0110"):  # bit 0 first: what entered last
-        cell = cells[f"long$stage{place}"]
-        pins = {"C": [2], "CE": [7], "D": [wires[place]], "R": ["0"], "Q": [wires[place + 1]]}
-        assert (cell["type"], cell["parameters"]["INIT"], cell["connections"]) == ("FDRE", init, pins)
-    assert cells["short$stage0"]["connections"]["D"] == [6] and cells["short$stage0"]["parameters"]["INIT"] == "1"
-
-
-def register(q, d, kind="FDRE"):
-    directions = {"C": "input", "CE": "input", "D": "input", "R": "input", "Q": "output"}
-    return {
-        "type": kind, "parameters": {"INIT": "1"}, "port_directions": directions,
-        "connections": {"C": [2], "CE": ["1"], "D": [d], "R": ["0"], "Q": [q]},
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("parts", "kind", "copies"), [(8, "FDRE", 7), (7, "FDRE", 0), (12, "FDSE", 11), (12, "FDCE", 0)]
-)
-def test_registers_that_many_parts_read_are_copied(parts, kind, copies):
-    readers = {f"$flatten\\top.core.part_{i}.\\inner.lut{k}": register(100 + 2 * i + k, 50) for i in range(parts - 1)
-               for k in (0, 1)}  # fmt: skip
-    cells = {"$flatten\\top.shell.q": register(50, 40, kind), "$flatten\\top.shell.home": register(60, 50), **readers}
-    module = {"cells": cells, "netnames": {"n": {"bits": [300]}}}
-    before = json.loads(json.dumps(cells))
-    assert replicate_registers(module) == copies
-    driver = {cell["connections"]["Q"][0]: name for name, cell in cells.items()}
-    assert len(driver) == len(cells) == len(before) + copies  # one driver for each wire
-    assert max(driver) == (300 + copies if copies else max(60, 101 + 2 * (parts - 2)))
-    for name, cell in before.items():
-        source = cells[driver[cells[name]["connections"]["D"][0]]] if cell["connections"]["D"] == [50] else None
-        if source is not None:  # still reads a register of the same inputs, shared only within a part
-            assert {**source["connections"], "Q": [50]} == before["$flatten\\top.shell.q"]["connections"]
-            assert {key: source[key] for key in ("type", "parameters")} == {"type": kind, "parameters": {"INIT": "1"}}
-            cell = {**cell, "connections": {**cell["connections"], "D": cells[name]["connections"]["D"]}}
-        assert cells[name] == cell
-    if copies:
-        wires = {name: cell["connections"]["D"][0] for name, cell in cells.items() if name in readers}
-        assert all(wires[name] == wires[name[:-1] + "0"] for name in wires) and 50 not in wires.values()
-
-
-def dsp(**wires):
-    """A DSP48E1 in Yosys' JSON; ports named *IN are inputs, others outputs."""
-    directions = {port: "input" if port.endswith("IN") or port == "A" else "output" for port in wires}
-    return {"type": "DSP48E1", "parameters": {}, "port_directions": directions, "connections": wires}
-
-
-def test_dsps_that_no_cascade_joins_are_paired():
-    cells = {
-        "m[10]": dsp(A=[5], ACIN=["0"] * 30, ACOUT=[70, 71]),  # outputs that nobody reads
-        "m[9]": dsp(A=[5], P=[6]),
-        "m[2]": dsp(A=[6], ACIN=["x"] * 30),
-        "first": dsp(A=[7], PCOUT=[90, 91]),
-        "second": dsp(A=[7], PCIN=[90, 91]),
-        "shifted": {**dsp(A=[8], P=[9]), "parameters": {"A_INPUT": "CASCADE"}},
-        "lut": {"type": "LUT1", "port_directions": {"I0": "input"}, "connections": {"I0": [6]}},
-    }
-    module = {"cells": cells, "netnames": {"n": {"bits": [93, "0"]}}}
-    before = json.loads(json.dumps(cells))
-    assert pair_dsps(module) == 1  # m[2] and m[9]; m[10] stays alone
-    assert cells["m[2]"]["connections"].pop("ACOUT") == cells["m[9]"]["connections"].pop("ACIN") == [*range(94, 124)]
-    assert cells["m[2]"]["port_directions"].pop("ACOUT") == "output"
-    assert cells["m[9]"]["port_directions"].pop("ACIN") == "input"
-    assert cells == before
 
 
 def test_binary_reverses_the_bytes_of_each_word(tmp_path):

@@ -1,0 +1,131 @@
+"""Small designs for tests of netlists, as modules of Yosys' JSON: wires are numbers, constants text.
+
+One is mapped by Yosys as a device is, in parts; others are written cell by cell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hw_build.synth.primitives import cell_library, declarations
+from hw_build.synth.yosys import JOIN, READ_OPTIONS, SYNTHESIS, run_passes
+
+# Parts are mapped apart, then joined, as those of a device are: only then do constants at their borders reach LUTs.
+# Each of them reads the register of the shell.
+_PORTS = "input logic clk, enable, reset, input logic [11:0] a, b"
+_MODULES = f"""
+(* keep_hierarchy *)
+module shell (input logic clk, enable, reset, output logic reset_q = 1'b1);
+  always_ff @(posedge clk) if (enable) reset_q <= reset;
+endmodule
+
+(* keep_hierarchy *)
+module shift #(parameter int LENGTH = 3) ({_PORTS}, output logic [11:0] y);
+  logic [LENGTH-1:0] word_q = LENGTH'(16'hb3c5);
+  always_ff @(posedge clk) if (enable) word_q <= {{word_q[LENGTH-2:0], a[0] ^ reset}};
+  assign y = 12'(word_q[LENGTH-1] ^ b[0]);
+endmodule
+
+(* keep_hierarchy *)
+module multiply ({_PORTS}, output logic [11:0] y);
+  logic [23:0] product_q = '0;
+  always_ff @(posedge clk) if (reset) product_q <= '0; else if (enable) product_q <= 24'(a * b);
+  assign y = product_q[23:12];
+endmodule
+
+(* keep_hierarchy *)
+module select ({_PORTS}, output logic [11:0] y);
+  logic bit_q = 1'b1;
+  always_ff @(posedge clk)
+    if (reset) bit_q <= 1'b0; else if (enable) bit_q <= (b[0] & a[0]) ^ (b[1] | a[1] & ~a[2]) ^ bit_q;
+  assign y = {{bit_q, 11'(a[4] & b[4] ^ b[5])}};
+endmodule
+"""
+_PARTS = ("shift #(.LENGTH(3))", "shift #(.LENGTH(9))", "shift #(.LENGTH(16))", *["multiply"] * 3, *["select"] * 2)
+
+
+def device_source() -> str:
+    """SystemVerilog of ``device``, of which every rewrite finds something to do once it is mapped."""
+    parts = "".join(
+        f"  {part} part_{i} (.clk, .enable, .reset, .a({{a[{i}:0], a[11:{i + 1}]}}), .b({{b[11:2], 2'd{i % 4}}}), "
+        f".y(y[{i}]));\n"
+        for i, part in enumerate(_PARTS)
+    )
+    result = f"output logic [{len(_PARTS) - 1}:0][11:0] y"
+    return f"""{_MODULES}
+module core ({_PORTS}, {result});
+{parts}endmodule
+module system ({_PORTS}, {result});
+  logic reset_q;
+  shell shell (.clk, .enable, .reset, .reset_q);
+  core core (.clk, .enable, .reset(reset_q), .a, .b, .y);
+endmodule
+module device ({_PORTS}, {result});
+  system system (.clk, .enable, .reset, .a, .b, .y);
+endmodule
+"""
+
+
+def mapped(top: str, text: str, folder: Path) -> dict[str, Any]:
+    """``text`` (SystemVerilog) as `hw_build.synth.yosys.synthesise` maps it, with its ports."""
+    passes = [[*SYNTHESIS, "-top", top], *map(list, JOIN), ["opt_clean", "-purge"], ["delete", "t:$scopeinfo"]]
+    return _read(top, text, passes, folder)
+
+
+def elaborated(top: str, text: str, folder: Path) -> dict[str, Any]:
+    """``text`` (SystemVerilog), flat, in Yosys' own operators and registers: what it says, before any mapping."""
+    return _read(top, text, [["hierarchy", "-top", top], ["proc"], ["flatten"], ["opt_clean", "-purge"]], folder)
+
+
+def _read(top: str, text: str, passes: list[list[str]], folder: Path) -> dict[str, Any]:
+    source, netlist = folder / f"{top}.sv", folder / f"{top}.json"
+    source.write_text(text)
+    passes = [["read_slang", *READ_OPTIONS, "--top", top, str(source)], *passes, ["write_json", str(netlist)]]
+    asyncio.run(run_passes(top, passes, folder))
+    return json.loads(netlist.read_text())["modules"][top]
+
+
+def library(folder: Path) -> dict[str, Any]:
+    """Declarations of the cells of the xc7 family, beside PS7: modules of Yosys' JSON."""
+    processor, path = folder / "processor.v", folder / "library.json"
+    processor.write_text(declarations(["PS7"]))
+    passes = [
+        ["read_verilog", str(cell_library("cells_sim.v"))],
+        ["blackbox", "*"],
+        ["read_verilog", "-lib", str(processor)],
+        ["write_json", str(path)],
+    ]
+    asyncio.run(run_passes("library", passes, folder))
+    return json.loads(path.read_text())["modules"]
+
+
+def module(inputs: Mapping[str, list[Any]], outputs: Mapping[str, list[Any]], cells: dict[str, Any]) -> dict[str, Any]:
+    """A module of ``cells``; ports name -> wires."""
+    ports = {name: {"direction": "input", "bits": bits} for name, bits in inputs.items()}
+    ports |= {name: {"direction": "output", "bits": bits} for name, bits in outputs.items()}
+    return {"ports": ports, "netnames": {name: {"bits": port["bits"]} for name, port in ports.items()}, "cells": cells}
+
+
+def cell(
+    kind: str, inputs: Mapping[str, list[Any]], outputs: Mapping[str, list[Any]], **parameters: str
+) -> dict[str, Any]:
+    """A cell of ``kind``; pins name -> wires."""
+    directions = {**dict.fromkeys(inputs, "input"), **dict.fromkeys(outputs, "output")}
+    return {
+        "type": kind, "parameters": parameters, "port_directions": directions, "connections": {**inputs, **outputs},
+    }  # fmt: skip
+
+
+def lut(init: str, pins: list[Any], output: int) -> dict[str, Any]:
+    """A LUT of as many inputs as ``pins``; ``init`` is its table, highest index first."""
+    return cell(f"LUT{len(pins)}", {f"I{i}": [bit] for i, bit in enumerate(pins)}, {"O": [output]}, INIT=init)
+
+
+def shift_register(init: str, address: list[Any], d: Any, q: int, **parameters: str) -> dict[str, Any]:
+    """An SRL16E on clock 2 with enable 7; ``address`` is A0 first."""
+    pins = {"CE": [7], "CLK": [2], "D": [d], **{f"A{place}": [bit] for place, bit in enumerate(address)}}
+    return cell("SRL16E", pins, {"Q": [q]}, INIT=init, **parameters)

@@ -1,0 +1,90 @@
+"""Proofs by Yosys that two netlists of xc7 cells do the same, with Yosys' own models of the cells, for all inputs ever.
+
+Both run side by side on the same inputs. That outputs are equal follows by induction over time from more: that the
+registers of one also have the values of those of the other that they correspond to, from power-up on. Clocks are inputs
+like others, so an edge of the wrong kind is a difference, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hw_build.synth.primitives import cell_library
+from hw_build.synth.yosys import run_passes
+
+# registers of the cells, by their names in the models; bit i of those of an SRL16E is what entered i cycles ago
+_REGISTERS = {
+    **dict.fromkeys(("FDRE", "FDSE"), ("Q",)),
+    "SRL16E": ("r",),
+    "DSP48E1": ("Ar2", "Br2", "Mr", "P", "CARRYCASCOUT"),
+}
+_STAGE = re.compile(r"(.*)\$stage(\d+)")  # as expand_shift_registers names them
+_COPY = re.compile(r"(.*?)\$(?:for|to)\$.*")  # as replicate_registers does
+
+
+def prove_equal(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Path) -> None:
+    """The module ``gate`` (Yosys' JSON) does what ``gold`` does; cells of the same name correspond.
+
+    Raises:
+        SynthesisError: it does not, or the registers do not correspond.
+    """
+    equal = [word for pair in corresponding(gold, gate) for word in ("-prove", *pair)]
+    _solve(gold, gate, folder, ["-verify", "-prove", "trigger", "0", *equal, "-tempinduct", "-maxsteps", "4"])
+
+
+def prove_different(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Path, edges: int) -> None:
+    """There are inputs for which outputs differ before ``edges`` changes of a clock have passed since power-up.
+
+    Raises:
+        SynthesisError: there are none.
+    """
+    _solve(gold, gate, folder, ["-falsify", "-prove", "trigger", "0", "-seq", str(edges + 1)])
+
+
+def corresponding(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Registers of ``gate`` and of ``gold`` that must be equal, as signals of the proof; each of ``gate`` once."""
+    for name, cell in gate["cells"].items():
+        if stage := _STAGE.fullmatch(name):
+            yield f"gate.{plain(name)}.Q", f"gold.{plain(stage[1])}.r[{stage[2]}]"
+            continue
+        copied = _COPY.fullmatch(name)
+        for register in _REGISTERS.get(cell["type"], ()):
+            yield f"gate.{plain(name)}.{register}", f"gold.{plain(copied[1] if copied else name)}.{register}"
+
+
+def plain(name: str) -> str:
+    """``name`` in characters that Yosys takes without escapes."""
+    return re.sub(r"\W", "_", name)
+
+
+def _solve(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Path, question: list[str]) -> None:
+    path = folder / "proof.json"
+    path.write_text(json.dumps({"modules": {"gold": _bare(gold), "gate": _bare(gate)}}))
+    passes = [
+        ["read_json", str(path)],
+        ["read_verilog", str(cell_library("cells_sim.v"))],
+        ["miter", "-equiv", "-make_outputs", "gold", "gate", "miter"],
+        ["hierarchy", "-top", "miter"],
+        ["proc"],
+        ["flatten"],
+        # registers with the same inputs are one, multipliers above all: not opt_clean, it takes those of one side alone
+        *(["opt_expr"], ["opt_dff"], ["opt_merge"]),
+        ["clk2fflogic"],
+        *(["opt_expr"], ["opt_merge"]),
+        ["sat", *question, "miter"],
+    ]
+    asyncio.run(run_passes("proof", passes, folder))
+
+
+def _bare(module: Mapping[str, Any]) -> dict[str, Any]:
+    """``module`` with plain names of cells, and nothing that a proof does not need."""
+    cells = {plain(name): {**cell, "attributes": {}} for name, cell in module["cells"].items()}
+    assert len(cells) == len(module["cells"])
+    nets = [net for net in module["netnames"].values() if "init" in net.get("attributes", {})]
+    named = {f"power_up_{i}": {**net, "attributes": {"init": net["attributes"]["init"]}} for i, net in enumerate(nets)}
+    return {"ports": module["ports"], "netnames": named, "cells": cells}

@@ -1,0 +1,286 @@
+"""The rewrites that make a netlist placeable keep its function: case by case, and proved by Yosys with its cell models.
+
+Each proof has its negative twin: a rewrite that is wrong in one place must be refused, with inputs that show it.
+"""
+
+import copy
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from hw_build.netlist.device import PLACEABLE
+from hw_build.netlist.dsp_pairs import pair_dsps
+from hw_build.netlist.lut_inputs import simplify_luts
+from hw_build.netlist.replicate import replicate_registers
+from hw_build.netlist.shift_registers import expand_shift_registers
+from hw_build.synth.yosys import SynthesisError
+from tests.hw_build.netlist import designs
+from tests.hw_build.netlist.designs import device_source, lut, mapped, module, shift_register
+from tests.hw_build.netlist.proofs import prove_different, prove_equal
+
+
+def lut_output(cell, values):
+    """What a LUT in Yosys' JSON gives where wire w has value values[w]."""
+    pins = [cell["connections"][f"I{index}"][0] for index in range(int(cell["type"][-1]))]
+    index = sum(values.get(bit, int(bit == "1")) << place for place, bit in enumerate(pins))
+    return cell["parameters"]["INIT"][::-1][index]
+
+
+@pytest.mark.parametrize(
+    "pins", [[2, 3, 2], [2, 2], ["0", 3, "1", 4, 3], ["1", "1"], [2, 3, 4, 5, 6, 2], [2, "x", 3, 4]]
+)
+def test_luts_have_a_pin_for_every_wire_and_the_same_function(pins):
+    rng = np.random.default_rng(len(pins))
+    cell = {
+        "type": f"LUT{len(pins)}",
+        "parameters": {"INIT": "".join(rng.choice(["0", "1"], 1 << len(pins)))},
+        "port_directions": {**{f"I{index}": "input" for index in range(len(pins))}, "O": "output"},
+        "connections": {**{f"I{index}": [bit] for index, bit in enumerate(pins)}, "O": [9]},
+    }
+    before = json.loads(json.dumps(cell))
+    assert simplify_luts({"cells": {"l": cell, "whole": json.loads(json.dumps(WHOLE_LUT))}}) == 1
+    wires = sorted({bit for bit in pins if isinstance(bit, int)})
+    assert cell["type"] == f"LUT{max(1, len(wires))}" and len(cell["parameters"]["INIT"]) == 1 << max(1, len(wires))
+    assert cell["port_directions"].keys() == cell["connections"].keys() and cell["connections"]["O"] == [9]
+    used = [cell["connections"][f"I{index}"][0] for index in range(max(1, len(wires)))]
+    assert sorted(used) == (wires or ["0"])
+    for bits in itertools.product((0, 1), repeat=len(wires)):
+        values = dict(zip(wires, bits, strict=True))
+        assert lut_output(cell, values) == lut_output(before, values)
+
+
+WHOLE_LUT = {
+    "type": "LUT2", "parameters": {"INIT": "0110"}, "port_directions": {"I0": "input", "I1": "input", "O": "output"},
+    "connections": {"I0": [2], "I1": [3], "O": [4]},
+}  # fmt: skip
+
+
+def test_shift_registers_of_constant_length_become_flip_flops():
+    cells = {
+        "long": shift_register("0001000000000110", "1100", 5, 6),  # A = 3: four stages
+        "short": shift_register("1", "0000", 6, 9),
+        "variable": shift_register("0", ["0", 8, "0", "0"], 9, 10),
+    }
+    module = {"cells": cells, "netnames": {"n": {"bits": [20]}}}
+    assert expand_shift_registers(module) == 2
+    assert set(cells) == {"variable", "long$stage0", "long$stage1", "long$stage2", "long$stage3", "short$stage0"}
+    wires = [5, 21, 22, 23, 6]
+    for place, init in enumerate("0110"):  # bit 0 first: what entered last
+        cell = cells[f"long$stage{place}"]
+        pins = {"C": [2], "CE": [7], "D": [wires[place]], "R": ["0"], "Q": [wires[place + 1]]}
+        assert (cell["type"], cell["parameters"]["INIT"], cell["connections"]) == ("FDRE", init, pins)
+    assert cells["short$stage0"]["connections"]["D"] == [6] and cells["short$stage0"]["parameters"]["INIT"] == "1"
+
+
+def register(q, d, kind="FDRE"):
+    directions = {"C": "input", "CE": "input", "D": "input", "R": "input", "Q": "output"}
+    return {
+        "type": kind, "parameters": {"INIT": "1"}, "port_directions": directions,
+        "connections": {"C": [2], "CE": ["1"], "D": [d], "R": ["0"], "Q": [q]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind", "copies"), [(8, "FDRE", 7), (7, "FDRE", 0), (12, "FDSE", 11), (12, "FDCE", 0)]
+)
+def test_registers_that_many_parts_read_are_copied(parts, kind, copies):
+    readers = {f"$flatten\\top.core.part_{i}.\\inner.lut{k}": register(100 + 2 * i + k, 50) for i in range(parts - 1)
+               for k in (0, 1)}  # fmt: skip
+    cells = {"$flatten\\top.shell.q": register(50, 40, kind), "$flatten\\top.shell.home": register(60, 50), **readers}
+    module = {"cells": cells, "netnames": {"n": {"bits": [300]}}}
+    before = json.loads(json.dumps(cells))
+    assert replicate_registers(module) == copies
+    driver = {cell["connections"]["Q"][0]: name for name, cell in cells.items()}
+    assert len(driver) == len(cells) == len(before) + copies  # one driver for each wire
+    assert max(driver) == (300 + copies if copies else max(60, 101 + 2 * (parts - 2)))
+    for name, cell in before.items():
+        source = cells[driver[cells[name]["connections"]["D"][0]]] if cell["connections"]["D"] == [50] else None
+        if source is not None:  # still reads a register of the same inputs, shared only within a part
+            assert {**source["connections"], "Q": [50]} == before["$flatten\\top.shell.q"]["connections"]
+            assert {key: source[key] for key in ("type", "parameters")} == {"type": kind, "parameters": {"INIT": "1"}}
+            cell = {**cell, "connections": {**cell["connections"], "D": cells[name]["connections"]["D"]}}
+        assert cells[name] == cell
+    if copies:
+        wires = {name: cell["connections"]["D"][0] for name, cell in cells.items() if name in readers}
+        assert all(wires[name] == wires[name[:-1] + "0"] for name in wires) and 50 not in wires.values()
+
+
+def dsp(**wires):
+    """A DSP48E1 in Yosys' JSON; ports named *IN are inputs, others outputs."""
+    directions = {port: "input" if port.endswith("IN") or port == "A" else "output" for port in wires}
+    return {"type": "DSP48E1", "parameters": {}, "port_directions": directions, "connections": wires}
+
+
+def test_dsps_that_no_cascade_joins_are_paired():
+    cells = {
+        "m[10]": dsp(A=[5], ACIN=["0"] * 30, ACOUT=[70, 71]),  # outputs that nobody reads
+        "m[9]": dsp(A=[5], P=[6]),
+        "m[2]": dsp(A=[6], ACIN=["x"] * 30),
+        "first": dsp(A=[7], PCOUT=[90, 91]),
+        "second": dsp(A=[7], PCIN=[90, 91]),
+        "shifted": {**dsp(A=[8], P=[9]), "parameters": {"A_INPUT": "CASCADE"}},
+        "lut": {"type": "LUT1", "port_directions": {"I0": "input"}, "connections": {"I0": [6]}},
+    }
+    module = {"cells": cells, "netnames": {"n": {"bits": [93, "0"]}}}
+    before = json.loads(json.dumps(cells))
+    assert pair_dsps(module) == 1  # m[2] and m[9]; m[10] stays alone
+    assert cells["m[2]"]["connections"].pop("ACOUT") == cells["m[9]"]["connections"].pop("ACIN") == [*range(94, 124)]
+    assert cells["m[2]"]["port_directions"].pop("ACOUT") == "output"
+    assert cells["m[9]"]["port_directions"].pop("ACIN") == "input"
+    assert cells == before
+
+
+def rewritten(rewrite, design):
+    """A copy of ``design`` that ``rewrite`` has changed."""
+    changed = copy.deepcopy(design)
+    assert rewrite(changed) > 0
+    return changed
+
+
+def assert_refused(gold, broken, folder, *, edges):
+    """The proof of ``broken`` fails, and outputs do differ, at most ``edges`` changes of the clock after power-up."""
+    with pytest.raises(SynthesisError, match="proof: Yosys refuses it: ERROR: Called with -verify and proof did fail!"):
+        prove_equal(gold, broken, folder)
+    prove_different(gold, broken, folder, edges)
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory):
+    """A device in parts, mapped and joined."""
+    return mapped("device", device_source(), tmp_path_factory.mktemp("device"))
+
+
+@pytest.mark.parametrize("rewrite", PLACEABLE, ids=lambda rewrite: rewrite.__name__)
+def test_rewritten_device_does_what_it_did(device, rewrite, tmp_path):
+    prove_equal(device, rewritten(rewrite, device), tmp_path)
+
+
+def test_device_after_all_rewrites_does_what_it_did(device, tmp_path):
+    changed = device
+    for rewrite in PLACEABLE:
+        changed = rewritten(rewrite, changed)
+    assert not {"SRL16E"} & {each["type"] for each in changed["cells"].values()}
+    prove_equal(device, changed, tmp_path)
+
+
+def joined_luts():
+    """LUTs of two to six inputs with random tables, each with a constant or with one wire on two pins, or both."""
+    rng = np.random.default_rng(4)
+    wires = [*range(2, 8), "0", "1"]
+    cells = {"short": lut("110", [2, 3, "0"], 10), "empty": lut("", ["1", 4], 11)}  # leading zeros of INIT left out
+    del cells["empty"]["parameters"]["INIT"]
+    for size, _ in itertools.product(range(2, 7), range(6)):
+        pins = []
+        while len({*pins} - {"0", "1"}) == len(pins):
+            pins = [wires[i] for i in rng.integers(len(wires), size=size)]
+        output = 10 + len(cells)
+        cells[f"lut{size}_{output}"] = lut("".join(rng.choice(["0", "1"], 1 << size)), pins, output)
+    return module({"a": wires[:6]}, {"y": list(range(10, 10 + len(cells)))}, cells)
+
+
+def test_luts_with_constant_and_repeated_inputs_are_proved(tmp_path):
+    gold, gate = joined_luts(), joined_luts()
+    assert simplify_luts(gate) == len(gold["cells"]) > 30
+    prove_equal(gold, gate, tmp_path)
+
+
+@pytest.mark.parametrize("size", range(2, 7))
+def test_one_wrong_bit_in_the_table_of_a_lut_is_found(size, tmp_path):
+    gold, rng = joined_luts(), np.random.default_rng(size)
+    gate = rewritten(simplify_luts, gold)
+    broken = gate["cells"][str(rng.choice([
+        name for name, each in gate["cells"].items()
+        if name.startswith(f"lut{size}") and each["connections"]["I0"] != ["0"]  # not a constant
+    ]))]  # fmt: skip
+    table = broken["parameters"]["INIT"]
+    place = rng.integers(len(table))
+    broken["parameters"]["INIT"] = table[:place] + str(1 - int(table[place])) + table[place + 1 :]
+    assert_refused(gold, gate, tmp_path, edges=0)
+
+
+def shift_registers(*lengths):
+    """Shift registers of these lengths and random contents; one more on the falling edge, and one of any length."""
+    rng = np.random.default_rng(len(lengths))
+
+    def of_length(length, d, q, **parameters):
+        return shift_register("".join(rng.choice(["0", "1"], 16)), f"{length - 1:04b}"[::-1], d, q, **parameters)
+
+    cells = {f"of_{length}": of_length(length, 30 + length, 60 + length) for length in lengths}
+    cells["falling"] = of_length(3, 30, 60, IS_CLK_INVERTED="1")
+    cells["variable"] = shift_register("1100101001110001", [3, 4, "0", 5], 30, 61 + max(lengths))
+    ends = {pin: [each["connections"][pin][0] for each in cells.values()] for pin in "DQ"}
+    return module({"clk": [2], "enable": [7], "at": [3, 4, 5], "d": sorted({*ends["D"]})}, {"q": ends["Q"]}, cells)
+
+
+def test_shift_registers_of_all_lengths_are_proved(tmp_path):
+    gold = shift_registers(*range(1, 17))
+    gate = copy.deepcopy(gold)
+    assert expand_shift_registers(gate) == 17
+    prove_equal(gold, gate, tmp_path)
+
+
+WRONG_STAGE = {
+    "short": lambda cells: cells["of_4$stage2"]["connections"].update(D=cells["of_4$stage1"]["connections"]["D"]),
+    "long": lambda cells: cells["of_4$stage3"]["connections"].update(D=cells["of_4$stage3"]["connections"]["Q"]),
+    "other_enable": lambda cells: cells["of_4$stage1"]["connections"].update(CE=["1"]),
+    "other_edge": lambda cells: cells["of_4$stage1"]["parameters"].update(IS_C_INVERTED="1"),
+    "rising": lambda cells: cells["falling$stage0"]["parameters"].update(IS_C_INVERTED="0"),
+    "other_contents": lambda cells: cells["of_4$stage0"]["parameters"].update(
+        INIT=str(1 - int(cells["of_4$stage0"]["parameters"]["INIT"]))
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_STAGE)
+def test_one_wrong_stage_of_a_shift_register_is_found(wrong, tmp_path):
+    gold = shift_registers(4)
+    gate = rewritten(expand_shift_registers, gold)
+    prove_equal(gold, gate, tmp_path)
+    WRONG_STAGE[wrong](gate["cells"])
+    assert_refused(gold, gate, tmp_path, edges=12)
+
+
+def register_of_many_parts(kind, parts=9):
+    """A register of the shell that as many parts read, each into a register of its own."""
+    name = {"FDRE": "R", "FDSE": "S"}[kind]
+    pins = {"C": [2], "CE": [3], "D": [4], name: [5]}
+    cells = {"$flatten\\top.shell.q": designs.cell(kind, pins, {"Q": [50]}, INIT="1")}
+    for i in range(parts):
+        pins = {"C": [2], "CE": ["1"], "D": [50], "R": ["0"]}
+        cells[f"$flatten\\top.core.part_{i}.\\own"] = designs.cell("FDRE", pins, {"Q": [60 + i]}, INIT="0")
+    return module({"clk": [2], "enable": [3], "d": [4], "r": [5]}, {"q": list(range(60, 60 + parts))}, cells)
+
+
+@pytest.mark.parametrize("kind", ["FDRE", "FDSE"])
+def test_copies_of_a_register_are_proved(kind, tmp_path):
+    gold = register_of_many_parts(kind)
+    gate = copy.deepcopy(gold)
+    assert replicate_registers(gate) == 9
+    prove_equal(gold, gate, tmp_path)
+
+
+WRONG_COPY = {
+    "other_enable": lambda twin: twin["connections"].update(CE=["1"]),
+    "other_input": lambda twin: twin["connections"].update(D=[3]),
+    "no_reset": lambda twin: twin["connections"].update(R=["0"]),
+    "other_power_up": lambda twin: twin["parameters"].update(INIT="0"),
+    "other_edge": lambda twin: twin["parameters"].update(IS_C_INVERTED="1"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_COPY)
+def test_one_wrong_copy_of_a_register_is_found(wrong, tmp_path):
+    gold = register_of_many_parts("FDRE")
+    gate = rewritten(replicate_registers, gold)
+    (twin,) = [each for name, each in gate["cells"].items() if name.endswith("$for$top.core.part_3")]
+    WRONG_COPY[wrong](twin)
+    assert_refused(gold, gate, tmp_path, edges=6)
+
+
+def test_pair_whose_second_looks_at_the_cascade_is_found(device, tmp_path):
+    gate = rewritten(pair_dsps, device)
+    (upper,) = [each for each in gate["cells"].values() if "0" not in each["connections"].get("ACIN", "0")]
+    upper["parameters"]["A_INPUT"] = "CASCADE"
+    assert_refused(device, gate, tmp_path, edges=4)
