@@ -17,6 +17,7 @@ FOLDING ?= default
 BOARD ?= pynq-z2
 DEMO := build/demo
 EXPORT := $(DEMO)/export/$(subst /,-,$(basename $(CHECKPOINT)))
+SMALL := $(EXPORT)-32x32
 EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/integer/*.py quant/configs/*.toml calib_data/*.*)
 SIM_BOARD := build/sim-board
 SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
@@ -45,13 +46,16 @@ help: ## this list
 setup: ## .venv by pip alone, once
 	@.ci/setup.sh
 
-demo: setup $(EXPORT)/manifest.json ## one real image through the whole accelerator, every logit compared
+demo: setup $(EXPORT)/manifest.json $(SMALL)/manifest.json ## one real image through the whole accelerator, every logit compared
 	@$(RUN) hw_build demo --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) \
-		--image "$(IMAGE)" $(if $(MASK),--mask "$(MASK)")
+		--netlist-export $(SMALL) --image "$(IMAGE)" $(if $(MASK),--mask "$(MASK)")
 
 # The manifest is the last file that an export writes. Where the checkpoint is missing, the exporter says so.
 $(EXPORT)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_SOURCES) | setup
 	@$(RUN) quant export --checkpoint $(CHECKPOINT) --out $(EXPORT)
+
+$(SMALL)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_SOURCES) | setup
+	@$(RUN) quant export --checkpoint $(CHECKPOINT) --size 32 --out $(SMALL)
 
 # What runs is what would be copied to a board: the zip, unpacked, in an environment with pynq and without this project.
 sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulated PYNQ board: selftest and SIM_IMAGES

@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _build_arguments(demo)
     demo.add_argument("--image", type=Path, required=True, help="8-bit image of the network's size")
     demo.add_argument("--mask", type=Path, help="its true mask, for the IoU")
+    demo.add_argument("--netlist-export", type=Path, help="the same network, small: its device netlist is simulated")
     demo.set_defaults(run=_demo)
 
     simulate = commands.add_parser("simulate", help="golden images through a built accelerator, compared")
@@ -216,8 +217,10 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from hw_build.demo import run_demo
+    from hw_build.export import read_export
 
-    return run_demo(_build_config(arguments), image=arguments.image, mask=arguments.mask)
+    small = read_export(arguments.netlist_export) if arguments.netlist_export else None
+    return run_demo(_build_config(arguments), image=arguments.image, mask=arguments.mask, small=small)
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

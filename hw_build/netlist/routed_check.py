@@ -10,7 +10,7 @@ from hw_build.export import Export
 from hw_build.netlist.record import FOLDER, NETLIST
 from hw_build.netlist.routed import read_routed, unpack
 from hw_build.netlist.simulation import build_netlist
-from hw_build.netlist.step import compare_jobs, jobs_of
+from hw_build.netlist.step import compare_jobs, is_large, jobs_of
 from hw_build.progress import Meter
 from hw_build.shell.generate import Shell
 
@@ -30,7 +30,7 @@ def check_routed(build_dir: Path, routed: Path, export: Export, meter: Meter) ->
     with tempfile.TemporaryDirectory(prefix="edgeseg-routed-") as folder:
         path = Path(folder, NETLIST)
         path.write_text(json.dumps(unpack(module, given, shell.top)))
-        library = build_netlist(path, shell, build_dir)
+        library = build_netlist(path, shell, build_dir, fast=is_large(export))
     jobs = jobs_of(export)
     compared = compare_jobs(library, build_dir, export, jobs, meter, STEP)
     return f"exact, {'; '.join(map(str, jobs))}: {compared:,} bytes"

@@ -44,8 +44,10 @@ class Job:
         return f"{what} of {frames}" + (f", memory stalled in {self.stall:.0%}" if self.stall else "")
 
 
-def build_netlist(netlist: Path, shell: Shell, build_dir: Path) -> Path:
+def build_netlist(netlist: Path, shell: Shell, build_dir: Path, *, fast: bool = False) -> Path:
     """Compile the simulation of ``netlist`` (Yosys' JSON) below ``build_dir``, or find it; the library's path.
+
+    ``fast`` compiles longer, for whole large frames.
 
     Raises:
         BuildError: Yosys, Verilator or g++ fails.
@@ -55,7 +57,7 @@ def build_netlist(netlist: Path, shell: Shell, build_dir: Path) -> Path:
         write_verilog(netlist, shell.top, verilog)
         return build_device(
             Family(shell.family), [verilog, *cell_models(Path(folder))], build_dir / FOLDER, instance=_PROCESSOR_CELL,
-            busy=NEVER_IDLE, fast=True, name="netlist",
+            busy=NEVER_IDLE, fast=fast, name="netlist",
         )  # fmt: skip
 
 

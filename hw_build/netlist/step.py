@@ -18,6 +18,7 @@ from hw_build.progress import Meter
 from hw_build.shell.device import load_device
 from hw_build.shell.generate import Shell
 from hw_build.steps import Step
+from hw_build.stitch import Design
 from hw_build.synth.cells import Utilization
 from hw_build.synth.yosys import yosys_version
 
@@ -62,8 +63,13 @@ def _totals(used: Utilization, family: Family) -> dict[str, int]:
 
 def jobs_of(export: Export) -> tuple[Job, ...]:
     """Both results with and without memory stalls; of a large frame, of which each takes minutes, one of logits."""
+    return _ONE_FRAME if is_large(export) else _ALL_KINDS
+
+
+def is_large(export: Export) -> bool:
+    """Whether a frame takes minutes."""
     height, width = export.size
-    return _ALL_KINDS if height * width <= _SMALL_PIXELS else _ONE_FRAME
+    return height * width > _SMALL_PIXELS
 
 
 def check_device(
@@ -81,7 +87,7 @@ def check_device(
     design.check_model(export.model, export.model_sha256)
     record = make_netlist(design, shell, meter)
     started = time.perf_counter()
-    library = build_netlist(build_dir / FOLDER / NETLIST, shell, build_dir)
+    library = build_netlist(build_dir / FOLDER / NETLIST, shell, build_dir, fast=is_large(export))
     compared = compare_jobs(library, build_dir, export, jobs, meter, NETLIST_STEP)
     record = replace(record, checked=sorted({*record.checked, *map(str, jobs)}))
     record.save(build_dir)
