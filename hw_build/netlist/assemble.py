@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def assemble(
             ["write_rtlil", str(around)],
         ]
         asyncio.run(run_passes(top, passes, data_dir))
-        check_borders(_modules(borders), {name: path.stem for (_, name), path in parts.items()})
+        check_borders(_modules(borders), {(name, path.stem) for (_, name), path in parts.items()})
         passes = [
             ["read_rtlil", str(around)],
             [*SYNTHESIS, "-top", top],
@@ -78,21 +78,24 @@ def _read_around(top: str, sources: list[str], parts: Mapping[tuple[str, str], P
     yield ["delete", *(f"={module}" for module in modules)]
 
 
-def check_borders(modules: Mapping[str, Any], parts: Mapping[str, str]) -> None:
-    """Every instance in ``parts`` (name -> module) is there, and fits its module; ``modules`` are those of Yosys' JSON.
+def check_borders(modules: Mapping[str, Any], parts: Set[tuple[str, str]]) -> None:
+    """Every instance in ``parts`` (name, module) is there, and fits its module; ``modules`` are those of Yosys' JSON.
 
     Raises:
-        SynthesisError: names instance, port and both widths, or what is missing.
+        SynthesisError: names instance, port and both widths, or what is missing or unknown.
     """
-    found = {
-        name: (cell, _drivers(module))
-        for module in modules.values()
-        for name, cell in module["cells"].items()
-        if parts.get(name) == cell["type"]
-    }
-    if missing := sorted(parts.keys() - found.keys()):
+    found = []
+    for module in modules.values():
+        cells = module["cells"].items()
+        if strange := [(name, cell["type"]) for name, cell in cells if "port_directions" not in cell]:
+            name, kind = strange[0]
+            raise SynthesisError(f"instance {name} is of {kind}, which is neither a part nor a module of the sources")
+        if here := [(name, cell) for name, cell in cells if (name, cell["type"]) in parts]:
+            driven = _drivers(module)
+            found += [(name, cell, driven) for name, cell in here]
+    if missing := sorted(name for name, _ in parts - {(name, cell["type"]) for name, cell, _ in found}):
         raise SynthesisError(f"the assembly has no instance of the part of {', '.join(missing)}: stitch it again")
-    for name, (cell, driven) in found.items():
+    for name, cell, driven in found:
         ports, pins = modules[cell["type"]]["ports"], cell["connections"]
         if unknown := sorted(pins.keys() - ports.keys()):
             raise SynthesisError(f"instance {name} connects {', '.join(unknown)}, which its part does not have")
