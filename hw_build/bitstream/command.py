@@ -52,6 +52,8 @@ def run_bitstream(
     """
     with locked(build_dir), BuildProgress("bitstream") as progress:
         design, shell = load_device(build_dir)
+        if export is not None:
+            design.check_model(export.model, export.model_sha256)
         toolchain = choose(asked, Family(shell.family))
         folder = build_dir / FOLDER
         made = _write_inputs(design, shell, folder)

@@ -118,7 +118,7 @@ def test_everybody_who_hands_sources_on_checks_them(build, export, capsys, no_to
     assert not no_tools
 
 
-@pytest.mark.parametrize("command", ["deploy", "netlist", "simulate"])
+@pytest.mark.parametrize("command", ["deploy", "netlist", "simulate", "bitstream"])
 def test_golden_data_of_another_network_are_refused(build, tmp_path, capsys, no_tools, command):
     other = exports.write_export(tmp_path / "other", network(5))
     assert cli.main([command, "--export", str(other), "--out", str(build)]) == 2
