@@ -17,6 +17,8 @@ from typing import Any
 from hw_build.synth.primitives import cell_library
 from hw_build.synth.yosys import run_passes
 
+LIMIT_SECONDS = 60.0  # a proof takes one
+
 # registers of the cells, by their names in the models; bit i of those of an SRL16E is what entered i cycles ago
 _REGISTERS = {
     **dict.fromkeys(("FDRE", "FDSE"), ("Q",)),
@@ -46,15 +48,35 @@ def prove_different(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Pa
     _solve(gold, gate, folder, ["-falsify", "-prove", "trigger", "0", "-seq", str(edges + 1)])
 
 
+def prove_unread(design: Mapping[str, Any], port: str, folder: Path) -> None:
+    """In the models of the cells of ``design`` nothing reads its input ``port``.
+
+    Raises:
+        SynthesisError: something does.
+    """
+    path = folder / "proof.json"
+    path.write_text(json.dumps({"modules": {"gold": _bare(design)}}))
+    passes = [
+        ["read_json", str(path)],
+        ["read_verilog", str(cell_library("cells_sim.v"))],
+        ["hierarchy", "-top", "gold"],
+        ["proc"],
+        ["flatten"],
+        ["select", "-assert-none", f"i:{port}", "%co*", "t:*", "%i"],
+    ]
+    asyncio.run(run_passes("proof", passes, folder))
+
+
 def corresponding(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Registers of ``gate`` and of ``gold`` that must be equal, as signals of the proof; each of ``gate`` once."""
     for name, cell in gate["cells"].items():
-        if stage := _STAGE.fullmatch(name):
-            yield f"gate.{plain(name)}.Q", f"gold.{plain(stage[1])}.r[{stage[2]}]"
+        stage, copied = _STAGE.fullmatch(name), _COPY.fullmatch(name)
+        original = stage[1] if stage else copied[1] if copied else name
+        if original not in gold["cells"]:
             continue
-        copied = _COPY.fullmatch(name)
         for register in _REGISTERS.get(cell["type"], ()):
-            yield f"gate.{plain(name)}.{register}", f"gold.{plain(copied[1] if copied else name)}.{register}"
+            counterpart = f"r[{stage[2]}]" if stage else register
+            yield f"gate.{plain(name)}.{register}", f"gold.{plain(original)}.{counterpart}"
 
 
 def plain(name: str) -> str:
@@ -78,7 +100,7 @@ def _solve(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Path, quest
         *(["opt_expr"], ["opt_merge"]),
         ["sat", *question, "miter"],
     ]
-    asyncio.run(run_passes("proof", passes, folder))
+    asyncio.run(run_passes("proof", passes, folder, LIMIT_SECONDS))
 
 
 def _bare(module: Mapping[str, Any]) -> dict[str, Any]:
