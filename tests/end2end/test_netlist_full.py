@@ -1,4 +1,4 @@
-"""The device netlist of the shipped network: at 64x64 by every kind of job, and a whole frame of each shipped folding."""
+"""The device netlist of the shipped network: at 64x64 by all kinds of jobs, and a frame of each shipped folding."""
 
 import json
 import subprocess
@@ -36,7 +36,7 @@ def test_logits_and_masks_at_64x64(tmp_path):
 
 @pytest.mark.parametrize("folding", ["pynq-z2-60fps", "pynq-z2-low-latency", "pynq-z2-max"])
 def test_one_frame_of_each_shipped_folding(tmp_path, folding):
-    """Some 40 minutes each on one core: FIFOs sized, synthesis, Verilator's model, and 9 to 22 minutes of simulation."""
+    """Some 40 minutes each on one core: FIFOs sized, synthesis, a model by Verilator, 9 to 22 minutes of simulation."""
     record, said = checked_netlist(tmp_path, 256, "--folding", folding, "--size-fifos")
     assert record["checked"] == ["logits of 1 frame"]
     assert "exact, against golden logits of 1 image of 256x256, 262,144 bytes in memory" in said
