@@ -14,6 +14,7 @@ from hw_build import accelerator, cli
 from hw_build.fifo.sizing import Sizing
 from hw_build.sim.accelerator import AcceleratorRun, StreamUse
 from hw_build.sim.simulator import DeadlockError
+from hw_build.synth import design as of_design
 from hw_build.synth.cells import Utilization
 from hw_build.synth.design import Part
 
@@ -79,7 +80,7 @@ def test_build_with_synthesis_reports_it_and_refuses_what_does_not_fit(export, s
         used = Utilization(logic_luts=4_000, bram18=3)
         return [Part(name=node.name, module=node.module, used=used, refusal=None) for node in design.nodes]
 
-    monkeypatch.setattr(accelerator, "synthesise_design", synthesise)
+    monkeypatch.setattr(of_design, "synthesise_design", synthesise)
     assert cli.main([*arguments("build", export, tmp_path), "--synth"]) == 2
     report = json.loads((tmp_path / "report.json").read_text())
     luts = 4_000 * len(report["nodes"])
