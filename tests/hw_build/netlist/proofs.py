@@ -17,6 +17,8 @@ from typing import Any
 from hw_build.synth.primitives import cell_library
 from hw_build.synth.yosys import run_passes
 
+LIMIT_SECONDS = 60.0  # a proof takes one
+
 # registers of the cells, by their names in the models; bit i of those of an SRL16E is what entered i cycles ago
 _REGISTERS = {
     **dict.fromkeys(("FDRE", "FDSE"), ("Q",)),
@@ -24,7 +26,7 @@ _REGISTERS = {
     "DSP48E1": ("Ar2", "Br2", "Mr", "P", "CARRYCASCOUT"),
 }
 _STAGE = re.compile(r"(.*)\$stage(\d+)")  # as expand_shift_registers names them
-_COPY = re.compile(r"(.*?)\$for\$.*")  # as replicate_registers does
+_COPY = re.compile(r"(.*?)\$(?:for|to)\$.*")  # as replicate_registers does
 
 
 def prove_equal(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Path) -> None:
@@ -44,6 +46,25 @@ def prove_different(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Pa
         SynthesisError: there are none.
     """
     _solve(gold, gate, folder, ["-falsify", "-prove", "trigger", "0", "-seq", str(edges + 1)])
+
+
+def prove_unread(design: Mapping[str, Any], port: str, folder: Path) -> None:
+    """In the models of the cells of ``design`` nothing reads its input ``port``.
+
+    Raises:
+        SynthesisError: something does.
+    """
+    path = folder / "proof.json"
+    path.write_text(json.dumps({"modules": {"gold": _bare(design)}}))
+    passes = [
+        ["read_json", str(path)],
+        ["read_verilog", str(cell_library("cells_sim.v"))],
+        ["hierarchy", "-top", "gold"],
+        ["proc"],
+        ["flatten"],
+        ["select", "-assert-none", f"i:{port}", "%co*", "t:*", "%i"],
+    ]
+    asyncio.run(run_passes("proof", passes, folder))
 
 
 def corresponding(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -78,7 +99,7 @@ def _solve(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Path, quest
         *(["opt_expr"], ["opt_merge"]),
         ["sat", *question, "miter"],
     ]
-    asyncio.run(run_passes("proof", passes, folder))
+    asyncio.run(run_passes("proof", passes, folder, LIMIT_SECONDS))
 
 
 def _bare(module: Mapping[str, Any]) -> dict[str, Any]:
