@@ -70,12 +70,13 @@ def prove_unread(design: Mapping[str, Any], port: str, folder: Path) -> None:
 def corresponding(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Registers of ``gate`` and of ``gold`` that must be equal, as signals of the proof; each of ``gate`` once."""
     for name, cell in gate["cells"].items():
-        if stage := _STAGE.fullmatch(name):
-            yield f"gate.{plain(name)}.Q", f"gold.{plain(stage[1])}.r[{stage[2]}]"
+        stage, copied = _STAGE.fullmatch(name), _COPY.fullmatch(name)
+        original = stage[1] if stage else copied[1] if copied else name
+        if original not in gold["cells"]:
             continue
-        copied = _COPY.fullmatch(name)
         for register in _REGISTERS.get(cell["type"], ()):
-            yield f"gate.{plain(name)}.{register}", f"gold.{plain(copied[1] if copied else name)}.{register}"
+            counterpart = f"r[{stage[2]}]" if stage else register
+            yield f"gate.{plain(name)}.{register}", f"gold.{plain(original)}.{counterpart}"
 
 
 def plain(name: str) -> str:

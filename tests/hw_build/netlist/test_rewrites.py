@@ -222,7 +222,7 @@ def test_shift_registers_of_all_lengths_are_proved(tmp_path):
 
 WRONG_STAGE = {
     "short": lambda cells: cells["of_4$stage2"]["connections"].update(D=cells["of_4$stage1"]["connections"]["D"]),
-    "long": lambda cells: cells["of_4$stage3"]["connections"].update(D=cells["of_4$stage3"]["connections"]["Q"]),
+    "stuck": lambda cells: cells["of_4$stage3"]["connections"].update(D=cells["of_4$stage3"]["connections"]["Q"]),
     "other_enable": lambda cells: cells["of_4$stage1"]["connections"].update(CE=["1"]),
     "other_edge": lambda cells: cells["of_4$stage1"]["parameters"].update(IS_C_INVERTED="1"),
     "rising": lambda cells: cells["falling$stage0"]["parameters"].update(IS_C_INVERTED="0"),
