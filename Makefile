@@ -17,6 +17,7 @@ FOLDING ?= default
 BOARD ?= pynq-z2
 DEMO := build/demo
 EXPORT := $(DEMO)/export/$(subst /,-,$(basename $(CHECKPOINT)))
+SMALL := $(EXPORT)-32x32
 EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/integer/*.py quant/configs/*.toml calib_data/*.*)
 SIM_BOARD := build/sim-board
 SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
@@ -45,13 +46,16 @@ help: ## this list
 setup: ## .venv by pip alone, once
 	@.ci/setup.sh
 
-demo: setup $(EXPORT)/manifest.json ## one real image through the whole accelerator, every logit compared
+demo: setup $(EXPORT)/manifest.json $(SMALL)/manifest.json ## one real image through the whole accelerator, every logit compared
 	@$(RUN) hw_build demo --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) \
-		--image "$(IMAGE)" $(if $(MASK),--mask "$(MASK)")
+		--netlist-export $(SMALL) --image "$(IMAGE)" $(if $(MASK),--mask "$(MASK)")
 
 # The manifest is the last file that an export writes. Where the checkpoint is missing, the exporter says so.
 $(EXPORT)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_SOURCES) | setup
 	@$(RUN) quant export --checkpoint $(CHECKPOINT) --out $(EXPORT)
+
+$(SMALL)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_SOURCES) | setup
+	@$(RUN) quant export --checkpoint $(CHECKPOINT) --size 32 --out $(SMALL)
 
 # What runs is what would be copied to a board: the zip, unpacked, in an environment with pynq and without this project.
 sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulated PYNQ board: selftest and SIM_IMAGES
@@ -79,7 +83,7 @@ else ifeq ($(BACKEND),hls)
 	@$(RUN) hw_build hls --out $(BITSTREAM)
 else
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --size-fifos --netlist
-	@$(RUN) hw_build bitstream --out $(BITSTREAM) $(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN))
+	@$(RUN) hw_build bitstream --export $(EXPORT) --out $(BITSTREAM) $(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN))
 endif
 
 report: ## report.html and report.json of the demo again, from what is saved

@@ -64,7 +64,10 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
 
     def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
-        design = stitch(load_network(needed[FOLDING] / GRAPH), config.out, fifo_depths=depths)
+        design = stitch(
+            load_network(needed[FOLDING] / GRAPH), config.out, fifo_depths=depths,
+            model_sha256=config.export.model_sha256,
+        )  # fmt: skip
         height, width, channels = design.image_shape
         spec = IoSpec(_network(config), design.network_hash, height, width, channels)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
@@ -116,7 +119,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             run=run_stitch,
             needs=(FOLDING, FIFOS) if config.size_fifos else (FOLDING,),
             modules=_STITCH_MODULES,
-            parameters={"part": config.board.part, "network": _network(config)},
+            parameters={"part": config.board.part, "network": _network(config), "model": config.export.model_sha256},
             published=("rtl", "design.json", IO_SPEC),
         ),
         Step(

@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _build_arguments(demo)
     demo.add_argument("--image", type=Path, required=True, help="8-bit image of the network's size")
     demo.add_argument("--mask", type=Path, help="its true mask, for the IoU")
+    demo.add_argument("--netlist-export", type=Path, help="the same network, small: its device netlist is simulated")
     demo.set_defaults(run=_demo)
 
     simulate = commands.add_parser("simulate", help="golden images through a built accelerator, compared")
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         "bitstream", help="a build to a bitstream, or all that comes before the vendor tool"
     )
     bitstream.add_argument("--out", type=Path, required=True, help="directory of the build")
+    bitstream.add_argument("--export", type=Path, help="the export that was built, to simulate what nextpnr routed")
     bitstream.add_argument("--toolchain", help="vivado or openxc7 (default: whichever is on PATH)")
     bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
     bitstream.add_argument(
@@ -215,8 +217,10 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from hw_build.demo import run_demo
+    from hw_build.export import read_export
 
-    return run_demo(_build_config(arguments), image=arguments.image, mask=arguments.mask)
+    small = read_export(arguments.netlist_export) if arguments.netlist_export else None
+    return run_demo(_build_config(arguments), image=arguments.image, mask=arguments.mask, small=small)
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
@@ -284,11 +288,16 @@ def _ip(arguments: argparse.Namespace) -> int:
 def _bitstream(arguments: argparse.Namespace) -> int:
     from hw_build.bitstream.command import run_bitstream
     from hw_build.bitstream.tools import parse_toolchain
+    from hw_build.export import read_export
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
     return run_bitstream(
-        arguments.out, parse_toolchain(arguments.toolchain), jobs=arguments.jobs, unchecked=arguments.unchecked
+        arguments.out,
+        parse_toolchain(arguments.toolchain),
+        jobs=arguments.jobs,
+        unchecked=arguments.unchecked,
+        export=read_export(arguments.export) if arguments.export else None,
     )
 
 

@@ -25,6 +25,7 @@ from hw_build.report.page import render_page
 from hw_build.report.pictures import Pictures, read_pictures
 from hw_build.report.resources import baseline_rows
 from hw_build.steps import Pipeline, Step, StepResult, locked, write_atomically
+from hw_build.stitch import Design
 from hw_build.synth.summary import refuse_over_budget
 
 REPORT_HTML = "report.html"
@@ -150,6 +151,7 @@ def run_simulate(
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}")
     with locked(build_dir), BuildProgress("simulate") as progress:
+        Design.load(build_dir).check_model(export.model, export.model_sha256)
         run, line = simulate_and_compare(
             build_dir, *export.frames(frames), progress.meter, idle=idle, stall=stall, seed=seed,
             source_cycles_per_frame=pace,

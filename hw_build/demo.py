@@ -1,39 +1,48 @@
 """The main job on one image: build, stream the image through the whole accelerator, compare every logit, report.
 
-Builds are cached; the simulation and the comparison always run.
+The last rung is the device netlist. A whole frame through it takes minutes, so it is that of a small export of the same
+network, where one is given. Builds are cached; the simulations and the comparison always run.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hw_build.accelerator import MEASURE, SIMULATE, run_facts, simulate_and_compare
-from hw_build.build import GRAPH, IMPORT, BuildConfig
+from hw_build.accelerator import MEASURE, SHELL, SIMULATE, accelerator_steps, run_facts, simulate_and_compare
+from hw_build.build import GRAPH, IMPORT, BuildConfig, graph_steps
 from hw_build.check import load_network
 from hw_build.commands import REPORT_HTML, difference, earlier_report, publish, run_pipeline, tell
 from hw_build.errors import MismatchError
+from hw_build.export import Export
 from hw_build.image import overlap, read_image, read_mask
 from hw_build.lowering import execute_codes
+from hw_build.netlist.step import NETLIST_STEP, check_device, jobs_of
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
 from hw_build.report.data import REPORT_JSON, Image, Report, read_report
 from hw_build.report.keep import with_figures_of
 from hw_build.report.pictures import Pictures
+from hw_build.steps import Pipeline, locked
 
 _TABLE_COLUMNS = 110
 
 
-def run_demo(config: BuildConfig, *, image: Path, mask: Path | None) -> int:
-    """Prints the table, leaves ``report.html`` in the build directory, and returns 0 when every step was exact."""
+def run_demo(config: BuildConfig, *, image: Path, mask: Path | None, small: Export | None = None) -> int:
+    """Prints the table, leaves ``report.html`` in the build directory, and returns 0 when every step was exact.
+
+    ``small``: the same network exported at a small size, whose device netlist is made and simulated, too.
+    """
     codes = read_image(image, config.export.size)
     truth = None if mask is None else read_mask(mask, config.export.size)
     try:
-        report = _build_and_simulate(config, image.stem, codes, truth)
+        report = _build_and_simulate(config, image.stem, codes, truth, small)
     except MismatchError:
         print_table(read_report(config.out / REPORT_JSON))
         raise
@@ -42,7 +51,9 @@ def run_demo(config: BuildConfig, *, image: Path, mask: Path | None) -> int:
     return 0
 
 
-def _build_and_simulate(config: BuildConfig, name: str, codes: np.ndarray, truth: np.ndarray | None) -> Report:
+def _build_and_simulate(
+    config: BuildConfig, name: str, codes: np.ndarray, truth: np.ndarray | None, small: Export | None
+) -> Report:
     with BuildProgress("demo") as progress:
         facts = run_pipeline(config, progress, stop_after=MEASURE)
         progress.start(SIMULATE)
@@ -55,6 +66,12 @@ def _build_and_simulate(config: BuildConfig, name: str, codes: np.ndarray, truth
             publish(config.out, collect_report(config, facts, differences=[difference(SIMULATE, error)]))
             raise
         progress.done(SIMULATE, f"exact, against {line['against']} · {time.perf_counter() - started:.1f} s")
+        if small is not None:
+            try:
+                facts[NETLIST_STEP] = {"verification": [_check_netlist(config, small, progress)]}
+            except MismatchError as error:
+                publish(config.out, collect_report(config, facts, differences=[difference(NETLIST_STEP, error)]))
+                raise
     facts[SIMULATE] = {"verification": [line], **run_facts(config.out, run)}
     prediction = run.logits[0, ..., 0] > 0
     shown = Image(
@@ -66,6 +83,20 @@ def _build_and_simulate(config: BuildConfig, name: str, codes: np.ndarray, truth
     report = with_figures_of(earlier_report(config.out), collect_report(config, facts, image=shown))
     publish(config.out, report, Pictures(codes=codes, prediction=prediction, truth=truth))
     return report
+
+
+def _check_netlist(config: BuildConfig, small: Export, progress: BuildProgress) -> dict[str, Any]:
+    """The rung of the device netlist of ``small``, built beside the demo with the same board and folding."""
+    height, width = small.size
+    size = f"{height}x{width}"
+    build = replace(config, export=small, out=config.out / f"netlist-{size}", size_fifos=False, synth=False)
+    pipeline = Pipeline(build.out, [*graph_steps(build), *accelerator_steps(build, progress.meter)])
+    progress.start(f"{NETLIST_STEP}, {size}")
+    pipeline.run(stop_after=SHELL)
+    with locked(build.out):
+        _, line = check_device(build.out, small, jobs_of(small), progress.meter)
+    progress.done(NETLIST_STEP, f"exact, against {line['against']} · {line['seconds']:.1f} s")
+    return line
 
 
 def reference_logits(config: BuildConfig, codes: np.ndarray) -> tuple[np.ndarray, str]:

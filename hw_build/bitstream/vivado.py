@@ -88,8 +88,9 @@ def read_result(folder: Path, shell: Shell) -> Implementation:
             f"the reports of Vivado in '{folder}' cannot be read ({error}); see vivado.log there"
         ) from None
     return Implementation(
-        toolchain="vivado", fmax_mhz=round(fmax, 2), bitstream_bytes=(folder / BITSTREAM).stat().st_size, **used
-    )
+        toolchain="vivado", fmax_mhz=round(fmax, 2), bitstream_bytes=(folder / BITSTREAM).stat().st_size,
+        read_back="not read back: Vivado writes no FASM", routed_netlist="not simulated: Vivado writes its own", **used,
+    )  # fmt: skip
 
 
 def _used(report: str, names: tuple[str, ...]) -> float:

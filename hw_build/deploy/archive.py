@@ -26,6 +26,7 @@ from hw_build.deploy.hwh import hwh_text
 from hw_build.deploy.simulated import DESIGN, simulated_bitstream
 from hw_build.errors import BuildError, ConfigError
 from hw_build.export import Export
+from hw_build.shell.device import load_device
 from hw_build.shell.generate import Shell
 from hw_build.steps import write_atomically
 
@@ -64,11 +65,13 @@ def write_deploy(config: DeployConfig, path: Path) -> list[str]:
         BuildError: the build has no shell, golden frames or bitstream are not of it, or the wheel cannot be made.
         ConfigError: there is no .hwh for the processing system.
     """
-    shell = Shell.load(config.build_dir)
+    design, shell = load_device(config.build_dir)
+    io_spec = _io_spec(config, shell)
+    design.check_model(config.export.model, config.export.model_sha256)
     content = {
         **_bitstream(config, shell),
         HWH: hwh_text(shell).encode(),
-        IO_SPEC: _io_spec(config, shell),
+        IO_SPEC: io_spec,
         GOLDEN: config.export.golden.read_bytes(),
         **{name: (FILES / name).read_bytes() for name in ("README.md", "edgeseg.ipynb")},
         **driver_files(),

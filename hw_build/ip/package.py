@@ -13,7 +13,7 @@ from hw_build.ip.core import CORE_MODULE, core_ports, core_text
 from hw_build.rtl_lint import RTL_DIR
 from hw_build.shell.generate import Shell, lint_around_accelerator
 from hw_build.shell.registers import Register, read_registers
-from hw_build.steps import fresh_folder
+from hw_build.steps import fresh_folder, hash_file
 from hw_build.stitch import TOP_MODULE, Design
 
 FOLDER = "ip"
@@ -40,7 +40,8 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
     """Writes the core of the accelerator in ``build_dir`` to ``folder``; returns its sources, relative to it.
 
     Raises:
-        BuildError: the build has no shell yet, the accelerator reads files when it starts, or the core does not lint.
+        BuildError: the build has no shell yet, a source is not the one that was stitched, the accelerator reads files
+            when it starts, or the core does not lint.
     """
     design, shell = Design.load(build_dir), Shell.load(build_dir)
     if contents := [source.path for source in design.sources if source.role == "memory"]:
@@ -48,6 +49,7 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
             f"the accelerator reads {len(contents)} files of memory contents ('{contents[0]}', ...), whose place a "
             "core cannot know; build without FINN's nodes (unsigned activations), or take the whole device (shell/)"
         )
+    design.check_sources()
     with fresh_folder(folder) as partial:
         for source in design.sources:
             _copy(design.rtl_dir / source.path, partial / "src" / source.path)
@@ -55,6 +57,8 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
             _copy(path, partial / "src" / "control" / path.name)
         top = partial / "src" / f"{CORE_MODULE}.v"
         top.write_text(core_text(TOP_MODULE, design.image_shape, design.network_hash))
+        packed = {source.path: hash_file(partial / "src" / source.path) for source in design.sources}
+        assert packed == {source.path: source.sha256 for source in design.sources}, "copies are what was checked"
         lint_around_accelerator(design, CORE_MODULE, [*CONTROL_SOURCES, top])
         sources = (
             *(f"src/control/{path.name}" for path in CONTROL_SOURCES),

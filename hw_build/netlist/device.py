@@ -1,8 +1,9 @@
-"""The whole device as one netlist of xc7 cells: what nextpnr places.
+"""The whole device as one netlist of xc7 cells, put together, made placeable and checked.
 
-It is put together from the netlists of its parts that `hw_build synth` counts and caches; what is mapped here is only
-what lies around them: processing system, clock and reset. Then cells are rewritten for nextpnr, to the same function,
-and the whole is checked. What stands under the final name is what is simulated and what is handed on.
+Its parts are the netlists that `hw_build synth` counts and caches; what is mapped here is only what lies around them:
+processing system, clock and reset. On Zynq-7000, cells are then rewritten for nextpnr, to the same function; what
+stands under the final name is what is simulated and what is handed on. UltraScale+ has the same cells around a PS8, to
+be simulated and nothing else: there Vivado starts from the sources.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from hw_build.board_config import Family
 from hw_build.errors import BuildError
 from hw_build.netlist.assemble import assemble
 from hw_build.netlist.dsp_pairs import pair_dsps
@@ -63,7 +65,7 @@ def write_netlist(design: Design, shell: Shell, parts: list[Part], path: Path) -
         assemble(shell.top, device_sources(design, shell), netlists, assembled, data_dir=design.rtl_dir)
         netlist = json.loads(assembled.read_text())
     top = netlist["modules"][shell.top]
-    for change in PLACEABLE:
+    for change in PLACEABLE if Family(shell.family) is Family.ZYNQ_7000 else ():
         change(top)
     check_netlist(netlist["modules"], shell.top)
     write_atomically(path, json.dumps(netlist).encode())

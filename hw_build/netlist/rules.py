@@ -80,7 +80,8 @@ def _faults(
         if declared["direction"] == "input" and not _is_blind(cell, port, read):
             if not bits:
                 yield f"nothing is connected to its input {port}"
-            if any(bit in UNKNOWN or (bit not in CONSTANTS and not drivers[bit]) for bit in bits):
+            loose = (place for place, bit in enumerate(bits) if _is_loose(bit, drivers))
+            if not all(_is_unread(cell, port, place, read) for place in loose):
                 yield f"nobody drives all bits of its input {port}"
 
 
@@ -95,9 +96,20 @@ def _is_blind(cell: Mapping[str, Any], port: str, read: set[Any]) -> bool:
         extends = cell["parameters"].get(f"RAM_EXTENSION_{port[-1]}", "NONE") != "NONE"
         corrects = cell["parameters"].get("EN_ECC_WRITE", "FALSE") != "FALSE"
         return (port in _CASCADES_OF_MEMORY and not extends) or (port in _ONLY_WITH_ECC and not corrects)
-    if kind in ("RAM32M", "RAM64M") and re.fullmatch("DI[A-D]", port):  # what nobody reads need not be written
-        return not read.intersection(cell["connections"].get(port.replace("DI", "DO"), ()))
-    return False
+    bits = cell["connections"].get(port) or range(2)  # of a memory in LUTs at most
+    return all(_is_unread(cell, port, place, read) for place in range(len(bits)))
+
+
+def _is_loose(bit: Any, drivers: Mapping[Any, int]) -> bool:
+    return bit in UNKNOWN or (bit not in CONSTANTS and not drivers[bit])
+
+
+def _is_unread(cell: Mapping[str, Any], port: str, place: int, read: set[Any]) -> bool:
+    """Whether bit ``place`` of ``port`` is written into a memory in LUTs at a bit that nobody reads."""
+    if cell["type"] not in ("RAM32M", "RAM64M") or not re.fullmatch("DI[A-D]", port):
+        return False
+    outputs = cell["connections"].get(port.replace("DI", "DO"), ())
+    return place >= len(outputs) or outputs[place] not in read
 
 
 def _is_blind_dsp(cell: Mapping[str, Any], port: str) -> bool:

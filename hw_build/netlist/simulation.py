@@ -40,25 +40,38 @@ class Job:
 
     def __str__(self) -> str:
         what = "packed masks" if self.mask else "logits"
-        return f"{what} of {self.frames} frames" + (f", memory stalled in {self.stall:.0%}" if self.stall else "")
+        frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
+        return f"{what} of {frames}" + (f", memory stalled in {self.stall:.0%}" if self.stall else "")
 
 
-def build_netlist(netlist: Path, shell: Shell, build_dir: Path) -> Path:
+def build_netlist(netlist: Path, shell: Shell, build_dir: Path, *, fast: bool = False) -> Path:
     """Compile the simulation of ``netlist`` (Yosys' JSON) below ``build_dir``, or find it; the library's path.
+
+    ``fast`` compiles longer, for whole large frames.
 
     Raises:
         BuildError: Yosys, Verilator or g++ fails.
     """
     with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as folder:
-        alone, verilog = Path(folder, "netlist.json"), Path(folder, "netlist.v")
-        modules = json.loads(netlist.read_text())["modules"]
-        alone.write_text(json.dumps({"modules": {shell.top: modules[shell.top]}}))
-        passes = [["read_json", str(alone)], ["splitnets"], ["write_verilog", "-noattr", str(verilog)]]
-        asyncio.run(run_passes(shell.top, passes, Path(folder)))
+        verilog = Path(folder, "netlist.v")
+        write_verilog(netlist, shell.top, verilog)
         return build_device(
             Family(shell.family), [verilog, *cell_models(Path(folder))], build_dir / FOLDER, instance=_PROCESSOR_CELL,
-            busy=NEVER_IDLE, fast=True, name="netlist",
+            busy=NEVER_IDLE, fast=fast, name="netlist",
         )  # fmt: skip
+
+
+def write_verilog(netlist: Path, top: str, verilog: Path) -> None:
+    """The module ``top`` of ``netlist`` (Yosys' JSON) as Verilog, every wire of its own.
+
+    Raises:
+        SynthesisError: Yosys refuses it.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as folder:
+        alone = Path(folder, "netlist.json")
+        alone.write_text(json.dumps({"modules": {top: json.loads(netlist.read_text())["modules"][top]}}))
+        passes = [["read_json", str(alone)], ["splitnets"], ["write_verilog", "-noattr", str(verilog.resolve())]]
+        asyncio.run(run_passes(top, passes, Path(folder)))
 
 
 def simulate_netlist(

@@ -17,7 +17,7 @@
 //
 // Throughput: K*K/SIMD cycles a beat that gives output, 1 cycle one that does not (the first LAG pixels after a pause).
 // Frames back to back: HEIGHT*WIDTH*CHANNELS/PE*K*K/SIMD cycles each, no bubble. Latency: (K/2)*(WIDTH+1) pixels
-// and some 12 cycles.
+// and some 12 cycles, log2(SIMD) more.
 // Limits: K odd; PE divides CHANNELS; SIMD divides K*K; HEIGHT, WIDTH >= 1; ACC_BITS holds every sum of a subset of taps.
 module depthwise #(
     parameter int HEIGHT    = 8,    // rows of the image
@@ -69,7 +69,8 @@ module depthwise #(
   // as in dot_tables.sv
   localparam int ROOM      = 6 - $clog2(STEPS);
   localparam int TOGETHER  = (ROOM > SIMD) ? SIMD : (ROOM > 1) ? ROOM : 1;
-  localparam int SUM_DELAY = (TAPS > 1) ? 3 : 2 + $clog2((SIMD + TOGETHER - 1) / TOGETHER) + $clog2(X_BITS);
+  localparam int TREE      = $clog2(SIMD);
+  localparam int SUM_DELAY = (TAPS > 1) ? 3 + TREE : 2 + $clog2((SIMD + TOGETHER - 1) / TOGETHER) + $clog2(X_BITS);
   localparam int DELAY     = SUM_DELAY + (SCALED ? 4 : R_BITS + 1);  // from the last taps of a window to the count of its thresholds
 
   localparam int GB = (GROUPS > 1) ? $clog2(GROUPS) : 1;
@@ -146,10 +147,12 @@ module depthwise #(
     logic [SIMD*PE*W_BITS-1:0] weight_mem [STEPS];
     initial for (int a = 0; a < STEPS; a++) weight_mem[a] = WEIGHTS[a*SIMD*PE*W_BITS+:SIMD*PE*W_BITS];
 
-    logic c_first_q, d_valid_q, c_valid_q, d_first_q;
+    localparam int SUM_OF_BITS = (P_BITS + TREE < ACC_BITS) ? P_BITS + TREE : ACC_BITS;  // of SIMD products
+    logic c_first_q, c_valid_q;
+    logic [TREE:0] d_first_q, d_valid_q;  // beside the products, ..., beside their sum
     logic [SIMD*BEAT-1:0] c_taps_q;
     logic [SIMD*PE*W_BITS-1:0] c_weights_q;
-    logic [SIMD*PE-1:0][P_BITS-1:0] d_products_q;
+    logic [PE-1:0][SIMD-1:0][P_BITS-1:0] d_products_q;
 
     always_ff @(posedge clk) begin : fetch
       logic [SIMD*BEAT-1:0] taps;
@@ -166,26 +169,26 @@ module depthwise #(
 
     always_ff @(posedge clk) begin
       if (en) begin
-        for (int e = 0; e < SIMD * PE; e++) begin
-          d_products_q[e] <= P_BITS'($signed({1'b0, c_taps_q[e*X_BITS+:X_BITS]}))
-                             * P_BITS'($signed(c_weights_q[e*W_BITS+:W_BITS]));
+        for (int p = 0; p < PE; p++) begin
+          for (int s = 0; s < SIMD; s++) begin
+            d_products_q[p][s] <= P_BITS'($signed({1'b0, c_taps_q[(s*PE+p)*X_BITS+:X_BITS]}))
+                                  * P_BITS'($signed(c_weights_q[(s*PE+p)*W_BITS+:W_BITS]));
+          end
         end
-        d_first_q <= c_first_q;
-        d_valid_q <= c_valid_q;
+        d_first_q <= (TREE + 1)'({d_first_q, c_first_q});
+        d_valid_q <= (TREE + 1)'({d_valid_q, c_valid_q});
       end
     end
 
-    always_ff @(posedge clk) begin : accumulate
-      logic signed [SIMD-1:0][ACC_BITS-1:0] node;
-      if (en && d_valid_q) begin
-        for (int p = 0; p < PE; p++) begin
-          for (int s = 0; s < SIMD; s++) node[s] = ACC_BITS'($signed(d_products_q[s*PE+p]));
-          for (int n = SIMD; n > 1; n = (n + 1) / 2) begin  // balanced tree
-            for (int m = 0; m < n / 2; m++) node[m] = node[2*m] + node[2*m+1];
-            if (n % 2 == 1) node[n/2] = node[n-1];
-          end
-          sums[p] <= d_first_q ? node[0] : sums[p] + node[0];
-        end
+    for (genvar p = 0; p < PE; p++) begin : g_lane
+      logic [SUM_OF_BITS-1:0] products_sum;
+      adder_tree #(
+          .N(SIMD), .IN_BITS(P_BITS), .SHIFT(0), .OUT_BITS(SUM_OF_BITS)
+      ) over_taps (
+          .clk, .en, .x(d_products_q[p]), .sum(products_sum)
+      );
+      always_ff @(posedge clk) begin
+        if (en && d_valid_q[TREE]) sums[p] <= (d_first_q[TREE] ? '0 : sums[p]) + ACC_BITS'($signed(products_sum));
       end
     end
   end

@@ -19,7 +19,7 @@
 // next one to begin. What of a window lies outside the image is masked by the coordinates of the output.
 //
 // Throughput: K*K/SIMD cycles a beat that gives output, 1 cycle one that does not (the first LAG pixels after a pause).
-// Frames back to back: HEIGHT*WIDTH*CHANNELS*K*K/SIMD cycles each, no bubble. Latency: LAG pixels and some 12 cycles.
+// Frames back to back: HEIGHT*WIDTH*CHANNELS*K*K/SIMD cycles each, no bubble. Latency: LAG pixels and some 12 cycles, log2(SIMD) more.
 // Timing: tready depends on m_axis_tready, through no data.
 // Limits: K odd, at least 3; SIMD divides K; WIDTH >= K; HEIGHT > K/2; one channel a beat.
 `default_nettype none
@@ -251,20 +251,24 @@ module depthwise_columns #(
       .data(b_weights)
   );
 
-  // ---- C: products; D: their sum ----------------------------------------------------------------------------------------
+  // ---- C: products, their sum TREE cycles later; D: the sum over the columns --------------------------------------------
+  localparam int TREE        = $clog2(SIMD);
+  localparam int SUM_OF_BITS = (P_BITS + TREE < ACC_BITS) ? P_BITS + TREE : ACC_BITS;  // of SIMD products
   logic [SIMD-1:0][P_BITS-1:0] c_products_q;
-  logic c_valid_q, c_first_q, c_last_q, d_last_q;
+  logic [SUM_OF_BITS-1:0] products_sum;
+  logic [TREE:0] c_valid_q, c_first_q, c_last_q;  // beside the products, ..., beside their sum
+  logic d_last_q;
   logic [ACC_BITS-1:0] d_acc_q;
 
   always_ff @(posedge ap_clk) begin
     if (!ap_rst_n) begin
       b_valid_q <= 1'b0;
-      c_valid_q <= 1'b0;
+      c_valid_q <= '0;
       d_last_q  <= 1'b0;
     end else if (en) begin
       b_valid_q <= a_valid_q;
-      c_valid_q <= b_valid_q;
-      d_last_q  <= c_valid_q && c_last_q;
+      c_valid_q <= (TREE + 1)'({c_valid_q, b_valid_q});
+      d_last_q  <= c_valid_q[TREE] && c_last_q[TREE];
     end
   end
 
@@ -272,24 +276,22 @@ module depthwise_columns #(
     if (en) begin
       b_first_q <= a_first_q;
       b_last_q  <= a_last_q;
-      c_first_q <= b_first_q;
-      c_last_q  <= b_last_q;
+      c_first_q <= (TREE + 1)'({c_first_q, b_first_q});
+      c_last_q  <= (TREE + 1)'({c_last_q, b_last_q});
       for (int s = 0; s < SIMD; s++) begin
         c_products_q[s] <= P_BITS'($signed({1'b0, b_taps_q[s]})) * P_BITS'($signed(b_weights[s]));
       end
     end
   end
 
-  always_ff @(posedge ap_clk) begin : accumulate
-    logic signed [SIMD-1:0][ACC_BITS-1:0] node;
-    if (en && c_valid_q) begin
-      for (int s = 0; s < SIMD; s++) node[s] = ACC_BITS'($signed(c_products_q[s]));
-      for (int n = SIMD; n > 1; n = (n + 1) / 2) begin  // balanced tree
-        for (int m = 0; m < n / 2; m++) node[m] = node[2*m] + node[2*m+1];
-        if (n % 2 == 1) node[n/2] = node[n-1];
-      end
-      d_acc_q <= (c_first_q ? '0 : d_acc_q) + node[0];
-    end
+  adder_tree #(
+      .N(SIMD), .IN_BITS(P_BITS), .SHIFT(0), .OUT_BITS(SUM_OF_BITS)
+  ) over_rows (
+      .clk(ap_clk), .en(en), .x(c_products_q), .sum(products_sum)
+  );
+
+  always_ff @(posedge ap_clk) begin
+    if (en && c_valid_q[TREE]) d_acc_q <= (c_first_q[TREE] ? '0 : d_acc_q) + ACC_BITS'($signed(products_sum));
   end
 
   // ---- the count of thresholds passed: LATENCY cycles later -------------------------------------------------------------
@@ -325,7 +327,7 @@ module depthwise_columns #(
 
   // ---- the residual sum and its count, from a table ------------------------------------------------------------------------
   if (RESIDUAL) begin : g_residual
-    logic [X_BITS-1:0] centre_q, d_centre_q;
+    logic [X_BITS-1:0] centre_q, c_centre_q, d_centre_q;  // c: of the output whose last column was read
     logic [LATENCY-1:0][X_BITS-1:0] centres_q;
     logic [SUM_BITS-1:0] sum;
     logic valid_q;
@@ -333,7 +335,8 @@ module depthwise_columns #(
     always_ff @(posedge ap_clk) begin
       if (en) begin
         if (a_valid_q && a_centre_q) centre_q <= a_word_q[P*X_BITS+:X_BITS];
-        if (c_valid_q && c_last_q) d_centre_q <= centre_q;
+        if (c_valid_q[0] && c_last_q[0]) c_centre_q <= centre_q;
+        if (c_valid_q[TREE] && c_last_q[TREE]) d_centre_q <= (TREE == 0) ? centre_q : c_centre_q;
         centres_q <= (LATENCY*X_BITS)'({centres_q, d_centre_q});
       end
     end

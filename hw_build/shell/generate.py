@@ -1,7 +1,8 @@
 """The shell step: a stitched accelerator and a board -> ``shell/``, all RTL that the accelerator lacks to a bitstream.
 
 ``shell/`` holds ``edgeseg_top.sv`` (no ports: the processing system has pads of its own), ``edgeseg_system.sv``, copies
-of the shell's RTL and ``shell.json``, which lists them in compile order together with what software must know.
+of the shell's RTL and ``shell.json``, which lists them in compile order with their hashes, beside what software must
+know. Whoever compiles, synthesises or hands on a shell takes these files, never those of the package.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from hw_build.errors import BuildError
 from hw_build.rtl_lint import RTL_DIR, lint
 from hw_build.shell.registers import WINDOW_BYTES
 from hw_build.shell.system import SYSTEM_MODULE, System
+from hw_build.steps import hash_file
 from hw_build.stitch.design import TOP_MODULE, Design
 
 SHELL_TOP = "edgeseg_top"
@@ -64,7 +66,7 @@ endmodule
 
 @dataclass(frozen=True, kw_only=True)
 class Shell:
-    """What ``shell.json`` says. ``sources`` are below ``shell/``, in compile order, after the accelerator's own."""
+    """What ``shell.json`` says. ``sources``: name of a file in ``shell/`` -> its SHA-256, in compile order."""
 
     top: str
     family: str
@@ -72,7 +74,17 @@ class Shell:
     fabric_mhz: float
     window_bytes: int
     system: System
-    sources: tuple[str, ...]
+    sources: dict[str, str]
+
+    def files(self, build_dir: Path) -> list[Path]:
+        """Sources in compile order, after the accelerator's own."""
+        return [Path(build_dir) / FOLDER / name for name in self.sources]
+
+    def check_sources(self, build_dir: Path) -> None:
+        """BuildError unless every source in ``shell/`` is the one that was written: all users have the same."""
+        for path, sha256 in zip(self.files(build_dir), self.sources.values(), strict=True):
+            if not path.is_file() or hash_file(path) != sha256:
+                raise BuildError(f"{path} is not the file that the shell step wrote: run the shell step again")
 
     @classmethod
     def load(cls, build_dir: Path) -> Shell:
@@ -80,7 +92,7 @@ class Shell:
         path = Path(build_dir) / FOLDER / RECORD
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**content, "system": System(**content["system"]), "sources": tuple(content["sources"])})
+            return cls(**{**content, "system": System(**content["system"]), "sources": dict(content["sources"])})
         except OSError as error:
             raise BuildError(f"{path} cannot be read ({error.strerror}): run the shell step first") from None
         except (ValueError, KeyError, TypeError) as error:
@@ -120,6 +132,7 @@ def write_shell(design: Design, board: Board, folder: Path) -> Shell:
         shutil.copyfile(path, folder / path.name)
     (folder / f"{SYSTEM_MODULE}.sv").write_text(system.text())
     (folder / f"{SHELL_TOP}.sv").write_text(top_text(processor))
+    linted = [*copied, folder / f"{SYSTEM_MODULE}.sv", folder / f"{SHELL_TOP}.sv"]
     shell = Shell(
         top=SHELL_TOP,
         family=str(board.ps.family),
@@ -127,11 +140,9 @@ def write_shell(design: Design, board: Board, folder: Path) -> Shell:
         fabric_mhz=board.clocks.fabric_mhz,
         window_bytes=WINDOW_BYTES,
         system=system,
-        sources=(*(path.name for path in copied), f"{SYSTEM_MODULE}.sv", f"{SHELL_TOP}.sv"),
+        sources={path.name: hash_file(path) for path in linted},
     )
-    lint_around_accelerator(
-        design, SHELL_TOP, [*stream_sources(), *copied, folder / f"{SYSTEM_MODULE}.sv", folder / f"{SHELL_TOP}.sv"]
-    )
+    lint_around_accelerator(design, SHELL_TOP, [*stream_sources(), *linted])
     (folder / RECORD).write_text(json.dumps(asdict(shell), indent=1) + "\n")
     return shell
 

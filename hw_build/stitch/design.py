@@ -59,7 +59,10 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """A stitched accelerator below ``build_dir/rtl``."""
+    """A stitched accelerator below ``build_dir/rtl``.
+
+    ``model_sha256`` is the hash of the exported network's file, empty where a graph without an export was stitched.
+    """
 
     build_dir: Path
     image_shape: tuple[int, int, int]  # (H, W, C) of the input codes
@@ -68,6 +71,7 @@ class Design:
     nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]
     sources: tuple[Source, ...]
+    model_sha256: str = ""
 
     @property
     def rtl_dir(self) -> Path:
@@ -97,6 +101,14 @@ class Design:
             if not path.is_file() or hash_file(path) != source.sha256:
                 raise BuildError(f"{path} is not the file that was stitched and simulated: stitch the design again")
 
+    def check_model(self, model: Path, sha256: str) -> None:
+        """BuildError unless the exported network ``model``, of hash ``sha256``, is the one that was stitched."""
+        if sha256 != self.model_sha256:
+            raise BuildError(
+                f"'{self.build_dir}' was built from another model than '{model}' (the hashes differ): give the export "
+                "that was built, or build again"
+            )
+
     def save(self) -> Path:
         """Write ``design.json``, complete or not at all."""
         content = {key: value for key, value in asdict(self).items() if key != "build_dir"}
@@ -123,6 +135,7 @@ class Design:
                 ),
                 streams=tuple(Stream(**s) for s in content["streams"]),
                 sources=tuple(Source(**s) for s in content["sources"]),
+                model_sha256=content["model_sha256"],
             )
         except OSError as error:
             raise BuildError(f"{path} cannot be read ({error.strerror}): run the stitch step first") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -24,10 +25,13 @@ RTL_SUFFIXES = (".sv", ".v", ".svh", ".vh")
 MEM_FOLDER = "mem"
 
 
-def stitch(model: ModelWrapper, build_dir: Path, *, fifo_depths: dict[str, int] | None = None) -> Design:
+def stitch(
+    model: ModelWrapper, build_dir: Path, *, fifo_depths: dict[str, int] | None = None, model_sha256: str = ""
+) -> Design:
     """Write the accelerator of ``model`` below ``build_dir``; an earlier ``rtl/`` there is replaced when complete.
 
     ``fifo_depths`` maps tensor names to FIFO depths in beats; streams not named get deep defaults for simulation.
+    ``model_sha256`` names the exported network that the graph came from.
     """
     build_dir = Path(build_dir).resolve()
     try:
@@ -36,7 +40,7 @@ def stitch(model: ModelWrapper, build_dir: Path, *, fifo_depths: dict[str, int] 
     except OSError as error:
         raise BuildError(f"build directory {build_dir} cannot be written ({error.strerror}): choose another") from error
     try:
-        design = _write(model, build_dir, partial, fifo_depths)
+        design = replace(_write(model, build_dir, partial, fifo_depths), model_sha256=model_sha256)
         final = build_dir / "rtl"
         (build_dir / "design.json").unlink(missing_ok=True)  # never a design.json that describes another rtl/
         shutil.rmtree(final, ignore_errors=True)

@@ -19,7 +19,9 @@ _LUTRAM = {
 }  # fmt: skip
 _SRL = {"SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1}
 _FF = dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1", "LDCE", "LDPE"), 1)
-_BESIDE_LUTS = frozenset(("CARRY4", "MUXF7", "MUXF8", "GND", "VCC", "BUFG", "BUFGCTRL", "IBUF", "OBUF", "PS7"))
+_BESIDE_LUTS = frozenset(
+    ("CARRY4", "MUXF7", "MUXF8", "GND", "VCC", "BUFG", "BUFGCTRL", "BUFG_PS", "IBUF", "OBUF", "PS7", "PS8")
+)
 _KINDS = {
     "logic_luts": _LOGIC, "lutram": _LUTRAM, "srl": _SRL, "ffs": _FF,
     "bram18": {"RAMB18E1": 1, "RAMB36E1": 2}, "dsps": {"DSP48E1": 1},

@@ -52,6 +52,7 @@ class _Job:
     key: str
     instance: Instance
     sources: tuple[Path, ...]
+    data_dir: Path
 
 
 def synthesise_design(
@@ -70,15 +71,34 @@ def synthesise_design(
         BuildError: a source was changed, or there is no instance ``only``.
     """
     design.check_sources()
+    memory = [design.rtl_dir / source.path for source in design.sources if source.role == "memory"]
     instances = read_instances((design.rtl_dir / "top.sv").read_text())
-    listed = [_job(design, instance, design.rtl_files) for instance in instances] + _shell_jobs(design)
+    files = [*design.rtl_files, *_shell_files(design)]
+    instances += _shell_instances(design)
     if only is not None:
-        listed = [job for job in listed if job.instance.name == only]
-        if not listed:
+        instances = [instance for instance in instances if instance.name == only]
+        if not instances:
             raise BuildError(f"the design has no instance '{only}'; its nodes are in {design.build_dir}/design.json")
+    return synthesise_instances(
+        instances, files, data_dir=design.rtl_dir, memory=memory, jobs=jobs, on_total=on_total, on_done=on_done
+    )
+
+
+def synthesise_instances(
+    instances: Sequence[Instance],
+    files: Sequence[Path],
+    *,
+    data_dir: Path,
+    memory: Sequence[Path] = (),
+    jobs: int = 1,
+    on_total: Callable[[int], None] = lambda total: None,
+    on_done: Callable[[int], None] = lambda done: None,
+) -> list[Part]:
+    """``instances`` of modules in ``files``, as `synthesise_design` does; ``memory`` contents lie in ``data_dir``."""
+    listed = [_job(instance, files, memory, data_dir) for instance in instances]
     unique = {job.key: job for job in listed}
     on_total(len(unique))
-    results = asyncio.run(_run_all(design, list(unique.values()), jobs, on_done))
+    results = asyncio.run(_run_all(list(unique.values()), jobs, on_done))
     return [Part(name=job.instance.name, module=job.instance.module, **results[job.key]) for job in listed]
 
 
@@ -100,20 +120,24 @@ def synthesise_flat(design: Design) -> Utilization:
     return utilization(cells)
 
 
-def _shell_jobs(design: Design) -> list[_Job]:
-    """What lies between the processor and the accelerator; nothing where the build has no shell yet."""
-    folder = design.build_dir / shell.FOLDER
-    if not (folder / shell.RECORD).is_file():
+def _shell_files(design: Design) -> list[Path]:
+    """The shell's sources; none where the build has no shell yet."""
+    if not (design.build_dir / shell.FOLDER / shell.RECORD).is_file():
         return []
-    sources = [folder / name for name in shell.Shell.load(design.build_dir).sources]
-    instances = read_instances((folder / f"{SYSTEM_MODULE}.sv").read_text())
-    return [_job(design, each, [*design.rtl_files, *sources]) for each in instances if each.module != TOP_MODULE]
+    made = shell.Shell.load(design.build_dir)
+    made.check_sources(design.build_dir)
+    return made.files(design.build_dir)
 
 
-def _job(design: Design, instance: Instance, files: Sequence[Path]) -> _Job:
+def _shell_instances(design: Design) -> list[Instance]:
+    """What lies between the processor and the accelerator."""
+    systems = [path for path in _shell_files(design) if path.name == f"{SYSTEM_MODULE}.sv"]
+    return [each for path in systems for each in read_instances(path.read_text()) if each.module != TOP_MODULE]
+
+
+def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data_dir: Path) -> _Job:
     sources = sources_of(instance.module, files)
-    memory = [design.rtl_dir / source.path for source in design.sources if source.role == "memory"]
-    contents = contents_of(instance, memory, design.rtl_dir)
+    contents = contents_of(instance, memory, data_dir)
     parts = [
         yosys_version(),
         instance.module,
@@ -121,16 +145,16 @@ def _job(design: Design, instance: Instance, files: Sequence[Path]) -> _Job:
         [(path.name, hash_file(path)) for path in (*sources, *contents)],
     ]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-    return _Job(key, instance, tuple(sources))
+    return _Job(key, instance, tuple(sources), data_dir)
 
 
-async def _run_all(design: Design, unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
+async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
     slots = asyncio.Semaphore(jobs)
     finished = Counter()
 
     async def run(job: _Job) -> tuple[str, dict]:
         async with slots:
-            result = await _cached(design, job)
+            result = await _cached(job)
         finished["all"] += 1
         on_done(finished["all"])
         return job.key, result
@@ -140,21 +164,22 @@ async def _run_all(design: Design, unique: list[_Job], jobs: int, on_done: Calla
     return dict(task.result() for task in tasks)
 
 
-async def _cached(design: Design, job: _Job) -> dict:
+async def _cached(job: _Job) -> dict:
     folder = cache_root() / "synth"
     path, netlist = folder / f"{job.key}.json", folder / f"part_{job.key}{RTLIL_SUFFIX}"
     try:
         saved = json.loads(path.read_text())
     except (OSError, ValueError):
         saved = None
-    cached = saved is not None and (saved["cells"] is None or netlist.is_file())
+    cached = saved is not None and (saved["cells"] is None or _fits(netlist, saved.get("netlist_sha256")))
     if not cached:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="partial-", dir=folder) as work:
                 partial = Path(work, netlist.name)
-                saved = await _fresh(design, job, partial)
+                saved = await _fresh(job, partial)
                 if saved["cells"] is not None:
+                    saved["netlist_sha256"] = hash_file(partial)
                     os.replace(partial, netlist)
             write_atomically(path, json.dumps(saved).encode())
         except OSError as error:
@@ -166,13 +191,18 @@ async def _cached(design: Design, job: _Job) -> dict:
     return {"used": utilization(saved["cells"]), "refusal": None, "netlist": netlist, "cached": cached}
 
 
-async def _fresh(design: Design, job: _Job, netlist: Path) -> dict:
+def _fits(netlist: Path, sha256: str | None) -> bool:
+    """Whether the file of a part is there, and the one that was counted."""
+    return netlist.is_file() and hash_file(netlist) == sha256
+
+
+async def _fresh(job: _Job, netlist: Path) -> dict:
     try:
         cells = await synthesise_beside_others(
             job.instance.module,
             job.sources,
             job.instance.parameters,
-            data_dir=design.rtl_dir,
+            data_dir=job.data_dir,
             netlist=netlist,
             limit_seconds=LIMIT_SECONDS,
         )

@@ -185,6 +185,24 @@ def unet(height=32, width=48, *, seed=0, levels=2, dims=(4, 6, 8), weight_bits=4
     return net.model(net.head(current), height, width)
 
 
+def every_kernel(height=16, width=32, *, seed=39):
+    """A residual depthwise convolution, a pool, 8-bit codes, an upsampling, a concatenation, a sum and three forks.
+
+    The head's logits have both signs on real images.
+    """
+    net = Net(seed=seed)
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
+    skip = net.residual_depthwise(stem, 3, "res")
+    low = net.conv_bn(net.pool(skip, "pool"), 6, 3, "low", scale=2.0**-2)
+    net.act_bits = 8
+    wide = net.conv_bn(low, 5, 1, "wide", scale=2.0**-6)
+    net.act_bits = 4
+    back = net.conv_bn(wide, 4, 3, "back", scale=2.0**-2)
+    both = net.concat(net.upsample(back, "up", scale=net.scales[skip]), skip, "both")
+    mixed = net.conv_bn(both, 4, 1, "mix", scale=net.scales[skip])
+    return net.model(net.head(net.add(mixed, skip, 2.0**-1, name="sum", relu=True)), height, width)
+
+
 def block(net, tensor, kernel, name):
     current = net.residual_depthwise(tensor, kernel, f"{name}_a")
     current = net.residual_depthwise(current, kernel, f"{name}_b")

@@ -20,30 +20,31 @@ import synthetic
 
 from board.bitfile import read_header
 from hw_build import cli
-from hw_build.bitstream import openxc7, vivado
+from hw_build.bitstream import command, openxc7, readback, vivado
 from hw_build.bitstream.binary import write_binary
 from hw_build.bitstream.constraints import clock_pin, reset_pin
 from hw_build.board_config import board_names
 from hw_build.deploy.simulated import bit_container
+from hw_build.errors import BuildError, MismatchError
 from hw_build.report.data import read_report
 from hw_build.shell.generate import Shell
 from hw_build.synth.primitives import ports
 
-TOOLS = ("vivado", *openxc7.NEXTPNR, *openxc7.XRAY_TOOLS)
+TOOLS = ("vivado", *openxc7.NEXTPNR, *openxc7.XRAY_TOOLS, *readback.TOOLS)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """board -> build directory of a small network, as far as its shell; each is made once."""
     folder = tmp_path_factory.mktemp("bitstream")
-    export = exports.write_export(folder / "export", synthetic.unet(16, 32, levels=0, dims=(2,)))
+    exports.write_export(folder / "export", synthetic.unet(16, 32, levels=0, dims=(2,), seed=4))
     done = {}
 
     def build(board):
         if board not in done:
             out = folder / board
-            arguments = ["--export", str(export), "--out", str(out), "--board", board, "--stop-after", "shell"]
-            assert cli.main(["build", *arguments]) == 0
+            arguments = ["--export", str(folder / "export"), "--out", str(out), "--board", board]
+            assert cli.main(["build", *arguments, "--stop-after", "shell"]) == 0
             done[board] = out
         return done[board]
 
@@ -72,20 +73,25 @@ def bitstream(build_dir, *more):
     return cli.main(["bitstream", "--out", str(build_dir), *more])
 
 
+def netlist_of(build_dir):
+    return json.loads((build_dir / "netlist" / "netlist.json").read_text())["modules"]
+
+
 def test_without_tools_all_before_them_is_made_and_named(built, capsys):
-    folder = built("pynq-z2")
+    folder = built("zybo-z7-20")
     assert bitstream(folder) == 3
     sentence = capsys.readouterr().err.splitlines()[-1]
     assert sentence.startswith("error: no bitstream was written: neither vivado")
     named = re.search(r"ready in '[^']*': ([^;]*);", sentence)[1].split(", ")
-    assert set(named) >= {"edgeseg.xdc", "vivado.tcl", "openxc7.sh", "netlist.json", "edgeseg.hwh"}
-    assert all((folder / "bitstream" / name).stat().st_size for name in named)
+    netlist = "../netlist/netlist.json (not compared with golden data)"
+    assert set(named) >= {"edgeseg.xdc", "vivado.tcl", "openxc7.sh", netlist, "edgeseg.hwh"}
+    assert all((folder / "bitstream" / name.split(" ")[0]).stat().st_size for name in named)
     assert not (folder / "bitstream" / "edgeseg.bit").exists()
 
 
 def test_netlist_is_one_module_of_known_cells_around_the_processing_system(built):
     assert bitstream(built("pynq-z2")) == 3
-    modules = json.loads((built("pynq-z2") / "bitstream" / "netlist.json").read_text())["modules"]
+    modules = netlist_of(built("pynq-z2"))
     cells = modules["edgeseg_top"]["cells"].values()
     kinds = {cell["type"] for cell in cells}
     assert sum(cell["type"] == "PS7" for cell in cells) == 1
@@ -106,7 +112,7 @@ CLOCK_PINS = {"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK", "MAXIGP0ACLK", "SAXI
 def test_the_one_constrained_clock_is_every_clock_of_the_netlist(built):
     folder = built("pynq-z2")
     assert bitstream(folder) == 3
-    top = json.loads((folder / "bitstream" / "netlist.json").read_text())["modules"]["edgeseg_top"]
+    top = netlist_of(folder)["edgeseg_top"]
     shell, cells = Shell.load(folder), top["cells"]
 
     def wire_of(pin):  # as the constraints name it: instances by /, a bit by []
@@ -216,6 +222,8 @@ def test_result_of_vivado_comes_into_the_report(built, no_tools):
     report = read_report(folder / "report.json")
     assert report.totals.fmax_mhz == pytest.approx(1000 / 9, abs=0.01)
     assert report.implementation["bram36"] == 121.5 and report.implementation["luts"] == 30_000
+    assert report.implementation["read_back"] == "not read back: Vivado writes no FASM"
+    assert report.implementation["routed_netlist"] == "not simulated: Vivado writes its own"
     assert "Placed and routed" in (folder / "report.html").read_text()
 
 
@@ -264,7 +272,7 @@ def fake_open_flow(fakes, monkeypatch, tmp_path, nextpnr, log, status=0):
     device = "" if nextpnr == "nextpnr-xilinx" else "--device xc7z020clg400-1 "
     fake_tool(
         fakes, nextpnr,
-        f"[[ \"$*\" == '{device}--chipdb {chips} '* ]] && [ -s netlist.json ]\n"
+        f"[[ \"$*\" == '{device}--chipdb {chips} '* ]] && [ -s ../netlist/netlist.json ]\n"
         f"cat <<'END'\n{log}END\ntouch edgeseg.fasm; exit {status}",
     )  # fmt: skip
     fake_tool(fakes, "fasm2frames", f"[ \"$4\" = '{database}' ] && [ -f edgeseg.fasm ] && echo frames")
@@ -275,12 +283,86 @@ def fake_open_flow(fakes, monkeypatch, tmp_path, nextpnr, log, status=0):
 def test_open_flow_runs_its_tools_in_order(built, no_tools, monkeypatch, tmp_path, nextpnr, log):
     folder = built("pynq-z2")
     fake_open_flow(no_tools, monkeypatch, tmp_path, nextpnr, log)
-    assert bitstream(folder) == 0
+    assert bitstream(folder, "--unchecked") == 0
     report = read_report(folder / "report.json")
     assert report.totals.fmax_mhz == 104.5
     known = {"toolchain": "openxc7", "luts": 31_000, "ffs": 24_000, "bram36": 115, "dsps": 220}
     assert {key: report.implementation[key] for key in known} == known
     assert report.implementation["bitstream_bytes"] == (folder / "bitstream" / "edgeseg.bit").stat().st_size
+    assert report.implementation["read_back"] == "not read back: bit2fasm and bitread are not on PATH"
+    assert report.implementation["routed_netlist"] == "not simulated: give --export"
+    script = (folder / "bitstream" / "openxc7.sh").read_text()
+    assert script.count("--seed 1 --write routed.json") == 2
+
+
+@pytest.mark.parametrize(
+    ("back", "bits", "status", "sentence", "left"),
+    [
+        ("INT_L_X0Y0.A.B", "bit_00000900_000_01", 0, None, "edgeseg.bit"),
+        ("INT_L_X0Y0.A.B\nINT_L_X0Y0.A.C", "bit_00000900_000_01", 0, "has INT_L_X0Y0.A.C", "edgeseg-differs.bit"),
+        ("INT_L_X0Y0.A.B", "", 0, "first word 0 of frame 0x00000900", "edgeseg-differs.bit"),
+        ("", "bit_00000900_000_01", 0, "asks for INT_L_X0Y0.A.B, which is not in", "edgeseg-differs.bit"),
+        ("", "", 7, "bit2fasm cannot read", "edgeseg-unchecked.bit"),
+    ],
+)
+def test_only_a_bitstream_that_reads_back_as_asked_keeps_its_name(
+    built, no_tools, monkeypatch, tmp_path, capsys, back, bits, status, sentence, left
+):
+    folder = built("pynq-z1") / "bitstream"
+    fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", NEXTPNR_LOG)
+    database = tmp_path / "db" / "zynq7"
+    (database / "segbits_int_l.db").write_text("INT_L.A.B 00_01\nINT_L.A.C 00_02\n")
+    fake_tool(no_tools, "fasm2frames", "echo INT_L_X0Y0.A.B >edgeseg.fasm; echo 0x00000900 0x00000002,0x00000000")
+    fake_tool(no_tools, "bitread", "exit 1")  # bit2fasm's own
+    part = Shell.load(built("pynq-z1")).part
+    fake_tool(
+        no_tools, "bit2fasm",
+        f"[ \"$*\" = '--db-root {database} --part {part} --bitread bitread --bits-file readback.bits edgeseg.bit' ]\n"
+        f"echo '{bits}' | grep . >readback.bits || true; echo '{back}'; echo 'no such part' >&2; exit {status}",
+    )  # fmt: skip
+    for name in folder.glob("edgeseg*.bi[tn]"):
+        name.unlink()
+    assert bitstream(built("pynq-z1"), "--unchecked") == (2 if sentence else 0)
+    assert [path.name for path in folder.glob("edgeseg*.bit")] == [left]
+    assert (folder / "edgeseg.bin").exists() == (sentence is None)
+    if sentence:
+        assert sentence in capsys.readouterr().err
+    else:
+        assert read_report(folder.parent / "report.json").implementation["read_back"] == "exact, 1 features, 1 bits"
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (None, "edgeseg.bit"),
+        (MismatchError("a value differs"), "edgeseg-differs.bit"),
+        (BuildError("a cell cannot be told"), "edgeseg-unchecked.bit"),
+    ],
+)
+def test_only_a_bitstream_whose_routed_netlist_computes_the_golden_data_keeps_its_name(
+    built, no_tools, monkeypatch, tmp_path, capsys, error, left
+):
+    folder = built("pynq-z1") / "bitstream"
+    fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", NEXTPNR_LOG)
+
+    def check(build_dir, routed, export, meter):
+        assert (build_dir, routed, export.size) == (folder.parent, folder / "routed.json", (16, 32))
+        if error:
+            raise error
+        return "exact, 7 bytes"
+
+    monkeypatch.setattr(command, "check_routed", check)
+    monkeypatch.setattr(openxc7, "check_tables", lambda folder, part: f"tables of {part}")
+    for name in folder.glob("edgeseg*.bi[tn]"):
+        name.unlink()
+    export = built("pynq-z1").parent / "export"
+    assert bitstream(built("pynq-z1"), "--unchecked", "--export", str(export)) == (2 if error else 0)
+    assert [path.name for path in folder.glob("edgeseg*.bit")] == [left]
+    if error:
+        assert f"error: {error}" in capsys.readouterr().err
+    else:
+        implementation = read_report(folder.parent / "report.json").implementation
+        assert implementation["routed_netlist"] == "exact, 7 bytes; tables of xc7z020clg400-1"
 
 
 MISSED = NEXTPNR_LOG.replace("Info: Max frequency for clock               'clk': 104.50 MHz (PASS",
@@ -299,9 +381,26 @@ MISSED = NEXTPNR_LOG.replace("Info: Max frequency for clock               'clk':
 def test_failed_open_flow_leaves_no_bitstream(built, no_tools, monkeypatch, tmp_path, capsys, log, status, sentence):
     folder = built("pynq-z1") / "bitstream"
     fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", log, status)
-    assert bitstream(built("pynq-z1"), "--toolchain", "openxc7") == 2
+    assert bitstream(built("pynq-z1"), "--toolchain", "openxc7", "--unchecked") == 2
     assert sentence in capsys.readouterr().err
     assert not (folder / "edgeseg.bit").exists() and not (folder / "edgeseg.bin").exists()
+
+
+def test_netlist_that_was_not_compared_is_not_handed_on(built, no_tools, monkeypatch, tmp_path, capsys):
+    folder = built("pynq-z1")
+    fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", NEXTPNR_LOG)
+    (folder / "netlist" / "record.json").unlink(missing_ok=True)
+    assert bitstream(folder) == 2
+    assert "not compared with golden data: run `python -m hw_build netlist` first" in capsys.readouterr().err
+    assert not (folder / "bitstream" / "edgeseg.bit").exists()
+    assert cli.main(["netlist", "--export", str(folder.parent / "export"), "--out", str(folder)]) == 0
+    assert "exact, against golden logits of 2 images" in capsys.readouterr().out
+    assert bitstream(folder) == 0
+    netlist = folder / "netlist" / "netlist.json"
+    netlist.write_text(netlist.read_text().replace('"INIT": "1"', '"INIT": "0"', 1))  # another than the one compared
+    (folder / "bitstream" / "edgeseg.bit").unlink()
+    assert bitstream(folder) == 2
+    assert "not compared with golden data" in capsys.readouterr().err
 
 
 def test_binary_reverses_the_bytes_of_each_word(tmp_path):

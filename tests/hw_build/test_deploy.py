@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import json
 import re
+import shutil
 import sys
 import tomllib
 import zipfile
@@ -160,7 +161,9 @@ def test_export_of_another_size(build, tmp_path, capsys):
 
 
 def test_build_without_a_shell(build, tmp_path, capsys):
-    assert "run the shell step first" in refused((build[0], tmp_path), capsys)
+    assert "run the stitch step first" in refused((build[0], tmp_path), capsys)
+    copied = shutil.copytree(build[1], tmp_path / "build", ignore=shutil.ignore_patterns("shell", "*.zip"))
+    assert "run the shell step first" in refused((build[0], copied), capsys)
 
 
 def test_ultrascale_sets_port_widths_and_clock(build):

@@ -17,6 +17,7 @@ from board import registers
 from hw_build import cli
 from hw_build.ip.core import core_ports
 from hw_build.shell.generate import Shell
+from hw_build.steps import hash_file
 from hw_build.stitch.design import Design, Source
 
 COMPONENT = "component.xml"
@@ -99,6 +100,7 @@ def test_sources_are_the_accelerators_unchanged_packages_before_their_users(buil
     assert listed == texts(simulation, "file/name") and listed[-1] == "src/edgeseg_stream.v"
     design = Design.load(build)
     for source in design.sources:
+        assert hash_file(build / "ip/src" / source.path) == source.sha256
         assert (build / "ip/src" / source.path).read_bytes() == (design.rtl_dir / source.path).read_bytes()
     below = {str(path.relative_to(build / "ip")) for path in (build / "ip/src").rglob("*") if path.is_file()}
     assert below == set(listed)
@@ -153,4 +155,9 @@ def test_accelerator_with_other_ports_is_refused(build, tmp_path, capsys):
     copied = shutil.copytree(build, tmp_path / "build", ignore=shutil.ignore_patterns("ip"))
     top = copied / "rtl" / "top.sv"
     top.write_text(top.read_text().replace("mask_mode,", "mask_mode_,"))
+    assert "top.sv is not the file that was stitched and simulated" in refused(capsys, copied)
+    design = Design.load(copied)
+    changed = dataclasses.replace(design.sources[-1], sha256=hash_file(top))
+    assert changed.path == "top.sv"
+    dataclasses.replace(design, sources=(*design.sources[:-1], changed)).save()
     assert re.search("edgeseg_stream of .* does not lint: %.*mask_mode", refused(capsys, copied))

@@ -4,7 +4,8 @@
 // frames, is done in the next cycle and touches neither memory nor accelerator.
 // soft_reset -> DRAIN, until the DMAs have nothing outstanding (AXI transactions can't be abandoned), then CLEAR: the
 // accelerator and the DMAs are held in reset for RESET_CYCLES but the last SETTLE_CYCLES, `cleared` pulses, IDLE. That reset
-// crosses the whole device: it comes from a register that does nothing else, two cycles after it is decided.
+// crosses the whole device: it comes from a row of registers that do nothing else, RESET_STAGES + 1 cycles after it is
+// decided, so that each of them may be copied for a part of the device.
 `default_nettype none
 module job_control #(
   parameter int unsigned ADDRESS_BITS = 32,
@@ -42,9 +43,11 @@ module job_control #(
   state_t state_q = CLEAR;
 
   localparam int unsigned TIMER_BITS = $clog2(RESET_CYCLES);
-  localparam int unsigned SETTLE_CYCLES = 4;  // the two of the reset's registers, and two more
+  localparam int unsigned RESET_STAGES = 3;
+  localparam int unsigned SETTLE_CYCLES = RESET_STAGES + 3;  // those of the reset's registers, and two more
   logic [TIMER_BITS-1:0] timer_q = '0;
-  logic                  core_reset_q = 1'b1, core_rst_n_q = 1'b0;
+  logic                  core_reset_q = 1'b1;
+  (* shreg_extract = "no" *) logic [RESET_STAGES-1:0] core_rst_n_q = '0;
   logic                  refused_q = 1'b0;
   logic [31:0]           frame_cycle_q, frame_cycles_q = '0, frames_done_q = '0, job_cycles_q = '0;
 
@@ -92,7 +95,7 @@ module job_control #(
   end
   always_ff @(posedge ap_clk) begin
     core_reset_q <= !ap_rst_n || (state_q == CLEAR && timer_q < TIMER_BITS'(RESET_CYCLES - SETTLE_CYCLES));
-    core_rst_n_q <= !core_reset_q;
+    core_rst_n_q <= {core_rst_n_q[RESET_STAGES-2:0], !core_reset_q};
   end
 
   always_ff @(posedge ap_clk) begin
@@ -118,7 +121,7 @@ module job_control #(
   assign cleared = state_q == CLEAR && timer_ends;
   assign done = refused_q || (state_q == RUN && idle && !soft_reset);
   assign halt = state_q == DRAIN || state_q == CLEAR;
-  assign core_rst_n = core_rst_n_q;
+  assign core_rst_n = core_rst_n_q[RESET_STAGES-1];
   assign frame_cycles = frame_cycles_q;
   assign frames_done = frames_done_q;
   assign job_cycles = job_cycles_q;

@@ -55,7 +55,7 @@ def standin(tmp_path_factory):
     folder, made = tmp_path_factory.mktemp("standin"), shell_bench.system()
     library = build_system(made, shell_bench.CORE, shell_bench.BUILD_DIR, fast=False)
     shell = Shell(
-        top="", family="zynq-7000", part="xc7z020clg400-1", fabric_mhz=100.0, window_bytes=4096, system=made, sources=()
+        top="", family="zynq-7000", part="xc7z020clg400-1", fabric_mhz=100.0, window_bytes=4096, system=made, sources={}
     )
     codes = np.random.default_rng(0).integers(0, 0xF0, (1, 16, 16, 3), dtype=np.uint8)
     wide = codes.astype(np.int32)

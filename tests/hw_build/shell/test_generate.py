@@ -1,20 +1,31 @@
 """The generated top of each board: it lints as a whole, carries the network's hash, and leaves no port input open."""
 
+import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from hw_build.board_config import board_names, load_board
 from hw_build.errors import BuildError, ConfigError
 from hw_build.rtl_lint import RTL_DIR
-from hw_build.shell.generate import Shell, write_shell
+from hw_build.shell import generate
+from hw_build.shell.device import load_device
+from hw_build.shell.generate import Shell, stream_sources, write_shell
 from hw_build.shell.system import System
+from hw_build.steps import hash_file
 from hw_build.stitch.design import Design, Source
 from hw_build.stitch.top import HEADER
 from hw_build.synth.primitives import declarations, ports
 from hw_build.synth.yosys import synthesise
 
+SYSTEM = System(
+    core="core", height=16, width=16, channels=3, network_hash=1, control_base=0x43C0_0000, address_bits=32,
+    max_burst=16,
+)  # fmt: skip
+WITHOUT_HASHES = {
+    "top": "t", "family": "zynq-7000", "part": "p", "fabric_mhz": 1.0, "window_bytes": 4, "sources": ["axi_pkg.sv"]
+}  # fmt: skip
 # what the boards' processing systems connect: all signals of a register port and a memory port
 PRIMITIVES = {"zynq7000_ps": ("PS7", ("MAXIGP0", "SAXIHP0")), "zynqmp_ps": ("PS8", ("MAXIGP0", "SAXIGP2"))}
 
@@ -25,7 +36,7 @@ def design(tmp_path):
     header = HEADER.format(top="edgeseg_accelerator", channels=3, height=16, width=32, in_high=23, edges=1)
     (tmp_path / "rtl").mkdir()
     (tmp_path / "rtl" / "top.sv").write_text(header + "endmodule\n")
-    sources = (Source(path="top.sv", role="rtl", sha256="0" * 64),)
+    sources = (Source(path="top.sv", role="rtl", sha256=hash_file(tmp_path / "rtl" / "top.sv")),)
     return Design(
         build_dir=tmp_path, image_shape=(16, 32, 3), logit_bits=12, logit_signed=True, nodes=(), streams=(),
         sources=sources,
@@ -40,7 +51,7 @@ def test_the_top_of_every_board_lints(design, name):
     shell = write_shell(design, board, folder)
     assert Shell.load(design.build_dir) == shell
     assert all((folder / source).is_file() for source in shell.sources)
-    assert (folder / shell.sources[-1]).read_text().count("_ps ps (") == 1
+    assert (folder / list(shell.sources)[-1]).read_text().count("_ps ps (") == 1
     text = (folder / "edgeseg_system.sv").read_text()
     for value in (f"64'h{design.network_hash:016x}", f"64'h{board.ps.control_base:016x}", "edgeseg_accelerator core"):
         assert value in text
@@ -52,6 +63,39 @@ def test_a_shell_that_does_not_lint_is_refused(design):
     top.write_text(top.read_text().replace("mask_mode,", "mask_mode_,"))
     with pytest.raises(BuildError, match=r"does not lint: %(Error|Warning).*PIN.*mask_mode"):
         write_shell(design, load_board("pynq-z2"), design.build_dir)
+
+
+def test_what_is_linted_is_what_is_written(design, monkeypatch):
+    linted = {}
+    monkeypatch.setattr(generate, "lint", lambda top, files: linted.update({p.name: hash_file(p) for p in files}))
+    folder = design.build_dir / "shell"
+    folder.mkdir()
+    shell = write_shell(design, load_board("pynq-z2"), folder)
+    assert {path.name: hash_file(path) for path in shell.files(design.build_dir)} == shell.sources
+    beside = {"accelerator_ports.sv", *(path.name for path in stream_sources())}
+    assert linted.items() >= shell.sources.items() and linted.keys() - shell.sources.keys() == beside
+
+
+@pytest.mark.parametrize("name", ["axi_control.sv", "zynq7000_ps.sv", "edgeseg_system.sv", "edgeseg_top.sv"])
+@pytest.mark.parametrize("change", [lambda path: path.write_text(path.read_text() + "\n"), lambda path: path.unlink()])
+def test_a_source_that_was_changed_or_lost_is_refused(design, name, change):
+    folder = design.build_dir / "shell"
+    folder.mkdir()
+    shell = write_shell(design, load_board("pynq-z2"), folder)
+    design.save()
+    assert load_device(design.build_dir) == (design, shell)
+    change(folder / name)
+    with pytest.raises(BuildError, match=f"{name} is not the file that the shell step wrote: run the shell step again"):
+        load_device(design.build_dir)
+
+
+def test_a_shell_of_another_accelerator_is_refused(design):
+    folder = design.build_dir / "shell"
+    folder.mkdir()
+    write_shell(design, load_board("pynq-z2"), folder)
+    replace(design, sources=()).save()
+    with pytest.raises(BuildError, match="was made for another accelerator: run the shell step again"):
+        load_device(design.build_dir)
 
 
 @pytest.mark.parametrize("module", PRIMITIVES)
@@ -78,13 +122,14 @@ def test_unknown_primitive_is_named():
         declarations(["PS9"])
 
 
-def test_missing_or_foreign_shell_is_one_sentence(tmp_path):
+@pytest.mark.parametrize("old", ['{"top": 1}', json.dumps({**WITHOUT_HASHES, "system": asdict(SYSTEM)})])
+def test_missing_or_foreign_shell_is_one_sentence(tmp_path, old):
     with pytest.raises(
         BuildError, match=r"shell.json cannot be read \(No such file or directory\): run the shell step"
     ):
         Shell.load(tmp_path)
     (tmp_path / "shell").mkdir()
-    (tmp_path / "shell" / "shell.json").write_text('{"top": 1}')
+    (tmp_path / "shell" / "shell.json").write_text(old)
     with pytest.raises(BuildError, match="is no shell of this version .*: run the shell step again"):
         Shell.load(tmp_path)
 
@@ -98,9 +143,5 @@ def test_missing_or_foreign_shell_is_one_sentence(tmp_path):
     ],
 )
 def test_a_system_that_cannot_be_is_refused(change, sentence):
-    good = System(
-        core="core", height=16, width=16, channels=3, network_hash=1, control_base=0x43C0_0000, address_bits=32,
-        max_burst=16,
-    )  # fmt: skip
     with pytest.raises(ConfigError, match=sentence):
-        replace(good, **change)
+        replace(SYSTEM, **change)

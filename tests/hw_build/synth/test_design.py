@@ -7,6 +7,7 @@ import pytest
 from hw_build import cli
 from hw_build.board_config import load_board
 from hw_build.errors import BuildError
+from hw_build.steps import hash_file
 from hw_build.stitch import Design, stitch
 from hw_build.synth import design as of_design
 from hw_build.synth.design import synthesise_design, synthesise_flat
@@ -52,6 +53,29 @@ def test_second_run_takes_every_result_from_the_cache(design, no_yosys):
     parts = synthesise_design(design)
     assert all(part.cached for part in parts)
     assert sum(part.used is not None for part in parts) == len(parts)
+
+
+@pytest.mark.parametrize("spoil", [lambda part: part.write_text(part.read_text() + "\n"), lambda part: part.unlink()])
+def test_part_whose_file_is_not_the_counted_one_is_made_again(design, spoil):
+    first = synthesise_design(design, jobs=2)
+    kept = {part.netlist: part.netlist.read_bytes() for part in first}
+    spoilt = next(part for part in first if part.module == "stream_add_axi")
+    spoil(spoilt.netlist)
+    again = synthesise_design(design)
+    assert {part.module for part in again if not part.cached} == {"stream_add_axi"}
+    assert [part.used for part in again] == [part.used for part in first]
+    assert {part.netlist: part.netlist.read_bytes() for part in again} == kept
+    assert all(part.cached for part in synthesise_design(design))
+
+
+def test_part_that_was_kept_without_its_hash_is_made_again(design):
+    (part,) = synthesise_design(design, only="StreamAdd_rtl_0")
+    record = part.netlist.with_name(part.netlist.stem.removeprefix("part_") + ".json")
+    saved = json.loads(record.read_text())
+    assert saved.pop("netlist_sha256") == hash_file(part.netlist)
+    record.write_text(json.dumps(saved))
+    assert not synthesise_design(design, only="StreamAdd_rtl_0")[0].cached
+    assert synthesise_design(design, only="StreamAdd_rtl_0")[0].cached
 
 
 def test_changed_source_is_refused(design):

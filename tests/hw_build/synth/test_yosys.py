@@ -70,3 +70,7 @@ def test_sites():
 def test_cell_of_unknown_size():
     with pytest.raises(BuildError, match="cells of unknown size: LUT7; add them"):
         utilization({"LUT6": 1, "LUT7": 1})
+
+
+def test_processing_systems_and_their_clock_buffers_take_no_sites():
+    assert utilization({"PS7": 1, "BUFG": 1, "PS8": 1, "BUFG_PS": 1}) == Utilization()
