@@ -25,6 +25,7 @@ _REGISTERS = {
     "SRL16E": ("r",),
     "DSP48E1": ("Ar2", "Br2", "Mr", "P", "CARRYCASCOUT"),
 }
+_MODULE = re.compile(r"^(?=module (\w+))(.*?^endmodule$)", re.MULTILINE | re.DOTALL)
 _STAGE = re.compile(r"(.*)\$stage(\d+)")  # as expand_shift_registers names them
 _COPY = re.compile(r"(.*?)\$(?:for|to)\$.*")  # as replicate_registers does
 
@@ -54,17 +55,14 @@ def prove_unread(design: Mapping[str, Any], port: str, folder: Path) -> None:
     Raises:
         SynthesisError: something does.
     """
-    path = folder / "proof.json"
-    path.write_text(json.dumps({"modules": {"gold": _bare(design)}}))
     passes = [
-        ["read_json", str(path)],
-        ["read_verilog", str(cell_library("cells_sim.v"))],
+        *_read({"gold": design}, folder),
         ["hierarchy", "-top", "gold"],
         ["proc"],
         ["flatten"],
         ["select", "-assert-none", f"i:{port}", "%co*", "t:*", "%i"],
     ]
-    asyncio.run(run_passes("proof", passes, folder))
+    asyncio.run(run_passes("proof", passes, folder, LIMIT_SECONDS))
 
 
 def corresponding(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -85,11 +83,8 @@ def plain(name: str) -> str:
 
 
 def _solve(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Path, question: list[str]) -> None:
-    path = folder / "proof.json"
-    path.write_text(json.dumps({"modules": {"gold": _bare(gold), "gate": _bare(gate)}}))
     passes = [
-        ["read_json", str(path)],
-        ["read_verilog", str(cell_library("cells_sim.v"))],
+        *_read({"gold": gold, "gate": gate}, folder),
         ["miter", "-equiv", "-make_outputs", "gold", "gate", "miter"],
         ["hierarchy", "-top", "miter"],
         ["proc"],
@@ -101,6 +96,17 @@ def _solve(gold: Mapping[str, Any], gate: Mapping[str, Any], folder: Path, quest
         ["sat", *question, "miter"],
     ]
     asyncio.run(run_passes("proof", passes, folder, LIMIT_SECONDS))
+
+
+def _read(designs: Mapping[str, Mapping[str, Any]], folder: Path) -> Iterator[list[str]]:
+    """Passes that read modules by their names, and the models of the cells in them."""
+    path, models = folder / "proof.json", folder / "models.v"
+    path.write_text(json.dumps({"modules": {name: _bare(design) for name, design in designs.items()}}))
+    kinds = {cell["type"] for design in designs.values() for cell in design["cells"].values()}
+    library = cell_library("cells_sim.v").read_text()
+    models.write_text("\n".join(text for kind, text in _MODULE.findall(library) if kind in kinds))
+    yield ["read_json", str(path)]
+    yield ["read_verilog", str(models)]
 
 
 def _bare(module: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from hw_build.netlist.device import PLACEABLE
 from hw_build.netlist.dsp_pairs import pair_dsps
 from hw_build.netlist.lut_inputs import simplify_luts
-from hw_build.netlist.replicate import replicate_registers
+from hw_build.netlist.replicate import GROUP, replicate_registers
 from hw_build.netlist.shift_registers import expand_shift_registers
 from hw_build.synth.yosys import SynthesisError
 from tests.hw_build.netlist import designs
@@ -240,11 +240,15 @@ def test_one_wrong_stage_of_a_shift_register_is_found(wrong, tmp_path):
     assert_refused(gold, gate, tmp_path, edges=12)
 
 
-def register_of_many_parts(kind, parts=9):
-    """A register of the shell that as many parts read, each into a register of its own."""
+def register_of_many_parts(kind, parts=9, *, behind_another=False):
+    """A register of the shell that as many parts read, each into a register of its own; it may follow another alone."""
     name = {"FDRE": "R", "FDSE": "S"}[kind]
     pins = {"C": [2], "CE": [3], "D": [4], name: [5]}
     cells = {"$flatten\\top.shell.q": designs.cell(kind, pins, {"Q": [50]}, INIT="1")}
+    if behind_another:
+        cells["$flatten\\top.shell.q"]["connections"]["D"] = [49]
+        pins = {"C": [2], "CE": ["1"], "D": [4], "S": [5]}
+        cells["$flatten\\top.shell.before"] = designs.cell("FDSE", pins, {"Q": [49]}, INIT="0")
     for i in range(parts):
         pins = {"C": [2], "CE": ["1"], "D": [50], "R": ["0"]}
         cells[f"$flatten\\top.core.part_{i}.\\own"] = designs.cell("FDRE", pins, {"Q": [60 + i]}, INIT="0")
@@ -258,22 +262,65 @@ def test_copies_of_a_register_are_proved(kind, tmp_path):
     prove_equal(gold, gate, tmp_path)
 
 
+def test_copies_behind_copies_of_another_register_are_proved(tmp_path):
+    gold = register_of_many_parts("FDRE", 2 * GROUP + 1, behind_another=True)
+    gate = rewritten(replicate_registers, gold)
+    relays = {each["connections"]["Q"][0] for name, each in gate["cells"].items() if "before$to$" in name}
+    copies = [each["connections"]["D"][0] for name, each in gate["cells"].items() if "q$for$" in name]
+    assert sorted(copies.count(wire) for wire in relays) == [1, GROUP, GROUP] and set(copies) == relays
+    prove_equal(gold, gate, tmp_path)
+
+
 WRONG_COPY = {
-    "other_enable": lambda twin: twin["connections"].update(CE=["1"]),
+    "other_enable": lambda twin: twin["connections"].update(CE=["0"]),
     "other_input": lambda twin: twin["connections"].update(D=[3]),
-    "no_reset": lambda twin: twin["connections"].update(R=["0"]),
-    "other_power_up": lambda twin: twin["parameters"].update(INIT="0"),
+    "no_reset": lambda twin: twin["connections"].update({pin: ["0"] for pin in twin["connections"] if pin in "RS"}),
+    "other_power_up": lambda twin: twin["parameters"].update(INIT=str(1 - int(twin["parameters"]["INIT"]))),
     "other_edge": lambda twin: twin["parameters"].update(IS_C_INVERTED="1"),
 }
 
 
+@pytest.mark.parametrize("copied", ["q$for", "before$to"])
 @pytest.mark.parametrize("wrong", WRONG_COPY)
-def test_one_wrong_copy_of_a_register_is_found(wrong, tmp_path):
-    gold = register_of_many_parts("FDRE")
+def test_one_wrong_copy_of_a_register_is_found(wrong, copied, tmp_path):
+    gold = register_of_many_parts("FDRE", behind_another=copied.startswith("before"))
     gate = rewritten(replicate_registers, gold)
-    (twin,) = [each for name, each in gate["cells"].items() if name.endswith("$for$top.core.part_3")]
+    twin = next(each for name, each in gate["cells"].items() if copied in name)
     WRONG_COPY[wrong](twin)
-    assert_refused(gold, gate, tmp_path, edges=6)
+    assert_refused(gold, gate, tmp_path, edges=8)
+
+
+NONE = dict.fromkeys(("AREG", "ACASCREG", "BREG", "BCASCREG", "CREG", "MREG", "PREG", "OPMODEREG"), "0")
+TWO = {"AREG": "10", "BREG": "10", "ACASCREG": "1", "BCASCREG": "10", "USE_DPORT": "TRUE"}
+DSPS = (NONE, TWO, {**TWO, "USE_DPORT": "FALSE"}, {"USE_MULT": "NONE", "USE_SIMD": "TWO24"})
+
+
+@pytest.fixture(scope="module")
+def dsps(tmp_path_factory):
+    """Makes a design of a DSP48E1 for each of some sets of parameters, which have their inputs in common."""
+    pins = library(tmp_path_factory.mktemp("library"))["DSP48E1"]["ports"]
+
+    def design(*parameters):
+        free = iter(range(2, 10_000))
+        inputs = {pin: [next(free) for _ in of["bits"]] for pin, of in pins.items() if of["direction"] == "input"}
+        outputs, cells = {}, {}
+        for i, each in enumerate(parameters):
+            found = {pin: [next(free) for _ in of["bits"]] for pin, of in pins.items() if of["direction"] == "output"}
+            outputs.update({f"{pin}_{i}": bits for pin, bits in found.items()})
+            cells[f"dsp_{i}"] = designs.cell("DSP48E1", inputs, found, **each)
+        return module(inputs, outputs, cells)
+
+    return design
+
+
+def test_dsps_with_direct_input_do_not_look_at_acin(dsps, tmp_path):
+    prove_unread(dsps({}, {"A_INPUT": "DIRECT"}, *DSPS), "ACIN", tmp_path)
+
+
+@pytest.mark.parametrize(("parameters", "port"), [({"A_INPUT": "CASCADE"}, "ACIN"), ({}, "A")])
+def test_input_that_a_dsp_looks_at_is_found(dsps, parameters, port, tmp_path):
+    with pytest.raises(SynthesisError, match="proof: Yosys refuses it: .*selection is not empty"):
+        prove_unread(dsps(parameters), port, tmp_path)
 
 
 NONE = dict.fromkeys(("AREG", "ACASCREG", "BREG", "BCASCREG", "CREG", "MREG", "PREG", "OPMODEREG"), "0")

@@ -1,112 +1,236 @@
-"""What a netlist must be before it is handed on: each rule is broken on purpose and names cell and pin."""
+"""A netlist that is not whole is refused by cell and pin; an input may hang only where its cell does not look at it."""
 
 import copy
+import itertools
 
 import pytest
 
 from hw_build.errors import BuildError
 from hw_build.netlist.rules import check_netlist
+from hw_build.synth.yosys import SynthesisError
+from tests.hw_build.netlist.designs import cell, library, lut, module
+from tests.hw_build.netlist.proofs import prove_equal
 
 
-def ports(**pins):
-    """Ports of a module: a name that begins with ``out`` or Q, O or DO is an output; values are widths."""
-    return {
-        "ports": {
-            name: {"direction": "output" if name[0] in "OQ" or name[:2] == "DO" else "input", "bits": [0] * width}
-            for name, width in pins.items()
-        }
-    }
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """Declarations of all cells."""
+    return library(tmp_path_factory.mktemp("library"))
 
 
-LIBRARY = {
-    "LUT2": ports(I0=1, I1=1, O=1),
-    "FDRE": ports(C=1, CE=1, D=1, R=1, Q=1),
-    "DSP48E1": ports(A=2, CEA1=1, CEA2=1, CED=1, CEAD=1, RSTD=1, CECTRL=1, CARRYCASCIN=1, CARRYINSEL=3, O=1),
-    "RAM32M": ports(DIA=2, DID=2, DOA=2, DOD=2, WE=1),
-    "RAMB36E1": ports(CASCADEINA=1, INJECTSBITERR=1, ENARDEN=1, O=1),
-    "PS7": ports(MAXIGP0ARREADY=1, SAXIHP1ARVALID=1, IRQF2P=2, O=1),
+@pytest.fixture
+def netlist():
+    """A module of two LUTs and a register between ports; every input has its one driver."""
+    pins = {"C": [2], "CE": ["1"], "D": [5], "R": ["0"]}
+    inside = {"first": lut("1000", [3, 4], 5), "q": cell("FDRE", pins, {"Q": [6]}), "last": lut("0110", [6, 3], 7)}
+    return module({"clk": [2], "a": [3, 4]}, {"y": [7]}, inside)
+
+
+def refuse(cells, netlist, sentence):
+    with pytest.raises(BuildError, match=rf"^the netlist of top is not whole: {sentence}$"):
+        check_netlist({**cells, "top": netlist}, "top")
+
+
+def test_whole_netlist_is_taken(cells, netlist):
+    check_netlist({**cells, "top": netlist}, "top")
+    del netlist["cells"]["last"]["connections"]["O"]  # an output may hang
+    check_netlist({**cells, "top": netlist}, "top")
+
+
+def pins_of(inside, name, **pins):
+    """Connect ``pins`` of the cell ``name``; one that it does not have is an output, as Yosys says."""
+    inside[name]["connections"].update(pins)
+    for pin in pins:
+        inside[name]["port_directions"].setdefault(pin, "output")
+
+
+BROKEN = {
+    "LUT2 'last': nothing is connected to its input I0": lambda inside: pins_of(inside, "last", I0=[]),
+    "LUT2 'last': nothing is connected to its input I1": lambda inside: inside["last"]["connections"].pop("I1"),
+    "LUT2 'last': nobody drives all bits of its input I0": lambda inside: inside.pop("q"),
+    "LUT2 'first': nobody drives all bits of its input I1": lambda inside: pins_of(inside, "first", I1=["x"]),
+    "FDRE 'q': nobody drives all bits of its input CE": lambda inside: pins_of(inside, "q", CE=["z"]),
+    "LUT2 'first': 2 cells drive a wire at its pin O": lambda inside: inside.update(second=lut("01", [4], 5)),
+    "LUT2 'first': 2 cells drive a wire at its pin I1": lambda inside: pins_of(inside, "q", Q=[4]),
+    "LUT2 'first': 2 wires at pin I0 of 1 bits": lambda inside: pins_of(inside, "first", I0=[3, 4]),
+    "LUT2 'last': it has no pin I2": lambda inside: pins_of(inside, "last", I2=["0"]),
+    "LUT9 'big': no such cell is known": lambda inside: inside.update(
+        big={"type": "LUT9", "parameters": {}, "connections": {"I0": [3], "O": [9]}}  # Yosys then gives no directions
+    ),
 }
 
 
-def cell(kind, parameters=None, **pins):
-    directions = {name: port["direction"] for name, port in LIBRARY.get(kind, {"ports": {}})["ports"].items()}
-    return {
-        "type": kind,
-        "parameters": parameters or {},
-        "connections": pins,
-        "port_directions": {name: directions.get(name, "input") for name in pins},
-    }
+@pytest.mark.parametrize("sentence", BROKEN)
+def test_broken_netlist_is_refused_by_cell_and_pin(cells, netlist, sentence):
+    BROKEN[sentence](netlist["cells"])
+    refuse(cells, netlist, sentence)
 
 
-def modules(**cells):
-    """A module ``top`` with input wires 2 and 3 and output wire 9."""
-    own = {"a": {"direction": "input", "bits": [2, 3]}, "y": {"direction": "output", "bits": [9]}}
-    return {**copy.deepcopy(LIBRARY), "top": {"ports": own, "cells": cells}}
+def with_one(cells, kind, parameters, pins=()):
+    """A module of one cell "it" of ``kind``: inputs are constant zero, outputs go to ports; ``pins`` override."""
+    free = iter(range(2, 10_000))
+    inputs, outputs = {}, {}
+    for name, pin in cells[kind]["ports"].items():
+        if pin["direction"] == "input":
+            inputs[name] = ["0"] * len(pin["bits"])
+        elif pin["direction"] == "output":
+            outputs[name] = [next(free) for _ in pin["bits"]]
+    inputs |= dict(pins)
+    whole = module({"wire": [1]}, dict(outputs), {"it": cell(kind, inputs, outputs, **parameters)})
+    check_netlist({**cells, "top": whole}, "top")
+    return whole
 
 
-WHOLE = {"lut": cell("LUT2", I0=[2], I1=["1"], O=[9])}
+def may_hang(cells, whole, pin):
+    """Whether ``pin`` of the cell of ``whole`` may be open, unknown and without a driver; the sentence if not."""
+    kind, found = whole["cells"]["it"]["type"], []
+    width = len(cells[kind]["ports"][pin]["bits"])
+    for bits in ([], ["x"] * width, [9_999] * width):
+        loose = copy.deepcopy(whole)
+        loose["cells"]["it"]["connections"][pin] = bits
+        try:
+            check_netlist({**cells, "top": loose}, "top")
+            found.append(True)
+        except BuildError as error:
+            fault = "nobody drives all bits of" if bits else "nothing is connected to"
+            assert str(error) == f"the netlist of top is not whole: {kind} 'it': {fault} its input {pin}"
+            found.append(False)
+    assert len(set(found)) == 1
+    return found[0]
 
 
-def test_whole_netlists_pass():
-    check_netlist(modules(**WHOLE), "top")
-    register = cell("FDRE", C=[2], CE=["1"], D=[9], R=["0"], Q=[4])
-    check_netlist(modules(lut=cell("LUT2", I0=[4], I1=[3], O=[9]), register=register), "top")
+REGISTERS = ("A", "B", "C", "D", "AD", "M", "P", "INMODE", "OPMODE", "ALUMODE", "CARRYIN", "CARRYINSEL")
+NO_REGISTERS = {f"{name}REG": "0" for name in REGISTERS}
+WIRE = [1]
+# pins of a DSP48E1, what makes it look at them, and what is just not enough for it; "..": these pins have this value
+LOOKED_AT = [
+    (("CEA2", "RSTA"), {"AREG": "1"}, {}),
+    (("CEA1",), {"AREG": "10"}, {"AREG": "1"}),
+    (("CEA1",), {"AREG": "1", "..": {"INMODE": [*WIRE, "0", "0", "0", "0"]}}, {"..": {"INMODE": WIRE * 5}}),
+    (("CEA1",), {"AREG": "1", "..": {"INMODE": list("10000")}}, {"AREG": "1", "..": {"INMODE": list("01111")}}),
+    (("CEA1",), {"AREG": "1", "IS_INMODE_INVERTED": "00001"}, {"AREG": "1", "IS_INMODE_INVERTED": "00000"}),
+    (("CEB2", "RSTB"), {"BREG": "1"}, {}),
+    (("CEB1",), {"BREG": "10"}, {"BREG": "1"}),
+    (("CEB1",), {"BREG": "1", "..": {"INMODE": list("00001")}}, {"BREG": "1", "..": {"INMODE": list("11110")}}),
+    (("CEC", "RSTC"), {"CREG": "1"}, {}),
+    (("CED", "RSTD"), {"DREG": "1"}, {}),
+    (("CEAD", "RSTD"), {"ADREG": "1"}, {}),
+    (("CEM", "RSTM"), {"MREG": "1"}, {}),
+    (("CEP", "RSTP"), {"PREG": "1"}, {}),
+    (("CEINMODE", "RSTINMODE"), {"INMODEREG": "1"}, {}),
+    (("CEALUMODE", "RSTALUMODE"), {"ALUMODEREG": "1"}, {}),
+    (("CECTRL", "RSTCTRL"), {"OPMODEREG": "1"}, {}),
+    (("CECTRL", "RSTCTRL"), {"CARRYINSELREG": "1"}, {}),
+    (("CECARRYIN", "RSTALLCARRYIN"), {"CARRYINREG": "1"}, {"MREG": "1"}),
+    (("RSTALLCARRYIN",), {"MREG": "1", "..": {"CARRYINSEL": list("011")}}, {"..": {"CARRYINSEL": list("011")}}),
+    (("CARRYCASCIN",), {"..": {"CARRYINSEL": list("010")}}, {"..": {"CARRYINSEL": list("110")}}),
+    (("CARRYCASCIN",), {"..": {"CARRYINSEL": [*WIRE, "1", "0"]}}, {"..": {"CARRYINSEL": [*WIRE, "1", "1"]}}),
+    (("MULTSIGNIN",), {"..": {"OPMODE": list("0001001")}}, {"..": {"OPMODE": list("1010000")}}),
+    (("MULTSIGNIN",), {"..": {"OPMODE": ["0", "0", "0", "1", "0", *WIRE, "1"]}}, {"..": {"OPMODE": ["1", *WIRE * 6]}}),
+]
+
+
+def dsp_of(cells, settings):
+    parameters = {name: value for name, value in settings.items() if name != ".."}
+    return with_one(cells, "DSP48E1", {**NO_REGISTERS, **parameters}, settings.get("..", {}))
+
+
+@pytest.mark.parametrize(("pins", "looks", "does_not"), LOOKED_AT, ids=lambda value: "-".join(value) or "none")
+def test_pin_of_a_dsp_may_hang_unless_the_dsp_looks_at_it(cells, pins, looks, does_not):
+    for pin in pins:
+        assert not may_hang(cells, dsp_of(cells, looks), pin)
+        assert may_hang(cells, dsp_of(cells, does_not), pin)
+
+
+def test_dsp_has_a_stage_of_each_register_unless_it_says_otherwise(cells):
+    whole = with_one(cells, "DSP48E1", {})
+    free = {pin for pin, of in cells["DSP48E1"]["ports"].items()
+            if of["direction"] == "input" and may_hang(cells, whole, pin)}  # fmt: skip
+    assert free == {"CEA1", "CEB1", "CARRYCASCIN", "MULTSIGNIN"}  # nothing selects the first of two registers
+
+
+# a product (OPMODE 0000101) without registers, and with one or two of those that Yosys uses
+MAPPED = [
+    {}, {"AREG": "1", "BREG": "1", "MREG": "1", "PREG": "1"},
+    {"AREG": "10", "BREG": "10", "CREG": "1", "DREG": "1", "USE_DPORT": "TRUE", "CARRYINREG": "1"},
+]  # fmt: skip
+
+
+CONSTANT = {"OPMODE": list("1010000"), "CARRYINSEL": list("000"), "INMODE": list("00000"), "ALUMODE": list("0000"),
+            "ACIN": ["0"] * 30, "BCIN": ["0"] * 18, "PCIN": ["0"] * 48}  # fmt: skip
+CASCADED = ("CARRYCASCIN", "MULTSIGNIN")
+
+
+def dsps_of(cells, hanging, *, tied):
+    """A DSP48E1 for each (parameters, pins) of ``hanging``: those pins are ports like the others, or tied to zero."""
+    free = iter(range(2, 100_000))
+    pins, unknown = cells["DSP48E1"]["ports"], ("CARRYOUT",)  # at power-up, in the model
+    inputs = {pin: [next(free) for _ in of["bits"]] for pin, of in pins.items() if of["direction"] == "input"}
+    outputs, inside = {}, {}
+    for i, (settings, loose) in enumerate(hanging):
+        given = {pin: [next(free) for _ in of["bits"]] for pin, of in pins.items() if of["direction"] == "output"}
+        outputs |= {f"{pin}_{i}": bits for pin, bits in given.items() if pin not in unknown}
+        zeros = {pin: ["0"] for pin in loose if tied}
+        inside[f"dsp_{i}"] = cell("DSP48E1", inputs | CONSTANT | zeros, given, **{**NO_REGISTERS, **settings})
+    return module(inputs, outputs, inside)
+
+
+def test_what_may_hang_changes_nothing_that_a_dsp_gives(cells, tmp_path):
+    steering = [pin for pin in cells["DSP48E1"]["ports"] if pin.startswith(("CE", "RST")) or pin in CASCADED]
+    hanging = [(each, [pin for pin in steering if may_hang(cells, dsp_of(cells, each), pin)]) for each in MAPPED]
+    assert hanging[0][1] == steering and all(len(steering) / 2 < len(pins) < len(steering) for _, pins in hanging[1:])
+    prove_equal(dsps_of(cells, hanging, tied=True), dsps_of(cells, hanging, tied=False), tmp_path)
+
+
+def test_what_may_not_hang_does(cells, tmp_path):
+    wrong = [({"PREG": "1"}, ["CEP"])]
+    with pytest.raises(SynthesisError, match="proof: Yosys refuses it: ERROR: Called with -verify and proof did fail!"):
+        prove_equal(dsps_of(cells, wrong, tied=True), dsps_of(cells, wrong, tied=False), tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("cells", "sentence"),
+    ("pin", "looks", "does_not"),
     [
-        ({"lut": cell("LUT2", I0=[2], I1=[8], O=[9])}, "LUT2 'lut': nobody drives all bits of its input I1"),
-        ({"lut": cell("LUT2", I0=[2], I1=["x"], O=[9])}, "LUT2 'lut': nobody drives all bits of its input I1"),
-        ({"lut": cell("LUT2", I0=[2], O=[9])}, "LUT2 'lut': nothing is connected to its input I1"),
-        ({"lut": cell("LUT2", I0=[2, 3], I1=[3], O=[9])}, "LUT2 'lut': 2 wires at pin I0 of 1 bits"),
-        ({"lut": cell("LUT2", I0=[2], I1=[3], I7=[3], O=[9])}, "LUT2 'lut': it has no pin I7"),
-        ({"odd": cell("LUT9", I0=[2], O=[9])}, "LUT9 'odd': no such cell is known"),
-        ({**WHOLE, "twin": cell("LUT2", I0=[2], I1=[3], O=[9])}, "LUT2 'lut': 2 cells drive a wire at its pin O"),
+        ("CASCADEINA", {"RAM_EXTENSION_A": "UPPER"}, {"RAM_EXTENSION_A": "NONE", "RAM_EXTENSION_B": "UPPER"}),
+        ("CASCADEINB", {"RAM_EXTENSION_B": "LOWER"}, {"RAM_EXTENSION_A": "UPPER"}),
+        ("INJECTSBITERR", {"EN_ECC_WRITE": "TRUE"}, {"EN_ECC_WRITE": "FALSE", "EN_ECC_READ": "TRUE"}),
+        ("INJECTDBITERR", {"EN_ECC_WRITE": "TRUE"}, {}),
     ],
 )
-def test_each_rule_names_cell_and_pin(cells, sentence):
-    with pytest.raises(BuildError) as raised:
-        check_netlist(modules(**cells), "top")
-    assert str(raised.value) == f"the netlist of top is not whole: {sentence}"
+def test_pin_of_block_ram_may_hang_unless_it_extends_or_corrects(cells, pin, looks, does_not):
+    assert not may_hang(cells, with_one(cells, "RAMB36E1", looks), pin)
+    assert may_hang(cells, with_one(cells, "RAMB36E1", does_not), pin)
+    assert not may_hang(cells, with_one(cells, "RAMB36E1", does_not), "REGCEB")
 
 
-ZERO = dict.fromkeys(("AREG", "DREG", "ADREG", "OPMODEREG", "CARRYINSELREG"), "0")
-DSP = {"A": [2, 3], "CARRYINSEL": ["0", "0", "0"], "O": [9]}
-MEMORY = {"DOA": [4, 5], "DOD": [6, 7], "WE": ["1"]}
+@pytest.mark.parametrize("kind", ["RAM32M", "RAM64M"])
+@pytest.mark.parametrize("port", "ABCD")
+def test_memory_in_luts_may_lack_the_data_that_nobody_reads(cells, kind, port):
+    whole = with_one(cells, kind, {})
+    assert not may_hang(cells, whole, f"DI{port}")
+    assert not may_hang(cells, whole, "ADDRD")
+    del whole["ports"][f"DO{port}"]
+    assert may_hang(cells, whole, f"DI{port}") and not may_hang(cells, whole, "ADDRD")
+    read = whole["cells"]["it"]["connections"][f"DO{port}"][-1]
+    whole["cells"]["reader"] = lut("10", [read], 9_998)
+    assert not may_hang(cells, whole, f"DI{port}")
+
+
+def test_memory_in_luts_may_lack_a_bit_of_which_nobody_reads_the_output(cells):
+    whole = with_one(cells, "RAM32M", {})
+    for bits, read in itertools.product((["0", "x"], ["x", "0"]), (0, 1)):
+        inside = whole["cells"]["it"]["connections"]
+        whole["ports"]["DOB"]["bits"], inside["DIB"] = [inside["DOB"][read]], bits
+        if bits[read] == "0":
+            check_netlist({**cells, "top": whole}, "top")
+        else:
+            refuse(cells, whole, "RAM32M 'it': nobody drives all bits of its input DIB")
 
 
 @pytest.mark.parametrize(
-    ("blind", "looking", "pin"),
-    [
-        (cell("DSP48E1", ZERO, **DSP), cell("DSP48E1", {**ZERO, "AREG": "1"}, CEA1=["0"], **DSP), "CEA2"),
-        (cell("DSP48E1", ZERO, **DSP), cell("DSP48E1", {**ZERO, "DREG": "1"}, **DSP), "CED"),
-        (cell("DSP48E1", ZERO, **DSP), cell("DSP48E1", {**ZERO, "ADREG": "1"}, CED=["0"], **DSP), "CEAD"),
-        (cell("DSP48E1", ZERO, **DSP), cell("DSP48E1", {**ZERO, "OPMODEREG": "1"}, **DSP), "CECTRL"),
-        (cell("DSP48E1", ZERO, **DSP), cell("DSP48E1", ZERO, **{**DSP, "CARRYINSEL": ["0", 2, "0"]}), "CARRYCASCIN"),
-        (
-            cell("RAMB36E1", ENARDEN=["1"], O=[9]),
-            cell("RAMB36E1", {"RAM_EXTENSION_A": "UPPER"}, ENARDEN=["1"], O=[9]),
-            "CASCADEINA",
-        ),
-        (
-            cell("PS7", MAXIGP0ARREADY=["1"], IRQF2P=["0", 2], O=[9]),
-            cell("PS7", MAXIGP0ARREADY=["1"], O=[9]),
-            "IRQF2P",
-        ),
-    ],
-)
-def test_open_inputs_only_where_the_cell_does_not_look(blind, looking, pin):
-    check_netlist(modules(cell=blind), "top")
-    with pytest.raises(BuildError, match=f"'cell': nothing is connected to its input {pin}"):
-        check_netlist(modules(cell=looking), "top")
-
-
-def test_bits_of_a_memory_that_nobody_reads_may_be_unknown():
-    unread = cell("RAM32M", DIA=[2, "x"], **MEMORY)
-    reader = cell("LUT2", I0=[4], I1=["0"], O=[9])
-    check_netlist(modules(ram=unread, lut=reader), "top")
-    with pytest.raises(BuildError, match="RAM32M 'ram': nobody drives all bits of its input DIA"):
-        check_netlist(modules(ram=unread, lut=cell("LUT2", I0=[5], I1=["0"], O=[9])), "top")
-    with pytest.raises(BuildError, match="RAM32M 'ram': nothing is connected to its input DIA"):
-        check_netlist(modules(ram=cell("RAM32M", **MEMORY), lut=reader), "top")
+    ("pin", "hangs"),
+    [("DMA0ACLK", True), ("MAXIGP1ACLK", True), ("SAXIHP1ARADDR", True), ("MAXIGP0ACLK", False),
+     ("SAXIHP0WDATA", False), ("IRQF2P", False), ("FPGAIDLEN", False)],
+)  # fmt: skip
+def test_pin_of_the_processor_may_hang_unless_the_shell_uses_it(cells, pin, hangs):
+    assert may_hang(cells, with_one(cells, "PS7", {}), pin) == hangs
