@@ -1,5 +1,7 @@
 """A stitched design and its shell through Yosys, instance by instance; one that was synthesised before is not redone.
 
+A refusal of Yosys is kept as its results are, but not that it was ended from outside.
+
 The sources are those below ``rtl/`` of the build, which are also the simulated ones: their hashes must be those of
 ``design.json``. Between instances lies nothing but wires (`tests/hw_build/synth` compares the sum with a flat run).
 """
@@ -25,7 +27,13 @@ from hw_build.steps import hash_file, write_atomically
 from hw_build.stitch import TOP_MODULE, Design
 from hw_build.synth.cells import Utilization, utilization
 from hw_build.synth.instances import Instance, contents_of, read_instances, sources_of
-from hw_build.synth.yosys import RTLIL_SUFFIX, SynthesisError, synthesise_beside_others, yosys_version
+from hw_build.synth.yosys import (
+    RTLIL_SUFFIX,
+    SynthesisEndedError,
+    SynthesisError,
+    synthesise_beside_others,
+    yosys_version,
+)
 
 LIMIT_SECONDS = 900.0  # a kernel that takes Yosys longer is reported as not synthesised
 
@@ -181,7 +189,8 @@ async def _cached(job: _Job) -> dict:
                 if saved["cells"] is not None:
                     saved["netlist_sha256"] = hash_file(partial)
                     os.replace(partial, netlist)
-            write_atomically(path, json.dumps(saved).encode())
+            if not saved["ended"]:
+                write_atomically(path, json.dumps(saved).encode())
         except OSError as error:
             raise BuildError(
                 f"cache folder {folder} cannot be written ({error.strerror}): set EDGESEG_CACHE"
@@ -207,5 +216,5 @@ async def _fresh(job: _Job, netlist: Path) -> dict:
             limit_seconds=LIMIT_SECONDS,
         )
     except SynthesisError as error:
-        return {"cells": None, "refusal": str(error)}
-    return {"cells": cells, "refusal": None}
+        return {"cells": None, "refusal": str(error), "ended": isinstance(error, SynthesisEndedError)}
+    return {"cells": cells, "refusal": None, "ended": False}

@@ -39,6 +39,10 @@ class SynthesisError(BuildError):
     """Yosys refused a module: names the module and gives Yosys' sentence."""
 
 
+class SynthesisEndedError(SynthesisError):
+    """Somebody ended Yosys, or the system did for want of memory: that says nothing of the module."""
+
+
 def yosys_version() -> str:
     """Text that changes whenever Yosys or what is run and checked here does."""
     return json.dumps([version("pyosys"), hash_file(Path(__file__)), hash_file(PASSES)])
@@ -112,6 +116,7 @@ async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_se
 
     Raises:
         SynthesisError: a pass fails or resizes a port of an instance, or all are not done after ``limit_seconds``.
+        SynthesisEndedError: a signal ended the process.
     """
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
@@ -126,6 +131,8 @@ async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_se
         if child.returncode is None:
             child.kill()
             await child.wait()
+    if child.returncode < 0:
+        raise SynthesisEndedError(f"{top}: signal {-child.returncode} ended Yosys; is there memory? Run it again")
     log = (err + out).decode(errors="replace")
     if child.returncode:
         lines = [line for line in log.splitlines() if line.strip()]

@@ -323,39 +323,6 @@ def test_input_that_a_dsp_looks_at_is_found(dsps, parameters, port, tmp_path):
         prove_unread(dsps(parameters), port, tmp_path)
 
 
-NONE = dict.fromkeys(("AREG", "ACASCREG", "BREG", "BCASCREG", "CREG", "MREG", "PREG", "OPMODEREG"), "0")
-TWO = {"AREG": "10", "BREG": "10", "ACASCREG": "1", "BCASCREG": "10", "USE_DPORT": "TRUE"}
-DSPS = (NONE, TWO, {**TWO, "USE_DPORT": "FALSE"}, {"USE_MULT": "NONE", "USE_SIMD": "TWO24"})
-
-
-@pytest.fixture(scope="module")
-def dsps(tmp_path_factory):
-    """Makes a design of a DSP48E1 for each of some sets of parameters, which have their inputs in common."""
-    pins = library(tmp_path_factory.mktemp("library"))["DSP48E1"]["ports"]
-
-    def design(*parameters):
-        free = iter(range(2, 10_000))
-        inputs = {pin: [next(free) for _ in of["bits"]] for pin, of in pins.items() if of["direction"] == "input"}
-        outputs, cells = {}, {}
-        for i, each in enumerate(parameters):
-            found = {pin: [next(free) for _ in of["bits"]] for pin, of in pins.items() if of["direction"] == "output"}
-            outputs.update({f"{pin}_{i}": bits for pin, bits in found.items()})
-            cells[f"dsp_{i}"] = designs.cell("DSP48E1", inputs, found, **each)
-        return module(inputs, outputs, cells)
-
-    return design
-
-
-def test_dsps_with_direct_input_do_not_look_at_acin(dsps, tmp_path):
-    prove_unread(dsps({}, {"A_INPUT": "DIRECT"}, *DSPS), "ACIN", tmp_path)
-
-
-@pytest.mark.parametrize(("parameters", "port"), [({"A_INPUT": "CASCADE"}, "ACIN"), ({}, "A")])
-def test_input_that_a_dsp_looks_at_is_found(dsps, parameters, port, tmp_path):
-    with pytest.raises(SynthesisError, match="proof: Yosys refuses it: .*selection is not empty"):
-        prove_unread(dsps(parameters), port, tmp_path)
-
-
 def test_pair_whose_second_looks_at_the_cascade_is_found(device, tmp_path):
     gate = rewritten(pair_dsps, device)
     (upper,) = [each for each in gate["cells"].values() if "0" not in each["connections"].get("ACIN", "0")]

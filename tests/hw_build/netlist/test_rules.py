@@ -175,11 +175,10 @@ def dsps_of(cells, hanging, *, tied):
     return module(inputs, outputs, inside)
 
 
-def test_what_may_hang_changes_nothing_that_a_dsp_gives(cells, tmp_path):
+def test_pins_that_steer_registers_may_hang_where_these_are_not_there(cells):
     steering = [pin for pin in cells["DSP48E1"]["ports"] if pin.startswith(("CE", "RST")) or pin in CASCADED]
     hanging = [(each, [pin for pin in steering if may_hang(cells, dsp_of(cells, each), pin)]) for each in MAPPED]
     assert hanging[0][1] == steering and all(len(steering) / 2 < len(pins) < len(steering) for _, pins in hanging[1:])
-    prove_equal(dsps_of(cells, hanging, tied=True), dsps_of(cells, hanging, tied=False), tmp_path)
 
 
 def test_what_may_not_hang_does(cells, tmp_path):

@@ -12,7 +12,7 @@ from hw_build.stitch import Design, stitch
 from hw_build.synth import design as of_design
 from hw_build.synth.design import synthesise_design, synthesise_flat
 from hw_build.synth.summary import OverBudgetError, refuse_over_budget, summarise, total
-from hw_build.synth.yosys import SynthesisError
+from hw_build.synth.yosys import SynthesisEndedError, SynthesisError
 from tests.hw_build.hw_graphs import GraphBuilder
 
 
@@ -110,6 +110,24 @@ def test_refused_instance_is_named_and_missing_from_the_sum(design, monkeypatch,
     assert facts["nodes"]["StreamFork_rtl_0"]["stream_luts"] == 20  # a FIFO on each of its two outputs
     instances = 1 + 4 + 1  # fork, FIFOs of all streams, output stage
     assert facts["totals"]["luts"] == 10 * instances and facts["totals"]["parts_not_synthesised"] == 1
+
+
+def test_instance_whose_synthesis_was_ended_is_missing_and_tried_again(design, monkeypatch, tmp_path):
+    fails = [SynthesisEndedError("stream_add_axi: signal 9 ended Yosys")]
+
+    async def ended_once(module, *arguments, **options):
+        if module == "stream_add_axi" and fails:
+            raise fails.pop()
+        options["netlist"].write_text("a netlist")
+        return {"LUT6": 10}
+
+    monkeypatch.setenv("EDGESEG_CACHE", str(tmp_path))
+    monkeypatch.setattr(of_design, "synthesise_beside_others", ended_once)
+    (missing,) = (part for part in synthesise_design(design) if part.used is None)
+    assert (missing.name, missing.refusal) == ("StreamAdd_rtl_0", "stream_add_axi: signal 9 ended Yosys")
+    again = synthesise_design(design)
+    assert [part.name for part in again if not part.cached] == ["StreamAdd_rtl_0"]
+    assert all(part.used is not None for part in again)
 
 
 def test_over_budget_names_what_the_board_lacks():

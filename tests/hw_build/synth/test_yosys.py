@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from hw_build.errors import BuildError
+from hw_build.synth import yosys
 from hw_build.synth.cells import Utilization, utilization
-from hw_build.synth.yosys import SynthesisError, synthesise
+from hw_build.synth.yosys import SynthesisEndedError, SynthesisError, synthesise
 
 MODULES = """
 module leaf #(parameter int WIDTH = 1) (input logic clk, input logic [WIDTH-1:0] a, output logic [WIDTH-1:0] y);
@@ -57,6 +58,13 @@ def test_refusal_is_one_sentence_with_yosys_reason(tmp_path):
     (tmp_path / "wrong.sv").write_text("module wrong (input logic a, output logic y); assign y = b; endmodule")
     with pytest.raises(SynthesisError, match="wrong: Yosys refuses it: .*undeclared identifier 'b'"):
         synthesise("wrong", [tmp_path / "wrong.sv"])
+
+
+def test_yosys_that_was_ended_from_outside_is_no_refusal(source, monkeypatch, tmp_path):
+    (tmp_path / "passes.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.setattr(yosys, "PASSES", tmp_path / "passes.py")
+    with pytest.raises(SynthesisEndedError, match="^pair: signal 9 ended Yosys; is there memory. Run it again$"):
+        synthesise("pair", [source])
 
 
 def test_sites():
