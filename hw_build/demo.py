@@ -66,13 +66,13 @@ def _build_and_simulate(
             publish(config.out, collect_report(config, facts, differences=[difference(SIMULATE, error)]))
             raise
         progress.done(SIMULATE, f"exact, against {line['against']} · {time.perf_counter() - started:.1f} s")
+        facts[SIMULATE] = {"verification": [line], **run_facts(config.out, run)}
         if small is not None:
             try:
                 facts[NETLIST_STEP] = {"verification": [_check_netlist(config, small, progress)]}
             except MismatchError as error:
                 publish(config.out, collect_report(config, facts, differences=[difference(NETLIST_STEP, error)]))
                 raise
-    facts[SIMULATE] = {"verification": [line], **run_facts(config.out, run)}
     prediction = run.logits[0, ..., 0] > 0
     shown = Image(
         name=name,
