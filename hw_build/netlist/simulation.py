@@ -17,8 +17,8 @@ import numpy as np
 from hw_build.board_config import Family
 from hw_build.board_sim.device import NEVER_IDLE, PROCESSORS, build_device
 from hw_build.board_sim.job import memory_bytes, run_job
-from hw_build.board_sim.library import SimulatedBoard
-from hw_build.errors import MismatchError
+from hw_build.board_sim.library import ProtocolError, SimulatedBoard
+from hw_build.errors import BuildError, MismatchError
 from hw_build.netlist.cell_models import cell_models
 from hw_build.shell.generate import Shell
 from hw_build.synth.yosys import run_passes
@@ -83,17 +83,19 @@ def simulate_netlist(
     ``frame_cycles`` is the steady interval of frames, from which the longest time of a job follows.
 
     Raises:
-        BuildError: the job does not end, or ends with an error.
-        ProtocolError: the device breaks a rule of AXI.
+        BuildError: the job does not end, ends with an error, or breaks a rule of AXI.
     """
     options = {"stall": job.stall, "latency": job.latency, "seed": job.seed}
     with SimulatedBoard(
         library, memory_bytes=memory_bytes(codes), protocol=PROCESSORS[Family(shell.family)].protocol, **options
     ) as board:
         limit = 20_000 + int((len(codes) + _SLOWEST) * frame_cycles / (1 - job.stall) ** 2)
-        return run_job(
-            board, shell.system.control_base, codes, mask=job.mask, max_cycles=limit, progress=progress
-        )
+        try:
+            return run_job(
+                board, shell.system.control_base, codes, mask=job.mask, max_cycles=limit, progress=progress
+            )
+        except ProtocolError as error:
+            raise BuildError(f"the simulated device breaks a rule of AXI ({job}): {error}") from None
 
 
 def compare_bytes(

@@ -14,8 +14,10 @@ import synthetic
 
 from hw_build import cli
 from hw_build.board_config import load_board
+from hw_build.board_sim.library import ProtocolError
 from hw_build.errors import BuildError, MismatchError
 from hw_build.export import read_export
+from hw_build.netlist import simulation
 from hw_build.netlist.device import make_netlist
 from hw_build.netlist.record import current_record
 from hw_build.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
@@ -126,6 +128,17 @@ def test_a_difference_names_the_pixel_and_saves_both_sides(tmp_path):
     mask = np.packbits((logits > 1).reshape(-1), bitorder="little")
     with pytest.raises(MismatchError, match=r"1 of 16 values differ \(packed masks of 1 frame\).*\(2, 1\): 0 instead"):
         compare_bytes(mask, logits, ["a"], Job(frames=1, mask=True), "netlist", tmp_path)
+
+
+def test_a_broken_rule_of_axi_is_one_sentence(built, capsys, monkeypatch):
+    def broken(*arguments, **options):
+        raise ProtocolError("AW changes before AWREADY in cycle 7")
+
+    monkeypatch.setattr(simulation, "run_job", broken)
+    options = ["--export", str(built / "export"), "--out", str(built / "build"), "--frames", "1"]
+    assert cli.main(["netlist", *options]) == 2
+    sentence = "the simulated device breaks a rule of AXI (logits of 1 frame): AW changes before AWREADY in cycle 7"
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {sentence}"
 
 
 def test_every_kernel_that_networks_are_lowered_to(tmp_path):
