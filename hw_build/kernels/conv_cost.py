@@ -67,7 +67,7 @@ class ConvShape:
         pad = self.kernel // 2
         if self.parallel:
             return self.width * self.groups, 2 * min(pad, self.height - 1) * self.simd * self.x_bits
-        pixels = 2 * pad * (self.width + 1) + 1 + (1 if self.kernel == 1 else 2)
+        pixels = 2 * pad * (self.width + 1) + 3
         return pixels * self.groups, self.simd * self.x_bits
 
     @property

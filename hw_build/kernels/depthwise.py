@@ -28,7 +28,8 @@ from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.stream_kernel import check_constant
 
 COLUMN_FILES = (
-    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES, "depthwise_columns.sv",
+    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES, "stream_fifo2.sv",
+    "depthwise_columns.sv",
 )  # fmt: skip
 WINDOW_FILES = (
     *REQUANTIZER_FILES, *SUM_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",

@@ -78,7 +78,7 @@ class ColumnsCost:
         return lines + self.simd * product_dsps(self.x_bits, self.w_bits)
 
     def luts(self) -> int:
-        """Products, their tree and accumulator, row selection, tables, comparators, delays, position and masks."""
+        """Products and their sum, row selection, tables, comparators, delays, position, masks and the output buffer."""
         products = products_luts(self.simd, self.x_bits, self.w_bits, self.acc_bits)
         select = mux_luts(self.kernel // self.simd, self.simd * (self.x_bits + 1))
         roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()]
@@ -92,7 +92,8 @@ class ColumnsCost:
         residual = residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 78 + 2 * self.kernel
         memory = ram_luts(*self._rows(), self.ram_style)
-        return round(products + select + tables + search + compare + residual + memory + control)
+        buffer = fifo2_luts(self.y_bits)
+        return round(products + select + tables + search + compare + residual + memory + control + buffer)
 
 
 @dataclass(frozen=True, kw_only=True)

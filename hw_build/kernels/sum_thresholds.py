@@ -15,7 +15,7 @@ from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.resources import dense_rom_luts, fifo2_luts
 from hw_build.kernels.stream_kernel import StreamKernel
 
-FILES = ("lib/rom.sv", *SUM_FILES, "lib/sum_thresholds.sv")
+FILES = ("lib/rom.sv", *SUM_FILES, "stream_fifo2.sv", "lib/sum_thresholds.sv")
 MAX_SUM_BITS = 10  # a table of all sums; beyond, comparators are smaller
 
 
@@ -119,8 +119,8 @@ class StreamAddThreshold_rtl(SumThresholds, StreamAdd_rtl):
         )
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """An adder and a table a channel."""
-        return self.pe * self.sum_bits + self.table_luts()
+        """An adder and a table a channel, and the output buffer."""
+        return self.pe * self.sum_bits + self.table_luts() + fifo2_luts(self.get_outstream_width(0))
 
 
 class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
@@ -153,6 +153,5 @@ class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
         )
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """The upsampling without its output buffer, and the tables."""
-        buffer = fifo2_luts(self.get_outstream_width(0))
-        return BilinearUpsample2x_rtl.lut_estimation(self, fpgapart) - buffer + self.table_luts()
+        """The upsampling with its output buffer, which stands behind the tables, and the tables."""
+        return BilinearUpsample2x_rtl.lut_estimation(self, fpgapart) + self.table_luts()

@@ -18,6 +18,7 @@ from hw_build.board_config import Family
 from hw_build.errors import BuildError
 from hw_build.netlist.assemble import assemble
 from hw_build.netlist.dsp_pairs import pair_dsps
+from hw_build.netlist.fan_out import split_fan_out
 from hw_build.netlist.lut_inputs import simplify_luts
 from hw_build.netlist.record import FOLDER, NETLIST, RECORD, NetlistRecord, current_record, hash_sources
 from hw_build.netlist.replicate import replicate_registers
@@ -32,7 +33,7 @@ from hw_build.synth.cells import Utilization, utilization
 from hw_build.synth.design import Part, synthesise_parts
 
 # what nextpnr cannot place, or places badly, is rewritten in this order, to the same function
-PLACEABLE = (simplify_luts, expand_shift_registers, replicate_registers, pair_dsps)
+PLACEABLE = (simplify_luts, expand_shift_registers, replicate_registers, split_fan_out, pair_dsps)
 
 
 def make_netlist(design: Design, shell: Shell, meter: Meter, jobs: int | None = None) -> NetlistRecord:

@@ -16,7 +16,7 @@ from hw_build.netlist.wires import CONSTANTS, first_free, input_pins
 
 MANY = 8  # parts that read one flip-flop
 GROUP = 8  # copies that share a copy of the flip-flop before them
-_KINDS = ("FDRE", "FDSE")  # synchronous ones: copies cannot differ
+KINDS = ("FDRE", "FDSE")  # synchronous ones: copies cannot differ
 _ACCELERATOR = "core"  # its instance in edgeseg_system.sv, whose own instances are parts
 
 
@@ -24,7 +24,7 @@ def replicate_registers(module: dict[str, Any]) -> int:
     """Copy flip-flops of ``module`` (Yosys' JSON) that ``MANY`` parts read; returns how many copies were made."""
     cells = module["cells"]
     before = len(cells)
-    drivers = {cell["connections"]["Q"][0]: name for name, cell in cells.items() if cell["type"] in _KINDS}
+    drivers = {cell["connections"]["Q"][0]: name for name, cell in cells.items() if cell["type"] in KINDS}
     readers: dict[int, dict[str, list[tuple[list[Any], int]]]] = defaultdict(lambda: defaultdict(list))
     for name, bits in input_pins(cells):
         for place, bit in enumerate(bits):
@@ -38,20 +38,20 @@ def replicate_registers(module: dict[str, Any]) -> int:
     for wire in crowded:
         name = drivers[wire]
         parts = sorted(readers[wire].keys() - {part_of(name)}, key=order.__getitem__)
-        twins = [_copy(cells, name, f"for${part}", free) for part in parts]
+        twins = [copy_register(cells, name, f"for${part}", free) for part in parts]
         for part, twin in zip(parts, twins, strict=True):
             for bits, place in readers[wire][part]:
                 bits[place] = twin["connections"]["Q"][0]
         source = cells[name]["connections"]["D"][0]
         if source in drivers and sum(map(len, readers[source].values())) == 1:  # by this flip-flop alone
             for start in range(0, len(twins), GROUP):
-                relay = _copy(cells, drivers[source], f"to${parts[start]}", free)
+                relay = copy_register(cells, drivers[source], f"to${parts[start]}", free)
                 for twin in twins[start : start + GROUP]:
                     twin["connections"]["D"] = list(relay["connections"]["Q"])
     return len(cells) - before
 
 
-def _copy(cells: dict[str, Any], name: str, suffix: str, free: Iterator[int]) -> dict[str, Any]:
+def copy_register(cells: dict[str, Any], name: str, suffix: str, free: Iterator[int]) -> dict[str, Any]:
     """A cell of the same inputs as ``name``, with an output of its own."""
     twin = cells[f"{name}${suffix}"] = copy.deepcopy(cells[name])
     twin["connections"]["Q"] = [next(free)]

@@ -41,7 +41,7 @@ module bilinear2x #(
   localparam int YB     = $clog2(2 * HEIGHT);
 
   logic en;
-  assign en = !y_valid || y_ready;
+  assign en = y_ready;  // whatever y_valid is: y_ready must not wait for it
 
   // ---- input: into the ring of rows --------------------------------------------------------------------------------
   logic [LB-1:0] in_pos_q;   // beat within the row being written
@@ -77,11 +77,12 @@ module bilinear2x #(
   logic frees_row_q;         // no later row lies on the upper one
   logic last_col_q, last_row_q;
   logic load_q;              // the column needs a beat that has not been read
-  logic available, step, pixel_done, row_done;
+  logic behind_q;            // that beat of the row being written is there: a cycle late, so that no comparison waits
+  logic available, step, load, pixel_done, row_done;
 
-  assign available  = single_row_q ? lead_q > 3'd0 || in_pos_q > pos_q
-                                   : lead_q > 3'd1 || (lead_q == 3'd1 && in_pos_q > pos_q);
+  assign available  = single_row_q ? lead_q > 3'd0 || behind_q : lead_q > 3'd1 || (lead_q == 3'd1 && behind_q);
   assign step       = en && (!load_q || available);
+  assign load       = step && load_q;
   assign pixel_done = step && group_q == GB'(GROUPS - 1);
   assign row_done   = pixel_done && last_col_q;
   assign row_freed  = row_done && frees_row_q;
@@ -113,8 +114,12 @@ module bilinear2x #(
       end
       if (row_freed) upper_q <= upper_q + 1'b1;
       if (row_done) pos_q <= '0;
-      else if (step && load_q) pos_q <= (pos_q == LB'(LINE - 1)) ? '0 : pos_q + 1'b1;
+      else if (load) pos_q <= (pos_q == LB'(LINE - 1)) ? '0 : pos_q + 1'b1;
     end
+  end
+  always_ff @(posedge clk) begin
+    if (!rst_n || in_row_done) behind_q <= 1'b0;
+    else behind_q <= in_pos_q > pos_q && (!load || in_pos_q > pos_q + 1'b1);
   end
 
   // ---- A: both banks are read; rows u and u+1 lie in different banks -----------------------------------------------
@@ -125,7 +130,7 @@ module bilinear2x #(
   always_ff @(posedge clk) if (take && !in_row_q[0]) even_mem[{in_row_q[1], in_pos_q}] <= x_data;
   always_ff @(posedge clk) if (take && in_row_q[0]) odd_mem[{in_row_q[1], in_pos_q}] <= x_data;
   always_ff @(posedge clk) begin
-    if (step && load_q) begin
+    if (load) begin
       a_even_q <= even_mem[{upper_q[1] ^ upper_q[0], pos_q}];
       a_odd_q  <= odd_mem[{upper_q[1], pos_q}];
     end

@@ -1,7 +1,7 @@
 // Bilinear x2 upsampling with thresholds: Y = number of t < NUM_T with THRESHOLDS[row][t] <= 16 * interpolated value.
 //
-// X unsigned; streams, throughput and limits: see bilinear2x.sv; THRESHOLDS: see lib/sum_thresholds.sv. One cycle more of
-// latency. Timing: no tready depends on an input's tvalid; the input is taken from registers.
+// X unsigned; streams, throughput and limits: see bilinear2x.sv; THRESHOLDS: see lib/sum_thresholds.sv. Two cycles more
+// of latency. Timing: tready and tvalid come from registers.
 `default_nettype none
 module bilinear2x_threshold #(
     parameter int HEIGHT   = 4,

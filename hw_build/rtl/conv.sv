@@ -11,7 +11,7 @@
 // Y_BITS.
 //
 // Throughput: OUT_CHANNELS/PE * K*K * G cycles a pixel, PARALLEL=1: OUT_CHANNELS/PE * G, no bubble. Everything but the
-// writing of arriving pixels stands still while the output is not taken. Limits: those of conv_window or, PARALLEL=1,
+// writing of arriving pixels stands still while y_ready is low, whatever y_valid is: y_ready must not wait for y_valid. Limits: those of conv_window or, PARALLEL=1,
 // conv_window_parallel, of mac_array or, TABLES=1, mac_tables, and of requantizer; PE divides OUT_CHANNELS, LANES
 // divides PE.
 `default_nettype none
@@ -63,7 +63,7 @@ module conv #(
   localparam int GB     = (GROUPS > 1) ? $clog2(GROUPS) : 1;
 
   logic en;
-  assign en = !y_valid || y_ready;
+  assign en = y_ready;  // a register's output in conv_axi
 
   logic step, valid, in_image, first, last;
   logic [N*X_BITS-1:0] x;

@@ -5,9 +5,9 @@
 //        (y+i-K/2, x+j-K/2). in_image says whether that pixel lies in the image; if not, data means nothing.
 //        One word each cycle with en; first and last mark the ends of a pass. Valid one cycle with en after the step.
 //
-// How. The memory is a ring of pixels: 2*(K/2) rows and as many columns, the pixel itself, and one or two more to write
+// How. The memory is a ring of pixels: 2*(K/2) rows and as many columns, the pixel itself, and two more to write
 // into meanwhile. A pixel's taps are read as soon as all of them that lie in the image are there (lead: pixels written
-// minus pixels finished), so the end of a frame never waits for the next one.
+// minus pixels finished), so the end of a frame never waits for the next one. That they are there is known a cycle late.
 //
 // Throughput: PASSES*K*K*CHANNELS/SIMD cycles a pixel, no bubble between pixels, rows or frames. Limits: K odd; SIMD
 // divides CHANNELS.
@@ -38,7 +38,7 @@ module conv_window #(
   localparam int P     = K / 2;
   localparam int G     = CHANNELS / SIMD;           // words a pixel
   localparam int LAG   = P * WIDTH + P;             // pixels from a pixel to the last of its window
-  localparam int SPARE = (K == 1) ? 1 : 2;
+  localparam int SPARE = 2;
   localparam int RING  = 2 * LAG + 1 + SPARE;       // pixels
   localparam int WORDS = RING * G;
   localparam int START = ((RING - LAG) % RING) * G; // first tap of pixel 0
@@ -57,6 +57,13 @@ module conv_window #(
     logic wraps;
     wraps = (AB + 1)'(from) >= (AB + 1)'(WORDS) - words;
     return from + (wraps ? AB'(words - (AB + 1)'(WORDS)) : AB'(words));
+  endfunction
+
+  function automatic logic [XB-1:0] after_x(input logic [XB-1:0] x);
+    return (x == XB'(WIDTH - 1)) ? '0 : x + 1'b1;
+  endfunction
+  function automatic logic [YB-1:0] after_y(input logic [XB-1:0] x, input logic [YB-1:0] y);
+    return (x != XB'(WIDTH - 1)) ? y : (y == YB'(HEIGHT - 1)) ? '0 : y + 1'b1;
   endfunction
 
   // pixels that must have been written, counted from pixel (x, y) on, before its window is complete
@@ -97,27 +104,34 @@ module conv_window #(
   end
 
   // ---- the order of reading ------------------------------------------------------------------------------------------
-  logic [XB-1:0] x_q, x_next;
-  logic [YB-1:0] y_q, y_next;
+  logic [XB-1:0] x_q, x_next_q, x_after;  // of this pixel, the next one, the one after that
+  logic [YB-1:0] y_q, y_next_q, y_after;
   logic [KB-1:0] i_q, j_q;
   logic [GB-1:0] group_q;
   logic [PB-1:0] pass_q;
-  logic [LB-1:0] required_q;
-  logic begun_q;  // some taps of the pixel have been read
+  logic [LB-1:0] required_q, required_next_q;  // by this pixel and the next one
+  logic enough_q;  // written for this pixel: decided a cycle before, so that no comparison stands before the step
+  logic begun_q;   // some taps of the pixel have been read
   logic last_group_q;
   logic row_end, pass_end;
 
   assign row_end    = last_group_q && j_q == KB'(K - 1);
   assign pass_end   = row_end && i_q == KB'(K - 1);
-  assign step       = en && (begun_q || lead_q >= required_q);
+  assign step       = en && (begun_q || enough_q);
   assign pixel_done = step && pass_end && pass_q == PB'(PASSES - 1);
-  assign x_next     = (x_q == XB'(WIDTH - 1)) ? '0 : x_q + 1'b1;
-  assign y_next     = (x_q != XB'(WIDTH - 1)) ? y_q : (y_q == YB'(HEIGHT - 1)) ? '0 : y_q + 1'b1;
+  assign x_after    = after_x(x_next_q);
+  assign y_after    = after_y(x_next_q, y_next_q);
 
+  always_ff @(posedge clk) begin
+    if (!rst_n) enough_q <= 1'b0;
+    else enough_q <= pixel_done ? lead_q > required_next_q : lead_q >= required_q;
+  end
   always_ff @(posedge clk) begin
     if (!rst_n) begin
       x_q          <= '0;
       y_q          <= '0;
+      x_next_q     <= after_x('0);
+      y_next_q     <= after_y('0, '0);
       i_q          <= '0;
       j_q          <= '0;
       group_q      <= '0;
@@ -125,6 +139,7 @@ module conv_window #(
       pass_q       <= '0;
       begun_q      <= 1'b0;
       required_q   <= required('0, '0);
+      required_next_q <= required(after_x('0), after_y('0, '0));
       read_q       <= AB'(START);
       start_q      <= AB'(START);
       next_start_q <= AB'(SECOND);
@@ -136,9 +151,12 @@ module conv_window #(
       if (row_end) i_q <= pass_end ? '0 : i_q + 1'b1;
       if (pass_end) pass_q <= pixel_done ? '0 : pass_q + 1'b1;
       if (pixel_done) begin
-        x_q        <= x_next;
-        y_q        <= y_next;
-        required_q <= required(x_next, y_next);
+        x_q        <= x_next_q;
+        y_q        <= y_next_q;
+        x_next_q   <= x_after;
+        y_next_q   <= y_after;
+        required_q <= required_next_q;
+        required_next_q <= required(x_after, y_after);
         start_q    <= next_start_q;
         read_q     <= next_start_q;
         next_start_q <= advance(next_start_q, (AB + 1)'(G));

@@ -78,7 +78,7 @@ module depthwise #(
   localparam int SB = (STEPS > 1) ? $clog2(STEPS) : 1;
 
   logic en;  // the pipeline moves
-  assign en = !y_valid || y_ready;
+  assign en = y_ready;  // whatever y_valid is: y_ready must not wait for it
 
   // ---- A: the window of the next output beat ------------------------------------------------------------------------
   logic b_valid_q, b_free, b_soon_free, a_valid;

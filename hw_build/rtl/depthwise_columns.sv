@@ -20,7 +20,7 @@
 //
 // Throughput: K*K/SIMD cycles a beat that gives output, 1 cycle one that does not (the first LAG pixels after a pause).
 // Frames back to back: HEIGHT*WIDTH*CHANNELS*K*K/SIMD cycles each, no bubble. Latency: LAG pixels and some 12 cycles, log2(SIMD) more.
-// Timing: tready depends on m_axis_tready, through no data.
+// Timing: tready and m_axis_tvalid come from registers.
 // Limits: K odd, at least 3; SIMD divides K; WIDTH >= K; HEIGHT > K/2; one channel a beat.
 `default_nettype none
 module depthwise_columns #(
@@ -88,8 +88,9 @@ module depthwise_columns #(
     $error("depthwise_columns: counts do not fit R_BITS=%0d and Y_BITS=%0d", R_BITS, Y_BITS);
   end
 
-  logic en;  // everything moves
-  assign en = !m_axis_tvalid || m_axis_tready;
+  logic en;  // everything moves: from a register of the buffer at the end
+  logic [Y_BITS-1:0] y_data;
+  logic y_valid;
 
   // ---- position: the column of the window that is read next, of the output at (row_q, base_q + P) ---------------------
   logic [XB-1:0] base_q;    // oldest column of the window, modulo WIDTH
@@ -346,17 +347,24 @@ module depthwise_columns #(
       if (!ap_rst_n) valid_q <= 1'b0;
       else if (en) valid_q <= due_q[LATENCY-1];
     end
-    assign m_axis_tvalid = valid_q;
+    assign y_valid = valid_q;
 
     sum_requantizer #(
         .ROWS(SUM_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SUM_SCALED), .SHIFT(SUM_SHIFT),
         .OFFSET(SUM_OFFSET), .CONTENTS(SUM_THRESHOLDS)
     ) sum_codes (
-        .clk(ap_clk), .rst_n(ap_rst_n), .en(en && due_q[LATENCY-1]), .sum(sum), .y(m_axis_tdata)
+        .clk(ap_clk), .rst_n(ap_rst_n), .en(en && due_q[LATENCY-1]), .sum(sum), .y(y_data)
     );
   end else begin : g_plain
-    assign m_axis_tvalid = due_q[LATENCY-1];
-    assign m_axis_tdata  = count;
+    assign y_valid = due_q[LATENCY-1];
+    assign y_data  = count;
   end
+
+  stream_fifo2 #(
+      .DATA_BITS(Y_BITS)
+  ) out_buffer (
+      .clk(ap_clk), .rst_n(ap_rst_n), .in_data(y_data), .in_valid(y_valid), .in_ready(en), .out_data(m_axis_tdata),
+      .out_valid(m_axis_tvalid), .out_ready(m_axis_tready)
+  );
 endmodule
 `default_nettype wire

@@ -30,7 +30,7 @@ module maxpool2x2 #(
   localparam int AB     = (HALF > 1) ? $clog2(HALF) : 1;
 
   logic en, step;
-  assign en      = !y_valid || y_ready;
+  assign en      = y_ready;  // whatever y_valid is: y_ready must not wait for it
   assign x_ready = en;
   assign step    = en && x_valid;
 

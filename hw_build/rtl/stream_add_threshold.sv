@@ -1,8 +1,8 @@
 // Stream add with thresholds: Y = number of t < NUM_T with THRESHOLDS[row][t] <= A + B, element by element.
 //
 // A and B unsigned, the same shape, lane p at bits [p*BITS +: BITS]; a beat is taken from both when both have one.
-// THRESHOLDS: see lib/sum_thresholds.sv. Latency 1 cycle, throughput one beat a cycle. Timing: each tready depends on the
-// other input's tvalid and on m_axis_tready: put FIFOs around it (the stitcher does). Limits: SUM_BITS holds every sum.
+// THRESHOLDS: see lib/sum_thresholds.sv. Latency 2 cycles, throughput one beat a cycle. Timing: each tready depends on
+// the other input's tvalid: put FIFOs before it (the stitcher does). Limits: SUM_BITS holds every sum.
 `default_nettype none
 module stream_add_threshold #(
     parameter int PE       = 1,

@@ -2,8 +2,8 @@
 //
 //   out stream = in stream
 //
-// Latency 1 cycle, throughput one word a cycle. Both in_ready and out_valid come straight from registers, so no
-// combinational ready chain passes through. Limits: DATA_BITS >= 1.
+// Latency 1 cycle, throughput one word a cycle. in_ready and out_valid are registers, so that no combinational ready chain
+// passes through and the kernel before it may take in_ready, copied where many flip-flops read it, as its enable. Limits: DATA_BITS >= 1.
 module stream_fifo2 #(
     parameter int DATA_BITS = 8  // width of a word
 ) (
@@ -17,30 +17,30 @@ module stream_fifo2 #(
     input  logic                 out_ready
 );
   logic [DATA_BITS-1:0] head_q, spare_q;
-  logic head_valid_q, spare_valid_q;
+  logic head_valid_q, free_q;  // free_q: the spare entry is
 
-  assign in_ready  = !spare_valid_q;
+  assign in_ready  = free_q;
   assign out_data  = head_q;
   assign out_valid = head_valid_q;
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
-      head_valid_q  <= 1'b0;
-      spare_valid_q <= 1'b0;
+      head_valid_q <= 1'b0;
+      free_q       <= 1'b1;
     end else if (!head_valid_q || out_ready) begin
-      head_valid_q  <= in_valid || spare_valid_q;
-      spare_valid_q <= 1'b0;
-    end else if (in_valid && !spare_valid_q) begin
-      spare_valid_q <= 1'b1;
+      head_valid_q <= in_valid || !free_q;
+      free_q       <= 1'b1;
+    end else if (in_valid) begin
+      free_q <= 1'b0;
     end
   end
 
   // data registers need no reset: their valid bits say whether they count
   always_ff @(posedge clk) begin
     if (!head_valid_q || out_ready) begin
-      if (spare_valid_q) head_q <= spare_q;
+      if (!free_q) head_q <= spare_q;
       else if (in_valid) head_q <= in_data;
-    end else if (in_valid && !spare_valid_q) begin
+    end else if (in_valid && free_q) begin
       spare_q <= in_data;
     end
   end

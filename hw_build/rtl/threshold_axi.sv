@@ -33,14 +33,13 @@ module threshold_axi #(
   localparam int GB      = (GROUPS > 1) ? $clog2(GROUPS) : 1;
   localparam int LATENCY = SCALED ? 4 : Y_BITS + 1;
 
-  logic en, y_valid, y_ready;
+  logic en, y_valid;
   logic [LATENCY-1:0] valid_q;
   logic [GB-1:0] group_q;
   logic [PE*ACC_BITS-1:0] acc;
   logic [PE*Y_BITS-1:0] y_data;
 
-  assign en            = !y_valid || y_ready;
-  assign s_axis_tready = en;
+  assign s_axis_tready = en;  // a register
   assign y_valid       = valid_q[LATENCY-1];
 
   always_ff @(posedge ap_clk) begin
@@ -68,7 +67,7 @@ module threshold_axi #(
   stream_fifo2 #(
       .DATA_BITS(PE * Y_BITS)
   ) out_buffer (
-      .clk(ap_clk), .rst_n(ap_rst_n), .in_data(y_data), .in_valid(y_valid), .in_ready(y_ready),
+      .clk(ap_clk), .rst_n(ap_rst_n), .in_data(y_data), .in_valid(y_valid), .in_ready(en),
       .out_data(m_axis_tdata), .out_valid(m_axis_tvalid), .out_ready(m_axis_tready)
   );
 endmodule

@@ -1,10 +1,10 @@
-// Thresholds behind the adder of a stream kernel: a table of all sums a lane, or a shift, and a register.
+// Thresholds behind the adder of a stream kernel: a table of all sums a lane, or a shift, and a buffer of two beats.
 //
 //   Y[p] = number of t < NUM_T with CONTENTS[row][t] <= S[p],   row = that of the beat's channel (0 where ROWS is 1)
 //
 // Beats of LANES sums, unsigned, channel g*LANES+p in lane p of beat g of a pixel. CONTENTS: rows of NUM_T elements of
-// SUM_BITS, unsigned; where ROWS is not 1, those of lane 0 first, a lane's in the order of its beats. Latency 1 cycle, one
-// beat a cycle. s_ready depends on m_ready.
+// SUM_BITS, unsigned; where ROWS is not 1, those of lane 0 first, a lane's in the order of its beats. Latency 2 cycles, one
+// beat a cycle. s_ready and m_valid are registers.
 `default_nettype none
 module sum_thresholds #(
     parameter int ROWS     = 1,  // 1, or channels: a multiple of LANES
@@ -29,10 +29,12 @@ module sum_thresholds #(
   localparam int LANE_ROWS = (ROWS == 1) ? 1 : ROWS / LANES;
   localparam int LANE_BITS = LANE_ROWS * NUM_T * SUM_BITS;
 
-  assign s_ready = !m_valid || m_ready;
+  logic [LANES*Y_BITS-1:0] y_data;
+  logic y_valid;
+
   always_ff @(posedge clk) begin
-    if (!rst_n) m_valid <= 1'b0;
-    else if (s_ready) m_valid <= s_valid;
+    if (!rst_n) y_valid <= 1'b0;
+    else if (s_ready) y_valid <= s_valid;
   end
 
   for (genvar p = 0; p < LANES; p++) begin : g_lane
@@ -42,8 +44,15 @@ module sum_thresholds #(
         .CONTENTS(CONTENTS[((ROWS==1)?0:p)*LANE_BITS+:LANE_BITS])
     ) lane (
         .clk(clk), .rst_n(rst_n), .en(s_ready && s_valid), .sum(s_data[p*SUM_BITS+:SUM_BITS]),
-        .y(m_data[p*Y_BITS+:Y_BITS])
+        .y(y_data[p*Y_BITS+:Y_BITS])
     );
   end
+
+  stream_fifo2 #(
+      .DATA_BITS(LANES * Y_BITS)
+  ) out_buffer (
+      .clk, .rst_n, .in_data(y_data), .in_valid(y_valid), .in_ready(s_ready), .out_data(m_data), .out_valid(m_valid),
+      .out_ready(m_ready)
+  );
 endmodule
 `default_nettype wire

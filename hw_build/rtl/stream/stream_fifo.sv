@@ -72,14 +72,10 @@ module stream_fifo #(
     wire logic pop = valid_q && m_axis_tready;
     wire logic load = stored_q && (!valid_q || m_axis_tready);
 
-    logic [LEVEL_BITS-1:0] level_d;
-    logic                  valid_d;
-    always_comb begin
-      level_d = level_q;
-      if (push && !pop) level_d = level_q + 1'b1;
-      if (pop && !push) level_d = level_q - 1'b1;
-      valid_d = load || (valid_q && !m_axis_tready);
-    end
+    // what the level says is compared before push, pop and load are known: they come late
+    wire logic full = level_q == LEVEL_BITS'(DEPTH);
+    wire logic one_free = level_q == LEVEL_BITS'(DEPTH - 1);
+    wire logic one_stored = level_q == (valid_q ? LEVEL_BITS'(2) : LEVEL_BITS'(1));
 
     always_ff @(posedge ap_clk) begin
       if (push) ring[write_q] <= s_axis_tdata;
@@ -97,10 +93,10 @@ module stream_fifo #(
       end else begin
         if (push) write_q <= (write_q == PTR_BITS'(DEPTH - 1)) ? '0 : write_q + 1'b1;
         if (load) read_q <= (read_q == PTR_BITS'(DEPTH - 1)) ? '0 : read_q + 1'b1;
-        level_q  <= level_d;
-        stored_q <= (level_d != LEVEL_BITS'(valid_d));
-        ready_q  <= (level_d != LEVEL_BITS'(DEPTH));
-        valid_q  <= valid_d;
+        if (push != pop) level_q <= push ? level_q + 1'b1 : level_q - 1'b1;
+        stored_q <= (push != load) ? push || !one_stored : stored_q;
+        ready_q  <= (push != pop) ? pop || !one_free : !full;
+        valid_q  <= load || (valid_q && !m_axis_tready);
       end
     end
 

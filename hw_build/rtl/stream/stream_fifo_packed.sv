@@ -74,13 +74,6 @@ module stream_fifo_packed #(
   logic [BEATS-1:0][WIDTH-1:0] source;
   assign source = in_ring ? word_q : {WIDTH'(0), tail_q};
 
-  logic [WORDS_BITS-1:0] words_d;
-  always_comb begin
-    words_d = words_q;
-    if (store && !leave) words_d = words_q + 1'b1;
-    if (leave && !store) words_d = words_q - 1'b1;
-  end
-
   always_ff @(posedge ap_clk) begin
     if (store) ring[write_q] <= {s_axis_tdata, tail_q};
     if (fetch) word_q <= ring[fetch_address];
@@ -109,8 +102,10 @@ module stream_fifo_packed #(
     end else begin
       if (push) in_beat_q <= store ? '0 : in_beat_q + 1'b1;
       if (store) write_q <= after(write_q);
-      words_q <= words_d;
-      full_q  <= words_d == WORDS_BITS'(WORDS);
+      if (store != leave) begin
+        words_q <= store ? words_q + 1'b1 : words_q - 1'b1;
+        full_q  <= store && words_q == WORDS_BITS'(WORDS - 1);
+      end
       if (leave) read_q <= after(read_q);
       if (leave || fetch) fetched_q <= fetch;
       if (load) out_beat_q <= (out_beat_q == LAST_BEAT) ? '0 : out_beat_q + 1'b1;

@@ -44,8 +44,19 @@ module select ({_PORTS}, output logic [11:0] y);
     if (reset) bit_q <= 1'b0; else if (enable) bit_q <= (b[0] & a[0]) ^ (b[1] | a[1] & ~a[2]) ^ bit_q;
   assign y = {{bit_q, 11'(a[4] & b[4] ^ b[5])}};
 endmodule
+
+(* keep_hierarchy *)
+module stall ({_PORTS}, output logic [11:0] y);
+  logic go_q = 1'b0;
+  logic [5:0][11:0] words_q = '0;
+  always_ff @(posedge clk) if (reset) go_q <= 1'b0; else go_q <= enable;
+  always_ff @(posedge clk)
+    if (go_q) for (int i = 0; i < 6; i++) words_q[i] <= (i == 0) ? a : words_q[(i + 5) % 6] ^ b;
+  assign y = words_q[5];
+endmodule
 """
-_PARTS = ("shift #(.LENGTH(3))", "shift #(.LENGTH(9))", "shift #(.LENGTH(16))", *["multiply"] * 3, *["select"] * 2)
+_SHIFTS = ("shift #(.LENGTH(3))", "shift #(.LENGTH(9))", "shift #(.LENGTH(16))")
+_PARTS = (*_SHIFTS, *["multiply"] * 3, *["select"] * 2, "stall")
 
 
 def device_source() -> str:

@@ -27,7 +27,7 @@ _REGISTERS = {
 }
 _MODULE = re.compile(r"^(?=module (\w+))(.*?^endmodule$)", re.MULTILINE | re.DOTALL)
 _STAGE = re.compile(r"(.*)\$stage(\d+)")  # as expand_shift_registers names them
-_COPY = re.compile(r"(.*?)\$(?:for|to)\$.*")  # as replicate_registers does
+_COPY = re.compile(r"(.*?)\$(?:for|to|of)\$.*")  # as replicate_registers and split_fan_out do
 
 
 def prove_equal(

@@ -6,12 +6,14 @@ Each proof has its negative twin: a rewrite that is wrong in one place must be r
 import copy
 import itertools
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from hw_build.netlist.device import PLACEABLE
 from hw_build.netlist.dsp_pairs import pair_dsps
+from hw_build.netlist.fan_out import FAN_OUT, split_fan_out
 from hw_build.netlist.lut_inputs import simplify_luts
 from hw_build.netlist.replicate import GROUP, replicate_registers
 from hw_build.netlist.shift_registers import expand_shift_registers
@@ -287,6 +289,56 @@ def test_one_wrong_copy_of_a_register_is_found(wrong, copied, tmp_path):
     twin = next(each for name, each in gate["cells"].items() if copied in name)
     WRONG_COPY[wrong](twin)
     assert_refused(gold, gate, tmp_path, edges=8)
+
+
+def enable_of_chains(kind, chains, length):
+    """A register of a kernel that enables as many chains of flip-flops, one behind the other; and resets one more."""
+    pins = {"C": [2], "CE": [3], "D": [4], {"FDRE": "R", "FDSE": "S"}[kind]: [5]}
+    cells = {"$flatten\\top.core.kernel.q": designs.cell(kind, pins, {"Q": [50]}, INIT="1")}
+    for place in range(length):  # the chains' cells interleaved: their names say nothing of who lies beside whom
+        for chain in range(chains):
+            wire = 100 + chain * (length + 1) + place
+            pins = {"C": [2], "CE": [50], "D": [wire], "R": ["0"]}
+            name = f"$flatten\\top.core.kernel.{place}.{chain}"
+            cells[name] = designs.cell("FDRE", pins, {"Q": [wire + 1]}, INIT="0")
+    pins = {"C": [2], "CE": ["1"], "D": [4], "R": [50]}
+    cells["$flatten\\top.core.kernel.reset"] = designs.cell("FDRE", pins, {"Q": [60]}, INIT="0")
+    starts, ends = ([100 + chain * (length + 1) + place for chain in range(chains)] for place in (0, length))
+    return module({"clk": [2], "enable": [3], "d": [4], "r": [5], "x": starts}, {"q": [*ends, 60]}, cells)
+
+
+@pytest.mark.parametrize("kind", ["FDRE", "FDSE"])
+def test_readers_of_a_split_register_are_few_and_lie_together(kind):
+    gate = rewritten(split_fan_out, enable_of_chains(kind, chains=16, length=13))
+    enables = {name: each["connections"]["CE"][0] for name, each in gate["cells"].items() if name.count(".") == 4}
+    assert len(enables) == 16 * 13 and len(set(enables.values())) == 4 == -(-16 * 13 // FAN_OUT)
+    assert max(Counter(enables.values()).values()) <= FAN_OUT
+    assert gate["cells"]["$flatten\\top.core.kernel.reset"]["connections"]["R"] == [50]  # as it was
+    whole = sum(len({enables[f"$flatten\\top.core.kernel.{place}.{chain}"] for place in range(13)}) == 1
+                for chain in range(16))  # fmt: skip
+    assert whole >= 16 - 3  # three borders between four groups
+
+
+def test_registers_of_few_readers_stay_alone():
+    gold = enable_of_chains("FDRE", chains=8, length=FAN_OUT // 8)
+    gate = copy.deepcopy(gold)
+    assert split_fan_out(gate) == 0 and gate == gold
+
+
+@pytest.mark.parametrize("kind", ["FDRE", "FDSE"])
+def test_a_split_register_is_proved(kind, tmp_path):
+    gold = enable_of_chains(kind, chains=11, length=12)
+    gate = rewritten(split_fan_out, gold)
+    assert sum("q$of$" in name for name in gate["cells"]) == 2
+    prove_equal(gold, gate, tmp_path)
+
+
+@pytest.mark.parametrize("wrong", WRONG_COPY)
+def test_one_wrong_copy_of_a_split_register_is_found(wrong, tmp_path):
+    gold = enable_of_chains("FDRE", chains=22, length=3)
+    gate = rewritten(split_fan_out, gold)
+    WRONG_COPY[wrong](next(each for name, each in gate["cells"].items() if "q$of$" in name))
+    assert_refused(gold, gate, tmp_path, edges=10)
 
 
 NONE = dict.fromkeys(("AREG", "ACASCREG", "BREG", "BCASCREG", "CREG", "MREG", "PREG", "OPMODEREG"), "0")
