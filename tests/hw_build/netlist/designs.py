@@ -48,11 +48,11 @@ endmodule
 (* keep_hierarchy *)
 module stall ({_PORTS}, output logic [11:0] y);
   logic go_q = 1'b0;
-  logic [5:0][11:0] words_q = '0;
+  logic [21:0][11:0] words_q = '0;
   always_ff @(posedge clk) if (reset) go_q <= 1'b0; else go_q <= enable;
   always_ff @(posedge clk)
-    if (go_q) for (int i = 0; i < 6; i++) words_q[i] <= (i == 0) ? a : words_q[(i + 5) % 6] ^ b;
-  assign y = words_q[5];
+    if (go_q) for (int i = 0; i < 22; i++) words_q[i] <= (i == 0) ? a : words_q[(i + 21) % 22] ^ b;
+  assign y = words_q[21];
 endmodule
 """
 _SHIFTS = ("shift #(.LENGTH(3))", "shift #(.LENGTH(9))", "shift #(.LENGTH(16))")

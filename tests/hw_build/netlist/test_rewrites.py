@@ -309,14 +309,14 @@ def enable_of_chains(kind, chains, length):
 
 @pytest.mark.parametrize("kind", ["FDRE", "FDSE"])
 def test_readers_of_a_split_register_are_few_and_lie_together(kind):
-    gate = rewritten(split_fan_out, enable_of_chains(kind, chains=16, length=13))
+    gate = rewritten(split_fan_out, enable_of_chains(kind, chains=60, length=13))
     enables = {name: each["connections"]["CE"][0] for name, each in gate["cells"].items() if name.count(".") == 4}
-    assert len(enables) == 16 * 13 and len(set(enables.values())) == 4 == -(-16 * 13 // FAN_OUT)
+    assert len(enables) == 60 * 13 and len(set(enables.values())) == 4 == -(-60 * 13 // FAN_OUT)
     assert max(Counter(enables.values()).values()) <= FAN_OUT
     assert gate["cells"]["$flatten\\top.core.kernel.reset"]["connections"]["R"] == [50]  # as it was
     whole = sum(len({enables[f"$flatten\\top.core.kernel.{place}.{chain}"] for place in range(13)}) == 1
-                for chain in range(16))  # fmt: skip
-    assert whole >= 16 - 3  # three borders between four groups
+                for chain in range(60))  # fmt: skip
+    assert whole >= 60 - 3  # three borders between four groups
 
 
 def test_registers_of_few_readers_stay_alone():
@@ -327,7 +327,7 @@ def test_registers_of_few_readers_stay_alone():
 
 @pytest.mark.parametrize("kind", ["FDRE", "FDSE"])
 def test_a_split_register_is_proved(kind, tmp_path):
-    gold = enable_of_chains(kind, chains=11, length=12)
+    gold = enable_of_chains(kind, chains=44, length=12)
     gate = rewritten(split_fan_out, gold)
     assert sum("q$of$" in name for name in gate["cells"]) == 2
     prove_equal(gold, gate, tmp_path)
@@ -335,7 +335,7 @@ def test_a_split_register_is_proved(kind, tmp_path):
 
 @pytest.mark.parametrize("wrong", WRONG_COPY)
 def test_one_wrong_copy_of_a_split_register_is_found(wrong, tmp_path):
-    gold = enable_of_chains("FDRE", chains=22, length=3)
+    gold = enable_of_chains("FDRE", chains=88, length=3)
     gate = rewritten(split_fan_out, gold)
     WRONG_COPY[wrong](next(each for name, each in gate["cells"].items() if "q$of$" in name))
     assert_refused(gold, gate, tmp_path, edges=10)
