@@ -16,7 +16,8 @@ from fake_device import SPEC, FakeDevice, images, logits_of, segmenter
 from board import cli, pictures
 from board.scores import count_pixels, summarise
 from board.surface import hd95_assd
-from quant.data import read_codes, read_mask
+from quant.data import load_samples, read_pair
+from quant.layouts import Pair
 from quant.scores import score
 from quant.surface import score_surfaces
 
@@ -98,7 +99,7 @@ def bad_files(folder):
     whole = io.BytesIO()
     Image.fromarray(images(1)[0]).save(whole, "PNG")
     Image.fromarray(np.zeros((16, 16), np.uint16)).save(folder / "deep.png")
-    Image.new("CMYK", (16, 16)).save(folder / "print.jpg")
+    Image.new("LAB", (16, 16)).save(folder / "lab.tif")
     Image.new("1", (8192, 4097)).save(folder / "huge.png")
     (folder / "cut.png").write_bytes(whole.getvalue()[:-40])
     (folder / "text.png").write_text("no image")
@@ -106,8 +107,8 @@ def bad_files(folder):
     (folder / "drawing.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\n")
     return {
         "none.png": "does not exist; check the path",
-        "deep.png": "is not 8-bit grey or RGB (Pillow mode I;16)",
-        "print.jpg": "is not 8-bit grey or RGB (Pillow mode CMYK)",
+        "deep.png": "is not 8-bit (Pillow mode I;16)",
+        "lab.tif": "is neither grey nor RGB (Pillow mode LAB)",
         "huge.png": "has 33562624 pixels, more than 33554432; scale it down",
         "cut.png": "cannot be read (",
         "text.png": "is none of PNG, JPEG",
@@ -194,17 +195,40 @@ def test_evaluate_gives_the_scores_of_quant(deploy, tmp_path, capsys):
 
 
 def test_evaluate_scales_images_if_told(deploy, tmp_path, capsys):
-    for kind, name in (("images", "a"), ("masks", "a_mask")):
+    image = Image.fromarray(images(1, seed=5)[0]).resize((40, 24))
+    for kind, name, picture in (("images", "a", image), ("masks", "a_mask", image.convert("1"))):
         (tmp_path / kind).mkdir()
-        Image.fromarray(images(1, seed=5)[0]).resize((40, 24)).save(tmp_path / kind / f"{name}.png")
+        picture.save(tmp_path / kind / f"{name}.png")
     (tmp_path / "val.txt").write_text("a\n")
     call = ["evaluate", str(tmp_path), "--deploy", str(deploy)]
     assert cli.main(call) == 2
     assert "is 24x40 (height x width), the network takes 16x16" in capsys.readouterr().err
     assert cli.main([*call, "--resize"]) == 0
-    codes = read_codes(tmp_path / "images" / "a.png", (16, 16))
-    truth = read_mask((tmp_path / "masks" / "a_mask.png",), (16, 16))
+    pair = Pair("a", tmp_path / "images" / "a.png", (tmp_path / "masks" / "a_mask.png",))
+    codes, truth = read_pair(pair, (16, 16))
     expected = score((logits_of(codes)[..., 0] > 0)[None], truth[None], surfaces=True)
+    assert json.loads(capsys.readouterr().out) == pytest.approx({"arithmetic": "board", "split": "val", **expected})
+
+
+def test_evaluate_reads_photographs_lists_and_masks_as_quant_does(deploy, tmp_path, capsys):
+    """Turned by EXIF, masks of 0 and 1 in two parts, a list with a byte-order mark, suffixes in capitals."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rng = np.random.default_rng(9)
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    for name in ("a", "b"):
+        pixels = rng.integers(0, 256, (24, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{name}.PNG", exif=exif)
+        for part in (1, 2):
+            mask = Image.fromarray((rng.random((24, 40)) < 0.3).astype(np.uint8))
+            mask.save(tmp_path / "masks" / f"{name}_mask_{part}.TIF", tiffinfo={0x0112: 6})
+    (tmp_path / "val.txt").write_bytes(b"\xef\xbb\xbfa\r\nb\r\n")
+    assert cli.main(["evaluate", str(tmp_path), "--deploy", str(deploy), "--resize"]) == 0
+    samples = load_samples(tmp_path, "val", (16, 16))
+    codes, truths = samples.codes.permute(0, 2, 3, 1).numpy(), samples.masks[:, 0].numpy()
+    assert codes.shape == (2, 16, 16, 3) and 0.3 < truths.mean() < 0.7
+    expected = score(logits_of(codes)[..., 0] > 0, truths, surfaces=True)
     assert json.loads(capsys.readouterr().out) == pytest.approx({"arithmetic": "board", "split": "val", **expected})
 
 
