@@ -1,13 +1,15 @@
 """Image files as 8-bit codes: the one place that opens them, for ``board``, ``quant`` and ``hw_build`` alike.
 
 An image is turned as its EXIF orientation says. Grey levels and colours are taken as they are stored, CMYK becomes RGB
-as (255 - C)(255 - K) / 255 and so on, without a colour profile, and alpha is left out. What cannot be read so is
-refused by one sentence: an ``InputError`` that names the file.
+as (255 - C)(255 - K) / 255 and so on, without a colour profile, and alpha is left out where the network does not take
+four channels. What cannot be read so is refused by one sentence: an ``InputError`` that names the file.
 """
 
 import contextlib
 import io
 import warnings
+
+import numpy as np
 
 from board.errors import InputError
 
@@ -20,6 +22,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # not EPS: Pillo
 MAX_PIXELS = 1 << 25  # of a file on a small board: three bytes each must fit its memory
 EIGHT_BIT_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I", "F")
+MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by the channels that a network takes
 _STRAIGHT_ALPHA = {"La": "LA", "RGBa": "RGBA"}  # of modes whose colours are multiplied by alpha
 _ORIENTATION = 0x0112  # of EXIF; 1 is upright
 _TURNS = {
@@ -68,19 +71,28 @@ def check_eight_bits(image, source):
 
 
 def read_image(source, channels=3, max_pixels=MAX_PIXELS):
-    """The upright image of a path, or of the bytes of a file, as a Pillow image of mode RGB, or L for one channel.
+    """The upright image of a path, or of the bytes of a file, as a Pillow image of 1, 3 or 4 ``channels``.
 
-    InputError: as :func:`open_image`, or damaged, or not 8-bit, or drawn in alpha alone.
+    InputError: as :func:`open_image`, or damaged, or not 8-bit, or drawn in alpha alone; another number of channels.
     """
+    if channels not in MODE_OF_CHANNELS:
+        raise InputError(f"an image has 1, 3 or 4 channels, the network takes {channels}; give it one of these")
     with open_image(source, max_pixels) as opened:
         check_eight_bits(opened, source)
         image = upright(opened, source)
+        if channels == 4:
+            return image.convert(_STRAIGHT_ALPHA.get(image.mode, image.mode)).convert("RGBA")
         colours, alpha = separate_alpha(image)
         if alpha is not None and len(alpha.getcolors()) > 1 and colours.convert("RGB").getcolors(1):
             raise InputError(
                 f"image '{name_of(source)}' has one colour, and its picture is in its alpha alone; flatten it to RGB"
             )
-        return colours.convert("L" if channels == 1 else "RGB")
+        return colours.convert(MODE_OF_CHANNELS[channels])
+
+
+def as_codes(image):
+    """Codes (H, W, C) uint8 of :func:`read_image`."""
+    return np.asarray(image).reshape(image.height, image.width, -1)
 
 
 def upright(image, source):

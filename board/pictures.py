@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from board.errors import InputError
-from board.image_files import Image, check_eight_bits, name_of, open_image, read_image
+from board.image_files import Image, as_codes, check_eight_bits, name_of, open_image, read_image
 from board.mask_files import read_mask, resize_nearest
 
 TINT = np.array((255, 64, 64), np.uint16)
@@ -69,7 +69,7 @@ def _codes(image, path, spec, resize):
     _check_size(image, path, spec, resize)
     if image.size != (spec.width, spec.height):
         image = image.resize((spec.width, spec.height), Image.BILINEAR)
-    return np.asarray(image).reshape(spec.height, spec.width, -1)
+    return as_codes(image)
 
 
 def _check_size(image, path, spec, resize):

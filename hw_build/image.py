@@ -1,4 +1,4 @@
-"""Images of a user, as the accelerator takes them: 8-bit codes (H, W, 3) of exactly the network's size; and masks."""
+"""Images of a user, as the accelerator takes them: 8-bit codes (H, W, C) of exactly the network's size; and masks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from board.errors import InputError
 from hw_build.errors import ConfigError
 
 
-def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Codes (H, W, 3) uint8 of the image at ``path``, as ``board.image_files`` reads it; grey is repeated three times.
+def read_image(path: Path, size: tuple[int, int], channels: int = 3) -> np.ndarray:
+    """Codes (H, W, channels) uint8 of the image at ``path``, as ``board.image_files`` reads it.
 
     Raises:
-        ConfigError: missing, no image, not 8-bit, or not of ``size`` (H, W).
+        ConfigError: missing, no image, not 8-bit, or not of ``size`` (H, W); or ``channels`` are none of an image.
     """
     try:
-        return _of_size(np.asarray(image_files.read_image(path)), path, size)
+        return _of_size(image_files.as_codes(image_files.read_image(path, channels)), path, size)
     except InputError as error:
         raise ConfigError(str(error)) from error
 

@@ -2,8 +2,8 @@
 
 The network's input is x = code / 256: no mean and no deviation, so that zero padding is the code 0.
 Images are resized bilinearly and masks by nearest neighbour (Pillow), only where their size differs.
-Grey images are repeated to three channels. What a file holds is known to ``board.image_files`` and
-``board.mask_files``, so that board and training agree.
+A network of one channel sees them in grey, one of three in colour (grey repeated), one of four with alpha. What a file
+holds is known to ``board.image_files`` and ``board.mask_files``, so that board and training agree.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from board.image_files import open_image, read_image, upright
+from board.image_files import as_codes, open_image, read_image, upright
 from board.mask_files import read_mask, resize_nearest
 from quant.errors import DataError, as_data_error
 from quant.layouts import Pair, list_pairs
@@ -27,7 +27,7 @@ _GREY_STEPS = {"L;2": 85, "L;4": 17}  # how far Pillow spreads the levels of a g
 
 @dataclass(frozen=True)
 class Samples:
-    """A split in memory: ``codes`` (N, 3, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
+    """A split in memory: ``codes`` (N, C, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
     uint8 class indices where there are several classes."""
 
     names: tuple[str, ...]
@@ -38,24 +38,26 @@ class Samples:
         return len(self.names)
 
 
-def read_codes(path: Path, size: tuple[int, int] | None) -> np.ndarray:
-    """An 8-bit image as codes (H, W, 3) uint8, upright, resized to ``size`` (H, W) unless that is None.
+def read_codes(path: Path, size: tuple[int, int] | None, channels: int = 3) -> np.ndarray:
+    """An 8-bit image as codes (H, W, channels) uint8, upright, resized to ``size`` (H, W) unless that is None.
 
     Raises:
         DataError: missing, not an image, or not 8-bit.
     """
     with as_data_error():
-        return _codes(read_image(path, max_pixels=MAX_PIXELS), size)
+        return _codes(read_image(path, channels, MAX_PIXELS), size)
 
 
-def read_pair(pair: Pair, size: tuple[int, int] | None, classes: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(
+    pair: Pair, size: tuple[int, int] | None, classes: int = 1, channels: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
     """Codes as ``read_codes`` and truth (H, W) of ``pair``: bool, or uint8 class indices of several classes.
 
     Raises:
         DataError: as ``read_codes``, or masks that are not of the image's size, or do not say what is foreground.
     """
     with as_data_error():
-        image = read_image(pair.image, max_pixels=MAX_PIXELS)
+        image = read_image(pair.image, channels, MAX_PIXELS)
         if classes == 1:
             truth = read_mask(pair.masks, (image.height, image.width), MAX_PIXELS)
         elif len(pair.masks) == 1:
@@ -79,7 +81,7 @@ def require_foreground(samples: Samples, data_dir: Path, split: str) -> None:
 def _codes(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return as_codes(image)
 
 
 def _read_labels(path: Path, image_size: tuple[int, int], classes: int) -> np.ndarray:
@@ -106,14 +108,23 @@ def _read_labels(path: Path, image_size: tuple[int, int], classes: int) -> np.nd
 
 
 def load_samples(
-    data_dir: Path, split: str, size: tuple[int, int], *, normal_cases: bool = False, classes: int = 1
+    data_dir: Path,
+    split: str,
+    size: tuple[int, int],
+    *,
+    normal_cases: bool = False,
+    classes: int = 1,
+    channels: int = 3,
 ) -> Samples:
-    """Reads a whole split at ``size`` (H, W) into memory; see ``layouts.py`` for splits and ``normal_cases``."""
+    """Reads a whole split at ``size`` (H, W) into memory, for a network that takes ``channels``.
+
+    See ``layouts.py`` for splits and ``normal_cases``.
+    """
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
-    codes, masks = zip(*(read_pair(pair, size, classes) for pair in pairs), strict=True)
+    codes, masks = zip(*(read_pair(pair, size, classes, channels) for pair in pairs), strict=True)
     return Samples(
         names=tuple(pair.name for pair in pairs),
-        codes=to_planes(np.stack(codes)),  # (N, H, W, 3) -> (N, 3, H, W)
+        codes=to_planes(np.stack(codes)),  # (N, H, W, C) -> (N, C, H, W)
         masks=torch.from_numpy(np.stack(masks))[:, None],  # (N, H, W) -> (N, 1, H, W)
     )
 

@@ -112,8 +112,16 @@ def test_kinds_of_eight_bit_images(tmp_path):
         image.save(tmp_path / f"{name}.png")
         for codes in every_reading(tmp_path / f"{name}.png"):
             assert np.array_equal(codes, np.asarray(expected.convert("RGB"))), name
-    one = read_codes_on_board(tmp_path / "grey.png", IoSpec("n", 0, HEIGHT, WIDTH, 1))
-    assert np.array_equal(one[..., 0], np.asarray(grey))
+    for channels, mode in ((1, "L"), (3, "RGB"), (4, "RGBA")):
+        expected = np.asarray(with_alpha.convert(mode)).reshape(HEIGHT, WIDTH, channels)
+        for codes in (
+            read_codes(tmp_path / "alpha.png", None, channels),
+            read_codes_on_board(tmp_path / "alpha.png", IoSpec("n", 0, HEIGHT, WIDTH, channels)),
+            read_image_of_demo(tmp_path / "alpha.png", (HEIGHT, WIDTH), channels),
+        ):
+            assert np.array_equal(codes, expected)
+    with pytest.raises(DataError, match="an image has 1, 3 or 4 channels, the network takes 2; give it one of these"):
+        read_codes(tmp_path / "grey.png", None, 2)
 
 
 def test_cmyk_is_converted(tmp_path):
