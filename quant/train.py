@@ -21,7 +21,7 @@ from torch import nn
 import calib_data
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
-from quant.data import Samples, load_samples, to_planes
+from quant.data import Samples, load_samples, require_foreground, to_planes
 from quant.errors import CheckpointError
 from quant.learner import Learner
 from quant.networks import assemble, classes_of, from_checkpoint, start_from
@@ -56,6 +56,8 @@ def train(
         load_samples(config.data, split, size, normal_cases=config.normal_cases, classes=config.classes)
         for split in ("train", "val")
     )
+    for split, samples in (("train", train_samples), ("val", val_samples)):
+        require_foreground(samples, config.data, split)
     run = {
         **asdict(config),
         "data": Path(config.data).name,

@@ -1,5 +1,7 @@
 """The numpy references of the kernels against torch, and the errors of their attributes. No RTL here."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import ConfigError
+from hw_build.kernels import custom_op
 from hw_build.kernels.bilinear import bilinear_reference
 from hw_build.kernels.depthwise import depthwise_accumulate, depthwise_reference, multi_threshold
 from hw_build.kernels.literals import packed_literal, signed_bits
@@ -56,41 +59,79 @@ def test_maxpool_matches_torch():
     np.testing.assert_array_equal(maxpool_reference(x), nhwc(torch.nn.functional.max_pool2d(nchw(x), 2)))
 
 
-def test_every_kernel_executes_in_a_graph():
+def kernel_cases():
+    """One node of every kernel on 4x6 images of four channels: outputs, streams, constants, attributes, what comes."""
     rng = np.random.default_rng(3)
-    x = rng.integers(0, 16, (1, 4, 6, 4)).astype(np.float32)
-    common = {"ImgDim": [4, 6], "NumChannels": 4, "PE": 2, "inputDataType": "UINT4"}
-    cases = [
+    thresholds, halves = np.sort(rng.integers(-99, 99, (4, 15))), np.arange(1, 31, 2)[None]
+    narrow = {"weightDataType": "INT4", "outputDataType": "UINT4", "KernelDim": 3}
+    raw = {**narrow, "Raw": 1, "outputDataType": "INT24"}
+    dense = rng.integers(-7, 8, (6, 3, 3, 4))
+    return [
         ("StreamFork_rtl", 2, 1, {}, {"NumOutputs": 2}, (4, 6, 4), "UINT4"),
         ("StreamAdd_rtl", 1, 2, {}, {"inputDataType2": "UINT4", "outputDataType": "UINT5"}, (4, 6, 4), "UINT5"),
+        (
+            *("StreamAddThreshold_rtl", 1, 2, {2: halves}),
+            *({"inputDataType2": "UINT4", "outputDataType": "UINT4"}, (4, 6, 4), "UINT4"),
+        ),
         ("MaxPool2x2_rtl", 1, 1, {}, {}, (2, 3, 4), "UINT4"),
         ("BilinearUpsample2x_rtl", 1, 1, {}, {}, (8, 12, 4), "UINT8"),
+        (
+            *("BilinearThreshold2x_rtl", 1, 1, {1: np.arange(8, 240, 16)[None]}),
+            *({"outputDataType": "UINT4"}, (8, 12, 4), "UINT4"),
+        ),
         ("ChannelBias_rtl", 1, 1, {1: [1, -2, 3, -4]}, {"outputDataType": "INT6"}, (4, 6, 4), "INT6"),
         ("StreamConcat_rtl", 1, 2, {}, {"NumChannels": [4, 4]}, (4, 6, 8), "UINT4"),
         (
-            "DepthwiseConv_rtl",
-            1,
-            1,
-            {1: rng.integers(-7, 8, (4, 3, 3)), 2: np.sort(rng.integers(-99, 99, (4, 15))), 3: [np.arange(1, 31, 2)]},
-            {"KernelDim": 3, "SIMD": 3, "Residual": 1, "weightDataType": "INT4", "outputDataType": "UINT4"},
-            (4, 6, 4),
-            "UINT4",
+            *("DepthwiseConv_rtl", 1, 1, {1: rng.integers(-7, 8, (4, 3, 3)), 2: thresholds, 3: halves}),
+            *({**narrow, "SIMD": 3, "Residual": 1}, (4, 6, 4), "UINT4"),
+        ),
+        (
+            *("ConvThreshold_rtl", 1, 1, {1: dense, 2: np.sort(rng.integers(-99, 99, (6, 15)))}),
+            *({**narrow, "OutChannels": 6, "NarrowWeights": 1}, (4, 6, 6), "UINT4"),
+        ),
+        (
+            *("ConvThreshold_rtl", 1, 1, {1: dense, 2: rng.integers(-50, 50, 6)}),
+            *({**raw, "OutChannels": 6, "NarrowWeights": 1}, (4, 6, 6), "INT24"),
+        ),
+        (
+            *("Threshold_rtl", 1, 1, {1: np.sort(rng.integers(0, 16, (4, 3)))}),
+            *({"ThresholdRows": 4, "outputDataType": "UINT2"}, (4, 6, 4), "UINT2"),
         ),
     ]
-    for op_type, outputs, streams, constants, attributes, shape, out_type in cases:
+
+
+def test_every_kernel_executes_in_a_graph():
+    rng = np.random.default_rng(4)
+    common = {"ImgDim": [4, 6], "NumChannels": 4, "PE": 2, "inputDataType": "UINT4"}
+    for op_type, outputs, streams, constants, attributes, shape, out_type in kernel_cases():
         model = single_node_model(
             op_type, [(1, 4, 6, 4)] * streams, ["UINT4"] * streams, constants, outputs, **{**common, **attributes}
         )
         op = getCustomOp(model.graph.node[0])
         op.verify_node()
-        result = execute_onnx(model, {i.name: x for i in model.graph.input})
-        assert len(result) == outputs
-        for name, value in result.items():
-            assert value.shape == (1, *shape) and model.get_tensor_shape(name) == [1, *shape], op_type
-            assert model.get_tensor_datatype(name).name == out_type
+        frames = [rng.integers(0, 16, (1, 4, 6, 4)) for _ in range(streams)]
+        names = [value.name for value in model.graph.input]
+        result = execute_onnx(
+            model,
+            {name: x.astype(np.float32) for name, x in zip(names, frames, strict=True)},
+            return_full_exec_context=True,
+        )
+        expected = op.compute(frames + [np.asarray(constants[index]) for index in sorted(constants)])
+        assert len(expected) == len(model.graph.output) == outputs
+        for value, wanted in zip(model.graph.output, expected, strict=True):
+            found, kind = result[value.name], model.get_tensor_datatype(value.name)
+            assert found.shape == (1, *shape) and model.get_tensor_shape(value.name) == [1, *shape], op_type
+            np.testing.assert_array_equal(found, wanted, err_msg=op_type)
+            assert kind.name == out_type and np.unique(found).size > 1, op_type
+            assert kind.min() <= found.min() and found.max() <= kind.max(), op_type
         estimate = op.node_res_estimation("xc7z020clg400-1")
-        assert estimate["LUT"] > 0 and estimate["DSP"] == 0
-        assert op.rtl_instance(model).module.endswith("_axi")
+        assert estimate["LUT"] > 0 and (estimate["DSP"] == 0 or op_type == "ConvThreshold_rtl"), op_type
+        rtl = op.rtl_instance(model)
+        assert re.search(rf"^module {rtl.module}\b", "".join(path.read_text() for path in rtl.files), re.MULTILINE)
+
+
+def test_no_kernel_is_left_out():
+    assert {case[0] for case in kernel_cases()} == set(custom_op)
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from hw_build.folding.lag import fork_memory, latency
 from hw_build.folding.optimise import Budget, _bounded, _solved, at_rate, best_rate, next_step, plan_for
 from hw_build.folding.options import read_network
 from hw_build.folding.policies import for_latency, for_memory, limits_of_nodes
-from hw_build.lowering import STEPS, execute_codes
+from hw_build.lowering import STEPS, execute_codes, set_input_size
 from hw_build.lowering.graph import GraphEditor
 from tests.hw_build import synthetic
 
-SIZE = (16, 32)
+SIZE, WIDE = (16, 32), (64, 512)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,12 @@ def board():
 @pytest.fixture(scope="module")
 def network(lowered, board):
     return read_network(copy.deepcopy(lowered), board.part)
+
+
+@pytest.fixture(scope="module")
+def wide(lowered, board):
+    """The same network on images whose rows fill block RAMs."""
+    return read_network(set_input_size(copy.deepcopy(lowered), *WIDE), board.part)
 
 
 def test_models_of_an_option_are_those_of_the_kernel(lowered, network):
@@ -72,19 +78,28 @@ def test_tighter_rates_cost_more(network):
     assert luts == sorted(luts) and luts[0] < luts[-1]
 
 
-def test_lower_levels_take_less_time_where_memory_is_short(network):
-    """Brought down to a node a level: each plan is the best of its policies, so less memory never takes fewer LUTs."""
+def test_fewer_block_rams_are_respected(wide):
+    """Each plan is the best of its policies, so less memory never takes fewer LUTs."""
+    target = 18 * WIDE[0] * WIDE[1]
+    plan = plan_for(wide, target, Budget())
+    for bram36 in (-(-plan.bram18 // 2) - 1, plan.bram18 // 4):
+        tight = plan_for(wide, target, Budget(bram36=bram36))
+        assert tight.bram18 <= 2 * bram36 < plan.bram18 and tight.luts > plan.luts
+        assert tight.bram18 >= tight.fork_bram18 > 0 and tight.cycles_per_frame <= target
+        plan = tight
+    assert plan_for(wide, target, Budget(bram36=0)) is None
+
+
+def test_levels_are_those_of_the_network_and_no_lower_one_is_slower(network):
     free = plan_for(network, 9_000, Budget())
-    tight = plan_for(network, 9_000, Budget(bram36=-(-free.bram18 // 2) - 1))
-    assert tight is None or (tight.bram18 < free.bram18 and tight.luts >= free.luts)
     assert len(free.policy.levels) == 1  # the network has one level below the first
     assert all(earlier >= later for earlier, later in itertools.pairwise((1.0, *free.policy.levels)))
 
 
-def test_block_rams_are_kept_to_where_forks_hold_more_than_at_the_asked_rate(network, monkeypatch):
+def test_block_rams_are_kept_to_where_forks_hold_more_than_at_the_asked_rate(wide, monkeypatch):
     """No folding takes exactly the asked rate: the plan is a little faster, and what forks hold is not the same."""
-    target = 9_001
-    free = plan_for(network, target, Budget())
+    target = 18 * WIDE[0] * WIDE[1] + 1
+    free = plan_for(wide, target, Budget())
     assert free.cycles_per_frame < target
 
     def more_when_faster(network, cycles, frame_cycles):
@@ -93,15 +108,18 @@ def test_block_rams_are_kept_to_where_forks_hold_more_than_at_the_asked_rate(net
 
     monkeypatch.setattr(optimise, "fork_memory", more_when_faster)
     enough = -(-free.bram18 // 2) + 1
-    assert plan_for(network, target, Budget(bram36=enough)).bram18 == free.bram18 + 2
-    tight = plan_for(network, target, Budget(bram36=enough - 1))
-    assert tight is None or tight.bram18 <= 2 * (enough - 1)
+    assert plan_for(wide, target, Budget(bram36=enough)).bram18 == free.bram18 + 2
+    tight = plan_for(wide, target, Budget(bram36=enough - 1))
+    assert tight.bram18 <= 2 * (enough - 1) and tight.luts > free.luts
+    assert tight.fork_bram18 == free.fork_bram18 + 2  # the rate is what it was: nodes gave the memory up
 
 
 def test_fewer_dsps_are_respected(network):
-    free = plan_for(network, 6_000, Budget())
-    tight = plan_for(network, 6_000, Budget(dsps=free.dsps - 5))
-    assert tight is None or (tight.dsps <= free.dsps - 5 and tight.luts >= free.luts)
+    plan = plan_for(network, 6_000, Budget())
+    for dsps in (plan.dsps - 5, plan.dsps // 2, 0):
+        tight = plan_for(network, 6_000, Budget(dsps=dsps))
+        assert tight.dsps <= dsps and tight.luts > plan.luts and tight.cycles_per_frame <= 6_000
+        plan = tight
 
 
 def test_best_rate_is_the_best(network):

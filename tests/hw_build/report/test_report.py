@@ -15,7 +15,7 @@ from hw_build.report.data import Image, Node, Report, Totals, Verification, read
 from hw_build.report.keep import with_figures_of
 from hw_build.report.page import render_page
 from hw_build.report.pictures import mask_picture, outline, overlay_picture
-from hw_build.report.resources import BETWEEN, OTHER, budget_chart, luts_by_kind
+from hw_build.report.resources import BETWEEN, OTHER, budget_chart, luts_by_kind, luts_chart
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -110,6 +110,14 @@ def test_page_shows_the_report(report):
         assert expected in text
 
 
+def test_page_says_how_many_logits_of_the_image_differ(report):
+    picture = {"image": np.zeros((8, 8, 3), np.uint8)}
+    wrong = replace(report, image=replace(report.image, differing_logits=1_234))
+    text, _ = check(render_page(wrong, picture))
+    assert "65,536 logits of the simulated accelerator compared with the reference: 1,234 differ." in text
+    assert "all equal" not in text and "differ." not in check(render_page(report, picture))[0]
+
+
 def test_page_of_an_exact_build_without_an_image(report):
     exact = replace(report, verification=report.verification[:1], image=None, totals=Totals())
     text, addresses = check(render_page(exact, {}))
@@ -118,10 +126,22 @@ def test_page_of_an_exact_build_without_an_image(report):
 
 
 def test_chart_is_well_formed_and_to_scale(report):
-    chart = ElementTree.fromstring(cycles_chart(report.nodes, 2_000_000))
-    widths = {bar.get("class"): float(bar.get("width")) for bar in chart.iter("rect")}
-    assert widths["edgeseg"] / widths["finn"] == pytest.approx(1_900, rel=0.1) or widths["finn"] == 0.5
-    assert len(list(chart.iter("line"))) == 2  # one measured mark, one frame line
+    cycles = {"a": (500_000, None), "b": (1_900_000, 2_000_000), "c": (1_000, 250_000)}  # expected, measured
+    nodes = [
+        replace(report.nodes[0], name=name, expected_cycles=expected, measured_cycles=measured)
+        for name, (expected, measured) in cycles.items()
+    ]
+    chart = ElementTree.fromstring(cycles_chart(nodes, 2_000_000))
+    widths = [float(bar.get("width")) for bar in chart.iter("rect")]
+    full = widths[0] * 4  # the plot's width: 2,000,000 cycles
+    assert widths[1] == pytest.approx(full * 0.95, abs=0.2)
+    assert widths[2] == 0.5 > full * 0.0005  # the shortest bar is still seen
+    left = float(next(chart.iter("rect")).get("x"))
+    places = [float(line.get("x1")) - left for line in chart.iter("line")]
+    assert places == pytest.approx([full, full / 8, full], abs=0.2)  # two measured marks, the frame
+    names = [text.text for text in chart.iter("text")]
+    assert [name for name in names if name in cycles] == list(cycles)
+    assert "1,900,000 / 2,000,000" in names and "500,000" in names
 
 
 def test_resources_are_shown_against_the_budget(report):
@@ -141,6 +161,14 @@ def test_resources_are_shown_against_the_budget(report):
         (BETWEEN, 0, 5_000),
         (OTHER, 0, 5_000),
     ]
+
+
+def test_bars_of_luts_are_to_scale():
+    chart = ElementTree.fromstring(luts_chart([("a", 2, 4_000), ("b", 0, 1_000), ("c", 1, 0)]))
+    widths = [float(bar.get("width")) for bar in chart.iter("rect")]
+    assert widths[1:] == [pytest.approx(widths[0] / 4, abs=0.1), 0.5]
+    names = [text.text for text in chart.iter("text")]
+    assert names == ["2 a", "4,000 (80%)", "b", "1,000 (20%)", "1 c", "0 (0%)"]
 
 
 def test_budget_bars_are_to_scale():
