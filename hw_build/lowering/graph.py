@@ -188,6 +188,8 @@ class GraphEditor:
         for described in (self.constants, self.shapes, self.datatypes):
             if old in described:
                 described[new] = described.pop(old)
+        for ends in (self.inputs, self.outputs):
+            ends[:] = [new if name == old else name for name in ends]
         self.touch()
 
     def set_metadata(self, **properties: Any) -> None:

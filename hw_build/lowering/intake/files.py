@@ -45,14 +45,14 @@ def _load_external_data(proto: ModelProto, path: Path) -> None:
             )
         try:
             load_external_data_for_tensor(tensor, str(path.parent))
+            del tensor.external_data[:]
+            tensor.data_location = TensorProto.DEFAULT
             onnx.numpy_helper.to_array(tensor)
         except (onnx.checker.ValidationError, ValueError, OSError) as error:
             raise BuildError(
                 f"model {path}: the file '{location}' beside it does not hold tensor {tensor.name} as the model says "
                 f"({error}): save the model again"
             ) from error
-        del tensor.external_data[:]
-        tensor.data_location = TensorProto.DEFAULT
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
