@@ -13,6 +13,7 @@ from pathlib import Path
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
+from board.boundary import doing
 from hw_build.errors import EdgesegError
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, label
@@ -51,8 +52,9 @@ def check(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
         return refused
     try:
         for step in lowering_steps(fpgapart):
-            model = step.run(model)
-        with tempfile.TemporaryDirectory() as folder:
+            with doing(f"step {step.name}"):
+                model = step.run(model)
+        with tempfile.TemporaryDirectory() as folder, doing("step stitch"):
             stitch(model, Path(folder), fpgapart=fpgapart)
     except EdgesegError as error:
         return _blame(refused, error)
