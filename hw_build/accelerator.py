@@ -56,6 +56,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             config.out / "sizing",
             export.codes,
             export.logits,
+            fpgapart=config.board.part,
             progress=lambda progress: show(progress.beats_out[0]),
         )
         show(fifo.FRAMES * pixels)
@@ -65,7 +66,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
     def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
         design = stitch(
-            load_graph(needed[FOLDING] / GRAPH), config.out, fifo_depths=depths,
+            load_graph(needed[FOLDING] / GRAPH), config.out, fpgapart=config.board.part, fifo_depths=depths,
             model_sha256=config.export.model_sha256,
         )  # fmt: skip
         height, width, channels = design.image_shape
@@ -113,6 +114,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             needs=(FOLDING,),
             files=(config.export.golden,),
             modules=(*_STITCH_MODULES, "hw_build.fifo", "hw_build.sim"),
+            parameters={"part": config.board.part},
         ),
         Step(
             name=STITCH,
