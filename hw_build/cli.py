@@ -147,6 +147,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     check.set_defaults(run=_check)
 
+    adopt = commands.add_parser("adopt", help="an ONNX file from elsewhere to an export that build takes")
+    adopt.add_argument("model", type=Path, metavar="MODEL", help="a QONNX or QCDQ file")
+    adopt.add_argument("--out", type=Path, required=True, help="folder of the export")
+    adopt.add_argument("--images", type=Path, metavar="DIR", help="golden images, scaled (default: random codes)")
+    adopt.add_argument("--count", type=int, default=2, help="golden images (default 2)")
+    adopt.set_defaults(run=_adopt)
+
     boards = commands.add_parser("boards", help="the known boards")
     boards.add_argument("--json", action="store_true", help="print JSON instead of a table")
     boards.set_defaults(run=_boards)
@@ -331,6 +338,17 @@ def _check(arguments: argparse.Namespace) -> int:
             table.add_row(verdict.node, verdict.operator, verdict.kernel or "-", verdict.reason)
         Console(width=160).print(table)
     return 0 if lowers(verdicts) else USER_ERROR
+
+
+def _adopt(arguments: argparse.Namespace) -> None:
+    from hw_build.adopt import AdoptConfig, adopt
+
+    config = AdoptConfig(model=arguments.model, out=arguments.out, images=arguments.images, count=arguments.count)
+    checked = adopt(config)["verification"]
+    print(
+        f"{config.out}: {checked['logits_compared']:,} golden logits of {', '.join(checked['images'])}; as floats they "
+        f"lie within {checked['largest_rounding_in_steps']:.2g} of a step of their integers"
+    )
 
 
 def _boards(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Images of a user, as the accelerator takes them: 8-bit codes (H, W, 3) of exactly the network's size; and masks."""
+"""Images of a user, as the accelerator takes them: 8-bit codes (H, W, C) of exactly the network's size; and masks."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from PIL import Image, UnidentifiedImageError
 from hw_build.errors import ConfigError
 
 _EIGHT_BIT_MODES = ("L", "RGB", "RGBA", "P")
+_MODES = {1: "L", 3: "RGB"}  # channels -> Pillow's mode
 _MASK_THRESHOLD = 127  # above it a mask pixel is foreground
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
-def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Codes (H, W, 3) uint8 of the image at ``path``; a grey level is repeated three times.
+def read_image(path: Path, size: tuple[int, int], channels: int = 3) -> np.ndarray:
+    """Codes (H, W, channels) uint8 of the image at ``path``; a grey level is repeated, colours become a grey level.
 
     Raises:
-        ConfigError: missing, no image, not 8-bit, or not of ``size`` (H, W).
+        ConfigError: missing, no image, not 8-bit, or not of ``size`` (H, W); or ``channels`` are none of an image.
     """
-    image = _open(path, size)
-    if image.mode not in _EIGHT_BIT_MODES:
-        raise ConfigError(f"image '{path}' is not 8-bit (Pillow mode {image.mode}); convert it to 8-bit grey or RGB")
-    return np.asarray(image.convert("RGB"))
+    return to_codes(_of_size(path, size), path, channels)
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
@@ -31,10 +30,29 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     Raises:
         ConfigError: as ``read_image``.
     """
-    return np.asarray(_open(path, size).convert("L")) > _MASK_THRESHOLD
+    return np.asarray(_of_size(path, size).convert("L")) > _MASK_THRESHOLD
 
 
-def _open(path: Path, size: tuple[int, int]) -> Image.Image:
+def to_codes(image: Image.Image, path: Path, channels: int) -> np.ndarray:
+    """Codes (H, W, channels) uint8 of an open image that came from ``path``.
+
+    Raises:
+        ConfigError: it is not 8-bit, or ``channels`` are none of an image.
+    """
+    if channels not in _MODES:
+        raise ConfigError(f"the network takes {channels} channels, and an image has 1 or 3; give it codes, not images")
+    if image.mode not in _EIGHT_BIT_MODES:
+        raise ConfigError(f"image '{path}' is not 8-bit (Pillow mode {image.mode}); convert it to 8-bit grey or RGB")
+    codes = np.asarray(image.convert(_MODES[channels]))
+    return codes.reshape(*codes.shape[:2], channels)
+
+
+def open_image(path: Path) -> Image.Image:
+    """The image at ``path``, loaded.
+
+    Raises:
+        ConfigError: it is missing, or no image.
+    """
     if not path.is_file():
         raise ConfigError(f"image '{path}' does not exist; check the path")
     try:
@@ -42,12 +60,22 @@ def _open(path: Path, size: tuple[int, int]) -> Image.Image:
         image.load()
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise ConfigError(f"image '{path}' cannot be read ({error}); replace the file") from None
+    return image
+
+
+def _of_size(path: Path, size: tuple[int, int]) -> Image.Image:
+    image = open_image(path)
     if image.size != (size[1], size[0]):
         raise ConfigError(
             f"image '{path}' is {image.size[1]}x{image.size[0]} (height x width), "
             f"the network takes {size[0]}x{size[1]}; resize it"
         )
     return image
+
+
+def in_colour(codes: np.ndarray) -> np.ndarray:
+    """Codes (H, W, 1 or 3) -> (H, W, 3)."""
+    return np.broadcast_to(codes, (*codes.shape[:2], 3))
 
 
 def overlap(prediction: np.ndarray, truth: np.ndarray) -> float:
