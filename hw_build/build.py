@@ -33,7 +33,6 @@ from hw_build.steps import Step
 
 GRAPH = "graph.onnx"
 IMPORT, FOLDING = "import", "folding"
-MODULES = ("hw_build.build", "hw_build.folding", "hw_build.kernels", "hw_build.lowering", "hw_build.report.nodes")
 MISMATCH = "mismatch"  # folder below the build directory for both sides of a difference
 
 
@@ -70,7 +69,6 @@ def graph_steps(config: BuildConfig) -> list[Step]:
             run=lambda folder, needed: _import(config, folder),
             files=files,
             parameters=parameters,
-            modules=MODULES,
         )
     ]
     transforms = [(step.name, step.run, {"part": config.board.part}) for step in lowering_steps(config.board.part)]
@@ -112,9 +110,7 @@ def _graph_step(
             facts["folding"] = GraphEditor(model).metadata(ACCOUNT)
         return facts
 
-    return Step(
-        name=name, run=run, needs=(previous,), files=(config.export.golden,), parameters=parameters, modules=MODULES
-    )
+    return Step(name=name, run=run, needs=(previous,), files=(config.export.golden,), parameters=parameters)
 
 
 def _against_previous(
