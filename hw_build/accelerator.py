@@ -21,8 +21,8 @@ import numpy as np
 
 from board.io_spec import IoSpec
 from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
-from hw_build.check import load_network
 from hw_build.fifo import sizing as fifo
+from hw_build.lowering.intake import load_graph
 from hw_build.netlist.step import NETLIST_STEP, netlist_step
 from hw_build.progress import Meter
 from hw_build.shell import generate as shell
@@ -39,10 +39,6 @@ SYNTH, MEASURE, SIMULATE, LATENCY = "synth", "measure", "simulate", "latency"
 IO_SPEC = "io_spec.json"
 DEPTHS = "depths.json"  # tensor -> beats, in the folder of the step `fifos`
 FRAMES, SIZED_FRAMES = 2, 3  # back to back: the fewest that show the steady interval, and that sized FIFOs keep it
-_STITCH_MODULES = ("hw_build.accelerator", "hw_build.finn_rtl", "hw_build.kernels", "hw_build.rtl", "hw_build.stitch")
-_SHELL_MODULES = ("hw_build.accelerator", "hw_build.rtl", "hw_build.rtl_lint", "hw_build.shell")
-_SIM_MODULES = ("hw_build.accelerator", "hw_build.sim")
-_SYNTH_MODULES = ("hw_build.synth",)
 
 
 def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
@@ -52,10 +48,11 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         export, pixels, started = config.export, int(np.prod(config.export.size)), time.perf_counter()
         show = meter(f"FIFOs measured over {fifo.FRAMES} frames", fifo.FRAMES * pixels)
         sizing = fifo.size_fifos(
-            load_network(needed[FOLDING] / GRAPH),
+            load_graph(needed[FOLDING] / GRAPH),
             config.out / "sizing",
             export.codes,
             export.logits,
+            fpgapart=config.board.part,
             progress=lambda progress: show(progress.beats_out[0]),
         )
         show(fifo.FRAMES * pixels)
@@ -65,7 +62,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
     def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
         design = stitch(
-            load_network(needed[FOLDING] / GRAPH), config.out, fifo_depths=depths,
+            load_graph(needed[FOLDING] / GRAPH), config.out, fpgapart=config.board.part, fifo_depths=depths,
             model_sha256=config.export.model_sha256,
         )  # fmt: skip
         height, width, channels = design.image_shape
@@ -112,13 +109,12 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             run=run_fifos,
             needs=(FOLDING,),
             files=(config.export.golden,),
-            modules=(*_STITCH_MODULES, "hw_build.fifo", "hw_build.sim"),
+            parameters={"part": config.board.part},
         ),
         Step(
             name=STITCH,
             run=run_stitch,
             needs=(FOLDING, FIFOS) if config.size_fifos else (FOLDING,),
-            modules=_STITCH_MODULES,
             parameters={"part": config.board.part, "network": _network(config), "model": config.export.model_sha256},
             published=("rtl", "design.json", IO_SPEC),
         ),
@@ -126,21 +122,19 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             name=SHELL,
             run=run_shell,
             needs=(STITCH,),
-            modules=_SHELL_MODULES,
             parameters={"board": asdict(config.board)},
             published=(shell.FOLDER,),
         ),
-        Step(name=SIMULATOR, run=run_simulator, needs=(STITCH,), modules=_SIM_MODULES),
+        Step(name=SIMULATOR, run=run_simulator, needs=(STITCH,)),
         Step(
             name=SYNTH,
             run=run_synth,
             needs=(STITCH, SHELL),
-            modules=_SYNTH_MODULES,
             parameters={"yosys": yosys_version()},
         ),
-        Step(name=MEASURE, run=run_measure, needs=(STITCH,), modules=_SIM_MODULES),
-        Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
-        Step(name=LATENCY, run=run_latency, needs=(STITCH,), files=(config.export.golden,), modules=_SIM_MODULES),
+        Step(name=MEASURE, run=run_measure, needs=(STITCH,)),
+        Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,)),
+        Step(name=LATENCY, run=run_latency, needs=(STITCH,), files=(config.export.golden,)),
         netlist_step(config.out, config.export, meter, needs=(STITCH, SHELL)),
     ]
     wanted = {FIFOS: config.size_fifos, SYNTH: config.synth, LATENCY: config.size_fifos, NETLIST_STEP: config.netlist}

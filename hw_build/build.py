@@ -21,19 +21,18 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build import lowering
 from hw_build.board_config import Board
-from hw_build.check import load_network
 from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
 from hw_build.folding.apply import ACCOUNT, fold_as_asked
 from hw_build.folding.config import FoldingConfig
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.graph import GraphEditor
+from hw_build.lowering.intake import load_graph, load_network
 from hw_build.report.nodes import node_facts
 from hw_build.steps import Step
 
 GRAPH = "graph.onnx"
 IMPORT, FOLDING = "import", "folding"
-MODULES = ("hw_build.build", "hw_build.folding", "hw_build.kernels", "hw_build.lowering", "hw_build.report.nodes")
 MISMATCH = "mismatch"  # folder below the build directory for both sides of a difference
 
 
@@ -70,7 +69,6 @@ def graph_steps(config: BuildConfig) -> list[Step]:
             run=lambda folder, needed: _import(config, folder),
             files=files,
             parameters=parameters,
-            modules=MODULES,
         )
     ]
     transforms = [(step.name, step.run, {"part": config.board.part}) for step in lowering_steps(config.board.part)]
@@ -99,7 +97,7 @@ def _graph_step(
     parameters: Mapping[str, Any],
 ) -> Step:
     def run(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        before = load_network(needed[previous] / GRAPH)
+        before = load_graph(needed[previous] / GRAPH)
         started = time.perf_counter()
         model = transform(copy.deepcopy(before))
         seconds = time.perf_counter() - started
@@ -112,9 +110,7 @@ def _graph_step(
             facts["folding"] = GraphEditor(model).metadata(ACCOUNT)
         return facts
 
-    return Step(
-        name=name, run=run, needs=(previous,), files=(config.export.golden,), parameters=parameters, modules=MODULES
-    )
+    return Step(name=name, run=run, needs=(previous,), files=(config.export.golden,), parameters=parameters)
 
 
 def _against_previous(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from board.boundary import add_debug, run_command
 from hw_build.bench.arguments import add_bench_commands
 from hw_build.board_config import board_names, load_board
 from hw_build.errors import ConfigError, EdgesegError
@@ -31,24 +32,20 @@ INTERRUPTED = 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
-    try:
-        return arguments.run(arguments) or 0
-    except EdgesegError as error:
-        return _fail(str(error), error.status)
-    except BrokenPipeError:  # the reader of our output went away: nothing is wrong
+    return run_command(_parser().parse_args(argv), _explain)
+
+
+def _explain(error: BaseException) -> tuple[str, int] | None:
+    if isinstance(error, EdgesegError):
+        return f"error: {error}", error.status
+    if isinstance(error, BrokenPipeError):  # the reader of our output went away: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        return _fail(_system_sentence(error))
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last finished step", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _fail(sentence: str, status: int = USER_ERROR) -> int:
-    print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
-    return status
+        return "", 0
+    if isinstance(error, OSError):
+        return f"error: {_system_sentence(error)}", USER_ERROR
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on from the last finished step", INTERRUPTED
+    return None
 
 
 def _system_sentence(error: OSError) -> str:
@@ -150,9 +147,17 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     check.set_defaults(run=_check)
 
+    adopt = commands.add_parser("adopt", help="an ONNX file from elsewhere to an export that build takes")
+    adopt.add_argument("model", type=Path, metavar="MODEL", help="a QONNX or QCDQ file")
+    adopt.add_argument("--out", type=Path, required=True, help="folder of the export")
+    adopt.add_argument("--images", type=Path, metavar="DIR", help="golden images, scaled (default: random codes)")
+    adopt.add_argument("--count", type=int, default=2, help="golden images (default 2)")
+    adopt.set_defaults(run=_adopt)
+
     boards = commands.add_parser("boards", help="the known boards")
     boards.add_argument("--json", action="store_true", help="print JSON instead of a table")
     boards.set_defaults(run=_boards)
+    add_debug(commands)
     return parser
 
 
@@ -333,6 +338,17 @@ def _check(arguments: argparse.Namespace) -> int:
             table.add_row(verdict.node, verdict.operator, verdict.kernel or "-", verdict.reason)
         Console(width=160).print(table)
     return 0 if lowers(verdicts) else USER_ERROR
+
+
+def _adopt(arguments: argparse.Namespace) -> None:
+    from hw_build.adopt import AdoptConfig, adopt
+
+    config = AdoptConfig(model=arguments.model, out=arguments.out, images=arguments.images, count=arguments.count)
+    checked = adopt(config)["verification"]
+    print(
+        f"{config.out}: {checked['logits_compared']:,} golden logits of {', '.join(checked['images'])}; as floats they "
+        f"lie within {checked['largest_rounding_in_steps']:.2g} of a step of their integers"
+    )
 
 
 def _boards(arguments: argparse.Namespace) -> None:

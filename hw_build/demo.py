@@ -17,12 +17,12 @@ from rich.table import Table
 
 from hw_build.accelerator import MEASURE, SHELL, SIMULATE, accelerator_steps, run_facts, simulate_and_compare
 from hw_build.build import GRAPH, IMPORT, BuildConfig, graph_steps
-from hw_build.check import load_network
 from hw_build.commands import REPORT_HTML, difference, earlier_report, publish, run_pipeline, tell
 from hw_build.errors import MismatchError
 from hw_build.export import Export
-from hw_build.image import overlap, read_image, read_mask
+from hw_build.image import in_colour, overlap, read_image, read_mask
 from hw_build.lowering import execute_codes
+from hw_build.lowering.intake import load_graph
 from hw_build.netlist.step import NETLIST_STEP, check_device, jobs_of
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
@@ -39,7 +39,7 @@ def run_demo(config: BuildConfig, *, image: Path, mask: Path | None, small: Expo
 
     ``small``: the same network exported at a small size, whose device netlist is made and simulated, too.
     """
-    codes = read_image(image, config.export.size)
+    codes = read_image(image, config.export.size, config.export.channels)
     truth = None if mask is None else read_mask(mask, config.export.size)
     try:
         report = _build_and_simulate(config, image.stem, codes, truth, small)
@@ -81,7 +81,7 @@ def _build_and_simulate(
         iou=None if truth is None else overlap(prediction, truth),
     )
     report = with_figures_of(earlier_report(config.out), collect_report(config, facts, image=shown))
-    publish(config.out, report, Pictures(codes=codes, prediction=prediction, truth=truth))
+    publish(config.out, report, Pictures(codes=in_colour(codes), prediction=prediction, truth=truth))
     return report
 
 
@@ -100,14 +100,14 @@ def _check_netlist(config: BuildConfig, small: Export, progress: BuildProgress) 
 
 
 def reference_logits(config: BuildConfig, codes: np.ndarray) -> tuple[np.ndarray, str]:
-    """Logits (1, H, W, 1) that the accelerator must give for ``codes`` (H, W, 3), and where they come from.
+    """Logits (1, H, W, 1) that the accelerator must give for ``codes`` (H, W, C), and where they come from.
 
     An image of the golden data has its golden logits; for another the exported network itself is executed.
     """
     for index, known in enumerate(config.export.codes):
         if np.array_equal(known, codes):
             return config.export.logits[index : index + 1], "golden logits"
-    model = load_network(config.out / "steps" / IMPORT / GRAPH)
+    model = load_graph(config.out / "steps" / IMPORT / GRAPH)
     return execute_codes(model, codes[None]), "QONNX execution"
 
 

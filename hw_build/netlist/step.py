@@ -23,7 +23,6 @@ from hw_build.synth.cells import Utilization
 from hw_build.synth.yosys import yosys_version
 
 NETLIST_STEP = "netlist"
-_MODULES = ("hw_build.board_sim", "hw_build.netlist", "hw_build.sim", "hw_build.synth")
 _SMALL_PIXELS = 64 * 64  # up to here a frame takes seconds
 _ALL_KINDS = (
     Job(frames=2, mask=False),
@@ -44,7 +43,7 @@ def netlist_step(build_dir: Path, export: Export, meter: Meter, *, needs: tuple[
         return {"verification": [line], "totals": _totals(Utilization(**record.used), _family(build_dir))}
 
     return Step(
-        name=NETLIST_STEP, run=run, needs=needs, files=(export.golden,), modules=_MODULES,
+        name=NETLIST_STEP, run=run, needs=needs, files=(export.golden,),
         parameters={"yosys": yosys_version()}, published=(f"{FOLDER}/{NETLIST}",),
     )  # fmt: skip
 

@@ -45,7 +45,8 @@ def _export_rung(manifest: Mapping[str, Any]) -> list[Verification]:
     checked = manifest.get("verification")
     if checked is None:
         return []
-    against = f"Brevitas, {checked['logits_compared']} logits of {images(len(checked['images']))}"
+    other, count = checked.get("against", "Brevitas"), images(len(checked["images"]))
+    against = f"{other}, {checked['logits_compared']} logits of {count}"
     return [Verification(step=EXPORT, exact=True, against=against, seconds=None)]
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from hw_build.board_config import Board
 from hw_build.errors import BuildError
 from hw_build.scale.point import Figures, Outcome, Point, evaluate
-from hw_build.steps import hash_module, write_atomically
+from hw_build.sources import digests_of
+from hw_build.steps import write_atomically
 
-_MODULES = ("hw_build.folding", "hw_build.kernels", "hw_build.lowering", "hw_build.scale.point")
 _CONNECT_SECONDS = 10
 
 
@@ -40,7 +40,7 @@ def sweep(
     ``on_done`` is told the point, its figures, and whether they were on disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    common = json.dumps([[asdict(board) for board in boards], {name: hash_module(name) for name in _MODULES}])
+    common = json.dumps([[asdict(board) for board in boards], digests_of(evaluate)])
     keys, found, missing = {}, {}, []
     for point in points:
         digest = hashlib.sha256(json.dumps([asdict(point), common]).encode())

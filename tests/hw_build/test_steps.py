@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from hw_build import steps
 from hw_build.errors import BuildError, ConfigError
 from hw_build.steps import RECORD, Pipeline, Step, fresh_folder, hash_module
 
@@ -24,7 +23,7 @@ class Recorder:
         return Pipeline(
             self.build_dir,
             [
-                Step(name="one", run=self._one, files=(self.source,), modules=("hw_build.steps",)),
+                Step(name="one", run=self._one, files=(self.source,)),
                 Step(name="two", run=self._two, needs=("one",), parameters=parameters, published=("out",)),
             ],
         )
@@ -168,31 +167,3 @@ def test_fresh_folder_replaces_a_whole_folder(tmp_path):
 def test_hash_of_a_package_covers_its_files():
     assert hash_module("hw_build") != hash_module("hw_build.steps") == hash_module("hw_build.steps")
     assert hash_module("hw_build.rtl") != hash_module("hw_build.kernels")
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package of one file for each kind of source there is in ours."""
-    ours = Path(steps.__file__).parent
-    kinds = {path.suffix for path in ours.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    folder = tmp_path / "some_sources"
-    folder.mkdir()
-    for kind in kinds:
-        (folder / f"file{kind}").touch()
-    monkeypatch.syspath_prepend(tmp_path)
-    return folder
-
-
-def test_an_edit_of_any_source_of_a_module_redoes_the_step(package, tmp_path):
-    runs = []
-    step = Step(name="one", run=lambda folder, needed: runs.append("one") or {}, modules=(package.name,))
-    pipeline = Pipeline(tmp_path / "build", [step])
-    kinds = {path.suffix for path in package.iterdir()}
-    assert kinds >= {".py", ".sv", ".vlt", ".cpp", ".h", ".hpp", ".toml"}
-    for path in sorted(package.iterdir()):
-        pipeline.run()
-        path.write_text("changed")
-        before = len(runs)
-        pipeline.run()
-        redone = len(runs) - before
-        assert redone == (path.suffix not in (".md", ".ipynb")), path.suffix  # the deploy zip's texts
