@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from board import image_files, mask_files
-from board.dataset import ImageFolder
+from board.dataset import SUFFIXES, ImageFolder
 from board.errors import InputError
 from hw_build.errors import ConfigError
 
@@ -47,7 +47,10 @@ def read_folder(folder: Path, count: int, size: tuple[int, int], channels: int) 
         images = ImageFolder(str(folder))
         names = images.unmarked_names()[:count]
         if len(names) < count:
-            raise ConfigError(f"'{folder}' holds {len(names)} images, --count asks for {count}; ask for fewer")
+            raise ConfigError(
+                f"'{folder}' holds {len(names)} images ({', '.join(SUFFIXES)}), --count asks for {count}; add images, or "
+                "ask for fewer"
+            )
         pixels = [image_files.read_image(images.find(name), channels) for name in names]
     except InputError as error:
         raise ConfigError(str(error)) from error
