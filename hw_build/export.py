@@ -126,7 +126,7 @@ def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
 
 
 def _refuse_network(model: Path) -> None:
-    """LoweringError where it is the network that gives no logit a pixel, as of a size that its poolings do not divide."""
+    """LoweringError where the network itself gives no logit a pixel, as of a size that its poolings do not divide."""
     from hw_build.check import check, refuse
 
     with contextlib.suppress(BuildError):  # no network at all: the caller says what is wrong with the golden file
