@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.check import check
-from hw_build.errors import ConfigError, LoweringError
+from hw_build.check import check, refuse
+from hw_build.errors import ConfigError
 from hw_build.export import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE
 from hw_build.image import read_folder
 from hw_build.lowering import execute_codes, execute_context
@@ -51,9 +51,7 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
         LoweringError: the network does not lower; the sentence is that of `check`.
         ConfigError: an image is missing, or the network takes no images.
     """
-    for verdict in check(config.model):
-        if not verdict.lowers:
-            raise LoweringError(f"{verdict.node} ({verdict.operator}): {verdict.reason}")
+    refuse(check(config.model))
     model = load_network(config.model)
     _, channels, height, width = model.get_tensor_shape(model.graph.input[0].name)
     names, codes = _frames(config, (height, width, channels))

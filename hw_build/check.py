@@ -14,7 +14,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from board.boundary import doing
-from hw_build.errors import EdgesegError
+from hw_build.errors import EdgesegError, LoweringError
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, label
 from hw_build.lowering.intake import load_network
@@ -36,6 +36,14 @@ class Verdict:
     def lowers(self) -> bool:
         """Whether a kernel takes the node."""
         return not self.reason
+
+
+def refuse(verdicts: list[Verdict]) -> None:
+    """LoweringError with the first of ``verdicts`` that says why not."""
+    for verdict in verdicts:
+        if not verdict.lowers:
+            node = f"node {verdict.node} ({verdict.operator}): " if verdict.operator else ""
+            raise LoweringError(f"{node}{verdict.reason}")
 
 
 def lowers(verdicts: list[Verdict]) -> bool:

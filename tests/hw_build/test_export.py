@@ -85,7 +85,7 @@ def test_several_logits_a_pixel_are_refused(folder):
 )
 def test_golden_arrays_of_the_wrong_kind(folder, changes):
     write_golden(folder, **changes)
-    with pytest.raises(BuildError, match=r"must hold codes uint8 \(N, H, W, 3\), logits int32 .*, got codes"):
+    with pytest.raises(BuildError, match=r"must hold codes uint8 \(N, H, W, C\), logits int32 .*, got codes"):
         read_export(folder)
 
 
