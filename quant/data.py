@@ -2,7 +2,7 @@
 
 The network's input is x = code / 256: no mean and no deviation, so that zero padding is the code 0.
 Images are resized bilinearly and masks by nearest neighbour (Pillow), only where their size differs.
-Grey images are repeated to three channels.
+A network of one channel sees them in grey, one of three in colour (grey repeated), one of four with alpha.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from PIL import Image, UnidentifiedImageError
 from quant.errors import DataError
 from quant.layouts import Pair, list_pairs
 
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels of the network
 _EIGHT_BIT_MODES = {"L", "RGB", "P", "1", "RGBA", "LA"}
 
 
 @dataclass(frozen=True)
 class Samples:
-    """A split in memory: ``codes`` (N, 3, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
+    """A split in memory: ``codes`` (N, C, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
     uint8 class indices where there are several classes."""
 
     names: tuple[str, ...]
@@ -34,8 +35,8 @@ class Samples:
         return len(self.names)
 
 
-def read_codes(path: Path, size: tuple[int, int] | None) -> np.ndarray:
-    """An 8-bit image as codes (H, W, 3) uint8, resized to ``size`` (H, W) unless that is None.
+def read_codes(path: Path, size: tuple[int, int] | None, channels: int = 3) -> np.ndarray:
+    """An 8-bit image as codes (H, W, channels) uint8, resized to ``size`` (H, W) unless that is None.
 
     Raises:
         DataError: missing, not an image, or not 8-bit.
@@ -43,10 +44,14 @@ def read_codes(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     image = _open(path)
     if image.mode not in _EIGHT_BIT_MODES:
         raise DataError(f"image '{path}' is not 8-bit (Pillow mode {image.mode}); convert it to 8-bit grey or RGB")
-    image = image.convert("RGB")
+    if channels not in _MODES:
+        raise DataError(
+            f"images have 1, 3 or 4 channels, the network takes {channels}; give it one of these in_channels"
+        )
+    image = image.convert(_MODES[channels])
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return np.asarray(image).reshape(image.height, image.width, channels)
 
 
 def read_mask(paths: tuple[Path, ...], size: tuple[int, int] | None) -> np.ndarray:
@@ -105,11 +110,20 @@ def _open(path: Path) -> Image.Image:
 
 
 def load_samples(
-    data_dir: Path, split: str, size: tuple[int, int], *, normal_cases: bool = False, classes: int = 1
+    data_dir: Path,
+    split: str,
+    size: tuple[int, int],
+    *,
+    normal_cases: bool = False,
+    classes: int = 1,
+    channels: int = 3,
 ) -> Samples:
-    """Reads a whole split at ``size`` (H, W) into memory; see ``layouts.py`` for splits and ``normal_cases``."""
+    """Reads a whole split at ``size`` (H, W) into memory, for a network that takes ``channels``.
+
+    See ``layouts.py`` for splits and ``normal_cases``.
+    """
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
-    codes = np.stack([read_codes(pair.image, size) for pair in pairs])  # (N, H, W, 3)
+    codes = np.stack([read_codes(pair.image, size, channels) for pair in pairs])  # (N, H, W, C)
     masks = read_truths(pairs, size, classes)  # (N, H, W)
     return Samples(
         names=tuple(pair.name for pair in pairs),

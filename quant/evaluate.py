@@ -34,13 +34,20 @@ def evaluate_checkpoint(
         CheckpointError, ConfigError, DataError: see their messages.
     """
     from quant.device import require_device
-    from quant.networks import classes_of, from_checkpoint
+    from quant.networks import channels_of, classes_of, from_checkpoint
     from quant.predict import predict_masks
 
     checkpoint = checkpoints.load(checkpoint_path)
     require_device(device)
     classes = classes_of(checkpoint)
-    samples = load_samples(data_dir, split, tuple(checkpoint["size"]), normal_cases=normal_cases, classes=classes)
+    samples = load_samples(
+        data_dir,
+        split,
+        tuple(checkpoint["size"]),
+        normal_cases=normal_cases,
+        classes=classes,
+        channels=channels_of(checkpoint["model"]),
+    )
     network = from_checkpoint(checkpoint).to(device)
 
     def predict(start: int) -> np.ndarray:
@@ -71,14 +78,14 @@ def evaluate_integer(
     if checkpoint_path is not None:
         _require_same_network(Path(export_dir), Path(checkpoint_path))
     reference = IntegerReference(export_dir, device=device)
-    height, width, _ = reference.input_shape
+    height, width, channels = reference.input_shape
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
     truths = []
 
     def predict(start: int) -> np.ndarray:
         part = pairs[start : start + BATCH_IMAGES]
         truths.append(read_truths(part, (height, width), reference.classes))
-        codes = np.stack([_codes_of_size(pair.image, height, width) for pair in part])
+        codes = np.stack([_codes_of_size(pair.image, height, width, channels) for pair in part])
         return decide(reference.run(codes))
 
     predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
@@ -86,8 +93,8 @@ def evaluate_integer(
     return {"arithmetic": "integer", "split": split, **found}
 
 
-def _codes_of_size(path: Path, height: int, width: int) -> np.ndarray:
-    codes = read_codes(path, None)
+def _codes_of_size(path: Path, height: int, width: int, channels: int) -> np.ndarray:
+    codes = read_codes(path, None, channels)
     if codes.shape[:2] != (height, width):
         raise DataError(
             f"image '{path}' is {codes.shape[0]}x{codes.shape[1]} pixels, but the exported network takes"

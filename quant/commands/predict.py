@@ -26,8 +26,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from quant.data import read_codes, read_truths
     from quant.device import require_device
     from quant.layouts import Pair, find_mask
-    from quant.networks import classes_of, from_checkpoint
-    from quant.pictures import iou_of_images, overlay, save_png
+    from quant.networks import channels_of, classes_of, from_checkpoint
+    from quant.pictures import drawable, iou_of_images, overlay, save_png
     from quant.predict import predict_masks
 
     names = [image.stem for image in arguments.images]
@@ -38,14 +38,14 @@ def _run(arguments: argparse.Namespace) -> None:
     size = tuple(checkpoint["size"])
     network = from_checkpoint(checkpoint).to(arguments.device)
     for image in arguments.images:
-        codes = read_codes(image, size)
-        batch = torch.from_numpy(codes.copy()).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
+        codes = read_codes(image, size, channels_of(checkpoint["model"]))
+        batch = torch.from_numpy(codes.copy()).permute(2, 0, 1)[None]  # (H, W, C) -> (1, C, H, W)
         prediction = predict_masks(network, batch, 1, arguments.device)[0]
         truth = None
         if arguments.masks is not None:
             pair = Pair(image.stem, image, (find_mask(arguments.masks, image.stem),))
             truth = read_truths([pair], size, classes_of(checkpoint))[0]
-        save_png(arguments.out / f"{image.stem}_overlay.png", overlay(codes, prediction, truth))
+        save_png(arguments.out / f"{image.stem}_overlay.png", overlay(drawable(codes), prediction, truth))
         save_png(
             arguments.out / f"{image.stem}_mask.png",
             prediction.astype(np.uint8) * (255 if prediction.dtype == bool else 1),
