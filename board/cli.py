@@ -4,8 +4,8 @@ import argparse
 import collections
 import json
 import os
-import sys
 
+from board.boundary import add_debug, run_command
 from board.deploy import BITFILE, Deploy
 from board.errors import BoardError, DeviceError, InputError
 from board.io_spec import IoSpec, read_io_spec
@@ -16,19 +16,17 @@ USER_ERROR, INTERRUPTED = 2, 130
 
 def main(argv=None):
     """Runs the command of ``argv`` (the process's own by default); its status."""
-    arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-        return 0
-    except BoardError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return USER_ERROR
-    except OSError as error:
-        print(f"error: {error.strerror or error}: {error.filename or ''}; check path and space", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return run_command(_parser().parse_args(argv), _explain)
+
+
+def _explain(error):
+    if isinstance(error, BoardError):
+        return f"error: {error}", USER_ERROR
+    if isinstance(error, OSError):
+        return f"error: {error.strerror or error}: {error.filename or ''}; check path and space", USER_ERROR
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    return None
 
 
 def _parser():
@@ -71,6 +69,7 @@ def _parser():
     describe = commands.add_parser("describe", help="sizes of a frame, from io_spec.json")
     describe.add_argument("io_spec", metavar="IO_SPEC", nargs="?", help="io_spec.json (default: of the deploy folder)")
     describe.set_defaults(run=_describe)
+    add_debug(commands)
     return parser
 
 

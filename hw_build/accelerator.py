@@ -21,8 +21,8 @@ import numpy as np
 
 from board.io_spec import IoSpec
 from hw_build.build import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
-from hw_build.check import load_network
 from hw_build.fifo import sizing as fifo
+from hw_build.lowering.intake import load_graph
 from hw_build.netlist.step import NETLIST_STEP, netlist_step
 from hw_build.progress import Meter
 from hw_build.shell import generate as shell
@@ -52,10 +52,11 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         export, pixels, started = config.export, int(np.prod(config.export.size)), time.perf_counter()
         show = meter(f"FIFOs measured over {fifo.FRAMES} frames", fifo.FRAMES * pixels)
         sizing = fifo.size_fifos(
-            load_network(needed[FOLDING] / GRAPH),
+            load_graph(needed[FOLDING] / GRAPH),
             config.out / "sizing",
             export.codes,
             export.logits,
+            fpgapart=config.board.part,
             progress=lambda progress: show(progress.beats_out[0]),
         )
         show(fifo.FRAMES * pixels)
@@ -65,7 +66,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
     def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
         design = stitch(
-            load_network(needed[FOLDING] / GRAPH), config.out, fifo_depths=depths,
+            load_graph(needed[FOLDING] / GRAPH), config.out, fpgapart=config.board.part, fifo_depths=depths,
             model_sha256=config.export.model_sha256,
         )  # fmt: skip
         height, width, channels = design.image_shape
@@ -113,6 +114,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             needs=(FOLDING,),
             files=(config.export.golden,),
             modules=(*_STITCH_MODULES, "hw_build.fifo", "hw_build.sim"),
+            parameters={"part": config.board.part},
         ),
         Step(
             name=STITCH,

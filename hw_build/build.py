@@ -21,13 +21,13 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build import lowering
 from hw_build.board_config import Board
-from hw_build.check import load_network
 from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
 from hw_build.folding.apply import ACCOUNT, fold_as_asked
 from hw_build.folding.config import FoldingConfig
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.graph import GraphEditor
+from hw_build.lowering.intake import load_graph, load_network
 from hw_build.report.nodes import node_facts
 from hw_build.steps import Step
 
@@ -99,7 +99,7 @@ def _graph_step(
     parameters: Mapping[str, Any],
 ) -> Step:
     def run(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
-        before = load_network(needed[previous] / GRAPH)
+        before = load_graph(needed[previous] / GRAPH)
         started = time.perf_counter()
         model = transform(copy.deepcopy(before))
         seconds = time.perf_counter() - started

@@ -1,29 +1,26 @@
-"""Says of each node of an exported network to which kernel it lowers, or why it cannot, without building anything.
+"""Says of each node of a network which kernel it becomes, or why none does, without building anything.
 
-First every node is judged on its own; when all pass, the lowering itself is tried, which finds what only shows in
-combination (unequal scales of two addends, an accumulator without a quantizer, weights no RTL takes).
+Every node is judged on its own first, so that all that is wrong is said at once. When all pass, the passes of a build
+run, stitching included, and what they made is read: `check` knows no kernel by itself.
 """
 
 from __future__ import annotations
 
-import copy
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import BuildError, LoweringError
+from board.boundary import doing
+from hw_build.errors import EdgesegError
 from hw_build.lowering import lowering_steps
-from hw_build.lowering.convert import prepare
-from hw_build.lowering.graph import GraphEditor, attribute, label
-from hw_build.lowering.rules import AFFINE, QUANT, is_depthwise, is_weight_quant, refusal
+from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, label
+from hw_build.lowering.intake import load_network
+from hw_build.lowering.rules import QUANT, is_weight_quant, refusal
 from hw_build.lowering.specialize import DEFAULT_PART
-
-AFFINE_OR_RELU = (*AFFINE, "BatchNormalization", "Relu")
-DEPTHWISE, DENSE = "DepthwiseConv_rtl", "ConvThreshold_rtl"
-ADD_THRESHOLD, BILINEAR_THRESHOLD = "StreamAddThreshold_rtl", "BilinearThreshold2x_rtl"
+from hw_build.stitch import stitch
 
 
 @dataclass(frozen=True)
@@ -46,143 +43,90 @@ def lowers(verdicts: list[Verdict]) -> bool:
     return all(verdict.lowers for verdict in verdicts)
 
 
-def load_network(path: Path) -> ModelWrapper:
-    """The ONNX file at ``path``; BuildError when it is none."""
-    if not path.is_file():
-        raise BuildError(f"model {path} does not exist")
-    try:
-        model = ModelWrapper(str(path))
-    except (DecodeError, ValueError, AttributeError) as error:
-        raise BuildError(f"model {path} is not an ONNX file") from error
-    if not model.graph.node:
-        raise BuildError(f"model {path} holds no network: its graph has no nodes")
-    return model
-
-
 def check(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
     """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole."""
-    model = prepare(load_network(Path(model_path)))
+    model = load_network(Path(model_path))
     graph = GraphEditor(model)
-    verdicts = []
-    for node in graph.nodes:
-        reason = refusal(graph, node)
-        if reason is None:
-            verdicts.append(Verdict(label(node), node.op_type, kernel_of(graph, node)))
-        else:
-            verdicts.append(Verdict(label(node), node.op_type, "", f"it {reason}"))
-    if not lowers(verdicts):
-        return verdicts
+    refused = [Verdict(label(node), node.op_type, "", _because(refusal(graph, node))) for node in graph.nodes]
+    if not lowers(refused):
+        return refused
     try:
-        attempt = copy.deepcopy(model)
         for step in lowering_steps(fpgapart):
-            attempt = step.run(attempt)
-    except LoweringError as error:
-        return _blame(verdicts, error)
-    return verdicts
+            with doing(f"step {step.name}"):
+                model = step.run(model)
+        with tempfile.TemporaryDirectory() as folder, doing("step stitch"):
+            stitch(model, Path(folder), fpgapart=fpgapart)
+    except EdgesegError as error:
+        return _blame(refused, error)
+    built = _Built(graph, model)
+    return [Verdict(label(node), node.op_type, built.kernel_of(node)) for node in graph.nodes]
 
 
-def _blame(verdicts: list[Verdict], error: LoweringError) -> list[Verdict]:
+def _because(reason: str | None) -> str:
+    return "" if reason is None else f"it {reason}"
+
+
+def _blame(verdicts: list[Verdict], error: EdgesegError) -> list[Verdict]:
     """The verdicts with ``error`` at the node that it names, or as a last row for the network as a whole."""
-    name = getattr(error, "node_name", "")
-    origins = sorted(
-        (verdict.node for verdict in verdicts if name == verdict.node or name.startswith(f"{verdict.node}_")), key=len
-    )
-    if not origins:
+    origin = _origin(getattr(error, "node_name", ""), [verdict.node for verdict in verdicts])
+    if origin is None:
         return [*verdicts, Verdict("network", "", "", str(error))]
     return [
-        Verdict(verdict.node, verdict.operator, "", str(error)) if verdict.node == origins[-1] else verdict
+        Verdict(verdict.node, verdict.operator, "", str(error)) if verdict.node == origin else verdict
         for verdict in verdicts
     ]
 
 
-def kernel_of(graph: GraphEditor, node: NodeProto) -> str:
-    """What a supported node becomes."""
-    operator = node.op_type
-    if operator == "Conv":
-        return _convolution(graph, node)
-    if operator in QUANT:
-        return _quantizer(graph, node)
-    if operator == "Add" and len(graph.dynamic_inputs(node)) == 2:
-        if is_fused_residual(graph, node):
-            return f"residual inside {DEPTHWISE}"
-        return ADD_THRESHOLD if _thresholds_in_a_table(graph, node) else "StreamAdd_rtl"
-    if operator == "Resize" and _thresholds_in_a_table(graph, node):
-        return BILINEAR_THRESHOLD
-    if operator in AFFINE_OR_RELU:
-        return "thresholds" if _reaches_quantizer(graph, node) else "ChannelBias_rtl"
-    kernels = {"MaxPool": "MaxPool2x2_rtl", "Resize": "BilinearUpsample2x_rtl", "Concat": "StreamConcat_rtl"}
-    return kernels.get(operator, "nothing")
+def _origin(name: str, nodes: list[str]) -> str | None:
+    """The node that one of the lowering was made from: that of the same name, or of its longest beginning."""
+    return max((node for node in nodes if name == node or name.startswith(f"{node}_")), key=len, default=None)
 
 
-def _convolution(graph: GraphEditor, conv: NodeProto) -> str:
-    return DEPTHWISE if is_depthwise(graph, conv) else DENSE
+class _Built:
+    """What the lowering made of the nodes of ``graph``: read from the lowered ``model``."""
 
+    def __init__(self, graph: GraphEditor, model: ModelWrapper):
+        self.graph = graph
+        lowered = GraphEditor(model)
+        origins = lowered.metadata("edgeseg_node_origin")
+        names = [label(node) for node in graph.nodes]
+        self.own: dict[str, list[str]] = {}  # node -> kernels that carry its name
+        self.writers = {name: node.op_type for node in lowered.nodes for name in node.output}
+        for node in lowered.nodes:
+            origin = _origin(origins[node.name], names)
+            if origin is not None and not node.op_type.startswith("StreamFork"):
+                kernels = self.own.setdefault(origin, [])
+                kernels += [node.op_type] if node.op_type not in kernels else []
 
-def _quantizer(graph: GraphEditor, quant: NodeProto) -> str:
-    if is_weight_quant(graph, quant):
-        return "constants"
-    if quant.input[0] in graph.inputs:
-        return "pixel codes"
-    layer = _layer_before(graph, quant.input[0])
-    if layer is not None and layer.op_type == "Conv":
-        return f"thresholds inside {_convolution(graph, layer)}"
-    if layer is not None and is_fused_residual(graph, layer):
-        return f"thresholds inside {DEPTHWISE}"
-    if layer is not None and layer.op_type in ("Add", "Resize") and _thresholds_in_a_table(graph, layer):
-        return f"thresholds inside {ADD_THRESHOLD if layer.op_type == 'Add' else BILINEAR_THRESHOLD}"
-    return "Threshold_rtl"
+    def kernel_of(self, node: NodeProto) -> str:
+        """The kernels that ``node`` became, or the one inside which it is."""
+        graph = self.graph
+        if is_weight_quant(graph, node):
+            return "constants"
+        if node.op_type in QUANT and node.input[0] in graph.inputs:
+            return "pixel codes"
+        if label(node) in self.own:
+            return ", ".join(self.own[label(node)])
+        inside = self._kernel_behind(node)
+        if node.op_type in QUANT:
+            return f"thresholds inside {inside}"
+        if len(graph.dynamic_inputs(node)) > 1:
+            return f"residual inside {inside}"
+        return "thresholds" if self._quantizer_behind(node) else f"bias inside {inside}"
 
+    def _kernel_behind(self, node: NodeProto) -> str:
+        """The kernel that writes the codes of a quantizer at or behind ``node``, or the logits: what comes first."""
+        quant = self._quantizer_behind(node)
+        while quant is not None and f"{quant.output[0]}_codes" not in self.writers:  # itself inside a kernel
+            readers = self.graph.consumers(quant.output[0])
+            quant = self._quantizer_behind(readers[0]) if readers else None
+        return self.writers[GLOBAL_OUT if quant is None else f"{quant.output[0]}_codes"]
 
-def _thresholds_in_a_table(graph: GraphEditor, node: NodeProto) -> bool:
-    """Whether ``node`` sums unsigned codes of one width for a single quantizer, unsigned too: see FuseSumThresholds."""
-    return all(_is_unsigned(graph, name) for name in graph.dynamic_inputs(node)) and _feeds_unsigned(graph, node)
-
-
-def _is_unsigned(graph: GraphEditor, tensor: str) -> bool:
-    """Whether ``tensor`` is an unsigned code of at most 6 bits, perhaps pooled: a sum of 16 of them has 10."""
-    node = graph.producer(tensor)
-    while node is not None and node.op_type == "MaxPool":
-        node = graph.producer(node.input[0])
-    if node is None or node.op_type not in QUANT or attribute(node, "signed", 1):
-        return False
-    bits = graph.constants.get(node.input[3]) if len(node.input) > 3 else None
-    return bits is not None and float(bits.max()) <= 6
-
-
-def _feeds_unsigned(graph: GraphEditor, node: NodeProto) -> bool:
-    """Whether affine nodes and Relu alone lead from ``node`` to an unsigned quantizer, with no other reader."""
-    readers = graph.consumers(node.output[0])
-    while len(readers) == 1 and readers[0].op_type in AFFINE_OR_RELU:
-        readers = graph.consumers(readers[0].output[0])
-    return len(readers) == 1 and readers[0].op_type in QUANT and not attribute(readers[0], "signed", 1)
-
-
-def _layer_before(graph: GraphEditor, tensor: str) -> NodeProto | None:
-    """The nearest producer that is not an affine node of one tensor or a Relu."""
-    node = graph.producer(tensor)
-    while node is not None and node.op_type in AFFINE_OR_RELU and len(graph.dynamic_inputs(node)) == 1:
-        node = graph.producer(graph.dynamic_inputs(node)[0])
-    return node
-
-
-def is_fused_residual(graph: GraphEditor, add: NodeProto) -> bool:
-    """Whether ``add`` sums a depthwise convolution's quantized output, read by nothing else, and that layer's input."""
-    names = graph.dynamic_inputs(add)
-    if add.op_type != "Add" or len(names) != 2:
-        return False
-    for branch, source in (names, names[::-1]):
-        quant = graph.producer(branch)
-        if quant is None or quant.op_type not in QUANT or len(graph.consumers(branch)) != 1:
-            continue
-        layer = _layer_before(graph, quant.input[0])
-        if layer is not None and layer.op_type == "Conv" and is_depthwise(graph, layer) and layer.input[0] == source:
-            return True
-    return False
-
-
-def _reaches_quantizer(graph: GraphEditor, node: NodeProto) -> bool:
-    """Whether affine nodes and Relu alone lead from ``node`` to a quantizer."""
-    readers = graph.consumers(node.output[0])
-    while readers and readers[0].op_type in AFFINE_OR_RELU:
-        readers = graph.consumers(readers[0].output[0])
-    return bool(readers) and readers[0].op_type in QUANT
+    def _quantizer_behind(self, node: NodeProto) -> NodeProto | None:
+        """``node`` where it is one, or the first that it leads to."""
+        while node.op_type not in QUANT:
+            readers = self.graph.consumers(node.output[0])
+            if not readers:
+                return None
+            node = readers[0]
+        return node

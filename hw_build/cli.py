@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from board.boundary import add_debug, run_command
 from hw_build.bench.arguments import add_bench_commands
 from hw_build.board_config import board_names, load_board
 from hw_build.errors import ConfigError, EdgesegError
@@ -31,24 +32,20 @@ INTERRUPTED = 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
-    try:
-        return arguments.run(arguments) or 0
-    except EdgesegError as error:
-        return _fail(str(error), error.status)
-    except BrokenPipeError:  # the reader of our output went away: nothing is wrong
+    return run_command(_parser().parse_args(argv), _explain)
+
+
+def _explain(error: BaseException) -> tuple[str, int] | None:
+    if isinstance(error, EdgesegError):
+        return f"error: {error}", error.status
+    if isinstance(error, BrokenPipeError):  # the reader of our output went away: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        return _fail(_system_sentence(error))
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last finished step", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _fail(sentence: str, status: int = USER_ERROR) -> int:
-    print(f"error: {' '.join(sentence.split())}", file=sys.stderr)
-    return status
+        return "", 0
+    if isinstance(error, OSError):
+        return f"error: {_system_sentence(error)}", USER_ERROR
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on from the last finished step", INTERRUPTED
+    return None
 
 
 def _system_sentence(error: OSError) -> str:
@@ -153,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     boards = commands.add_parser("boards", help="the known boards")
     boards.add_argument("--json", action="store_true", help="print JSON instead of a table")
     boards.set_defaults(run=_boards)
+    add_debug(commands)
     return parser
 
 

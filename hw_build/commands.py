@@ -13,10 +13,10 @@ from rich.table import Table
 from hw_build.accelerator import SYNTH, accelerator_steps, simulate_and_compare
 from hw_build.baseline import finn_baseline
 from hw_build.build import FOLDING, GRAPH, BuildConfig, graph_steps
-from hw_build.check import load_network
 from hw_build.errors import BuildError, ConfigError, MismatchError
 from hw_build.export import Export
 from hw_build.folding.account import tell_account
+from hw_build.lowering.intake import load_graph
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
 from hw_build.report.data import REPORT_JSON, Report, Verification, read_report, write_report
@@ -121,7 +121,7 @@ def run_baseline(build_dir: Path, *, as_json: bool) -> int:
     if not report.nodes or not graph.is_file():
         raise BuildError(f"'{build_dir}' holds no folded graph to compare with; run the build first")
     target = max(node.expected_cycles for node in report.nodes)
-    report = replace(report, baseline=finn_baseline(load_network(graph), target, report.part))
+    report = replace(report, baseline=finn_baseline(load_graph(graph), target, report.part))
     publish(build_dir, report, pictures_of(build_dir, report))
     if as_json:
         print(json.dumps(report.baseline, indent=1))

@@ -17,12 +17,12 @@ from rich.table import Table
 
 from hw_build.accelerator import MEASURE, SHELL, SIMULATE, accelerator_steps, run_facts, simulate_and_compare
 from hw_build.build import GRAPH, IMPORT, BuildConfig, graph_steps
-from hw_build.check import load_network
 from hw_build.commands import REPORT_HTML, difference, earlier_report, publish, run_pipeline, tell
 from hw_build.errors import MismatchError
 from hw_build.export import Export
 from hw_build.image import overlap, read_image, read_mask
 from hw_build.lowering import execute_codes
+from hw_build.lowering.intake import load_graph
 from hw_build.netlist.step import NETLIST_STEP, check_device, jobs_of
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
@@ -107,7 +107,7 @@ def reference_logits(config: BuildConfig, codes: np.ndarray) -> tuple[np.ndarray
     for index, known in enumerate(config.export.codes):
         if np.array_equal(known, codes):
             return config.export.logits[index : index + 1], "golden logits"
-    model = load_network(config.out / "steps" / IMPORT / GRAPH)
+    model = load_graph(config.out / "steps" / IMPORT / GRAPH)
     return execute_codes(model, codes[None]), "QONNX execution"
 
 

@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from board.boundary import doing
 from hw_build.errors import BuildError, ConfigError
 
 RECORD = "step.json"
@@ -142,7 +143,8 @@ class Pipeline:
         final = self._folder(step)
         started = time.perf_counter()
         with fresh_folder(final) as partial:
-            facts = step.run(partial, {name: results[name].folder for name in step.needs})
+            with doing(f"step {step.name}"):
+                facts = step.run(partial, {name: results[name].folder for name in step.needs})
             seconds = time.perf_counter() - started
             record = {
                 "step": step.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from board.boundary import add_debug, run_command
 from quant.commands import (
     bench,
     evaluate,
@@ -28,20 +29,19 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (train, untrained, settle, evaluate, export, gate, predict, pictures, sensitivity, search, bench):
         command.add(commands)
-    arguments = parser.parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except EdgesegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _GATE_CLOSED if isinstance(error, GateError) else _BAD_INPUT
-    except OSError as error:
+    add_debug(commands)
+    return run_command(parser.parse_args(argv), _explain)
+
+
+def _explain(error: BaseException) -> tuple[str, int] | None:
+    if isinstance(error, EdgesegError):
+        return f"error: {error}", _GATE_CLOSED if isinstance(error, GateError) else _BAD_INPUT
+    if isinstance(error, OSError):
         where = "" if error.filename is None else f": '{error.filename}'"
-        print(f"error: {error.strerror}{where}; free space or choose another --out", file=sys.stderr)
-        return _BAD_INPUT
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on (train: with --resume)", file=sys.stderr)
-        return _INTERRUPTED
-    return 0
+        return f"error: {error.strerror}{where}; free space or choose another --out", _BAD_INPUT
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on (train: with --resume)", _INTERRUPTED
+    return None
 
 
 if __name__ == "__main__":

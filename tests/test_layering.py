@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = {
     "models": {"torch", "rich", "numpy"},
     "quant": {
-        *("models", "calib_data"),
+        *("models", "calib_data", "board"),
         *("torch", "brevitas", "onnx", "onnxruntime", "qonnx", "google", "numpy", "PIL", "rich"),  # google: protobuf
         *("kornia", "lightning_fabric", "matplotlib", "optuna", "scipy", "sqlalchemy"),  # the last: Optuna's databases
     },

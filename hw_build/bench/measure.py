@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from hw_build.board_config import Board
-from hw_build.check import load_network
 from hw_build.commands import tell
 from hw_build.errors import BuildError, ConfigError
 from hw_build.export import Export
@@ -20,6 +19,7 @@ from hw_build.folding.apply import budget_for, make_plan
 from hw_build.folding.config import load_folding
 from hw_build.folding.options import read_network
 from hw_build.lowering import lowering_steps
+from hw_build.lowering.intake import load_network
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REFERENCE_MHZ, REPORT_JSON, Report, read_report
 

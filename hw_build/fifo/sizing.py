@@ -19,6 +19,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import BuildError
 from hw_build.fifo.depths import LUTRAM_STEP, rounded_depth
+from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.sim.accelerator import AcceleratorRun, simulate
 from hw_build.sim.simulator import Progress
 from hw_build.stitch import Design, Stream, stitch
@@ -45,9 +46,10 @@ def size_fifos(
     codes: np.ndarray,
     logits: np.ndarray,
     *,
+    fpgapart: str = FPGA_PART,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sizing:
-    """Measures what the streams of a folded ``model`` hold; builds and simulates below ``work_dir``.
+    """Measures what the streams of a ``model`` folded for ``fpgapart`` hold; builds and simulates below ``work_dir``.
 
     ``codes`` (N, H, W, C) and ``logits`` (N, H, W, 1) are repeated to FRAMES frames; every logit is compared.
 
@@ -58,7 +60,7 @@ def size_fifos(
     order = np.arange(FRAMES) % len(codes)
     frames, expected = codes[order], logits[order]
     for shallow, rows in SHALLOW:
-        design = _stitched(model, work_dir, shallow, rows)
+        design = _stitched(model, work_dir, fpgapart, shallow, rows)
         interval = design.expected_cycles_per_frame
         run = simulate(design, frames, source_cycles_per_frame=interval, progress=progress)
         if not np.array_equal(run.logits, expected):
@@ -92,8 +94,8 @@ def refuse_slower(run: AcceleratorRun, design: Design) -> None:
         )
 
 
-def _stitched(model: ModelWrapper, work_dir: Path, shallow: int | None, rows: bool) -> Design:
-    design = stitch(model, work_dir)
+def _stitched(model: ModelWrapper, work_dir: Path, fpgapart: str, shallow: int | None, rows: bool) -> Design:
+    design = stitch(model, work_dir, fpgapart=fpgapart)
     if shallow is None:
         return design
     forks = forks_of(design)
@@ -102,7 +104,7 @@ def _stitched(model: ModelWrapper, work_dir: Path, shallow: int | None, rows: bo
     for stream in design.streams:
         if stream.producer not in forks:
             depths[stream.tensor] = max(shallow, bursts.get(stream.tensor, 0) // stream.producer_elements)
-    return stitch(model, work_dir, fifo_depths=depths)
+    return stitch(model, work_dir, fpgapart=fpgapart, fifo_depths=depths)
 
 
 def _burst_rows(model: ModelWrapper) -> dict[str, int]:

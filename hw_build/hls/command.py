@@ -9,12 +9,12 @@ from pathlib import Path
 
 from hw_build.bitstream.tools import MissingToolError
 from hw_build.build import GRAPH
-from hw_build.check import load_network
 from hw_build.commands import tell
 from hw_build.errors import BuildError
 from hw_build.hls.finn_build import finn_build
 from hw_build.hls.graph import hls_graph
 from hw_build.hls.sources import write_sources
+from hw_build.lowering.intake import load_graph
 from hw_build.lowering.nodes import HLS_DOMAIN
 from hw_build.report.data import REPORT_JSON, read_report
 from hw_build.shell.generate import Shell
@@ -38,7 +38,7 @@ def run_hls(build_dir: Path) -> int:
         raise BuildError(f"'{build_dir}' holds no lowered graph; run the build as far as its shell first")
     with locked(build_dir):
         design, shell = Design.load(build_dir), Shell.load(build_dir)
-        model = hls_graph(load_network(lowered), shell.part, design.expected_cycles_per_frame)
+        model = hls_graph(load_graph(lowered), shell.part, design.expected_cycles_per_frame)
         write_sources(model, build_dir / FOLDER, shell.part, 1000.0 / shell.fabric_mhz)
     for kind, wanted in (("C++ for Vitis HLS", True), ("RTL, FINN has no C++ of it", False)):
         counts = Counter(node.op_type for node in model.graph.node if (node.domain == HLS_DOMAIN) == wanted)

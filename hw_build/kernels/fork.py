@@ -9,6 +9,8 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.stream_kernel import StreamKernel
 
+MAX_OUTPUTS = 4  # of one fork; more readers are served by one behind another
+
 
 def fork_reference(x: np.ndarray, num_outputs: int) -> list[np.ndarray]:
     """``num_outputs`` copies of x."""
@@ -29,13 +31,13 @@ class StreamFork_rtl(StreamKernel):
         return fork_reference(inputs[0], self.get_nodeattr("NumOutputs"))
 
     def verify_node(self) -> None:
-        """NumOutputs within 2..4 and equal to the node's outputs."""
+        """NumOutputs within 2..MAX_OUTPUTS and equal to the node's outputs."""
         super().verify_node()
         num_outputs = self.get_nodeattr("NumOutputs")
-        if not 2 <= num_outputs <= 4 or num_outputs != len(self.onnx_node.output):
+        if not 2 <= num_outputs <= MAX_OUTPUTS or num_outputs != len(self.onnx_node.output):
             raise ConfigError(
                 f"{self.onnx_node.name}: NumOutputs={num_outputs} with {len(self.onnx_node.output)} outputs; both must "
-                "be the same number from 2 to 4, so chain forks for more"
+                f"be the same number from 2 to {MAX_OUTPUTS}, so chain forks for more"
             )
 
     def rtl_instance(self, model) -> RtlInstance:

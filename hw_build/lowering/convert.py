@@ -1,62 +1,24 @@
 """Step `convert`: QONNX to the FINN dialect.
 
 Weights become integer constants with their scale in a Mul after the convolution, biases an Add after that, each
-activation Quant a MultiThreshold (thresholds (k - 1/2) * scale: ties round half up) and a Mul by its scale; the input
-becomes UINT8 codes, NCHW. Every tensor that existed before keeps its name and its value; the codes of activation
+activation Quant a MultiThreshold (a threshold is the least float32 that gives its code) and a Mul by its scale; the
+input becomes UINT8 codes, NCHW. Every tensor that existed before keeps its name and its value; the codes of activation
 ``T`` are ``T_codes``.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from onnx import numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.core.onnx_exec import execute_node
-from qonnx.custom_op.general.intquant import max_int, min_int
+from qonnx.custom_op.general.intquant import max_int, min_int, resolve_rounding_mode
 from qonnx.transformation.base import Transformation
-from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_build.errors import LoweringError
-from hw_build.lowering.graph import QONNX_DOMAIN, GraphEditor, attribute
-from hw_build.lowering.rules import QUANT, is_known, is_weight_quant, refusal, reject
-
-GLOBAL_IN = "global_in"
-
-
-class NameUnnamed(Transformation):
-    """Give each node without a name, or with another's, a name of its own, for errors and reports."""
-
-    def apply(self, model):
-        taken: set[str] = set()
-        for index, node in enumerate(model.graph.node):
-            if not node.name or node.name in taken:
-                node.name = f"{node.op_type}_{node.output[0] or index}"
-            taken.add(node.name)
-        return model, False
-
-
-class FoldConstants(Transformation):
-    """Replace Constant and Identity nodes and whatever depends on constants alone, but the quantizers of weights."""
-
-    def apply(self, model):
-        graph = GraphEditor(model)
-        opset = model.get_opset_imports().get("", 13)
-        for node in list(graph.nodes):
-            if node.op_type == "Constant":
-                graph.constants[node.output[0]] = numpy_helper.to_array(attribute(node, "value"))
-                graph.remove(node)
-            elif node.op_type in ("Identity", "Dropout") and node.output[0] not in graph.outputs:
-                graph.rename_uses(node.output[0], node.input[0])
-                graph.remove(node)
-            elif not graph.dynamic_inputs(node) and node.op_type not in QUANT:
-                context = {name: graph.constants.get(name) for name in node.input}
-                context[node.output[0]] = np.zeros(graph.shapes.get(node.output[0], ()), np.float32)
-                execute_node(node, context, model.graph, opset)
-                graph.constants[node.output[0]] = context[node.output[0]]
-                graph.remove(node)
-        graph.commit()
-        return model, False
+from hw_build.lowering.graph import GLOBAL_IN, QONNX_DOMAIN, GraphEditor, attribute
+from hw_build.lowering.intake import normalise
+from hw_build.lowering.rounding import code_thresholds
+from hw_build.lowering.rules import QUANT, is_weight_quant, refusal, reject
 
 
 class RefuseUnsupported(Transformation):
@@ -130,8 +92,7 @@ def quantized_constant(graph: GraphEditor, quant) -> tuple[np.ndarray, np.ndarra
     value, scale, _, bits = (graph.constants[name] for name in quant.input[:4])
     signed, narrow, bits = bool(attribute(quant, "signed", 1)), bool(attribute(quant, "narrow", 0)), int(bits.item())
     ratio = (value / scale).astype(np.float64)  # float32 division, as qonnx executes it
-    up = attribute(quant, "rounding_mode", "ROUND").upper() == "HALF_UP"
-    codes = np.sign(ratio) * np.floor(np.abs(ratio) + 0.5) if up else np.round(ratio)
+    codes = resolve_rounding_mode(attribute(quant, "rounding_mode", "ROUND"))(ratio)
     codes = np.clip(codes, min_int(signed, narrow, bits), max_int(signed, narrow, bits))
     return codes, np.asarray(scale, np.float64), DataType[f"{'INT' if signed else 'UINT'}{bits}"]
 
@@ -172,7 +133,8 @@ class QuantsToThresholds(Transformation):
             scale, bits = float(scale.item()), int(bits.item())
             signed, narrow = bool(attribute(quant, "signed", 1)), bool(attribute(quant, "narrow", 0))
             lowest, highest = min_int(signed, narrow, bits), max_int(signed, narrow, bits)
-            steps = (np.arange(lowest + 1, highest + 1) - 0.5) * scale
+            rounding_mode = attribute(quant, "rounding_mode", "ROUND")
+            steps = code_thresholds(np.arange(lowest + 1, highest + 1), scale, rounding_mode)
             result = quant.output[0]
             datatype = DataType[f"{'INT' if signed else 'UINT'}{bits}"]
             codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], datatype)
@@ -194,27 +156,12 @@ class QuantsToThresholds(Transformation):
         return model, False
 
 
-def prepare(model: ModelWrapper) -> ModelWrapper:
-    """What `convert` and `hw_build.check` start from: nodes named, shapes inferred where ONNX can, constants folded."""
-    model = model.transform(NameUnnamed(), make_deepcopy=False, cleanup=False)
-    if all(is_known(node) for node in model.graph.node) and not all(_output_shapes(model)):
-        model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
-    return model.transform(FoldConstants(), make_deepcopy=False, cleanup=False)
+PASSES = (RefuseUnsupported(), InputQuantToCodes(), WeightQuantsToIntegers(), QuantsToThresholds())
 
 
 def convert(model: ModelWrapper) -> ModelWrapper:
     """QONNX graph (float image in, NCHW) -> FINN dialect (UINT8 codes in, NCHW)."""
-    model = prepare(model)
-    for transformation in (
-        RefuseUnsupported(),
-        InputQuantToCodes(),
-        WeightQuantsToIntegers(),
-        QuantsToThresholds(),
-    ):
+    model = normalise(model)
+    for transformation in PASSES:
         model = model.transform(transformation, make_deepcopy=False, cleanup=False)
     return model
-
-
-def _output_shapes(model: ModelWrapper) -> list[tuple[int, ...]]:
-    shapes = GraphEditor(model).shapes
-    return [shapes.get(name, ()) for node in model.graph.node for name in node.output]

@@ -5,6 +5,7 @@ A tensor that has the same name in two forms has the same values there (see `for
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from hw_build.errors import MismatchError
 from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
 from hw_build.lowering.graph import GraphEditor
 from hw_build.lowering.rules import QUANT, is_weight_quant
+
+LARGEST_ROUNDING = 0.125  # of a step: what float32 may add to a logit whose scale is no power of two
 
 
 @contextmanager
@@ -56,12 +59,25 @@ def execute_context(model: ModelWrapper, codes: np.ndarray) -> dict[str, np.ndar
     return _execute(model.model.SerializeToString(deterministic=True), source.tobytes())
 
 
-def _to_logits(model: ModelWrapper, values: np.ndarray) -> np.ndarray:
-    step = scales(model)[1]
+def to_logits(values: np.ndarray, step: float) -> np.ndarray:
+    """Real logits -> int64 multiples of ``step``; with a scale that is no power of two, to float32's own rounding.
+
+    Raises:
+        MismatchError: they are no multiples.
+    """
     steps = values.astype(np.float64) / step
-    if np.any(steps != np.round(steps)):
-        raise MismatchError(f"the logits are not whole multiples of the output scale {step}")
-    return steps.astype(np.int64)
+    logits = np.round(steps)
+    allowed = 0.0 if math.frexp(step)[0] == 0.5 else LARGEST_ROUNDING
+    if np.any(np.abs(steps - logits) > allowed):
+        raise MismatchError(
+            f"the logits are not whole multiples of the output scale {step}: up to {np.abs(steps - logits).max():.3g} "
+            f"of a step beside one, where {allowed:g} is allowed"
+        )
+    return logits.astype(np.int64)
+
+
+def _to_logits(model: ModelWrapper, values: np.ndarray) -> np.ndarray:
+    return to_logits(values, scales(model)[1])
 
 
 def execute_codes(model: ModelWrapper, codes: np.ndarray) -> np.ndarray:

@@ -16,7 +16,10 @@ from onnx import NodeProto, StringStringEntryProto, TensorAnnotation, TensorProt
 from qonnx.core.datatype import BaseDataType, DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
+from hw_build.errors import LoweringError
+
 QONNX_DOMAIN = "qonnx.custom_op.general"
+GLOBAL_IN, GLOBAL_OUT = "global_in", "global_out"  # input and output of the lowered graph
 
 
 def label(node: NodeProto) -> str:
@@ -50,7 +53,8 @@ def smallest_integer_type(low: int, high: int) -> BaseDataType:
 class GraphEditor:
     """Nodes, constants, shapes and datatypes of ``model`` as plain Python; nothing reaches the model before `commit`.
 
-    ``shapes`` hold every tensor but constants; ``datatypes`` only annotated ones. Node identity is object identity.
+    ``shapes`` hold every tensor but constants whose shape is known, 0 where a size is not, and every graph input and
+    output; ``datatypes`` only annotated ones. Node identity is object identity.
     """
 
     def __init__(self, model: ModelWrapper):
@@ -64,9 +68,12 @@ class GraphEditor:
         self.constants = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
         self.shapes = {
             value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-            for value in [*graph.input, *graph.output, *graph.value_info]
+            for value in [*graph.value_info, *graph.input, *graph.output]
             if value.name not in self.constants
         }
+        for value in graph.value_info:
+            if not value.type.tensor_type.HasField("shape"):
+                self.shapes.pop(value.name, None)
         self.inputs = [value.name for value in graph.input if value.name not in self.constants]
         self.outputs = [value.name for value in graph.output]
         self.datatypes: dict[str, BaseDataType] = {}
@@ -171,6 +178,20 @@ class GraphEditor:
                     node.input[position] = new
         self.touch()
 
+    def rename(self, old: str, new: str) -> None:
+        """Call the tensor ``old`` ``new``, where it is written, read and described."""
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                for position, name in enumerate(names):
+                    if name == old:
+                        names[position] = new
+        for described in (self.constants, self.shapes, self.datatypes):
+            if old in described:
+                described[new] = described.pop(old)
+        for ends in (self.inputs, self.outputs):
+            ends[:] = [new if name == old else name for name in ends]
+        self.touch()
+
     def set_metadata(self, **properties: Any) -> None:
         """Store metadata properties as JSON."""
         for key, value in properties.items():
@@ -179,10 +200,15 @@ class GraphEditor:
     # -- writing back ----------------------------------------------------------------------------------------------
 
     def sorted_nodes(self) -> list[NodeProto]:
-        """Live nodes (those that an output depends on) in topological order, each after its producers, depth first."""
+        """Live nodes (those that an output depends on) in topological order, each after its producers, depth first.
+
+        Raises:
+            LoweringError: a node depends on its own output.
+        """
         producers, _ = self._maps()
         order: list[NodeProto] = []
         done: set[int] = set()
+        entered: set[int] = set()  # on the way from an output to the node in hand
         stack: list[tuple[NodeProto, bool]] = [
             (producers[name], False) for name in reversed(self.outputs) if name in producers
         ]
@@ -194,6 +220,9 @@ class GraphEditor:
                 done.add(id(node))
                 order.append(node)
                 continue
+            if id(node) in entered:
+                raise LoweringError(f"node {label(node)} depends on its own output: a network without cycles lowers")
+            entered.add(id(node))
             stack.append((node, True))
             stack.extend((producers[name], False) for name in reversed(node.input) if name in producers)
         return order

@@ -34,20 +34,22 @@ from hw_build.lowering.lines import LinesForThresholds
 from hw_build.lowering.own_kernels import ForkStreams, FuseDepthwise, StreamNodesToKernels
 from hw_build.lowering.sum_thresholds import FuseSumThresholds
 
+PASSES = (
+    FuseDepthwise(),
+    FuseSumThresholds(),
+    FuseConvolutions(),
+    ThresholdsToKernels(),
+    PatchesToSlidingWindows(),
+    MatMulsToMvau(),
+    ThresholdsToHardware(),
+    StreamNodesToKernels(),
+    ForkStreams(),
+    LinesForThresholds(),
+)
+
 
 def hardware(model: ModelWrapper) -> ModelWrapper:
     """Integer NHWC graph -> kernels of FINN's hardware abstraction layer and ours, one reader per stream."""
-    for transformation in (
-        FuseDepthwise(),
-        FuseSumThresholds(),
-        FuseConvolutions(),
-        ThresholdsToKernels(),
-        PatchesToSlidingWindows(),
-        MatMulsToMvau(),
-        ThresholdsToHardware(),
-        StreamNodesToKernels(),
-        ForkStreams(),
-        LinesForThresholds(),
-    ):
+    for transformation in PASSES:
         model = model.transform(transformation, make_deepcopy=False, cleanup=False)
     return model

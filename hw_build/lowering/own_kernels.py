@@ -6,12 +6,11 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
+from hw_build.kernels.fork import MAX_OUTPUTS
 from hw_build.lowering.graph import GraphEditor, attribute, smallest_integer_type
 from hw_build.lowering.lower import depthwise_weights
 from hw_build.lowering.nodes import add_kernel, only_consumer
 from hw_build.lowering.rules import reject
-
-MAX_FORK = 8
 
 
 class FuseDepthwise(Transformation):
@@ -141,27 +140,31 @@ class StreamNodesToKernels(Transformation):
 
 
 class ForkStreams(Transformation):
-    """Give each reader of a tensor a stream of its own."""
+    """Give each reader of a tensor a stream of its own; many of them by several forks, one behind the other."""
 
     def apply(self, model):
         graph = GraphEditor(model)
         for tensor in [*graph.inputs, *(name for node in graph.sorted_nodes() for name in node.output)]:
             readers = graph.consumers(tensor)
             uses = [(node, position) for node in readers for position, name in enumerate(node.input) if name == tensor]
-            if len(uses) < 2:
-                continue
-            if len(uses) > MAX_FORK:
-                raise reject(
-                    readers[0],
-                    f"shares {tensor} with {len(uses) - 1} other readers: a stream forks into at most {MAX_FORK}",
-                )
-            copies = [
-                graph.add_tensor(f"{tensor}_fork{i}", graph.shapes[tensor], graph.datatypes[tensor])
-                for i in range(len(uses))
-            ]
-            for (node, position), copy in zip(uses, copies, strict=True):
-                node.input[position] = copy
-            graph.touch()
-            add_kernel(graph, "StreamFork_rtl", [tensor], copies, f"fork_{tensor}", NumOutputs=len(copies))
+            if len(uses) > 1:
+                self._fork(graph, tensor, uses)
         graph.commit()
         return model, False
+
+    @staticmethod
+    def _fork(graph: GraphEditor, tensor: str, uses: list[tuple[NodeProto, int]]) -> None:
+        source = tensor
+        while uses:
+            last = len(uses) <= MAX_OUTPUTS
+            count = len(uses) if last else MAX_OUTPUTS
+            copies = [
+                graph.add_tensor(f"{tensor}_fork{i}", graph.shapes[tensor], graph.datatypes[tensor])
+                for i in range(count)
+            ]
+            taken, uses = (uses, []) if last else (uses[: count - 1], uses[count - 1 :])
+            for (node, position), copy in zip(taken, copies, strict=last):
+                node.input[position] = copy
+            graph.touch()
+            add_kernel(graph, "StreamFork_rtl", [source], copies, f"fork_{source}", NumOutputs=count)
+            source = copies[-1]

@@ -11,6 +11,7 @@ from onnx import NodeProto
 
 from hw_build.errors import LoweringError
 from hw_build.lowering.graph import GraphEditor, attribute, label
+from hw_build.lowering.rounding import ROUNDING_MODES
 
 SUPPORTED = (
     "Conv (dense, depthwise, pointwise; stride 1), BatchNormalization, Relu, Quant, MaxPool 2x2, "
@@ -21,8 +22,8 @@ QUANT = ("Quant", "IntQuant")
 LAYERS = ("Conv", "BatchNormalization", "Relu", "MaxPool", "Resize", "Concat", "Identity", "Constant")
 SUPPORTED_OPERATORS = frozenset((*LAYERS, *QUANT, *AFFINE))
 DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general")
+CHANNELS_LAST_DOMAIN = "qonnx.custom_op.channels_last"
 NOT_MONOTONIC = frozenset(["HardSwish", "Gelu", "Erf", "Mish", "Elu", "Celu", "Swish"])
-ROUNDINGS = ("ROUND", "HALF_EVEN", "HALF_UP")
 
 
 def reject(node: NodeProto, why: str) -> LoweringError:
@@ -68,8 +69,13 @@ def kernel_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, int]:
 
 def _refuse_conv(graph: GraphEditor, node: NodeProto) -> str | None:
     weight = graph.producer(node.input[1])
-    if weight is None or not is_weight_quant(graph, weight):
+    if weight is None and node.input[1] in graph.constants:
         return f"has float weights {node.input[1]}: put a weight quantizer (Quant) before it"
+    if weight is None or not is_weight_quant(graph, weight):
+        return f"has weights {node.input[1]} that are no quantized constant: a Quant of a constant lowers"
+    rank = len(weight_shape(graph, node)) - 2
+    if rank != 2:
+        return f"is a {rank}D convolution: only 2D ones lower, of images (1, channels, height, width)"
     group, strides = attribute(node, "group", 1), attribute(node, "strides", [1, 1])
     if group != 1 and not is_depthwise(graph, node):
         return f"is a grouped convolution, group={group}: only group=1 or depthwise with one filter a channel lowers"
@@ -97,8 +103,8 @@ def _refuse_quant(graph: GraphEditor, node: NodeProto) -> str | None:
     if np.any(zero_point != 0):
         return f"has zero point {np.ravel(zero_point)[0]:g}: only zero point 0 lowers"
     rounding = attribute(node, "rounding_mode", "ROUND").upper()
-    if rounding not in ROUNDINGS:
-        return f"rounds by {rounding}: only {', '.join(ROUNDINGS)} lower"
+    if rounding not in ROUNDING_MODES:
+        return f"rounds by {rounding}: only {', '.join(ROUNDING_MODES)} lower"
     highest = 32 if is_bias_quant(graph, node) else 8
     if bits.size != 1 or not 2 <= float(bits.item()) <= highest or float(bits.item()) % 1:
         return f"has bit width {np.ravel(bits)[0]:g}: an integer from 2 to {highest} lowers"
@@ -122,11 +128,54 @@ def _refuse_resize(node: NodeProto, graph: GraphEditor) -> str | None:
     return None
 
 
-def _refuse_pool(node: NodeProto) -> str | None:
+def _refuse_pool(graph: GraphEditor, node: NodeProto) -> str | None:
     kernel, strides = attribute(node, "kernel_shape"), attribute(node, "strides", [1, 1])
     if list(kernel) != [2, 2] or list(strides) != [2, 2] or any(attribute(node, "pads", [0])):
         return f"has kernel {list(kernel)} and strides {list(strides)}: only 2x2 with stride 2 and no padding lowers"
+    size, image = (graph.shapes.get(name, ())[2:] for name in (node.input[0], graph.inputs[0]))
+    if any(side % 2 for side in size):
+        return (
+            f"halves {size[0]}x{size[1]}: height and width of the image, {image[0]}x{image[1]}, must be multiples of "
+            f"{2 ** halvings(graph)} for the poolings of this network"
+        )
     return None
+
+
+def halvings(graph: GraphEditor) -> int:
+    """How often the smallest image of the network was halved."""
+    depth = dict.fromkeys(graph.inputs, 0)
+    deepest = 0
+    for node in graph.sorted_nodes():
+        change = {"MaxPool": 1, "Resize": -1}.get(node.op_type, 0)
+        arriving = max((depth[name] for name in node.input if name in depth), default=0) + change
+        depth.update(dict.fromkeys(node.output, arriving))
+        deepest = max(deepest, arriving)
+    return deepest
+
+
+def _refuse_sum(graph: GraphEditor, node: NodeProto) -> str | None:
+    shapes = [graph.shapes.get(name, ()) for name in graph.dynamic_inputs(node)]
+    if len(shapes) == 2 and all(shapes) and shapes[0] != shapes[1]:
+        sizes = " and ".join("x".join(map(str, shape[1:])) for shape in shapes)
+        return f"adds images of unlike shapes, {sizes}: only equal ones add, so repeat the smaller before it"
+    constants = [graph.constants[name] for name in node.input if name in graph.constants]
+    before, after = graph.shapes.get((graph.dynamic_inputs(node) or [""])[0]), graph.shapes.get(node.output[0])
+    if constants and before and after and before != after:
+        return (
+            f"spreads {'x'.join(map(str, before[1:]))} to {'x'.join(map(str, after[1:]))} by the shape of its constant"
+        )
+    return None
+
+
+def _refuse_pad(graph: GraphEditor, node: NodeProto) -> str:
+    mode = attribute(node, "mode", "constant")
+    if mode != "constant":
+        return f"pads by mode {mode}: only zeros lower, before convolutions"
+    readers = ", ".join(sorted({reader.op_type for reader in graph.consumers(node.output[0])})) or "the output"
+    return (
+        f"pads in a way, or for a reader ({readers}), that no convolution can take over: only zeros around height and "
+        "width, read by convolutions alone, lower"
+    )
 
 
 def _before_first_quant(graph: GraphEditor, node: NodeProto) -> bool:
@@ -145,6 +194,14 @@ def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
     operator = node.op_type
     if operator in NOT_MONOTONIC:
         return "is an activation that is not monotonic, so it cannot become thresholds: train with Relu instead"
+    if operator == "Pad":
+        return _refuse_pad(graph, node)
+    if operator in ("Transpose", "Conv", "BatchNormalization", "MaxPool") and (
+        operator == "Transpose" or node.domain == CHANNELS_LAST_DOMAIN
+    ):
+        return (
+            "is a channels-last form that could not be turned back to channels first: export with channels first (NCHW)"
+        )
     if not is_known(node):
         return f"is not supported; supported are {SUPPORTED}"
     if operator in (*AFFINE, "BatchNormalization") and _before_first_quant(graph, node):
@@ -164,9 +221,11 @@ def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
     if operator in QUANT:
         return _refuse_quant(graph, node)
     if operator == "MaxPool":
-        return _refuse_pool(node)
+        return _refuse_pool(graph, node)
     if operator == "Resize":
         return _refuse_resize(node, graph)
+    if operator in AFFINE:
+        return _refuse_sum(graph, node)
     if operator == "Concat" and attribute(node, "axis") not in (1, -3):
         return f"concatenates along axis {attribute(node, 'axis')}: only channels (axis 1) lower"
     return None

@@ -102,9 +102,12 @@ class NarrowWeights(Transformation):
         return model, False
 
 
+PASSES = (MoveScalesPastLinear(), AbsorbAffineIntoThresholds(), IntegerOutput(), NarrowWeights())
+
+
 def streamline(model: ModelWrapper) -> ModelWrapper:
     """FINN dialect with float scales (codes in, NCHW) -> integers only, NCHW; output integer logits."""
-    for transformation in (MoveScalesPastLinear(), AbsorbAffineIntoThresholds(), IntegerOutput(), NarrowWeights()):
+    for transformation in PASSES:
         model = model.transform(transformation, make_deepcopy=False, cleanup=False)
     return model
 

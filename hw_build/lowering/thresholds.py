@@ -2,33 +2,39 @@
 
 With x = a*acc + b per channel (in float64) a code of at least k means x >= t_k, so
     acc >= ceil((t_k - b) / a)          for a > 0,
-and for a < 0 the producer's weights are negated and a with them. Thresholds are clipped to [lowest, highest + 1] of the
-accumulator, which changes no comparison.
+and for a < 0 the producer's weights are negated and a with them. The network itself computes x in float32, node by
+node; where that rounds x across t_k, the neighbouring integer is the threshold. Thresholds are clipped to
+[lowest, highest + 1] of the accumulator, which changes no comparison.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute
+from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, attribute
 from hw_build.lowering.ranges import accumulator_type, dot_product_range, smallest_integer_type
 from hw_build.lowering.rules import AFFINE, reject
-
-GLOBAL_OUT = "global_out"
 
 
 @dataclass(frozen=True)
 class Affine:
-    """x = gain * integer + offset per channel (float64 arrays (C,)), then x = max(x, 0) if ``relu``."""
+    """x = gain * integer + offset per channel (float64 arrays (C,)), then x = max(x, 0) if ``relu``.
+
+    ``nodes`` compute it, in their order; ``sign`` (C,) is -1 where ``source`` holds the negated integer.
+    """
 
     source: str
     gain: np.ndarray
     offset: np.ndarray
     relu: bool
+    nodes: tuple[NodeProto, ...]
+    sign: np.ndarray
 
 
 def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Affine:
@@ -52,7 +58,7 @@ def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Affine:
         if relu and (np.any(scale <= 0) or np.any(shift != 0)):
             raise reject(node, "follows a Relu without a quantizer between: order them convolution, BN, Relu, Quant")
         gain, offset = gain * scale, offset * scale + shift
-    return Affine(tensor, gain, offset, relu)
+    return Affine(tensor, gain, offset, relu, tuple(reversed(nodes)), np.ones(channels))
 
 
 def affine_step(graph: GraphEditor, node: NodeProto, channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,13 +82,43 @@ def affine_step(graph: GraphEditor, node: NodeProto, channels: int) -> tuple[np.
     return (one, -value) if node.input[1] == constant else (-one, value)
 
 
-def integer_thresholds(steps: np.ndarray, chain: Affine, low: int, high: int) -> np.ndarray:
-    """Thresholds (C, n) on the integer tensor for real steps (1 or C, n), with gain >= 0; see the head of this file."""
+def in_float32(graph: GraphEditor, chain: Affine, integers: np.ndarray) -> np.ndarray:
+    """What the nodes of ``chain`` make of ``integers`` (C, n) of its source, rounded after each operation: float32."""
+    value = (integers * chain.sign[:, None]).astype(np.float32)
+    for node in chain.nodes:
+        if node.op_type == "Relu":
+            value = np.maximum(value, np.float32(0))
+        elif node.op_type == "BatchNormalization":
+            gamma, beta, mean, variance = (graph.constants[name].astype(np.float32) for name in node.input[1:5])
+            gain = np.float32(1) / np.sqrt(variance + np.float32(attribute(node, "epsilon", 1e-5))) * gamma
+            value = value * gain[:, None] + (beta - mean * gain)[:, None]  # as onnxruntime does it
+        else:
+            constant = next(name for name in node.input if name in graph.constants)
+            operand = graph.constants[constant].astype(np.float32).reshape(-1, 1)
+            operands = (value, operand) if node.input[1] == constant else (operand, value)
+            value = _FLOAT32[node.op_type](*operands)
+    return value
+
+
+_FLOAT32 = {"Mul": np.multiply, "Div": np.divide, "Add": np.add, "Sub": np.subtract}
+
+
+def integer_thresholds(
+    steps: np.ndarray, chain: Affine, low: int, high: int, compute: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Thresholds (C, n) on the integer tensor for real steps (1 or C, n), with gain >= 0; see the head of this file.
+
+    ``compute`` is how the network takes integers (C, n) through the chain.
+    """
     gain, offset = chain.gain[:, None], chain.offset[:, None]
     distance = steps - offset
     with np.errstate(divide="ignore", invalid="ignore"):
         exact = np.ceil(distance / gain)
-    exact = np.where(gain == 0, np.where(distance <= 0, low, high + 1), exact)
+    exact = np.where(gain == 0, low, exact)
+    exact = np.clip(exact, low - 2, high + 2)
+    before, at = (compute(exact + side) >= steps for side in (-1, 0))
+    exact = np.where(before, exact - 1, np.where(at, exact, exact + 1))
+    exact = np.where(gain == 0, np.where(at, low, high + 1), exact)
     if chain.relu:
         exact = np.where(steps <= 0, low, exact)
     return np.clip(exact, low, high + 1)
@@ -100,7 +136,7 @@ class AbsorbAffineIntoThresholds(Transformation):
                 chain = self._negate(graph, node, chain)
             steps = graph.constants[node.input[1]].astype(np.float64)
             low, high = integer_range(graph, chain.source)
-            thresholds = integer_thresholds(steps, chain, low, high)
+            thresholds = integer_thresholds(steps, chain, low, high, partial(in_float32, graph, chain))
             if np.all(thresholds == thresholds[:1]):
                 thresholds = thresholds[:1]
             signed = graph.datatypes[chain.source].signed()
@@ -133,7 +169,7 @@ class AbsorbAffineIntoThresholds(Transformation):
         graph.consumers(chain.source)[0].input[0] = source
         conv.output[0] = source
         graph.touch()
-        return Affine(source, np.abs(chain.gain), chain.offset, chain.relu)
+        return replace(chain, source=source, gain=np.abs(chain.gain), sign=np.where(chain.gain < 0, -1.0, 1.0))
 
 
 def integer_range(graph: GraphEditor, tensor: str) -> tuple[int, int]:
@@ -164,20 +200,17 @@ class IntegerOutput(Transformation):
         output = graph.outputs[0]
         shape = graph.shapes[output]
         chain = affine_chain(graph, output, shape[1])
-        producer = graph.producer(output)
+        producer, source = graph.producer(output), graph.producer(chain.source)
+        if source is None:
+            raise reject(producer, "ends a network without a layer: there is nothing between image and output")
         gain = float(chain.gain[0])
         if chain.relu or gain <= 0 or np.any(chain.gain != gain):
             raise reject(
                 producer, "ends the network in a Relu or in scales that differ: logits need one positive scale"
             )
-        bias = chain.offset / gain
-        if np.any(np.abs(bias - np.round(bias)) > 1e-4):
-            raise reject(
-                producer,
-                f"adds {float(bias[0]):g} accumulator steps: quantize the head's bias to the accumulator's scale",
-            )
-        bias = np.round(bias).astype(np.int64)
+        bias = integer_bias(chain.offset / gain, producer)
         low, high = integer_range(graph, chain.source)
+        graph.remove(*chain.nodes)  # the last writes the output, whose name may be the one that is needed now
         graph.outputs = [GLOBAL_OUT]
         graph.shapes[GLOBAL_OUT] = shape
         if np.any(bias != 0):
@@ -185,11 +218,24 @@ class IntegerOutput(Transformation):
             bias_type = smallest_integer_type(min(int(bias.min()), -1), int(bias.max()))
             constant = graph.add_constant(f"{output}_bias_int", bias.reshape(1, -1, 1, 1), bias_type)
             graph.add_node("Add", [chain.source, constant], [GLOBAL_OUT], name=f"{producer.name}_int")
-        else:
-            source = graph.producer(chain.source)
+        elif chain.source != GLOBAL_OUT:
             graph.datatypes[GLOBAL_OUT] = graph.datatypes[chain.source]
             source.output[0] = GLOBAL_OUT
             graph.rename_uses(chain.source, GLOBAL_OUT)
         graph.set_metadata(edgeseg_output_scale=gain)
         graph.commit()
         return model, False
+
+
+def integer_bias(bias: np.ndarray, node: NodeProto) -> np.ndarray:
+    """``bias`` (C,) in accumulator steps as int64; it may be off by what float32 rounds of it.
+
+    Raises:
+        LoweringError: it is not integer.
+    """
+    integers = np.round(bias)
+    if np.any(np.abs(bias - integers) > 1e-4 + 2.0**-22 * np.abs(bias)):
+        raise reject(
+            node, f"adds {float(bias[0]):g} accumulator steps: quantize the head's bias to the accumulator's scale"
+        )
+    return integers.astype(np.int64)

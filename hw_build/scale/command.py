@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hw_build.board_config import Board
-from hw_build.check import load_network
 from hw_build.commands import tell
 from hw_build.errors import ConfigError
 from hw_build.export import Export
 from hw_build.lowering import lowering_steps
+from hw_build.lowering.intake import load_network
 from hw_build.progress import BuildProgress
 from hw_build.scale.pareto import draw
 from hw_build.scale.point import BRAM_SHARE, LUT_SHARE, Figures, Outcome, Point

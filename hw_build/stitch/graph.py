@@ -44,8 +44,8 @@ class PlacedNode:
         return self.node.name
 
 
-def place_nodes(model: ModelWrapper, mem_dir: Path) -> list[PlacedNode]:
-    """RTL instances of all nodes; memory contents and generated sources are written to ``mem_dir``."""
+def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[PlacedNode]:
+    """RTL instances of all nodes for a part; memory contents and generated sources are written to ``mem_dir``."""
     placed = []
     names = set()
     for node in model.graph.node:
@@ -58,7 +58,7 @@ def place_nodes(model: ModelWrapper, mem_dir: Path) -> list[PlacedNode]:
         if not is_finn and node.domain != KERNEL_DOMAIN:
             raise BuildError(f"{node.name}: {node.op_type} has no RTL here: lower it to one of our kernels or FINN's")
         custom_op = getCustomOp(node)
-        instance = finn_rtl.rtl_instance(node, model, mem_dir) if is_finn else custom_op.rtl_instance(model)
+        instance = finn_rtl.rtl_instance(node, model, mem_dir, fpgapart) if is_finn else custom_op.rtl_instance(model)
         inputs = tuple(t for t in node.input if t and model.get_initializer(t) is None)
         if len(inputs) != len(instance.inputs) or len(node.output) != len(instance.outputs):
             raise BuildError(

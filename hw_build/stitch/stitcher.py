@@ -15,6 +15,7 @@ from pathlib import Path
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import BuildError
+from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.stitch.design import Design, Node, Source
 from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_nodes
 from hw_build.stitch.top import top_text
@@ -26,12 +27,13 @@ MEM_FOLDER = "mem"
 
 
 def stitch(
-    model: ModelWrapper, build_dir: Path, *, fifo_depths: dict[str, int] | None = None, model_sha256: str = ""
-) -> Design:
+    model: ModelWrapper, build_dir: Path, *, fpgapart: str = FPGA_PART, fifo_depths: dict[str, int] | None = None,
+    model_sha256: str = "",
+) -> Design:  # fmt: skip
     """Write the accelerator of ``model`` below ``build_dir``; an earlier ``rtl/`` there is replaced when complete.
 
-    ``fifo_depths`` maps tensor names to FIFO depths in beats; streams not named get deep defaults for simulation.
-    ``model_sha256`` names the exported network that the graph came from.
+    FINN's nodes are generated for ``fpgapart``. ``fifo_depths`` maps tensor names to FIFO depths in beats; streams not
+    named get deep defaults for simulation. ``model_sha256`` names the exported network that the graph came from.
     """
     build_dir = Path(build_dir).resolve()
     try:
@@ -40,7 +42,7 @@ def stitch(
     except OSError as error:
         raise BuildError(f"build directory {build_dir} cannot be written ({error.strerror}): choose another") from error
     try:
-        design = replace(_write(model, build_dir, partial, fifo_depths), model_sha256=model_sha256)
+        design = replace(_write(model, build_dir, partial, fpgapart, fifo_depths), model_sha256=model_sha256)
         final = build_dir / "rtl"
         (build_dir / "design.json").unlink(missing_ok=True)  # never a design.json that describes another rtl/
         shutil.rmtree(final, ignore_errors=True)
@@ -52,11 +54,13 @@ def stitch(
     return design
 
 
-def _write(model: ModelWrapper, build_dir: Path, partial: Path, fifo_depths: dict[str, int] | None) -> Design:
+def _write(
+    model: ModelWrapper, build_dir: Path, partial: Path, fpgapart: str, fifo_depths: dict[str, int] | None
+) -> Design:
     source, sink = boundary(model)
     mem_dir = partial / MEM_FOLDER
     mem_dir.mkdir()
-    placed = [_relocated(item, mem_dir) for item in place_nodes(model, mem_dir)]
+    placed = [_relocated(item, mem_dir) for item in place_nodes(model, mem_dir, fpgapart)]
     streams = make_streams(model, placed, fifo_depths)
     image_shape = tuple(model.get_tensor_shape(source)[1:])
     logit_type = model.get_tensor_datatype(sink)

@@ -4,11 +4,11 @@ import hashlib
 import json
 
 import numpy as np
-import synthetic
 from PIL import Image
 
 import calib_data
 from hw_build import lowering
+from tests.hw_build import synthetic
 
 
 def real_codes(names, height, width):

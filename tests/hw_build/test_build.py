@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 
 from hw_build import build, cli, lowering
-from hw_build.check import load_network
+from hw_build.lowering.intake import load_graph
 from hw_build.steps import Pipeline, hash_file
 
 GRAPH_STEPS = ["import", "convert", "streamline", "lower", "hardware", "specialize", "folding"]
@@ -163,7 +163,7 @@ def test_interruption(capsys, export, tmp_path, monkeypatch):
 
 
 def test_operator_that_no_kernel_serves(capsys, own_export, tmp_path):
-    model = load_network(own_export / "model.qonnx")
+    model = load_graph(own_export / "model.qonnx")
     relu = next(node for node in model.graph.node if node.op_type == "Relu")
     gate = helper.make_node("HardSwish", list(relu.input), list(relu.output), name="gate")
     model.graph.node.insert(list(model.graph.node).index(relu), gate)
@@ -174,7 +174,7 @@ def test_operator_that_no_kernel_serves(capsys, own_export, tmp_path):
 
 
 def test_later_form_uses_its_own_scales(export):
-    model = load_network(export / "model.qonnx")
+    model = load_graph(export / "model.qonnx")
     codes = exports.real_codes(["benign_184"], 16, 32)
     expected = lowering.execute_codes(model, codes)  # leaves the exported network's scales in its metadata
     for step in lowering.STEPS:
@@ -191,7 +191,7 @@ def test_check_shows_a_kernel_for_every_node(capsys, export):
 
 
 def test_check_says_why_not(capsys, own_export):
-    model = load_network(own_export / "model.qonnx")
+    model = load_graph(own_export / "model.qonnx")
     next(node for node in model.graph.node if node.op_type == "MaxPool").op_type = "AveragePool"
     model.save(str(own_export / "model.qonnx"))
     assert cli.main(["check", str(own_export / "model.qonnx")]) == 2

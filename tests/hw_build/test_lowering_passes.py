@@ -17,14 +17,13 @@ from hw_build.lowering import streamline as s
 from hw_build.lowering import thresholds as t
 from hw_build.lowering.execution import comparable_tensors
 from hw_build.lowering.graph import GraphEditor, attribute, set_attribute, smallest_integer_type
+from hw_build.lowering.intake import normalise
+from hw_build.lowering.intake.names import NameUnnamed
 from tests.hw_build import synthetic
 
 PASSES = [
-    c.NameUnnamed(), c.FoldConstants(), c.RefuseUnsupported(), c.InputQuantToCodes(), c.WeightQuantsToIntegers(),
-    c.QuantsToThresholds(), s.MoveScalesPastLinear(), t.AbsorbAffineIntoThresholds(), t.IntegerOutput(),
-    s.NarrowWeights(), lo.ChannelsLast(), h.FuseDepthwise(), h.FuseSumThresholds(), h.PatchesToSlidingWindows(),
-    h.MatMulsToMvau(), h.ThresholdsToHardware(), h.StreamNodesToKernels(), h.ForkStreams(),
-    SpecializeLayers(sp.DEFAULT_PART), sp.NameNodes(), sp.RequireRtl(),
+    *c.PASSES, *s.PASSES, lo.ChannelsLast(), *h.PASSES, SpecializeLayers(sp.DEFAULT_PART), sp.NameNodes(),
+    sp.RequireRtl(),
 ]  # fmt: skip
 NAMES = [type(one).__name__ for one in PASSES]
 CODES = np.random.default_rng(5).integers(0, 256, (1, 16, 24, 3), dtype=np.uint8)
@@ -38,7 +37,7 @@ def apply(model, *passes):
 
 def upto(name, model):
     """``model`` after every pass before ``name``; numpy execution switched on for FINN's RTL nodes."""
-    return apply(model, *PASSES[: NAMES.index(name)])
+    return apply(normalise(model), *PASSES[: NAMES.index(name)])
 
 
 def rich_network():
@@ -88,7 +87,7 @@ def test_unnamed_nodes_get_names_and_named_ones_keep_theirs():
     model = rich_network()
     first, second = model.graph.node[0], model.graph.node[1]
     first.name, kept = "", second.name
-    names = [node.name for node in apply(model, c.NameUnnamed()).graph.node]
+    names = [node.name for node in apply(model, NameUnnamed()).graph.node]
     assert len(set(names)) == len(names)
     assert names[1] == kept
     assert names[0] == f"{first.op_type}_{first.output[0]}"
@@ -96,7 +95,7 @@ def test_unnamed_nodes_get_names_and_named_ones_keep_theirs():
 
 def test_constant_folding_leaves_weight_quantizers():
     model = rich_network()
-    assert count(apply(copy.deepcopy(model), c.FoldConstants()), "Quant") == count(model, "Quant")
+    assert count(normalise(copy.deepcopy(model)), "Quant") == count(model, "Quant")
 
 
 def test_constants_that_nodes_compute_are_folded():
@@ -114,7 +113,7 @@ def test_constants_that_nodes_compute_are_folded():
         net.node("Add", ["same" if computed else stem, "tie"], "tied")
         return net.model(net.head(net.quant("tied", 2.0**-2)), 16, 24)
 
-    folded = c.prepare(built(computed=True))
+    folded = normalise(built(computed=True))
     assert count(folded, "Constant", "Identity", "Mul") == 0
     np.testing.assert_array_equal(
         execute_codes(upto("ChannelsLast", folded), CODES), execute_codes(built(computed=False), CODES)
@@ -239,7 +238,7 @@ def test_output_may_be_codes_or_a_head_without_bias():
     net.head(stem)
     del net.nodes[-1].input[2]
     model = net.model("logits", 16, 24)
-    lowered = apply(copy.deepcopy(model), *PASSES)
+    lowered = apply(normalise(copy.deepcopy(model)), *PASSES)
     assert count(lowered, "ChannelBias_rtl") == 0
     np.testing.assert_array_equal(execute_codes(lowered, CODES), execute_codes(model, CODES))
 
@@ -318,12 +317,17 @@ def test_integer_thresholds_equal_the_real_comparison(relu):
     rng = np.random.default_rng(8)
     low, high = -60, 90
     gain = np.concatenate([rng.uniform(1e-3, 3, 20), [0.0, 0.0]])
-    chain = t.Affine("acc", gain, np.concatenate([rng.uniform(-40, 40, 20), [-1.0, 5.0]]), relu)
+    offset = np.concatenate([rng.uniform(-40, 40, 20), [-1.0, 5.0]])
+    chain = t.Affine("acc", gain, offset, relu, (), np.ones(22))
     steps = np.sort(rng.uniform(-20, 30, (1, 15)))
-    table = t.integer_thresholds(steps, chain, low, high)
+
+    def compute(acc):
+        value = gain[:, None] * acc + offset[:, None]
+        return np.maximum(value, 0) if relu else value
+
+    table = t.integer_thresholds(steps, chain, low, high, compute)
     acc = np.arange(low, high + 1)
-    value = gain[:, None] * acc + chain.offset[:, None]  # (C, A)
-    value = np.maximum(value, 0) if relu else value
+    value = compute(acc)  # (C, A)
     wanted = (value[:, :, None] >= steps[0]).sum(axis=2)
     found = (acc[None, :, None] >= table[:, None, :]).sum(axis=2)
     np.testing.assert_array_equal(found, wanted)

@@ -20,11 +20,11 @@ import exports
 
 from hw_build import cli
 from hw_build.board_config import board_names, load_board
-from hw_build.check import load_network
 from hw_build.errors import LoweringError
 from hw_build.export import read_export
 from hw_build.hls.finn_build import PLATFORMS, build_config
 from hw_build.hls.graph import ResizesToHls, hls_graph
+from hw_build.lowering.intake import load_graph
 from hw_build.stock_finn import abstract_nodes
 
 PART = "xc7z020clg400-1"
@@ -42,7 +42,7 @@ def build(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lowered(build):
-    return load_network(build[1] / "steps" / "lower" / "graph.onnx")
+    return load_graph(build[1] / "steps" / "lower" / "graph.onnx")
 
 
 def run(capsys, build_dir):

@@ -1,0 +1,55 @@
+"""Zeros that a Pad node puts around an image become the padding of the convolutions that read it."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.transformation.base import Transformation
+
+from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
+
+
+class FoldPads(Transformation):
+    """Conv(Pad(x)) -> Conv(x) with larger pads; a Pad of another mode, value or reader stays, and does not lower."""
+
+    def apply(self, model):
+        graph = GraphEditor(model)
+        for pad in [node for node in graph.sorted_nodes() if node.op_type == "Pad"]:
+            amounts = zeros_around(graph, pad)
+            readers = graph.consumers(pad.output[0])
+            if amounts is None or not readers or pad.output[0] in graph.outputs:
+                continue
+            if all(_takes_pads(reader, pad.output[0]) for reader in readers):
+                for conv in readers:
+                    own = attribute(conv, "pads", [0, 0, 0, 0])
+                    set_attribute(conv, "pads", [ours + more for ours, more in zip(own, amounts, strict=True)])
+                graph.remove(pad)
+                graph.rename_uses(pad.output[0], pad.input[0])
+        graph.commit()
+        return model, False
+
+
+def zeros_around(graph: GraphEditor, pad: NodeProto) -> list[int] | None:
+    """[top, left, bottom, right] of the zeros that ``pad`` puts around an NCHW image; None where it does otherwise."""
+    amounts = graph.constants.get(pad.input[1])
+    value = graph.constants.get(pad.input[2], np.ones(1)) if len(pad.input) > 2 and pad.input[2] else np.zeros(1)
+    if amounts is None or attribute(pad, "mode", "constant") != "constant" or np.any(value != 0):
+        return None
+    axes = list(range(4))
+    if len(pad.input) > 3 and pad.input[3]:
+        if pad.input[3] not in graph.constants:
+            return None
+        axes = (graph.constants[pad.input[3]] % 4).tolist()
+    if amounts.size != 2 * len(axes):
+        return None
+    around = np.zeros((2, 4), int)  # before and after each axis
+    around[:, axes] = amounts.reshape(2, -1)
+    if np.any(around[:, :2]) or around.min() < 0:
+        return None
+    return around[:, 2:].reshape(-1).tolist()
+
+
+def _takes_pads(node: NodeProto, tensor: str) -> bool:
+    named = attribute(node, "auto_pad", "NOTSET")
+    alone = list(node.input).count(tensor) == 1 and node.input[0] == tensor
+    return node.op_type == "Conv" and alone and named in ("NOTSET", "VALID")

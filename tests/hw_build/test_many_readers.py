@@ -1,0 +1,54 @@
+"""A tensor with many readers: forks behind forks, in the graph, in `check` and in simulated RTL."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from hw_build.check import check, lowers
+from hw_build.lowering import execute_codes, lowering_steps
+from hw_build.lowering.graph import GraphEditor, attribute
+from hw_build.sim.accelerator import simulate
+from hw_build.stitch import stitch
+from tests.hw_build import synthetic
+
+CODES = np.random.default_rng(3).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+
+
+def shared_by(readers):
+    """A stem that so many convolutions read, summed."""
+    net = synthetic.Net(seed=8)
+    stem = net.conv_bn(net.image(), 2, 3, "stem", bits=8)
+    total = net.conv_bn(stem, 2, 1, "part0")
+    for number in range(1, readers):
+        part = net.conv_bn(stem, 2, 1, f"part{number}", scale=net.scales[total])
+        total = net.add(total, part, net.scales[total], name=f"sum{number}", relu=True)
+    return net.model(net.head(total), 16, 16)
+
+
+def lowered(model):
+    for step in lowering_steps():
+        model = step.run(model)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("readers", "outputs"), [(2, [2]), (4, [4]), (5, [2, 4]), (7, [4, 4]), (8, [2, 4, 4]), (11, [2, 4, 4, 4])]
+)
+def test_each_reader_has_a_stream_of_its_own(readers, outputs):
+    model = shared_by(readers)
+    after = lowered(copy.deepcopy(model))
+    graph = GraphEditor(after)
+    forks = [node for node in graph.of_type("StreamFork_rtl")]
+    assert sorted(attribute(node, "NumOutputs") for node in forks) == outputs
+    assert all(len(graph.consumers(name)) == 1 for node in graph.nodes for name in node.output[:-1])
+    np.testing.assert_array_equal(execute_codes(after, CODES), execute_codes(model, CODES))
+
+
+def test_six_readers_are_exact_in_simulated_rtl(tmp_path):
+    model = shared_by(6)
+    model.save(str(tmp_path / "six.onnx"))
+    assert lowers(check(tmp_path / "six.onnx"))
+    expected = execute_codes(model, CODES)
+    design = stitch(lowered(model), tmp_path / "build")
+    np.testing.assert_array_equal(simulate(design, CODES).logits, expected)
