@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 import models
@@ -67,6 +68,12 @@ def settle(twin: Twin, name: str) -> int:
 
 
 def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:
+    for key, value in checkpoint["state"].items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise CheckpointError(
+                f"'{key}' of the checkpoint holds NaN or infinity, as after a diverged training; train it again with a"
+                " lower rate"
+            )
     try:
         network.load_state_dict(checkpoint["state"])
     except (RuntimeError, KeyError) as error:

@@ -28,13 +28,13 @@ from quant.written import as_modules
 _NOT_LOGITS = (nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax)
 
 
-def normal_form(network: nn.Module) -> ModuleGraph:
-    """``network``, which is left alone, in normal form and evaluation mode; values as of ``as_modules``.
+def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGraph:
+    """``network``, which is left alone, in normal form and evaluation mode; see ``as_modules``.
 
     Raises:
         ConfigError: something in it has no integer form; the sentence names it.
     """
-    graph = as_modules(network)
+    graph = as_modules(network, in_channels)
     rewriter = _Rewriter(graph)
     rewriter.pools_behind_activations()
     rewriter.logits_by_a_convolution()
@@ -139,18 +139,21 @@ class _Rewriter:
                 while isinstance(self._module(below), nn.MaxPool2d):
                     below = below.args[0]
                 if below is self._graph.image:
-                    self._convolution(self._identity(source, join))
+                    norm = self._convolution(self._identity(source, join))
+                    self._insert(nn.ReLU(), norm, [join])  # which no image needs, but its codes are then unsigned
 
     def _is_last(self, node: fx.Node) -> bool:
         return [user.op for user in node.users] == ["output"]
 
-    def _convolution(self, conv: fx.Node) -> None:
+    def _convolution(self, conv: fx.Node) -> fx.Node:
+        """The BN behind a convolution, which gets one where it has none."""
         users = list(conv.users)
         if len(users) == 1 and isinstance(self._module(users[0]), nn.BatchNorm2d):
-            return
+            return users[0]
         shape = conv.meta["shape"]
         norm = self._insert(FrozenNorm(torch.ones(shape[1]), torch.zeros(shape[1])), conv, users)
         self._take_origin(norm, conv)
+        return norm
 
     def _norm(self, node: fx.Node) -> None:
         source = node.args[0]

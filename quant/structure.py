@@ -35,8 +35,8 @@ class Structure:
         ConfigError: something in the network has no integer form; the sentence names it.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        self.graph = normal_form(network)
+    def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
+        self.graph = normal_form(network, in_channels)
         self.modules = dict(self.graph.root.named_modules())
         self.nodes = list(self.graph.graph.nodes)
 

@@ -39,7 +39,7 @@ class Trace:
         ConfigError: its data flow depends on values or shapes, or it does not run.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
         try:
             self.graph = _Tracer().trace(network)
         except Exception as error:  # noqa: BLE001  (whatever a forward does with a traced tensor)
@@ -50,7 +50,7 @@ class Trace:
         self.placeholders = [node for node in self.graph.nodes if node.op == "placeholder"]
         if not self.placeholders:
             raise ConfigError("the network's forward takes no image; its first argument is the (B, C, H, W) image")
-        self.in_channels = _in_channels(network, self.graph)
+        self.in_channels = in_channels or _in_channels(network, self.graph)
         self.image, self.values = self._run(network)
 
     def where(self, node: fx.Node) -> str:

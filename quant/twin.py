@@ -88,7 +88,7 @@ def build_twin(network: nn.Module, in_channels: int, config: QuantConfig) -> Twi
         ConfigError: something in the network has no integer form, an override names no layer, or the twin would not be
             the network: without its quantizers it gives other logits.
     """
-    structure = Structure(network)
+    structure = Structure(network, in_channels)
     for layer in config.layers:
         if layer not in structure.modules:
             raise ConfigError(f"layers.{layer} names no layer of the network; see `python -m models describe`")

@@ -36,8 +36,10 @@ class _Unsupported(Exception):
     """Why an operation is not taken; becomes the end of a sentence that begins with its place."""
 
 
-def as_modules(network: nn.Module) -> ModuleGraph:
+def as_modules(network: nn.Module, in_channels: int | None = None) -> ModuleGraph:
     """``network``, which is left alone, as a graph of modules in evaluation mode; see the head of this file.
+
+    ``in_channels``: of its image; None: as many as its first convolution reads.
 
     Each node has in ``meta`` the ``shape`` (1, C, H, W) of its output for the trace's image and, where a node of the
     trace gives the same values, its name: ``origin``.
@@ -47,7 +49,7 @@ def as_modules(network: nn.Module) -> ModuleGraph:
     """
     network = copy.deepcopy(network).eval()
     _require_finite(network)
-    return _Translator(network, Trace(network)).run()
+    return _Translator(network, Trace(network, in_channels)).run()
 
 
 def _require_finite(network: nn.Module) -> None:

@@ -159,6 +159,12 @@ def test_a_hook_is_found():
         build_twin(network, 3, W4A4)
 
 
+def test_channels_of_the_configuration_are_those_of_the_network():
+    assert build_twin(seasoned(LOWERS["four_channels"]), 4, W4A4).in_channels == 4
+    with pytest.raises(ConfigError, match=r"does not run on an image of 3x64x64: 'stem\.0' says"):
+        build_twin(seasoned(LOWERS["one_channel"]), 3, W4A4)
+
+
 def test_what_is_not_called_is_left_out():
     twin = build_twin(seasoned(lambda: Written(lambda net, x: net.a(x), a=block(), idle=block())), 3, W4A4)
     assert not [name for name, _ in twin.named_parameters() if "idle" in name]
