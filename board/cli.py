@@ -150,18 +150,25 @@ def _infer(arguments):
 
 def _evaluate(arguments):
     from board.dataset import list_pairs
-    from board.pictures import read_codes, read_mask
+    from board.pictures import read_pair
     from board.scores import count_pixels, summarise
     from board.surface import hd95_assd
 
     deploy = Deploy(arguments.deploy)
     spec = deploy.spec()
     pairs = list_pairs(arguments.data, arguments.split)
+    waiting = collections.deque()  # truths of images that are read and whose masks are not there yet
     counts, distances = [], []
+
+    def images():
+        for image, masks in pairs:
+            codes, truth = read_pair(image, masks, spec, arguments.resize)
+            waiting.append(truth)
+            yield codes
+
     with _accelerator(arguments, deploy) as accel:
-        masks = accel.stream(read_codes(image, spec, arguments.resize) for image, _ in pairs)
-        for mask, (_, truth_path) in zip(masks, pairs, strict=True):
-            truth = read_mask(truth_path, spec)
+        for mask in accel.stream(images()):
+            truth = waiting.popleft()
             counts.append(count_pixels(mask, truth))
             distances.append(hd95_assd(mask, truth))
     print(json.dumps({"arithmetic": "board", "split": arguments.split, **summarise(counts, distances)}, indent=1))

@@ -1,32 +1,27 @@
-"""Image files: codes in, masks and overlays out. The one file that needs Pillow (PYNQ images have it)."""
+"""A frame of the accelerator from image files, its truth from mask files; masks and overlays as PNG.
+
+Together with ``image_files.py`` and ``mask_files.py`` what needs Pillow (PYNQ images have it).
+"""
 
 import contextlib
 import io
 import os
-import warnings
 
 import numpy as np
 
 from board.errors import InputError
+from board.image_files import Image, as_codes, check_eight_bits, name_of, open_image, read_image
+from board.mask_files import read_mask, resize_nearest
 
-try:
-    from PIL import Image, UnidentifiedImageError
-except ImportError:
-    raise InputError("Pillow is not installed, so no image files can be read; pip install pillow") from None
-
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # not EPS: Pillow would hand an upload to Ghostscript
-EIGHT_BIT_MODES = ("L", "RGB", "RGBA", "P", "LA", "1")
-MAX_PIXELS = 1 << 25  # of a file: three bytes each must fit the memory of a small board
-MASK_THRESHOLD = 127  # above it a pixel of a mask file is foreground
 TINT = np.array((255, 64, 64), np.uint16)
-
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # begins above MAX_PIXELS
 
 
 def check_image(path, spec, resize=False):
     """InputError unless :func:`read_codes` takes the file, as far as its header tells."""
-    with _open(path) as image:
-        _check(image, path, spec, resize)
+    with open_image(path) as image:
+        check_eight_bits(image, path)
+        if sorted(image.size) != sorted((spec.width, spec.height)):  # EXIF, which may lie at the end, may turn it
+            _check_size(image, path, spec, resize)
 
 
 def read_codes(path, spec, resize=False):
@@ -34,21 +29,15 @@ def read_codes(path, spec, resize=False):
 
     ``resize`` scales another size bilinearly instead of refusing it.
     """
-    with _open(path) as image:
-        _check(image, path, spec, resize)
-        codes = _convert(image, path, {1: "L", 3: "RGB"}.get(spec.channels, "RGB"))
-    if codes.size != (spec.width, spec.height):
-        codes = codes.resize((spec.width, spec.height), Image.BILINEAR)
-    return np.asarray(codes).reshape(spec.height, spec.width, -1)
+    return _codes(read_image(path, spec.channels), path, spec, resize)
 
 
-def read_mask(path, spec):
-    """Mask (H, W) bool of the file: brighter than half of 255; another size is scaled by nearest neighbour."""
-    with _open(path) as opened:
-        image = _convert(opened, path, "L")
-    if image.size != (spec.width, spec.height):
-        image = image.resize((spec.width, spec.height), Image.NEAREST)
-    return np.asarray(image) > MASK_THRESHOLD
+def read_pair(path, mask_paths, spec, resize=False):
+    """:func:`read_codes` of an image, and the OR (H, W) bool of its masks, by nearest neighbour where it is scaled."""
+    image = read_image(path, spec.channels)
+    codes = _codes(image, path, spec, resize)
+    truth = read_mask(mask_paths, (image.height, image.width))
+    return codes, resize_nearest(truth, (spec.height, spec.width))
 
 
 def mask_png(mask):
@@ -76,45 +65,19 @@ def write_file(path, content):
         raise InputError(f"'{path}' cannot be written ({error.strerror}); check the folder and its space") from None
 
 
-def _open(path):
-    """The image with its header read, not yet its pixels."""
-    try:
-        image = Image.open(io.BytesIO(path) if isinstance(path, bytes) else path, formats=FORMATS)
-    except FileNotFoundError:
-        raise InputError(f"image '{path}' does not exist; check the path") from None
-    except UnidentifiedImageError:
-        raise InputError(f"image '{_name(path)}' is none of {', '.join(FORMATS)}; convert it") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"image '{_name(path)}' cannot be read ({error}); replace it") from None
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise InputError(
-            f"image '{_name(path)}' has {image.width * image.height} pixels, more than {MAX_PIXELS}; scale it down"
-        )
-    return image
+def _codes(image, path, spec, resize):
+    _check_size(image, path, spec, resize)
+    if image.size != (spec.width, spec.height):
+        image = image.resize((spec.width, spec.height), Image.BILINEAR)
+    return as_codes(image)
 
 
-def _check(image, path, spec, resize):
-    if image.mode not in EIGHT_BIT_MODES:
-        raise InputError(
-            f"image '{_name(path)}' is not 8-bit grey or RGB (Pillow mode {image.mode}); convert it to one of them"
-        )
+def _check_size(image, path, spec, resize):
     if image.size != (spec.width, spec.height) and not resize:
         raise InputError(
-            f"image '{_name(path)}' is {image.height}x{image.width} (height x width), the network takes "
+            f"image '{name_of(path)}' is {image.height}x{image.width} (height x width), the network takes "
             f"{spec.height}x{spec.width}; resize it, or let --resize do it"
         )
-
-
-def _convert(image, path, mode):
-    try:
-        return image.convert(mode)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:  # SyntaxError: Pillow's for a broken PNG
-        raise InputError(f"image '{_name(path)}' cannot be read ({error}); replace it") from None
-
-
-def _name(path):
-    return "upload" if isinstance(path, bytes) else path
 
 
 def _png(array):

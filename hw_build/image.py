@@ -1,53 +1,47 @@
-"""Images of a user, as the accelerator takes them: 8-bit codes (H, W, 3) of exactly the network's size; and masks."""
+"""Images of a user, as the accelerator takes them: 8-bit codes (H, W, C) of exactly the network's size; and masks."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from board import image_files, mask_files
+from board.errors import InputError
 from hw_build.errors import ConfigError
 
-_EIGHT_BIT_MODES = ("L", "RGB", "RGBA", "P")
-_MASK_THRESHOLD = 127  # above it a mask pixel is foreground
 
-
-def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Codes (H, W, 3) uint8 of the image at ``path``; a grey level is repeated three times.
+def read_image(path: Path, size: tuple[int, int], channels: int = 3) -> np.ndarray:
+    """Codes (H, W, channels) uint8 of the image at ``path``, as ``board.image_files`` reads it.
 
     Raises:
-        ConfigError: missing, no image, not 8-bit, or not of ``size`` (H, W).
+        ConfigError: missing, no image, not 8-bit, or not of ``size`` (H, W); or ``channels`` are none of an image.
     """
-    image = _open(path, size)
-    if image.mode not in _EIGHT_BIT_MODES:
-        raise ConfigError(f"image '{path}' is not 8-bit (Pillow mode {image.mode}); convert it to 8-bit grey or RGB")
-    return np.asarray(image.convert("RGB"))
+    try:
+        return _of_size(image_files.as_codes(image_files.read_image(path, channels)), path, size)
+    except InputError as error:
+        raise ConfigError(str(error)) from error
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Mask (H, W) bool of the image at ``path``: foreground is brighter than half of 255.
+    """Mask (H, W) bool of the image at ``path``, by the rule of ``board.mask_files``.
 
     Raises:
-        ConfigError: as ``read_image``.
+        ConfigError: as ``read_image``, or of values that do not say what is foreground.
     """
-    return np.asarray(_open(path, size).convert("L")) > _MASK_THRESHOLD
-
-
-def _open(path: Path, size: tuple[int, int]) -> Image.Image:
-    if not path.is_file():
-        raise ConfigError(f"image '{path}' does not exist; check the path")
     try:
-        image = Image.open(path)
-        image.load()
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise ConfigError(f"image '{path}' cannot be read ({error}); replace the file") from None
-    if image.size != (size[1], size[0]):
+        return _of_size(mask_files.read_mask((path,)), path, size)
+    except InputError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _of_size(pixels: np.ndarray, path: Path, size: tuple[int, int]) -> np.ndarray:
+    if pixels.shape[:2] != tuple(size):
         raise ConfigError(
-            f"image '{path}' is {image.size[1]}x{image.size[0]} (height x width), "
+            f"image '{path}' is {pixels.shape[0]}x{pixels.shape[1]} (height x width), "
             f"the network takes {size[0]}x{size[1]}; resize it"
         )
-    return image
+    return pixels
 
 
 def overlap(prediction: np.ndarray, truth: np.ndarray) -> float:

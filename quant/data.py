@@ -2,24 +2,27 @@
 
 The network's input is x = code / 256: no mean and no deviation, so that zero padding is the code 0.
 Images are resized bilinearly and masks by nearest neighbour (Pillow), only where their size differs.
-A network of one channel sees them in grey, one of three in colour (grey repeated), one of four with alpha.
+A network of one channel sees them in grey, one of three in colour (grey repeated), one of four with alpha. What a file
+holds is known to ``board.image_files`` and ``board.mask_files``, so that board and training agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from quant.errors import DataError
+from board.image_files import as_codes, open_image, read_image, upright
+from board.mask_files import read_mask, resize_nearest
+from quant.errors import DataError, as_data_error
 from quant.layouts import Pair, list_pairs
 
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels of the network
-_EIGHT_BIT_MODES = {"L", "RGB", "P", "1", "RGBA", "LA"}
+MAX_PIXELS = 1 << 27  # of a file: 134 million, 400 MB as RGB
+_LABEL_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
+_GREY_STEPS = {"L;2": 85, "L;4": 17}  # how far Pillow spreads the levels of a grey PNG of 2 and 4 bits
 
 
 @dataclass(frozen=True)
@@ -36,77 +39,72 @@ class Samples:
 
 
 def read_codes(path: Path, size: tuple[int, int] | None, channels: int = 3) -> np.ndarray:
-    """An 8-bit image as codes (H, W, channels) uint8, resized to ``size`` (H, W) unless that is None.
+    """An 8-bit image as codes (H, W, channels) uint8, upright, resized to ``size`` (H, W) unless that is None.
 
     Raises:
         DataError: missing, not an image, or not 8-bit.
     """
-    image = _open(path)
-    if image.mode not in _EIGHT_BIT_MODES:
-        raise DataError(f"image '{path}' is not 8-bit (Pillow mode {image.mode}); convert it to 8-bit grey or RGB")
-    if channels not in _MODES:
-        raise DataError(
-            f"images have 1, 3 or 4 channels, the network takes {channels}; give it one of these in_channels"
-        )
-    image = image.convert(_MODES[channels])
-    if size is not None and image.size != (size[1], size[0]):
-        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(image.height, image.width, channels)
+    with as_data_error():
+        return _codes(read_image(path, channels, MAX_PIXELS), size)
 
 
-def read_mask(paths: tuple[Path, ...], size: tuple[int, int] | None) -> np.ndarray:
-    """The OR of ``paths`` as (H, W) bool: a pixel is foreground where any mask is above half of 255."""
-    merged = None
-    for path in paths:
-        mask = _open(path).convert("L")
-        if size is not None and mask.size != (size[1], size[0]):
-            mask = mask.resize((size[1], size[0]), Image.Resampling.NEAREST)
-        foreground = np.asarray(mask) > 127
-        merged = foreground if merged is None else merged | foreground
-    return merged
-
-
-def read_labels(path: Path, size: tuple[int, int] | None, classes: int) -> np.ndarray:
-    """Class indices (H, W) uint8 of a grey or palette image whose values are the indices.
+def read_pair(
+    pair: Pair, size: tuple[int, int] | None, classes: int = 1, channels: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes as ``read_codes`` and truth (H, W) of ``pair``: bool, or uint8 class indices of several classes.
 
     Raises:
-        DataError: missing, not an image, of another kind, or with an index that is no class.
+        DataError: as ``read_codes``, or masks that are not of the image's size, or do not say what is foreground.
     """
-    image = _open(path)
-    if image.mode not in ("L", "P"):
+    with as_data_error():
+        image = read_image(pair.image, channels, MAX_PIXELS)
+        if classes == 1:
+            truth = read_mask(pair.masks, (image.height, image.width), MAX_PIXELS)
+        elif len(pair.masks) == 1:
+            truth = _read_labels(pair.masks[0], (image.height, image.width), classes)
+        else:
+            raise DataError(
+                f"image '{pair.image}' has {len(pair.masks)} masks; with classes it has one, of class indices"
+            )
+        return _codes(image, size), truth if size is None else resize_nearest(truth, size)
+
+
+def require_foreground(samples: Samples, data_dir: Path, split: str) -> None:
+    """Raises DataError where no mask of a split has a foreground pixel: nothing can be learned from it, or scored."""
+    if not bool((samples.masks > 0).any()):
         raise DataError(
-            f"mask '{path}' has Pillow mode {image.mode}; class indices are a grey (L) or palette (P) image"
+            f"none of the {len(samples)} masks of split '{split}' of '{data_dir}' has any foreground; give masks whose"
+            " foreground is not 0"
         )
+
+
+def _codes(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
     if size is not None and image.size != (size[1], size[0]):
-        image = image.resize((size[1], size[0]), Image.Resampling.NEAREST)
-    labels = np.asarray(image)
-    if labels.max() >= classes:
-        raise DataError(f"mask '{path}' holds index {labels.max()}, but classes are 0 to {classes - 1}; see --classes")
-    return labels
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return as_codes(image)
 
 
-def _truth(pair: Pair, size: tuple[int, int] | None, classes: int) -> np.ndarray:
-    if classes == 1:
-        return read_mask(pair.masks, size)
-    if len(pair.masks) > 1:
-        raise DataError(f"image '{pair.image}' has {len(pair.masks)} masks; with classes it has one, of class indices")
-    return read_labels(pair.masks[0], size, classes)
-
-
-def read_truths(pairs: Sequence[Pair], size: tuple[int, int] | None, classes: int = 1) -> np.ndarray:
-    """Truth of ``pairs`` (N, H, W): bool masks, or uint8 class indices where there are several classes."""
-    return np.stack([_truth(pair, size, classes) for pair in pairs])
-
-
-def _open(path: Path) -> Image.Image:
-    try:
-        image = Image.open(path)
-        image.load()
-    except FileNotFoundError:
-        raise DataError(f"image '{path}' does not exist; check the path") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(f"image '{path}' cannot be read ({error}); replace the file") from None
-    return image
+def _read_labels(path: Path, image_size: tuple[int, int], classes: int) -> np.ndarray:
+    """Class indices (H, W) uint8 of a grey or palette image whose values are the indices, of the size of its image."""
+    with open_image(path, MAX_PIXELS) as opened:
+        if opened.mode not in _LABEL_MODES:
+            raise DataError(
+                f"mask '{path}' has Pillow mode {opened.mode}; class indices are a grey (L) or palette (P) image"
+            )
+        if opened.format in ("JPEG", "MPO"):
+            raise DataError(f"mask '{path}' is a JPEG, which changes class indices; save it as PNG")
+        step = _GREY_STEPS.get(opened.tile[0][3], 1) if opened.format == "PNG" else 1
+        labels = np.asarray(upright(opened, path))
+    labels = labels.astype(np.int32) // step
+    if labels.shape != image_size:
+        raise DataError(
+            f"mask '{path}' is {labels.shape[0]}x{labels.shape[1]} (height x width), its image"
+            f" {image_size[0]}x{image_size[1]}; a mask has its image's size"
+        )
+    wrong = labels.min() if labels.min() < 0 else labels.max()
+    if not 0 <= wrong < classes:
+        raise DataError(f"mask '{path}' holds index {wrong}, but classes are 0 to {classes - 1}; see --classes")
+    return labels.astype(np.uint8)
 
 
 def load_samples(
@@ -123,12 +121,11 @@ def load_samples(
     See ``layouts.py`` for splits and ``normal_cases``.
     """
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
-    codes = np.stack([read_codes(pair.image, size, channels) for pair in pairs])  # (N, H, W, C)
-    masks = read_truths(pairs, size, classes)  # (N, H, W)
+    codes, masks = zip(*(read_pair(pair, size, classes, channels) for pair in pairs), strict=True)
     return Samples(
         names=tuple(pair.name for pair in pairs),
-        codes=to_planes(codes),
-        masks=torch.from_numpy(masks)[:, None],  # (N, H, W) -> (N, 1, H, W)
+        codes=to_planes(np.stack(codes)),  # (N, H, W, C) -> (N, C, H, W)
+        masks=torch.from_numpy(np.stack(masks))[:, None],  # (N, H, W) -> (N, 1, H, W)
     )
 
 

@@ -1,8 +1,12 @@
 """Errors that a user of ``quant`` can cause. Each message is one sentence: file or layer, rule, value, remedy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from board.errors import InputError
 from models.errors import ConfigError, EdgesegError
 
-__all__ = ["CheckpointError", "ConfigError", "DataError", "EdgesegError", "ExportError", "GateError"]
+__all__ = ["CheckpointError", "ConfigError", "DataError", "EdgesegError", "ExportError", "GateError", "as_data_error"]
 
 
 class DataError(EdgesegError):
@@ -19,3 +23,12 @@ class ExportError(EdgesegError):
 
 class GateError(EdgesegError):
     """A quantized network scores too far below the float one, or its forms disagree."""
+
+
+@contextmanager
+def as_data_error() -> Iterator[None]:
+    """Around readers of files that ``board`` shares: their refusal becomes a DataError of the same sentence."""
+    try:
+        yield
+    except InputError as error:
+        raise DataError(str(error)) from error

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quant import checkpoint as checkpoints
-from quant.data import load_samples, read_codes, read_truths
+from quant.data import load_samples, read_pair
 from quant.errors import DataError, ExportError
-from quant.layouts import list_pairs
+from quant.layouts import Pair, list_pairs
 from quant.scores import score
 
 BATCH_IMAGES = 8
@@ -78,29 +78,29 @@ def evaluate_integer(
     if checkpoint_path is not None:
         _require_same_network(Path(export_dir), Path(checkpoint_path))
     reference = IntegerReference(export_dir, device=device)
-    height, width, channels = reference.input_shape
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
     truths = []
 
     def predict(start: int) -> np.ndarray:
         part = pairs[start : start + BATCH_IMAGES]
-        truths.append(read_truths(part, (height, width), reference.classes))
-        codes = np.stack([_codes_of_size(pair.image, height, width, channels) for pair in part])
-        return decide(reference.run(codes))
+        read = [_read_of_size(pair, reference.input_shape, reference.classes) for pair in part]
+        truths.extend(truth for _, truth in read)
+        return decide(reference.run(np.stack([codes for codes, _ in read])))
 
     predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
-    found = score(predictions, np.concatenate(truths), reference.classes, surfaces=True)
+    found = score(predictions, np.stack(truths), reference.classes, surfaces=True)
     return {"arithmetic": "integer", "split": split, **found}
 
 
-def _codes_of_size(path: Path, height: int, width: int, channels: int) -> np.ndarray:
-    codes = read_codes(path, None, channels)
+def _read_of_size(pair: Pair, shape: tuple[int, int, int], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    height, width, channels = shape
+    codes, truth = read_pair(pair, None, classes, channels)
     if codes.shape[:2] != (height, width):
         raise DataError(
-            f"image '{path}' is {codes.shape[0]}x{codes.shape[1]} pixels, but the exported network takes"
+            f"image '{pair.image}' is {codes.shape[0]}x{codes.shape[1]} pixels, but the exported network takes"
             f" {height}x{width}; resize the image or export at its size"
         )
-    return codes
+    return codes, truth
 
 
 def _require_same_network(export_dir: Path, checkpoint_path: Path) -> None:

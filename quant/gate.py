@@ -19,7 +19,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from rich.console import Console
 
 from quant import checkpoint as checkpoints
-from quant.data import Samples, load_samples, to_input
+from quant.data import Samples, load_samples, require_foreground, to_input
 from quant.errors import ConfigError, GateError
 from quant.export import export
 from quant.integer import MODEL_FILE, IntegerReference
@@ -88,13 +88,9 @@ def run_gate(config: GateConfig) -> list[Row]:
     )
     _require_comparable(float_state, quantized_state, config)
     classes = classes_of(quantized_state)
-    samples = load_samples(
-        config.data,
-        config.split,
-        tuple(quantized_state["size"]),
-        classes=classes,
-        channels=channels_of(quantized_state["model"]),
-    )
+    size, channels = tuple(quantized_state["size"]), channels_of(quantized_state["model"])
+    samples = load_samples(config.data, config.split, size, classes=classes, channels=channels)
+    require_foreground(samples, config.data, config.split)
     truth = samples.masks[:, 0].numpy()
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

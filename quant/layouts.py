@@ -2,13 +2,15 @@
 
 | layout | how it is known | splits |
 | --- | --- | --- |
-| listed | ``images/ masks/`` and ``<split>.txt``, one name a line | every list |
+| listed | ``images/ masks/`` and lists ``<split>.txt``, one name a line | every list |
 | pairs | ``images/ masks/`` without any list | train, val: 80/20 |
 | BUSI as released | ``benign/ malignant/``, masks ``<image>_mask*.png`` beside the images | train, val: 80/20 |
 | ISIC 2016 as released | ``ISBI2016_ISIC_Part1_*_Data`` | train; val: the official test set |
 | ISIC 2018 as released | ``ISIC2018_Task1-2_*_Input`` | train, val, test; val from train where its folder is absent |
 
-A split of 80/20 goes by a hash of the image's name: the same on every machine, and stable when images are added.
+A text file is a list where it is called train, val or test, or names an image: README.txt is none. A split of 80/20
+goes by a hash of the image's name: the same on every machine, and stable when images are added. Which files are images,
+and which masks belong to one, is known to ``board.dataset``; several masks of an image are OR-ed in every layout.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from quant.errors import DataError
+from board.dataset import ImageFolder, read_list
+from board.errors import InputError
+from quant.errors import DataError, as_data_error
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-_MASK_ENDINGS = ("", "_mask", "_segmentation", "_Segmentation")
+_USUAL_LISTS = ("train", "val", "test")
 _VALIDATION_SHARE_PERCENT = 20
 
 
@@ -71,51 +74,64 @@ def list_pairs(data_dir: Path, split: str, *, normal_cases: bool = False) -> lis
     if not data_dir.is_dir():
         raise DataError(f"data folder '{data_dir}' does not exist; give a folder with images/, masks/ and {split}.txt")
     release = next((r for r in _RELEASES if (data_dir / r.folders["train"][0]).is_dir()), None)
-    if (data_dir / "images").is_dir() and (data_dir / "masks").is_dir():
-        pairs = _listed(data_dir, split) if any(data_dir.glob("*.txt")) else _unlisted(data_dir, split)
-    elif (data_dir / "benign").is_dir() and (data_dir / "malignant").is_dir():
-        pairs = _busi(data_dir, split, ("benign", "malignant", *(("normal",) if normal_cases else ())))
-    elif release is not None:
-        pairs = _released(data_dir, split, release)
-    else:
-        raise DataError(
-            f"data folder '{data_dir}' has neither images/ and masks/, nor benign/ and malignant/, nor the folders of"
-            " an ISIC release; give one that has"
-        )
+    with as_data_error():
+        if (data_dir / "images").is_dir() and (data_dir / "masks").is_dir():
+            pairs = _of_two_folders(data_dir, split)
+        elif (data_dir / "benign").is_dir() and (data_dir / "malignant").is_dir():
+            pairs = _busi(data_dir, split, ("benign", "malignant", *(("normal",) if normal_cases else ())))
+        elif release is not None:
+            pairs = _released(data_dir, split, release)
+        else:
+            raise DataError(
+                f"data folder '{data_dir}' has neither images/ and masks/, nor benign/ and malignant/, nor the folders"
+                " of an ISIC release; give one that has"
+            )
     if not pairs:
         raise DataError(f"split '{split}' of '{data_dir}' names no image; add ids to its list, or images to the folder")
     return pairs
 
 
-def find_mask(folder: Path, name: str) -> Path:
-    """The mask of image ``name``: its name, which may end in _mask or _segmentation. DataError when there is none."""
-    return _find(folder, name, _MASK_ENDINGS)
+def find_masks(folder: Path, name: str) -> tuple[Path, ...]:
+    """The masks of image ``name``; DataError when there is none."""
+    with as_data_error():
+        return tuple(map(Path, ImageFolder(folder).masks_of(name)))
 
 
-def _listed(data_dir: Path, split: str) -> list[Pair]:
+def _of_two_folders(data_dir: Path, split: str) -> list[Pair]:
+    images, masks = ImageFolder(data_dir / "images"), ImageFolder(data_dir / "masks")
     listing = data_dir / f"{split}.txt"
-    if not listing.is_file():
-        known = ", ".join(sorted(path.stem for path in data_dir.glob("*.txt")))
-        raise DataError(f"'{listing}' does not exist; splits of this folder: {known}")
-    names = (line.strip() for line in listing.read_text(encoding="utf-8").splitlines())
-    return [
-        Pair(name, _find(data_dir / "images", name), (find_mask(data_dir / "masks", name),)) for name in names if name
-    ]
+    if listing.is_file():
+        return [_pair(name, images, masks) for name in read_list(listing)]
+    if known := [path.stem for path in sorted(data_dir.glob("*.txt")) if _is_list(path, images)]:
+        raise DataError(f"'{listing}' does not exist; splits of this folder: {', '.join(known)}")
+    return [_pair(name, images, masks) for name in _of_split(images.names(), split)]
 
 
-def _unlisted(data_dir: Path, split: str) -> list[Pair]:
-    images = _of_split(_images(data_dir / "images"), split)
-    return [Pair(image.stem, image, (find_mask(data_dir / "masks", image.stem),)) for image in images]
+def _is_list(path: Path, images: ImageFolder) -> bool:
+    if path.name.startswith("."):
+        return False
+    if path.stem in _USUAL_LISTS:
+        return True
+    try:
+        return any(name in images for name in read_list(path))
+    except InputError:  # text of another kind
+        return False
+
+
+def _pair(name: str, images: ImageFolder, masks: ImageFolder) -> Pair:
+    return Pair(name, Path(images.find(name)), tuple(map(Path, masks.masks_of(name, images))))
 
 
 def _busi(data_dir: Path, split: str, kinds: tuple[str, ...]) -> list[Pair]:
-    images = sorted(path for kind in kinds for path in (data_dir / kind).glob("*.png") if "_mask" not in path.stem)
+    folders = [ImageFolder(data_dir / kind) for kind in sorted(kinds) if (data_dir / kind).is_dir()]
     pairs = []
-    for image in _of_split(images, split):
-        masks = tuple(sorted(image.parent.glob(f"{image.stem}_mask*.png")))
-        if not masks:
-            raise DataError(f"image '{image}' has no mask '{image.stem}_mask.png' beside it")
-        pairs.append(Pair(image.stem, image, masks))
+    for folder in folders:
+        for name in _of_split(folder.unmarked_names(), split):
+            image = Path(folder.find(name))
+            masks = tuple(path for path in map(Path, folder.masks_of(name)) if path != image)
+            if not masks:
+                raise DataError(f"image '{image}' has no mask '{name}_mask.png' beside it")
+            pairs.append(Pair(name, image, masks))
     return pairs
 
 
@@ -129,25 +145,14 @@ def _released(data_dir: Path, split: str, release: _Release) -> list[Pair]:
     for folder in (images, masks):
         if not folder.is_dir():
             raise DataError(f"'{folder}' does not exist; unpack that part of the {release.name} release there")
-    chosen = _of_split(_images(images), split) if whole else _images(images)
-    return [Pair(image.stem, image, (find_mask(masks, image.stem),)) for image in chosen]
+    images, masks = ImageFolder(images), ImageFolder(masks)
+    names = _of_split(images.names(), split) if whole else images.names()
+    return [_pair(name, images, masks) for name in names]
 
 
-def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def _of_split(images: Iterable[Path], split: str) -> list[Path]:
-    """The images of ``split`` by a hash of their names: a fifth is val, the others are train."""
+def _of_split(names: Iterable[str], split: str) -> list[str]:
+    """The names of ``split`` by their hashes: a fifth is val, the others are train."""
     if split not in ("train", "val"):
         raise DataError(f"a folder without lists has splits train and val, not '{split}'")
-    shares = ((image, int(hashlib.sha256(image.stem.encode()).hexdigest(), 16) % 100) for image in images)
-    return [image for image, share in shares if (share < _VALIDATION_SHARE_PERCENT) == (split == "val")]
-
-
-def _find(folder: Path, name: str, endings: tuple[str, ...] = ("",)) -> Path:
-    for ending in endings:
-        for suffix in IMAGE_SUFFIXES:
-            if (path := folder / f"{name}{ending}{suffix}").is_file():
-                return path
-    raise DataError(f"no image '{name}' with one of {', '.join(IMAGE_SUFFIXES)} in '{folder}'; check the list")
+    shares = ((name, int(hashlib.sha256(name.encode()).hexdigest(), 16) % 100) for name in names)
+    return [name for name, share in shares if (share < _VALIDATION_SHARE_PERCENT) == (split == "val")]

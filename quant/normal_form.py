@@ -7,8 +7,8 @@ rewritten without changing a value:
 - a convolution without BN gets a ``FrozenNorm`` behind it, which takes its bias;
 - factors and shifts merge with the BN before them; in front of the output they go into the convolution;
 - a ReLU behind a max-pool moves before it, where it is the same;
-- where a BN or an activation reads anything else (a sum, a skip, the image), a depthwise 1x1 convolution with the
-  weight 1 gives it an accumulator; where the output is no convolution's, a pointwise identity makes the logits.
+- where a BN or an activation reads anything else (a sum, a skip, the image), a 1x1 convolution that is the identity
+  gives it an accumulator; where the output is no convolution's, such a convolution makes the logits.
 """
 
 from __future__ import annotations
@@ -113,12 +113,7 @@ class _Rewriter:
                 self._graph.place(str(last.target), _scaled_convolution(self._module(last), gain, shift))
                 self._drop(node)
             return
-        last = output.args[0]
-        channels = last.meta["shape"][1]
-        identity = nn.Conv2d(channels, channels, 1, bias=False)
-        with torch.no_grad():
-            identity.weight.copy_(torch.eye(channels)[:, :, None, None])
-        self._take_origin(self._insert(identity, last, [output]), last)
+        self._identity(output.args[0], output)
 
     def chains(self) -> None:
         """Gives every BN and activation its accumulator, and every convolution but the last its BN."""
@@ -198,16 +193,17 @@ class _Rewriter:
         return isinstance(before, ACTIVATIONS) and isinstance(self._module(source.args[0]), nn.BatchNorm2d)
 
     def _give_accumulator(self, node: fx.Node) -> None:
-        """A depthwise identity before the BN or activation ``node``."""
+        """An identity before the BN or activation ``node``."""
         conv = self._identity(node.args[0], node)
         if not isinstance(self._module(node), nn.BatchNorm2d):
             self._convolution(conv)
 
     def _identity(self, source: fx.Node, reader: fx.Node) -> fx.Node:
-        """A depthwise 1x1 convolution of weight 1 between the two."""
+        """A 1x1 convolution between the two that is the identity; dense, since that takes signed codes as well."""
         channels = source.meta["shape"][1]
-        identity = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
-        nn.init.ones_(identity.weight)
+        identity = nn.Conv2d(channels, channels, 1, bias=False)
+        with torch.no_grad():
+            identity.weight.copy_(torch.eye(channels)[:, :, None, None])
         conv = self._insert(identity, source, [reader])
         self._take_origin(conv, source)
         return conv

@@ -100,9 +100,9 @@ def record(network: nn.Module, graph: fx.Graph, image: torch.Tensor) -> dict[fx.
     return values
 
 
-def example_codes(count: int, channels: int, height: int, width: int) -> torch.Tensor:
-    """Random codes (count, channels, height, width) float32, always the same."""
-    generator = torch.Generator().manual_seed(_SEED)
+def example_codes(count: int, channels: int, height: int, width: int, seed: int = _SEED) -> torch.Tensor:
+    """Random codes (count, channels, height, width) float32, the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (count, channels, height, width), generator=generator).to(torch.float32)
 
 

@@ -21,7 +21,7 @@ from torch import nn
 import calib_data
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
-from quant.data import Samples, load_samples, to_planes
+from quant.data import Samples, load_samples, require_foreground, to_planes
 from quant.errors import CheckpointError
 from quant.learner import Learner
 from quant.networks import assemble, channels_of, classes_of, from_checkpoint, start_from
@@ -55,6 +55,8 @@ def train(
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
+    for split, samples in (("train", train_samples), ("val", val_samples)):
+        require_foreground(samples, config.data, split)
     run = {
         **asdict(config),
         "data": Path(config.data).name,

@@ -20,6 +20,7 @@ from quant.trace import Trace, example_codes, record
 
 _TOLERANCES = {torch.float64: 1e-5, torch.float32: 1e-4}  # of the largest value; folded factors are float32 in either
 _IMAGES = 1
+_SEED = 21  # not that of the image that the network was traced with
 
 
 def prove_twin(twin: ModuleGraph, network: nn.Module, structure: Structure) -> None:
@@ -30,7 +31,7 @@ def prove_twin(twin: ModuleGraph, network: nn.Module, structure: Structure) -> N
     """
     _, channels, height, width = structure.graph.image.meta["shape"]
     for size in ((height, width), (3 * height // 2, 5 * width // 2)):
-        images = example_codes(_IMAGES, channels, *size) / 256
+        images = example_codes(_IMAGES, channels, *size, seed=_SEED) / 256
         found = _logits(network, images)
         if found is None:
             continue  # a network for one size alone

@@ -91,6 +91,8 @@ class _Translator:
         if node.op == "output":
             return self._output(node)
         reads_image = any(isinstance(self._env[source], fx.Node) for source in node.all_input_nodes)
+        if reads_image and isinstance(value, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in value):
+            _refuse(f"gives several tensors, which has no integer form here; supported are {SUPPORTED}")
         if not isinstance(value, torch.Tensor) or not reads_image:
             return value
         arguments = fx.map_arg(node.args, self._env.__getitem__)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = {
     "models": {"torch", "rich", "numpy"},
     "quant": {
-        *("models", "calib_data", "board"),
+        *("models", "calib_data", "board"),  # board: how image, mask and list files are read
         *("torch", "brevitas", "onnx", "onnxruntime", "qonnx", "google", "numpy", "PIL", "rich"),  # google: protobuf
         *("kornia", "lightning_fabric", "matplotlib", "optuna", "scipy", "sqlalchemy"),  # the last: Optuna's databases
     },
@@ -24,7 +24,7 @@ ALLOWED = {
 # what single files and folders may import beyond that
 ALLOWED_IN = {
     "board/driver.py": {"pynq"},
-    "board/pictures.py": {"PIL"},
+    "board/image_files.py": {"PIL"},
     "hw_build/scale/": {"distributed", "matplotlib"},
     "hw_build/pynq_sim/": {"pynq", "pynqmetadata"},
 }

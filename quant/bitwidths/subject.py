@@ -18,7 +18,7 @@ from quant.bitwidths.lowered import LoweredLayers
 from quant.bitwidths.memory import codes_on_chip
 from quant.bitwidths.sites import Site, Widths, sites_of
 from quant.config import QuantConfig
-from quant.data import Samples, load_samples
+from quant.data import Samples, load_samples, require_foreground
 from quant.device import require_device
 from quant.errors import ConfigError
 from quant.networks import channels_of, classes_of, from_checkpoint, start_from
@@ -104,7 +104,9 @@ def _samples(config: SubjectConfig, checkpoint: dict[str, Any]) -> Samples:
     count = min(config.images, len(samples))
     chosen = [index * len(samples) // count for index in range(count)]
     names = tuple(samples.names[index] for index in chosen)
-    return replace(samples, names=names, codes=samples.codes[chosen], masks=samples.masks[chosen])
+    chosen_samples = replace(samples, names=names, codes=samples.codes[chosen], masks=samples.masks[chosen])
+    require_foreground(chosen_samples, data, split)
+    return chosen_samples
 
 
 def _quantization(config: SubjectConfig, checkpoint: dict[str, Any]) -> QuantConfig:

@@ -1,7 +1,8 @@
 """The integer reference: an exported graph's integer arithmetic, fast, for whole data sets.
 
-It is exact against QONNX execution in every logit; see ``program.py`` for the arithmetic, ``ort_graph.py`` for how the
-CPU gets fast and ``torch_engine.py`` for other devices.
+It is exact against QONNX execution in every logit, on every processor and with any number of threads: integers do not
+depend on the order of sums, and no kernel that saturates is given operands that could (``ort_graph.py`` says why). See
+``program.py`` for the arithmetic, ``ort_graph.py`` for how the CPU gets fast and ``torch_engine.py`` for other devices.
 """
 
 from __future__ import annotations

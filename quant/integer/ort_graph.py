@@ -5,9 +5,11 @@ code - low. Wide rows are what makes it fast: onnxruntime's depthwise kernel and
 Dense convolutions see ``lanes`` images, or neighbouring pixels of a row, as one pixel with a block-diagonal or banded
 weight matrix; pointwise ones just reshape.
 
-Exactness: products of codes and weights are exact in int32; weights stay small enough that kernels without VNNI, which
-add two products in int16, cannot saturate; requantization is a fitted scale and bias (``fit.py``). A convolution that
-cannot be had so goes through a float32 convolution, whose integers below 2**24 are exact, and a line in floats.
+Exactness: products of codes and weights are exact in int32. On processors without VNNI onnxruntime's kernels of uint8
+by int8 add two products in int16 and saturate there; here they cannot: codes are stored from 0 and a weight, with its
+multiplier, is at most 32767 / (2 * largest code), 64 for 8-bit codes, so that no two products leave int16, whichever
+meet. Requantization is a fitted scale and bias (``fit.py``). A convolution that cannot be had so goes through a float32
+convolution, whose integers below 2**24 are exact, and a line in floats.
 """
 
 from __future__ import annotations

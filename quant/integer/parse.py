@@ -25,7 +25,7 @@ INPUT_CODES = Codes(1 / 256, 0, 255)
 # What no thresholds hold, and what is monotonic but not made into them yet: the ONNX side of ``quant.activations``.
 NOT_MONOTONIC = ("HardSwish", "Gelu", "Erf", "Mish", "Swish", "Sin", "Cos", "Abs")
 CURVED = ("Elu", "Celu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log")
-# Largest accumulator that a float32 convolution computes exactly in any order.
+# Accumulators and logits below it are exact in a float32 convolution, in any order of its sums.
 EXACT_FLOAT32 = 2**24
 
 
@@ -101,7 +101,9 @@ class Parser:
         clipped = not all(isinstance(operator, Affine) for operator in last.chain.operators)
         if clipped or len(set(gain)) != 1 or np.any(bias * gain != shift):
             raise ExportError(f"the bias of the last layer '{last.step.name}' is not on its accumulator's grid")
-        self.steps.append(replace(last.step, output=output, bias=bias.astype(np.int64)))
+        bias = bias.astype(np.int64)
+        _require_exact(last.step.name, "logits", last.step.low + bias, last.step.high + bias)
+        self.steps.append(replace(last.step, output=output, bias=bias))
         return Program(
             source=self.source,
             output=output,
@@ -167,11 +169,7 @@ class Parser:
         groups, codes = _attribute(node, "group", 1), self.codes[source]
         low = np.minimum(integers * codes.low, integers * codes.high).sum(axis=(1, 2, 3))
         high = np.maximum(integers * codes.low, integers * codes.high).sum(axis=(1, 2, 3))
-        if max(-low.min(), high.max()) >= EXACT_FLOAT32:
-            raise ExportError(
-                f"convolution '{node.name}' reaches accumulators of {max(-low.min(), high.max())}, beyond the"
-                f" {EXACT_FLOAT32} that float32 execution holds exactly; use fewer bits"
-            )
+        _require_exact(node.name, "accumulators", low, high)
         scale = np.broadcast_to(weights.scale.reshape(-1) * codes.scale, (len(integers),)).astype(np.float64)
         chain, shift = Chain(scale, low, high), np.zeros(len(integers))
         if len(node.input) > 2:
@@ -306,6 +304,15 @@ class Parser:
                 f"node '{node.name}' ({node.op_type}) joins scales {self.codes[a].scale} and {self.codes[b].scale};"
                 " let both branches share a quantizer"
             )
+
+
+def _require_exact(name: str, what: str, low: np.ndarray, high: np.ndarray) -> None:
+    largest = max(-low.min(), high.max())
+    if largest >= EXACT_FLOAT32:
+        raise ExportError(
+            f"convolution '{name}' reaches {what} of {largest}, beyond the {EXACT_FLOAT32} that float32 execution holds"
+            " exactly; use fewer bits"
+        )
 
 
 def _attribute(node: NodeProto, name: str, default: object) -> object:

@@ -41,7 +41,7 @@ def test_missing_and_unreadable(tmp_path):
     with pytest.raises(ConfigError, match="image '.*none.png' does not exist; check the path"):
         read_image(tmp_path / "none.png", (4, 6))
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(ConfigError, match="text.png' cannot be read"):
+    with pytest.raises(ConfigError, match="text.png' is none of PNG, JPEG"):
         read_image(tmp_path / "text.png", (4, 6))
     whole = save(
         tmp_path / "whole.png", np.random.default_rng(1).integers(0, 255, (64, 64), dtype=np.uint8)

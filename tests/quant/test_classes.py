@@ -9,11 +9,12 @@ from torch.nn import functional
 
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
-from quant.data import load_samples, read_labels
+from quant.data import load_samples, read_pair
 from quant.errors import CheckpointError, DataError
 from quant.evaluate import evaluate_checkpoint, evaluate_integer
 from quant.export import export
 from quant.integer import IntegerReference
+from quant.layouts import Pair
 from quant.loss import segmentation_loss
 from quant.networks import from_checkpoint
 from quant.pictures import contour
@@ -121,8 +122,9 @@ def test_contours_of_classes_that_touch_run_between_them():
 def test_masks_that_hold_no_class_indices_and_checkpoints_of_other_classes_are_refused(folder, runs, tmp_path):
     with pytest.raises(DataError, match=r"holds index 2, but classes are 0 to 1; see --classes"):
         load_samples(folder, "val", (32, 32), classes=2)
-    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "colour.png")
+    colour = tmp_path / "colour.png"
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(colour)
     with pytest.raises(DataError, match=r"has Pillow mode RGB; class indices are a grey \(L\) or palette \(P\) image"):
-        read_labels(tmp_path / "colour.png", None, 3)
+        read_pair(Pair("colour", colour, (colour,)), None, 3)
     with pytest.raises(CheckpointError, match=r"best\.pt' has 3 logits a pixel, not 4; give --classes to match"):
         train(config(folder, classes=4), None, tmp_path / "x", init_from=runs / "float" / "best.pt")

@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 from PIL import Image
 
 import calib_data
@@ -121,14 +123,24 @@ def test_bench_times_both_and_gives_their_ratio(checkpoint, exported):
     assert result["network"] == "cmunext-tiny-hw" and (result["height"], result["width"]) == (32, 48)
 
 
-def test_int8_rival_is_quantized_and_near_its_float_network():
+def test_int8_rival_is_quantized_and_near_its_float_network(monkeypatch):
+    """On every processor: 255 times two weights of 7 bits stays in the int16 that kernels without VNNI add in."""
+    weights = []
+
+    def quantize_and_look(paths, images, quantize=bench_sessions._quantize):
+        quantize(paths, images)
+        weights.extend(map(numpy_helper.to_array, onnx.load(paths["int8"]).graph.initializer))
+
+    monkeypatch.setattr(bench_sessions, "_quantize", quantize_and_look)
     codes = np.stack([calib_data.load(name, (32, 32)).codes for name in calib_data.names()[:3]])
     rivals = bench_sessions.sessions("cmunext-tiny-hw", codes, threads=1)
+    largest = max(np.abs(array.astype(int)).max() for array in weights if array.dtype == np.int8 and array.ndim == 4)
+    assert largest > 60 and 2 * 255 * largest <= 32767
     images = bench_sessions.as_images(codes)
     float32, int8 = (bench_sessions.run(rivals[form], images) for form in ("float32", "int8"))
     assert float32.shape == int8.shape == (3, 1, 32, 32)
-    assert 0 < np.abs(int8 - float32).max() < 0.2 * np.ptp(float32)
-    assert np.corrcoef(int8.ravel(), float32.ravel())[0, 1] > 0.9  # of any draw; the bound above of this one
+    assert not np.array_equal(int8, float32)
+    assert np.corrcoef(int8.ravel(), float32.ravel())[0, 1] > 0.9  # 0.979 of these weights
 
 
 def test_bench_command_leaves_json(checkpoint, exported, tmp_path, capsys):

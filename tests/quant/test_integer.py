@@ -341,6 +341,24 @@ def test_what_has_no_integer_form_is_refused_by_name(model, kind, changes, sente
         parse(edited(model, kind, **changes))
 
 
+@pytest.mark.parametrize(
+    ("operand", "sentence"),
+    [
+        (1, r"convolution 'Conv_[0-9]+' reaches accumulators of [0-9]{8,}, beyond the 16777216 that float32 execution"),
+        (2, r"convolution 'Conv_[0-9]+' reaches logits of 167[0-9]+, beyond the 16777216 that float32 execution holds"),
+    ],
+)
+def test_integers_that_float32_does_not_hold_are_refused(model, operand, sentence):
+    copy = ModelWrapper(onnx.ModelProto.FromString(model.model.SerializeToString()))
+    head = [node for node in copy.graph.node if node.op_type == "Conv"][-1]
+    quantizer = copy.find_producer(head.input[operand])
+    values, scale = (copy.get_initializer(name) for name in quantizer.input[:2])
+    copy.set_initializer(quantizer.input[0], np.full_like(values, (2**24 - 1) * scale.max()))
+    copy.set_initializer(quantizer.input[3], np.float32(32))  # bits
+    with pytest.raises(ExportError, match=sentence):
+        parse(copy)
+
+
 def test_missing_and_foreign_files_are_refused(tmp_path):
     with pytest.raises(ExportError, match=r"model.qonnx' does not exist; write it with `python -m quant export`"):
         IntegerReference(tmp_path)

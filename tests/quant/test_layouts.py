@@ -72,6 +72,54 @@ def test_released_busi_merges_masks_and_leaves_normal_cases_out_unless_asked(tmp
     assert not load_samples(tmp_path, "val", (8, 8), normal_cases=True).masks[-1].any()
 
 
+@pytest.mark.parametrize("kind", ["README.txt", "notes.txt", "._train.txt", "licence.txt"])
+def test_text_that_is_no_list_does_not_change_the_split(tmp_path, kind):
+    for index in range(20):
+        save(tmp_path / "images" / f"case{index}.png")
+        save(tmp_path / "masks" / f"case{index}.png")
+    before = [names(list_pairs(tmp_path, split)) for split in ("train", "val")]
+    text = "Breast ultrasound.\n\nCases of a clinic in Zürich.\n"
+    (tmp_path / kind).write_bytes(text.encode("latin-1" if kind == "licence.txt" else "utf-8"))
+    assert [names(list_pairs(tmp_path, split)) for split in ("train", "val")] == before
+    (tmp_path / "fold1.txt").write_text("case3\ncase4\n")
+    assert names(list_pairs(tmp_path, "fold1")) == ["case3", "case4"]
+    with pytest.raises(DataError, match=r"val\.txt' does not exist; splits of this folder: fold1$"):
+        list_pairs(tmp_path, "val")
+
+
+def test_a_usual_list_is_a_list_even_where_none_of_its_names_is_there(listed):
+    (listed / "train.txt").write_text("moved away\n")
+    (listed / "val.txt").unlink()
+    with pytest.raises(DataError, match=r"val\.txt' does not exist; splits of this folder: train$"):
+        list_pairs(listed, "val")
+
+
+def test_every_mask_counts_in_the_releases_too(tmp_path):
+    images = tmp_path / "ISIC2018_Task1-2_Training_Input"
+    masks = tmp_path / "ISIC2018_Task1_Training_GroundTruth"
+    for index in range(10):
+        save(images / f"ISIC_{index}.JPG")
+        for column, ending in ((0, "_segmentation"), (5, "_segmentation_2")):
+            mask = np.zeros((8, 8), np.uint8)
+            mask[:, column] = 1
+            masks.mkdir(exist_ok=True)
+            Image.fromarray(mask).save(masks / f"ISIC_{index}{ending}.png")
+        (images / f"._ISIC_{index}.JPG").write_bytes(b"\0\5\x16\7")
+    found = load_samples(tmp_path, "train", (8, 8)).masks[:, 0]
+    assert found[:, :, 0].all() and found[:, :, 5].all() and found.sum() == len(found) * 16
+    busi = tmp_path / "busi"
+    (busi / "malignant").mkdir(parents=True)
+    for index in range(20):
+        save(busi / "benign" / f"benign ({index}).JPG")
+        save(busi / "benign" / f"benign ({index})_Mask.PNG", 1)
+        (busi / "benign" / f"._benign ({index}).JPG").write_bytes(b"\0\5\x16\7")
+    assert_split_in_two(busi, 20)
+    assert load_samples(busi, "train", (8, 8)).masks.all()
+    (busi / "benign" / "benign (3)_Mask.PNG").unlink()
+    with pytest.raises(DataError, match=r"image '.*benign \(3\)\.JPG' has no mask 'benign \(3\)_mask\.png' beside it"):
+        [list_pairs(busi, split) for split in ("train", "val")]
+
+
 def test_released_isic_2016_validates_on_its_test_set(tmp_path):
     for part, count in (("Training", 5), ("Test", 3)):
         for index in range(count):

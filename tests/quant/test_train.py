@@ -1,9 +1,12 @@
 """Training: resuming gives the weights of the unbroken run, QAT starts from float weights, errors are sentences."""
 
 import csv
+import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from quant import checkpoint as checkpoints
 from quant import train as training
@@ -186,3 +189,43 @@ def test_command_line_ends_with_one_line_on_stderr(squares, tmp_path, capsys, mo
     monkeypatch.setattr(Learner, "train_epoch", interrupt)
     assert main([*command, "cmunext-tiny-hw"]) == 130
     assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_foreground_is_refused_before_training(squares, tmp_path, capsys, split):
+    data, out = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(squares, data)
+    for name in (data / f"{split}.txt").read_text().split():
+        Image.fromarray(np.zeros((32, 32), np.uint8)).save(data / "masks" / f"{name}.png")
+    command = ["train", "--data", str(data), "--out", str(out), "--size", "32", "--model", "cmunext-tiny-hw"]
+    for classes in ([], ["--classes", "3"]):
+        if classes:  # masks of 0 and 255 are no class indices
+            for path in (data / "masks").iterdir():
+                Image.fromarray(np.asarray(Image.open(path)) // 255).save(path)
+        assert main([*command, *classes]) == 2
+        error = capsys.readouterr().err
+        count = {"train": 16, "val": 8}[split]
+        assert error.startswith(
+            f"error: none of the {count} masks of split '{split}' of '{data}' has any foreground; give"
+        )
+        assert error.count("\n") == 1 and not out.exists()
+
+
+def test_masks_of_zero_and_one_train_the_same_network(squares, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(squares, data)
+    for path in (data / "masks").iterdir():
+        Image.fromarray(np.asarray(Image.open(path)) // 255).save(path)
+    found = [train(config(folder, epochs=1), None, tmp_path / folder.name / "run") for folder in (squares, data)]
+    assert found[0] == found[1]
+
+
+def test_masks_of_class_indices_are_refused_without_classes(squares, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(squares, data)
+    labels = np.zeros((32, 32), np.uint8)
+    labels[4:12, 4:12], labels[16:28, 16:28] = 1, 2
+    Image.fromarray(labels).save(data / "masks" / "3.png")
+    command = ["train", "--data", str(data), "--out", str(tmp_path / "run"), "--size", "32"]
+    assert main([*command, "--model", "cmunext-tiny-hw"]) == 2
+    assert f"error: mask '{data / 'masks' / '3.png'}' holds the values 0, 1, 2, which" in capsys.readouterr().err

@@ -46,6 +46,17 @@ def pre_activation(net, x):
     return x + y
 
 
+def pre_activation_twice(net, x):
+    for block_of_net in net.blocks:
+        x = x + block_of_net(x)
+    return F.relu(net.norm(x))
+
+
+def skip_halved(net, x):
+    y = net.a(x)
+    return net.b(y) + 0.5 * y
+
+
 def post_activation(net, x):
     return F.relu(net.norm(net.conv(x)) + x)
 
@@ -153,6 +164,12 @@ LOWERS = {
     "pre_activation": lambda: Written(
         pre_activation, norm1=nn.BatchNorm2d(4), norm2=nn.BatchNorm2d(4), conv1=conv(), conv2=conv()
     ),
+    "pre_activation_twice": lambda: Written(
+        pre_activation_twice,
+        norm=nn.BatchNorm2d(4),
+        blocks=nn.ModuleList(nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), conv()) for _ in range(2)),
+    ),
+    "skip_halved": _double(skip_halved, a=block, b=block),
     "post_activation": _double(post_activation, conv=conv, norm=_norm),
     "upsampled_head": lambda: Written(upsampled_head, head=False, a=block(), last=nn.Conv2d(4, 1, 1)),
     "fcn_scores": lambda: Written(

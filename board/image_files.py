@@ -1,0 +1,162 @@
+"""Image files as 8-bit codes: the one place that opens them, for ``board``, ``quant`` and ``hw_build`` alike.
+
+An image is turned as its EXIF orientation says. Grey levels and colours are taken as they are stored, CMYK becomes RGB
+as (255 - C)(255 - K) / 255 and so on, without a colour profile, and alpha is left out where the network does not take
+four channels. What cannot be read so is refused by one sentence: an ``InputError`` that names the file.
+"""
+
+import contextlib
+import io
+import warnings
+
+import numpy as np
+
+from board.errors import InputError
+
+try:
+    from PIL import Image, UnidentifiedImageError
+except ImportError:
+    raise InputError("Pillow is not installed, so no image files can be read; pip install pillow") from None
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # not EPS: Pillow would hand an upload to Ghostscript
+MAX_PIXELS = 1 << 25  # of a file on a small board: three bytes each must fit its memory
+EIGHT_BIT_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I", "F")
+MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by the channels that a network takes
+_STRAIGHT_ALPHA = {"La": "LA", "RGBa": "RGBA"}  # of modes whose colours are multiplied by alpha
+_ORIENTATION = 0x0112  # of EXIF; 1 is upright
+_TURNS = {
+    2: Image.FLIP_LEFT_RIGHT,
+    3: Image.ROTATE_180,
+    4: Image.FLIP_TOP_BOTTOM,
+    5: Image.TRANSPOSE,
+    6: Image.ROTATE_270,
+    7: Image.TRANSVERSE,
+    8: Image.ROTATE_90,
+}
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # files too large are refused here, by their headers
+
+
+@contextlib.contextmanager
+def open_image(source, max_pixels=MAX_PIXELS):
+    """A context: the Pillow image of a path, or of the bytes of a file, with its header read and not yet its pixels.
+
+    InputError: missing, empty, none of ``FORMATS``, of more than ``max_pixels``, or several pictures in one file.
+    """
+    # never by its path: Pillow would map an uncompressed TIFF into memory, and garble it where its orientation turns it
+    with _open_file(source) as content:
+        try:
+            image = Image.open(content, formats=FORMATS)
+        except UnidentifiedImageError:
+            raise InputError(f"image '{name_of(source)}' is none of {', '.join(FORMATS)}; convert it") from None
+        except Image.DecompressionBombError:
+            raise InputError(f"image '{name_of(source)}' has more pixels than {max_pixels}; scale it down") from None
+        except Exception as error:
+            raise _unreadable(source, error) from error
+        with image:
+            _check_pixels_and_pictures(image, source, max_pixels)
+            yield image
+
+
+def check_eight_bits(image, source):
+    """InputError unless :func:`read_image` takes what ``open_image`` has opened, as far as its header tells."""
+    remedy = "convert it to 8-bit grey or RGB"
+    if image.mode in DEEP_GREY_MODES:
+        raise InputError(f"image '{name_of(source)}' is not 8-bit (Pillow mode {image.mode}); {remedy}")
+    if image.mode not in EIGHT_BIT_MODES:
+        raise InputError(f"image '{name_of(source)}' is neither grey nor RGB (Pillow mode {image.mode}); {remedy}")
+    if has_deep_channels(image):
+        raise InputError(f"image '{name_of(source)}' is not 8-bit (16 bits a channel); {remedy}")
+
+
+def read_image(source, channels=3, max_pixels=MAX_PIXELS):
+    """The upright image of a path, or of the bytes of a file, as a Pillow image of 1, 3 or 4 ``channels``.
+
+    InputError: as :func:`open_image`, or damaged, or not 8-bit, or drawn in alpha alone; another number of channels.
+    """
+    if channels not in MODE_OF_CHANNELS:
+        raise InputError(f"an image has 1, 3 or 4 channels, the network takes {channels}; give it one of these")
+    with open_image(source, max_pixels) as opened:
+        check_eight_bits(opened, source)
+        image = upright(opened, source)
+        if channels == 4:
+            return image.convert(_STRAIGHT_ALPHA.get(image.mode, image.mode)).convert("RGBA")
+        colours, alpha = separate_alpha(image)
+        if alpha is not None and len(alpha.getcolors()) > 1 and colours.convert("RGB").getcolors(1):
+            raise InputError(
+                f"image '{name_of(source)}' has one colour, and its picture is in its alpha alone; flatten it to RGB"
+            )
+        return colours.convert(MODE_OF_CHANNELS[channels])
+
+
+def as_codes(image):
+    """Codes (H, W, C) uint8 of :func:`read_image`."""
+    return np.asarray(image).reshape(image.height, image.width, -1)
+
+
+def upright(image, source):
+    """``image`` loaded, and turned as its EXIF orientation says; InputError where its pixels are damaged."""
+    try:
+        image.load()
+        # Pillow turns a TIFF itself as it loads
+        turn = None if image.format == "TIFF" else _TURNS.get(image.getexif().get(_ORIENTATION))
+        return image if turn is None else image.transpose(turn)
+    except Exception as error:
+        raise _unreadable(source, error) from error
+
+
+def separate_alpha(image):
+    """(``image`` without its alpha, its alpha as mode L or None), for a loaded image of ``EIGHT_BIT_MODES``."""
+    image = image.convert(_STRAIGHT_ALPHA.get(image.mode, image.mode))
+    if image.mode == "P" and "transparency" not in image.info:
+        return image, None
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        full = image.convert("RGBA")
+        return full.convert("RGB"), full.getchannel("A")
+    return image, None
+
+
+def has_deep_channels(image):
+    """Whether a file of ``open_image`` holds 16 bits a channel of several, of which Pillow would drop the lower 8."""
+    if image.format == "TIFF":
+        return len(image.getbands()) > 1 and max(image.tag_v2.get(258, (8,))) > 8
+    if image.format not in ("PNG", "PPM") or image.mode not in EIGHT_BIT_MODES or not image.tile:
+        return False
+    arguments = image.tile[0][3]
+    parts = arguments if isinstance(arguments, tuple) else (arguments,)
+    return any(";16" in part if isinstance(part, str) else (part or 0) > 255 for part in parts)
+
+
+def name_of(source):
+    """What to call a path, or the bytes of a file."""
+    return "upload" if isinstance(source, bytes) else source
+
+
+def _open_file(source):
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        return open(source, "rb")
+    except FileNotFoundError:
+        raise InputError(f"image '{source}' does not exist; check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
+        raise _unreadable(source, getattr(error, "strerror", None) or error) from error
+
+
+def _check_pixels_and_pictures(image, source, max_pixels):
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise InputError(f"image '{name_of(source)}' has {pixels} pixels, more than {max_pixels}; scale it down")
+    if image.format == "MPO":  # a JPEG with previews behind it
+        return
+    try:
+        pictures = getattr(image, "n_frames", 1)
+    except Exception as error:
+        raise _unreadable(source, error) from error
+    if pictures > 1:
+        raise InputError(f"image '{name_of(source)}' holds {pictures} pictures; save the one that is meant")
+
+
+def _unreadable(source, error):
+    return InputError(f"image '{name_of(source)}' cannot be read ({error or type(error).__name__}); replace the file")
