@@ -18,7 +18,7 @@ DEMO_IMAGE = "benign_184"
 
 @dataclass(frozen=True)
 class Sample:
-    """One image as input codes (H, W, 3) uint8, the grey level repeated, and its mask (H, W) bool."""
+    """One image as input codes (H, W, C) uint8, the grey level repeated, and its mask (H, W) bool."""
 
     name: str
     codes: np.ndarray
@@ -30,7 +30,7 @@ def names() -> tuple[str, ...]:
     return tuple((FOLDER / "calib.txt").read_text(encoding="utf-8").split())
 
 
-def load(name: str, size: tuple[int, int] | None = None) -> Sample:
+def load(name: str, size: tuple[int, int] | None = None, channels: int = 3) -> Sample:
     """Reads one image and its mask, resized to ``size`` (H, W) where given: bilinear, the mask by nearest neighbour.
 
     Raises:
@@ -43,9 +43,9 @@ def load(name: str, size: tuple[int, int] | None = None) -> Sample:
             image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
             mask = mask.resize((size[1], size[0]), Image.Resampling.NEAREST)
         grey = np.asarray(image)  # (H, W)
-        return Sample(name=name, codes=np.repeat(grey[:, :, None], 3, axis=2), mask=np.asarray(mask) > 127)
+        return Sample(name=name, codes=np.repeat(grey[:, :, None], channels, axis=2), mask=np.asarray(mask) > 127)
 
 
-def load_all(size: tuple[int, int] | None = None) -> list[Sample]:
+def load_all(size: tuple[int, int] | None = None, channels: int = 3) -> list[Sample]:
     """Every sample in the order of ``names()``."""
-    return [load(name, size) for name in names()]
+    return [load(name, size, channels) for name in names()]

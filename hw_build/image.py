@@ -48,8 +48,8 @@ def read_folder(folder: Path, count: int, size: tuple[int, int], channels: int) 
         names = images.unmarked_names()[:count]
         if len(names) < count:
             raise ConfigError(
-                f"'{folder}' holds {len(names)} images ({', '.join(SUFFIXES)}), --count asks for {count}; add images, or "
-                "ask for fewer"
+                f"'{folder}' holds {len(names)} images ({', '.join(SUFFIXES)}), --count asks for {count}; "
+                "add images, or ask for fewer"
             )
         pixels = [image_files.read_image(images.find(name), channels) for name in names]
     except InputError as error:

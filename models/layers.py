@@ -18,10 +18,10 @@ class Sum(nn.Module):
 
 
 class Concat(nn.Module):
-    """Concatenation of two feature maps along the channels."""
+    """Concatenation of feature maps along the channels."""
 
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return torch.cat((a, b), dim=1)  # (B, Ca + Cb, H, W)
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        return torch.cat(tensors, dim=1)  # (B, Ca, H, W), (B, Cb, H, W), ... -> (B, Ca + Cb + ..., H, W)
 
 
 class Upsample2x(nn.Upsample):

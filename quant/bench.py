@@ -53,8 +53,9 @@ def bench(
             export_dir = Path(folder) / "export"
             export(checkpoint_path, export_dir)
         reference = IntegerReference(export_dir, threads=threads)
-    height, width, _ = reference.input_shape
-    codes = np.stack([calib_data.load(name, (height, width)).codes for name in calib_data.names()[:BATCH_IMAGES]])
+    height, width, channels = reference.input_shape
+    names = calib_data.names()[:BATCH_IMAGES]
+    codes = np.stack([calib_data.load(name, (height, width), channels).codes for name in names])
     images = bench_sessions.as_images(codes)
     sessions = bench_sessions.sessions(checkpoint["model"], codes, threads)
     contenders: dict[str, Callable[[], object]] = {

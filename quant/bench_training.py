@@ -14,7 +14,7 @@ from torch import nn
 
 import calib_data
 import models
-from quant.networks import from_checkpoint
+from quant.networks import channels_of, from_checkpoint
 from quant.step import network_input, training_step
 
 _PRECISION = "bfloat16"
@@ -23,7 +23,10 @@ _LEARNING_RATE = 1e-4
 
 def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Callable[[], object]]:
     """One training step of the float network and one of the checkpoint's, each on the same ``images`` images."""
-    samples = [calib_data.load(name, tuple(checkpoint["size"])) for name in calib_data.names()[:images]]
+    samples = [
+        calib_data.load(name, tuple(checkpoint["size"]), channels_of(checkpoint["model"]))
+        for name in calib_data.names()[:images]
+    ]
     codes = torch.stack([torch.from_numpy(sample.codes) for sample in samples]).permute(0, 3, 1, 2)  # (N, 3, H, W)
     masks = torch.stack([torch.from_numpy(sample.mask) for sample in samples])[:, None].float()  # (N, 1, H, W)
     x = network_input(codes, "cpu")

@@ -34,13 +34,20 @@ def evaluate_checkpoint(
         CheckpointError, ConfigError, DataError: see their messages.
     """
     from quant.device import require_device
-    from quant.networks import classes_of, from_checkpoint
+    from quant.networks import channels_of, classes_of, from_checkpoint
     from quant.predict import predict_masks
 
     checkpoint = checkpoints.load(checkpoint_path)
     require_device(device)
     classes = classes_of(checkpoint)
-    samples = load_samples(data_dir, split, tuple(checkpoint["size"]), normal_cases=normal_cases, classes=classes)
+    samples = load_samples(
+        data_dir,
+        split,
+        tuple(checkpoint["size"]),
+        normal_cases=normal_cases,
+        classes=classes,
+        channels=channels_of(checkpoint["model"]),
+    )
     network = from_checkpoint(checkpoint).to(device)
 
     def predict(start: int) -> np.ndarray:
@@ -71,12 +78,12 @@ def evaluate_integer(
     if checkpoint_path is not None:
         _require_same_network(Path(export_dir), Path(checkpoint_path))
     reference = IntegerReference(export_dir, device=device)
-    height, width, _ = reference.input_shape
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
     truths = []
 
     def predict(start: int) -> np.ndarray:
-        read = [_read_of_size(pair, height, width, reference.classes) for pair in pairs[start : start + BATCH_IMAGES]]
+        part = pairs[start : start + BATCH_IMAGES]
+        read = [_read_of_size(pair, reference.input_shape, reference.classes) for pair in part]
         truths.extend(truth for _, truth in read)
         return decide(reference.run(np.stack([codes for codes, _ in read])))
 
@@ -85,8 +92,9 @@ def evaluate_integer(
     return {"arithmetic": "integer", "split": split, **found}
 
 
-def _read_of_size(pair: Pair, height: int, width: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    codes, truth = read_pair(pair, None, classes)
+def _read_of_size(pair: Pair, shape: tuple[int, int, int], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    height, width, channels = shape
+    codes, truth = read_pair(pair, None, classes, channels)
     if codes.shape[:2] != (height, width):
         raise DataError(
             f"image '{pair.image}' is {codes.shape[0]}x{codes.shape[1]} pixels, but the exported network takes"

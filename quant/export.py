@@ -4,7 +4,7 @@ Nothing is written under these names unless four representations agree: Brevitas
 the integer reference give the same logits on the golden images, and float32 execution, of Brevitas and QONNX, follows
 the integer thresholds on every accumulator. The manifest is the last file to appear.
 
-golden.npz: ``codes`` (N, H, W, 3) uint8, ``logits`` (N, H, W, classes) int32, ``masks`` (N, H, W) uint8 (the truth, 0
+golden.npz: ``codes`` (N, H, W, C) uint8, ``logits`` (N, H, W, classes) int32, ``masks`` (N, H, W) uint8 (the truth, 0
 or 1), ``names`` (N,), ``model_sha256`` (hex, of model.qonnx).
 """
 
@@ -28,12 +28,13 @@ from brevitas.export import export_qonnx
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.cleanup import cleanup_model
-from torch import nn
 
 import calib_data
 import models
 from models.cost import count_parameters, layer_costs
 from quant import checkpoint as checkpoints
+from quant.activations import why_not_exported
+from quant.dense_kernels import make_dense
 from quant.errors import ConfigError, ExportError
 from quant.integer import MODEL_FILE
 from quant.integer.ort_engine import OrtEngine
@@ -41,7 +42,7 @@ from quant.integer.parse import parse
 from quant.integer.program import Conv, Program
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
-from quant.networks import classes_of, from_checkpoint
+from quant.networks import channels_of, classes_of, from_checkpoint
 from quant.structure import convolution_sites
 from quant.trained_proof import prove_trained
 from quant.twin import Twin
@@ -50,7 +51,6 @@ GOLDEN_FILE, MANIFEST_FILE = "golden.npz", "manifest.json"
 GOLDEN_IMAGES = 2
 TIE_RULE = "round half up"
 _OPSET = 13
-_NOT_MONOTONIC = (nn.GELU, nn.Hardswish, nn.SiLU, nn.Mish, nn.Softmax)
 _PACKAGES = ("torch", "brevitas", "qonnx", "onnx", "onnxruntime", "numpy")
 
 
@@ -59,7 +59,7 @@ class Golden:
     """Real images with what the network makes of them."""
 
     names: tuple[str, ...]
-    codes: np.ndarray  # (N, H, W, 3) uint8
+    codes: np.ndarray  # (N, H, W, C) uint8
     masks: np.ndarray  # (N, H, W) bool
     logits: np.ndarray  # (N, H, W, classes) int32
 
@@ -83,10 +83,10 @@ def export(
     checkpoint_path, out_dir = Path(checkpoint_path), Path(out_dir)
     checkpoint = checkpoints.load(checkpoint_path)
     height, width = size or checkpoint["size"]
-    samples = _golden_samples(images, (height, width))
+    samples = _golden_samples(images, (height, width), channels_of(checkpoint["model"]))
     _require_exportable(checkpoint, checkpoint_path)
     twin = from_checkpoint(checkpoint)
-    _require_monotonic(twin)
+    _require_thresholds(twin)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as partial:
         model = qonnx_model(twin, Path(partial) / MODEL_FILE, (height, width))
@@ -130,13 +130,13 @@ def export(
     return manifest
 
 
-def _golden_samples(images: int, size: tuple[int, int]) -> list[calib_data.Sample]:
+def _golden_samples(images: int, size: tuple[int, int], channels: int) -> list[calib_data.Sample]:
     names = [calib_data.DEMO_IMAGE, *(name for name in calib_data.names() if name != calib_data.DEMO_IMAGE)]
     if not 1 <= images <= len(names):
         raise ConfigError(f"--images must be 1 to {len(names)}, the images of calib_data, got {images}")
     if min(size) < 1:
         raise ConfigError(f"--size must be positive, got {size[0]}x{size[1]}")
-    return [calib_data.load(name, size) for name in names[:images]]
+    return [calib_data.load(name, size, channels) for name in names[:images]]
 
 
 def _require_exportable(checkpoint: dict[str, Any], path: Path) -> None:
@@ -149,22 +149,27 @@ def _require_exportable(checkpoint: dict[str, Any], path: Path) -> None:
         raise ExportError(f"checkpoint '{path}' holds a float network; train its twin with --quant w4a4 --init-from it")
 
 
-def _require_monotonic(twin: Twin) -> None:
+def _require_thresholds(twin: Twin) -> None:
     for name, module in twin.network.named_modules():
-        if isinstance(module, _NOT_MONOTONIC):
-            raise ExportError(
-                f"activation '{name}' ({type(module).__name__}) is not monotonic, so it cannot become"
-                " thresholds; use ReLU"
-            )
+        why = why_not_exported(module)
+        if why is not None:
+            shown = name.removesuffix(".activation")
+            raise ExportError(f"activation '{shown}' ({type(module).__name__}) {why}; use ReLU")
 
 
 def qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
-    """Exports and cleans the graph (constants folded, shapes and names given), batch 1, and saves it at ``path``."""
+    """Exports and cleans the graph (constants folded, shapes and names given), batch 1, and saves it at ``path``.
+
+    Each convolution's ``doc_string`` is its module's name.
+    """
     example = torch.zeros(1, twin.in_channels, *size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         export_qonnx(twin, args=example, export_path=str(path), opset_version=_OPSET, dynamo=False)
-    model = cleanup_model(ModelWrapper(str(path)))
+    model = ModelWrapper(str(path))
+    for node, layer in zip(model.get_nodes_by_op_type("Conv"), twin.convolutions(), strict=True):
+        node.doc_string = layer
+    model = make_dense(cleanup_model(model))
     model.save(str(path))
     return model
 

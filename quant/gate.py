@@ -23,7 +23,7 @@ from quant.data import Samples, load_samples, require_foreground, to_input
 from quant.errors import ConfigError, GateError
 from quant.export import export
 from quant.integer import MODEL_FILE, IntegerReference
-from quant.networks import classes_of, from_checkpoint
+from quant.networks import channels_of, classes_of, from_checkpoint
 from quant.predict import decide, predict_masks
 from quant.scores import score
 
@@ -88,7 +88,8 @@ def run_gate(config: GateConfig) -> list[Row]:
     )
     _require_comparable(float_state, quantized_state, config)
     classes = classes_of(quantized_state)
-    samples = load_samples(config.data, config.split, tuple(quantized_state["size"]), classes=classes)
+    size, channels = tuple(quantized_state["size"]), channels_of(quantized_state["model"])
+    samples = load_samples(config.data, config.split, size, classes=classes, channels=channels)
     require_foreground(samples, config.data, config.split)
     truth = samples.masks[:, 0].numpy()
     console = Console(stderr=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 import models
@@ -18,7 +19,7 @@ from quant.twin import Twin, build_twin
 def assemble(name: str, quant: QuantConfig | None, classes: int = 1) -> nn.Module:
     """The registered network ``name``, or its twin under ``quant``, with fresh weights."""
     network = models.build(name, classes)
-    return network if quant is None else build_twin(network, models.entry(name).config.in_channels, quant)
+    return network if quant is None else build_twin(network, channels_of(name), quant)
 
 
 def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
@@ -31,6 +32,11 @@ def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
     network = assemble(checkpoint["model"], quant, classes_of(checkpoint))
     _load_state(network, checkpoint)
     return network.eval()
+
+
+def channels_of(name: str) -> int:
+    """Channels of the image that the registered network ``name`` takes: ``in_channels`` of its configuration."""
+    return models.entry(name).config.in_channels
 
 
 def classes_of(checkpoint: dict[str, Any]) -> int:
@@ -51,7 +57,7 @@ def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any])
         return network
     network = assemble(name, None, classes_of(checkpoint))
     _load_state(network, checkpoint)
-    twin = build_twin(network, models.entry(name).config.in_channels, quant)
+    twin = build_twin(network, channels_of(name), quant)
     fill_weight_range(twin, convolution_sites(network))
     return twin
 
@@ -62,6 +68,12 @@ def settle(twin: Twin, name: str) -> int:
 
 
 def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:
+    for key, value in checkpoint["state"].items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise CheckpointError(
+                f"'{key}' of the checkpoint holds NaN or infinity, as after a diverged training; train it again with a"
+                " lower rate"
+            )
     try:
         network.load_state_dict(checkpoint["state"])
     except (RuntimeError, KeyError) as error:

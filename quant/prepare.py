@@ -13,6 +13,7 @@ from quant.twin import Twin
 
 _SAMPLED_VALUES = 20_000
 _CALIBRATION_PASSES = 3
+_LEAST_PEAK = 2.0**-20  # weights of zero need a scale, too
 CLIP_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 
 
@@ -24,7 +25,8 @@ def fill_weight_range(twin: Twin, sites: list[ConvSite]) -> None:
         bits = int(conv.quant_weight().bit_width.item())
         with torch.no_grad():
             if site.norm is None:
-                exponent = torch.ceil(torch.log2(conv.weight.abs().max() * 2 ** (bits - 1) / (2 ** (bits - 1) - 1)))
+                peak = conv.weight.abs().max().clamp_min(_LEAST_PEAK)
+                exponent = torch.ceil(torch.log2(peak * 2 ** (bits - 1) / (2 ** (bits - 1) - 1)))
                 conv.weight_quant.tensor_quant.scaling_impl.value.copy_(exponent)
             else:
                 factors = _channel_factors(conv.weight, bits)  # (O,)

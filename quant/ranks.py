@@ -15,7 +15,7 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import distributed, nn
 
 from quant.errors import ConfigError
-from quant.twin import QuantizedNorm
+from quant.quantized_layers import QuantizedNorm
 
 
 def is_first_process() -> bool:

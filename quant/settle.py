@@ -25,6 +25,9 @@ from fractions import Fraction
 import torch
 from torch import nn
 
+from quant.activations import ACTIVATIONS, formula, why_not_exported
+from quant.frozen_norm import affine_of
+from quant.quantized_layers import QuantizedActivation
 from quant.structure import ConvSite
 from quant.twin import Twin, quantizer_of
 
@@ -71,8 +74,8 @@ class _Affine:
 
 
 def threshold_margins(twin: Twin, sites: list[ConvSite]) -> list[Margin]:
-    """Margin of each convolution with a BN."""
-    return [Margin(site.conv, float(_distances(_affine(twin, site)).min())) for site in sites if site.norm is not None]
+    """Margin of each convolution whose chain has thresholds."""
+    return [Margin(site.conv, float(_distances(_affine(twin, site)).min())) for site in sites if _settles(twin, site)]
 
 
 def settle_thresholds(twin: Twin, sites: list[ConvSite]) -> int:
@@ -83,7 +86,7 @@ def settle_thresholds(twin: Twin, sites: list[ConvSite]) -> int:
     """
     moved = 0
     for site in sites:
-        if site.norm is None:
+        if not _settles(twin, site):
             continue
         affine = _affine(twin, site)
         for channel, distance in enumerate(_distances(affine).tolist()):
@@ -124,6 +127,34 @@ def _fraction_near(spacing: float, aim: float) -> float:
     return float(max(Fraction(spacing).limit_denominator(largest), Fraction(1, largest)))
 
 
+def _settles(twin: Twin, site: ConvSite) -> bool:
+    """Whether the convolution has a chain behind it, and thresholds: curved and falling activations have none."""
+    modules = [twin.network.get_submodule(name) for name in site.chain]
+    return bool(modules) and all(why_not_exported(_activation(module)) is None for module in modules)
+
+
+def _activation(module: nn.Module) -> nn.Module:
+    """The activation alone of a quantized one."""
+    return module.activation if isinstance(module, QuantizedActivation) else module
+
+
+def _behind_norm(twin: Twin, site: ConvSite, bounds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bounds (C, n) of what the quantizer of ``site`` reads, as bounds of what its first BN gives, and the gain (C,) on
+    the way."""
+    gain = torch.ones(len(bounds), dtype=torch.float64)
+    for name in reversed(site.chain[1:]):
+        module = _activation(twin.network.get_submodule(name))
+        if isinstance(module, nn.BatchNorm2d):
+            gain, shift = affine_of(module)
+            bounds = (bounds - shift[:, None]) / gain[:, None]
+        elif isinstance(module, ACTIVATIONS):
+            (factor, offset), activation = formula(module, len(bounds))
+            before = activation.before(bounds.numpy(), (gain > 0).numpy()[:, None])
+            bounds = (torch.from_numpy(before) - offset) / factor
+            gain = gain * factor
+    return bounds, gain
+
+
 def _affine(twin: Twin, site: ConvSite) -> _Affine:
     conv, norm = twin.network.get_submodule(site.conv), twin.network.get_submodule(site.norm)
     proxy = quantizer_of(twin, site.activation).act_quant
@@ -136,9 +167,9 @@ def _affine(twin: Twin, site: ConvSite) -> _Affine:
     out_scale = proxy.scale().double()
     first = -(2 ** (bits - 1)) + 1 if proxy.is_signed else 1
     codes = torch.arange(first, first + 2**bits - 1, dtype=torch.float64)
-    real = ((codes - 0.5) * out_scale - norm.bias.double()[:, None]) / factor[:, None] + norm.running_mean.double()[
-        :, None
-    ]
+    bounds = ((codes - 0.5) * out_scale).detach().expand(len(factor), -1)  # (O, n)
+    bounds, gain = _behind_norm(twin, site, bounds)
+    real = (bounds - norm.bias.double()[:, None]) / factor[:, None] + norm.running_mean.double()[:, None]
     reach = (weight.value.double() / weight.scale.double()).abs().flatten(1).sum(1) * 255  # (O,)
     thresholds = real / step
     return _Affine(
@@ -146,7 +177,7 @@ def _affine(twin: Twin, site: ConvSite) -> _Affine:
         thresholds=thresholds.detach(),
         reachable=(thresholds.abs() <= reach[:, None]).detach(),
         shift_per_step=(factor * step).detach(),
-        spacing=(out_scale / (factor * step).abs()).detach(),
+        spacing=(out_scale / (gain * factor * step).abs()).detach(),
         mean=(norm.running_mean.double() / step).detach(),
         bias=(norm.bias.double() / (factor * step)).detach(),
     )

@@ -1,7 +1,4 @@
-"""The data flow of a float network: where quantizers must stand, and which of them share a scale.
-
-Networks are traced with torch.fx; every operator must be a module, because a module can be given a quantizer.
-"""
+"""The data flow of a float network: where quantizers must stand, and which of them share a scale."""
 
 from __future__ import annotations
 
@@ -10,41 +7,38 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from models.layers import Concat, Sum, Upsample2x
-from quant.errors import ConfigError
+from quant.activations import ACTIVATIONS, NEVER_NEGATIVE
+from quant.normal_form import normal_form
 
 _JOINING = (Sum, Concat)
 _CONSUMERS = (nn.Conv2d, Sum, Concat, Upsample2x)
-_TRANSPARENT = (nn.MaxPool2d, nn.Identity, nn.Dropout2d)
+_TRANSPARENT = (nn.MaxPool2d,)
 
 
 @dataclass(frozen=True)
 class ConvSite:
     """A convolution by module name, with what surrounds it: the quantized module it reads (None: the network's input),
-    the BN directly behind it, and the module that quantizes that BN's output (the ReLU behind it, or the BN itself)."""
+    the BN directly behind it (None: its output is the logits), the modules from there to the one whose output is
+    quantized, and that one."""
 
     conv: str
     source: str | None
     norm: str | None
+    chain: tuple[str, ...]
     activation: str | None
 
 
-class _Tracer(fx.Tracer):
-    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
-        return isinstance(module, (*_JOINING, Upsample2x)) or super().is_leaf_module(module, qualified_name)
-
-
 class Structure:
-    """The data flow of a network whose operators are all modules."""
+    """The data flow of a network in normal form (``normal_form.py``); ``graph`` holds it, ``network`` is left alone.
 
-    def __init__(self, network: nn.Module) -> None:
-        self.modules = dict(network.named_modules())
-        self.nodes = list(_Tracer().trace(network).nodes)
-        for node in self.nodes:
-            if node.op not in ("placeholder", "call_module", "output"):
-                raise ConfigError(
-                    f"operation '{node.name}' ({node.target}) is not a module, so it cannot be given a quantizer;"
-                    " write sums and concatenations as models.layers.Sum and Concat"
-                )
+    Raises:
+        ConfigError: something in the network has no integer form; the sentence names it.
+    """
+
+    def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
+        self.graph = normal_form(network, in_channels)
+        self.modules = dict(self.graph.root.named_modules())
+        self.nodes = list(self.graph.graph.nodes)
 
     def module(self, node: fx.Node) -> nn.Module | None:
         return self.modules[node.target] if node.op == "call_module" else None
@@ -65,23 +59,42 @@ class Structure:
         for node in self.nodes:
             if not isinstance(self.module(node), nn.Conv2d):
                 continue
-            sources = self.sources(node)
-            norm = self._only_user(node, nn.BatchNorm2d)
-            relu = self._only_user(norm, nn.ReLU) if norm is not None else None
+            sources, chain, last = self.sources(node), [], node
+            for kind in (nn.BatchNorm2d, ACTIVATIONS, nn.BatchNorm2d):
+                following = self._only_user(last, kind)
+                if following is not None:
+                    chain.append(str(following.target))
+                    last = following
             sites.append(
                 ConvSite(
                     conv=str(node.target),
                     source=str(sources[0].target) if sources else None,
-                    norm=str(norm.target) if norm is not None else None,
-                    activation=str((relu or norm).target) if norm is not None else None,
+                    norm=chain[0] if chain else None,
+                    chain=tuple(chain),
+                    activation=chain[-1] if chain else None,
                 )
             )
         return sites
 
+    def is_inserted(self, name: str) -> bool:
+        """Whether the module ``name`` is not of the network as it was written."""
+        return name.startswith(f"{self.graph.inserted}.")
+
+    def logits(self) -> set[str]:
+        """Names of quantized modules that hold logits: those before an identity that was appended to the network."""
+        last = self.graph.last
+        found: set[str] = set()
+        waiting = self.sources(last) if self.is_inserted(str(last.target)) else []
+        while waiting:
+            node = waiting.pop()
+            found.add(str(node.target))
+            if isinstance(self.module(node), (Sum, Upsample2x)):
+                waiting.extend(self.sources(node))
+        return found
+
     def scale_groups(self) -> list[list[str]]:
         """Names of the modules that need a quantizer, grouped by shared scale."""
         group_of: dict[str, list[str]] = {}
-        seen: set[str] = set()
         for node in self.nodes:
             if self.module(node) is None or not isinstance(self.module(node), _CONSUMERS):
                 continue
@@ -93,12 +106,6 @@ class Structure:
                 merged = list(dict.fromkeys(member for name in names for member in group_of[name]))
                 for member in merged:
                     group_of[member] = merged
-        for node in self.nodes:
-            name = str(node.target)
-            if node.op == "call_module" and name in group_of:
-                if name in seen:
-                    raise ConfigError(f"module '{name}' is used twice; give each use a module of its own")
-                seen.add(name)
         return list({id(group): group for group in group_of.values()}.values())
 
     def is_unsigned(self, name: str) -> bool:
@@ -107,9 +114,9 @@ class Structure:
         if isinstance(module, (Sum, Upsample2x)):
             node = next(node for node in self.nodes if node.target == name)
             return all(self.is_unsigned(str(source.target)) for source in self.sources(node))
-        return isinstance(module, nn.ReLU)
+        return isinstance(module, NEVER_NEGATIVE)
 
-    def _only_user(self, node: fx.Node, kind: type[nn.Module]) -> fx.Node | None:
+    def _only_user(self, node: fx.Node, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> fx.Node | None:
         users = [user for user in node.users if isinstance(self.module(user), kind)]
         return users[0] if len(users) == len(node.users) == 1 else None
 

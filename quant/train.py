@@ -24,7 +24,7 @@ from quant.config import QuantConfig
 from quant.data import Samples, load_samples, require_foreground, to_planes
 from quant.errors import CheckpointError
 from quant.learner import Learner
-from quant.networks import assemble, classes_of, from_checkpoint, start_from
+from quant.networks import assemble, channels_of, classes_of, from_checkpoint, start_from
 from quant.prepare import calibrate
 from quant.ranks import join
 from quant.train_config import TrainConfig
@@ -51,10 +51,9 @@ def train(
         ConfigError, DataError, CheckpointError: see their messages.
     """
     out_dir, fabric = Path(out_dir), join(config.device)
-    size = (config.size, config.size)
+    size, shape = (config.size, config.size), {"classes": config.classes, "channels": channels_of(config.model)}
     train_samples, val_samples = (
-        load_samples(config.data, split, size, normal_cases=config.normal_cases, classes=config.classes)
-        for split in ("train", "val")
+        load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
     for split, samples in (("train", train_samples), ("val", val_samples)):
         require_foreground(samples, config.data, split)
@@ -152,10 +151,10 @@ def _trained(path: Path) -> nn.Module:
 
 
 def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
-    """Codes (N, 3, H, W) of the images that activation scales are fitted to."""
+    """Codes (N, C, H, W) of the images that activation scales are fitted to."""
     if config.calibration == "train":
         return train_samples.codes[:_CALIBRATION_IMAGES]
-    samples = calib_data.load_all((config.size, config.size))
+    samples = calib_data.load_all((config.size, config.size), channels_of(config.model))
     return to_planes(np.stack([sample.codes for sample in samples]))
 
 

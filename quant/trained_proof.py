@@ -21,13 +21,13 @@ from quant.twin import Twin
 def prove_trained(twin: Twin, sites: list[ConvSite], program: Program) -> int:
     """Runs both sides of every threshold through the modules of ``twin``; returns how many were compared.
 
-    ``sites`` and the program's convolutions are in one order, that of execution.
-
     Raises:
         ExportError: a code differs from the integer thresholds.
     """
     compared = 0
-    for site, conv in zip(sites, program.convolutions, strict=True):
+    by_layer = {conv.layer: conv for conv in program.convolutions}
+    for site in sites:
+        conv = by_layer[site.conv]
         if site.norm is None or conv.staircase is None:
             continue
         compared += prove_conv(program, conv, partial(_run_modules, twin, site), name=site.conv, who="Brevitas")
@@ -35,10 +35,9 @@ def prove_trained(twin: Twin, sites: list[ConvSite], program: Program) -> int:
 
 
 def _run_modules(twin: Twin, site: ConvSite, values: np.ndarray) -> np.ndarray:
-    """What the BN and the quantizer of ``site`` make of the convolution's output ``values`` (C, n): the same shape."""
+    """What the chain of ``site`` and its quantizer make of the convolution's output (C, n): the same shape."""
     x = torch.from_numpy(values[None, :, None, :])  # (C, n) -> (1, C, 1, n)
     with torch.no_grad():
-        x = twin.network.get_submodule(site.norm)(x)
-        if site.activation != site.norm:
-            x = twin.network.get_submodule(site.activation)(x)
+        for name in site.chain:
+            x = twin.network.get_submodule(name)(x)
     return plain(x)[0, :, 0, :].numpy()

@@ -3,10 +3,6 @@
 A quantizer stands behind each tensor that enters a convolution, a sum, a concatenation or an upsampling. All tensors
 that enter one sum or one concatenation share a scale, so that the sum is a sum of integers; each sum and each bilinear
 output then has a quantizer of its own.
-
-Rounding: Brevitas and QONNX round half to even, integer thresholds round half up. Convolutions never meet a tie (see
-``settle.py``); sums and bilinear outputs would, so a constant far below their grid is added first. Both rules then
-agree, and the project's rule is: round half up.
 """
 
 from __future__ import annotations
@@ -22,6 +18,8 @@ from models.layers import Sum, Upsample2x
 from quant.config import QuantConfig
 from quant.errors import ConfigError
 from quant.fused import FusedQuantConv2d, FusedQuantIdentity, FusedQuantReLU, plain
+from quant.module_graph import ModuleGraph, run_graph
+from quant.quantized_layers import QuantizedActivation, QuantizedNorm, QuantizedSum, QuantizedUpsample2x
 from quant.quantizers import (
     InputCodes,
     SignedActivation,
@@ -32,71 +30,33 @@ from quant.quantizers import (
     tie_threshold,
 )
 from quant.structure import ConvSite, Structure
+from quant.twin_proof import prove_twin
 
-# Below half of every grid step here (the finest is an 8-bit scale over 16), exact in float32 beside values under 2**7.
-TIE_BREAK = 2.0**-16
-
-
-class QuantizedNorm(nn.BatchNorm2d):
-    """BN whose output is quantized: for networks with the activation before the BN."""
-
-    def __init__(self, features: int, quantizer: nn.Module) -> None:
-        super().__init__(features)
-        self.quantizer = quantizer
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.quantizer(super().forward(plain(x)))
-
-
-class QuantizedActivation(nn.Module):
-    """Any other activation, then a signed quantizer."""
-
-    def __init__(self, activation: nn.Module, quantizer: nn.Module) -> None:
-        super().__init__()
-        self.activation, self.quantizer = activation, quantizer
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.quantizer(self.activation(plain(x)))
-
-
-class QuantizedSum(nn.Module):
-    """Sum of two tensors of one scale, then a quantizer of its own."""
-
-    def __init__(self, quantizer: nn.Module) -> None:
-        super().__init__()
-        self.quantizer = quantizer
-
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return self.quantizer(plain(a) + plain(b) + TIE_BREAK)
-
-
-class QuantizedUpsample2x(nn.Module):
-    """Bilinear upsampling (exact multiples of scale / 16), then a quantizer of its own."""
-
-    def __init__(self, quantizer: nn.Module) -> None:
-        super().__init__()
-        self.upsample = Upsample2x()
-        self.quantizer = quantizer
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.quantizer(self.upsample(plain(x)) + TIE_BREAK)
+LOGIT_BITS = 8  # of tensors that hold logits but are not the last convolution's
 
 
 class Twin(nn.Module):
     """Input quantizer and quantized network. Scales are stored, and learned only on request; ``groups``: modules that
     share one."""
 
-    def __init__(self, network: nn.Module, in_channels: int, groups: list[list[str]]) -> None:
+    def __init__(
+        self, network: ModuleGraph, in_channels: int, groups: list[list[str]], *, hands_on_scale: bool = False
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.groups = groups
-        self.input_quantizer = qnn.QuantIdentity(act_quant=InputCodes, bit_width=8)
-        self.network = network
+        self.input_quantizer = qnn.QuantIdentity(act_quant=InputCodes, bit_width=8, return_quant_tensor=hands_on_scale)
+        self.network, self._graph = network.root, network.graph
         self._tie_and_freeze_scales()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) codes / 256 -> (B, classes, H, W) logits."""
-        return plain(self.network(self.input_quantizer(x)))
+        return plain(run_graph(self._graph, self.network, self.input_quantizer(x)))
+
+    def convolutions(self) -> list[str]:
+        """Names of the convolutions in order of execution."""
+        names = [str(node.target) for node in self._graph.nodes if node.op == "call_module"]
+        return [name for name in names if isinstance(self.network.get_submodule(name), nn.Conv2d)]
 
     def load_state_dict(self, state_dict: dict, strict: bool = True, assign: bool = False):
         """As of ``nn.Module``; Brevitas makes its scales anew when it loads, so they are tied and frozen again."""
@@ -125,45 +85,61 @@ def build_twin(network: nn.Module, in_channels: int, config: QuantConfig) -> Twi
     """Quantized twin of ``network``, which is left untouched; weights and BN statistics are taken over.
 
     Raises:
-        ConfigError: an operator is not a module, a module is used twice, or an override names no layer.
+        ConfigError: something in the network has no integer form, an override names no layer, or the twin would not be
+            the network: without its quantizers it gives other logits.
     """
-    structure = Structure(network)
+    structure = Structure(network, in_channels)
     for layer in config.layers:
         if layer not in structure.modules:
             raise ConfigError(f"layers.{layer} names no layer of the network; see `python -m models describe`")
-    twin = copy.deepcopy(network)
+    graph = copy.deepcopy(structure.graph)
     sites = structure.convolutions()
     groups = structure.scale_groups()
-    _place_quantizers(twin, structure, groups, sites, config)
-    for index, site in enumerate(sites):
-        _replace_convolution(twin, site, _weight_bits(structure.modules[site.conv], index, len(sites), site, config))
-    return Twin(twin, in_channels, groups)
+    hands_on_scale = _hands_on_scale(structure, sites)
+    _place_quantizers(graph.root, structure, groups, hands_on_scale, config)
+    written = [site for site in sites if not structure.is_inserted(site.conv)]
+    for site in sites:
+        ends = (site == written[0], site == written[-1]) if written else (False, False)
+        _replace_convolution(graph.root, site, _weight_bits(structure.modules[site.conv], ends, site, config))
+    twin = Twin(graph, in_channels, groups, hands_on_scale=None in hands_on_scale)
+    prove_twin(graph, network, structure)
+    return twin.train(network.training)
+
+
+def _hands_on_scale(structure: Structure, sites: list[ConvSite]) -> set[str | None]:
+    """Names of quantized modules (None: the image) whose scale a convolution with a bias needs for it."""
+    found: set[str | None] = set()
+    for site in sites:
+        if site.norm is None and structure.modules[site.conv].bias is not None:
+            node = next(node for node in structure.nodes if node.target == site.conv)
+            found |= {str(source.target) for source in structure.sources(node)} or {None}
+    return found
 
 
 def _place_quantizers(
-    twin: nn.Module, structure: Structure, groups: list[list[str]], sites: list[ConvSite], config: QuantConfig
+    twin: nn.Module,
+    structure: Structure,
+    groups: list[list[str]],
+    hands_on_scale: set[str | None],
+    config: QuantConfig,
 ) -> None:
     """Replaces each module of ``groups`` by its quantized form; a group has the bits of its widest member."""
-    bare = {site.conv for site in sites if site.norm is None}
-    feeds_bias = {
-        str(source.target)
-        for node in structure.nodes
-        if isinstance(structure.module(node), nn.Conv2d)
-        and structure.module(node).bias is not None
-        and str(node.target) in bare
-        for source in structure.sources(node)
-    }
+    logits = structure.logits()
     for members in groups:
         unsigned = all(structure.is_unsigned(member) for member in members)
-        bits = max(_activation_bits(structure.modules[name], name, config) for name in members)
+        bits = max(_activation_bits(structure.modules[name], name, config, logits) for name in members)
         for name in members:
             module = structure.modules[name]
-            kwargs = {"bit_width": bits, "return_quant_tensor": name in feeds_bias}
+            kwargs = {"bit_width": bits, "return_quant_tensor": name in hands_on_scale}
             if unsigned:
                 quantizer = FusedQuantReLU(act_quant=UnsignedActivation, **kwargs)
             else:
                 quantizer = FusedQuantIdentity(act_quant=SignedActivation, **kwargs)
             _set_module(twin, name, _quantized_form(module, quantizer, unsigned))
+    quantized = {name for members in groups for name in members}
+    for name, module in structure.modules.items():
+        if isinstance(module, (Sum, Upsample2x)) and name not in quantized:
+            _set_module(twin, name, _quantized_form(module, nn.Identity(), False))
 
 
 def _quantized_form(module: nn.Module, quantizer: nn.Module, unsigned: bool) -> nn.Module:
@@ -172,17 +148,17 @@ def _quantized_form(module: nn.Module, quantizer: nn.Module, unsigned: bool) -> 
     if isinstance(module, Upsample2x):
         return QuantizedUpsample2x(quantizer)
     if isinstance(module, nn.BatchNorm2d):
-        norm = QuantizedNorm(module.num_features, quantizer)
-        norm.load_state_dict(module.state_dict(), strict=False)
-        return norm
+        return QuantizedNorm(module, quantizer)
     if unsigned and isinstance(module, nn.ReLU):
         return quantizer
     return QuantizedActivation(copy.deepcopy(module), quantizer)
 
 
-def _activation_bits(module: nn.Module, name: str, config: QuantConfig) -> int:
+def _activation_bits(module: nn.Module, name: str, config: QuantConfig, logits: set[str]) -> int:
     if "activation" in config.layers.get(name, {}):
         return config.layers[name]["activation"]
+    if name in logits:
+        return LOGIT_BITS
     if isinstance(module, Sum):
         return config.bits.sum
     if isinstance(module, Upsample2x):
@@ -190,12 +166,13 @@ def _activation_bits(module: nn.Module, name: str, config: QuantConfig) -> int:
     return config.bits.activation
 
 
-def _weight_bits(conv: nn.Conv2d, index: int, count: int, site: ConvSite, config: QuantConfig) -> int:
+def _weight_bits(conv: nn.Conv2d, ends: tuple[bool, bool], site: ConvSite, config: QuantConfig) -> int:
+    """Bits of a convolution's weights; ``ends``: whether it is the network's first, or last."""
     if "weight" in config.layers.get(site.conv, {}):
         return config.layers[site.conv]["weight"]
-    if index == 0:
+    if ends[0]:
         return config.bits.first_weight
-    if index == count - 1:
+    if ends[1]:
         return config.bits.last_weight
     if conv.groups == conv.in_channels and conv.groups > 1:
         return config.bits.depthwise_weight
@@ -205,7 +182,7 @@ def _weight_bits(conv: nn.Conv2d, index: int, count: int, site: ConvSite, config
 def _replace_convolution(twin: nn.Module, site: ConvSite, weight_bits: int) -> None:
     conv: nn.Conv2d = twin.get_submodule(site.conv)
     has_bias = conv.bias is not None and site.norm is None
-    shape = {"stride": conv.stride, "padding": conv.padding, "groups": conv.groups}
+    shape = {"stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation, "groups": conv.groups}
     make, weight_quant = qnn.QuantConv2d, WeightStoredScale
     if site.norm is not None:
         make, weight_quant = FusedQuantConv2d, WeightConstantScale

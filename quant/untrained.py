@@ -19,8 +19,9 @@ from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
 from quant.data import to_input, to_planes
 from quant.errors import ConfigError
-from quant.networks import settle, start_from
+from quant.networks import channels_of, settle, start_from
 from quant.prepare import calibrate
+from quant.structure import Structure
 
 _CALIBRATION_IMAGES = 4
 
@@ -35,8 +36,9 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
         raise ConfigError(f"--size must be positive, got {size[0]}x{size[1]}")
     torch.manual_seed(seed)
     network = models.build(name)
-    samples = [calib_data.load(image, size) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
+    samples = [calib_data.load(image, size, channels_of(name)) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
     codes = to_planes(np.stack([sample.codes for sample in samples]))
+    Structure(network, channels_of(name))  # says in a sentence what torch would say in a traceback
     take_statistics(network, codes)
     twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
     calibrate(twin, codes)

@@ -14,16 +14,18 @@ from hw_build.lowering.graph import GraphEditor, attribute, label
 from hw_build.lowering.rounding import ROUNDING_MODES
 
 SUPPORTED = (
-    "Conv (dense, depthwise, pointwise; stride 1), BatchNormalization, Relu, Quant, MaxPool 2x2, "
-    "Resize bilinear x2, Add, Concat, Mul/Add/Sub/Div by a constant"
+    "Conv (dense, depthwise, pointwise; stride 1), BatchNormalization, Relu, Clip, LeakyRelu, PRelu, "
+    "HardSigmoid, Quant, MaxPool 2x2, Resize bilinear x2, Add, Concat, Mul/Add/Sub/Div by a constant"
 )
 AFFINE = ("Mul", "Add", "Sub", "Div")
 QUANT = ("Quant", "IntQuant")
-LAYERS = ("Conv", "BatchNormalization", "Relu", "MaxPool", "Resize", "Concat", "Identity", "Constant")
+ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid")
+LAYERS = ("Conv", "BatchNormalization", *ACTIVATIONS, "MaxPool", "Resize", "Concat", "Identity", "Constant")
 SUPPORTED_OPERATORS = frozenset((*LAYERS, *QUANT, *AFFINE))
 DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general")
 CHANNELS_LAST_DOMAIN = "qonnx.custom_op.channels_last"
-NOT_MONOTONIC = frozenset(["HardSwish", "Gelu", "Erf", "Mish", "Elu", "Celu", "Swish"])
+NOT_MONOTONIC = frozenset(["HardSwish", "Gelu", "Erf", "Mish", "Swish", "Sin", "Cos", "Abs"])
+CURVED = frozenset(["Elu", "Celu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log"])  # but monotonic
 
 
 def reject(node: NodeProto, why: str) -> LoweringError:
@@ -31,6 +33,12 @@ def reject(node: NodeProto, why: str) -> LoweringError:
     error = LoweringError(f"node {label(node)} ({node.op_type}) {why}")
     error.node_name = label(node)
     return error
+
+
+def slopes(graph: GraphEditor, node: NodeProto) -> np.ndarray:
+    """Slopes of a LeakyRelu or PRelu below zero, float64: one, or one per channel."""
+    value = attribute(node, "alpha", 0.01) if node.op_type == "LeakyRelu" else graph.constants[node.input[1]]
+    return np.asarray(value, np.float64).reshape(-1)
 
 
 def is_known(node: NodeProto) -> bool:
@@ -194,6 +202,12 @@ def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
     operator = node.op_type
     if operator in NOT_MONOTONIC:
         return "is an activation that is not monotonic, so it cannot become thresholds: train with Relu instead"
+    if operator in CURVED:
+        return "is monotonic but curved, which is not made into thresholds yet: train with Relu instead"
+    if operator in ("Clip", "PRelu") and any(name and name not in graph.constants for name in node.input[1:]):
+        return "has a limit or slope that is not a constant"
+    if operator in ("LeakyRelu", "PRelu") and np.any(slopes(graph, node) <= 0):
+        return "has a slope that is not positive, so it is not monotonic: train with Relu instead"
     if operator == "Pad":
         return _refuse_pad(graph, node)
     if operator in ("Transpose", "Conv", "BatchNormalization", "MaxPool") and (

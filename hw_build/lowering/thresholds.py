@@ -1,10 +1,11 @@
-"""The affine and Relu nodes between an integer tensor and its quantizer, as integer thresholds; and the integer head.
+"""The affine nodes and activations between an integer tensor and its quantizer, as thresholds; and the integer head.
 
 With x = a*acc + b per channel (in float64) a code of at least k means x >= t_k, so
     acc >= ceil((t_k - b) / a)          for a > 0,
-and for a < 0 the producer's weights are negated and a with them. The network itself computes x in float32, node by
-node; where that rounds x across t_k, the neighbouring integer is the threshold. Thresholds are clipped to
-[lowest, highest + 1] of the accumulator, which changes no comparison.
+and for a < 0 the producer's weights are negated and a with them. Activations, and what follows them, are undone first:
+what is compared with t_k has reached it where x has reached another bound (`bends`). The network itself computes in
+float32, node by node; where that rounds across t_k, the neighbouring integer is the threshold. Thresholds are clipped
+to [lowest, highest + 1] of the accumulator, which changes no comparison.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
+from hw_build.lowering.bends import Bend, Factor, activate_in_float32, activation_bends
 from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, attribute
 from hw_build.lowering.ranges import accumulator_type, dot_product_range, smallest_integer_type
-from hw_build.lowering.rules import AFFINE, reject
+from hw_build.lowering.rules import ACTIVATIONS, AFFINE, reject
 
 
 @dataclass(frozen=True)
 class Affine:
-    """x = gain * integer + offset per channel (float64 arrays (C,)), then x = max(x, 0) if ``relu``.
+    """x = gain * integer + offset per channel (float64 arrays (C,)), then activations and factors.
 
     ``nodes`` compute it, in their order; ``sign`` (C,) is -1 where ``source`` holds the negated integer.
     """
@@ -32,33 +34,50 @@ class Affine:
     source: str
     gain: np.ndarray
     offset: np.ndarray
-    relu: bool
+    bends: tuple[Bend, ...]
     nodes: tuple[NodeProto, ...]
     sign: np.ndarray
 
+    @property
+    def falls(self) -> np.ndarray:
+        """(C,) bool: whether what the quantizer reads falls with the integer."""
+        falls = self.gain < 0
+        for bend in self.bends:
+            if isinstance(bend, Factor):
+                falls = falls != (bend.gain < 0)
+        return falls
+
+    def bounds(self, steps: np.ndarray) -> np.ndarray:
+        """Steps (1 or C, n) of what the quantizer reads as bounds (C, n) of x; infinite: reached always or never."""
+        bounds, rising = np.broadcast_to(steps, (len(self.gain), steps.shape[1])), np.ones((len(self.gain), 1), bool)
+        for bend in reversed(self.bends):
+            bounds, rising = bend.before(bounds, rising)
+        return bounds
+
 
 def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Affine:
-    """Walk up from ``tensor`` to the nearest integer tensor through Mul, Add, Sub, Div, BatchNormalization and Relu."""
+    """Walk up from ``tensor`` to the nearest integer tensor through affine nodes, BNs and activations."""
     nodes: list[NodeProto] = []
     while not graph.is_integer(tensor):
         node = graph.producer(tensor)
-        if node is None or node.op_type not in (*AFFINE, "BatchNormalization", "Relu"):
+        if node is None or node.op_type not in (*AFFINE, "BatchNormalization", *ACTIVATIONS):
             culprit = node if node is not None else nodes[-1]
             raise reject(
                 culprit, f"stands between integers and thresholds at {tensor}, where only Mul, Add, BN and Relu may"
             )
         nodes.append(node)
         tensor = graph.dynamic_inputs(node)[0]
-    gain, offset, relu = np.ones(channels), np.zeros(channels), False
+    gain, offset, bends = np.ones(channels), np.zeros(channels), []
     for node in reversed(nodes):
-        if node.op_type == "Relu":
-            relu = True
+        if node.op_type in ACTIVATIONS:
+            bends.extend(activation_bends(graph, node, channels))
             continue
         scale, shift = affine_step(graph, node, channels)
-        if relu and (np.any(scale <= 0) or np.any(shift != 0)):
-            raise reject(node, "follows a Relu without a quantizer between: order them convolution, BN, Relu, Quant")
-        gain, offset = gain * scale, offset * scale + shift
-    return Affine(tensor, gain, offset, relu, tuple(reversed(nodes)), np.ones(channels))
+        if bends:
+            bends.append(Factor(scale, shift))
+        else:
+            gain, offset = gain * scale, offset * scale + shift
+    return Affine(tensor, gain, offset, tuple(bends), tuple(reversed(nodes)), np.ones(channels))
 
 
 def affine_step(graph: GraphEditor, node: NodeProto, channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,8 +105,8 @@ def in_float32(graph: GraphEditor, chain: Affine, integers: np.ndarray) -> np.nd
     """What the nodes of ``chain`` make of ``integers`` (C, n) of its source, rounded after each operation: float32."""
     value = (integers * chain.sign[:, None]).astype(np.float32)
     for node in chain.nodes:
-        if node.op_type == "Relu":
-            value = np.maximum(value, np.float32(0))
+        if node.op_type in ACTIVATIONS:
+            value = activate_in_float32(graph, node, value)
         elif node.op_type == "BatchNormalization":
             gamma, beta, mean, variance = (graph.constants[name].astype(np.float32) for name in node.input[1:5])
             gain = np.float32(1) / np.sqrt(variance + np.float32(attribute(node, "epsilon", 1e-5))) * gamma
@@ -106,12 +125,12 @@ _FLOAT32 = {"Mul": np.multiply, "Div": np.divide, "Add": np.add, "Sub": np.subtr
 def integer_thresholds(
     steps: np.ndarray, chain: Affine, low: int, high: int, compute: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Thresholds (C, n) on the integer tensor for real steps (1 or C, n), with gain >= 0; see the head of this file.
+    """Thresholds (C, n) on the integer tensor for real steps (1 or C, n); codes rise with it. See the file's head.
 
     ``compute`` is how the network takes integers (C, n) through the chain.
     """
     gain, offset = chain.gain[:, None], chain.offset[:, None]
-    distance = steps - offset
+    distance = chain.bounds(steps) - offset
     with np.errstate(divide="ignore", invalid="ignore"):
         exact = np.ceil(distance / gain)
     exact = np.where(gain == 0, low, exact)
@@ -119,8 +138,6 @@ def integer_thresholds(
     before, at = (compute(exact + side) >= steps for side in (-1, 0))
     exact = np.where(before, exact - 1, np.where(at, exact, exact + 1))
     exact = np.where(gain == 0, np.where(at, low, high + 1), exact)
-    if chain.relu:
-        exact = np.where(steps <= 0, low, exact)
     return np.clip(exact, low, high + 1)
 
 
@@ -132,7 +149,7 @@ class AbsorbAffineIntoThresholds(Transformation):
         for node in graph.of_type("MultiThreshold"):
             channels = graph.shapes[node.input[0]][1]
             chain = affine_chain(graph, node.input[0], channels)
-            if np.any(chain.gain < 0):
+            if np.any(chain.falls):
                 chain = self._negate(graph, node, chain)
             steps = graph.constants[node.input[1]].astype(np.float64)
             low, high = integer_range(graph, chain.source)
@@ -149,14 +166,14 @@ class AbsorbAffineIntoThresholds(Transformation):
 
     @staticmethod
     def _negate(graph: GraphEditor, node: NodeProto, chain: Affine) -> Affine:
-        """Negate the filters of channels with a negative gain, so that codes rise with the accumulator."""
+        """Negate the filters of channels whose codes fall with the accumulator, so that they rise."""
         conv = graph.producer(chain.source)
         if conv is None or conv.op_type != "Conv":
             raise reject(node, "has a negative factor before it that no convolution can take over")
         if len(graph.consumers(chain.source)) != 1:
             raise reject(conv, "has a negative BN factor and several consumers: give each its own convolution")
         weights, datatype = graph.constants[conv.input[1]], graph.datatypes[conv.input[1]]
-        flipped = np.where(chain.gain[:, None, None, None] < 0, -weights, weights)
+        flipped = np.where(chain.falls[:, None, None, None], -weights, weights)
         if flipped.max() > datatype.max():
             datatype = smallest_integer_type(int(datatype.min()), int(flipped.max()))
         conv.input[1] = graph.add_constant(f"{conv.input[1]}_flipped", flipped, datatype)
@@ -169,7 +186,8 @@ class AbsorbAffineIntoThresholds(Transformation):
         graph.consumers(chain.source)[0].input[0] = source
         conv.output[0] = source
         graph.touch()
-        return replace(chain, source=source, gain=np.abs(chain.gain), sign=np.where(chain.gain < 0, -1.0, 1.0))
+        sign = np.where(chain.falls, -1.0, 1.0)
+        return replace(chain, source=source, gain=chain.gain * sign, sign=sign)
 
 
 def integer_range(graph: GraphEditor, tensor: str) -> tuple[int, int]:
@@ -204,7 +222,7 @@ class IntegerOutput(Transformation):
         if source is None:
             raise reject(producer, "ends a network without a layer: there is nothing between image and output")
         gain = float(chain.gain[0])
-        if chain.relu or gain <= 0 or np.any(chain.gain != gain):
+        if chain.bends or gain <= 0 or np.any(chain.gain != gain):
             raise reject(
                 producer, "ends the network in a Relu or in scales that differ: logits need one positive scale"
             )

@@ -18,8 +18,9 @@ from quant.bitwidths.memory import Shape
 from quant.data import to_input
 from quant.fused import plain
 from quant.predict import decide
+from quant.quantized_layers import QuantizedNorm
 from quant.structure import Structure
-from quant.twin import QuantizedNorm, Twin
+from quant.twin import Twin
 
 BATCH_IMAGES = 4
 
@@ -117,7 +118,7 @@ class Flow:
         like: Moments | None,
         observed: Observed | None,
     ) -> list[torch.Tensor]:
-        inputs = [[batch[source] for source in node.all_input_nodes] for batch in batches]
+        inputs = [[batch[source] for source in node.args] for batch in batches]
         if not isinstance(module, nn.BatchNorm2d):
             return [module(*values) for values in inputs]
         outputs = [nn.BatchNorm2d.forward(module, plain(x)) for (x,) in inputs]

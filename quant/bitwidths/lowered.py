@@ -17,9 +17,10 @@ from quant.bitwidths.sites import ACTIVATION, WEIGHT, Site, Widths
 from quant.config import Bits, QuantConfig
 from quant.fused import plain
 from quant.prepare import CLIP_SHARES, undo_in_norm
+from quant.quantized_layers import QuantizedNorm
 from quant.quantizers import log2_threshold
 from quant.structure import ConvSite, Structure
-from quant.twin import QuantizedNorm, Twin, build_twin, quantizer_of
+from quant.twin import Twin, build_twin, quantizer_of
 
 _SAMPLED_VALUES = 20_000
 _FINER_STEPS = 4
@@ -93,9 +94,7 @@ class LoweredLayers:
 
 
 def _norm_with_quantizer(affine: nn.BatchNorm2d, quantizer: nn.Module) -> QuantizedNorm:
-    norm = QuantizedNorm(affine.num_features, nn.Identity())
-    norm.load_state_dict(affine.state_dict(), strict=False)
-    norm.quantizer = quantizer
+    norm = QuantizedNorm(affine, quantizer)
     return norm.to(affine.weight.device).eval()
 
 

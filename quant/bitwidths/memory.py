@@ -51,7 +51,7 @@ def _pixels(structure: Structure, shapes: dict[str, Shape], delays: dict[fx.Node
         if isinstance(module, (Sum, Concat)):
             lag = max(delays[operand] for operand in user.all_input_nodes) - delays[node]
             longest = max(longest, -(-lag // stride) * width + 1)
-        if isinstance(module, (nn.MaxPool2d, Concat, nn.Identity, nn.Dropout2d)):
+        if isinstance(module, (nn.MaxPool2d, Concat)):
             handed_on += _pixels(structure, shapes, delays, user)
     return min(longest, height * width) + handed_on
 

@@ -38,13 +38,16 @@ class Site:
 
 
 def sites_of(twin: Twin, structure: Structure, shapes: dict[str, Shape]) -> list[Site]:
-    """Every site of a twin in order of execution, weights before the activations that they make."""
+    """Every site of a twin in order of execution, weights before the activations that they make; logits keep theirs."""
     held = codes_on_chip(structure, shapes)
     sites = [
         Site(WEIGHT, (site.conv,), _weight_bits(twin, site.conv), structure.modules[site.conv].weight.numel())
         for site in structure.convolutions()
     ]
+    logits = structure.logits()
     for group in structure.scale_groups():
+        if not logits.isdisjoint(group):
+            continue
         bits = int(quantizer_of(twin, group[0]).act_quant.bit_width().item())
         sites.append(Site(ACTIVATION, tuple(group), bits, sum(held[name] for name in group)))
     order = {str(node.target): index for index, node in enumerate(structure.nodes)}

@@ -21,7 +21,7 @@ from quant.config import QuantConfig
 from quant.data import Samples, load_samples, require_foreground
 from quant.device import require_device
 from quant.errors import ConfigError
-from quant.networks import classes_of, from_checkpoint, start_from
+from quant.networks import channels_of, classes_of, from_checkpoint, start_from
 from quant.prepare import calibrate
 from quant.scores import score
 from quant.structure import Structure
@@ -58,7 +58,7 @@ class Subject:
     def __init__(self, config: SubjectConfig) -> None:
         checkpoint = checkpoints.load(config.checkpoint)
         self._classes = classes_of(checkpoint)
-        self.samples = _samples(config, tuple(checkpoint["size"]), self._classes)
+        self.samples = _samples(config, checkpoint)
         self.quant = _quantization(config, checkpoint)
         self.identity: dict[str, Any] = {
             "checkpoint": hashlib.sha256(config.checkpoint.read_bytes()).hexdigest(),
@@ -97,9 +97,10 @@ class Subject:
         return {name: scores[name] for name in SCORES}
 
 
-def _samples(config: SubjectConfig, size: tuple[int, int], classes: int) -> Samples:
+def _samples(config: SubjectConfig, checkpoint: dict[str, Any]) -> Samples:
     data, split = (calib_data.FOLDER, "calib") if config.data is None else (config.data, config.split)
-    samples = load_samples(data, split, size, classes=classes)
+    shape = {"classes": classes_of(checkpoint), "channels": channels_of(checkpoint["model"])}
+    samples = load_samples(data, split, tuple(checkpoint["size"]), **shape)
     count = min(config.images, len(samples))
     chosen = [index * len(samples) // count for index in range(count)]
     names = tuple(samples.names[index] for index in chosen)

@@ -22,8 +22,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from quant import checkpoint as checkpoints
     from quant.data import load_samples
-    from quant.networks import classes_of, from_checkpoint
-    from quant.pictures import contact_sheet, training_curves
+    from quant.networks import channels_of, classes_of, from_checkpoint
+    from quant.pictures import contact_sheet, drawable, training_curves
     from quant.predict import predict_masks
 
     if (arguments.checkpoint is None) != (arguments.data is None) or not (arguments.checkpoint or arguments.runs):
@@ -33,9 +33,11 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.checkpoint:
         checkpoint = checkpoints.load(arguments.checkpoint)
         size, classes = tuple(checkpoint["size"]), classes_of(checkpoint)
-        samples = load_samples(arguments.data, arguments.split, size, classes=classes)
+        samples = load_samples(
+            arguments.data, arguments.split, size, classes=classes, channels=channels_of(checkpoint["model"])
+        )
         predictions = predict_masks(from_checkpoint(checkpoint), samples.codes, 8)
-        codes = samples.codes.permute(0, 2, 3, 1).numpy()  # (N, 3, H, W) -> (N, H, W, 3)
+        codes = drawable(samples.codes.permute(0, 2, 3, 1).numpy())  # (N, C, H, W) -> (N, H, W, 3)
         path = arguments.out / "cases.png"
         contact_sheet(path, codes, predictions, samples.masks[:, 0].numpy(), samples.names, arguments.each)
         print(path)

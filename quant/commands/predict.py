@@ -26,8 +26,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from quant.data import read_codes, read_pair
     from quant.device import require_device
     from quant.layouts import Pair, find_masks
-    from quant.networks import classes_of, from_checkpoint
-    from quant.pictures import iou_of_images, overlay, save_png
+    from quant.networks import channels_of, classes_of, from_checkpoint
+    from quant.pictures import drawable, iou_of_images, overlay, save_png
     from quant.predict import predict_masks
 
     names = [image.stem for image in arguments.images]
@@ -35,17 +35,17 @@ def _run(arguments: argparse.Namespace) -> None:
         raise DataError("two images have the same name, and so would their overlays; predict them one by one")
     require_device(arguments.device)
     checkpoint = checkpoints.load(arguments.checkpoint)
-    size = tuple(checkpoint["size"])
+    size, channels = tuple(checkpoint["size"]), channels_of(checkpoint["model"])
     network = from_checkpoint(checkpoint).to(arguments.device)
     for image in arguments.images:
         if arguments.masks is None:
-            codes, truth = read_codes(image, size), None
+            codes, truth = read_codes(image, size, channels), None
         else:
             pair = Pair(image.stem, image, find_masks(arguments.masks, image.stem))
-            codes, truth = read_pair(pair, size, classes_of(checkpoint))
-        batch = torch.from_numpy(codes.copy()).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
+            codes, truth = read_pair(pair, size, classes_of(checkpoint), channels)
+        batch = torch.from_numpy(codes.copy()).permute(2, 0, 1)[None]  # (H, W, C) -> (1, C, H, W)
         prediction = predict_masks(network, batch, 1, arguments.device)[0]
-        save_png(arguments.out / f"{image.stem}_overlay.png", overlay(codes, prediction, truth))
+        save_png(arguments.out / f"{image.stem}_overlay.png", overlay(drawable(codes), prediction, truth))
         save_png(
             arguments.out / f"{image.stem}_mask.png",
             prediction.astype(np.uint8) * (255 if prediction.dtype == bool else 1),

@@ -141,6 +141,7 @@ class Line:
     overshoots: bool
     undershoots: bool
     thresholds: np.ndarray  # (C, n)
+    distance: float  # of the threshold that is nearest to an integer accumulator
 
     def exact(self, dtype: type) -> bool:
         """Whether arithmetic in ``dtype``, with room for a few roundings, is right on both sides of each step."""
@@ -169,4 +170,5 @@ def line_of(staircase: Staircase, low: np.ndarray, high: np.ndarray) -> Line:
         overshoots=bool(np.any(slope * reach.highest + offset > reach.ceiling)),
         undershoots=bool(np.any((reach.floor > 0) & (slope * reach.lowest + offset < reach.floor))),
         thresholds=staircase.thresholds,
+        distance=float(staircase.distances.min()),
     )

@@ -25,6 +25,7 @@ _MICROSOFT = "com.microsoft"
 _INT16_MAX, _INT8_MAX = 32767, 127
 _FILLED_COLUMNS = 16  # output columns that fill a vector register of the int8 GEMM
 _WIDEST_LANES = 64  # beyond, block-diagonal weights cost more than wide rows give
+_ON_AN_INTEGER = 1e-9
 _BILINEAR = np.outer([1, 2, 1], [1, 2, 1])  # of the nearest-neighbour image, in sixteenths
 
 
@@ -57,10 +58,11 @@ class GraphBuilder:
         return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
     def _conv(self, conv: Conv) -> None:
-        self.sizes[conv.output] = self.sizes[conv.source]
+        (height, width), (rows, columns), pads = self.sizes[conv.source], conv.kernel, conv.pads
+        self.sizes[conv.output] = (height + pads[0] + pads[2] - rows + 1, width + pads[1] + pads[3] - columns + 1)
         if conv.staircase is None:
             self._logits(conv)
-        elif (fit := self._int8_fit(conv)) is not None:
+        elif conv.centred and (fit := self._int8_fit(conv)) is not None:
             self._int8_conv(conv, fit)
         else:
             self._float_conv(conv)
@@ -79,11 +81,11 @@ class GraphBuilder:
     def _int8_conv(self, conv: Conv, fit: Fit) -> None:
         weights = (fit.multiplier * conv.staircase.sign)[:, None, None, None] * conv.weights
         height, width = self.sizes[conv.source]
-        pad = conv.kernel // 2
+        pad = conv.pads[0]
         if conv.depthwise:
             columns, pads, groups = self.lanes, [pad] * 4, self.lanes * conv.groups
             weights, source = np.tile(weights, (columns, 1, 1, 1)), conv.source
-        elif conv.kernel == 1:
+        elif conv.kernel == (1, 1):
             pixels, groups, pads = height * width * self.lanes, 1, [0] * 4
             columns = self._pixels_a_row(conv.out_channels, pixels)
             weights = banded_weights(dense_weights(weights, conv.groups), 1, columns)
@@ -154,6 +156,8 @@ class GraphBuilder:
             limits = [self._constant(np.float64(0)), self._constant(np.float64(255))]
             out = self._node("Clip", [self._node("Floor", [out]), *limits])
             out = self._node("Cast", [out], to=TensorProto.UINT8)
+        elif line.distance > _ON_AN_INTEGER:
+            out = self._climbed(accumulators, line)
         else:
             raise ExportError(f"a threshold of '{name}' lies on an integer accumulator; settle the BN shifts")
         if line.undershoots:
@@ -161,6 +165,15 @@ class GraphBuilder:
         if line.overshoots:
             out = self._node("Min", [out, self._constant(line.ceiling.astype(np.uint8)[:, None, None])])
         return out
+
+    def _climbed(self, accumulators: str, line: Line) -> str:
+        """uint8 codes - low as the count of thresholds reached: where an activation bends the line."""
+        reached = [
+            self._node("Cast", [self._node("GreaterOrEqual", [accumulators, threshold])], to=TensorProto.FLOAT)
+            for step in line.thresholds.T  # (C, n): one threshold of each channel at a time
+            for threshold in [self._constant(step.astype(np.float32)[:, None, None])]
+        ]
+        return self._node("Cast", [self._node("Sum", reached)], to=TensorProto.UINT8)
 
     def _float_accumulators(self, conv: Conv, weights: np.ndarray, bias: np.ndarray | None) -> str:
         """(lanes, O, H, W) float32, exact."""
@@ -175,18 +188,18 @@ class GraphBuilder:
         inputs = [planes, self._constant(weights.astype(np.float32))]
         if bias is not None:
             inputs.append(self._constant(bias.astype(np.float32)))
-        shape = {"kernel_shape": [conv.kernel] * 2, "pads": [conv.kernel // 2] * 4, "group": conv.groups}
+        shape = {"kernel_shape": list(conv.kernel), "pads": list(conv.pads), "group": conv.groups}
         return self._node("Conv", inputs, **shape)
 
     def _from_nchw(self, source: str, conv: Conv) -> None:
-        height, width = self.sizes[conv.source]
+        height, width = self.sizes[conv.output]
         flat = self._reshape(source, (self.lanes * conv.out_channels, height * width))
         rows = self._node("Transpose", [flat], perm=[1, 0])
         self._reshape(rows, (1, height, width, self.lanes * conv.out_channels), conv.output)
 
     def _logits(self, conv: Conv) -> None:
         limit = self._int8_limit(conv.source)
-        if conv.kernel > 1 or conv.groups > 1 or np.abs(conv.weights).max() > limit:
+        if conv.kernel != (1, 1) or any(conv.pads) or conv.groups > 1 or np.abs(conv.weights).max() > limit:
             out = self._float_accumulators(conv, conv.weights, conv.bias)
             self._from_nchw(self._node("Cast", [out], to=TensorProto.INT32), conv)
             return
@@ -302,5 +315,5 @@ def banded_weights(weights: np.ndarray, pixels: int, lanes: int) -> np.ndarray:
 
 def widest_lanes(program: Program, lanes: int) -> int:
     """``lanes``, or 1 for networks whose spatial convolutions are too wide to gain from lanes."""
-    widths = [conv.out_channels for conv in program.convolutions if conv.kernel > 1 and not conv.depthwise]
+    widths = [conv.out_channels for conv in program.convolutions if max(conv.kernel) > 1 and not conv.depthwise]
     return lanes if lanes * max(widths, default=0) <= 2 * _WIDEST_LANES else 1

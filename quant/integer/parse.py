@@ -19,10 +19,12 @@ from qonnx.util.basic import get_by_name
 
 from quant.errors import ExportError
 from quant.integer.program import Codes, Concat, Conv, MaxPool, Program, Step, Sum, Upsample
-from quant.integer.staircase import Affine, Chain, Relu
+from quant.integer.staircase import Activation, Affine, Chain, Clip, Leaky
 
 INPUT_CODES = Codes(1 / 256, 0, 255)
-NOT_MONOTONIC = ("HardSwish", "Gelu", "Erf", "Mish", "Swish", "Celu", "Sin", "Cos", "Abs")
+# What no thresholds hold, and what is monotonic but not made into them yet: the ONNX side of ``quant.activations``.
+NOT_MONOTONIC = ("HardSwish", "Gelu", "Erf", "Mish", "Swish", "Sin", "Cos", "Abs")
+CURVED = ("Elu", "Celu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log")
 # Accumulators and logits below it are exact in a float32 convolution, in any order of its sums.
 EXACT_FLOAT32 = 2**24
 
@@ -63,6 +65,10 @@ class Parser:
             "Conv": self._conv,
             "BatchNormalization": self._norm,
             "Relu": self._relu,
+            "Clip": self._clip,
+            "LeakyRelu": self._leaky_relu,
+            "PRelu": self._leaky_relu,
+            "HardSigmoid": self._hard_sigmoid,
             "Add": self._add,
             "Resize": self._resize,
             "MaxPool": self._pool,
@@ -73,6 +79,11 @@ class Parser:
                 raise ExportError(
                     f"activation '{node.op_type}' of node '{node.name}' is not monotonic, so it cannot become"
                     " thresholds; use ReLU"
+                )
+            if node.op_type in CURVED:
+                raise ExportError(
+                    f"activation '{node.op_type}' of node '{node.name}' is monotonic but curved, which is not made into"
+                    " thresholds yet; use ReLU"
                 )
             if node.op_type not in handlers:
                 supported = ", ".join(sorted(handlers))
@@ -87,7 +98,7 @@ class Parser:
             raise ExportError(f"output '{output}' is not a convolution's; the last layer gives the logits, unquantized")
         gain, shift = last.chain.affine()
         bias = np.round(shift / gain)
-        clipped = any(isinstance(operator, Relu) for operator in last.chain.operators)
+        clipped = not all(isinstance(operator, Affine) for operator in last.chain.operators)
         if clipped or len(set(gain)) != 1 or np.any(bias * gain != shift):
             raise ExportError(f"the bias of the last layer '{last.step.name}' is not on its accumulator's grid")
         bias = bias.astype(np.int64)
@@ -151,11 +162,10 @@ class Parser:
         weights = self.weights.get(node.input[1])
         if weights is None:
             raise ExportError(f"convolution '{node.name}' has float weights; quantize them")
-        integers, kernel = weights.integers, weights.integers.shape[2]
-        expected = {"kernel_shape": [kernel] * 2, "pads": [kernel // 2] * 4, "strides": [1, 1], "dilations": [1, 1]}
-        for name, value in expected.items():
-            if list(_attribute(node, name, value)) != value or kernel % 2 == 0:
-                raise ExportError(f"convolution '{node.name}' needs an odd kernel, {name}={value}; it has another")
+        integers = weights.integers
+        for name in ("strides", "dilations"):
+            if list(_attribute(node, name, [1, 1])) != [1, 1]:
+                raise ExportError(f"convolution '{node.name}' has {name} {_attribute(node, name, [])}; only 1 is exact")
         groups, codes = _attribute(node, "group", 1), self.codes[source]
         low = np.minimum(integers * codes.low, integers * codes.high).sum(axis=(1, 2, 3))
         high = np.maximum(integers * codes.low, integers * codes.high).sum(axis=(1, 2, 3))
@@ -168,7 +178,14 @@ class Parser:
                 raise ExportError(f"convolution '{node.name}' has a float bias; quantize it to the accumulator's scale")
             shift = (bias.integers * bias.scale).reshape(-1)
             chain = chain.then(Affine(np.ones(len(integers)), shift))
-        step = Conv(node.name, source, node.output[0], integers, groups, low, high, scale, shift)
+        pads = tuple(_attribute(node, "pads", [0] * 4))
+        ends = (node.name, source, node.output[0])
+        step = Conv(*ends, integers, pads, groups, low, high, scale, shift, layer=node.doc_string)
+        if groups > 1 and not step.centred:
+            raise ExportError(
+                f"convolution '{node.name}' of {groups} groups has kernel {step.kernel} and pads {pads}; a depthwise"
+                " kernel is square and odd, padded by half of it"
+            )
         self.pending[node.output[0]] = Pending(step, chain, len(integers))
 
     def _norm(self, node: NodeProto) -> None:
@@ -177,9 +194,29 @@ class Parser:
         self._extend(node, Affine(gain, beta - mean * gain))
 
     def _relu(self, node: NodeProto) -> None:
-        self._extend(node, Relu())
+        self._extend(node, Clip(0.0, np.inf))
 
-    def _extend(self, node: NodeProto, operator: Affine | Relu) -> None:
+    def _clip(self, node: NodeProto) -> None:
+        names = [*node.input[1:], "", ""][:2]
+        low, high = (self.model.get_initializer(name) if name else None for name in names)
+        self._extend(node, Clip(-np.inf if low is None else float(low), np.inf if high is None else float(high)))
+
+    def _leaky_relu(self, node: NodeProto) -> None:
+        slope = (
+            self.model.get_initializer(node.input[1]) if node.op_type == "PRelu" else _attribute(node, "alpha", 0.01)
+        )
+        channels = self.model.get_tensor_shape(node.output[0])[1]
+        slopes = np.broadcast_to(np.asarray(slope, np.float64).reshape(-1), (channels,))
+        if np.any(slopes <= 0):
+            raise ExportError(f"activation '{node.name}' has a slope that is not positive, so it is not monotonic")
+        self._extend(node, Leaky(slopes))
+
+    def _hard_sigmoid(self, node: NodeProto) -> None:
+        channels = self.model.get_tensor_shape(node.output[0])[1]
+        gain, shift = _attribute(node, "alpha", 0.2), _attribute(node, "beta", 0.5)
+        self._extend(node, Affine(np.full(channels, gain), np.full(channels, shift)), Clip(0.0, 1.0))
+
+    def _extend(self, node: NodeProto, *operators: Affine | Activation) -> None:
         pending = self.pending.pop(node.input[0], None)
         if pending is None:
             if node.input[0] == self.model.graph.input[0].name:
@@ -191,9 +228,15 @@ class Parser:
         step = pending.step
         if isinstance(step, Conv):
             step = replace(step, nodes=(*step.nodes, node.name))
-        elif isinstance(operator, Affine) and len(operator.gain) != len(pending.chain.scale):
-            raise ExportError(f"node '{node.name}' scales a sum or upsampling per channel; put it behind a convolution")
-        self.pending[node.output[0]] = Pending(step, pending.chain.then(operator), pending.channels)
+        chain = pending.chain
+        for operator in operators:
+            counts = {Affine: "gain", Leaky: "slope"}.get(type(operator))
+            if counts and len(getattr(operator, counts)) != len(chain.scale):
+                raise ExportError(
+                    f"node '{node.name}' scales a sum or upsampling per channel; put it behind a convolution"
+                )
+            chain = chain.then(operator)
+        self.pending[node.output[0]] = Pending(step, chain, pending.channels)
 
     def _add(self, node: NodeProto) -> None:
         for value, constant in (node.input[:2], node.input[1::-1]):
@@ -236,16 +279,18 @@ class Parser:
         self.codes[node.output[0]], self.channels[node.output[0]] = self.codes[source], self.channels[source]
 
     def _concat(self, node: NodeProto) -> None:
-        if len(node.input) != 2 or _attribute(node, "axis", 1) != 1:
-            raise ExportError(f"concatenation '{node.name}' must join two tensors along the channels")
-        a, b = self._codes_input(node, 0), self._codes_input(node, 1)
-        self._require_one_scale(node, a, b)
-        self.steps.append(Concat(node.name, (a, b), node.output[0]))
-        codes_a, codes_b = self.codes[a], self.codes[b]
-        if codes_a.low != codes_b.low:
+        if _attribute(node, "axis", 1) != 1:
+            raise ExportError(f"concatenation '{node.name}' must join tensors along the channels")
+        names = tuple(self._codes_input(node, index) for index in range(len(node.input)))
+        codes = [self.codes[name] for name in names]
+        for name in names[1:]:
+            self._require_one_scale(node, names[0], name)
+        self.steps.append(Concat(node.name, names, node.output[0]))
+        if len({entry.low for entry in codes}) != 1:
             raise ExportError(f"concatenation '{node.name}' joins signed and unsigned codes; share a quantizer")
-        joined = Codes(codes_a.scale, codes_a.low, max(codes_a.high, codes_b.high))
-        self.codes[node.output[0]], self.channels[node.output[0]] = joined, self.channels[a] + self.channels[b]
+        joined = Codes(codes[0].scale, codes[0].low, max(entry.high for entry in codes))
+        self.codes[node.output[0]] = joined
+        self.channels[node.output[0]] = sum(self.channels[name] for name in names)
 
     def _codes_input(self, node: NodeProto, index: int) -> str:
         name = node.input[index]

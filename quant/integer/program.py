@@ -51,7 +51,10 @@ class Staircase:
 
 @dataclass(frozen=True)
 class Conv:
-    """Zero-padded convolution of stride 1; the one without a staircase gives the logits, accumulator + ``bias``.
+    """Convolution of stride 1 with zeros around its source; the one without a staircase gives the logits, accumulator +
+    ``bias``.
+
+    ``pads``: rows above, columns before, rows below, columns behind. ``layer``: the name of its module, where known.
 
     In the float graph the convolution's output is scale * accumulator + shift, and ``nodes`` lead from it to the codes.
     """
@@ -59,7 +62,8 @@ class Conv:
     name: str
     source: str
     output: str
-    weights: np.ndarray  # (O, I / groups, K, K) int64
+    weights: np.ndarray  # (O, I / groups, KH, KW) int64
+    pads: tuple[int, int, int, int]
     groups: int
     low: np.ndarray  # (O,) lowest accumulator
     high: np.ndarray  # (O,) highest
@@ -68,6 +72,7 @@ class Conv:
     staircase: Staircase | None = None
     bias: np.ndarray | None = None  # (O,) int64
     nodes: tuple[str, ...] = ()
+    layer: str = ""
 
     @property
     def depthwise(self) -> bool:
@@ -82,8 +87,14 @@ class Conv:
         return self.weights.shape[0]
 
     @property
-    def kernel(self) -> int:
-        return self.weights.shape[2]
+    def kernel(self) -> tuple[int, int]:
+        return self.weights.shape[2:]
+
+    @property
+    def centred(self) -> bool:
+        """Whether the kernel is square and odd, padded by half of it."""
+        size = self.kernel[0]
+        return self.kernel == (size, size) and size % 2 == 1 and self.pads == (size // 2,) * 4
 
 
 @dataclass(frozen=True)
@@ -117,10 +128,10 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class Concat:
-    """Channels of the first source, then of the second; one scale."""
+    """Channels of the first source, then of the next, and so on; one scale."""
 
     name: str
-    sources: tuple[str, str]
+    sources: tuple[str, ...]
     output: str
 
 

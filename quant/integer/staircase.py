@@ -24,8 +24,35 @@ class Affine:
 
 
 @dataclass(frozen=True)
-class Relu:
-    """y = max(x, 0)."""
+class Clip:
+    """y = min(max(x, low), high); a ReLU has the bounds 0 and infinity."""
+
+    low: float
+    high: float
+
+    def before(self, bounds: np.ndarray, rising: np.ndarray) -> np.ndarray:
+        """Bounds (C, n) of x in place of those of y: y >= bound where ``rising`` (C, 1), else y <= bound.
+
+        They are infinite where that holds always or never.
+        """
+        below = np.where(rising, bounds <= self.low, bounds < self.low)
+        above = np.where(rising, bounds > self.high, bounds >= self.high)
+        return np.where(below, -np.inf, np.where(above, np.inf, bounds))
+
+
+@dataclass(frozen=True)
+class Leaky:
+    """y = x where x >= 0, else slope * x; slopes (C,) are positive."""
+
+    slope: np.ndarray
+
+    def before(self, bounds: np.ndarray, rising: np.ndarray) -> np.ndarray:
+        """As of ``Clip``."""
+        del rising
+        return np.where(bounds < 0, bounds / self.slope[:, None], bounds)
+
+
+Activation = Clip | Leaky
 
 
 @dataclass(frozen=True)
@@ -35,13 +62,13 @@ class Chain:
     scale: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    operators: tuple[Affine | Relu, ...] = field(default=())
+    operators: tuple[Affine | Activation, ...] = field(default=())
 
-    def then(self, operator: Affine | Relu) -> Chain:
+    def then(self, operator: Affine | Activation) -> Chain:
         return Chain(self.scale, self.low, self.high, (*self.operators, operator))
 
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gain and shift (C,) of the chain where no ReLU clips."""
+        """Gain and shift (C,) of the chain where no activation bends it."""
         gain, shift = self.scale.copy(), np.zeros_like(self.scale)
         for operator in self.operators:
             if isinstance(operator, Affine):
@@ -54,10 +81,10 @@ class Chain:
         bounds = np.broadcast_to(levels, (len(self.scale), len(levels)))  # value >= bound, where direction is +1
         direction = np.ones(len(self.scale))
         for operator in reversed(self.operators):
-            if isinstance(operator, Relu):
-                bounds = _before_relu(bounds, direction)
-            else:
+            if isinstance(operator, Affine):
                 bounds, direction = _before_affine(bounds, direction, operator)
+            else:
+                bounds = operator.before(bounds, direction[:, None] > 0)
         real = direction[:, None] * bounds / self.scale[:, None]
         lowest = np.where(direction > 0, self.low, -self.high)[:, None]
         highest = np.where(direction > 0, self.high, -self.low)[:, None]
@@ -73,12 +100,6 @@ class Chain:
             slope=direction * gain / codes.scale,
             offset=shift / codes.scale - codes.low,
         )
-
-
-def _before_relu(bounds: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """max(x, 0) >= b is always true for b <= 0; max(x, 0) <= b is never true for b < 0."""
-    rising = direction[:, None] > 0
-    return np.where((rising & (bounds <= 0)) | (~rising & (bounds < 0)), -np.inf, bounds)
 
 
 def _before_affine(bounds: np.ndarray, direction: np.ndarray, affine: Affine) -> tuple[np.ndarray, np.ndarray]:

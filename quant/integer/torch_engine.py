@@ -40,9 +40,9 @@ class TorchEngine:
     def _step(self, step: Step, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         if isinstance(step, Conv):
             weights = self._weights[step.name]
-            accumulators = functional.conv2d(
-                tensors[step.source], weights, padding=step.kernel // 2, groups=step.groups
-            ).round()
+            top, left, bottom, right = step.pads
+            padded = functional.pad(tensors[step.source], (left, right, top, bottom))
+            accumulators = functional.conv2d(padded, weights, groups=step.groups).round()
             if step.staircase is None:
                 return accumulators + self._tensor(step.bias)[:, None, None]
             return self._climb(step.name, step.staircase, accumulators)

@@ -32,3 +32,9 @@ def test_every_file_is_listed():
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError, match="unknown calibration image 'benign_999'; known images: benign_007, "):
         calib_data.load("benign_999")
+
+
+def test_grey_levels_are_repeated_to_the_channels_asked_for():
+    grey = calib_data.load(calib_data.DEMO_IMAGE, (16, 24), channels=1).codes
+    assert grey.shape == (16, 24, 1)
+    assert (calib_data.load(calib_data.DEMO_IMAGE, (16, 24), channels=4).codes == grey).all()

@@ -44,10 +44,20 @@ def operator_between(operator, **attributes):
     return network(change)
 
 
-@pytest.mark.parametrize("operator", ["HardSwish", "Elu"])
-def test_activation_that_is_not_monotonic(operator):
-    with pytest.raises(LoweringError, match=rf"node n_odd \({operator}\) is an activation that is not monotonic.*Relu"):
+def test_activation_that_is_not_monotonic():
+    with pytest.raises(LoweringError, match=r"node n_odd \(HardSwish\) is an activation that is not monotonic.*Relu"):
+        lower(operator_between("HardSwish"))
+
+
+@pytest.mark.parametrize("operator", ["Elu", "Celu", "Sigmoid"])
+def test_activation_that_is_monotonic_but_has_no_thresholds_yet(operator):
+    with pytest.raises(LoweringError, match=rf"node n_odd \({operator}\) is monotonic but curved, .* Relu instead"):
         lower(operator_between(operator))
+
+
+def test_slope_that_falls():
+    with pytest.raises(LoweringError, match=r"node n_odd \(LeakyRelu\) has a slope that is not positive, so it is not"):
+        lower(operator_between("LeakyRelu", alpha=-0.5))
 
 
 def test_gelu_s_erf_is_not_monotonic():
@@ -226,15 +236,6 @@ def test_convolution_of_what_is_not_quantized():
         return "raw_relu"
 
     with pytest.raises(LoweringError, match=r"n_logits \(Conv\) reads raw_relu, which is not quantized: put a Quant"):
-        lower(network(change))
-
-
-def test_affine_after_relu():
-    def change(net, tensor):
-        net.node("Add", [net.node("Relu", [tensor], "late"), net.const("shift", 0.3)], "shifted")
-        return net.quant("shifted", 2.0**-3)
-
-    with pytest.raises(LoweringError, match=r"n_shifted \(Add\) follows a Relu without a quantizer between"):
         lower(network(change))
 
 

@@ -1,6 +1,7 @@
 """Each lowering pass alone: the graph computes the same after it, and it leaves alone what it must not touch."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hw_build.lowering import lower as lo
 from hw_build.lowering import specialize as sp
 from hw_build.lowering import streamline as s
 from hw_build.lowering import thresholds as t
+from hw_build.lowering.bends import Clip, Factor, Leaky
 from hw_build.lowering.execution import comparable_tensors
 from hw_build.lowering.graph import GraphEditor, attribute, set_attribute, smallest_integer_type
 from hw_build.lowering.intake import normalise
@@ -312,18 +314,39 @@ def test_fork_has_a_copy_per_reader():
     assert all(attribute(node, "NumOutputs") == len(node.output) for node in forks)
 
 
-@pytest.mark.parametrize("relu", [False, True])
-def test_integer_thresholds_equal_the_real_comparison(relu):
-    rng = np.random.default_rng(8)
+BENDS = {
+    "none": (),
+    "relu": (Clip(0.0, np.inf),),
+    "clip": (Clip(-6.0, 11.5),),
+    "leaky": (Leaky(np.linspace(0.05, 0.5, 22)),),
+    "relu, then a BN": (Clip(0.0, np.inf), Factor(np.linspace(-2.0, 2.0, 22).round(1), np.linspace(-9.0, 9.0, 22))),
+    "leaky, then a constant": (Leaky(np.full(22, 0.25)), Factor(np.zeros(22), np.full(22, 4.0))),
+}
+
+
+def bent(bends, value):
+    for bend in bends:
+        if isinstance(bend, Factor):
+            value = value * bend.gain[:, None] + bend.shift[:, None]
+        elif isinstance(bend, Clip):
+            value = np.clip(value, bend.low, bend.high)
+        else:
+            value = np.where(value < 0, value * bend.slope[:, None], value)
+    return value
+
+
+@pytest.mark.parametrize("name", BENDS)
+def test_integer_thresholds_equal_the_real_comparison(name):
+    bends, rng = BENDS[name], np.random.default_rng(8)
     low, high = -60, 90
     gain = np.concatenate([rng.uniform(1e-3, 3, 20), [0.0, 0.0]])
     offset = np.concatenate([rng.uniform(-40, 40, 20), [-1.0, 5.0]])
-    chain = t.Affine("acc", gain, offset, relu, (), np.ones(22))
+    chain = t.Affine("acc", gain, offset, bends, (), np.ones(22))
+    chain = replace(chain, gain=np.where(chain.falls, -gain, gain))  # as where filters are negated
     steps = np.sort(rng.uniform(-20, 30, (1, 15)))
 
     def compute(acc):
-        value = gain[:, None] * acc + offset[:, None]
-        return np.maximum(value, 0) if relu else value
+        return bent(bends, chain.gain[:, None] * acc + offset[:, None])
 
     table = t.integer_thresholds(steps, chain, low, high, compute)
     acc = np.arange(low, high + 1)

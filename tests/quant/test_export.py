@@ -17,7 +17,7 @@ from quant import checkpoint as checkpoints
 from quant import export as exporting
 from quant.__main__ import main
 from quant.config import QuantConfig
-from quant.errors import ConfigError, ExportError
+from quant.errors import CheckpointError, ConfigError, ExportError
 from quant.export import export
 from quant.integer.parse import parse
 from quant.networks import assemble, from_checkpoint
@@ -73,6 +73,14 @@ def test_input_with_mean_and_deviation_is_refused(checkpoint, tmp_path):
     path = tmp_path / "normalised.pt"
     checkpoints.save(path, {**checkpoints.load(checkpoint), "normalisation": "(code/255 - mean) / deviation"})
     refused(path, tmp_path / "out", r"normalises its input by '\(code/255 - mean\) / deviation', which makes zero")
+
+
+def test_weights_that_are_no_numbers_are_refused(checkpoint, tmp_path):
+    values = checkpoints.load(checkpoint)
+    values["state"]["network.stem.1.bias"][2] = float("nan")
+    checkpoints.save(tmp_path / "nan.pt", values)
+    with pytest.raises(CheckpointError, match=r"'network\.stem\.1\.bias' of the checkpoint holds NaN or infinity"):
+        export(tmp_path / "nan.pt", tmp_path / "out")
 
 
 def test_float_checkpoint_is_refused(tmp_path):

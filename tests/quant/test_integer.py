@@ -20,11 +20,12 @@ from quant.integer.ort_graph import GraphBuilder, banded_weights, dense_weights,
 from quant.integer.parse import load_program, parse
 from quant.integer.program import Codes, Conv, MaxPool, Program, Sum, Upsample
 from quant.integer.proof import prove_steps, require_settled
-from quant.integer.staircase import Affine, Chain, Relu
+from quant.integer.staircase import Affine, Chain, Clip, Leaky
 from quant.integer.torch_engine import TorchEngine
 from quant.settle import SETTLED_DISTANCE
 
 SEED = 3
+RELU = Clip(0.0, np.inf)
 
 
 def random_codes(program, images=2):
@@ -76,9 +77,17 @@ def test_float64_lines_give_the_same_logits(program, expected, monkeypatch):
     np.testing.assert_array_equal(OrtEngine(program, threads=1).run(random_codes(program)), expected)
 
 
-def test_a_line_that_is_exact_nowhere_is_refused(program, monkeypatch):
+def test_where_no_line_is_exact_thresholds_are_compared_one_by_one(program, expected, monkeypatch):
     monkeypatch.setattr(GraphBuilder, "_int8_fit", lambda self, conv: None)
     monkeypatch.setattr(Line, "exact", lambda line, dtype: False)
+    np.testing.assert_array_equal(OrtEngine(program, threads=1).run(random_codes(program)), expected)
+
+
+def test_a_threshold_on_an_integer_is_refused_where_no_line_is_exact(program, monkeypatch):
+    monkeypatch.setattr(GraphBuilder, "_int8_fit", lambda self, conv: None)
+    monkeypatch.setattr(Line, "exact", lambda line, dtype: False)
+    for conv in program.convolutions[:1]:
+        monkeypatch.setitem(conv.staircase.__dict__, "distances", np.zeros_like(conv.staircase.distances))
     with pytest.raises(ExportError, match=r"a threshold of 'Conv_0' lies on an integer accumulator; settle"):
         GraphBuilder(program, 1).build()
 
@@ -120,9 +129,22 @@ def signed_program(rng, sum_scale):
         gain = rng.normal(size=len(low)) * 12 / (high - low)
         operators = (Affine(gain, rng.normal(size=len(low))),)
         one = np.ones(len(low))
-        chain = Chain(one, low, high, (Relu(), *operators) if relu_first else operators)
+        chain = Chain(one, low, high, (RELU, *operators) if relu_first else operators)
         staircase = None if output == "y" else chain.staircase(codes[output])
-        return Conv(f"conv_{output}", source, output, weights, groups, low, high, one, 0 * one, staircase, low)
+        return Conv(
+            f"conv_{output}",
+            source,
+            output,
+            weights,
+            (kernel // 2,) * 4,
+            groups,
+            low,
+            high,
+            one,
+            0 * one,
+            staircase,
+            low,
+        )
 
     def stairs(scale, low, high, output):
         shift = Affine(np.ones(1), np.full(1, 2.0**-16))
@@ -159,22 +181,31 @@ def chain_codes(chain, codes, accumulators):
     """The codes of a chain by running it forwards in float64, half up."""
     values = accumulators * chain.scale[:, None]
     for operator in chain.operators:
-        if isinstance(operator, Relu):
-            values = np.maximum(values, 0)
+        if isinstance(operator, Clip):
+            values = np.clip(values, operator.low, operator.high)
+        elif isinstance(operator, Leaky):
+            values = np.where(values < 0, values * operator.slope[:, None], values)
         else:
             values = values * operator.gain[:, None] + operator.shift[:, None]
     return np.clip(np.floor(values / codes.scale + 0.5), codes.low, codes.high)
 
 
 @pytest.mark.parametrize("codes", [Codes(0.25, 0, 15), Codes(0.5, -8, 7), Codes(1 / 16, 0, 255)])
-@pytest.mark.parametrize("order", ["norm-relu", "relu-norm", "norm"])
+@pytest.mark.parametrize("order", ["norm-relu", "relu-norm", "norm", "norm-clip", "leaky-norm"])
 def test_staircase_equals_its_chain_on_every_accumulator(codes, order):
     rng = np.random.default_rng(SEED)
     channels, reach = 12, 300
     gain = rng.normal(size=channels) * 1.3
     gain[3] = 0.0  # a dead channel is constant
     norm, bias = Affine(gain, rng.normal(size=channels)), Affine(np.ones(channels), rng.normal(size=channels))
-    operators = {"norm-relu": (norm, Relu()), "relu-norm": (bias, Relu(), norm), "norm": (norm,)}[order]
+    clip, leaky = Clip(-1.0, 2.25), Leaky(rng.uniform(0.05, 0.5, channels))
+    operators = {
+        "norm-relu": (norm, RELU),
+        "relu-norm": (bias, RELU, norm),
+        "norm": (norm,),
+        "norm-clip": (norm, clip),
+        "leaky-norm": (bias, leaky, norm),
+    }[order]
     ends = np.full(channels, reach)
     chain = Chain(np.full(channels, 1 / 64), -ends, ends, operators)
     accumulators = np.tile(np.arange(-reach, reach + 1), (channels, 1))
@@ -200,7 +231,7 @@ def test_fit_gives_the_staircase_on_every_accumulator(multiplier):
         np.full(channels, 1 / 32),
         np.full(channels, -reach),
         np.full(channels, reach),
-        (Affine(gain, rng.normal(size=channels)), Relu()),
+        (Affine(gain, rng.normal(size=channels)), RELU),
     )
     staircase = chain.staircase(Codes(0.5, 0, 15))
     fitted = 0
@@ -297,7 +328,9 @@ REFUSED = [
     ("Quant", {"attributes": {"rounding_mode": "FLOOR"}}, r"quantizer 'Quant_0' must round to nearest"),
     ("MaxPool", {"attributes": {"kernel_shape": [3, 3]}}, r"max-pool 'MaxPool_0' must be 2x2 with stride 2"),
     ("Resize", {"attributes": {"mode": "nearest"}}, r"upsampling 'Resize_0' must be bilinear by 2"),
-    ("Conv", {"attributes": {"strides": [2, 2]}}, r"convolution 'Conv_0' needs an odd kernel, strides=\[1, 1\]"),
+    ("Conv", {"attributes": {"strides": [2, 2]}}, r"convolution 'Conv_0' has strides \[2, 2\]; only 1 is exact"),
+    ("Conv", {"attributes": {"dilations": [2, 2]}}, r"convolution 'Conv_0' has dilations \[2, 2\]; only 1 is exact"),
+    ("Relu", {"op_type": "Elu"}, r"activation 'Elu' of node 'Relu_0' is monotonic but curved, .* use ReLU"),
     ("BatchNormalization", {"inputs": {0: "global_in"}}, r"the input passes .* without mean and deviation"),
 ]
 

@@ -33,10 +33,12 @@ def extreme_program(high, weight, head_kernel, *, alone=False):
         top = np.maximum(weights * codes[source].high, 0).sum((1, 2, 3))
         if output == "y":
             nothing = np.zeros(2, np.int64)
-            return Conv("conv_y", source, "y", weights, 1, low, top, nothing + 1.0, nothing + 0.0, None, nothing - 5)
+            ends, scale = ("conv_y", source, "y"), (nothing + 1.0, nothing + 0.0)
+            return Conv(*ends, weights, (kernel // 2,) * 4, 1, low, top, *scale, None, nothing - 5)
         gain = np.where(top > -low, 1.0, -1.0) * 2.0 ** np.floor(np.log2(high / np.maximum(top, -low)) + 0.5)
         stairs = staircase(low, top, gain, output)
-        return Conv(f"conv_{output}", source, output, weights, groups, low, top, np.ones(len(low)), 0.0 * low, stairs)
+        ends, scale = (f"conv_{output}", source, output), (np.ones(len(low)), 0.0 * low)
+        return Conv(*ends, weights, (kernel // 2,) * 4, groups, low, top, *scale, stairs)
 
     def stairs(top, gain, output):
         return staircase(np.zeros(1, np.int64), np.array([top]), np.array([gain]), output)

@@ -13,10 +13,10 @@ from torch import distributed, nn
 from quant import checkpoint as checkpoints
 from quant.errors import ConfigError
 from quant.networks import assemble
+from quant.quantized_layers import QuantizedNorm
 from quant.ranks import join, share_statistics
 from quant.train import train
 from quant.train_config import TrainConfig
-from quant.twin import QuantizedNorm
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 13

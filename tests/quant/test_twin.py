@@ -7,16 +7,16 @@ import torch
 from torch import nn
 
 import models
-from models.layers import Sum
 from quant.config import QuantConfig
 from quant.data import to_input
 from quant.errors import ConfigError
 from quant.networks import settle
 from quant.prepare import calibrate, fill_weight_range
+from quant.quantized_layers import QuantizedSum
 from quant.quantizers import best_threshold_exponent, log2_threshold
 from quant.settle import SETTLED_DISTANCE, _affine, _distances, _fraction_near, _shortest_step, threshold_margins
 from quant.structure import convolution_sites
-from quant.twin import QuantizedSum, build_twin
+from quant.twin import build_twin
 
 SEED = 7
 
@@ -190,33 +190,6 @@ def test_settled_twin_gives_the_same_logits_in_single_and_double_precision():
 def test_best_threshold_exponent_prefers_rounding_over_clipping_where_outliers_are_rare():
     values = torch.cat([torch.linspace(0, 1, 10_000), torch.tensor([3.0])])
     assert best_threshold_exponent(values, bits=4, signed=False) == 0
-
-
-class _Adder(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, 1)
-
-    def forward(self, x):
-        return self.conv(x) + x
-
-
-class _Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv, self.relu, self.sum = nn.Conv2d(3, 3, 1), nn.ReLU(), Sum()
-
-    def forward(self, x):
-        return self.conv(self.sum(self.relu(x), self.relu(self.conv(x))))
-
-
-@pytest.mark.parametrize(
-    ("network", "sentence"),
-    [(_Adder(), r"operation 'add' .* is not a module"), (_Twice(), r"module 'relu' is used twice")],
-)
-def test_networks_that_cannot_be_given_quantizers_are_refused(network, sentence):
-    with pytest.raises(ConfigError, match=sentence):
-        build_twin(network, 3, QuantConfig.read("w4a4"))
 
 
 def test_override_changes_one_layer_and_an_unknown_layer_is_refused():

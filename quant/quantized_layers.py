@@ -1,0 +1,90 @@
+"""Layers of the twin that end in a quantizer.
+
+Rounding: Brevitas and QONNX round half to even, integer thresholds round half up. Convolutions never meet a tie (see
+``settle.py``); sums and bilinear outputs would, so a constant far below their grid is added first. Both rules then
+agree, and the project's rule is: round half up.
+"""
+
+from __future__ import annotations
+
+import brevitas.nn as qnn
+import torch
+from torch import nn
+
+from models.layers import Upsample2x
+from quant.frozen_norm import FrozenNorm
+from quant.fused import FusedQuantIdentity, FusedQuantReLU, plain
+
+# Below half of every grid step here (the finest is an 8-bit scale over 16), exact in float32 beside values under 2**7.
+TIE_BREAK = 2.0**-16
+
+
+class QuantizedNorm(nn.BatchNorm2d):
+    """A BN whose output is quantized, with all that ``norm`` has; a ``FrozenNorm`` takes no statistics here either."""
+
+    def __init__(self, norm: nn.BatchNorm2d, quantizer: nn.Module) -> None:
+        super().__init__(norm.num_features, norm.eps, norm.momentum)
+        self.load_state_dict({name: value for name, value in norm.state_dict().items() if name in self.state_dict()})
+        self.frozen = isinstance(norm, FrozenNorm) or getattr(norm, "frozen", False)
+        self.quantizer = quantizer
+        self.train(norm.training)
+
+    def train(self, mode: bool = True) -> QuantizedNorm:
+        """As of ``nn.Module``."""
+        super().train(mode)
+        self.training = mode and not self.frozen
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.quantizer(super().forward(plain(x)))
+
+
+class QuantizedActivation(nn.Module):
+    """Any other activation, then a signed quantizer."""
+
+    def __init__(self, activation: nn.Module, quantizer: nn.Module) -> None:
+        super().__init__()
+        self.activation, self.quantizer = activation, quantizer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.quantizer(self.activation(plain(x)))
+
+
+class QuantizedSum(nn.Module):
+    """Sum of two tensors of one scale, then a quantizer of its own (an Identity where a ReLU with one follows)."""
+
+    def __init__(self, quantizer: nn.Module) -> None:
+        super().__init__()
+        self.quantizer = quantizer
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return self.quantizer(plain(a) + plain(b) + TIE_BREAK)
+
+
+class QuantizedUpsample2x(nn.Module):
+    """Bilinear upsampling (exact multiples of scale / 16), then a quantizer of its own, as of ``QuantizedSum``."""
+
+    def __init__(self, quantizer: nn.Module) -> None:
+        super().__init__()
+        self.upsample = Upsample2x()
+        self.quantizer = quantizer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.quantizer(self.upsample(plain(x)) + TIE_BREAK)
+
+
+def unquantized(module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+    """What ``module`` of a twin gives in evaluation mode without its quantizers: float weights, no rounding."""
+    if isinstance(module, qnn.QuantConv2d):
+        return module._conv_forward(inputs[0], module.weight, module.bias)
+    if isinstance(module, QuantizedNorm):
+        return nn.BatchNorm2d.forward(module, inputs[0])
+    if isinstance(module, QuantizedActivation):
+        return module.activation(inputs[0])
+    if isinstance(module, QuantizedSum):
+        return inputs[0] + inputs[1]
+    if isinstance(module, QuantizedUpsample2x):
+        return module.upsample(inputs[0])
+    if isinstance(module, FusedQuantReLU):
+        return torch.relu(inputs[0])
+    return inputs[0] if isinstance(module, FusedQuantIdentity) else module(*inputs)

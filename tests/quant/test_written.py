@@ -1,0 +1,351 @@
+"""Networks as people write them: the twin is the network, attribute by attribute, or one sentence says why not."""
+
+import copy
+
+import pytest
+import torch
+import written_networks
+from torch import nn
+from torch.nn import functional as F
+from written_networks import LOWERS, Written, block, conv
+
+from models.layers import Upsample2x
+from quant import twin as twins
+from quant.activations import ACTIVATIONS
+from quant.config import QuantConfig
+from quant.data import to_input
+from quant.errors import ConfigError
+from quant.frozen_norm import FrozenNorm
+from quant.module_graph import run_graph
+from quant.normal_form import normal_form
+from quant.structure import Structure
+from quant.twin import build_twin
+
+SEED = 4
+W4A4 = QuantConfig.read("w4a4")
+
+
+def seasoned(make):
+    """A network whose BNs have seen something, in evaluation mode."""
+    torch.manual_seed(SEED)
+    network = make()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.2)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            if module.affine:
+                nn.init.uniform_(module.weight, -1.5, 1.5)
+                nn.init.normal_(module.bias, std=0.3)
+    return network.eval()
+
+
+def channels_of(network):
+    return next(module.in_channels for module in network.modules() if isinstance(module, nn.Conv2d))
+
+
+@pytest.mark.parametrize("name", LOWERS)
+def test_normal_form_is_the_network(name):
+    network = seasoned(LOWERS[name])
+    images = torch.rand(2, channels_of(network), 32, 48)
+    graph = normal_form(network)
+    with torch.no_grad():
+        wanted, found = network(images), run_graph(graph.graph, graph.root, images)
+    assert (found - wanted).abs().max() < 1e-5 * max(1.0, float(wanted.abs().max()))
+    for module in (graph.module(node) for node in graph.graph.nodes):
+        assert module is None or not getattr(module, "inplace", False)
+
+
+@pytest.mark.parametrize("name", LOWERS)
+def test_every_accumulator_has_one_chain_and_every_join_one_scale(name):
+    structure = Structure(seasoned(LOWERS[name]))
+    sites = structure.convolutions()
+    assert [site.norm is None for site in sites] == [False] * (len(sites) - 1) + [True] or sites[-1].norm is not None
+    assert sum(site.norm is None for site in sites) == 1, "the last convolution alone has none"
+    quantized = {name for group in structure.scale_groups() for name in group}
+    for site in sites:
+        assert site.norm is None or site.activation in quantized
+        assert site.source is None or site.source in quantized
+    named = [str(node.target) for node in structure.nodes if node.op == "call_module"]
+    assert len(named) == len(set(named)), "no module is called twice"
+
+
+def test_networks_of_modules_alone_are_left_as_they_are():
+    network = seasoned(lambda: Written(lambda net, x: net.a(x), a=block()))
+    structure = Structure(network)
+    assert [str(node.target) for node in structure.nodes[1:-1]] == [
+        "stem.0",
+        "stem.1",
+        "stem.2",
+        "a.0",
+        "a.1",
+        "a.2",
+        "head",
+    ]
+    assert not any(structure.is_inserted(name) for name in structure.modules if name.startswith("stem"))
+
+
+def test_the_float_network_is_left_alone():
+    network = seasoned(LOWERS["bn_on_the_head"])
+    network.stem[2].inplace = True
+    before, mode = copy.deepcopy(network.state_dict()), network.train().training
+    build_twin(network, 3, W4A4)
+    assert network.training is mode and network.stem[2].inplace and isinstance(network.norm, nn.BatchNorm2d)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+class Attributes(nn.Module):
+    """A network that has every attribute that a twin could lose."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 4, 3, dilation=2, padding="same", bias=False)
+        self.norm_a = nn.BatchNorm2d(4, eps=0.5, momentum=0.3)
+        self.b, self.norm_b = nn.Conv2d(4, 4, (1, 5), padding=(0, 2), groups=2), nn.BatchNorm2d(4, affine=False)
+        self.linear, self.norm_c = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4, eps=1.0, momentum=0.4)
+        self.leaky, self.head = nn.LeakyReLU(0.3), nn.Conv2d(4, 1, 3, padding=1, padding_mode="zeros")
+
+    def forward(self, x):
+        x = self.leaky(self.norm_a(self.a(x)))
+        x = x + self.norm_c(self.linear(F.relu(self.norm_b(self.b(x)))))
+        return self.head(x)
+
+
+def test_the_twin_keeps_every_attribute():
+    network = build_twin(seasoned(Attributes), 3, W4A4).network
+    assert (network.a.dilation, network.a.padding, network.a.padding_mode) == ((2, 2), (2, 2), "zeros")
+    assert (network.b.kernel_size, network.b.padding, network.b.groups) == ((1, 5), (0, 2), 2)
+    assert (network.norm_a.eps, network.norm_a.momentum) == (0.5, 0.3)
+    assert (network.norm_c.eps, network.norm_c.momentum) == (1.0, 0.4), "a BN whose own output is quantized"
+    assert network.norm_b.affine and network.leaky.activation.negative_slope == 0.3
+
+
+LOST = [
+    (lambda twin: setattr(twin.get_submodule("a"), "dilation", (1, 1)), "a"),
+    (lambda twin: setattr(twin.get_submodule("norm_a"), "eps", 1e-5), "norm_a"),
+    (lambda twin: setattr(twin.get_submodule("b"), "padding", (0, 1)), "b"),
+    (lambda twin: setattr(twin.get_submodule("norm_c"), "eps", 0.9), "norm_c"),
+    (lambda twin: setattr(twin.get_submodule("leaky").activation, "negative_slope", 0.25), "leaky"),
+    (lambda twin: twin.get_submodule("linear").weight.data.mul_(1.01), "linear"),
+    (lambda twin: twin.get_submodule("head").bias.data.add_(0.01), "head"),
+]
+
+
+@pytest.mark.parametrize(("lose", "layer"), LOST, ids=[layer for _, layer in LOST])
+def test_an_attribute_that_were_lost_is_found_and_its_layer_named(lose, layer, monkeypatch):
+    prove = twins.prove_twin
+
+    def forgetful(graph, network, structure):
+        lose(graph.root)
+        prove(graph, network, structure)
+
+    monkeypatch.setattr(twins, "prove_twin", forgetful)
+    with pytest.raises(ConfigError, match=rf"the quantized twin is not the network: without quantizers, '{layer}' \("):
+        build_twin(seasoned(Attributes), 3, W4A4)
+
+
+def test_a_size_that_holds_for_one_image_alone_is_found():
+    def body(net, x):
+        return F.interpolate(net.a(x), size=(64, 64), mode="bilinear")
+
+    with pytest.raises(ConfigError, match=r"not the network: .* differs for an image of 96x160"):
+        build_twin(seasoned(lambda: Written(body, a=block())), 3, W4A4)
+
+
+def test_a_hook_is_found():
+    network = seasoned(lambda: Written(lambda net, x: net.a(x), a=block()))
+    network.a[0].register_forward_hook(lambda module, inputs, output: output * 1.5)
+    with pytest.raises(ConfigError, match=r"without quantizers, 'a\.0' \(Conv2d\) differs .* without hooks"):
+        build_twin(network, 3, W4A4)
+
+
+def test_channels_of_the_configuration_are_those_of_the_network():
+    assert build_twin(seasoned(LOWERS["four_channels"]), 4, W4A4).in_channels == 4
+    with pytest.raises(ConfigError, match=r"does not run on an image of 3x64x64: 'stem\.0' says"):
+        build_twin(seasoned(LOWERS["one_channel"]), 3, W4A4)
+
+
+def test_what_is_not_called_is_left_out():
+    twin = build_twin(seasoned(lambda: Written(lambda net, x: net.a(x), a=block(), idle=block())), 3, W4A4)
+    assert not [name for name, _ in twin.named_parameters() if "idle" in name]
+
+
+def test_inserted_norms_take_no_statistics_in_training():
+    twin = build_twin(seasoned(LOWERS["convolution_without_bn"]), 3, W4A4).train()
+    frozen = [module for module in twin.modules() if isinstance(module, FrozenNorm)]
+    assert frozen and not any(module.training for module in frozen)
+    before = [module.running_mean.clone() for module in frozen]
+    twin(to_input(torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)))
+    assert all(torch.equal(module.running_mean, mean) for module, mean in zip(frozen, before, strict=True))
+    assert twin.network.stem[1].training
+
+
+def body(function, **layers):
+    return lambda: Written(function, **{name: make() for name, make in layers.items()})
+
+
+def by_shape(net, x):
+    if x.shape[2] > 8:
+        x = net.a(x)
+    return x
+
+
+def over_rows(net, x):
+    for _ in range(x.shape[2]):
+        x = net.a(x)
+    return x
+
+
+def by_value(net, x):
+    return x if x.mean() > 0 else net.a(x)
+
+
+def not_a_number():
+    network = Written(lambda net, x: net.a(x), a=block())
+    network.a[0].weight.data[0, 0, 0, 0] = float("nan")
+    return network
+
+
+def without(head, function, **layers):
+    return lambda: Written(function, head=head, **{name: make() for name, make in layers.items()})
+
+
+REFUSED = {
+    "padding_mode": (
+        body(lambda net, x: net.a(x), a=lambda: conv(padding_mode="reflect")),
+        r"'a' has padding_mode='reflect'; only 'zeros' lowers",
+    ),
+    "circular": (
+        body(lambda net, x: net.a(x), a=lambda: conv(padding_mode="circular")),
+        r"'a' has padding_mode='circular'",
+    ),
+    "no_statistics": (
+        body(lambda net, x: net.a(x), a=lambda: nn.BatchNorm2d(4, track_running_stats=False)),
+        r"'a' .* track_running_stats=False",
+    ),
+    "stride": (
+        body(lambda net, x: net.a(x), a=lambda: conv(stride=2)),
+        r"'a' has stride \(2, 2\); only stride 1 lowers so far",
+    ),
+    "even_same": (
+        body(lambda net, x: net.a(x), a=lambda: conv(kernel=2, padding="same")),
+        r"'a' has padding='same' with kernel \(2, 2\), more on one side",
+    ),
+    "pool_3_2_1": (
+        body(lambda net, x: net.a(x), a=lambda: nn.MaxPool2d(3, 2, 1)),
+        r"'a' is a max-pool with kernel_size=3",
+    ),
+    "pool_stride": (
+        body(lambda net, x: F.max_pool2d(x, 2, 1)),
+        r"'max_pool2d' \(test_written.py, line \d+\) is a max-pool with stride=1",
+    ),
+    "average": (
+        body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(2)),
+        r"'a' is a AvgPool2d, which does not lower so far; reduce",
+    ),
+    "transposed": (
+        body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 2, 2)),
+        r"'a' is a ConvTranspose2d, .* so far; upsample",
+    ),
+    "shuffle": (
+        without(False, lambda net, x: net.a(x), a=lambda: nn.PixelShuffle(2)),
+        r"'a' is a PixelShuffle, which does not lower so far",
+    ),
+    "nearest": (
+        body(lambda net, x: net.a(x), a=lambda: nn.Upsample(scale_factor=2)),
+        r"'a' upsamples by 2x2, mode='nearest'; only by 2",
+    ),
+    "corners": (
+        body(lambda net, x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)),
+        r"'interpolate' .* mode='bilinear', align_corners=True; only",
+    ),
+    "by_four": (body(lambda net, x: F.interpolate(x, scale_factor=4, mode="bilinear")), r"upsamples by 4x4"),
+    "group_norm": (
+        body(lambda net, x: net.a(x), a=lambda: nn.GroupNorm(2, 4)),
+        r"'a' is a GroupNorm, .* take BatchNorm2d",
+    ),
+    "linear": (
+        body(lambda net, x: net.a(x), a=lambda: nn.Softmax2d()),
+        r"'a' is a Softmax2d, which has no integer form here; supported are",
+    ),
+    "mean": (
+        body(lambda net, x: x - x.mean((2, 3), keepdim=True)),
+        r"'mean' .* is an operation that has no integer form here",
+    ),
+    "product": (body(lambda net, x: x * net.a(x), a=conv), r"'mul' .* multiplies two activations"),
+    "parts": (
+        body(lambda net, x: torch.cat(torch.chunk(x, 2, 1)[::-1], 1)),
+        r"'chunk' .* gives several tensors, which has no integer form here",
+    ),
+    "quotient": (body(lambda net, x: 1 / x), r"'truediv' .* divides by an activation"),
+    "sizes": (
+        body(lambda net, x: x + net.a(x), a=lambda: conv(4, 8)),
+        r"'add' \(test_written.py, line \d+\) says 'The size of tensor a",
+    ),
+    "spread": (
+        body(lambda net, x: x + net.a(x), a=lambda: conv(4, 1)),
+        r"'add' .* adds tensors of 4x64x64 and 1x64x64",
+    ),
+    "wrong_channels": (
+        body(lambda net, x: net.a(x), a=lambda: conv(8, 4)),
+        r"does not run on an image of 3x64x64: 'a' says",
+    ),
+    "rows": (body(lambda net, x: torch.cat([x, x], 2)), r"'cat' .* concatenates along dimension 2"),
+    "shared": (
+        body(lambda net, x: net.a(F.relu(net.a(x))), a=conv),
+        r"'a' is used twice, sharing its weights; give each use a Conv2d",
+    ),
+    "by_shape": (
+        body(by_shape, a=block),
+        r"depends on values or shapes in `if x\.shape\[2\] > 8:` \(test_written\.py, line \d+\)",
+    ),
+    "over_rows": (body(over_rows, a=block), r"in `for _ in range\(x\.shape\[2\]\):` \(test_written"),
+    "by_value": (body(by_value, a=block), r"in `return x if x\.mean\(\) > 0 else net\.a\(x\)`"),
+    "nan": (not_a_number, r"'a\.0\.weight' of the network holds NaN or infinity"),
+    "tuple": (
+        without(False, lambda net, x: (x, x)),
+        r"forward returns a tuple; return the \(B, classes, H, W\) logits alone",
+    ),
+    "dict": (without(False, lambda net, x: {"out": x}), r"forward returns a dict; return"),
+    "small": (
+        without(True, lambda net, x: F.max_pool2d(x, 2)),
+        r"gives 1x32x32 for an image of 64x64; logits have the image's size",
+    ),
+    "sigmoid": (
+        without(False, lambda net, x: torch.sigmoid(net.a(x)), a=conv),
+        r"the network ends in 'inserted\.sigmoid' \(Sigmoid\); leave it out",
+    ),
+    "pad": (body(lambda net, x: F.max_pool2d(F.pad(x, [1, 1, 1, 1]), 2)), r"'pad' .* pads by \(1, 1, 1, 1\)"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_does_not_lower_is_one_sentence(name):
+    make, sentence = REFUSED[name]
+    with pytest.raises(ConfigError, match=sentence) as refused:
+        build_twin(make().eval(), 3, W4A4)
+    assert "\n" not in str(refused.value)
+
+
+def test_activations_train_even_where_they_are_not_exported():
+    for kind in (nn.GELU, nn.PReLU, nn.Softplus):
+        network = seasoned(lambda kind=kind: Written(lambda net, x: net.a(x), a=block(activation=kind)))
+        assert build_twin(network, 3, W4A4).eval()(torch.rand(1, 3, 16, 16)).isfinite().all()
+    assert {nn.GELU, nn.PReLU, nn.Softplus} <= set(ACTIVATIONS)
+
+
+def test_a_module_of_the_network_may_have_any_name():
+    names = dict.fromkeys(("inserted", "graph", "image", "last", "call", "place"), block)
+    network = seasoned(
+        lambda: Written(
+            lambda net, x: F.relu(net.place(net.call(net.last(net.image(net.graph(net.inserted(x))))))),
+            up=Upsample2x(),
+            **{name: make() for name, make in names.items()},
+        )
+    )
+    twin = build_twin(network, 3, W4A4)
+    assert [name for name in names if not hasattr(twin.network, name)] == []
+
+
+def test_written_networks_are_what_they_say():
+    assert len(LOWERS) >= 45 and written_networks.LOWERS is LOWERS

@@ -1,0 +1,215 @@
+"""Small networks as people write them, by name: what lowers, and what gets a sentence."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from models.layers import Sum, Upsample2x
+
+
+class Written(nn.Module):
+    """A stem to 4 channels with BN and ReLU, then ``body(self, x)`` over ``layers``, then a 1x1 head."""
+
+    def __init__(self, body, *, channels=4, in_channels=3, stem=True, head=True, **layers):
+        super().__init__()
+        self.body = body
+        if stem:
+            self.stem = nn.Sequential(nn.Conv2d(in_channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        if head:
+            self.head = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, x):
+        x = self.stem(x) if hasattr(self, "stem") else x
+        x = self.body(self, x)
+        return self.head(x) if hasattr(self, "head") else x
+
+
+def conv(inputs=4, outputs=4, kernel=3, **settings):
+    return nn.Conv2d(inputs, outputs, kernel, **{"padding": kernel // 2, **settings})
+
+
+def block(inputs=4, outputs=4, kernel=3, activation=nn.ReLU, **settings):
+    return nn.Sequential(conv(inputs, outputs, kernel, **settings), nn.BatchNorm2d(outputs), activation())
+
+
+def in_place_sum(net, x):
+    y = net.a(x)
+    y += x
+    return net.b(y)
+
+
+def pre_activation(net, x):
+    y = net.conv1(F.relu(net.norm1(x)))
+    y = net.conv2(F.relu(net.norm2(y)))
+    return x + y
+
+
+def pre_activation_twice(net, x):
+    for block_of_net in net.blocks:
+        x = x + block_of_net(x)
+    return F.relu(net.norm(x))
+
+
+def skip_halved(net, x):
+    y = net.a(x)
+    return net.b(y) + 0.5 * y
+
+
+def post_activation(net, x):
+    return F.relu(net.norm(net.conv(x)) + x)
+
+
+def twice(net, x):
+    return net.relu(net.norm2(net.conv2(net.relu(net.norm1(net.conv1(x))))))
+
+
+def unet(net, x):
+    """The milesial U-Net's way: sizes from shapes, a pad that is zero, one pooling module, concatenation."""
+    down = net.a(net.pool(x))
+    up = net.up(down)
+    height, width = x.size()[2] - up.size()[2], x.size()[3] - up.size()[3]
+    up = F.pad(up, [width // 2, width - width // 2, height // 2, height - height // 2])
+    return net.b(torch.cat([x, up], dim=1))
+
+
+def to_size(net, x):
+    return net.a(x + F.interpolate(net.b(F.max_pool2d(x, 2)), size=x.shape[2:], mode="bilinear"))
+
+
+def upsampled_head(net, x):
+    return F.interpolate(net.last(net.a(F.max_pool2d(x, 2))), scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def fcn(net, x):
+    deep = net.score2(net.b(F.max_pool2d(net.a(x), 2)))
+    return net.score1(x) + F.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def bottleneck(net, x):
+    return x + net.linear(net.expand(x))
+
+
+def dense_connections(net, x):
+    a = net.a(x)
+    b = net.b(torch.cat([x, a], 1))
+    return torch.cat([x, a, b], 1)
+
+
+class MovedInput(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.25, 0.5, 0.125]).view(1, 3, 1, 1))
+        self.a, self.head = block(3, 4), nn.Conv2d(4, 1, 1)
+
+    def forward(self, x):
+        return self.head(self.a((x - self.mean) / 0.5))
+
+
+class JoinedImage(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.head = block(3, 4), block(7, 4), nn.Conv2d(4, 1, 1)
+
+    def forward(self, x):
+        return self.head(self.b(torch.cat([x, self.a(x)], 1)))
+
+
+def _activation(module):
+    return lambda: Written(lambda net, x: net.b(net.a(x)), a=block(activation=lambda: module), b=block())
+
+
+def _bn_head():
+    return Written(lambda net, x: net.norm(net.last(x)), head=False, last=nn.Conv2d(4, 1, 1), norm=nn.BatchNorm2d(1))
+
+
+def _double(body, **layers):
+    return lambda: Written(body, **{name: make() for name, make in layers.items()})
+
+
+def _norm(**settings):
+    return nn.BatchNorm2d(4, **settings)
+
+
+LOWERS = {
+    "functional_relu": _double(lambda net, x: F.relu(net.norm(net.conv(x))), conv=conv, norm=_norm),
+    "torch_relu": _double(lambda net, x: torch.relu(net.norm(net.conv(x))), conv=conv, norm=_norm),
+    "method_relu": _double(lambda net, x: net.norm(net.conv(x)).relu(), conv=conv, norm=_norm),
+    "plus": _double(lambda net, x: net.b(x + net.a(x)), a=block, b=block),
+    "plus_in_place": _double(in_place_sum, a=block, b=block),
+    "torch_add": _double(lambda net, x: net.b(torch.add(x, net.a(x))), a=block, b=block),
+    "cat_of_two": lambda: Written(lambda net, x: torch.cat([x, net.a(x)], 1), channels=8, a=block()),
+    "cat_of_three": lambda: Written(dense_connections, channels=12, a=block(), b=block(8, 4)),
+    "unet_of_sizes": lambda: Written(
+        unet, pool=nn.MaxPool2d(2), a=block(), b=block(8, 4), up=nn.Upsample(scale_factor=2, mode="bilinear")
+    ),
+    "interpolate_to_size": _double(to_size, a=block, b=block),
+    "upsample_module": lambda: Written(
+        lambda net, x: net.b(net.up(net.a(net.pool(x)))),
+        pool=nn.MaxPool2d(2), a=block(), b=block(), up=nn.Upsample(None, 2, "bilinear", False),
+    ),
+    "times_constant": _double(lambda net, x: net.b(x + 0.25 * net.a(x)), a=block, b=block),
+    "times_constant_before_bn": _double(lambda net, x: F.relu(net.norm(net.conv(x) * 2)), conv=conv, norm=_norm),
+    "minus_and_divided": _double(lambda net, x: net.b(net.a(x) / 4 - 0.125), a=block, b=block),
+    "relu_used_twice": lambda: Written(
+        twice, relu=nn.ReLU(inplace=True), conv1=conv(), conv2=conv(), norm1=nn.BatchNorm2d(4), norm2=nn.BatchNorm2d(4)
+    ),
+    "dropout_and_identity": lambda: Written(
+        lambda net, x: net.c(net.b(net.a(x))), a=nn.Dropout(), b=nn.Sequential(nn.Dropout2d(), block()), c=nn.Identity()
+    ),
+    "convolution_without_bn": _double(lambda net, x: F.relu(net.conv(x)), conv=conv),
+    "convolution_into_convolution": lambda: Written(lambda net, x: net.b(net.a(x)), a=conv(4, 6), b=conv(6, 4)),
+    "convolution_into_head": _double(lambda net, x: net.a(x), a=conv),
+    "pre_activation": lambda: Written(
+        pre_activation, norm1=nn.BatchNorm2d(4), norm2=nn.BatchNorm2d(4), conv1=conv(), conv2=conv()
+    ),
+    "pre_activation_twice": lambda: Written(
+        pre_activation_twice,
+        norm=nn.BatchNorm2d(4),
+        blocks=nn.ModuleList(nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), conv()) for _ in range(2)),
+    ),
+    "skip_halved": _double(skip_halved, a=block, b=block),
+    "post_activation": _double(post_activation, conv=conv, norm=_norm),
+    "upsampled_head": lambda: Written(upsampled_head, head=False, a=block(), last=nn.Conv2d(4, 1, 1)),
+    "fcn_scores": lambda: Written(
+        fcn, head=False, a=block(), b=block(), score1=nn.Conv2d(4, 1, 1), score2=nn.Conv2d(4, 1, 1)
+    ),
+    "bn_on_the_head": _bn_head,
+    "scaled_head": lambda: Written(lambda net, x: 4 * net.last(x) - 1, head=False, last=nn.Conv2d(4, 1, 1)),
+    "head_without_bias": lambda: Written(lambda net, x: net.last(x), head=False, last=nn.Conv2d(4, 1, 1, bias=False)),
+    "head_3x3": lambda: Written(lambda net, x: net.last(x), head=False, last=nn.Conv2d(4, 1, 3, padding=1)),
+    "one_channel": lambda: Written(lambda net, x: net.a(x), in_channels=1, a=block()),
+    "four_channels": lambda: Written(lambda net, x: net.a(x), in_channels=4, a=block()),
+    "bn_eps": lambda: Written(bottleneck, expand=block(4, 8), linear=nn.Sequential(conv(8, 4), _norm(eps=1.0))),
+    "bn_not_affine": _double(lambda net, x: F.relu(net.norm(net.conv(x))), conv=conv, norm=lambda: _norm(affine=False)),
+    "dilated": lambda: Written(lambda net, x: net.a(x), a=block(dilation=2, padding="same")),
+    "dilated_depthwise": lambda: Written(lambda net, x: net.a(x), a=block(dilation=2, padding="same", groups=4)),
+    "grouped": lambda: Written(lambda net, x: net.a(x), a=block(groups=2)),
+    "depthwise_of_two": lambda: Written(lambda net, x: net.b(net.a(x)), a=block(4, 8, groups=4), b=block(8, 4)),
+    "depthwise": lambda: Written(lambda net, x: x + net.a(x), a=block(groups=4)),
+    "pool_before_relu": lambda: Written(
+        lambda net, x: net.b(net.up(F.relu(net.pool(net.norm(net.conv(x)))))),
+        conv=conv(), norm=nn.BatchNorm2d(4), pool=nn.MaxPool2d(2), up=Upsample2x(), b=block(),
+    ),
+    "bn_behind_relu": _double(lambda net, x: net.norm(F.relu(net.conv(x))), conv=conv, norm=_norm),
+    "sums_of_sums": lambda: Written(lambda net, x: net.s(x, net.t(x, net.a(x))), a=block(), s=Sum(), t=Sum()),
+    "sum_with_itself": lambda: Written(lambda net, x: net.a(x + x), a=block()),
+    "input_moved": MovedInput,
+    "image_joined": JoinedImage,
+    "single_convolution": lambda: Written(lambda net, x: net.last(x), stem=False, head=False, last=nn.Conv2d(3, 1, 1)),
+    "padding_same": lambda: Written(lambda net, x: net.a(x), a=block(padding="same")),
+    "kernel_5": lambda: Written(lambda net, x: net.a(x), a=block(kernel=5)),
+    "kernels_1x7_7x1": lambda: Written(
+        lambda net, x: F.relu(net.b(net.a(x))),
+        a=nn.Conv2d(4, 4, (1, 7), padding=(0, 3)), b=nn.Conv2d(4, 4, (7, 1), padding=(3, 0)),
+    ),
+    "kernels_2x2": lambda: Written(
+        lambda net, x: F.relu(net.b(net.a(x))), a=nn.Conv2d(4, 4, 2, padding=1), b=nn.Conv2d(4, 4, 2)
+    ),
+    "relu6": _activation(nn.ReLU6()),
+    "leaky_relu": _activation(nn.LeakyReLU(0.1)),
+    "prelu": _activation(nn.PReLU(4)),
+    "hardtanh": _activation(nn.Hardtanh()),
+    "hardsigmoid": _activation(nn.Hardsigmoid()),
+}  # fmt: skip
