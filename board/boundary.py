@@ -85,6 +85,6 @@ def _subject(frame):
             name = value.name or next(iter(getattr(value, "output", [])), "without a name")
             return f"node {name} ({value.op_type})"
     for value in values:
-        if isinstance(value, Path):
+        if isinstance(value, Path) and value != _ROOT:
             return f"'{value}'"
     return None

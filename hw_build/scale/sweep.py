@@ -24,6 +24,7 @@ from hw_build.sources import digests_of
 from hw_build.steps import write_atomically
 
 _CONNECT_SECONDS = 10
+_KEYED = evaluate  # what a saved result depends on, with all that it runs
 
 
 def sweep(
@@ -40,7 +41,7 @@ def sweep(
     ``on_done`` is told the point, its figures, and whether they were on disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    common = json.dumps([[asdict(board) for board in boards], digests_of(evaluate)])
+    common = json.dumps([[asdict(board) for board in boards], digests_of(_KEYED)])
     keys, found, missing = {}, {}, []
     for point in points:
         digest = hashlib.sha256(json.dumps([asdict(point), common]).encode())
