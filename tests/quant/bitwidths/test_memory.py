@@ -19,7 +19,7 @@ def run(name, size):
             nn.init.constant_(module.bias, 3.0)  # keeps every ReLU open, so that gradients show all that is read
     structure = Structure(network)
     x = torch.rand(1, 3, *size, requires_grad=True)
-    recorder = fx.Interpreter(network, graph=structure.nodes[0].graph, garbage_collect_values=False)
+    recorder = fx.Interpreter(structure.graph.root, graph=structure.graph.graph, garbage_collect_values=False)
     recorder.run(x)
     outputs = {node: recorder.env[node] for node in structure.nodes if node.op != "output"}
     shapes = {node.name: tuple(output.shape[1:]) for node, output in outputs.items()}
