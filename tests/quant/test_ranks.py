@@ -70,7 +70,7 @@ def test_shared_statistics_are_those_of_torch(group_of_one, quantized):
     torch.manual_seed(SEED)
 
     def norm():
-        return QuantizedNorm(5, nn.Hardtanh(-1.0, 1.5)) if quantized else nn.BatchNorm2d(5)
+        return QuantizedNorm(nn.BatchNorm2d(5), nn.Hardtanh(-1.0, 1.5)) if quantized else nn.BatchNorm2d(5)
 
     ours, theirs = nn.Sequential(norm()), norm()
     nn.init.uniform_(theirs.weight, 0.5, 2.0)
