@@ -14,7 +14,7 @@ from hw_build.netlist.replicate import KINDS, copy_register, part_of
 from hw_build.netlist.wires import CONSTANTS, first_free
 
 # Readers of one flip-flop. Those of a slice share their enable, and nextpnr moves none that it has joined to a LUT out
-# of another's way: with 64 readers, CMUNeXt-XXS has 2,232 pairs of enable and reset, and it looks for places for ever.
+# of another's way: with 64 readers, XXS has 2,232 pairs of enable and reset, and in 11 minutes no place is found.
 FAN_OUT = 256
 _LOCAL = 8  # pins of a wire that says that its cells lie together
 _RESETS = ("R", "S")
