@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from hw_build.netlist.replicate import KINDS, copy_register, part_of
+from hw_build.netlist.replicate import KINDS, copy_register, depth_first, part_of
 from hw_build.netlist.wires import CONSTANTS, first_free
 
 # Readers of one flip-flop. Those of a slice share their enable, and nextpnr moves none that it has joined to a LUT out
@@ -61,12 +61,5 @@ def _neighbours_together(cells: Mapping[str, Any]) -> list[str]:
     for names in pins.values():
         if len(names) <= _LOCAL:
             for name in names:
-                joined[name].update(dict.fromkeys(names))
-    found: dict[str, None] = {}
-    waiting = sorted(cells, key=lambda name: (parts[name], name), reverse=True)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found[name] = None
-            waiting += [each for each in joined[name] if each not in found and parts[each] == parts[name]]
-    return list(found)
+                joined[name].update(dict.fromkeys(each for each in names if parts[each] == parts[name]))
+    return depth_first(sorted(cells, key=lambda name: (parts[name], name)), joined)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from hw_build.netlist.wires import CONSTANTS, first_free, input_pins
@@ -71,13 +71,18 @@ def _neighbours_together(cells: Mapping[str, Any], crowded: Sequence[int]) -> li
     for name, bits in input_pins(cells):
         for bit in set(bits).difference(crowded, CONSTANTS):
             joined[driven_by.get(bit, part_of(name))][part_of(name)] = None
+    return depth_first(sorted({part_of(name) for name in cells}), joined)
+
+
+def depth_first(names: Sequence[str], joined: Mapping[str, Collection[str]]) -> list[str]:
+    """``names`` in their order, but each followed by those that ``joined`` leads to from there."""
     found: dict[str, None] = {}
-    waiting = sorted({part_of(name) for name in cells}, reverse=True)
+    waiting = list(reversed(names))
     while waiting:
-        part = waiting.pop()
-        if part not in found:
-            found[part] = None
-            waiting += [each for each in joined[part] if each not in found]
+        name = waiting.pop()
+        if name not in found:
+            found[name] = None
+            waiting += [each for each in joined.get(name, ()) if each not in found]
     return list(found)
 
 
