@@ -24,6 +24,7 @@ SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
 SIM_IMAGES ?= calib_data/images/benign_184.png calib_data/images/benign_007.png
 ON_SIM_BOARD := EDGESEG_SIM=1 EDGESEG_LOCK=$(abspath $(SIM_BOARD))/lock $(abspath .venv-board)/bin/python
 TESTS ?=
+JOBS ?= auto
 
 export PYTHON
 ifneq ($(TORCH),)
@@ -41,7 +42,8 @@ help: ## this list
 	@echo "variables: IMAGE, MASK (demo image and its mask), FOLDING (name, TOML file or cycles per frame), BOARD,"
 	@echo "  TOOLCHAIN (vivado, openxc7), BACKEND (rtl, hls: how make bitstream builds),"
 	@echo "  CHECKPOINT (network of the demo), FLOAT_CHECKPOINT, DATA, MAX_DROP (what make iou compares it with, on what),"
-	@echo "  SIM_IMAGES (what make sim-board segments), TESTS (what make test runs), PYTHON, TORCH (what pip installs as torch)"
+	@echo "  SIM_IMAGES (what make sim-board segments), TESTS (what make test runs),"
+	@echo "  JOBS (processes that run it; auto: one a core), PYTHON, TORCH (what pip installs as torch)"
 
 setup: ## .venv by pip alone, once
 	@.ci/setup.sh
@@ -90,7 +92,7 @@ report: ## report.html and report.json of the demo again, from what is saved
 	@$(RUN) hw_build report --out $(DEMO)
 
 test: setup ## every test that needs neither an hour, a GPU, Vivado nor a board
-	@$(RUN) pytest $(TESTS)
+	@$(RUN) pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 test-slow: setup ## whole 256x256 frames
 	@$(RUN) pytest -m slow $(TESTS)
