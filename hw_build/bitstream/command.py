@@ -103,10 +103,14 @@ def _implement(
     toolchain: Toolchain, shell: Shell, folder: Path, progress: BuildProgress, export: Export | None
 ) -> Implementation:
     """Run the tool; a bitstream stands under its name only when all went well."""
-    progress.start(f"{toolchain} places and routes, what it says is in {folder / LOG}")
     bitstream = folder / vivado.BITSTREAM
-    for stale in (bitstream, folder / BINARY, folder / openxc7.ROUTE_LOG, folder / openxc7.ROUTED):
+    for stale in (bitstream, *(folder / name for name in (BINARY, *openxc7.LEFT_BY_A_RUN))):
         stale.unlink(missing_ok=True)
+    if toolchain is Toolchain.OPENXC7:
+        progress.start("DSPs and block RAMs get their sites")
+        if placed := openxc7.place_hard_blocks(folder, shell):
+            progress.done("floorplan", f"{placed} DSPs and block RAMs")
+    progress.start(f"{toolchain} places and routes, what it says is in {folder / LOG}")
     if toolchain is Toolchain.VIVADO:
         command = ["vivado", "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", vivado.SCRIPT]
     else:

@@ -7,7 +7,6 @@ the other.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from hw_build.bitstream.fasm import Feature
-from hw_build.errors import BuildError, MismatchError
+from hw_build.bitstream.xray_database import tile_grid
+from hw_build.errors import MismatchError
 from hw_build.netlist.routed_luts import Site
 
 
@@ -25,14 +25,8 @@ def read_slices(database: Path, part: str) -> dict[str, str]:
     Raises:
         BuildError: the database has no tile grid of the part.
     """
-    device = re.match(r"[a-z0-9]+?(?=[a-z]{3}\d{3})", part)  # xc7z020 of xc7z020clg400-1
-    path = database / (device[0] if device else part) / "tilegrid.json"
-    try:
-        grid = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BuildError(f"Project X-Ray's tile grid '{path}' cannot be read ({error})") from None
     names = {}
-    for tile, contents in grid.items():
+    for tile, contents in tile_grid(database, part).items():
         kinds = {name: kind for name, kind in contents["sites"].items() if name.startswith("SLICE_X")}
         ordered = sorted(kinds, key=lambda name: int(name.removeprefix("SLICE_X").partition("Y")[0]))
         names |= {name: f"{tile}.{kinds[name]}_X{place}" for place, name in enumerate(ordered)}

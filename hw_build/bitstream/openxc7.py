@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from hw_build.bitstream.fasm import read_fasm
+from hw_build.bitstream.floorplan import floorplan
 from hw_build.bitstream.lut_tables import compare_tables, read_slices
 from hw_build.bitstream.readback import read_back
 from hw_build.bitstream.result import Implementation
@@ -26,6 +28,8 @@ SCRIPT = "openxc7.sh"
 BITSTREAM = "edgeseg.bit"
 ROUTE_LOG = "nextpnr.log"
 FASM, FRAMES, ROUTED = "edgeseg.fasm", "edgeseg.frames", "routed.json"
+PLACED = "floorplan.json"
+LEFT_BY_A_RUN = (ROUTE_LOG, ROUTED, PLACED)  # and not of this netlist, if it is another
 CHIPDB, XRAY = "EDGESEG_CHIPDB", "PRJXRAY_DB_DIR"
 NEXTPNR = ("nextpnr-xilinx", "nextpnr-himbaechel")
 XRAY_TOOLS = ("fasm2frames", "xc7frames2bit")
@@ -38,7 +42,9 @@ set -euo pipefail
 cd "$(dirname "${{BASH_SOURCE[0]}}")"
 database="${xray}/zynq7"
 if command -v nextpnr-xilinx >/dev/null; then
-  nextpnr-xilinx --chipdb "${chipdb}" --xdc nextpnr.xdc --json {netlist} --fasm {fasm} --freq {mhz:g} \\
+  netlist={netlist}
+  if [ -f {placed} ]; then netlist={placed}; fi # the same, with the sites of DSPs and block RAMs
+  nextpnr-xilinx --chipdb "${chipdb}" --xdc nextpnr.xdc --json "$netlist" --fasm {fasm} --freq {mhz:g} \\
     --seed 1 --write {routed} 2>&1 | tee {log}
 else
   nextpnr-himbaechel --device {part} --chipdb "${chipdb}" -o xdc=nextpnr.xdc --json {netlist} \\
@@ -59,8 +65,19 @@ def script_text(shell: Shell) -> str:
     """The script, to lie beside the netlist."""
     return _SCRIPT.format(
         part=shell.part, netlist=f"../{NETLIST_FOLDER}/{NETLIST}", bitstream=BITSTREAM, chipdb=CHIPDB, xray=XRAY,
-        mhz=shell.fabric_mhz, log=ROUTE_LOG, fasm=FASM, frames=FRAMES, routed=ROUTED,
+        mhz=shell.fabric_mhz, log=ROUTE_LOG, fasm=FASM, frames=FRAMES, routed=ROUTED, placed=PLACED,
     )  # fmt: skip
+
+
+def _database() -> Path:
+    return Path(os.environ[XRAY], "zynq7")
+
+
+def place_hard_blocks(folder: Path, shell: Shell) -> int | None:
+    """Write `PLACED` for nextpnr-xilinx, which alone reads it; how many cells have a site, None for another nextpnr."""
+    if not shutil.which("nextpnr-xilinx"):
+        return None
+    return floorplan(folder.parent / NETLIST_FOLDER / NETLIST, folder / PLACED, _database(), shell.part)
 
 
 def missing_settings() -> list[str]:
@@ -86,7 +103,7 @@ def missed_mhz(folder: Path) -> float | None:
 
 def check_bitstream(folder: Path, part: str) -> str:
     """The bitstream in ``folder`` taken apart and compared with nextpnr's FASM. Returns and raises as `read_back`."""
-    return read_back(folder / BITSTREAM, folder / FASM, folder / FRAMES, Path(os.environ[XRAY], "zynq7"), part)
+    return read_back(folder / BITSTREAM, folder / FASM, folder / FRAMES, _database(), part)
 
 
 def check_tables(folder: Path, part: str) -> str:
@@ -97,7 +114,7 @@ def check_tables(folder: Path, part: str) -> str:
         BuildError: a file is missing or broken, or a LUT is of a kind that is not known.
     """
     cells = read_routed(folder / ROUTED)["cells"]
-    slices = read_slices(Path(os.environ[XRAY], "zynq7"), part)
+    slices = read_slices(_database(), part)
     count = compare_tables(sites(cells), read_fasm(folder / FASM), slices, folder / FASM)
     return f"{count:,} tables of LUTs as in FASM"
 

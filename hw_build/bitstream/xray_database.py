@@ -7,14 +7,31 @@ of block RAM) has a line for each feature of a type of tile: its name, then its 
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 from hw_build.bitstream.fasm import Feature, read_fasm
+from hw_build.errors import BuildError
 
 _PLACE = re.compile(r"_X\d+Y\d+$")
 _ADDRESSED = re.compile(r"(.*)\[(\d+)\]")
 _Bits = frozenset[str]
+
+
+def tile_grid(database: Path, part: str) -> dict[str, Any]:
+    """The tiles of ``part`` by name, of the family's ``database``: type, column, row (downwards), sites with types.
+
+    Raises:
+        BuildError: the database has no tile grid of the part.
+    """
+    device = re.match(r"[a-z0-9]+?(?=[a-z]{3}\d{3})", part)  # xc7z020 of xc7z020clg400-1
+    path = database / (device[0] if device else part) / "tilegrid.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BuildError(f"Project X-Ray's tile grid '{path}' cannot be read ({error})") from None
 
 
 class XrayDatabase:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hw_build.netlist.wires import CONSTANTS, first_free, input_pins
+from hw_build.netlist.wires import CONSTANTS, first_free, input_pins, natural
 
 _KIND = "DSP48E1"
 _WIDTH = 30  # of ACOUT and ACIN
@@ -28,7 +28,7 @@ def pair_dsps(module: dict[str, Any]) -> int:
         for name, cell in cells.items()
         if cell["type"] == _KIND and _is_direct(cell) and not _cascaded(cell, readers)
     ]
-    alone.sort(key=_natural)
+    alone.sort(key=natural)
     pairs = list(zip(alone[::2], alone[1::2], strict=False))
     for free, (lower, upper) in zip(itertools.count(first_free(module), _WIDTH), pairs, strict=False):
         for name, port, direction in ((lower, "ACOUT", "output"), (upper, "ACIN", "input")):
@@ -49,8 +49,3 @@ def _cascaded(cell: Mapping[str, Any], readers: set[Any]) -> bool:
             if any(bit not in CONSTANTS and (inward or bit in readers) for bit in bits):
                 return True
     return False
-
-
-def _natural(name: str) -> list[Any]:
-    """Order in which 9 comes before 10."""
-    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", name)]

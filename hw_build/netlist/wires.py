@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,3 +23,8 @@ def first_free(module: Mapping[str, Any]) -> int:
     used = (bits for cell in module["cells"].values() for bits in cell["connections"].values())
     named = (net["bits"] for net in module["netnames"].values())
     return 1 + max((bit for bits in (*used, *named) for bit in bits if bit not in CONSTANTS), default=1)
+
+
+def natural(name: str) -> list[Any]:
+    """To sort names by: 9 comes before 10."""
+    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", name)]

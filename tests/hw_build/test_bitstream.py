@@ -16,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import exports
+import floorplans
 import synthetic
 
 from board.bitfile import read_header
@@ -263,6 +264,7 @@ def fake_open_flow(fakes, monkeypatch, tmp_path, nextpnr, log, status=0):
     """Fakes of ``nextpnr`` and of X-Ray's tools, and what the environment says of their databases."""
     database = tmp_path / "db" / "zynq7"
     database.mkdir(parents=True)
+    floorplans.write_grid(database / "xc7z020")
     chips = tmp_path / "chip.bin"
     chips.touch()
     monkeypatch.setenv(openxc7.CHIPDB, str(chips))
@@ -270,9 +272,11 @@ def fake_open_flow(fakes, monkeypatch, tmp_path, nextpnr, log, status=0):
     bit = tmp_path / "made.bit"
     bit.write_bytes(bit_container("edgeseg_top", "7z020clg400", bytes(32)))
     device = "" if nextpnr == "nextpnr-xilinx" else "--device xc7z020clg400-1 "
+    handed = "floorplan.json" if nextpnr == "nextpnr-xilinx" else "../netlist/netlist.json"
     fake_tool(
         fakes, nextpnr,
         f"[[ \"$*\" == '{device}--chipdb {chips} '* ]] && [ -s ../netlist/netlist.json ]\n"
+        f"[[ \"$*\" == *' --json {handed} '* ]] && [ -s {handed} ]\n"
         f"cat <<'END'\n{log}END\ntouch edgeseg.fasm; exit {status}",
     )  # fmt: skip
     fake_tool(fakes, "fasm2frames", f"[ \"$4\" = '{database}' ] && [ -f edgeseg.fasm ] && echo frames")
