@@ -18,7 +18,7 @@ from typing import Any
 
 from hw_build.netlist.wires import CONSTANTS, UNKNOWN
 from hw_build.synth.primitives import PROCESSOR_PRIMITIVES, declarations
-from hw_build.synth.yosys import JOIN, READ_OPTIONS, RTL_SUFFIXES, SYNTHESIS, SynthesisError, run_passes
+from hw_build.synth.yosys import JOIN, READ_OPTIONS, RTL_SUFFIXES, SynthesisError, mapping, run_passes
 
 # what read_slang leaves on the cell of a black box: parameters, constants derived from them, and variables of loops
 _PARAMETER = re.compile(r"\b(?:localparam|parameter|genvar)\b[^=\n]*?(\w+)(?: *\[[^]]*\])* *=")
@@ -53,7 +53,7 @@ def assemble(
         check_borders(_modules(borders), {(name, path.stem) for (_, name), path in parts.items()})
         passes = [
             ["read_rtlil", str(around)],
-            [*SYNTHESIS, "-top", top],
+            *mapping(top),
             *(["read_rtlil", "-overwrite", str(path)] for path in netlists),
             ["setattr", "-mod", "-unset", "top", *(path.stem for path in netlists)],  # each was one in its own run
             *map(list, JOIN),
@@ -124,4 +124,3 @@ def _drivers(module: Mapping[str, Any]) -> set[Any]:
 
 def _modules(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())["modules"]
-

@@ -26,13 +26,41 @@ READ_OPTIONS = (
     *("--max-constexpr-steps", "100000000"),  # tables are computed from packed parameters
     *("--unroll-limit", "1000000"),
 )
-SYNTHESIS = ("synth_xilinx", "-family", "xc7", "-flatten", "-noiopad", "-noclkbuf")
+_SYNTHESIS = ("synth_xilinx", "-family", "xc7", "-flatten", "-noiopad", "-noclkbuf")
+# Eight flip-flops of a slice share enable and reset. An enable or reset of fewer than these moves into the logic before
+# the flip-flop, where it mostly finds room in a LUT: else each takes a slice of its own, and a placer finds none left.
+_FEWEST_FLIP_FLOPS = 4
 # modules that ask to be mapped apart (lib/rom.sv) join the others when all is mapped
 JOIN = (("setattr", "-mod", "-unset", "keep_hierarchy"), ("flatten",))
 PASSES = Path(__file__).with_name("passes.py")
 RTLIL_SUFFIX = ".il"
 # hierarchy's way with a port that is not as wide as its module's: to cut the wires, or to leave some undriven
 _RESIZED = re.compile(r"Resizing cell port .*")
+
+
+def mapping(top: str) -> list[list[str]]:
+    """The passes that map module ``top`` to cells of xc7, flattened but for what asks to be mapped apart."""
+    fewest = str(_FEWEST_FLIP_FLOPS)
+    return [
+        [*_SYNTHESIS, "-top", top, "-run", "begin:map_ffs"],
+        [
+            "dfflegalize",
+            "-cell",
+            "$_DFFE_?P?P_",
+            "01",
+            "-cell",
+            "$_SDFFE_?P?P_",
+            "01",
+            "-cell",
+            "$_DLATCH_?P?_",
+            "01",
+            "-mince",
+            fewest,
+            "-minsrst",
+            fewest,
+        ],
+        [*_SYNTHESIS, "-top", top, "-run", "map_ffs:"],
+    ]
 
 
 class SynthesisError(BuildError):
@@ -89,7 +117,7 @@ async def synthesise_beside_others(
         statistics, mapped = Path(folder, "stat.json"), Path(folder, "netlist.v")
         passes = [
             ["read_slang", *READ_OPTIONS, "--top", top, *overrides, *sources],
-            [*SYNTHESIS, "-top", top],
+            *mapping(top),
             *map(list, JOIN),
             ["tee", "-q", "-o", str(statistics), "stat", "-json"],
         ]

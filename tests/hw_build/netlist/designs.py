@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hw_build.synth.primitives import cell_library, declarations
-from hw_build.synth.yosys import JOIN, READ_OPTIONS, SYNTHESIS, run_passes
+from hw_build.synth.yosys import JOIN, READ_OPTIONS, mapping, run_passes
 
 # Parts are mapped apart, then joined, as those of a device are: only then do constants at their borders reach LUTs.
 # Each of them reads the register of the shell.
@@ -83,7 +83,7 @@ endmodule
 
 def mapped(top: str, text: str, folder: Path) -> dict[str, Any]:
     """``text`` (SystemVerilog) as `hw_build.synth.yosys.synthesise` maps it, with its ports."""
-    passes = [[*SYNTHESIS, "-top", top], *map(list, JOIN), ["opt_clean", "-purge"], ["delete", "t:$scopeinfo"]]
+    passes = [*mapping(top), *map(list, JOIN), ["opt_clean", "-purge"], ["delete", "t:$scopeinfo"]]
     return _read(top, text, passes, folder)
 
 
