@@ -113,12 +113,29 @@ module conv_window #(
   logic enough_q;  // written for this pixel: decided a cycle before, so that no comparison stands before the step
   logic begun_q;   // some taps of the pixel have been read
   logic last_group_q;
-  logic row_end, pass_end;
+  // this word ends a row of taps, a pass, the pixel: decided with the word before, so that nothing is compared here
+  logic row_end_q, pass_end_q, pixel_end_q;
+  logic row_end_next, pass_end_next, pixel_end_next;
 
-  assign row_end    = last_group_q && j_q == KB'(K - 1);
-  assign pass_end   = row_end && i_q == KB'(K - 1);
+  // A count that returns to 0 leaves the one above it where it may not be its last, unless that one has a single value.
+  always_comb begin
+    if (G > 1) begin
+      row_end_next   = group_q == GB'(G - 2) && j_q == KB'(K - 1);
+      pass_end_next  = row_end_next && i_q == KB'(K - 1);
+      pixel_end_next = pass_end_next && pass_q == PB'(PASSES - 1);
+    end else if (K > 1) begin
+      row_end_next   = j_q == KB'(K - 2);
+      pass_end_next  = row_end_next && i_q == KB'(K - 1);
+      pixel_end_next = pass_end_next && pass_q == PB'(PASSES - 1);
+    end else begin
+      row_end_next   = 1'b1;
+      pass_end_next  = 1'b1;
+      pixel_end_next = PASSES == 1 || int'(pass_q) == PASSES - 2;
+    end
+  end
+
   assign step       = en && (begun_q || enough_q);
-  assign pixel_done = step && pass_end && pass_q == PB'(PASSES - 1);
+  assign pixel_done = step && pixel_end_q;
   assign x_after    = after_x(x_next_q);
   assign y_after    = after_y(x_next_q, y_next_q);
 
@@ -137,6 +154,9 @@ module conv_window #(
       group_q      <= '0;
       last_group_q <= G == 1;
       pass_q       <= '0;
+      row_end_q    <= G == 1 && K == 1;
+      pass_end_q   <= G == 1 && K == 1;
+      pixel_end_q  <= G == 1 && K == 1 && PASSES == 1;
       begun_q      <= 1'b0;
       required_q   <= required('0, '0);
       required_next_q <= required(after_x('0), after_y('0, '0));
@@ -144,13 +164,16 @@ module conv_window #(
       start_q      <= AB'(START);
       next_start_q <= AB'(SECOND);
     end else if (step) begin
-      begun_q <= !pixel_done;
+      begun_q <= !pixel_end_q;
+      row_end_q   <= row_end_next;
+      pass_end_q  <= pass_end_next;
+      pixel_end_q <= pixel_end_next;
       group_q <= last_group_q ? '0 : group_q + 1'b1;
       last_group_q <= G == 1 || (!last_group_q && group_q == GB'(G - 2));
-      if (last_group_q) j_q <= row_end ? '0 : j_q + 1'b1;
-      if (row_end) i_q <= pass_end ? '0 : i_q + 1'b1;
-      if (pass_end) pass_q <= pixel_done ? '0 : pass_q + 1'b1;
-      if (pixel_done) begin
+      if (last_group_q) j_q <= row_end_q ? '0 : j_q + 1'b1;
+      if (row_end_q) i_q <= pass_end_q ? '0 : i_q + 1'b1;
+      if (pass_end_q) pass_q <= pixel_end_q ? '0 : pass_q + 1'b1;
+      if (pixel_end_q) begin
         x_q        <= x_next_q;
         y_q        <= y_next_q;
         x_next_q   <= x_after;
@@ -160,10 +183,10 @@ module conv_window #(
         start_q    <= next_start_q;
         read_q     <= next_start_q;
         next_start_q <= advance(next_start_q, (AB + 1)'(G));
-      end else if (pass_end) begin
+      end else if (pass_end_q) begin
         read_q <= start_q;
       end else begin
-        read_q <= advance(read_q, row_end ? (AB + 1)'(ROW_JUMP) : (AB + 1)'(1));
+        read_q <= advance(read_q, row_end_q ? (AB + 1)'(ROW_JUMP) : (AB + 1)'(1));
       end
     end
   end
@@ -176,7 +199,7 @@ module conv_window #(
   always_ff @(posedge clk) begin
     if (en) begin
       first  <= i_q == '0 && j_q == '0 && group_q == '0;
-      last   <= pass_end;
+      last   <= pass_end_q;
       in_image <= int'(y_q) + int'(i_q) >= P && int'(y_q) + int'(i_q) < HEIGHT + P
           && int'(x_q) + int'(j_q) >= P && int'(x_q) + int'(j_q) < WIDTH + P;
     end
