@@ -116,7 +116,7 @@ class Twice(nn.Module):
         self.quantizer = quantizer
 
     def forward(self, x):
-        return self.quantizer(self.up(x.value))
+        return self.quantizer(self.up(getattr(x, "value", x)))  # dynamo traces plain tensors
 
 
 def chain(net, x):

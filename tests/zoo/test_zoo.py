@@ -1,4 +1,4 @@
-"""Networks that Brevitas made and exported, adopted, built, and streamed through the simulated RTL: every integer exact.
+"""Networks that Brevitas made, adopted, built, and streamed through the simulated RTL: every integer exact.
 
 Source and sink stall at random. What is exact is decided by qonnx' execution of the file that Brevitas wrote.
 """
