@@ -123,4 +123,4 @@ def test_recipes_that_train(text, ends_well, tmp_path_factory):
 @given(value=VALUES)
 def test_any_value_is_written_as_itself(value):
     """The generator's own proof: what is altered is what the commands read."""
-    assert repr(tomllib.loads(text_of({"x": value}))["x"]) == repr(value)
+    assert repr(tomllib.loads(text_of({"x": value}))["x"]) == repr(value).replace(", fold=1", "")  # not in TOML

@@ -33,7 +33,7 @@ def text_of(value, *, top=True):
 
 
 @st.composite
-def altered(draw, table, *, values=VALUES, most=3):
+def altered(draw, table, *, values=VALUES, most=2):
     """The text of ``table`` after up to ``most`` changes: a value replaced, a key left out, added or misspelt."""
     table = copy.deepcopy(table)
     for _ in range(draw(st.integers(0, most))):
