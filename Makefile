@@ -34,7 +34,7 @@ endif
 .DEFAULT_GOAL := help
 no-checkpoint:
 
-.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow iou lint bench report clean
+.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow test-properties iou lint bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
@@ -96,6 +96,9 @@ test: setup ## every test that needs neither an hour, a GPU, Vivado nor a board
 
 test-slow: setup ## whole 256x256 frames
 	@$(RUN) pytest -m slow $(TESTS)
+
+test-properties: setup ## random networks, graphs, files and TOML by the thousand: an hour and a half of a core
+	@$(RUN) pytest --hypothesis-profile slow tests/properties
 
 iou: setup ## IoU of float, QAT, QONNX and integers; fails on a drop of more than MAX_DROP
 	@$(RUN) quant gate --float $(FLOAT_CHECKPOINT) --quantized $(CHECKPOINT) --max-drop $(MAX_DROP) \

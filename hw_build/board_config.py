@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from hw_build.errors import ConfigError
+from hw_build.toml_file import read_table
 
 BOARDS = Path(__file__).resolve().parent / "boards"
 
@@ -24,6 +25,8 @@ _PORTS = {
     Family.ZYNQ_ULTRASCALE: (("HPM0_FPD", "HP0_FPD"), 256),
 }
 _PARTS = {Family.ZYNQ_7000: ("xc7z",), Family.ZYNQ_ULTRASCALE: ("xczu", "xck")}  # how names of the family's parts begin
+_ADDRESS_BITS = range(32, 65)
+_MOST = 10**9  # of anything that a board has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,8 @@ class ProcessingSystem:
         rules = (
             (self.control_base > 0 and self.control_base % 4096 == 0,
              f"control_base must be a positive multiple of 4096, got 0x{self.control_base:x}"),
-            (self.address_bits > 0, f"address_bits must be positive, got {self.address_bits}"),
+            (self.address_bits in _ADDRESS_BITS, f"address_bits must be 32 to 64, got {self.address_bits}"),
+            (self.control_base < 2 ** max(_ADDRESS_BITS), f"control_base 0x{self.control_base:x} is no address"),
             (self.memory_bits == 64, f"memory_bits must be 64, the width of the shell's DMA, got {self.memory_bits}"),
             ((self.control_port, self.memory_port) == ports,
              f"control_port and memory_port of {self.family} must be {' and '.join(ports)}, got {self.control_port} "
@@ -100,6 +104,8 @@ class Board:
     ps: ProcessingSystem
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9-]+", self.part):
+            raise ConfigError(f"part must be the name of an FPGA, letters, digits and -, got {self.part!r}; correct it")
         known = _PARTS[self.ps.family]
         if not self.part.startswith(known):
             raise ConfigError(
@@ -122,10 +128,7 @@ def load_board(name: str) -> Board:
         raise ConfigError(
             f"unknown board '{name}'; known boards: {', '.join(board_names())}, or give a TOML file that describes one"
         )
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"board file '{path}' is not TOML ({error}); correct it") from None
+    table = read_table(path, "board file")
     sections = {"resources": Resources, "clocks": Clocks, "ps": ProcessingSystem}
     tables = {key: table.pop(key, {}) for key in sections}
     entries = {"name": path.stem, **table, **tables}
@@ -169,6 +172,11 @@ def _key_problems(kind: type, table: Any, where: str) -> list[str]:
 
 
 def _positive(entry: Any, *names: str) -> None:
-    wrong = [f"{name} must be positive, got {getattr(entry, name)}" for name in names if getattr(entry, name) <= 0]
+    values = {name: getattr(entry, name) for name in names}
+    wrong = [
+        f"{name} must be positive{'' if value <= 0 else f' and at most {_MOST}'}, got {value}"
+        for name, value in values.items()
+        if not 0 < value <= _MOST  # false of a nan, too
+    ]
     if wrong:
         raise ConfigError(f"{', '.join(wrong)}; correct it")

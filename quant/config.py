@@ -6,15 +6,20 @@ Whatever the bits: weights are signed and narrow-range, activations unsigned aft
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from quant.errors import ConfigError
+from quant.toml_file import read_table, refuse_unknown
 
 _SHIPPED = Path(__file__).parent / "configs"
 _BITS_RANGE = range(2, 9)
+
+
+def _refuse_width(where: str, value: Any) -> None:
+    if not isinstance(value, int) or value not in _BITS_RANGE:
+        raise ConfigError(f"{where} must be {_BITS_RANGE.start} to {_BITS_RANGE.stop - 1}, got {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +38,7 @@ class Bits:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value not in _BITS_RANGE:
-                raise ConfigError(f"bits.{name} must be {_BITS_RANGE.start} to {_BITS_RANGE.stop - 1}, got {value}")
+            _refuse_width(f"bits.{name}", value)
         if self.input != 8:
             raise ConfigError(f"bits.input must be 8, one code a pixel and channel, got {self.input}")
 
@@ -48,12 +52,14 @@ class QuantConfig:
     layers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ConfigError(f"name of the quantization must be a text, got {self.name!r}")
+        if not isinstance(self.layers, dict):
+            raise ConfigError(f"layers must be a table with a table for each layer, got {self.layers!r}")
         for layer, overrides in self.layers.items():
+            refuse_unknown(f"layers.{layer}", overrides, {"weight", "activation"})
             for key, value in overrides.items():
-                if key not in ("weight", "activation"):
-                    raise ConfigError(f"layers.{layer}.{key} is unknown; known: weight, activation")
-                if value not in _BITS_RANGE:
-                    raise ConfigError(f"layers.{layer}.{key} must be 2 to 8 bits, got {value}")
+                _refuse_width(f"layers.{layer}.{key}", value)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,12 +74,12 @@ class QuantConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> QuantConfig:
-        _refuse_unknown("quantization", values, {entry.name for entry in fields(cls)})
+        refuse_unknown("quantization", values, {entry.name for entry in fields(cls)})
         bits = values.get("bits", {})
-        _refuse_unknown("bits", bits, {entry.name for entry in fields(Bits)})
+        refuse_unknown("bits", bits, {entry.name for entry in fields(Bits)})
         if "name" not in values:
             raise ConfigError('the quantization has no name; add `name = "..."`')
-        return cls(name=values["name"], bits=Bits(**bits), layers=dict(values.get("layers", {})))
+        return cls(name=values["name"], bits=Bits(**bits), layers=values.get("layers", {}))
 
     @classmethod
     def read(cls, name_or_path: str) -> QuantConfig:
@@ -84,13 +90,4 @@ class QuantConfig:
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
             raise ConfigError(f"unknown quantization '{name_or_path}'; known: {known}, or the path of a TOML file")
-        try:
-            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"'{path}' is not valid TOML: {error}") from None
-
-
-def _refuse_unknown(where: str, values: dict[str, Any], known: set[str]) -> None:
-    for key in values:
-        if key not in known:
-            raise ConfigError(f"unknown key '{key}' in {where}; known: {', '.join(sorted(known))}")
+        return cls.from_dict(read_table(path))

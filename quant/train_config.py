@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from quant.device import require_device
 from quant.errors import ConfigError
@@ -14,6 +14,9 @@ PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")
 AUGMENTATIONS = ("flips", "strong")
 RANGES = ("calibrated", "learned")
+_TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool}
+_MOST = 2**31 - 1  # of what is counted; a seed stands in 32 bits
+_LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +51,20 @@ class TrainConfig:
     classes: int = 1
 
     def __post_init__(self) -> None:
-        for field, value in (
-            ("epochs", self.epochs),
-            ("batch", self.batch),
-            ("size", self.size),
-            ("classes", self.classes),
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if not isinstance(value, _TYPES[entry.type]) or (isinstance(value, bool) and entry.type != "bool"):
+                raise ConfigError(f"{entry.name} must be of type {entry.type}, got {value!r}; correct it")
+        for field, value, least in (
+            ("epochs", self.epochs, 1),
+            ("batch", self.batch, 1),
+            ("size", self.size, 1),
+            ("classes", self.classes, 1),
+            ("seed", self.seed, 0),
         ):
-            if value < 1:
-                raise ConfigError(f"--{field} must be at least 1, got {value}")
+            if not least <= value <= _MOST:
+                bound = f"at least {least}" if value < least else f"at most {_MOST}"
+                raise ConfigError(f"--{field} must be {bound}, got {value}")
         for field, value, known in (
             ("schedule", self.schedule, SCHEDULES),
             ("calibration", self.calibration, CALIBRATIONS),
@@ -67,8 +76,9 @@ class TrainConfig:
                 raise ConfigError(f"unknown {field} '{value}'; known: {', '.join(known)}")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
-        if self.distill < 0:
-            raise ConfigError(f"--distill must not be negative, got {self.distill}")
+        for field, value in (("lr", self.lr), ("weight-decay", self.weight_decay), ("distill", self.distill)):
+            if not 0 <= value <= _LARGEST:
+                raise ConfigError(f"--{field} must {'not be negative' if value < 0 else 'be below 1e6'}, got {value}")
         require_device(self.device)
 
     def learning_rate(self, epoch: int) -> float:

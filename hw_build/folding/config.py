@@ -20,12 +20,12 @@ Either way a table per node name fixes that node's folding::
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hw_build.errors import ConfigError
+from hw_build.toml_file import read_table
 
 FOLDINGS = Path(__file__).resolve().parent
 DEFAULT_CLOCK_MHZ = 100.0
@@ -33,6 +33,7 @@ _CYCLES = ("cycles_per_frame", "cycles_per_pixel")
 _LIMITS = ("max_luts", "max_dsps", "max_bram36", "max_latency_frames")
 _FRACTIONAL = ("frames_per_second", "clock_mhz", "max_latency_frames")
 _RATE = ("frames_per_second", "clock_mhz")
+_LEAST, _MOST = 1e-6, 1e12  # of anything that is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +65,15 @@ class FoldingConfig:
             whole = name not in _FRACTIONAL
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value <= 0:
                 raise ConfigError(f"{name} must be a positive {'integer' if whole else 'number'}, got {value!r}")
+            if not _LEAST <= value <= _MOST:  # true of a nan, too
+                raise ConfigError(f"{name} must lie between {_LEAST:g} and {_MOST:g}, got {value!r}")
         for node, table in self.nodes.items():
             if not isinstance(table, dict):
                 keys = ", ".join((*_CYCLES, *_RATE, *_LIMITS))
                 raise ConfigError(f"'{node}' is neither one of {keys} nor a table; write [{node}] with PE and SIMD")
+            for key, value in table.items():
+                if not isinstance(value, int | str):
+                    raise ConfigError(f"folding of {node}: {key} must be an integer or a word, got {value!r}")
 
     @property
     def optimised(self) -> bool:
@@ -97,11 +103,9 @@ def load_folding(text: str) -> FoldingConfig:
         raise ConfigError(
             f"unknown folding '{text}'; known: {known}, or give a TOML file or a number of cycles per frame"
         )
+    tables = read_table(path, "folding file")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
         named = {name: tables.pop(name) for name in (*_CYCLES, *_RATE, *_LIMITS) if name in tables}
         return FoldingConfig(**named, nodes=tables)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"folding file '{path}' is not TOML ({error}); correct it") from None
     except ConfigError as error:
         raise ConfigError(f"folding file '{path}': {error}") from None

@@ -71,7 +71,7 @@ def check_folding(node: NodeProto, folding: Mapping[str, int | str]) -> Folding:
             known = sorted({*limits, *choices})
             raise ConfigError(f"folding of {node.name}: {key} is unknown for {node.op_type}, known: {known}")
         if key in choices:
-            if value not in choices[key]:
+            if not any(value == choice and type(value) is type(choice) for choice in choices[key]):
                 legal = " or ".join(map(str, choices[key]))
                 raise ConfigError(f"folding of {node.name}: {key}={value} is not {legal}")
             continue

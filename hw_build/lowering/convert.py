@@ -65,7 +65,9 @@ class WeightQuantsToIntegers(Transformation):
         if scale.size not in (1, out_channels) or (scale.size > 1 and scale.shape[0] != out_channels):
             raise reject(conv, f"has weight scales of shape {scale.shape}: one, or one per output channel, lowers")
         result = conv.output[0]
-        shape = graph.shapes[result]
+        shape = graph.shapes.get(result)
+        if shape is None:
+            raise reject(conv, "gives an image whose shape does not follow from its input: export the network again")
         if scale.size > 1:
             scale = scale.reshape(1, out_channels, 1, 1)
         conv.input[1] = graph.add_constant(f"{quant.output[0]}_int", integers, datatype)

@@ -7,14 +7,17 @@ from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.kernels.fork import MAX_OUTPUTS
-from hw_build.lowering.graph import GraphEditor, attribute, smallest_integer_type
+from hw_build.lowering.graph import GraphEditor, attribute, set_attribute, smallest_integer_type
 from hw_build.lowering.lower import depthwise_weights
 from hw_build.lowering.nodes import add_kernel, only_consumer
 from hw_build.lowering.rules import reject
 
 
 class FuseDepthwise(Transformation):
-    """Depthwise convolution, its thresholds and, where the pattern is there, its residual sum, as one kernel."""
+    """Depthwise convolution, its thresholds and, where the pattern is there, its residual sum, as one kernel.
+
+    What reads or writes signed codes, or has no quantizer of its own, stays a dense convolution of mostly zeros.
+    """
 
     def apply(self, model):
         graph = GraphEditor(model)
@@ -29,10 +32,9 @@ class FuseDepthwise(Transformation):
         source = pad.input[0]
         matmul = only_consumer(graph, im2col.output[0], "MatMul")
         first = only_consumer(graph, matmul.output[0], "MultiThreshold") if matmul is not None else None
-        if first is None or attribute(first, "out_bias", 0.0) != 0.0:
-            raise reject(matmul or im2col, "is depthwise without Relu and an unsigned Quant of its own after it")
-        if graph.datatypes[source].signed():
-            raise reject(matmul, "is depthwise and reads signed codes: put Relu and an unsigned Quant before it")
+        if first is None or attribute(first, "out_bias", 0.0) != 0.0 or graph.datatypes[source].signed():
+            set_attribute(im2col, "depthwise", 0)
+            return
         channels = graph.shapes[source][-1]
         weights = depthwise_weights(graph.constants[matmul.input[1]])
         weight_type = graph.datatypes[matmul.input[1]]

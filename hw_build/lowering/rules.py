@@ -11,6 +11,7 @@ from onnx import NodeProto
 
 from hw_build.errors import LoweringError
 from hw_build.lowering.graph import GraphEditor, attribute, label
+from hw_build.lowering.misfits import misfit
 from hw_build.lowering.rounding import ROUNDING_MODES
 
 SUPPORTED = (
@@ -22,7 +23,8 @@ QUANT = ("Quant", "IntQuant")
 ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid")
 LAYERS = ("Conv", "BatchNormalization", *ACTIVATIONS, "MaxPool", "Resize", "Concat", "Identity", "Constant")
 SUPPORTED_OPERATORS = frozenset((*LAYERS, *QUANT, *AFFINE))
-DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general")
+ONNX_DOMAINS = ("", "ai.onnx")
+DOMAINS = (*ONNX_DOMAINS, "onnx.brevitas", "qonnx.custom_op.general")
 CHANNELS_LAST_DOMAIN = "qonnx.custom_op.channels_last"
 NOT_MONOTONIC = frozenset(["HardSwish", "Gelu", "Erf", "Mish", "Swish", "Sin", "Cos", "Abs"])
 CURVED = frozenset(["Elu", "Celu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log"])  # but monotonic
@@ -43,7 +45,7 @@ def slopes(graph: GraphEditor, node: NodeProto) -> np.ndarray:
 
 def is_known(node: NodeProto) -> bool:
     """Whether the operator is one that lowering knows at all; its attributes are judged by `refusal`."""
-    return node.op_type in SUPPORTED_OPERATORS and node.domain in DOMAINS
+    return node.op_type in SUPPORTED_OPERATORS and node.domain in (DOMAINS if node.op_type in QUANT else ONNX_DOMAINS)
 
 
 def is_weight_quant(graph: GraphEditor, node: NodeProto) -> bool:
@@ -108,6 +110,8 @@ def _refuse_quant(graph: GraphEditor, node: NodeProto) -> str | None:
     if any(name not in graph.constants for name in node.input[1:]):
         return "has a scale, zero point or bit width that is not a constant"
     scale, zero_point, bits = (graph.constants[name] for name in node.input[1:4])
+    if min(scale.size, zero_point.size, bits.size) < 1:
+        return "has a scale, zero point or bit width without a value"
     if np.any(zero_point != 0):
         return f"has zero point {np.ravel(zero_point)[0]:g}: only zero point 0 lowers"
     rounding = attribute(node, "rounding_mode", "ROUND").upper()
@@ -199,6 +203,10 @@ def _before_first_quant(graph: GraphEditor, node: NodeProto) -> bool:
 
 def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
     """Why ``node`` of an exported network cannot be lowered, as the end of a sentence; None when it can."""
+    return _refuse_operator(graph, node) or misfit(graph, node)
+
+
+def _refuse_operator(graph: GraphEditor, node: NodeProto) -> str | None:
     operator = node.op_type
     if operator in NOT_MONOTONIC:
         return "is an activation that is not monotonic, so it cannot become thresholds: train with Relu instead"

@@ -288,12 +288,12 @@ class GraphBuilder:
 
 
 def dense_weights(weights: np.ndarray, groups: int) -> np.ndarray:
-    """Grouped weights (O, I / groups, K, K) as ungrouped (O, I, K, K) with zeros."""
-    outputs, inputs, kernel, _ = weights.shape
-    dense = np.zeros((groups, outputs // groups, groups, inputs, kernel, kernel), weights.dtype)
-    for group, block in enumerate(weights.reshape(groups, outputs // groups, inputs, kernel, kernel)):
+    """Grouped weights (O, I / groups, KH, KW) as ungrouped (O, I, KH, KW) with zeros."""
+    outputs, inputs, *kernel = weights.shape
+    dense = np.zeros((groups, outputs // groups, groups, inputs, *kernel), weights.dtype)
+    for group, block in enumerate(weights.reshape(groups, outputs // groups, inputs, *kernel)):
         dense[group, :, group] = block
-    return dense.reshape(outputs, groups * inputs, kernel, kernel)
+    return dense.reshape(outputs, groups * inputs, *kernel)
 
 
 def banded_weights(weights: np.ndarray, pixels: int, lanes: int) -> np.ndarray:

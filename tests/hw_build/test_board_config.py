@@ -44,8 +44,18 @@ def test_unknown_board_lists_the_known_ones():
         ),
         ("memory_bits = 64", "memory_bits = 32", "memory_bits must be 64, the width of the shell's DMA, got 32"),
         ("0x43C00000", "0x43C00100", "control_base must be a positive multiple of 4096, got 0x43c00100"),
+        ("0x43C00000", "0x1_0000_0000_0000_0000", "control_base 0x10000000000000000 is no address; correct it"),
+        ("fabric_mhz = 100.0", "fabric_mhz = nan", "fabric_mhz must be positive and at most 1000000000, got nan"),
+        ("fabric_mhz = 100.0", "fabric_mhz = inf", "fabric_mhz must be positive and at most 1000000000, got inf"),
+        ("luts = 53200", "luts = 10000000000", "luts must be positive and at most 1000000000, got 10000000000"),
+        ("address_bits = 32", "address_bits = 65", "address_bits must be 32 to 64, got 65; correct it"),
+        (
+            '"xc7z020clg400-1"',
+            '"xc7z020\\n1"',
+            r"part must be the name of an FPGA, letters, digits and -, got 'xc7z020\n1'",
+        ),
         ("0x43C00000", "-4096", "control_base must be a positive multiple of 4096, got 0x-1000"),
-        ("address_bits = 32", "address_bits = 0", "address_bits must be positive, got 0"),
+        ("address_bits = 32", "address_bits = 0", "address_bits must be 32 to 64, got 0"),
         ("fabric_mhz = 100.0", "fabric_mhz = 0", "fabric_mhz must be positive, got 0"),
         (
             'part = "xc7z020clg400-1"',
@@ -59,6 +69,8 @@ def test_unknown_board_lists_the_known_ones():
         ),
         ('part = "xc7z020clg400-1"', "", "the board lacks part; add it"),
         ("[resources]", "[resources", "is not TOML"),
+        ("luts = 53200", f"luts = {'1' * 5000}", "is not TOML (Exceeds the limit"),
+        ("luts = 53200", f"luts = {'[' * 5000}", "is not TOML (maximum recursion depth exceeded"),
     ],
 )
 def test_wrong_board_file_is_one_sentence(tmp_path, old, new, sentence):
@@ -102,3 +114,5 @@ def test_board_from_a_file_of_the_user(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text((BOARDS / "pynq-z2.toml").read_text())
     assert load_board(str(path)).name == "own"
+    path.write_text((BOARDS / "pynq-z2.toml").read_text(), encoding="utf-8-sig")
+    assert load_board(str(path)).name == "own", "with a byte-order mark, too"

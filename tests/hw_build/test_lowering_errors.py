@@ -132,21 +132,6 @@ def test_depthwise_that_is_not_centred():
         lower(set_attribute(model, "n_dw_conv", pads=[0, 0, 2, 2]))
 
 
-def test_depthwise_without_unsigned_quantizer():
-    model = network(lambda net, tensor: net.conv_bn(tensor, 4, 3, "dw", depthwise=True, relu=False))
-    with pytest.raises(LoweringError, match=r"n_dw_conv \(MatMul\) is depthwise without Relu and an unsigned Quant"):
-        lower(model)
-
-
-def test_depthwise_that_reads_signed_codes():
-    def change(net, tensor):
-        signed = net.conv_bn(tensor, 4, 1, "signed", relu=False)
-        return net.conv_bn(signed, 4, 3, "dw", depthwise=True)
-
-    with pytest.raises(LoweringError, match=r"n_dw_conv \(MatMul\) is depthwise and reads signed codes"):
-        lower(network(change))
-
-
 def test_float_weights():
     model = network()
     stem = node(model, "n_stem_conv")

@@ -270,6 +270,17 @@ def test_banded_and_dense_weights_compute_the_same_convolution():
     np.testing.assert_array_equal(found.reshape(lanes, outputs, height, width), expected)
 
 
+@pytest.mark.parametrize("kernel", [(1, 5), (3, 1), (2, 2)])
+def test_grouped_kernels_of_any_sides_become_dense_ones(kernel):
+    rng = np.random.default_rng(SEED)
+    weights = torch.from_numpy(rng.integers(-7, 8, (6, 2, *kernel)).astype(np.float64))
+    images = torch.from_numpy(rng.integers(0, 16, (2, 4, 7, 6)).astype(np.float64))
+    dense = torch.from_numpy(dense_weights(weights.numpy(), 2))
+    assert dense.shape == (6, 4, *kernel)
+    convolve = torch.nn.functional.conv2d
+    np.testing.assert_array_equal(convolve(images, dense), convolve(images, weights, groups=2))
+
+
 def test_wide_networks_take_one_image_at_a_time(program):
     wide = dataclasses.replace(program.convolutions[0], weights=np.ones((256, 3, 3, 3), np.int64))
     assert widest_lanes(program, LANES) == LANES

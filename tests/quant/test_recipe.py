@@ -47,7 +47,7 @@ epochs = 1
 
 def write(folder, name, text):
     path = folder / f"{name}.toml"
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     return str(path)
 
 
@@ -115,11 +115,42 @@ def test_a_recipe_trains_its_stages_once_and_options_override_it(squares, tmp_pa
         ("[[stages]]\nname = 'a'\nepoch = 3", r"stage 'a': unknown key 'epoch'; known: augmentation, batch, "),
         ("[[stages]]\nname = 'a'\ndata = 'x'", r"stage 'a': unknown key 'data'"),
         ("[[stages]]\nname = 'a'\nteacher = 'b'", r"stage 'a': teacher 'b' is not an earlier stage"),
+        ("[[stages]]\nname = 3", r"each stage needs a name of its own"),
+        ("[[stages]]\nname = '../a'", r"a stage's name is that of its folder, which '../a' cannot be; change it"),
+        ("[[stages]]\nname = ''", r"a stage's name is that of its folder, which '' cannot be"),
+        ("[[stages]]\nname = 'a'\nquant = 4", r"stage 'a': quant must be a name or a file, got 4"),
+        ("stages = 3", r"stages must be tables, got 3; write each as \[\[stages\]\]"),
+        ("stages = [1]", r"stages must be tables, got \[1\]"),
+        ("after = 3", r"after must be the name of a recipe, got 3"),
+        ("model = \udc80", r"is not valid TOML: 'utf-8' codec"),
     ],
 )
 def test_bad_recipes_get_one_sentence(tmp_path, text, sentence):
     with pytest.raises(ConfigError, match=sentence):
         read_recipe(write(tmp_path, "bad", text))
+
+
+def test_a_recipe_that_comes_after_itself_is_refused(tmp_path):
+    stage = "\n[[stages]]\nname = 'a'"
+    first, second = (f"after = '{tmp_path / name}.toml'{stage}" for name in ("second", "first"))
+    write(tmp_path, "second", second)
+    with pytest.raises(ConfigError, match=r"recipe '.*first\.toml' comes after itself; name another one with `after`"):
+        read_recipe(write(tmp_path, "first", first))
+
+
+def test_all_stages_are_looked_at_before_the_first_is_trained(squares, tmp_path, capsys):
+    out = tmp_path / "runs"
+    for wrong, sentence in (
+        ("lr = 'fast'", "stage 'last': lr must be of type float, got 'fast'; correct it"),
+        ("quant = 'w9'", "unknown quantization 'w9'"),
+    ):
+        path = write(tmp_path, "late", f"{FLOAT}\n[[stages]]\nname = 'last'\n{wrong}\n")
+        assert main(["train", "--recipe", path, "--data", str(squares), "--out", str(out)]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {sentence}")
+    path = write(tmp_path, "nameless", "[[stages]]\nname = 'a'\n")
+    assert main(["train", "--recipe", path, "--data", str(squares), "--out", str(out)]) == 2
+    assert capsys.readouterr().err.startswith("error: stage 'a' names no network; give it `model`, or --model")
+    assert not out.exists()
 
 
 def test_an_unknown_recipe_and_options_that_a_recipe_decides_are_refused(tmp_path, capsys):

@@ -210,12 +210,20 @@ def test_override_changes_one_layer_and_an_unknown_layer_is_refused():
         ("name = 'x'\n[bit]\nsum = 4", r"unknown key 'bit' in quantization"),
         ("[bits]\nsum = 4", r"has no name"),
         ("name =", r"is not valid TOML"),
-        ("name = 'x'\n[layers.head]\nweights = 4", r"layers\.head\.weights is unknown"),
+        ("name = 'x'\n[layers.head]\nweights = 4", r"unknown key 'weights' in layers\.head; known: activation, weight"),
+        ("name = 'x'\n[bits]\nsum = 4.0", r"bits\.sum must be 2 to 8, got 4\.0"),
+        ("name = 'x'\n[layers.head]\nweight = '4'", r"layers\.head\.weight must be 2 to 8, got '4'"),
+        ("name = 'x'\n[layers]\nhead = 4", r"layers\.head must be a table, got 4; give it keys of activation, weight"),
+        ("name = 'x'\nlayers = 4", r"layers must be a table with a table for each layer, got 4"),
+        ("name = 'x'\nbits = 4", r"bits must be a table, got 4; give it keys of activation, "),
+        ("name = 4", r"name of the quantization must be a text, got 4"),
+        ("name = \udc80", r"is not valid TOML: 'utf-8' codec can't decode byte 0x80"),
+        (f"name = {'[' * 5000}", r"is not valid TOML: maximum recursion depth"),
     ],
 )
 def test_bad_configurations_get_one_sentence(tmp_path, text, sentence):
     path = tmp_path / "quant.toml"
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     with pytest.raises(ConfigError, match=sentence):
         QuantConfig.read(str(path))
 

@@ -1,7 +1,7 @@
 """Intake: whatever ONNX file a network comes in, as the one plain form that the lowering starts from.
 
-    file -> structure -> opset -> constants, shapes -> QCDQ to Quant -> nothing left of Identity and the like
-         -> channels first -> Pads inside convolutions -> one image at a time
+    file -> structure -> validity -> opset -> constants, shapes -> QCDQ to Quant -> nothing left of Identity and the
+         like -> channels first -> Pads inside convolutions -> one image at a time
 
 Every command that reads a network reads it here; `convert` runs `normalise` again, which changes nothing the second
 time. What the passes of onnx and qonnx do is left to them. In the end: one writer a tensor, sorted, opset of 13 or
@@ -25,6 +25,7 @@ from hw_build.lowering.intake.pads import FoldPads
 from hw_build.lowering.intake.qcdq import quantize_linear_to_quant
 from hw_build.lowering.intake.shapes import infer_shapes, set_batch_to_one
 from hw_build.lowering.intake.structure import sort_nodes
+from hw_build.lowering.intake.validity import refuse_malformed
 from hw_build.lowering.intake.weights import TransposeWeights
 
 __all__ = ["load_graph", "load_network", "normalise"]
@@ -43,6 +44,7 @@ def load_network(path: Path) -> ModelWrapper:
 def normalise(model: ModelWrapper) -> ModelWrapper:
     """``model`` in the form that lowering starts from; ``model`` itself may be changed."""
     sort_nodes(model)
+    refuse_malformed(model)
     model = raise_opset(model)
     model = fold_constants(infer_shapes(model))
     model = quantize_linear_to_quant(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnx import NodeProto, ValueInfoProto
+from onnx.shape_inference import InferenceError
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import is_custom_op
 from qonnx.transformation.change_batchsize import ChangeBatchSize
@@ -18,6 +19,9 @@ def infer_shapes(model: ModelWrapper) -> ModelWrapper:
     """Infer the shape of every tensor from the inputs' anew; where that leads nowhere, what the file says stays.
 
     With an operator that neither onnx nor qonnx can infer by itself, nothing is inferred.
+
+    Raises:
+        LoweringError: onnx finds a contradiction.
     """
     if not all(_inferable(node) for node in model.graph.node):
         return model
@@ -29,7 +33,10 @@ def infer_shapes(model: ModelWrapper) -> ModelWrapper:
     graph.value_info.extend(kept)
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
-    model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
+    try:
+        model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
+    except InferenceError as error:
+        raise LoweringError(f"shapes or types in the graph contradict each other ({error}): export it again") from error
     graph = model.graph
     for value in graph.output:
         if not _has_shape(value):

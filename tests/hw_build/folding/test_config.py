@@ -38,6 +38,15 @@ def test_file_with_target_per_pixel_and_nodes(tmp_path):
         ("frames_per_second = 60\nmax_luts = 1.5", "max_luts must be a positive integer, got 1.5"),
         ("frames_per_second = 60\ncycles_per_pixel = 8", "a folding names one of"),
         ("clock_mhz = 100", "a folding names one of"),
+        ("frames_per_second = nan", r"frames_per_second must lie between 1e-06 and 1e\+12, got nan"),
+        ("frames_per_second = inf", "frames_per_second must lie between .*, got inf"),
+        ("max_luts = 10_000_000_000_000", "max_luts must lie between .*, got 10000000000000"),
+        ("frames_per_second = 60\nclock_mhz = 1e-300", "clock_mhz must lie between .*, got 1e-300"),
+        (
+            "cycles_per_pixel = 1\n[A]\nPE = 2006-02-10",
+            "folding of A: PE must be an integer or a word, got datetime",
+        ),
+        ("cycles_per_pixel = 1\n[A]\nPE = [1]", r"folding of A: PE must be an integer or a word, got \[1\]"),
         ("frames_per_second = 60\nmax_latency_frames = 0", "max_latency_frames must be a positive number, got 0"),
     ],
 )

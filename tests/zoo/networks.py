@@ -1,0 +1,290 @@
+"""Thirty small networks made with Brevitas by hand, as its users make them: nothing of ``quant`` runs.
+
+Each entry of ``NETWORKS`` makes one in evaluation mode, its BNs and scales calibrated on noise, seeded by its name.
+FLOAT are Brevitas' default quantizers (float scales, ties to even), FIXED those of powers of two.
+"""
+
+import zlib
+from dataclasses import dataclass
+from enum import Enum
+
+import brevitas.nn as qnn
+import torch
+from brevitas.core.function_wrapper import CeilSte, FloorSte, RoundToZeroSte
+from brevitas.inject.enum import ScalingImplType
+from brevitas.quant import (
+    Int8ActPerTensorFixedPoint,
+    Int8ActPerTensorFloat,
+    Int8WeightPerChannelFloat,
+    Int8WeightPerTensorFixedPoint,
+    Int8WeightPerTensorFloat,
+    Int32Bias,
+    Uint8ActPerTensorFixedPoint,
+    Uint8ActPerTensorFloat,
+)
+from torch import nn
+
+
+class Kind(Enum):
+    """(weights, unsigned activations, signed activations) of Brevitas."""
+
+    FLOAT = (Int8WeightPerTensorFloat, Uint8ActPerTensorFloat, Int8ActPerTensorFloat)
+    FIXED = (Int8WeightPerTensorFixedPoint, Uint8ActPerTensorFixedPoint, Int8ActPerTensorFixedPoint)
+    CHANNELS = (Int8WeightPerChannelFloat, Uint8ActPerTensorFloat, Int8ActPerTensorFloat)
+
+
+class Pixels(Uint8ActPerTensorFloat):
+    """Codes of an image from 0 to 1: 255 of them."""
+
+    scaling_impl_type = ScalingImplType.CONST
+    scaling_init = 1.0
+
+
+class Pixels256(Pixels):
+    """Code / 256, as this project has it."""
+
+    scaling_init = 255 / 256
+
+
+def rounding(quantizer, function):
+    """``quantizer`` with another rounding of Brevitas."""
+    return type(quantizer.__name__, (quantizer,), {"float_to_int_impl": function})
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Quantizers and widths; its methods make layers of them."""
+
+    weight: int = 4
+    activation: int = 4
+    kind: Kind = Kind.FLOAT
+    round: type | None = None
+
+    def conv(self, inputs, outputs, kernel=3, **settings):
+        kernel = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        padding = tuple(side // 2 for side in kernel)
+        settings = {"padding": padding, "bias": False, "weight_bit_width": self.weight, **settings}
+        return qnn.QuantConv2d(inputs, outputs, kernel, weight_quant=self.kind.value[0], **settings)
+
+    def relu(self, **settings):
+        quantizer = self.kind.value[1] if self.round is None else rounding(self.kind.value[1], self.round)
+        settings = {"bit_width": self.activation, "return_quant_tensor": True, **settings}
+        return qnn.QuantReLU(act_quant=quantizer, **settings)
+
+    def signed(self, **settings):
+        quantizer = self.kind.value[2] if self.round is None else rounding(self.kind.value[2], self.round)
+        settings = {"bit_width": self.activation, "return_quant_tensor": True, **settings}
+        return qnn.QuantIdentity(act_quant=quantizer, **settings)
+
+    def unsigned(self, **settings):
+        settings = {"bit_width": self.activation, "return_quant_tensor": True, **settings}
+        return qnn.QuantIdentity(act_quant=self.kind.value[1], **settings)
+
+    def block(self, inputs, outputs, kernel=3, **settings):
+        return nn.Sequential(self.conv(inputs, outputs, kernel, **settings), nn.BatchNorm2d(outputs), self.relu())
+
+    def depthwise(self, channels, kernel=3):
+        return self.block(channels, channels, kernel, groups=channels)
+
+
+class Network(nn.Module):
+    """Pixels, a stem of 4 channels, ``body(self, x)`` over ``layers``, a head without bias unless it is given.
+
+    ``step`` is what a code of the image is worth.
+    """
+
+    def __init__(self, body, bits=None, *, channels=4, inputs=3, pixels=Pixels, stem=None, head=None, **layers):
+        super().__init__()
+        bits = bits or Bits()
+        self.body, self.step = body, pixels.scaling_init / 255
+        self.pixels = qnn.QuantIdentity(act_quant=pixels, bit_width=8, return_quant_tensor=True)
+        self.stem = stem or bits.block(inputs, 4, weight_bit_width=8)
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.head = head or bits.conv(channels, 1, 1, weight_bit_width=8)
+
+    def forward(self, x):
+        return self.head(self.body(self, self.stem(self.pixels(x))))
+
+
+class Twice(nn.Module):
+    """Bilinear x2, then a quantizer."""
+
+    def __init__(self, quantizer):
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        self.quantizer = quantizer
+
+    def forward(self, x):
+        return self.quantizer(self.up(getattr(x, "value", x)))  # dynamo traces plain tensors
+
+
+def chain(net, x):
+    return net.c(net.b(net.a(x))) if hasattr(net, "c") else net.b(net.a(x)) if hasattr(net, "b") else net.a(x)
+
+
+def summed(net, x):
+    """Both addends through one quantizer, so that they have one scale; the sum through another."""
+    return net.out(net.shared(x) + net.shared(net.a(x)))
+
+
+def joined(net, x):
+    return torch.cat([net.shared(x), net.shared(net.a(x))], dim=1)
+
+
+def unet_of_sums(net, x):
+    down = net.b(net.pool(net.a(x)))
+    return net.c(net.out(net.shared(x) + net.shared(net.up(down))))
+
+
+def unet_of_joins(net, x):
+    down = net.b(net.pool(net.a(x)))
+    return net.c(torch.cat([net.shared(x), net.shared(net.up(down))], dim=1))
+
+
+def two_levels(net, x):
+    first = net.a(x)
+    second = net.b(net.pool(first))
+    third = net.c(net.pool(second))
+    up = net.d(torch.cat([net.join1(second), net.join1(net.up1(third))], dim=1))
+    return net.e(torch.cat([net.join2(first), net.join2(net.up2(up))], dim=1))
+
+
+def dense(net, x):
+    y = net.a(net.shared(x))
+    z = net.b(torch.cat([net.shared(x), net.shared(y)], dim=1))
+    return torch.cat([net.shared(x), net.shared(y), net.shared(z)], dim=1)
+
+
+def five_readers(net, x):
+    parts = [net.shared(branch(x)) for branch in net.branches]
+    return net.c(torch.cat(parts, dim=1))
+
+
+def mobile(net, x):
+    return net.out(net.shared(x) + net.shared(net.project(net.depthwise(net.expand(x)))))
+
+
+def post_activation(net, x):
+    return net.relu(net.shared(x) + net.shared(net.norm(net.a(x))))
+
+
+def two_sums(net, x):
+    y = net.out1(net.shared1(x) + net.shared1(net.a(x)))
+    return net.out2(net.shared2(y) + net.shared2(net.b(y)))
+
+
+POOL = {"pool": nn.MaxPool2d(2)}
+FIXED, W2A2, W8A8 = Bits(kind=Kind.FIXED), Bits(2, 2), Bits(8, 8)
+F3A5, F8A8, W6A7 = Bits(3, 5, Kind.FIXED), Bits(8, 8, Kind.FIXED), Bits(6, 7)
+
+
+def _plain(bits, **settings):
+    return lambda: Network(chain, bits, a=bits.block(4, 6), b=bits.block(6, 4), **settings)
+
+
+def _sum(bits):
+    return lambda: Network(summed, bits, a=bits.block(4, 4), shared=bits.unsigned(), out=bits.unsigned())
+
+
+def _unet(bits, body, joined_channels, **settings):
+    return lambda: Network(
+        body, bits, **POOL, a=bits.block(4, 4), b=bits.block(4, 4), up=Twice(bits.unsigned()), shared=bits.unsigned(),
+        out=bits.unsigned(), c=bits.block(joined_channels, 4), **settings,
+    )  # fmt: skip
+
+
+def _two_levels(bits):
+    return lambda: Network(
+        two_levels, bits, **POOL, a=bits.block(4, 4), b=bits.block(4, 6), c=bits.block(6, 6), d=bits.block(12, 4),
+        e=bits.block(8, 4), join1=bits.unsigned(), join2=bits.unsigned(), up1=Twice(bits.unsigned()),
+        up2=Twice(bits.unsigned()),
+    )  # fmt: skip
+
+
+def _mobile(bits):
+    return lambda: Network(
+        mobile, bits, expand=bits.block(4, 8, 1), depthwise=bits.depthwise(8), shared=bits.signed(), out=bits.signed(),
+        project=nn.Sequential(bits.conv(8, 4, 1), nn.BatchNorm2d(4)),
+    )  # fmt: skip
+
+
+def _five_readers(bits):
+    return Network(
+        five_readers, bits, channels=4, shared=bits.unsigned(), c=bits.block(10, 4, 1),
+        branches=nn.ModuleList(bits.block(4, 2, kernel) for kernel in (1, 3, 5, (1, 3), (3, 1))),
+    )  # fmt: skip
+
+
+def _with_bias(bits):
+    """Biases by Brevitas' own quantizer, and a convolution without BN."""
+    biased = {"bias": True, "bias_quant": Int32Bias}
+    return Network(
+        chain, bits, a=nn.Sequential(bits.conv(4, 6, **biased), bits.relu()), b=bits.block(6, 4),
+        head=bits.conv(4, 1, 1, **biased),
+    )  # fmt: skip
+
+
+NETWORKS = {
+    "w4a4": _plain(Bits()),
+    "w2a2": _plain(W2A2),
+    "w8a8": _plain(W8A8),
+    "w6a7": _plain(W6A7),
+    "w3a5_fixed": _plain(F3A5, pixels=Pixels256),
+    "w8a8_fixed": _plain(F8A8, pixels=Pixels256),
+    "channels_of_their_own_scale": _plain(Bits(4, 4, Kind.CHANNELS), head=Bits().conv(4, 1, 1)),
+    "one_channel": _plain(Bits(), inputs=1),
+    "four_channels_fixed": _plain(FIXED, inputs=4),
+    "floor": _plain(Bits(4, 4, Kind.FIXED, FloorSte)),
+    "ceil": _plain(Bits(4, 4, Kind.FLOAT, CeilSte)),
+    "to_zero": _plain(Bits(4, 3, Kind.FIXED, RoundToZeroSte)),
+    "biases": lambda: _with_bias(Bits()),
+    "biases_fixed": lambda: _with_bias(FIXED),
+    "head_of_3x3": _plain(Bits(), head=Bits().conv(4, 1, 3)),
+    "kernels_1x7_7x1": lambda: Network(chain, a=Bits().block(4, 4, (1, 7)), b=Bits().block(4, 4, (7, 1))),
+    "kernels_5_and_1x3": lambda: Network(chain, FIXED, a=FIXED.block(4, 4, 5), b=FIXED.block(4, 4, (1, 3))),
+    "kernels_2x2": lambda: Network(
+        chain, a=Bits().block(4, 4, 2, padding=1), b=Bits().block(4, 4, 2, padding=0), c=Bits().block(4, 4)
+    ),
+    "depthwise_separable": lambda: Network(
+        chain, channels=8, a=Bits().depthwise(4), b=Bits().block(4, 8, 1), c=Bits(5, 6).depthwise(8, 5)
+    ),
+    "sum": _sum(Bits()),
+    "sum_fixed": _sum(FIXED),
+    "two_sums_w5a6": lambda: Network(
+        two_sums, Bits(5, 6), a=Bits(5, 6).block(4, 4), b=Bits(5, 6).depthwise(4), shared1=Bits(5, 6).unsigned(),
+        shared2=Bits(5, 6).unsigned(), out1=Bits(5, 6).unsigned(), out2=Bits(5, 6).unsigned(),
+    ),
+    "inverted_bottleneck_signed": _mobile(Bits()),
+    "inverted_bottleneck_signed_fixed": _mobile(Bits(4, 6, Kind.FIXED)),
+    "post_activation": lambda: Network(
+        post_activation, FIXED, a=FIXED.conv(4, 4), norm=nn.BatchNorm2d(4), shared=FIXED.signed(), relu=FIXED.relu()
+    ),
+    "unet_of_sums": _unet(Bits(), unet_of_sums, 4),
+    "unet_of_joins_fixed": _unet(FIXED, unet_of_joins, 8, pixels=Pixels256),
+    "two_levels": _two_levels(Bits(3, 5)),
+    "dense": lambda: Network(
+        dense, channels=12, a=Bits().block(4, 4), b=Bits().block(8, 4), shared=Bits().unsigned()
+    ),
+    "five_readers": lambda: _five_readers(FIXED),
+}  # fmt: skip
+SIZES = {"w2a2": (32, 48), "sum_fixed": (48, 32), "two_levels": (32, 64)}  # others: 32x32
+TRACED_BY_DYNAMO = ("w4a4", "unet_of_sums")  # Brevitas' default; it takes seconds
+QCDQ = ("w8a8_fixed",)
+
+
+def make(name):
+    """The network ``name`` in evaluation mode, and the size of its image (H, W)."""
+    torch.manual_seed(zlib.crc32(name.encode()))
+    network, size = NETWORKS[name](), SIZES.get(name, (32, 32))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.3, 0.7)
+            with torch.no_grad():
+                module.weight[::2].neg_()
+    inputs = network.stem[0].in_channels
+    with torch.no_grad():
+        for _ in range(4):
+            network.train()(torch.rand(4, inputs, *size))
+    return network.eval(), size
