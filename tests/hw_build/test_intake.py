@@ -308,13 +308,16 @@ def test_quantizers_of_old_domains_are_taken():
 # -- nodes that do nothing, Pads ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operator", ["Identity", "Dropout"])
-def test_identity_is_nothing_at_the_head_and_inside(operator):
-    model = network(lambda net, tensor: net.quant(net.node(operator, [tensor], "same"), 2.0**-3))
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [("Identity", {}), ("Dropout", {}), ("Cast", {"to": TensorProto.FLOAT})],
+)
+def test_identity_is_nothing_at_the_head_and_inside(operator, attributes):
+    model = network(lambda net, tensor: net.quant(net.node(operator, [tensor], "same", **attributes), 2.0**-3))
     node(model, "n_logits").output[0] = "inner"
-    attach(model, helper.make_node(operator, ["inner"], ["logits"], name="last"))
+    attach(model, helper.make_node(operator, ["inner"], ["logits"], name="last", **attributes))
     assert_exact(model.model)
-    assert {"Identity", "Dropout"}.isdisjoint(entry.op_type for entry in normalise(model).graph.node)
+    assert operator not in {entry.op_type for entry in normalise(model).graph.node}
 
 
 def padded(amounts, *, value=None, mode="constant", pads=(0, 0, 0, 0)):

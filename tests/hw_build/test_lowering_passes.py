@@ -218,6 +218,8 @@ def test_affine_nodes_of_every_kind_become_thresholds():
         ("Sub", unit * np.array([64.0, -128, 0, 640]).reshape(1, 4, 1, 1)),
         ("Div", 4.0),
         ("Relu", None),
+        ("Mul", 0.75),
+        ("Sub", 2.0**-5),
     ]
     current = "plain_conv"
     for index, (operator, value) in enumerate(steps):
