@@ -305,6 +305,18 @@ def test_quantizers_of_old_domains_are_taken():
     np.testing.assert_array_equal(execute_codes(taken, CODES)[0] * np.float32(scales(taken)[1]), expected)
 
 
+def test_thresholds_that_a_depthwise_convolution_s_channels_share():
+    def change(net, tensor):
+        weight, _, _ = net.weights("shared", (4, 1, 3, 3), 4)
+        net.node("Conv", [tensor, weight], "shared_conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1], group=4)
+        net.channels["shared_conv"] = 4
+        return net.quant(net.node("Relu", ["shared_conv"], "shared_relu"), 2.0**-4, name="shared_act")
+
+    model = network(change)
+    assert_exact(model.model)
+    assert "DepthwiseConv_rtl" in {entry.op_type for entry in lowered(normalise(model)).graph.node}
+
+
 # -- nodes that do nothing, Pads ---------------------------------------------------------------------------------------
 
 
