@@ -407,6 +407,16 @@ def test_qcdq_of_folded_weights_with_a_scale_of_each_channel_and_without_zero_po
     assert_exact(model.model)
 
 
+def test_qcdq_of_activations_with_a_list_of_one_scale_and_without_zero_points():
+    model = as_qcdq(network())
+    dequantize = next(entry for entry in model.graph.node if entry.output[0] == "stem_act")
+    quantize = model.find_producer(model.find_producer(dequantize.input[0]).input[0])
+    model.set_initializer("list_of_one", np.array([2.0**-3], np.float32))
+    for entry in (quantize, dequantize):
+        entry.input[:] = [entry.input[0], "list_of_one"]
+    assert_exact(model.model)
+
+
 def test_clip_that_is_no_range_of_bits_is_a_sentence():
     model = as_qcdq(network())
     clip = next(model.find_producer(entry.input[0]) for entry in model.graph.node if entry.output[0] == "stem_act")
@@ -481,6 +491,12 @@ def test_size_that_poolings_do_not_divide_says_what_does(tmp_path):
     refused = [verdict.reason for verdict in check(tmp_path / "odd.onnx") if not verdict.lowers]
     assert refused == [f"it {sentence}"]
     with pytest.raises(LoweringError, match=rf"node n_lower \(MaxPool\) {sentence}"):
+        lowered(model)
+
+
+def test_what_is_doubled_between_poolings_halves_once():
+    model = network(lambda net, tensor: net.pool(net.upsample(net.pool(tensor, "low"), "up"), "again"), size=(17, 16))
+    with pytest.raises(LoweringError, match="the image, 17x16, must be multiples of 2 for the poolings"):
         lowered(model)
 
 
