@@ -66,9 +66,11 @@ def fork_rows(network: Network, cycles: Sequence[int], interval: float) -> Mappi
     for edge in network.edges:
         if is_fork(network.nodes[edge.source]):
             written, target = ends[edge.source], network.nodes[edge.target]
-            # an input row goes when the last output row that depends on it and on nothing later ends; where none does,
-            # when the one before it has ended, as of the frame before
+            # an input row goes when the last output row that depends on it and on nothing later ends; those before any
+            # such with the first output row, or, where that waits for the whole frame, once the frame before has ended
             last_use = np.searchsorted(target.rows.last, np.arange(target.rows.rows_in), side="right") - 1
+            if not target.rows.whole_frame:
+                last_use = np.maximum(last_use, 0)
             frames = np.arange(FRAMES)[:, None] * target.rows.rows_out
             released = np.concatenate([[-np.inf], ends[edge.target]])[(frames + last_use + 1).ravel()]
             count = np.arange(1, len(written) + 1) - np.searchsorted(released, written, side="left")
