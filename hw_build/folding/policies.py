@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations_with_replacement
 
 from hw_build.folding.lag import fork_memory, is_fork, latency
@@ -77,9 +78,12 @@ def limits_of_nodes(network: Network, target_cycles: int, policy: Policy) -> lis
 
 
 def levels_of(network: Network) -> list[int]:
-    """How often the image was halved before each node's output."""
-    height = network.nodes[0].in_shape[0]
-    return [max(height // node.out_shape[0], 1).bit_length() - 1 for node in network.nodes]
+    """How often the image was halved before each node's output: the steps of all nodes on the way, multiplied."""
+    sources = {edge.target: edge.source for edge in reversed(network.edges)}  # of a join the first
+    scales: list[Fraction] = []
+    for index, node in enumerate(network.nodes):
+        scales.append((scales[sources[index]] if index in sources else Fraction(1)) * node.rows.step)
+    return [max(int(scale), 1).bit_length() - 1 for scale in scales]
 
 
 def _count(network: Network) -> int:

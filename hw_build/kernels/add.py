@@ -8,6 +8,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts
+from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel
 
 
@@ -41,6 +42,10 @@ class StreamAdd_rtl(StreamKernel):
         """Take both input types from the graph, annotate the output."""
         self.set_nodeattr("inputDataType2", model.get_tensor_datatype(self.onnx_node.input[1]).name)
         super().infer_node_datatype(model)
+
+    def rows(self) -> Rows:
+        """Each its own."""
+        return pointwise_rows(self.image_dim[0])
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``add_reference``."""

@@ -9,6 +9,7 @@ from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.resources import fifo2_luts, rom_luts
+from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel
 
 
@@ -29,6 +30,10 @@ class ChannelBias_rtl(StreamKernel):
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
         """Data type of the sum."""
         return DataType[self.get_nodeattr("outputDataType")]
+
+    def rows(self) -> Rows:
+        """Each its own."""
+        return pointwise_rows(self.image_dim[0])
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``bias_reference``."""

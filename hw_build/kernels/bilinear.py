@@ -12,6 +12,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.rows import Rows, upsampled_rows
 
 ROW_SLOTS = 4  # input rows that the RTL stores
 
@@ -41,6 +42,10 @@ class BilinearUpsample2x_rtl(RowMemoryKernel):
         """Four bits more than the input."""
         data_type = self.get_input_datatype(0)
         return DataType[f"{'INT' if data_type.signed() else 'UINT'}{data_type.bitwidth() + 4}"]
+
+    def rows(self) -> Rows:
+        """Two of each, out of it and its nearer neighbour."""
+        return upsampled_rows(self.image_dim[0], factor=2, mode="linear")
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``bilinear_reference``."""

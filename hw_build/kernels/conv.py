@@ -18,6 +18,7 @@ from hw_build.kernels.depthwise import multi_threshold
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, divisors
 
 FILES = (
@@ -165,6 +166,10 @@ class ConvThreshold_rtl(RowMemoryKernel):
         weights = self.output_channels() * self.kernel_dim**2 * self.get_nodeattr("NumChannels")
         x_bits, w_bits = self.get_input_datatype(0).bitwidth(), self.get_input_datatype(1).bitwidth()
         return {f"op_mac_{x_bits}bx{w_bits}b": height * width * weights, f"param_weight_{w_bits}b": weights}
+
+    def rows(self) -> Rows:
+        """A window of K with as many zero rows around the frame as it hangs over."""
+        return window_rows(self.image_dim[0], kernel=self.kernel_dim, pads=(self.kernel_dim // 2, self.kernel_dim // 2))
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``conv_reference``."""

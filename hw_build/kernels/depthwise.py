@@ -25,6 +25,7 @@ from hw_build.kernels.lines import (
 )
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant
 
 COLUMN_FILES = (
@@ -151,6 +152,10 @@ class DepthwiseConv_rtl(RowMemoryKernel):
             f"op_mac_{x_bits}bx{w_bits}b": macs,
             f"param_weight_{w_bits}b": self.get_nodeattr("NumChannels") * self.kernel_dim**2,
         }
+
+    def rows(self) -> Rows:
+        """A window of K with as many zero rows around the frame as it hangs over."""
+        return window_rows(self.image_dim[0], kernel=self.kernel_dim, pads=(self.kernel_dim // 2, self.kernel_dim // 2))
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``depthwise_reference``."""

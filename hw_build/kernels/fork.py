@@ -7,6 +7,7 @@ import numpy as np
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts
+from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel
 
 MAX_OUTPUTS = 4  # of one fork; more readers are served by one behind another
@@ -25,6 +26,10 @@ class StreamFork_rtl(StreamKernel):
         attributes = super().get_nodeattr_types()
         attributes.update({"NumOutputs": ("i", False, 2)})
         return attributes
+
+    def rows(self) -> Rows:
+        """Each its own."""
+        return pointwise_rows(self.image_dim[0])
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``fork_reference``."""

@@ -8,6 +8,7 @@ from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.rows import Rows, window_rows
 
 
 def maxpool_reference(x: np.ndarray) -> np.ndarray:
@@ -23,6 +24,10 @@ class MaxPool2x2_rtl(RowMemoryKernel):
         """(1, H/2, W/2, C)."""
         height, width = self.image_dim
         return (1, height // 2, width // 2, self.output_channels())
+
+    def rows(self) -> Rows:
+        """A window of two, two further each time."""
+        return window_rows(self.image_dim[0], kernel=2, stride=2)
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``maxpool_reference``."""

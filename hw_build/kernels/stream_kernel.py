@@ -17,6 +17,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance, StreamPort
+from hw_build.kernels.rows import Rows
 
 RTL_DIR = Path(__file__).resolve().parent.parent / "rtl"
 
@@ -74,6 +75,17 @@ class StreamKernel(HWCustomOp):
     @abstractmethod
     def rtl_instance(self, model) -> RtlInstance:
         """The RTL module with its parameters, sources and ports; constants come from ``model``'s initializers."""
+
+    def rows(self) -> Rows:
+        """Which input rows each row of the output needs.
+
+        Raises:
+            ConfigError: the kernel has not said so.
+        """
+        raise ConfigError(
+            f"{self.onnx_node.name}: {self.onnx_node.op_type} does not say which input rows it needs for a row of its "
+            "output; give its class a method rows()"
+        )
 
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """Attributes that put a line in place of many thresholds, where there is one (``lines.py``)."""

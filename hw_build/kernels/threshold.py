@@ -11,6 +11,7 @@ from hw_build.kernels.depthwise import multi_threshold
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_many, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.resources import fifo2_luts, line_dsps, requantizer_luts
+from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel
 
 
@@ -29,6 +30,10 @@ class Threshold_rtl(StreamKernel):
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
         """Unsigned codes: the number of thresholds passed."""
         return DataType[self.get_nodeattr("outputDataType")]
+
+    def rows(self) -> Rows:
+        """Each its own."""
+        return pointwise_rows(self.image_dim[0])
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``multi_threshold``."""

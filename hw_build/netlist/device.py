@@ -8,6 +8,7 @@ be simulated and nothing else: there Vivado starts from the sources.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections import Counter
@@ -20,17 +21,19 @@ from hw_build.netlist.assemble import assemble
 from hw_build.netlist.dsp_pairs import pair_dsps
 from hw_build.netlist.fan_out import split_fan_out
 from hw_build.netlist.lut_inputs import simplify_luts
-from hw_build.netlist.record import FOLDER, NETLIST, RECORD, NetlistRecord, current_record, hash_sources
+from hw_build.netlist.record import FOLDER, NETLIST, RECORD, NetlistRecord, saved_record
 from hw_build.netlist.replicate import replicate_registers
 from hw_build.netlist.rules import check_netlist
 from hw_build.netlist.shift_registers import expand_shift_registers
 from hw_build.netlist.sources import device_sources
 from hw_build.progress import Meter
 from hw_build.shell.generate import Shell
+from hw_build.sources import digests_of
 from hw_build.steps import hash_file, write_atomically
 from hw_build.stitch import Design
 from hw_build.synth.cells import Utilization, utilization
 from hw_build.synth.design import Part, synthesise_parts
+from hw_build.synth.yosys import yosys_version
 
 # what nextpnr cannot place, or places badly, is rewritten in this order, to the same function
 PLACEABLE = (simplify_luts, expand_shift_registers, replicate_registers, split_fan_out, pair_dsps)
@@ -43,17 +46,24 @@ def make_netlist(design: Design, shell: Shell, meter: Meter, jobs: int | None = 
         BuildError: a part has no netlist, or the whole breaks a rule of `hw_build.netlist.rules`.
         SynthesisError: Yosys refuses the device, or an instance does not fit its part.
     """
-    if (record := current_record(design, shell)) is not None:
+    sources_sha256 = hash_sources(design, shell)
+    if (record := saved_record(design.build_dir, sources_sha256)) is not None:
         return record
     path = design.build_dir / FOLDER / NETLIST
     path.parent.mkdir(exist_ok=True)
     path.with_name(RECORD).unlink(missing_ok=True)
     used = write_netlist(design, shell, synthesise_parts(design, meter, jobs), path)
-    record = NetlistRecord(
-        sources_sha256=hash_sources(design, shell), netlist_sha256=hash_file(path), used=asdict(used)
-    )
+    record = NetlistRecord(sources_sha256=sources_sha256, netlist_sha256=hash_file(path), used=asdict(used))
     record.save(design.build_dir)
     return record
+
+
+def hash_sources(design: Design, shell: Shell) -> str:
+    """Of all that a netlist depends on: sources, memory contents, Yosys, and all that `make_netlist` runs and reads."""
+    files = [*device_sources(design, shell), *(design.rtl_dir / s.path for s in design.sources if s.role == "memory")]
+    parts = [(path.name, hash_file(path)) for path in files]
+    code = [yosys_version(), digests_of(make_netlist)]
+    return hashlib.sha256(json.dumps([shell.top, parts, code]).encode()).hexdigest()
 
 
 def write_netlist(design: Design, shell: Shell, parts: list[Part], path: Path) -> Utilization:

@@ -11,7 +11,9 @@ from __future__ import annotations
 from hw_build.kernels.resources import forced_bram18, lutram_luts
 
 MIN_DEPTH = 4
-_LUTRAM_BITS = 1024  # at most, of a ring of more than 64 words
+# what a ring of more than 64 words may hold in LUT RAM; one that holds more is packed where that takes fewer blocks,
+# and a packed ring lies in block RAM. `hw_build.folding.lag` reckons with the same limit
+LUTRAM_BITS = 1_024
 _WORD_BITS = (36, 72)  # of one RAMB18E1, and of two side by side
 
 
@@ -35,7 +37,7 @@ def word_beats(depth: int, width_bits: int) -> int:
 
 
 def _plain_bram18(depth: int, width_bits: int) -> int:
-    return forced_bram18(depth, width_bits) if depth > 64 and depth * width_bits > _LUTRAM_BITS else 0
+    return forced_bram18(depth, width_bits) if depth > 64 and depth * width_bits > LUTRAM_BITS else 0
 
 
 def _packed_bram18(depth: int, width_bits: int, beats: int) -> int:

@@ -305,16 +305,31 @@ def test_quantizers_of_old_domains_are_taken():
     np.testing.assert_array_equal(execute_codes(taken, CODES)[0] * np.float32(scales(taken)[1]), expected)
 
 
+def test_thresholds_that_a_depthwise_convolution_s_channels_share():
+    def change(net, tensor):
+        weight, _, _ = net.weights("shared", (4, 1, 3, 3), 4)
+        net.node("Conv", [tensor, weight], "shared_conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1], group=4)
+        net.channels["shared_conv"] = 4
+        return net.quant(net.node("Relu", ["shared_conv"], "shared_relu"), 2.0**-4, name="shared_act")
+
+    model = network(change)
+    assert_exact(model.model)
+    assert "DepthwiseConv_rtl" in {entry.op_type for entry in lowered(normalise(model)).graph.node}
+
+
 # -- nodes that do nothing, Pads ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operator", ["Identity", "Dropout"])
-def test_identity_is_nothing_at_the_head_and_inside(operator):
-    model = network(lambda net, tensor: net.quant(net.node(operator, [tensor], "same"), 2.0**-3))
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [("Identity", {}), ("Dropout", {}), ("Cast", {"to": TensorProto.FLOAT})],
+)
+def test_identity_is_nothing_at_the_head_and_inside(operator, attributes):
+    model = network(lambda net, tensor: net.quant(net.node(operator, [tensor], "same", **attributes), 2.0**-3))
     node(model, "n_logits").output[0] = "inner"
-    attach(model, helper.make_node(operator, ["inner"], ["logits"], name="last"))
+    attach(model, helper.make_node(operator, ["inner"], ["logits"], name="last", **attributes))
     assert_exact(model.model)
-    assert {"Identity", "Dropout"}.isdisjoint(entry.op_type for entry in normalise(model).graph.node)
+    assert operator not in {entry.op_type for entry in normalise(model).graph.node}
 
 
 def padded(amounts, *, value=None, mode="constant", pads=(0, 0, 0, 0)):
@@ -392,6 +407,16 @@ def test_qcdq_of_folded_weights_with_a_scale_of_each_channel_and_without_zero_po
     assert_exact(model.model)
 
 
+def test_qcdq_of_activations_with_a_list_of_one_scale_and_without_zero_points():
+    model = as_qcdq(network())
+    dequantize = next(entry for entry in model.graph.node if entry.output[0] == "stem_act")
+    quantize = model.find_producer(model.find_producer(dequantize.input[0]).input[0])
+    model.set_initializer("list_of_one", np.array([2.0**-3], np.float32))
+    for entry in (quantize, dequantize):
+        entry.input[:] = [entry.input[0], "list_of_one"]
+    assert_exact(model.model)
+
+
 def test_clip_that_is_no_range_of_bits_is_a_sentence():
     model = as_qcdq(network())
     clip = next(model.find_producer(entry.input[0]) for entry in model.graph.node if entry.output[0] == "stem_act")
@@ -466,6 +491,12 @@ def test_size_that_poolings_do_not_divide_says_what_does(tmp_path):
     refused = [verdict.reason for verdict in check(tmp_path / "odd.onnx") if not verdict.lowers]
     assert refused == [f"it {sentence}"]
     with pytest.raises(LoweringError, match=rf"node n_lower \(MaxPool\) {sentence}"):
+        lowered(model)
+
+
+def test_what_is_doubled_between_poolings_halves_once():
+    model = network(lambda net, tensor: net.pool(net.upsample(net.pool(tensor, "low"), "up"), "again"), size=(17, 16))
+    with pytest.raises(LoweringError, match="the image, 17x16, must be multiples of 2 for the poolings"):
         lowered(model)
 
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.lowering import convert as c
 from hw_build.lowering import execute_codes, execute_context, verify
@@ -218,6 +219,8 @@ def test_affine_nodes_of_every_kind_become_thresholds():
         ("Sub", unit * np.array([64.0, -128, 0, 640]).reshape(1, 4, 1, 1)),
         ("Div", 4.0),
         ("Relu", None),
+        ("Mul", 0.75),
+        ("Sub", 2.0**-5),
     ]
     current = "plain_conv"
     for index, (operator, value) in enumerate(steps):
@@ -228,6 +231,17 @@ def test_affine_nodes_of_every_kind_become_thresholds():
     assert count(lowered, "Mul", "Sub", "Div", "Relu") == 0
     np.testing.assert_array_equal(execute_codes(lowered, CODES), execute_codes(model, CODES))
     assert np.unique(execute_context(lowered, CODES)["codes_codes"]).size > 4
+
+
+def test_sums_of_integers_are_as_wide_as_they_can_be_and_no_wider():
+    nodes = [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("MaxPool", ["sum"], ["pooled"])]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2, 4, 4]) for name in ("a", "b", "pooled")]
+    model = ModelWrapper(helper.make_model(helper.make_graph(nodes, "sums", infos[:2], infos[2:])))
+    for name, kind in {"a": "UINT4", "b": "INT4", "sum": "INT8", "pooled": "INT8"}.items():
+        model.set_tensor_datatype(name, DataType[kind])
+    graph = GraphEditor(model)
+    assert t.integer_range(graph, "a") == (0, 15)
+    assert t.integer_range(graph, "sum") == t.integer_range(graph, "pooled") == (-8, 22)
 
 
 def test_output_may_be_codes_or_a_head_without_bias():

@@ -18,8 +18,10 @@ from tests.hw_build import exports
 FILES = {
     "toy_a/__init__.py": "",
     "toy_a/work.py": (
-        "from toy_a import direct\nfrom toy_a import unused\n"
-        "def by_name(): return direct.value()\n"
+        "from toy_a import direct\nfrom toy_a import unused\nfrom toy_a.listed import change\n"
+        "from toy_a.passes import Pass\n"
+        "TABLE = {'passes': (change, Pass())}\n"
+        "def by_name(): return direct.value(), [each for each in TABLE['passes']]\n"
         "def run(folder, needed):\n    by_name()\n    return {}\n"
         "def other(): return unused\n"
     ),
@@ -27,6 +29,8 @@ FILES = {
         "from pathlib import Path\nTEXTS = Path(__file__).parent / 'texts'\nPLUGIN = 'toy_a.plugins.one'\n"
         "def value():\n    from toy_a.inner import late\n    return late\n"
     ),
+    "toy_a/listed.py": "def change(): pass\n",
+    "toy_a/passes.py": "class Pass: pass\n",
     "toy_a/unused.py": "",
     "toy_a/inner/__init__.py": "",
     "toy_a/inner/late.py": "",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hw_build.errors import BuildError, ConfigError
-from hw_build.steps import RECORD, Pipeline, Step, fresh_folder, hash_module
+from hw_build.steps import RECORD, Pipeline, Step, fresh_folder
 
 
 class Recorder:
@@ -162,8 +162,3 @@ def test_fresh_folder_replaces_a_whole_folder(tmp_path):
             (folder / content).touch()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_hash_of_a_package_covers_its_files():
-    assert hash_module("hw_build") != hash_module("hw_build.steps") == hash_module("hw_build.steps")
-    assert hash_module("hw_build.rtl") != hash_module("hw_build.kernels")

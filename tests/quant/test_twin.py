@@ -178,6 +178,14 @@ def test_loading_weights_keeps_scales_shared_and_frozen():
         assert torch.equal(again.eval()(to_input(random_codes())), twin(to_input(random_codes())))
 
 
+def test_weights_that_lack_a_tensor_are_not_loaded():
+    _, twin = calibrated_twin("cmunext-tiny-hw", "w4a4")
+    state = twin.state_dict()
+    missing = next(name for name in state if name.endswith(".weight"))
+    with pytest.raises(RuntimeError, match=f'Missing key.*"{missing}"'):
+        twin.load_state_dict({name: value for name, value in state.items() if name != missing})
+
+
 def test_settled_twin_gives_the_same_logits_in_single_and_double_precision():
     _, twin = calibrated_twin("cmunext-tiny-hw", "w4a4")
     settle(twin, "cmunext-tiny-hw")

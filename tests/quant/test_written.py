@@ -152,6 +152,16 @@ def test_a_size_that_holds_for_one_image_alone_is_found():
         build_twin(seasoned(lambda: Written(body, a=block())), 3, W4A4)
 
 
+def test_a_network_for_one_size_alone_is_proved_at_that_size():
+    def body(net, x):
+        return net.a(x) + F.interpolate(F.max_pool2d(net.b(x), 2), size=(64, 64), mode="bilinear")
+
+    network = seasoned(lambda: Written(body, a=block(), b=block()))
+    with pytest.raises(RuntimeError, match="must match the size"):
+        network(torch.zeros(1, 3, 96, 160))
+    assert build_twin(network, 3, W4A4).groups
+
+
 def test_a_hook_is_found():
     network = seasoned(lambda: Written(lambda net, x: net.a(x), a=block()))
     network.a[0].register_forward_hook(lambda module, inputs, output: output * 1.5)

@@ -95,6 +95,26 @@ class KernelBench:
             result = self.check(idle, stall, seed)
             if idle == stall == 0:
                 assert self.frame_cycles(result) == [self.op.get_exp_cycles()] * (self.num_frames - 1)
+        self.check_rows()
+
+    def check_rows(self) -> None:
+        """Each row of the output begins while the last row that it needs comes in, and no earlier.
+
+        One frame comes in so slowly that all that can be done with a beat is done before the next.
+        """
+        op, rows = self.op, self.op.rows()
+        inputs = [
+            pack_stream(x[:1], op.input_elements(i), op.get_input_datatype(i).bitwidth())
+            for i, x in enumerate(self.streams)
+        ]
+        beats = [e[:1].size // op.output_elements() for e in self.expected]
+        pace = 2 * op.get_exp_cycles() + 100
+        most = max(map(len, inputs))
+        paces = [pace * most / len(beats_in) for beats_in in inputs]  # rows of all streams come at the same time
+        result = self.simulator.run(inputs, beats, cycles_per_beat=paces, max_idle_cycles=int(2 * max(paces)))
+        begun = result.output_cycles[0].reshape(rows.rows_out, -1)[:, 0]
+        come = np.minimum.reduce([c.reshape(rows.rows_in, -1)[:, 0] for c in result.input_cycles])  # a row's first beat
+        assert (np.searchsorted(come, begun, side="left") - 1).tolist() == list(rows.last)
 
     def frame_cycles(self, result) -> list[int]:
         """Cycles between the last output beats of consecutive frames."""

@@ -168,7 +168,10 @@ def test_policies_for_latency_meet_it_whatever_is_chosen(network):
 def test_next_step_is_faster_and_says_what_it_costs(network):
     plan = plan_for(network, 9_000, Budget())
     following, within = next_step(network, plan, Budget())
+    rates = {option.cycles for node in network.nodes for option in node.options}
+    next_rate = max(rate for rate in rates if rate < plan.cycles_per_frame)
     assert within and following.cycles_per_frame < plan.cycles_per_frame
+    assert following.cycles_per_frame == plan_for(network, next_rate, Budget()).cycles_per_frame, "none is left out"
     assert all(
         max(o.cycles for o in plan.choice.options) == plan.choice.options[i].cycles
         for i, node in enumerate(network.nodes)

@@ -7,6 +7,7 @@ import pytest
 
 from hw_build.folding.optimum import converter_luts, fewest_luts, fewest_luts_bound, pareto, stream_luts
 from hw_build.folding.options import Edge, FoldableNode, Network, Option
+from hw_build.kernels.rows import pointwise_rows
 from hw_build.kernels.stream_kernel import RTL_DIR
 from hw_build.synth.cells import utilization
 from hw_build.synth.yosys import synthesise
@@ -26,7 +27,7 @@ def random_network(seed: int, nodes: int = 5, options: int = 4) -> Network:
     shape = (4, 4, 12)
     made = [
         FoldableNode(
-            name=f"n{i}", op_type="any", in_shape=shape, out_shape=shape, kernel=1,
+            name=f"n{i}", op_type="any", in_shape=shape, out_shape=shape, rows=pointwise_rows(4),
             options=tuple(option(2 if i == 1 else 1, 2 if i == nodes - 1 else 1) for _ in range(options)),
         )
         for i in range(nodes)

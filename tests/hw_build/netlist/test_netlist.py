@@ -17,12 +17,13 @@ from hw_build.board_config import load_board
 from hw_build.board_sim.library import ProtocolError
 from hw_build.errors import BuildError, MismatchError
 from hw_build.export import read_export
-from hw_build.netlist import simulation
-from hw_build.netlist.device import make_netlist
-from hw_build.netlist.record import current_record
+from hw_build.netlist import device, simulation
+from hw_build.netlist.device import hash_sources, make_netlist
+from hw_build.netlist.record import saved_record
 from hw_build.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
 from hw_build.report.data import read_report
 from hw_build.shell.generate import Shell, write_shell
+from hw_build.sources import digests_of
 from hw_build.stitch import Design, stitch
 from tests.hw_build.hw_graphs import GraphBuilder
 
@@ -71,8 +72,21 @@ def test_the_command_runs_another_job(built, capsys):
     assert cli.main(["netlist", *options, "--frames", "3", "--mask", "--stall", "0.6", "--seed", "5"]) == 0
     assert "exact, against golden logits of 3 images of 16x32, 192 bytes" in capsys.readouterr().out
     build_dir = built / "build"
-    record = current_record(Design.load(build_dir), Shell.load(build_dir))
+    record = saved_record(build_dir, hash_sources(Design.load(build_dir), Shell.load(build_dir)))
     assert "packed masks of 3 frames, memory stalled in 60%" in record.checked and len(record.checked) == 5
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["netlist/fan_out.py", "netlist/assemble.py", "synth/passes.py", "rtl/lib/rom.sv", "board_config.py", "steps.py"],
+)
+def test_an_edit_of_what_makes_a_netlist_makes_it_anew(built, monkeypatch, name):
+    design, shell = Design.load(built / "build"), Shell.load(built / "build")
+    assert saved_record(design.build_dir, hash_sources(design, shell)) is not None
+    digests = digests_of(make_netlist)
+    monkeypatch.setattr(device, "digests_of", lambda function: digests | {f"hw_build/{name}": "of an edited file"})
+    assert f"hw_build/{name}" in digests
+    assert saved_record(design.build_dir, hash_sources(design, shell)) is None
 
 
 @pytest.mark.parametrize(
