@@ -28,7 +28,6 @@ from hw_build.netlist.wires import natural
 from hw_build.steps import write_atomically
 
 PLACED = "NEXTPNR_BEL"
-_RAM_SITE = "RAMBFIFO36"
 _REGION = 16  # tiles, along both sides
 _LUTS = {**{f"LUT{inputs}": 1 for inputs in range(1, 7)}, "RAM64M": 4, "RAM32M": 4}
 _FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
@@ -92,7 +91,7 @@ def read_sites(database: Path, part: str) -> Sites:
     for tile in tile_grid(database, part).values():
         place, kinds = (tile["grid_x"], tile["grid_y"]), tile["sites"]
         slices += [place for kind in kinds.values() if kind.startswith("SLICE")]
-        rams += [(name.replace(_RAM_SITE, "RAMB36"), place) for name in kinds if name.startswith(_RAM_SITE)]
+        rams += [(name, place) for name, kind in kinds.items() if kind == "RAMBFIFO36E1"]
         processors += [place for kind in kinds.values() if kind == "PS7"]
         both = sorted((name for name, kind in kinds.items() if kind == "DSP48E1"), key=natural)
         dsps += [(both[0], both[1], place)] if len(both) == 2 else []
