@@ -6,12 +6,12 @@ Whatever the bits: weights are signed and narrow-range, activations unsigned aft
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from quant.errors import ConfigError
+from quant.toml_file import read_toml, require_type
 
 _SHIPPED = Path(__file__).parent / "configs"
 _BITS_RANGE = range(2, 9)
@@ -33,6 +33,7 @@ class Bits:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
+            require_type(f"bits.{name}", value, int)
             if value not in _BITS_RANGE:
                 raise ConfigError(f"bits.{name} must be {_BITS_RANGE.start} to {_BITS_RANGE.stop - 1}, got {value}")
         if self.input != 8:
@@ -48,10 +49,13 @@ class QuantConfig:
     layers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        require_type("name of the quantization", self.name, str)
         for layer, overrides in self.layers.items():
+            require_type(f"layers.{layer}", overrides, dict)
             for key, value in overrides.items():
                 if key not in ("weight", "activation"):
                     raise ConfigError(f"layers.{layer}.{key} is unknown; known: weight, activation")
+                require_type(f"layers.{layer}.{key}", value, int)
                 if value not in _BITS_RANGE:
                     raise ConfigError(f"layers.{layer}.{key} must be 2 to 8 bits, got {value}")
 
@@ -68,12 +72,15 @@ class QuantConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> QuantConfig:
+        require_type("a quantization", values, dict)
         _refuse_unknown("quantization", values, {entry.name for entry in fields(cls)})
-        bits = values.get("bits", {})
+        bits, layers = values.get("bits", {}), values.get("layers", {})
+        require_type("bits", bits, dict)
+        require_type("layers", layers, dict)
         _refuse_unknown("bits", bits, {entry.name for entry in fields(Bits)})
         if "name" not in values:
             raise ConfigError('the quantization has no name; add `name = "..."`')
-        return cls(name=values["name"], bits=Bits(**bits), layers=dict(values.get("layers", {})))
+        return cls(name=values["name"], bits=Bits(**bits), layers=dict(layers))
 
     @classmethod
     def read(cls, name_or_path: str) -> QuantConfig:
@@ -84,10 +91,7 @@ class QuantConfig:
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
             raise ConfigError(f"unknown quantization '{name_or_path}'; known: {known}, or the path of a TOML file")
-        try:
-            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"'{path}' is not valid TOML: {error}") from None
+        return cls.from_dict(read_toml(path))
 
 
 def _refuse_unknown(where: str, values: dict[str, Any], known: set[str]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from quant.device import require_device
 from quant.errors import ConfigError
+from quant.seed import require_seed
+from quant.toml_file import require_types
 
 SCHEDULES = ("constant", "cosine")
 # bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
@@ -48,6 +50,7 @@ class TrainConfig:
     classes: int = 1
 
     def __post_init__(self) -> None:
+        require_types("--", {name.replace("_", "-"): value for name, value in asdict(self).items()}, _TYPES)
         for field, value in (
             ("epochs", self.epochs),
             ("batch", self.batch),
@@ -67,8 +70,12 @@ class TrainConfig:
                 raise ConfigError(f"unknown {field} '{value}'; known: {', '.join(known)}")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
-        if self.distill < 0:
-            raise ConfigError(f"--distill must not be negative, got {self.distill}")
+        for field, value in (("distill", self.distill), ("weight-decay", self.weight_decay)):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"--{field} must not be negative or infinite, got {value}")
+        if not 0 < self.lr < math.inf:
+            raise ConfigError(f"--lr must be above 0 and finite, got {self.lr}")
+        require_seed(self.seed)
         require_device(self.device)
 
     def learning_rate(self, epoch: int) -> float:
@@ -81,3 +88,9 @@ class TrainConfig:
     def range_learning_rate(self, epoch: int) -> float:
         """The same for learned activation ranges, whose unit is an octave: ten times as large, 0 in the second half."""
         return 0.0 if epoch >= self.epochs / 2 else 10 * self.learning_rate(epoch)
+
+
+_TYPES = {
+    entry.name.replace("_", "-"): {"str": str, "int": int, "float": float, "bool": bool}[entry.type]
+    for entry in fields(TrainConfig)
+}

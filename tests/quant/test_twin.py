@@ -211,6 +211,14 @@ def test_override_changes_one_layer_and_an_unknown_layer_is_refused():
         ("[bits]\nsum = 4", r"has no name"),
         ("name =", r"is not valid TOML"),
         ("name = 'x'\n[layers.head]\nweights = 4", r"layers\.head\.weights is unknown"),
+        ("name = 5", r"name of the quantization must be text, got 5"),
+        ("name = 'x'\nbits = 4", r"bits must be a table, got 4"),
+        ("name = 'x'\n[bits]\nsum = 4.0", r"bits\.sum must be a whole number, got 4\.0"),
+        ("name = 'x'\n[bits]\nsum = '4'", r"bits\.sum must be a whole number, got '4'"),
+        ("name = 'x'\nlayers = 4", r"layers must be a table, got 4"),
+        ("name = 'x'\n[layers]\nhead = 4", r"layers\.head must be a table, got 4"),
+        ("name = 'x'\n[layers.head]\nweight = 4.0", r"layers\.head\.weight must be a whole number, got 4\.0"),
+        ("name = " + 3000 * "[" + 3000 * "]", r"is not valid TOML: maximum recursion depth"),
     ],
 )
 def test_bad_configurations_get_one_sentence(tmp_path, text, sentence):
@@ -218,6 +226,39 @@ def test_bad_configurations_get_one_sentence(tmp_path, text, sentence):
     path.write_text(text)
     with pytest.raises(ConfigError, match=sentence):
         QuantConfig.read(str(path))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_configuration_that_is_no_utf_8_is_named(tmp_path, encoding):
+    path = tmp_path / "quant.toml"
+    path.write_bytes("name = 'für die Brust'".encode(encoding))
+    with pytest.raises(ConfigError, match=rf"'{path}' is not UTF-8 text, as TOML is; save it as UTF-8"):
+        QuantConfig.read(str(path))
+
+
+def test_configuration_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "quant.toml"
+    path.write_text("name = 'x'", encoding="utf-8-sig")
+    assert QuantConfig.read(str(path)).name == "x"
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind", "sentence"),
+    [
+        (
+            "up.0.1.1",
+            "weight",
+            r"layers\.up\.0\.1\.1\.weight has no effect: .* at this BatchNorm2d; it is at .*up\.0\.1\.0",
+        ),
+        ("up.0.1.0", "activation", r"layers\.up\.0\.1\.0\.activation has no effect: .* at this Conv2d; it is at "),
+    ],
+)
+def test_an_override_without_effect_is_refused(layer, kind, sentence):
+    values = QuantConfig.read("w4a4").as_dict()
+    with pytest.raises(ConfigError, match=sentence):
+        build_twin(
+            seasoned_network("cmunext-tiny-hw"), 3, QuantConfig.from_dict({**values, "layers": {layer: {kind: 6}}})
+        )
 
 
 def test_unknown_configuration_lists_the_shipped_ones():

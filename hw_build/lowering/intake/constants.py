@@ -12,8 +12,8 @@ from onnx.reference import ReferenceEvaluator
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.lowering.graph import attribute
-from hw_build.lowering.intake.opset import QUANTIZERS
-from hw_build.lowering.intake.shapes import STANDARD_DOMAINS, infer_shapes
+from hw_build.lowering.intake.opset import QUANTIZERS, STANDARD_DOMAINS
+from hw_build.lowering.intake.shapes import infer_shapes
 from hw_build.lowering.rules import reject
 
 KEPT = (*QUANTIZERS, "QuantizeLinear", "DequantizeLinear")

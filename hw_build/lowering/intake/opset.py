@@ -9,6 +9,7 @@ from qonnx.transformation.general import RemoveStaticGraphInputs
 from hw_build.errors import LoweringError
 from hw_build.lowering.graph import QONNX_DOMAIN
 
+STANDARD_DOMAINS = ("", "ai.onnx")
 LEAST_OPSET = 13
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
 OLD_DOMAINS = ("onnx.brevitas", "finn.custom_op.general")  # of QONNX' operators, in files of some years ago

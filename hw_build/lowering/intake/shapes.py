@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto, ValueInfoProto
+from onnx import NodeProto, ValueInfoProto, shape_inference
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import is_custom_op
 from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_build.errors import LoweringError
+from hw_build.lowering.intake.opset import STANDARD_DOMAINS
 from hw_build.lowering.rules import CHANNELS_LAST_DOMAIN
-
-STANDARD_DOMAINS = ("", "ai.onnx")
 
 
 def infer_shapes(model: ModelWrapper) -> ModelWrapper:
     """Infer the shape of every tensor from the inputs' anew; where that leads nowhere, what the file says stays.
 
     With an operator that neither onnx nor qonnx can infer by itself, nothing is inferred.
+
+    Raises:
+        LoweringError: shapes contradict each other.
     """
     if not all(_inferable(node) for node in model.graph.node):
         return model
@@ -29,7 +31,12 @@ def infer_shapes(model: ModelWrapper) -> ModelWrapper:
     graph.value_info.extend(kept)
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
-    model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
+    try:
+        model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
+    except shape_inference.InferenceError as error:
+        raise LoweringError(
+            f"shapes of the network do not fit ({' '.join(str(error).split())}): export it again"
+        ) from None
     graph = model.graph
     for value in graph.output:
         if not _has_shape(value):
