@@ -1,17 +1,22 @@
 """The boundary of every command: what its code raises ends here, as one line on stderr and a status.
 
-A user's mistake is told by its own sentence. Anything else is a defect of the program: the line says what was being
-done, on which node or file, and that it is not the user's mistake. ``--debug``, or EDGESEG_DEBUG=1, shows the traceback
-of either. Imported by the command lines of all packages; needs the standard library alone.
+A user's mistake is told by its own sentence, a full disk or a forbidden file by one of here. Anything else is a defect
+of the program: the line says what was being done, on which node or file, and that it is not the user's mistake.
+Warnings of libraries are not shown. ``--debug``, or EDGESEG_DEBUG=1, shows them and the traceback of either. Imported
+by the command lines of all packages; needs the standard library alone.
 """
 
 import contextlib
+import errno
 import os
+import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
-DEFECT = 2
+USER_ERROR = DEFECT = 2
+INTERRUPTED, ENDED = 130, 143  # as shells count: 128 and the signal's number
 _DEBUG = "EDGESEG_DEBUG"
 _ROOT = Path(__file__).resolve().parents[1]
 _DOING = "edgeseg_doing"  # attribute of an exception: what was being done, innermost first
@@ -20,23 +25,78 @@ _DOING = "edgeseg_doing"  # attribute of an exception: what was being done, inne
 def add_debug(commands):
     """Gives each command of the argparse subparsers ``commands`` the option --debug."""
     for parser in set(commands.choices.values()):
-        parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        add_debug_to(parser)
 
 
-def run_command(arguments, explain):
+def add_debug_to(parser):
+    """Gives the argparse parser of a command the option --debug."""
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+class _Ended(KeyboardInterrupt):
+    """SIGTERM came: what is half written is removed on the way out, as after Ctrl-C."""
+
+
+def run_command(arguments, explain, interrupted="interrupted"):
     """Runs ``arguments.run(arguments)``; its status, 0 where it returns none.
 
-    ``explain(exception)`` gives (line for stderr, status) of an exception that is expected, or None for a defect.
+    ``explain(exception)`` gives (line for stderr, status) of an exception that is expected, or None for one of the
+    system or a defect; ``interrupted`` is the line after Ctrl-C or SIGTERM.
     """
+    debug = getattr(arguments, "debug", False) or os.environ.get(_DEBUG, "0") not in ("", "0")
     try:
-        return arguments.run(arguments) or 0
+        with warnings.catch_warnings(), _sigterm_raised():
+            if not debug:
+                warnings.simplefilter("ignore")
+            status = arguments.run(arguments) or 0
+            sys.stdout.flush()  # here, where a full disk behind it can still be told
+            return status
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place for what nobody foresaw
-        if getattr(arguments, "debug", False) or os.environ.get(_DEBUG, "0") not in ("", "0"):
+        if debug:
             traceback.print_exc()
-        line, status = explain(error) or (defect_line(error), DEFECT)
+        line, status = explain(error) or _of_the_system(error, interrupted) or (defect_line(error), DEFECT)
         if line:
             print(" ".join(line.split()), file=sys.stderr)
         return status
+
+
+@contextlib.contextmanager
+def _sigterm_raised():
+    """Makes SIGTERM an exception meanwhile; in the main thread alone, as signals are."""
+    try:
+        before = signal.signal(signal.SIGTERM, _end)
+    except ValueError:  # not the main thread
+        before = None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end(number, frame):
+    raise _Ended
+
+
+def _of_the_system(error, interrupted):
+    """(line, status) of what the machine or its user did to a command; None for anything else."""
+    if isinstance(error, KeyboardInterrupt):
+        return interrupted, ENDED if isinstance(error, _Ended) else INTERRUPTED
+    if isinstance(error, BrokenPipeError):  # the reader of our output went away: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return "", 0
+    if isinstance(error, OSError):
+        where = f" at '{error.filename}'" if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"error: the disk is full{where}; free space or give another --out, then run it again", USER_ERROR
+        return (
+            f"error: {error.strerror or error}{where}; check path, permissions and space, or give another",
+            USER_ERROR,
+        )
+    if isinstance(error, MemoryError):
+        line = "error: the memory of this machine does not suffice; free some, or give a smaller image or fewer jobs"
+        return line, USER_ERROR
+    return None
 
 
 @contextlib.contextmanager
@@ -51,8 +111,6 @@ def doing(what):
 
 def defect_line(error):
     """What was being done, on what, what went wrong and where, in one sentence."""
-    if isinstance(error, MemoryError):
-        return "error: the memory of this machine does not suffice; free some, or give a smaller image or fewer jobs"
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if _is_ours(frame)]
     where = _place(error, frames)
     on = next((found for frame in reversed(frames) if (found := _subject(frame))), None)
@@ -81,8 +139,8 @@ def _subject(frame):
     """The node, or else the file, that a function had in hand: the last of its variables that is one."""
     values = list(frame.f_locals.values())[::-1]
     for value in values:
-        if hasattr(value, "op_type") and hasattr(value, "name"):
-            name = value.name or next(iter(getattr(value, "output", [])), "without a name")
+        with contextlib.suppress(Exception):  # some objects of libraries raise whatever they are asked for
+            name = value.name or next(iter(value.output), "without a name")
             return f"node {name} ({value.op_type})"
     for value in values:
         if isinstance(value, Path) and value != _ROOT:

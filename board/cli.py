@@ -5,13 +5,11 @@ import collections
 import json
 import os
 
-from board.boundary import add_debug, run_command
+from board.boundary import USER_ERROR, add_debug, run_command
 from board.deploy import BITFILE, Deploy
 from board.errors import BoardError, DeviceError, InputError
 from board.io_spec import IoSpec, read_io_spec
 from board.segmenter import FRAMES_PER_JOB, TIMEOUT_S
-
-USER_ERROR, INTERRUPTED = 2, 130
 
 
 def main(argv=None):
@@ -20,13 +18,7 @@ def main(argv=None):
 
 
 def _explain(error):
-    if isinstance(error, BoardError):
-        return f"error: {error}", USER_ERROR
-    if isinstance(error, OSError):
-        return f"error: {error.strerror or error}: {error.filename or ''}; check path and space", USER_ERROR
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted", INTERRUPTED
-    return None
+    return (f"error: {error}", USER_ERROR) if isinstance(error, BoardError) else None
 
 
 def _parser():

@@ -6,10 +6,7 @@ Commands import what they need when they run: FINN takes seconds to import, and 
 from __future__ import annotations
 
 import argparse
-import errno
 import json
-import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,42 +14,21 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from board.boundary import add_debug, run_command
+from board.boundary import USER_ERROR, add_debug, run_command
 from hw_build.bench.arguments import add_bench_commands
 from hw_build.board_config import board_names, load_board
-from hw_build.errors import ConfigError, EdgesegError
+from hw_build.errors import ConfigError, explain
 from hw_build.scale.arguments import add_scale_arguments
 
 if TYPE_CHECKING:
     from hw_build.build import BuildConfig
     from hw_build.folding.config import FoldingConfig
 
-USER_ERROR = EdgesegError.status
-INTERRUPTED = 130
+_INTERRUPTED = "interrupted; the same command goes on from the last finished step"
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run_command(_parser().parse_args(argv), _explain)
-
-
-def _explain(error: BaseException) -> tuple[str, int] | None:
-    if isinstance(error, EdgesegError):
-        return f"error: {error}", error.status
-    if isinstance(error, BrokenPipeError):  # the reader of our output went away: nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return "", 0
-    if isinstance(error, OSError):
-        return f"error: {_system_sentence(error)}", USER_ERROR
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted; the same command goes on from the last finished step", INTERRUPTED
-    return None
-
-
-def _system_sentence(error: OSError) -> str:
-    where = f" at '{error.filename}'" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full{where}; free space or give another --out, the same command then goes on"
-    return f"{error.strerror or error}{where}; make it readable and writable, or give another path"
+    return run_command(_parser().parse_args(argv), explain, _INTERRUPTED)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,3 +21,8 @@ class BuildError(EdgesegError):
 
 class MismatchError(BuildError):
     """Two representations of the network differ; names the first differing tensor and the files that hold both."""
+
+
+def explain(error: BaseException) -> tuple[str, int] | None:
+    """Line and status of an error of ours, for the boundary of every command; None for any other."""
+    return (f"error: {error}", error.status) if isinstance(error, EdgesegError) else None

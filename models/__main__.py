@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import models
+from board.boundary import USER_ERROR, add_debug, run_command
 from models.cost import count_parameters, layer_costs
 from models.errors import EdgesegError
 
@@ -78,13 +79,12 @@ def main(argv: list[str] | None = None) -> int:
     describer.add_argument("name", metavar="NAME")
     describer.add_argument("--json", action="store_true", help="print JSON instead of a table")
     describer.set_defaults(run=_describe)
-    arguments = parser.parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except EdgesegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    add_debug(commands)
+    return run_command(parser.parse_args(argv), _explain)
+
+
+def _explain(error: BaseException) -> tuple[str, int] | None:
+    return (f"error: {error}", USER_ERROR) if isinstance(error, EdgesegError) else None
 
 
 if __name__ == "__main__":

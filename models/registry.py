@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from models.errors import ConfigError
+from models.errors import ConfigError, EdgesegError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +50,20 @@ def build(name: str, classes: int = 1) -> nn.Module:
 
     ``classes`` logits a pixel: 1 tells a foreground from the rest, N >= 2 tells N classes apart, the background being
     one of them.
+
+    Raises:
+        ConfigError: there is no such network, or its own code fails.
     """
     if classes < 1:
         raise ConfigError(f"a network has at least 1 class, got {classes}")
     found = entry(name)
-    return found.build(replace(found.config, classes=classes))
+    try:
+        return found.build(replace(found.config, classes=classes))
+    except EdgesegError:
+        raise
+    except Exception as error:  # whatever a network's own code raises
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigError(
+            f"network '{name}' cannot be made: {type(error).__name__}: {error} ({Path(frame.filename).name}, line"
+            f" {frame.lineno}); correct its configuration or its code"
+        ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from board.boundary import add_debug, run_command
+from board.boundary import USER_ERROR, add_debug, run_command
 from quant.commands import (
     bench,
     evaluate,
@@ -21,7 +21,8 @@ from quant.commands import (
 )
 from quant.errors import EdgesegError, GateError
 
-_GATE_CLOSED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+_GATE_CLOSED = 1
+_INTERRUPTED = "interrupted; the same command goes on (train: with --resume)"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,17 +31,12 @@ def main(argv: list[str] | None = None) -> int:
     for command in (train, untrained, settle, evaluate, export, gate, predict, pictures, sensitivity, search, bench):
         command.add(commands)
     add_debug(commands)
-    return run_command(parser.parse_args(argv), _explain)
+    return run_command(parser.parse_args(argv), _explain, _INTERRUPTED)
 
 
 def _explain(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, EdgesegError):
-        return f"error: {error}", _GATE_CLOSED if isinstance(error, GateError) else _BAD_INPUT
-    if isinstance(error, OSError):
-        where = "" if error.filename is None else f": '{error.filename}'"
-        return f"error: {error.strerror}{where}; free space or choose another --out", _BAD_INPUT
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted; the same command goes on (train: with --resume)", _INTERRUPTED
+        return f"error: {error}", _GATE_CLOSED if isinstance(error, GateError) else USER_ERROR
     return None
 
 

@@ -8,7 +8,7 @@ Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else t
 from __future__ import annotations
 
 import io
-import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +33,45 @@ def load(path: Path) -> dict[str, Any]:
     """Reads a checkpoint onto the CPU.
 
     Raises:
-        CheckpointError: missing, truncated, or not one of ours.
+        CheckpointError: missing, truncated, not one of ours, or a key is missing or of another type.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint '{path}' does not exist; train one with `python -m quant train`")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except OSError as error:
+        raise CheckpointError(f"checkpoint '{path}' cannot be read ({error.strerror}); check its permissions") from None
+    except Exception as error:  # whatever torch, zipfile and pickle say to bytes that are none of theirs
         raise CheckpointError(
-            f"checkpoint '{path}' is truncated or not a checkpoint ({reason}); fetch it again"
-        ) from None
+            f"checkpoint '{path}' is truncated or not a checkpoint of `python -m quant`, which holds tensors and plain"
+            " values alone; fetch it again, or train it"
+        ) from error
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
         raise CheckpointError(f"'{path}' is not an edgeseg checkpoint of format {FORMAT}; train or export it again")
+    checkpoint = {"classes": 1, **checkpoint}
+    for key, (fits, meant) in _KEYS.items():
+        if key not in checkpoint or not fits(checkpoint[key]):
+            found = "lacks" if key not in checkpoint else "is damaged in"
+            raise CheckpointError(f"checkpoint '{path}' {found} '{key}', which is {meant}; fetch it again, or train it")
     return checkpoint
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(type(side) is int for side in value)
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(key, str) and isinstance(tensor, torch.Tensor) for key, tensor in value.items()
+    )
+
+
+_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model": (lambda value: isinstance(value, str), "the name of a network"),
+    "quant": (lambda value: value is None or isinstance(value, dict), "its quantization, or none"),
+    "size": (_is_size, "height and width"),
+    "classes": (lambda value: type(value) is int and value > 0, "logits a pixel"),
+    "normalisation": (lambda value: isinstance(value, str), "how codes become inputs"),
+    "state": (_is_state, "tensors by name"),
+}

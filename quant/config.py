@@ -11,15 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from quant.errors import ConfigError
-from quant.toml_file import read_table, refuse_unknown
+from quant.toml_file import read_toml, require_type
 
 _SHIPPED = Path(__file__).parent / "configs"
 _BITS_RANGE = range(2, 9)
-
-
-def _refuse_width(where: str, value: Any) -> None:
-    if not isinstance(value, int) or value not in _BITS_RANGE:
-        raise ConfigError(f"{where} must be {_BITS_RANGE.start} to {_BITS_RANGE.stop - 1}, got {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +33,9 @@ class Bits:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            _refuse_width(f"bits.{name}", value)
+            require_type(f"bits.{name}", value, int)
+            if value not in _BITS_RANGE:
+                raise ConfigError(f"bits.{name} must be {_BITS_RANGE.start} to {_BITS_RANGE.stop - 1}, got {value}")
         if self.input != 8:
             raise ConfigError(f"bits.input must be 8, one code a pixel and channel, got {self.input}")
 
@@ -52,14 +49,15 @@ class QuantConfig:
     layers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise ConfigError(f"name of the quantization must be a text, got {self.name!r}")
-        if not isinstance(self.layers, dict):
-            raise ConfigError(f"layers must be a table with a table for each layer, got {self.layers!r}")
+        require_type("name of the quantization", self.name, str)
         for layer, overrides in self.layers.items():
-            refuse_unknown(f"layers.{layer}", overrides, {"weight", "activation"})
+            require_type(f"layers.{layer}", overrides, dict)
             for key, value in overrides.items():
-                _refuse_width(f"layers.{layer}.{key}", value)
+                if key not in ("weight", "activation"):
+                    raise ConfigError(f"layers.{layer}.{key} is unknown; known: weight, activation")
+                require_type(f"layers.{layer}.{key}", value, int)
+                if value not in _BITS_RANGE:
+                    raise ConfigError(f"layers.{layer}.{key} must be 2 to 8 bits, got {value}")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -74,12 +72,15 @@ class QuantConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> QuantConfig:
-        refuse_unknown("quantization", values, {entry.name for entry in fields(cls)})
-        bits = values.get("bits", {})
-        refuse_unknown("bits", bits, {entry.name for entry in fields(Bits)})
+        require_type("a quantization", values, dict)
+        _refuse_unknown("quantization", values, {entry.name for entry in fields(cls)})
+        bits, layers = values.get("bits", {}), values.get("layers", {})
+        require_type("bits", bits, dict)
+        require_type("layers", layers, dict)
+        _refuse_unknown("bits", bits, {entry.name for entry in fields(Bits)})
         if "name" not in values:
             raise ConfigError('the quantization has no name; add `name = "..."`')
-        return cls(name=values["name"], bits=Bits(**bits), layers=values.get("layers", {}))
+        return cls(name=values["name"], bits=Bits(**bits), layers=dict(layers))
 
     @classmethod
     def read(cls, name_or_path: str) -> QuantConfig:
@@ -90,4 +91,10 @@ class QuantConfig:
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
             raise ConfigError(f"unknown quantization '{name_or_path}'; known: {known}, or the path of a TOML file")
-        return cls.from_dict(read_table(path))
+        return cls.from_dict(read_toml(path))
+
+
+def _refuse_unknown(where: str, values: dict[str, Any], known: set[str]) -> None:
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"unknown key '{key}' in {where}; known: {', '.join(sorted(known))}")

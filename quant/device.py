@@ -8,6 +8,13 @@ from quant.errors import ConfigError
 
 
 def require_device(device: str) -> None:
-    """Raises ConfigError where ``device`` (cpu, cuda, cuda:N) asks for a GPU that is not there."""
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    """Raises ConfigError where ``device`` is not cpu, cuda or cuda:N, or asks for a GPU that is not there."""
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        found = None
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise ConfigError(f"unknown device '{device}'; known: cpu, cuda, cuda:N")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found.type == "cuda" and (found.index or 0) >= count:
         raise ConfigError(f"device '{device}' is not available here; use --device cpu")

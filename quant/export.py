@@ -42,7 +42,7 @@ from quant.integer.parse import parse
 from quant.integer.program import Conv, Program
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
-from quant.networks import channels_of, classes_of, from_checkpoint
+from quant.networks import channels_of, classes_of, from_checkpoint, require_size
 from quant.structure import convolution_sites
 from quant.trained_proof import prove_trained
 from quant.twin import Twin
@@ -83,10 +83,13 @@ def export(
     checkpoint_path, out_dir = Path(checkpoint_path), Path(out_dir)
     checkpoint = checkpoints.load(checkpoint_path)
     height, width = size or checkpoint["size"]
-    samples = _golden_samples(images, (height, width), channels_of(checkpoint["model"]))
     _require_exportable(checkpoint, checkpoint_path)
+    _require_folder(out_dir)
+    network = models.build(checkpoint["model"], classes_of(checkpoint))
+    require_size(network, checkpoint["model"], (height, width), channels_of(checkpoint["model"]))
     twin = from_checkpoint(checkpoint)
     _require_thresholds(twin)
+    samples = _golden_samples(images, (height, width), twin.in_channels)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as partial:
         model = qonnx_model(twin, Path(partial) / MODEL_FILE, (height, width))
@@ -130,12 +133,20 @@ def export(
     return manifest
 
 
+def _require_folder(out_dir: Path) -> None:
+    """ConfigError where ``out_dir`` is there and no folder, or a name that ONNX cannot write below."""
+    if out_dir.exists() and not out_dir.is_dir():
+        raise ConfigError(f"--out '{out_dir}' is no folder; give a folder for the three files of an export")
+    try:
+        str(out_dir).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"--out {str(out_dir)!a} is not UTF-8 text, which ONNX needs; rename that folder") from None
+
+
 def _golden_samples(images: int, size: tuple[int, int], channels: int) -> list[calib_data.Sample]:
     names = [calib_data.DEMO_IMAGE, *(name for name in calib_data.names() if name != calib_data.DEMO_IMAGE)]
     if not 1 <= images <= len(names):
         raise ConfigError(f"--images must be 1 to {len(names)}, the images of calib_data, got {images}")
-    if min(size) < 1:
-        raise ConfigError(f"--size must be positive, got {size[0]}x{size[1]}")
     return [calib_data.load(name, size, channels) for name in names[:images]]
 
 

@@ -9,7 +9,8 @@ from torch import nn
 
 import models
 from quant.config import QuantConfig
-from quant.errors import CheckpointError
+from quant.data import MAX_PIXELS
+from quant.errors import CheckpointError, ConfigError
 from quant.prepare import fill_weight_range
 from quant.settle import settle_thresholds
 from quant.structure import convolution_sites
@@ -74,10 +75,57 @@ def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:
                 f"'{key}' of the checkpoint holds NaN or infinity, as after a diverged training; train it again with a"
                 " lower rate"
             )
+    own, state = network.state_dict(), checkpoint["state"]
+    for key in (key for key in own if key in state):
+        same_shape = state[key].shape == own[key].shape or state[key].numel() == own[key].numel() == 1
+        if not same_shape or state[key].is_floating_point() != own[key].is_floating_point():
+            raise _unlike(checkpoint, f"'{key}' is {_described(state[key])}, in the network {_described(own[key])}")
     try:
-        network.load_state_dict(checkpoint["state"])
-    except (RuntimeError, KeyError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(
-            f"the checkpoint does not fit network '{checkpoint['model']}' ({reason}); train it again"
-        ) from None
+        network.load_state_dict(state)
+    except RuntimeError:  # of keys alone: values that do not fit were named above
+        missing, unknown = [key for key in own if key not in state], [key for key in state if key not in own]
+        told = [
+            f"{len(keys)} of its tensors {what}, such as '{keys[0]}'"
+            for what, keys in (("are missing", missing), ("are not the network's", unknown))
+            if keys
+        ]
+        raise _unlike(checkpoint, " and ".join(told)) from None
+
+
+def _described(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {'x'.join(map(str, tensor.shape)) or 'scalar'}"
+
+
+def _unlike(checkpoint: dict[str, Any], why: str) -> CheckpointError:
+    return CheckpointError(
+        f"the checkpoint does not fit network '{checkpoint['model']}': {why}; train it again, or give the network as it"
+        " was then"
+    )
+
+
+def require_size(network: nn.Module, name: str, size: tuple[int, int], in_channels: int) -> None:
+    """ConfigError unless ``network`` gives logits of the image's size for an image of ``size`` (H, W)."""
+    if min(size) < 1:
+        raise ConfigError(f"--size must be positive, got {size[0]}x{size[1]}")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ConfigError(f"--size {size[0]}x{size[1]} is more than {MAX_PIXELS} pixels; give a smaller one")
+    why = _why_not(network, size, in_channels)
+    if why is None:
+        return
+    steps = (tuple(-(-side // step) * step for side in size) for step in (2, 4, 8, 16, 32))
+    fitting = next((each for each in steps if _why_not(network, each, in_channels) is None), None)
+    remedy = "write its forward for it" if fitting is None else f"{fitting[0]}x{fitting[1]} fits"
+    raise ConfigError(f"network '{name}' takes no images of {size[0]}x{size[1]}: {why}; {remedy}")
+
+
+def _why_not(network: nn.Module, size: tuple[int, int], in_channels: int) -> str | None:
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            logits = network.eval()(torch.zeros(1, in_channels, *size))
+    except RuntimeError as error:
+        return str(error).splitlines()[0].rstrip(".")
+    finally:
+        network.train(was_training)
+    found = tuple(logits.shape[2:])
+    return None if found == size else f"its logits have {'x'.join(map(str, found))}"

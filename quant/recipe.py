@@ -14,13 +14,14 @@ from typing import Any
 
 from quant.config import QuantConfig
 from quant.errors import ConfigError
-from quant.toml_file import read_table
+from quant.toml_file import read_toml, require_types
 from quant.train import train
 from quant.train_config import TrainConfig
 
 _SHIPPED = Path(__file__).parent / "recipes"
 _SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
 _LINKS = ("quant", "init_from", "teacher")
+_NAMES = {name: str for name in ("name", "model", *_LINKS)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,50 +35,55 @@ class Stage:
     teacher: str | None = None
 
 
-def read_recipe(name_or_path: str, followers: tuple[Path, ...] = ()) -> tuple[Stage, ...]:
-    """The stages of a shipped recipe by name, or of a TOML file by path; ``followers`` are recipes that come after it.
+def read_recipe(name_or_path: str) -> tuple[Stage, ...]:
+    """The stages of a shipped recipe by name, or of a TOML file by path.
 
     Raises:
-        ConfigError: no such recipe, no TOML, an unknown key, a value of another type, a stage that names one that does
-            not come before it, or a recipe that comes after itself.
+        ConfigError: no such recipe, no TOML, an unknown key, a value of another type, recipes that come after each
+            other, or a stage that names one that does not come before it.
     """
+    return _stages(name_or_path, ())
+
+
+def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
+    """The stages of a recipe that the recipes ``readers`` come after."""
     path = _SHIPPED / f"{name_or_path}.toml"
     if not path.is_file():
         path = Path(name_or_path)
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
         raise ConfigError(f"unknown recipe '{name_or_path}'; known: {known}, or the path of a TOML file")
-    if path.resolve() in followers:
-        raise ConfigError(f"recipe '{path}' comes after itself; name another one with `after`")
-    recipe = read_table(path)
-    if not isinstance(after := recipe.pop("after", ""), str):
-        raise ConfigError(f"recipe '{path}': after must be the name of a recipe, got {after!r}")
-    stages = list(read_recipe(after, (*followers, path.resolve()))) if after else []
-    tables = recipe.pop("stages", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"recipe '{path}': stages must be tables, got {tables!r}; write each as [[stages]]")
+    if path.resolve() in readers:
+        raise ConfigError(f"recipe '{path}' comes after itself; correct `after` of one of them")
+    recipe = read_toml(path)
+    after, tables = recipe.pop("after", None), recipe.pop("stages", [])
+    if not isinstance(after, (str, type(None))) or not isinstance(tables, list):
+        raise ConfigError(f"recipe '{path}': `after` is the name of a recipe, and stages are tables [[stages]]")
+    stages = [] if after is None else list(_stages(after, (*readers, path.resolve())))
     if not tables:
         raise ConfigError(f"recipe '{path}' has no stage; add [[stages]] with a name")
     for table in tables:
+        if not isinstance(table, dict):
+            raise ConfigError(f"recipe '{path}': a stage is a table, got {table!r}; write it as [[stages]]")
         stages.append(_stage({**recipe, **table}, stages, path))
     return tuple(stages)
 
 
 def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
     names = [stage.name for stage in earlier]
-    name = values.pop("name", None)
-    if not isinstance(name, str) or name in names:
+    named = {key: value for key, value in values.items() if key in _NAMES}
+    require_types(f"recipe '{path}': ", named, _NAMES)
+    if values.get("name", "") in ("", *names):
         raise ConfigError(f"recipe '{path}': each stage needs a name of its own")
-    if not name or name != Path(name).name or "\0" in name:
-        raise ConfigError(f"recipe '{path}': a stage's name is that of its folder, which '{name}' cannot be; change it")
+    name = values.pop("name")
+    if name in (".", "..") or "/" in name:
+        raise ConfigError(f"recipe '{path}': stage '{name}' cannot be the name of a folder; give it another")
     same_model = [stage.name for stage in earlier if stage.settings.get("model") == values.get("model")]
     links = {"init_from": same_model[-1] if same_model else None}
     links |= {key: values.pop(key) for key in _LINKS if key in values}
     for key in ("init_from", "teacher"):
         if links.get(key) is not None and links[key] not in names:
             raise ConfigError(f"recipe '{path}', stage '{name}': {key} '{links[key]}' is not an earlier stage")
-    if not isinstance(links.get("quant", ""), str):
-        raise ConfigError(f"recipe '{path}', stage '{name}': quant must be a name or a file, got {links['quant']!r}")
     for key in values:
         if key not in _SETTINGS:
             known = ", ".join(sorted({*_SETTINGS, *_LINKS}))
@@ -89,17 +95,14 @@ def follow(stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any]) 
     """Trains the stages one after the other, each into a folder of its name, and returns the last one's scores.
 
     A stage that is already there goes on from its ``last.pt``, and is left alone once it has all its epochs. Settings
-    in ``overrides`` go before those of every stage. All stages are looked at before the first is trained.
+    in ``overrides`` go before those of every stage.
 
     Raises:
         ConfigError, DataError, CheckpointError: see their messages; also where a folder holds a run of other settings.
     """
-    runs = [
-        (stage, _config(stage, overrides), None if stage.quant is None else QuantConfig.read(stage.quant))
-        for stage in stages
-    ]
+    runs = [_run_of(stage, overrides) for stage in stages]  # all of them first: a mistake in the last is told at once
     scores = {}
-    for stage, config, quant in runs:
+    for stage, (config, quant) in zip(stages, runs, strict=True):
         folder = Path(out_dir) / stage.name
         scores = train(
             config,
@@ -112,14 +115,11 @@ def follow(stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any]) 
     return scores
 
 
-def _config(stage: Stage, overrides: dict[str, Any]) -> TrainConfig:
+def _run_of(stage: Stage, overrides: dict[str, Any]) -> tuple[TrainConfig, QuantConfig | None]:
     settings = {**stage.settings, **overrides}
     if "model" not in settings:
-        raise ConfigError(f"stage '{stage.name}' names no network; give it `model`, or --model beside --recipe")
-    try:
-        return TrainConfig(**settings)
-    except ConfigError as error:
-        raise ConfigError(f"stage '{stage.name}': {error}") from None
+        raise ConfigError(f"stage '{stage.name}' names no model; add `model = ...` to the recipe, or give --model")
+    return TrainConfig(**settings), None if stage.quant is None else QuantConfig.read(stage.quant)
 
 
 def _best(out_dir: Path, stage: str | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import traceback
 from pathlib import Path
@@ -41,8 +42,13 @@ class Trace:
 
     def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
         try:
-            self.graph = _Tracer().trace(network)
+            self.graph = _Tracer().trace(network, concrete_args=_defaults(network) or None)
         except Exception as error:  # noqa: BLE001  (whatever a forward does with a traced tensor)
+            if isinstance(error, NameError) and "module is not installed as a submodule" in str(error):
+                raise ConfigError(
+                    f"the network's forward calls a module that is none of its own{_where(error)}; make it in"
+                    " __init__, as an attribute of the network"
+                ) from None
             raise ConfigError(
                 f"the network's data flow depends on values or shapes{_where(error)}, which no circuit can follow"
                 f" ({_first_line(error)}); write forward without it"
@@ -70,9 +76,16 @@ class Trace:
                     _Recorder(network, self.graph, values).run(image)
             except Exception as error:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
                 node = next(node for node in self.graph.nodes if node not in values)
+                shape = f"{self.in_channels}x{size}x{size}"
+                if _runs(network, image):
+                    raise ConfigError(
+                        f"the network runs on an image of {shape}, but its forward goes another way when it is traced"
+                        f" ({self.where(node)} says '{_first_line(error)}'), as behind isinstance(x, torch.Tensor);"
+                        " write forward without it"
+                    ) from None
                 failure = failure or (
-                    f"the network does not run on an image of {self.in_channels}x{size}x{size}: {self.where(node)}"
-                    f" says '{_first_line(error)}'; shapes that meet there must fit"
+                    f"the network does not run on an image of {shape}: {self.where(node)} says"
+                    f" '{_first_line(error)}'; shapes that meet there must fit"
                 )
                 continue
             return image, values
@@ -104,6 +117,21 @@ def example_codes(count: int, channels: int, height: int, width: int, seed: int 
     """Random codes (count, channels, height, width) float32, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (count, channels, height, width), generator=generator).to(torch.float32)
+
+
+def _defaults(network: nn.Module) -> dict[str, Any]:
+    """The arguments of forward behind the image that have a default: constants, which may decide its way."""
+    parameters = list(inspect.signature(network.forward).parameters.values())[1:]
+    return {entry.name: entry.default for entry in parameters if entry.default is not inspect.Parameter.empty}
+
+
+def _runs(network: nn.Module, image: torch.Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            network(image)
+    except Exception:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
+        return False
+    return True
 
 
 def _in_channels(network: nn.Module, graph: fx.Graph) -> int:

@@ -19,12 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 import calib_data
+import models
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
 from quant.data import Samples, load_samples, require_foreground, to_planes
 from quant.errors import CheckpointError
 from quant.learner import Learner
-from quant.networks import assemble, channels_of, classes_of, from_checkpoint, start_from
+from quant.networks import assemble, channels_of, classes_of, from_checkpoint, require_size, start_from
 from quant.prepare import calibrate
 from quant.ranks import join
 from quant.train_config import TrainConfig
@@ -52,6 +53,7 @@ def train(
     """
     out_dir, fabric = Path(out_dir), join(config.device)
     size, shape = (config.size, config.size), {"classes": config.classes, "channels": channels_of(config.model)}
+    require_size(models.build(config.model, config.classes), config.model, size, shape["channels"])
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
@@ -118,6 +120,8 @@ def train(
 def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
     """``last.pt`` of the same run."""
     state = checkpoints.load(out_dir / "last.pt")
+    if not isinstance(state.get("run"), dict):
+        raise CheckpointError(f"'{out_dir / 'last.pt'}' is of no training that could go on; give another --out")
     before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
     for key, value in run.items():
         if key not in ("device", "init_from") and before.get(key) != value:

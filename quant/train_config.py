@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from quant.device import require_device
 from quant.errors import ConfigError
+from quant.seed import require_seed
+from quant.toml_file import require_types
 
 SCHEDULES = ("constant", "cosine")
 # bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
@@ -14,9 +16,6 @@ PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")
 AUGMENTATIONS = ("flips", "strong")
 RANGES = ("calibrated", "learned")
-_TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool}
-_MOST = 2**31 - 1  # of what is counted; a seed stands in 32 bits
-_LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +50,15 @@ class TrainConfig:
     classes: int = 1
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if not isinstance(value, _TYPES[entry.type]) or (isinstance(value, bool) and entry.type != "bool"):
-                raise ConfigError(f"{entry.name} must be of type {entry.type}, got {value!r}; correct it")
-        for field, value, least in (
-            ("epochs", self.epochs, 1),
-            ("batch", self.batch, 1),
-            ("size", self.size, 1),
-            ("classes", self.classes, 1),
-            ("seed", self.seed, 0),
+        require_types("--", {name.replace("_", "-"): value for name, value in asdict(self).items()}, _TYPES)
+        for field, value in (
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("size", self.size),
+            ("classes", self.classes),
         ):
-            if not least <= value <= _MOST:
-                bound = f"at least {least}" if value < least else f"at most {_MOST}"
-                raise ConfigError(f"--{field} must be {bound}, got {value}")
+            if value < 1:
+                raise ConfigError(f"--{field} must be at least 1, got {value}")
         for field, value, known in (
             ("schedule", self.schedule, SCHEDULES),
             ("calibration", self.calibration, CALIBRATIONS),
@@ -76,9 +70,12 @@ class TrainConfig:
                 raise ConfigError(f"unknown {field} '{value}'; known: {', '.join(known)}")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
-        for field, value in (("lr", self.lr), ("weight-decay", self.weight_decay), ("distill", self.distill)):
-            if not 0 <= value <= _LARGEST:
-                raise ConfigError(f"--{field} must {'not be negative' if value < 0 else 'be below 1e6'}, got {value}")
+        for field, value in (("distill", self.distill), ("weight-decay", self.weight_decay)):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"--{field} must not be negative or infinite, got {value}")
+        if not 0 < self.lr < math.inf:
+            raise ConfigError(f"--lr must be above 0 and finite, got {self.lr}")
+        require_seed(self.seed)
         require_device(self.device)
 
     def learning_rate(self, epoch: int) -> float:
@@ -91,3 +88,9 @@ class TrainConfig:
     def range_learning_rate(self, epoch: int) -> float:
         """The same for learned activation ranges, whose unit is an octave: ten times as large, 0 in the second half."""
         return 0.0 if epoch >= self.epochs / 2 else 10 * self.learning_rate(epoch)
+
+
+_TYPES = {
+    entry.name.replace("_", "-"): {"str": str, "int": int, "float": float, "bool": bool}[entry.type]
+    for entry in fields(TrainConfig)
+}

@@ -89,12 +89,10 @@ def build_twin(network: nn.Module, in_channels: int, config: QuantConfig) -> Twi
             the network: without its quantizers it gives other logits.
     """
     structure = Structure(network, in_channels)
-    for layer in config.layers:
-        if layer not in structure.modules:
-            raise ConfigError(f"layers.{layer} names no layer of the network; see `python -m models describe`")
     graph = copy.deepcopy(structure.graph)
     sites = structure.convolutions()
     groups = structure.scale_groups()
+    _require_sites_of_overrides(config, structure, sites, groups)
     hands_on_scale = _hands_on_scale(structure, sites)
     _place_quantizers(graph.root, structure, groups, hands_on_scale, config)
     written = [site for site in sites if not structure.is_inserted(site.conv)]
@@ -104,6 +102,26 @@ def build_twin(network: nn.Module, in_channels: int, config: QuantConfig) -> Twi
     twin = Twin(graph, in_channels, groups, hands_on_scale=None in hands_on_scale)
     prove_twin(graph, network, structure)
     return twin.train(network.training)
+
+
+def _require_sites_of_overrides(
+    config: QuantConfig, structure: Structure, sites: list[ConvSite], groups: list[list[str]]
+) -> None:
+    """ConfigError where an override would be without effect: of no layer, or of one without such a quantizer."""
+    quantized = {
+        "weight": {site.conv for site in sites},
+        "activation": {name for members in groups for name in members},
+    }
+    for layer, overrides in config.layers.items():
+        if layer not in structure.modules:
+            raise ConfigError(f"layers.{layer} names no layer of the network; see `python -m models describe`")
+        for kind in overrides:
+            if layer not in quantized[kind]:
+                known = ", ".join(sorted(name for name in quantized[kind] if not structure.is_inserted(name)))
+                raise ConfigError(
+                    f"layers.{layer}.{kind} has no effect: no {kind} is quantized at this"
+                    f" {type(structure.modules[layer]).__name__}; it is at {known}"
+                )
 
 
 def _hands_on_scale(structure: Structure, sites: list[ConvSite]) -> set[str | None]:

@@ -18,9 +18,10 @@ import models
 from quant import checkpoint as checkpoints
 from quant.config import QuantConfig
 from quant.data import to_input, to_planes
-from quant.errors import ConfigError
-from quant.networks import channels_of, settle, start_from
+from quant.networks import channels_of, require_size, settle, start_from
 from quant.prepare import calibrate
+from quant.replace_file import require_file
+from quant.seed import require_seed
 from quant.structure import Structure
 
 _CALIBRATION_IMAGES = 4
@@ -30,15 +31,16 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
     """Writes the checkpoint of an untrained twin of the registered network ``name`` for images of ``size`` (H, W).
 
     Raises:
-        ConfigError: there is no such network, or ``size`` makes no sense.
+        ConfigError: there is no such network, it has no integer form, ``size`` does not fit it, or ``path`` is no file.
     """
-    if min(size) < 1:
-        raise ConfigError(f"--size must be positive, got {size[0]}x{size[1]}")
+    require_seed(seed)
+    require_file(Path(path))
     torch.manual_seed(seed)
     network = models.build(name)
+    Structure(network, channels_of(name))  # says in a sentence what torch would say in a traceback
+    require_size(network, name, size, channels_of(name))
     samples = [calib_data.load(image, size, channels_of(name)) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
     codes = to_planes(np.stack([sample.codes for sample in samples]))
-    Structure(network, channels_of(name))  # says in a sentence what torch would say in a traceback
     take_statistics(network, codes)
     twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
     calibrate(twin, codes)

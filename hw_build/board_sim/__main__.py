@@ -4,24 +4,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from hw_build.errors import EdgesegError
+from board.boundary import add_debug_to, run_command
+from hw_build.errors import explain
 
 
 def main(argv: list[str] | None = None) -> int:
     """Status 0, or 2 with one sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m hw_build.board_sim", description="the simulated board of a build")
     parser.add_argument("build_dir", type=Path, metavar="BUILD_DIR", help="directory of a build, past its shell step")
-    arguments = parser.parse_args(argv)
+    parser.set_defaults(run=_run)
+    add_debug_to(parser)
+    return run_command(parser.parse_args(argv), explain)
+
+
+def _run(arguments: argparse.Namespace) -> None:
     from hw_build.board_sim.build import build_board
 
-    try:
-        print(build_board(arguments.build_dir))
-    except EdgesegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    print(build_board(arguments.build_dir))
 
 
 if __name__ == "__main__":

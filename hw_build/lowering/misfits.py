@@ -1,4 +1,4 @@
-"""Whether the constants of a node fit its tensors: numbers where numbers are needed, as many as there are channels.
+"""Whether the constants of a node fit its tensors: as many as there are channels.
 
 ONNX' own checks stop before this: a BN with two factors for four channels is a valid file.
 """
@@ -13,7 +13,6 @@ from hw_build.lowering.graph import GraphEditor, attribute
 _BN_PARAMETERS = ("scale", "shift", "mean", "variance")
 _RANK = 4  # images, channels, height, width
 _RANK_OF_1D = 3  # a convolution's own sentence
-_FREE = ("Clip", "Resize")  # their constants are judged elsewhere: a limit may be infinite
 
 
 def misfit(graph: GraphEditor, node: NodeProto) -> str | None:
@@ -23,10 +22,6 @@ def misfit(graph: GraphEditor, node: NodeProto) -> str | None:
         if shape and len(shape) not in (_RANK, _RANK_OF_1D) and not _is_constant(graph, name):
             sizes = "x".join(map(str, shape))
             return f"reads or writes {name} of {sizes}: only images lower, (1, channels, height, width)"
-    if node.op_type not in _FREE:
-        for name in node.input:
-            if name in graph.constants and not _all_numbers(graph.constants[name]):
-                return f"has values in {name} that are no numbers: train and export again"
     if node.op_type == "Conv":
         return _of_convolution(graph, node)
     return _of_norm(graph, node) if node.op_type == "BatchNormalization" else None
@@ -68,7 +63,3 @@ def _shape_of_constant(graph: GraphEditor, name: str) -> tuple[int, ...] | None:
     if quant is not None and not graph.dynamic_inputs(quant):
         name = quant.input[0]
     return graph.constants[name].shape if name in graph.constants else None
-
-
-def _all_numbers(value: np.ndarray) -> bool:
-    return value.dtype.kind in "biu" or (value.dtype.kind == "f" and bool(np.isfinite(value).all()))

@@ -77,6 +77,19 @@ def kernel_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, int]:
     return weight_shape(graph, conv)[2:]
 
 
+def _attributes_of_other_sizes(graph: GraphEditor, conv: NodeProto) -> str | None:
+    """Attributes that do not belong to 2D filters of the weights' size, which execution would take or leave."""
+    kernel = list(kernel_shape(graph, conv))
+    told = list(attribute(conv, "kernel_shape", kernel))
+    if told != kernel:
+        return f"says kernel_shape {told}, but its weights are {kernel[0]}x{kernel[1]}: export again"
+    for name, count in (("strides", 2), ("dilations", 2), ("pads", 4)):
+        values = list(attribute(conv, name, [1] * count))
+        if len(values) != count or min(values) < 0:
+            return f"has {name} {values}: a 2D convolution has {count} of them, none below 0"
+    return None
+
+
 def _refuse_conv(graph: GraphEditor, node: NodeProto) -> str | None:
     weight = graph.producer(node.input[1])
     if weight is None and node.input[1] in graph.constants:
@@ -86,6 +99,8 @@ def _refuse_conv(graph: GraphEditor, node: NodeProto) -> str | None:
     rank = len(weight_shape(graph, node)) - 2
     if rank != 2:
         return f"is a {rank}D convolution: only 2D ones lower, of images (1, channels, height, width)"
+    if (wrong := _attributes_of_other_sizes(graph, node)) is not None:
+        return wrong
     group, strides = attribute(node, "group", 1), attribute(node, "strides", [1, 1])
     if group != 1 and not is_depthwise(graph, node):
         return f"is a grouped convolution, group={group}: only group=1 or depthwise with one filter a channel lowers"
@@ -110,15 +125,17 @@ def _refuse_quant(graph: GraphEditor, node: NodeProto) -> str | None:
     if any(name not in graph.constants for name in node.input[1:]):
         return "has a scale, zero point or bit width that is not a constant"
     scale, zero_point, bits = (graph.constants[name] for name in node.input[1:4])
-    if min(scale.size, zero_point.size, bits.size) < 1:
-        return "has a scale, zero point or bit width without a value"
+    if scale.size < 1:
+        return "has a scale without a value"
+    if bits.size != 1 or zero_point.size < 1:
+        return f"has {bits.size} bit widths and {zero_point.size} zero points: one bit width and a zero point lower"
     if np.any(zero_point != 0):
         return f"has zero point {np.ravel(zero_point)[0]:g}: only zero point 0 lowers"
     rounding = attribute(node, "rounding_mode", "ROUND").upper()
     if rounding not in ROUNDING_MODES:
         return f"rounds by {rounding}: only {', '.join(ROUNDING_MODES)} lower"
     highest = 32 if is_bias_quant(graph, node) else 8
-    if bits.size != 1 or not 2 <= float(bits.item()) <= highest or float(bits.item()) % 1:
+    if not 2 <= float(bits.item()) <= highest or float(bits.item()) % 1:
         return f"has bit width {np.ravel(bits)[0]:g}: an integer from 2 to {highest} lowers"
     if np.any(scale <= 0):
         return "has a scale that is not positive"
@@ -201,6 +218,15 @@ def _before_first_quant(graph: GraphEditor, node: NodeProto) -> bool:
     return len(tensors) == 1
 
 
+def _not_finite(graph: GraphEditor, node: NodeProto) -> str | None:
+    """The first constant of ``node`` with values that are no finite numbers: text is none, either."""
+    for name in node.input:
+        value = graph.constants.get(name)
+        if value is not None and not (value.dtype.kind in "biuf" and np.isfinite(value).all()):
+            return name
+    return None
+
+
 def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
     """Why ``node`` of an exported network cannot be lowered, as the end of a sentence; None when it can."""
     return _refuse_operator(graph, node) or misfit(graph, node)
@@ -208,6 +234,8 @@ def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
 
 def _refuse_operator(graph: GraphEditor, node: NodeProto) -> str | None:
     operator = node.op_type
+    if operator != "Clip" and (found := _not_finite(graph, node)) is not None:
+        return f"reads {found}, which holds NaN, infinity or text: export again, from weights that are finite"
     if operator in NOT_MONOTONIC:
         return "is an activation that is not monotonic, so it cannot become thresholds: train with Relu instead"
     if operator in CURVED:

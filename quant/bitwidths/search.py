@@ -29,6 +29,7 @@ from quant.bitwidths.subject import Subject
 from quant.bitwidths.trials import measured, taken
 from quant.errors import ConfigError
 from quant.progress import steps_with_bar
+from quant.seed import require_seed
 
 STUDY_FILE = "study.journal"
 KBIT = 1000
@@ -51,8 +52,9 @@ class SearchConfig:
     def __post_init__(self) -> None:
         if self.trials < 1:
             raise ConfigError(f"--trials must be at least 1, got {self.trials}")
-        if self.seed < 0:
-            raise ConfigError(f"--seed must not be negative, got {self.seed}")
+        require_seed(self.seed)
+        if not self.budget_kbit > 0:
+            raise ConfigError(f"--budget-kbit must be above 0, got {self.budget_kbit}")
 
 
 @dataclass(frozen=True)

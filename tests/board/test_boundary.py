@@ -1,14 +1,27 @@
 """Any exception at any command's boundary is one line and a status; --debug shows where it came from."""
 
 import argparse
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import warnings
 from pathlib import Path
 
 import pytest
 
 import board.cli
+import hw_build.board_sim.__main__
+import hw_build.board_sim.build
 import hw_build.cli
+import hw_build.pynq_sim.compare
+import models.__main__
 import quant.__main__
 from board.boundary import defect_line, doing, run_command
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Node:
@@ -30,6 +43,9 @@ def raising(error, node=None, path=None):
     [
         (hw_build.cli.main, ["boards"], hw_build.cli, "board_names"),
         (board.cli.main, ["describe", "io_spec.json"], board.cli, "read_io_spec"),
+        (models.__main__.main, ["list"], models.__main__, "summary"),
+        (hw_build.board_sim.__main__.main, ["build"], hw_build.board_sim.build, "build_board"),
+        (hw_build.pynq_sim.compare.main, ["golden.npz", "masks"], hw_build.pynq_sim.compare, "compare"),
     ],
 )
 @pytest.mark.parametrize(
@@ -117,8 +133,87 @@ def test_what_was_being_done_is_told_innermost_first():
         assert "not your mistake, in pass FoldPads, in step convert" in defect_line(error)
 
 
-def test_memory_that_does_not_suffice_is_no_defect():
-    assert line_of(MemoryError()).startswith("error: the memory of this machine does not suffice")
+class Surly:
+    """As the injectors of Brevitas: raises an error of its own for an attribute that it lacks."""
+
+    def __getattr__(self, name):
+        raise LookupError(name)
+
+
+def test_an_object_that_raises_when_asked_for_a_name_is_passed_over():
+    assert "on 'masks/a.png': KeyError" in line_of(KeyError("what"), node=Surly(), path=Path("masks/a.png"))
+
+
+def outcome(error, capsys, interrupted="interrupted"):
+    status = run_command(argparse.Namespace(run=raising(error)), lambda error: None, interrupted)
+    return status, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (MemoryError(), 2, "error: the memory of this machine does not suffice; free some"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.pt"), 2, "error: the disk is full at 'a.pt'; free space"),
+        (OSError(errno.EDQUOT, "Quota exceeded"), 2, "error: the disk is full; free space"),
+        (PermissionError(errno.EACCES, "Permission denied", "a.pt"), 2, "error: Permission denied at 'a.pt'; check"),
+        (KeyboardInterrupt(), 130, "gone"),
+    ],
+)
+def test_what_the_machine_or_its_user_does_is_no_defect(capsys, error, status, line):
+    found = outcome(error, capsys, "gone")
+    assert found[0] == status and found[1].startswith(line) and "defect" not in found[1]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_warnings_of_libraries_are_shown_with_debug_alone(capsys, debug):
+    def run(arguments):
+        warnings.warn("overflow in multiply", RuntimeWarning, stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        assert run_command(argparse.Namespace(run=run, debug=debug), lambda error: None) == 0
+    assert len(shown) == debug
+
+
+ENDLESS = """
+    import argparse, sys, tempfile, time
+    from board.boundary import run_command
+
+    def run(arguments):
+        with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+            print("writing", flush=True)
+            time.sleep(60)
+
+    sys.exit(run_command(argparse.Namespace(run=run), lambda error: None, "interrupted; it goes on"))
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_mid_write_is_one_line_and_leaves_nothing_half_written(tmp_path, number, status):
+    command = [sys.executable, "-c", textwrap.dedent(ENDLESS), str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as child:
+        assert child.stdout.readline() == "writing\n"
+        os.kill(child.pid, number)
+        assert child.communicate(timeout=30)[1] == "interrupted; it goes on\n"
+    assert child.returncode == status
+    assert not list(tmp_path.iterdir())
+
+
+PRINTER = """
+    import argparse, sys
+    from board.boundary import run_command
+    sys.exit(run_command(argparse.Namespace(run=lambda _: print(9 * "a line of a table\\n")), lambda error: None))
+"""
+
+
+def test_output_that_nobody_reads_is_no_error(tmp_path):
+    (tmp_path / "printer.py").write_text(textwrap.dedent(PRINTER))
+    command = f'"{sys.executable}" "{tmp_path / "printer.py"}" | (exec <&-; sleep 0.5); echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 def test_expected_errors_keep_their_sentence_and_status(capsys):

@@ -178,7 +178,7 @@ def test_infer_into_what_is_no_folder(deploy, tmp_path, capsys, out, sentence):
     Image.fromarray(images(1)[0]).save(tmp_path / "good.png")
     call = ["infer", str(tmp_path / "good.png"), "--out", str(tmp_path / out), "--deploy", str(deploy)]
     assert cli.main(call) == 2
-    assert f"error: {sentence}: {tmp_path / out}" in capsys.readouterr().err
+    assert f"error: {sentence} at '{tmp_path / out}'" in capsys.readouterr().err
 
 
 def test_infer_on_a_full_disk_leaves_no_part_of_a_file(deploy, tmp_path, capsys):

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import models
+from models import registry, unet3
 from models.__main__ import main, summary
 from models.errors import ConfigError
 from models.layers import Concat
@@ -80,3 +81,17 @@ def test_command_line_prints_json_and_refuses_an_unknown_name(capsys):
     assert sum(layer["parameters"] for layer in description["layers"]) == description["parameters"]
     assert main(["describe", "resnet"]) != 0
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_network_whose_own_code_fails_is_named_with_its_line(monkeypatch, capsys):
+    def broken(config):
+        return nn.Conv2d(3, 0 // config.classes, "three")
+
+    monkeypatch.setattr(registry, "_ENTRIES", {})
+    registry.register("broken", "", unet3.UNet3Config(dims=(1, 1, 1)), broken)
+    assert main(["describe", "broken"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (
+        line.startswith("error: network 'broken' cannot be made: ") and "correct its configuration or its code" in line
+    )
+    assert "defect" not in line

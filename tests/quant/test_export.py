@@ -169,6 +169,26 @@ def test_command_line_refuses_a_bad_checkpoint_in_one_line(checkpoint, tmp_path,
     assert sentence in message and message.startswith("error: ") and message.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--size", "31"], "network 'cmunext-tiny-hw' takes no images of 31x31: "),
+        (["--size", "9999999"], "--size 9999999x9999999 is more than 134217728 pixels"),
+        (["--out", "file"], "--out 'file' is no folder; give a folder for the three files of an export"),
+        (["--out", "\udcff"], "--out '\\udcff' is not UTF-8 text, which ONNX needs; rename that folder"),
+    ],
+)
+def test_sizes_and_folders_that_cannot_be_are_told_at_once(
+    checkpoint, tmp_path, monkeypatch, capsys, options, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert main(["export", "--checkpoint", str(checkpoint), "--out", "out", *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {sentence}")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_an_eight_bit_network_is_exported_once_it_is_settled(tmp_path, capsys):
     quant = QuantConfig.read("w8a8")
     network = trained.trained_network("cmunext-tiny-hw", SIZE)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import resource
 
 import numpy as np
@@ -44,7 +45,14 @@ def test_seed_is_all_that_it_depends_on(tmp_path):
 
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
-    [("--model", "resnet", "unknown network 'resnet'"), ("--size", "0", "--size must be positive, got 0x0")],
+    [
+        ("--model", "resnet", "unknown network 'resnet'"),
+        ("--size", "0", "--size must be positive, got 0x0"),
+        ("--size", "33", "network 'cmunext-tiny-hw' takes no images of 33x33: "),
+        ("--size", "99999999", "--size 99999999x99999999 is more than 134217728 pixels; give a smaller one"),
+        ("--seed", "-1", "--seed must be 0 to 4294967295, got -1"),
+        ("--seed", str(1 << 70), f"--seed must be 0 to 4294967295, got {1 << 70}"),
+    ],
 )
 def test_mistakes_are_one_line(tmp_path, capsys, option, value, sentence):
     options = {"--model": "cmunext-tiny-hw", "--quant": "w4a4", "--out": str(tmp_path / "x.pt"), option: value}
@@ -69,5 +77,15 @@ def test_checkpoint_that_cannot_be_written_whole_is_one_sentence_and_leaves_noth
     with files_of_at_most(20_000):
         status = main([*COMMON, "--out", str(path)])
     assert status == 2
-    assert capsys.readouterr().err == f"error: File too large: '{path}'; free space or choose another --out\n"
+    assert capsys.readouterr().err.startswith(f"error: File too large at '{path}'; check path, permissions and space")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("out", "kind"), [(".", "a folder"), ("pipe", "a device")])
+def test_what_is_no_file_is_left_alone(tmp_path, monkeypatch, capsys, out, kind):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    assert main([*COMMON, "--out", out]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: '{out}' is {kind}, which no file can replace; give the name of a file"
+    assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 1

@@ -359,3 +359,41 @@ def test_a_module_of_the_network_may_have_any_name():
 
 def test_written_networks_are_what_they_say():
     assert len(LOWERS) >= 45 and written_networks.LOWERS is LOWERS
+
+
+class Flags(nn.Module):
+    """A forward with arguments that have defaults, as of encoders that can be used alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.head = conv(3, 4), nn.Conv2d(4, 1, 1)
+
+    def forward(self, x, only_encode=False, gain=2.0, name=None):
+        x = F.relu(self.a(x))
+        if name is not None:
+            x = -x
+        return x if only_encode else self.head(x * gain)
+
+
+def test_arguments_that_have_a_default_are_taken_as_that():
+    network = seasoned(Flags)
+    images = torch.rand(1, 3, 32, 32)
+    graph = normal_form(network)
+    with torch.no_grad():
+        assert (run_graph(graph.graph, graph.root, images) - network(images)).abs().max() < 1e-5
+
+
+def test_a_module_that_is_made_in_forward_is_named_with_its_line():
+    network = Written(lambda net, x: nn.ReLU()(net.a(x)), a=conv())
+    with pytest.raises(
+        ConfigError, match=r"calls a module that is none of its own in .*\(test_written\.py, line \d+\);"
+    ):
+        normal_form(network)
+
+
+def test_a_forward_that_goes_another_way_when_it_is_traced_is_not_called_broken():
+    def body(net, x):
+        return net.a(x) if isinstance(x, torch.Tensor) else net.a(torch.cat([x, x], 1))
+
+    with pytest.raises(ConfigError, match=r"runs on an image of 3x64x64, but its forward goes another way when"):
+        normal_form(Written(body, a=conv()))

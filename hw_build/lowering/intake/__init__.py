@@ -1,7 +1,7 @@
 """Intake: whatever ONNX file a network comes in, as the one plain form that the lowering starts from.
 
-    file -> structure -> validity -> opset -> constants, shapes -> QCDQ to Quant -> nothing left of Identity and the
-         like -> channels first -> Pads inside convolutions -> one image at a time
+    file -> structure -> definitions -> opset -> constants, shapes -> QCDQ to Quant
+         -> nothing left of Identity and the like -> channels first -> Pads inside convolutions -> one image at a time
 
 Every command that reads a network reads it here; `convert` runs `normalise` again, which changes nothing the second
 time. What the passes of onnx and qonnx do is left to them. In the end: one writer a tensor, sorted, opset of 13 or
@@ -17,6 +17,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.lowering.intake.channels_last import ChannelsLastToFirst
 from hw_build.lowering.intake.constants import fold_constants
+from hw_build.lowering.intake.definitions import require_definitions
 from hw_build.lowering.intake.files import load_graph
 from hw_build.lowering.intake.names import NameUnnamed, ReserveBoundaryNames
 from hw_build.lowering.intake.nothing import DropNothing
@@ -25,7 +26,7 @@ from hw_build.lowering.intake.pads import FoldPads
 from hw_build.lowering.intake.qcdq import quantize_linear_to_quant
 from hw_build.lowering.intake.shapes import infer_shapes, set_batch_to_one
 from hw_build.lowering.intake.structure import sort_nodes
-from hw_build.lowering.intake.validity import refuse_malformed
+from hw_build.lowering.intake.validity import require_quantizers
 from hw_build.lowering.intake.weights import TransposeWeights
 
 __all__ = ["load_graph", "load_network", "normalise"]
@@ -44,7 +45,8 @@ def load_network(path: Path) -> ModelWrapper:
 def normalise(model: ModelWrapper) -> ModelWrapper:
     """``model`` in the form that lowering starts from; ``model`` itself may be changed."""
     sort_nodes(model)
-    refuse_malformed(model)
+    require_definitions(model)
+    require_quantizers(model)
     model = raise_opset(model)
     model = fold_constants(infer_shapes(model))
     model = quantize_linear_to_quant(model)

@@ -13,8 +13,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.lowering.graph import attribute
 from hw_build.lowering.intake.opset import QUANTIZERS
-from hw_build.lowering.intake.shapes import STANDARD_DOMAINS, infer_shapes
-from hw_build.lowering.rules import reject
+from hw_build.lowering.intake.shapes import infer_shapes
+from hw_build.lowering.rules import ONNX_DOMAINS, reject
 
 KEPT = (*QUANTIZERS, "QuantizeLinear", "DequantizeLinear")
 
@@ -34,7 +34,7 @@ def _fold(model: ModelWrapper) -> bool:
     shapes = _known_shapes(model)
     folded: list[NodeProto] = []
     for node in graph.node:
-        if node.op_type in KEPT or node.domain not in STANDARD_DOMAINS:
+        if node.op_type in KEPT or node.domain not in ONNX_DOMAINS:
             continue
         if node.op_type == "Shape" and node.input[0] in shapes:
             sizes = shapes[node.input[0]][attribute(node, "start", 0) : attribute(node, "end", None)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +30,22 @@ def load_graph(path: Path) -> ModelWrapper:
         raise BuildError(f"model {path} is not an ONNX file") from error
     if not proto.graph.node:
         raise BuildError(f"model {path} holds no network: its graph has no nodes")
+    _require_each_name_once(proto.graph, path)
     _load_external_data(proto, path)
     return ModelWrapper(proto)
+
+
+def _require_each_name_once(graph: GraphProto, path: Path) -> None:
+    """BuildError where two inputs, outputs or constants have one name; a shape that is told twice is told once."""
+    for what, entries in (("inputs and outputs", [*graph.input, *graph.output]), ("constants", graph.initializer)):
+        names = Counter(entry.name for entry in entries)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise BuildError(f"model {path} has two {what} of the name {twice[0]}: export it again")
+    known = {entry.name for entry in [*graph.input, *graph.output]}
+    for value in list(graph.value_info):
+        if value.name in known:
+            graph.value_info.remove(value)
+        known.add(value.name)
 
 
 def _load_external_data(proto: ModelProto, path: Path) -> None:

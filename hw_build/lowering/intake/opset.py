@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnx import defs, helper, version_converter
+from onnx import helper, version_converter
 from onnx.shape_inference import InferenceError
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import RemoveStaticGraphInputs
@@ -30,11 +30,6 @@ def raise_opset(model: ModelWrapper) -> ModelWrapper:
     standard = imports.get("") or imports.get("ai.onnx")
     if standard is None:
         model.model.opset_import.append(helper.make_opsetid("", LEAST_OPSET))
-    elif standard.version > defs.onnx_opset_version():
-        raise LoweringError(
-            f"the network is of opset {standard.version}, the onnx of this environment knows up to "
-            f"{defs.onnx_opset_version()}: export it with one of those"
-        )
     elif standard.version < LEAST_OPSET:
         try:
             model = ModelWrapper(version_converter.convert_version(model.model, LEAST_OPSET))

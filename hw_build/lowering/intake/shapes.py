@@ -10,9 +10,7 @@ from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_build.errors import LoweringError
-from hw_build.lowering.rules import CHANNELS_LAST_DOMAIN
-
-STANDARD_DOMAINS = ("", "ai.onnx")
+from hw_build.lowering.rules import CHANNELS_LAST_DOMAIN, ONNX_DOMAINS
 
 
 def infer_shapes(model: ModelWrapper) -> ModelWrapper:
@@ -36,7 +34,8 @@ def infer_shapes(model: ModelWrapper) -> ModelWrapper:
     try:
         model = model.transform(InferShapes(), make_deepcopy=False, cleanup=False)
     except InferenceError as error:
-        raise LoweringError(f"shapes or types in the graph contradict each other ({error}): export it again") from error
+        why = " ".join(str(error).split())
+        raise LoweringError(f"shapes or types in the graph contradict each other ({why}): export it again") from error
     graph = model.graph
     for value in graph.output:
         if not _has_shape(value):
@@ -51,7 +50,7 @@ def infer_shapes(model: ModelWrapper) -> ModelWrapper:
 
 def _inferable(node: NodeProto) -> bool:
     """Whether its output's shape follows from its input's; qonnx' channels-last layers want the weights' shape, too."""
-    if node.domain in STANDARD_DOMAINS:
+    if node.domain in ONNX_DOMAINS:
         return True
     return node.domain != CHANNELS_LAST_DOMAIN and is_custom_op(node.domain, node.op_type)
 

@@ -43,3 +43,21 @@ def test_unknown_and_missing_masks(files, capsys):
     (files[1] / "c_mask.png").unlink()
     assert run(files) == 2
     assert "no *_mask.png in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", None])
+def test_golden_file_that_cannot_be_read(files, capsys, content):
+    if content is None:
+        files[0].unlink()
+    else:
+        files[0].write_bytes(content)
+    assert run(files) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: golden file '{files[0]}' is missing or corrupt")
+
+
+def test_mask_file_that_is_no_image(files, capsys):
+    (files[1] / "b_mask.png").write_bytes(b"no picture")
+    assert run(files) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "b_mask.png' is none of PNG" in line
