@@ -122,10 +122,11 @@ def test_missing_header_is_named_with_a_layer_that_needs_it(sources, monkeypatch
 
 
 def test_without_a_compiler_one_sentence_says_so(build, capsys, monkeypatch, tmp_path):
+    copied = shutil.copytree(build[1], tmp_path / "build")
     monkeypatch.setenv("PATH", str(tmp_path))
     toolchain.compiler.cache_clear()
     try:
-        assert cli.main(["hls", "--export", str(build[0]), "--out", str(build[1])]) == 2
+        assert cli.main(["hls", "--export", str(build[0]), "--out", str(copied)]) == 2
     finally:
         toolchain.compiler.cache_clear()
     assert "error: g++ is not on PATH" in capsys.readouterr().err
