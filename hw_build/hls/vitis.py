@@ -42,7 +42,7 @@ def testbench_text(network: Network, frames: int) -> str:
 def _words(beats: Beats, frames: np.ndarray) -> list[str]:
     """Beats of all frames, hexadecimal."""
     packed = pack_stream(frames.reshape(-1, beats.elements), beats.elements, beats.data_type.bitwidth())
-    return [row[::-1].tobytes().hex() for row in packed]
+    return [f"0x{row[::-1].tobytes().hex()}" for row in packed]
 
 
 _TESTBENCH = """\

@@ -178,7 +178,7 @@ def test_program_for_vitis_has_sized_fifos_and_a_testbench_that_sees(build, tmp_
     ran = subprocess.run(["./bench"], cwd=program, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "0 of 2 x 512 beats differ\n")
     golden = (program / "golden.dat").read_text().split()
-    golden[-1] = f"{int(golden[-1], 16) ^ 1:x}"
+    golden[-1] = f"{int(golden[-1], 16) ^ 1:#x}"
     (program / "golden.dat").write_text("\n".join(golden))
     ran = subprocess.run(["./bench"], cwd=program, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "1 of 2 x 512 beats differ\n")
