@@ -40,7 +40,7 @@ help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 	@echo "variables: IMAGE, MASK (demo image and its mask), FOLDING (name, TOML file or cycles per frame), BOARD,"
-	@echo "  TOOLCHAIN (vivado, openxc7), BACKEND (rtl, hls: how make bitstream builds),"
+	@echo "  TOOLCHAIN (vivado, openxc7), BACKEND (rtl, hls: of make demo and make bitstream),"
 	@echo "  CHECKPOINT (network of the demo), FLOAT_CHECKPOINT, DATA, MAX_DROP (what make iou compares it with, on what),"
 	@echo "  SIM_IMAGES (what make sim-board segments), TESTS (what make test runs),"
 	@echo "  JOBS (processes that run it; auto: one a core), PYTHON, TORCH (what pip installs as torch)"
@@ -49,8 +49,15 @@ setup: ## .venv by pip alone, once
 	@.ci/setup.sh
 
 demo: setup $(EXPORT)/manifest.json $(SMALL)/manifest.json ## one real image through the whole accelerator, every logit compared
+ifeq ($(filter rtl hls,$(BACKEND)),)
+	@echo "error: BACKEND is '$(BACKEND)', must be rtl or hls" >&2; exit 2
+else ifeq ($(BACKEND),hls)
+	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
+	@$(RUN) hw_build hls --export $(EXPORT) --out $(DEMO) --no-synthesis --image "$(IMAGE)" $(if $(MASK),--mask "$(MASK)")
+else
 	@$(RUN) hw_build demo --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) \
 		--netlist-export $(SMALL) --image "$(IMAGE)" $(if $(MASK),--mask "$(MASK)")
+endif
 
 # The manifest is the last file that an export writes. Where the checkpoint is missing, the exporter says so.
 $(EXPORT)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_SOURCES) | setup
@@ -82,7 +89,7 @@ ifeq ($(filter rtl hls,$(BACKEND)),)
 	@echo "error: BACKEND is '$(BACKEND)', must be rtl or hls" >&2; exit 2
 else ifeq ($(BACKEND),hls)
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --stop-after shell
-	@$(RUN) hw_build hls --out $(BITSTREAM)
+	@$(RUN) hw_build hls --export $(EXPORT) --out $(BITSTREAM)
 else
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(BITSTREAM) --size-fifos --netlist
 	@$(RUN) hw_build bitstream --export $(EXPORT) --out $(BITSTREAM) $(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN))

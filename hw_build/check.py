@@ -53,9 +53,8 @@ def lowers(verdicts: list[Verdict]) -> bool:
 
 def check(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
     """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole."""
-    model = load_network(Path(model_path))
+    model, refused = judge(model_path)
     graph = GraphEditor(model)
-    refused = [Verdict(label(node), node.op_type, "", _because(refusal(graph, node))) for node in graph.nodes]
     if not lowers(refused):
         return refused
     try:
@@ -65,18 +64,25 @@ def check(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
         with tempfile.TemporaryDirectory() as folder, doing("step stitch"):
             stitch(model, Path(folder), fpgapart=fpgapart)
     except EdgesegError as error:
-        return _blame(refused, error)
+        return blame(refused, error)
     built = _Built(graph, model)
     return [Verdict(label(node), node.op_type, built.kernel_of(node)) for node in graph.nodes]
+
+
+def judge(model_path: Path) -> tuple[ModelWrapper, list[Verdict]]:
+    """The network at ``model_path``, and each node on its own: what it may not be, by the rules of lowering."""
+    model = load_network(Path(model_path))
+    graph = GraphEditor(model)
+    return model, [Verdict(label(node), node.op_type, "", _because(refusal(graph, node))) for node in graph.nodes]
 
 
 def _because(reason: str | None) -> str:
     return "" if reason is None else f"it {reason}"
 
 
-def _blame(verdicts: list[Verdict], error: EdgesegError) -> list[Verdict]:
+def blame(verdicts: list[Verdict], error: EdgesegError) -> list[Verdict]:
     """The verdicts with ``error`` at the node that it names, or as a last row for the network as a whole."""
-    origin = _origin(getattr(error, "node_name", ""), [verdict.node for verdict in verdicts])
+    origin = origin_of(getattr(error, "node_name", ""), [verdict.node for verdict in verdicts])
     if origin is None:
         return [*verdicts, Verdict("network", "", "", str(error))]
     return [
@@ -85,7 +91,7 @@ def _blame(verdicts: list[Verdict], error: EdgesegError) -> list[Verdict]:
     ]
 
 
-def _origin(name: str, nodes: list[str]) -> str | None:
+def origin_of(name: str, nodes: list[str]) -> str | None:
     """The node that one of the lowering was made from: that of the same name, or of its longest beginning."""
     return max((node for node in nodes if name == node or name.startswith(f"{node}_")), key=len, default=None)
 
@@ -101,7 +107,7 @@ class _Built:
         self.own: dict[str, list[str]] = {}  # node -> kernels that carry its name
         self.writers = {name: node.op_type for node in lowered.nodes for name in node.output}
         for node in lowered.nodes:
-            origin = _origin(origins[node.name], names)
+            origin = origin_of(origins[node.name], names)
             if origin is not None and not node.op_type.startswith("StreamFork"):
                 kernels = self.own.setdefault(origin, [])
                 kernels += [node.op_type] if node.op_type not in kernels else []

@@ -101,12 +101,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     bitstream.set_defaults(run=_bitstream)
 
-    hls = commands.add_parser("hls", help="C++ of every layer of a build for Vitis HLS, by FINN's HLS back end")
+    hls = commands.add_parser("hls", help="C++ of every layer of a build for Vitis HLS, by FINN, executed and compared")
     hls.add_argument("--out", type=Path, required=True, help="directory of the build")
+    hls.add_argument("--export", type=Path, help="the export that was built, whose golden images are executed")
+    hls.add_argument("--image", type=Path, help="8-bit image of the network's size to execute instead")
+    hls.add_argument("--mask", type=Path, help="its true mask, for the IoU")
+    hls.add_argument("--finn-hlslib", type=Path, metavar="DIR", help="execute with it and with Vitis' headers")
+    hls.add_argument("--no-synthesis", action="store_true", help="end after the execution, without vendor tools")
     hls.set_defaults(run=_hls)
 
     baseline = commands.add_parser("baseline", help="stock FINN's estimates for the same network, beside a build")
     baseline.add_argument("--out", type=Path, required=True, help="directory of the build")
+    baseline.add_argument("--backend", choices=("rtl", "hls"), default="rtl", help="hls: of the HLS accelerator")
     baseline.add_argument("--json", action="store_true", help="print JSON instead of a table")
     baseline.set_defaults(run=_baseline)
 
@@ -120,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="node by node: which kernel serves it, or why none does")
     check.add_argument("model", type=Path, metavar="MODEL", help="a QONNX file")
+    check.add_argument("--backend", choices=("rtl", "hls"), default="rtl", help="hls: which layer of FINN's HLS")
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     check.set_defaults(run=_check)
 
@@ -283,15 +290,24 @@ def _bitstream(arguments: argparse.Namespace) -> int:
 
 
 def _hls(arguments: argparse.Namespace) -> int:
-    from hw_build.hls.command import run_hls
+    from hw_build.export import read_export
+    from hw_build.hls.command import HlsConfig, run_hls
 
-    return run_hls(arguments.out)
+    config = HlsConfig(
+        out=arguments.out,
+        export=read_export(arguments.export) if arguments.export else None,
+        image=arguments.image,
+        mask=arguments.mask,
+        finn_hlslib=arguments.finn_hlslib,
+        synthesis=not arguments.no_synthesis,
+    )
+    return run_hls(config)
 
 
 def _baseline(arguments: argparse.Namespace) -> int:
     from hw_build.commands import run_baseline
 
-    return run_baseline(arguments.out, as_json=arguments.json)
+    return run_baseline(arguments.out, as_json=arguments.json, hls=arguments.backend == "hls")
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -303,7 +319,12 @@ def _report(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from hw_build.check import check, lowers
 
-    verdicts = check(arguments.model)
+    if arguments.backend == "hls":
+        from hw_build.hls.check import check_hls
+
+        verdicts = check_hls(arguments.model)
+    else:
+        verdicts = check(arguments.model)
     if arguments.json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:

@@ -114,19 +114,23 @@ def pictures_of(build_dir: Path, report: Report) -> Pictures | None:
     return read_pictures(build_dir / PICTURES) if report.image is not None else None
 
 
-def run_baseline(build_dir: Path, *, as_json: bool) -> int:
-    """Stock FINN's estimates for the network and the cycles of a build, shown beside it and put into its report."""
+def run_baseline(build_dir: Path, *, as_json: bool, hls: bool = False) -> int:
+    """Stock FINN's estimates for the network and the cycles of a build, shown beside it and put into its report.
+
+    With ``hls`` FINN's estimates for the HLS accelerator.
+    """
     report = read_report(build_dir / REPORT_JSON)
     graph = build_dir / "steps" / "lower" / GRAPH
     if not report.nodes or not graph.is_file():
         raise BuildError(f"'{build_dir}' holds no folded graph to compare with; run the build first")
     target = max(node.expected_cycles for node in report.nodes)
-    report = replace(report, baseline=finn_baseline(load_graph(graph), target, report.part))
+    report = replace(report, baseline=finn_baseline(load_graph(graph), target, report.part, hls=hls))
     publish(build_dir, report, pictures_of(build_dir, report))
     if as_json:
         print(json.dumps(report.baseline, indent=1))
         return 0
-    table = Table(title="FINN's figures are its own estimates, without FIFOs", title_justify="left")
+    title = f"{'HLS: ' if hls else ''}FINN's figures are its own estimates, without FIFOs"
+    table = Table(title=title, title_justify="left")
     for heading in ("", "FINN, estimated", "ours, by the models", "ours, synthesised or simulated"):
         table.add_column(heading, justify="right" if heading else "left")
     for what, *values in baseline_rows(report):

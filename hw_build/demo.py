@@ -16,13 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from hw_build.accelerator import MEASURE, SHELL, SIMULATE, accelerator_steps, run_facts, simulate_and_compare
-from hw_build.build import GRAPH, IMPORT, BuildConfig, graph_steps
+from hw_build.build import BuildConfig, graph_steps
 from hw_build.commands import REPORT_HTML, difference, earlier_report, publish, run_pipeline, tell
+from hw_build.demo_frames import demo_frames
 from hw_build.errors import MismatchError
 from hw_build.export import Export
 from hw_build.image import in_colour, overlap, read_image, read_mask
-from hw_build.lowering import execute_codes
-from hw_build.lowering.intake import load_graph
 from hw_build.netlist.step import NETLIST_STEP, check_device, jobs_of
 from hw_build.progress import BuildProgress
 from hw_build.report.collect import collect_report
@@ -58,10 +57,11 @@ def _build_and_simulate(
         facts = run_pipeline(config, progress, stop_after=MEASURE)
         progress.start(SIMULATE)
         started = time.perf_counter()
-        expected, against = reference_logits(config, codes)
-        frames, logits, names = _with_second_frame(config, codes, expected, name)
+        frames = demo_frames(config.export, config.out, codes, name)
         try:
-            run, line = simulate_and_compare(config.out, frames, logits, names, progress.meter, against=against)
+            run, line = simulate_and_compare(
+                config.out, frames.codes, frames.logits, frames.names, progress.meter, against=frames.against
+            )
         except MismatchError as error:
             publish(config.out, collect_report(config, facts, differences=[difference(SIMULATE, error)]))
             raise
@@ -76,8 +76,8 @@ def _build_and_simulate(
     prediction = run.logits[0, ..., 0] > 0
     shown = Image(
         name=name,
-        logits=int(expected.size),
-        differing_logits=int(np.count_nonzero(run.logits[:1] != expected)),
+        logits=int(frames.logits[0].size),
+        differing_logits=int(np.count_nonzero(run.logits[0] != frames.logits[0])),
         iou=None if truth is None else overlap(prediction, truth),
     )
     report = with_figures_of(earlier_report(config.out), collect_report(config, facts, image=shown))
@@ -97,32 +97,6 @@ def _check_netlist(config: BuildConfig, small: Export, progress: BuildProgress) 
         _, line = check_device(build.out, small, jobs_of(small), progress.meter)
     progress.done(NETLIST_STEP, f"exact, against {line['against']} · {line['seconds']:.1f} s")
     return line
-
-
-def reference_logits(config: BuildConfig, codes: np.ndarray) -> tuple[np.ndarray, str]:
-    """Logits (1, H, W, 1) that the accelerator must give for ``codes`` (H, W, C), and where they come from.
-
-    An image of the golden data has its golden logits; for another the exported network itself is executed.
-    """
-    for index, known in enumerate(config.export.codes):
-        if np.array_equal(known, codes):
-            return config.export.logits[index : index + 1], "golden logits"
-    model = load_graph(config.out / "steps" / IMPORT / GRAPH)
-    return execute_codes(model, codes[None]), "QONNX execution"
-
-
-def _with_second_frame(
-    config: BuildConfig, codes: np.ndarray, expected: np.ndarray, name: str
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """The image and, back to back, a golden image unlike it: two frames show the steady interval."""
-    export = config.export
-    others = [index for index, known in enumerate(export.codes) if not np.array_equal(known, codes)]
-    second = others[0] if others else 0
-    return (
-        np.stack([codes, export.codes[second]]),
-        np.concatenate([expected, export.logits[second : second + 1]]),
-        [name, export.names[second]],
-    )
 
 
 def print_table(report: Report) -> None:

@@ -35,7 +35,7 @@ def stock_nodes(model: ModelWrapper, part: str, *, prefer_hls: bool = False) -> 
 
     FINN chooses between RTL and HLS; with ``prefer_hls`` it takes HLS wherever it has that.
     """
-    with _quiet():
+    with quiet():
         model = abstract_nodes(model)
         if prefer_hls:
             for node in model.graph.node:
@@ -76,12 +76,12 @@ def abstract_nodes(model: ModelWrapper) -> ModelWrapper:
 def folded(model: ModelWrapper, target_cycles: int) -> ModelWrapper:
     """``model`` with the PE and SIMD that FINN gives its nodes for ``target_cycles`` a frame."""
     folding = SetFolding(target_cycles, two_pass_relaxation=False)
-    with _quiet():
+    with quiet():
         return model.transform(folding, make_deepcopy=False, cleanup=False)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps back what FINN says of every data type that it widens and every node that it does not fold."""
     log = logging.getLogger("finn_logger")
     level = log.level

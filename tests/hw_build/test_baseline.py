@@ -43,6 +43,17 @@ def test_table_names_estimates_as_such(build, capsys):
     assert "its own estimates" in shown and "FINN has no node for Resize" in shown
 
 
+def test_hls_accelerator_by_finns_estimates(build, capsys):
+    assert cli.main(["baseline", "--out", str(build), "--backend", "hls", "--json"]) == 0
+    baseline = json.loads(capsys.readouterr().out)
+    kinds = set(baseline["nodes"])
+    assert {kind for kind in kinds if kind.endswith("_rtl")} == {"ConvolutionInputGenerator_rtl", "FMPadding_rtl"}
+    assert (baseline["backend"], baseline["not_in_finn"]) == ("hls", [])
+    assert 0 < baseline["cycles_per_frame"] <= baseline["target_cycles"] <= 40_000
+    assert cli.main(["baseline", "--out", str(build), "--backend", "hls"]) == 0
+    assert "HLS: FINN's figures are its own estimates" in capsys.readouterr().out
+
+
 def test_baseline_before_build(tmp_path, capsys):
     assert cli.main(["baseline", "--out", str(tmp_path)]) == 2
     assert "run the build first" in capsys.readouterr().err

@@ -9,7 +9,8 @@
 // How. Each output row walks through its two input rows once: the newer one from the stream where it is new, else from
 // its line. The two interpolated columns around an output pixel are kept for each beat. One output beat an iteration.
 // Limits: PE divides CHANNELS; HEIGHT, WIDTH >= 1. C++14.
-#pragma once
+#ifndef EDGESEG_BILINEAR2X_HPP
+#define EDGESEG_BILINEAR2X_HPP
 
 #include <ap_int.h>
 #include <hls_stream.h>
@@ -64,3 +65,5 @@ void bilinear2x(hls::stream<ap_uint<PE * X::width>> &in, hls::stream<ap_uint<PE 
         }
     }
 }
+
+#endif

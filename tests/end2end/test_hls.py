@@ -1,0 +1,42 @@
+"""The shipped 4-bit network at 64x64 in HLS: every layer's C++, then all of them as one program, on two real images."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDING = "pynq-z2-60fps"
+CHECKPOINT = ROOT / "models/weights/cmunext-xxs-hw_w4a4_busi.pt"
+
+
+@pytest.mark.slow
+def test_every_layer_and_the_whole_are_exact_within_the_cycles_of_the_build(tmp_path):
+    export, build = ("--export", tmp_path / "export"), ("--out", tmp_path / "build")
+    for command in (
+        ("quant", "export", "--checkpoint", CHECKPOINT, "--size", 64, "--out", tmp_path / "export"),
+        (
+            "hw_build",
+            "build",
+            *export,
+            *build,
+            "--board",
+            "pynq-z2",
+            "--folding",
+            "pynq-z2-60fps",
+            "--stop-after",
+            "shell",
+        ),
+        ("hw_build", "hls", *export, *build, "--no-synthesis"),
+        ("hw_build", "baseline", *build, "--backend", "hls"),
+    ):
+        subprocess.run([sys.executable, "-m", *map(str, command)], cwd=ROOT, check=True)
+    report = json.loads((tmp_path / "build" / "report.json").read_text())
+    (line,) = [line for line in report["verification"] if line["step"] == "hls"]
+    assert line["exact"] and line["against"].startswith("golden logits of 2 images, whole; numpy, ")
+    assert report["baseline"]["backend"] == "hls" and report["baseline"]["not_in_finn"] == []
+    assert report["baseline"]["cycles_per_frame"] <= report["baseline"]["target_cycles"]
+    layers = [path.name for path in (tmp_path / "build" / "hls").iterdir() if path.is_dir()]
+    assert sum("_hls_" in layer for layer in layers) == 166

@@ -1,0 +1,109 @@
+"""The C++ of ours that stands for FINN's RTL in the program: windows, padding, beats of another size, memories."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from hls_frames import compile_frames, run_frames
+
+from board.packing import pack_stream, unpack_stream
+from hw_build.hls.network import LIBRARY
+
+FRAMES, BITS = 3, 4
+WINDOWS = [  # (H, W, C, SIMD, (KH, KW), stride, depthwise)
+    (5, 6, 2, 1, (3, 3), (1, 1), False),
+    (5, 6, 4, 2, (3, 3), (1, 1), True),
+    (7, 5, 2, 2, (2, 2), (2, 2), True),
+    (4, 9, 1, 1, (1, 5), (1, 2), False),
+    (6, 3, 3, 1, (6, 3), (1, 1), False),
+    (1, 1, 2, 1, (1, 1), (1, 1), True),
+]
+PADDINGS = [(1, 2, 0, 3), (0, 0, 0, 0)]  # top, left, bottom, right
+SIZES = [(2, 6), (6, 2), (3, 3)]  # elements of a beat, before and after
+
+
+def window_function(case):
+    height, width, channels, simd, kernel, stride, depthwise = case
+    numbers = [height, width, channels // simd, *kernel, *stride, str(depthwise).lower()]
+    return f"sliding_window<{', '.join(map(str, numbers))}, ap_uint<{simd * BITS}>>"
+
+
+FUNCTIONS = [
+    *(window_function(case) for case in WINDOWS),
+    *(f"pad_image<3, 4, 3, {', '.join(map(str, padding))}, ap_uint<{2 * BITS}>>" for padding in PADDINGS),
+    *(f"convert_beats<{24 // a}, {BITS}, {a}, {b}, ap_uint<{a * BITS}>, ap_uint<{b * BITS}>>" for a, b in SIZES),
+    "scaled",
+]
+MEMORY = """
+static const ap_uint<8> memory[3] = {1, 2, 3};
+void scaled(hls::stream<ap_uint<4>> &in, hls::stream<ap_uint<8>> &out) {
+    hls::stream<ap_uint<8>> words;
+    stream_memory<2, 3>(memory, words);
+    for (int i = 0; i < 6; i++) out.write(words.read() * in.read());
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cpp")
+    includes = "".join(
+        f'#include "{LIBRARY / name}"\n' for name in ("padding.hpp", "sliding_window.hpp", "streams.hpp")
+    )
+    return compile_frames(folder, includes + MEMORY, FUNCTIONS, frames=FRAMES)
+
+
+def run(program, index, x, before, shape, after, *, bits=BITS):
+    """``x`` (N, ...) in beats of ``before`` elements through a function -> ``shape`` from beats of ``after``."""
+    beats = pack_stream(x.reshape(-1, before), before, BITS)
+    given = np.frombuffer(run_frames(program, index, beats, frames=FRAMES), np.uint8)
+    return unpack_stream(given.reshape(-1, (after * bits + 7) // 8), shape, after, bits)
+
+
+def windows_of(x, kernel, stride, simd, *, depthwise):
+    """(N, H, W, C) -> (N, beats, SIMD) in the order of the stream."""
+    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+    taps = view.transpose(0, 1, 2, 4, 5, 3)  # (N, OH, OW, C, KH, KW) -> (N, OH, OW, KH, KW, C)
+    if depthwise:
+        split = taps.reshape(*taps.shape[:5], -1, simd)
+        taps = split.transpose(0, 1, 2, 5, 3, 4, 6)  # -> (N, OH, OW, C/SIMD, KH, KW, SIMD)
+    return taps.reshape(len(x), -1, simd)
+
+
+def random_codes(*shape):
+    return np.random.default_rng(len(shape)).integers(0, 2**BITS, shape)
+
+
+@pytest.mark.parametrize("case", WINDOWS, ids=str)
+def test_sliding_window(program, case):
+    height, width, channels, simd, kernel, stride, depthwise = case
+    x = random_codes(FRAMES, height, width, channels)
+    expected = windows_of(x, kernel, stride, simd, depthwise=depthwise)
+    found = run(program, FUNCTIONS.index(window_function(case)), x, simd, expected.shape, simd)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("number", range(len(PADDINGS)))
+def test_padding(program, number):
+    top, left, bottom, right = PADDINGS[number]
+    x = random_codes(FRAMES, 3, 4, 6)
+    expected = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    found = run(program, len(WINDOWS) + number, x, 2, expected.shape, 2)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("number", range(len(SIZES)))
+def test_beats_of_another_size(program, number):
+    before, after = SIZES[number]
+    x = random_codes(FRAMES, 4, 6)
+    found = run(program, len(WINDOWS) + len(PADDINGS) + number, x, before, x.shape, after)
+    np.testing.assert_array_equal(found, x)
+
+
+def test_memory_comes_over_and_over(program):
+    x = random_codes(FRAMES, 6, 1)
+    found = run(program, len(FUNCTIONS) - 1, x, 1, x.shape, 1, bits=8)
+    np.testing.assert_array_equal(found[..., 0], x[..., 0] * [1, 2, 3, 1, 2, 3])
