@@ -8,6 +8,7 @@ import sys
 from board.boundary import add_debug, run_command
 from quant.commands import (
     bench,
+    crossval,
     evaluate,
     export,
     gate,
@@ -19,21 +20,27 @@ from quant.commands import (
     train,
     untrained,
 )
-from quant.errors import EdgesegError, GateError
+from quant.errors import EdgesegError, GateError, TimeUp
 
-_GATE_CLOSED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+_COMMANDS = (
+    *(train, crossval, untrained, settle, evaluate, export),
+    *(gate, predict, pictures, sensitivity, search, bench),
+)
+_GATE_CLOSED, _BAD_INPUT, _TIME_UP, _INTERRUPTED = 1, 2, 3, 130
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, untrained, settle, evaluate, export, gate, predict, pictures, sensitivity, search, bench):
+    for command in _COMMANDS:
         command.add(commands)
     add_debug(commands)
     return run_command(parser.parse_args(argv), _explain)
 
 
 def _explain(error: BaseException) -> tuple[str, int] | None:
+    if isinstance(error, TimeUp):
+        return str(error), _TIME_UP
     if isinstance(error, EdgesegError):
         return f"error: {error}", _GATE_CLOSED if isinstance(error, GateError) else _BAD_INPUT
     if isinstance(error, OSError):

@@ -89,7 +89,7 @@ def test_a_recipe_trains_its_stages_once_and_options_override_it(squares, tmp_pa
     command = ["train", "--recipe", path, "--data", str(squares), "--out", str(out), "--batch", "16"]
     assert main(command) == 0
     scores = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert scores["checkpoint"] == str(out / "w4a4" / "best.pt")
+    assert scores["checkpoint"] == str(out / "w4a4" / "weights.pt")
     runs = {stage: checkpoints.load(out / stage / "last.pt") for stage in ("float-16", "float-32", "w4a4")}
     assert [(run["size"], run["epoch"], run["run"]["batch"]) for run in runs.values()] == [
         ([16, 16], 0, 16),
