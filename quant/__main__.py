@@ -17,13 +17,14 @@ from quant.commands import (
     search,
     sensitivity,
     settle,
+    study,
     train,
     untrained,
 )
 from quant.errors import EdgesegError, GateError, TimeUp
 
 _COMMANDS = (
-    *(train, crossval, untrained, settle, evaluate, export),
+    *(train, crossval, study, untrained, settle, evaluate, export),
     *(gate, predict, pictures, sensitivity, search, bench),
 )
 _GATE_CLOSED, _BAD_INPUT, _TIME_UP, _INTERRUPTED = 1, 2, 3, 130

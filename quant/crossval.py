@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -37,6 +38,7 @@ from quant.train_config import TrainConfig
 
 SPLITS = ("train", "val")
 _FOLDS_FILE, _COLUMNS = "folds.csv", ("name", "class", "fold")
+_NEVER = -1  # the fold of images that are never reported
 _BATCH_IMAGES = 8
 _COUNTS = ("tp", "fp", "fn", "tn")
 
@@ -44,13 +46,15 @@ _COUNTS = ("tp", "fp", "fn", "tn")
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is trained for each fold. ``settings`` are of ``TrainConfig``, ``data`` among them, and go before those of
-    the stages. ``stop_at`` and ``save_seconds``: see ``Pace``."""
+    the stages. With ``fixed_split`` there is one fold, which reports the split ``val`` and is trained on ``train``.
+    ``stop_at`` and ``save_seconds``: see ``Pace``."""
 
     stages: tuple[Stage, ...]
     settings: dict[str, Any]
     out: Path
     folds: int = 5
     fold_seed: int = 1
+    fixed_split: bool = False
     image_classes: Path | None = None
     save_seconds: float = 0.0
     stop_at: float | None = None
@@ -71,6 +75,14 @@ class Plan:
     def result(self) -> str:
         """The name of what is reported: the last stage's."""
         return self.stages[-1].name
+
+    def folds_to_train(self) -> range:
+        """Their numbers."""
+        return range(1 if self.fixed_split else self.folds)
+
+    def is_finished(self) -> bool:
+        """Whether every fold has reported."""
+        return all(_images_file(self, fold).is_file() for fold in self.folds_to_train())
 
     def pace(self) -> Pace:
         """Of one stage."""
@@ -93,9 +105,13 @@ def prepare(plan: Plan) -> None:
     Raises:
         ConfigError, DataError: see ``fold_of_images``; or the folder holds other folds.
     """
-    names = _names(plan)
+    lists = _names(plan)
+    names = [name for split in SPLITS for name in lists[split]]
     known = classes_of_images(names, plan.image_classes)
-    folds = fold_of_images(names, known, plan.folds, plan.fold_seed)
+    if plan.fixed_split:
+        folds = [0 if name in set(lists["val"]) else _NEVER for name in names]
+    else:
+        folds = fold_of_images(names, known, plan.folds, plan.fold_seed)
     table = io.StringIO()
     kinds = [""] * len(names) if known is None else known.classes
     csv.writer(table, lineterminator="\n").writerows([_COLUMNS, *zip(names, kinds, folds, strict=True)])
@@ -108,16 +124,23 @@ def prepare(plan: Plan) -> None:
         )
 
 
-def run_fold(plan: Plan, fold: int, quiet: bool = False) -> None:
+def run_fold(plans: Sequence[Plan], fold: int, quiet: bool = False) -> None:
+    """Trains and reports ``fold`` of each of ``plans``, which may share a folder and stages, one after the other.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: see their messages.
+        TimeUp: ``stop_at`` of a plan has come; the next call goes on.
+    """
+    for plan in plans:
+        _run_fold(plan, fold, quiet)
+
+
+def _run_fold(plan: Plan, fold: int, quiet: bool) -> None:
     """Trains all stages of ``fold``, then scores the last one's weights on the images that the fold reports.
 
     Stages that are finished are left alone, but must be of the same settings.
 
     Writes to ``fold-K/``: a folder of each stage, and the names of its images, ``train.txt`` and ``reported.txt``.
-
-    Raises:
-        ConfigError, DataError, CheckpointError: see their messages.
-        TimeUp: ``plan.stop_at`` has come; the next call goes on.
     """
     folder = plan.out / f"fold-{fold}"
     folds = _read_folds(plan)
@@ -145,10 +168,10 @@ def run_fold(plan: Plan, fold: int, quiet: bool = False) -> None:
 def collect(plan: Plan) -> Reported:
     """What the folds reported, images in the order of the data's lists; all folds are finished."""
     found = {}
-    for fold in range(plan.folds):
+    for fold in plan.folds_to_train():
         names, scores = read_images(_images_file(plan, fold))
         found |= {name: scores[[index]] for index, name in enumerate(names)}
-    folds = _read_folds(plan)
+    folds = {name: fold for name, fold in _read_folds(plan).items() if fold != _NEVER}
     names = tuple(folds)
     known = classes_of_images(names, plan.image_classes)
     joined = ImageScores.joined([found[name] for name in names])
@@ -192,10 +215,10 @@ def _images_file(plan: Plan, fold: int) -> Path:
     return plan.out / f"fold-{fold}" / plan.result / "reported.csv"
 
 
-def _names(plan: Plan) -> list[str]:
+def _names(plan: Plan) -> dict[str, list[str]]:
     config = plan.configs[0]
     pairs = partial(list_pairs, Path(config.data), normal_cases=config.normal_cases)
-    return [pair.name for split in SPLITS for pair in pairs(split)]
+    return {split: [pair.name for pair in pairs(split)] for split in SPLITS}
 
 
 def _read_folds(plan: Plan) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """What a cross-validation says: as JSON, a table in Markdown and a plot.
 
 ``iou`` is the mean over all images, each of which is reported once; ``standard_error`` the deviation of the folds'
-means over the root of their number; ``iou_interval`` a bootstrap over images (see ``resampling``).
+means over the root of their number (None where the data's own lists say what is reported); ``iou_interval`` a
+bootstrap over images (see ``resampling``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ matplotlib.use("agg")
 def report(plan: Plan, reported: Reported) -> dict[str, Any]:
     """Everything that the files show; see the module's text and ``breakdown``."""
     iou = reported.scores.score("iou")
-    of_folds = [float(iou[reported.folds == fold].mean()) for fold in range(plan.folds)]
+    of_folds = [float(iou[reported.folds == fold].mean()) for fold in plan.folds_to_train()]
     config = plan.configs[-1]
     return {
         "result": plan.result,
@@ -33,14 +34,14 @@ def report(plan: Plan, reported: Reported) -> dict[str, Any]:
         "quant": plan.stages[-1].quant,
         "size": config.size,
         "seed": config.seed,
-        "folds": plan.folds,
+        "folds": None if plan.fixed_split else plan.folds,
         "fold_seed": plan.fold_seed,
         "stages": {
             stage.name: {**stage.settings, **plan.settings, "data": Path(settings.data).name, "quant": stage.quant}
             for stage, settings in zip(plan.stages, plan.configs, strict=True)
         },
         "iou_of_folds": of_folds,
-        "standard_error": float(np.std(of_folds, ddof=1) / np.sqrt(plan.folds)),
+        "standard_error": None if plan.fixed_split else float(np.std(of_folds, ddof=1) / np.sqrt(plan.folds)),
         "parts": break_down(reported.scores, reported.classes),
     }
 
@@ -48,13 +49,21 @@ def report(plan: Plan, reported: Reported) -> dict[str, Any]:
 def markdown(found: dict[str, Any]) -> str:
     """A table of all parts, and of the folds."""
     everything = found["parts"]["all"]
+    protocol = f"{everything['images']} images of the list val, none of which was trained on."
+    folds = ""
+    if found["folds"] is not None:
+        protocol = (
+            f"{everything['images']} images, each reported by the one of {found['folds']} folds (seed"
+            f" {found['fold_seed']}) that was not trained on it."
+        )
+        folds = (
+            f", standard error over the folds {found['standard_error']:.4f}; of the folds"
+            f" {', '.join(f'{iou:.4f}' for iou in found['iou_of_folds'])}"
+        )
     lines = [
         f"`{found['model']}`, {found['quant'] or 'float'}, {found['size']}x{found['size']}, stage `{found['result']}`,"
-        f" seed {found['seed']}: {everything['images']} images, each reported by the one of {found['folds']} folds"
-        f" (seed {found['fold_seed']}) that was not trained on it. IoU per image {everything['iou']:.4f},"
-        f" standard error over the folds {found['standard_error']:.4f}; of the folds"
-        f" {', '.join(f'{iou:.4f}' for iou in found['iou_of_folds'])}. Pooled-8: mean and deviation over {ORDERS}"
-        f" random orders; in list order {everything['iou_pooled8']:.4f}.",
+        f" seed {found['seed']}: {protocol} IoU per image {everything['iou']:.4f}{folds}. Pooled-8: mean and deviation"
+        f" over {ORDERS} random orders; in list order {everything['iou_pooled8']:.4f}.",
         "",
         "| images | number | IoU per image | 95% interval | F1 | IoU pooled-8 | 95% interval | missed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -131,6 +131,7 @@ def fit(
             loss = learner.train_epoch(train_samples, epoch, lambda: progress.update(batch_bar, advance=1))
             is_last = epoch + 1 == config.epochs
             told = f"epoch {epoch + 1}: loss {loss:.4f}"
+            must_save = pace.must_save() or is_last
             keeps = is_last or val_samples is not None
             candidate = learner.candidate() if keeps else None
             if val_samples is not None:
@@ -141,11 +142,11 @@ def fit(
                 if keeps:
                     checkpoints.save(out_dir / KEPT, {**common, "state": _portable_state(candidate)})
                 _append_log(out_dir / _LOG, epoch, loss, scores)
-                if pace.must_save() or is_last:
+                if must_save:
                     checkpoints.save(out_dir / _LAST, {**common, **learner.state()})
             progress.update(epochs_bar, advance=1, description=told)
             if not is_last:
-                pace.end_epoch()
+                pace.go_on()
     fabric.barrier()  # the files are complete before another process reads them
     return scores
 

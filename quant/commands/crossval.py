@@ -63,6 +63,6 @@ def _run(arguments: argparse.Namespace) -> None:
         stop_at=stop_time(arguments.minutes),
     )
     prepare(plan)
-    run_all(run_fold, [(plan, fold) for fold in range(plan.folds)], arguments.jobs, arguments.scheduler)
+    run_all(run_fold, [([plan], fold) for fold in plan.folds_to_train()], arguments.jobs, arguments.scheduler)
     print(markdown(write_report(plan, collect(plan))), end="")
     print(f"{plan.out / plan.result}.json, .md, .png")
