@@ -8,6 +8,7 @@ import sys
 from board.boundary import USER_ERROR, add_debug, run_command
 from quant.commands import (
     bench,
+    crossval,
     evaluate,
     export,
     gate,
@@ -16,25 +17,32 @@ from quant.commands import (
     search,
     sensitivity,
     settle,
+    study,
     train,
     untrained,
 )
-from quant.errors import EdgesegError, GateError
+from quant.errors import EdgesegError, GateError, TimeUp
 
-_GATE_CLOSED = 1
+_COMMANDS = (
+    *(train, crossval, study, untrained, settle, evaluate, export),
+    *(gate, predict, pictures, sensitivity, search, bench),
+)
+_GATE_CLOSED, _TIME_UP = 1, 3
 _INTERRUPTED = "interrupted; the same command goes on (train: with --resume)"
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, untrained, settle, evaluate, export, gate, predict, pictures, sensitivity, search, bench):
+    for command in _COMMANDS:
         command.add(commands)
     add_debug(commands)
     return run_command(parser.parse_args(argv), _explain, _INTERRUPTED)
 
 
 def _explain(error: BaseException) -> tuple[str, int] | None:
+    if isinstance(error, TimeUp):
+        return str(error), _TIME_UP
     if isinstance(error, EdgesegError):
         return f"error: {error}", _GATE_CLOSED if isinstance(error, GateError) else USER_ERROR
     return None

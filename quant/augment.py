@@ -55,25 +55,28 @@ def augmented_batches(
     All processes draw the same order and take equal shares of each ``processes * batch`` images. What a last, shorter
     batch leaves over when it is shared sits out this epoch.
     """
-    square = samples.codes.shape[-1] == samples.codes.shape[-2]
     strengthen = StrongAugmentation(rank) if augmentation == "strong" else None
-    order = torch.randperm(len(samples), generator=generator).tolist()
+    order = torch.randperm(len(samples), generator=generator)
     for start in range(0, len(order), processes * batch):
-        together = [
-            (index, torch.randint(0, 4, (3,), generator=generator).tolist())
-            for index in order[start : start + processes * batch]
-        ]
+        together = order[start : start + processes * batch]
+        draws = torch.randint(0, 4, (len(together), 3), generator=generator)
         share = len(together) // processes
         if share == 0:
             return
-        pairs = []
-        for index, (flip_h, flip_v, turns) in together[rank * share : (rank + 1) * share]:
-            pair = (samples.codes[index], samples.masks[index])
-            if flip_h % 2:
-                pair = tuple(plane.flip(-1) for plane in pair)
-            if flip_v % 2:
-                pair = tuple(plane.flip(-2) for plane in pair)
-            turns = turns if square else turns // 2 * 2
-            pairs.append(tuple(torch.rot90(plane, turns, (-2, -1)) for plane in pair))
-        codes, masks = torch.stack([codes for codes, _ in pairs]), torch.stack([masks for _, masks in pairs])
+        mine = slice(rank * share, (rank + 1) * share)
+        indices, draws = together[mine].to(samples.codes.device), draws[mine].to(samples.codes.device)
+        codes, masks = (flipped_and_turned(planes[indices], draws) for planes in (samples.codes, samples.masks))
         yield (codes, masks) if strengthen is None else strengthen(codes, masks, generator)
+
+
+def flipped_and_turned(planes: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) -> the same shape, image by image as ``draws`` (B, 3) says: flip of columns and of rows where odd,
+    then so many quarter turns against the clock, of which only even ones where H and W differ."""
+    flip_columns, flip_rows, turns = (draw.view(-1, 1, 1, 1) for draw in draws.unbind(1))
+    flip_columns, flip_rows = flip_columns % 2 == 1, flip_rows % 2 == 1
+    planes = torch.where(flip_columns, planes.flip(-1), planes)
+    planes = torch.where(flip_rows, planes.flip(-2), planes)
+    planes = torch.where(turns >= 2, planes.flip((-2, -1)), planes)
+    if planes.shape[-1] != planes.shape[-2]:
+        return planes
+    return torch.where(turns % 2 == 1, torch.rot90(planes, 1, (-2, -1)), planes)

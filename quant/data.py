@@ -8,6 +8,7 @@ holds is known to ``board.image_files`` and ``board.mask_files``, so that board 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,24 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __getitem__(self, indices: Sequence[int]) -> Samples:
+        """The samples at ``indices``, in their order."""
+        chosen = torch.as_tensor(indices, dtype=torch.long)
+        return Samples(tuple(self.names[index] for index in indices), self.codes[chosen], self.masks[chosen])
+
+    def to(self, device: torch.device | str) -> Samples:
+        """The same in the memory of ``device``."""
+        return Samples(self.names, self.codes.to(device), self.masks.to(device))
+
+    @staticmethod
+    def joined(parts: Sequence[Samples]) -> Samples:
+        """One after the other."""
+        return Samples(
+            tuple(name for part in parts for name in part.names),
+            torch.cat([part.codes for part in parts]),
+            torch.cat([part.masks for part in parts]),
+        )
 
 
 def read_codes(path: Path, size: tuple[int, int] | None, channels: int = 3) -> np.ndarray:

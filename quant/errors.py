@@ -6,7 +6,16 @@ from contextlib import contextmanager
 from board.errors import InputError
 from models.errors import ConfigError, EdgesegError
 
-__all__ = ["CheckpointError", "ConfigError", "DataError", "EdgesegError", "ExportError", "GateError", "as_data_error"]
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "EdgesegError",
+    "ExportError",
+    "GateError",
+    "TimeUp",
+    "as_data_error",
+]
 
 
 class DataError(EdgesegError):
@@ -23,6 +32,10 @@ class ExportError(EdgesegError):
 
 class GateError(EdgesegError):
     """A quantized network scores too far below the float one, or its forms disagree."""
+
+
+class TimeUp(EdgesegError):
+    """The time that a command was given has passed; what it has done is saved."""
 
 
 @contextmanager

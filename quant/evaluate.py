@@ -17,8 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quant import checkpoint as checkpoints
+from quant.breakdown import ImageScores, break_down
 from quant.data import load_samples, read_pair
 from quant.errors import DataError, ExportError
+from quant.image_classes import ImageClasses, classes_of_images
 from quant.layouts import Pair, list_pairs
 from quant.scores import score
 
@@ -26,9 +28,17 @@ BATCH_IMAGES = 8
 
 
 def evaluate_checkpoint(
-    checkpoint_path: Path, data_dir: Path, split: str, device: str = "cpu", *, normal_cases: bool = False
+    checkpoint_path: Path,
+    data_dir: Path,
+    split: str,
+    device: str = "cpu",
+    *,
+    normal_cases: bool = False,
+    image_classes: Path | None = None,
 ) -> dict[str, Any]:
-    """Scores of a float or quantized checkpoint: see ``quant.scores``.
+    """Scores of a float or quantized checkpoint: see ``quant.scores``; and of ``parts`` of the images: ``breakdown``.
+
+    ``image_classes`` is a CSV file that says the images' classes; without it their names do.
 
     Raises:
         CheckpointError, ConfigError, DataError: see their messages.
@@ -48,13 +58,14 @@ def evaluate_checkpoint(
         classes=classes,
         channels=channels_of(checkpoint["model"]),
     )
+    known = classes_of_images(samples.names, image_classes)
     network = from_checkpoint(checkpoint).to(device)
 
     def predict(start: int) -> np.ndarray:
         return predict_masks(network, samples.codes[start : start + BATCH_IMAGES], BATCH_IMAGES, device)
 
     predictions = np.concatenate(list(_with_progress(len(samples), predict)))
-    found = score(predictions, samples.masks[:, 0].numpy(), classes, surfaces=True)
+    found = _all_scores(predictions, samples.masks[:, 0].numpy(), classes, known)
     return {"arithmetic": "float32", "split": split, **found}
 
 
@@ -66,6 +77,7 @@ def evaluate_integer(
     checkpoint_path: Path | None = None,
     *,
     normal_cases: bool = False,
+    image_classes: Path | None = None,
 ) -> dict[str, Any]:
     """Scores of an export's integer logits; ``checkpoint_path``, if given, must be what the export was made from.
 
@@ -79,6 +91,7 @@ def evaluate_integer(
         _require_same_network(Path(export_dir), Path(checkpoint_path))
     reference = IntegerReference(export_dir, device=device)
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
+    known = classes_of_images([pair.name for pair in pairs], image_classes)
     truths = []
 
     def predict(start: int) -> np.ndarray:
@@ -88,8 +101,14 @@ def evaluate_integer(
         return decide(reference.run(np.stack([codes for codes, _ in read])))
 
     predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
-    found = score(predictions, np.stack(truths), reference.classes, surfaces=True)
+    found = _all_scores(predictions, np.stack(truths), reference.classes, known)
     return {"arithmetic": "integer", "split": split, **found}
+
+
+def _all_scores(predictions: np.ndarray, truth: np.ndarray, classes: int, known: ImageClasses | None) -> dict[str, Any]:
+    """``scores`` of all images, and under ``parts`` of each class and size, with intervals."""
+    parts = break_down(ImageScores.of(predictions, truth, classes), None if known is None else known.classes)
+    return {**score(predictions, truth, classes, surfaces=True), "parts": parts}
 
 
 def _read_of_size(pair: Pair, shape: tuple[int, int, int], classes: int) -> tuple[np.ndarray, np.ndarray]:

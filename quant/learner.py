@@ -76,8 +76,11 @@ class Learner:
         """Steps in an epoch."""
         return math.ceil(len(samples) / (self._config.batch * self._fabric.world_size))
 
-    def train_epoch(self, samples: Samples, epoch: int, on_batch: Callable[[float], None]) -> float:
-        """One pass over ``samples``, drawn from a generator seeded by (seed, epoch); returns the mean loss."""
+    def train_epoch(self, samples: Samples, epoch: int, on_batch: Callable[[], None]) -> float:
+        """One pass over ``samples``, drawn from a generator seeded by (seed, epoch); returns the mean loss.
+
+        Nothing in it waits for the device, so that a GPU is never without work between two steps.
+        """
         config, fabric = self._config, self._fabric
         self._parallel.train()
         rates = (config.learning_rate(epoch), config.range_learning_rate(epoch))
@@ -91,7 +94,7 @@ class Learner:
             rank=fabric.global_rank,
             processes=fabric.world_size,
         )
-        total, count = 0.0, 0
+        total, count = torch.zeros((), dtype=torch.float64, device=fabric.device), 0
         for codes, masks in batches:
             loss = training_step(
                 self._parallel,
@@ -106,8 +109,8 @@ class Learner:
             if self._averaged is not None:
                 self._averaged.update_parameters(self._network)
             total, count = total + loss * len(codes), count + len(codes)
-            on_batch(total / count)
-        return float(fabric.all_reduce(torch.tensor(total / count, device=fabric.device), reduce_op="mean"))
+            on_batch()
+        return float(fabric.all_reduce(total / count, reduce_op="mean"))
 
     def candidate(self) -> nn.Module:
         """What would be kept now: the average, if there is one; of a twin a copy with its BN shifts moved off the

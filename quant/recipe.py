@@ -1,4 +1,4 @@
-"""Recipes: training runs as TOML files, one or more stages that start from each other's best weights.
+"""Recipes: training runs as TOML files, one or more stages that start from each other's weights.
 
 Keys before the first ``[[stages]]`` hold for every stage. A stage has a ``name``, settings of ``TrainConfig``,
 ``quant`` (none: the float network), ``init_from`` and ``teacher`` (names of earlier stages; ``init_from`` is the last
@@ -8,6 +8,7 @@ quantized networks share the float network that they start from, or a smaller ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from quant.config import QuantConfig
 from quant.errors import ConfigError
 from quant.toml_file import read_toml, require_types
-from quant.train import train
+from quant.train import KEPT, train
 from quant.train_config import TrainConfig
 
 _SHIPPED = Path(__file__).parent / "recipes"
@@ -91,11 +92,13 @@ def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
     return Stage(name=name, settings=values, **links)
 
 
-def follow(stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any]) -> dict[str, Any]:
+def follow(
+    stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any], run: Callable[..., Any] = train
+) -> dict[str, Any]:
     """Trains the stages one after the other, each into a folder of its name, and returns the last one's scores.
 
     A stage that is already there goes on from its ``last.pt``, and is left alone once it has all its epochs. Settings
-    in ``overrides`` go before those of every stage.
+    in ``overrides`` go before those of every stage. ``run`` trains a stage; it is called as ``train`` is.
 
     Raises:
         ConfigError, DataError, CheckpointError: see their messages; also where a folder holds a run of other settings.
@@ -104,12 +107,12 @@ def follow(stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any]) 
     scores = {}
     for stage, (config, quant) in zip(stages, runs, strict=True):
         folder = Path(out_dir) / stage.name
-        scores = train(
+        scores = run(
             config,
             quant,
             folder,
-            init_from=_best(out_dir, stage.init_from),
-            teacher=_best(out_dir, stage.teacher),
+            init_from=_kept(out_dir, stage.init_from),
+            teacher=_kept(out_dir, stage.teacher),
             resume=(folder / "last.pt").is_file(),
         )
     return scores
@@ -122,5 +125,5 @@ def _run_of(stage: Stage, overrides: dict[str, Any]) -> tuple[TrainConfig, Quant
     return TrainConfig(**settings), None if stage.quant is None else QuantConfig.read(stage.quant)
 
 
-def _best(out_dir: Path, stage: str | None) -> Path | None:
-    return None if stage is None else Path(out_dir) / stage / "best.pt"
+def _kept(out_dir: Path, stage: str | None) -> Path | None:
+    return None if stage is None else Path(out_dir) / stage / KEPT

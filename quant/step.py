@@ -28,8 +28,8 @@ def training_step(
     teacher: nn.Module | None = None,
     distill: float = 0.0,
     backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
-) -> float:
-    """One step on input ``x`` (B, 3, H, W) and float masks (B, 1, H, W); returns the loss before it.
+) -> torch.Tensor:
+    """One step on input ``x`` (B, 3, H, W) and float masks (B, 1, H, W); returns the loss () before it.
 
     Gradients are clipped in norm over the optimiser's first group of parameters.
     """
@@ -45,4 +45,4 @@ def training_step(
     backward(loss)
     nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], _GRADIENT_NORM_LIMIT)
     optimiser.step()
-    return loss.item()
+    return loss.detach()

@@ -1,9 +1,10 @@
 """Training of a float network or its quantized twin: 0.5 BCE + Dice, Adam, flips and quarter turns.
 
-Each epoch draws from a generator seeded by (seed, epoch), and ``last.pt`` holds everything else, so a run that is
-broken off and resumed ends with the weights of the unbroken run. ``best.pt`` of a quantized network has its thresholds
-settled at every moment, so it can be exported even where the run was broken off. Under ``torchrun`` the processes train
-one network together; the first of them writes the files, so --out is a folder that the others can read.
+The schedule is fixed before it starts, and the last epoch's weights, averaged where ``ema`` says so, are what is kept:
+no score chooses them. Each epoch draws from a generator seeded by (seed, epoch), and ``last.pt`` holds everything else,
+so a run that is broken off and resumed ends with the weights of the unbroken run. Of a quantized network what is kept
+has its thresholds settled, so it can be exported. Under ``torchrun`` the processes train one network together; the
+first of them writes the files, so --out is a folder that the others can read.
 """
 
 from __future__ import annotations
@@ -26,10 +27,15 @@ from quant.data import Samples, load_samples, require_foreground, to_planes
 from quant.errors import CheckpointError
 from quant.learner import Learner
 from quant.networks import assemble, channels_of, classes_of, from_checkpoint, require_size, start_from
+from quant.pace import Pace
 from quant.prepare import calibrate
 from quant.ranks import join
+from quant.replace_file import replace_file
 from quant.train_config import TrainConfig
 
+KEPT = "weights.pt"
+_LAST, _LOG = "last.pt", "log.csv"
+_LOGGED_SCORES = ("iou_pooled8", "iou", "f1", "precision", "recall", "aac")
 _CALIBRATION_IMAGES = 16
 
 
@@ -42,16 +48,15 @@ def train(
     teacher: Path | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """Trains and returns the best epoch's validation scores.
+    """Trains on the split ``train`` of the data and returns the scores of what is kept on its split ``val``.
 
-    Writes to ``out_dir``: ``last.pt`` after each epoch, ``best.pt`` (highest ``iou_pooled8`` on the split ``val``; of a
-    quantized network with its thresholds settled) and ``log.csv``. ``teacher`` is a checkpoint whose prediction the
-    network is drawn to, with the weight ``config.distill``.
+    Writes to ``out_dir`` after each epoch: ``weights.pt`` (what is kept, if this epoch is the last), ``last.pt`` (to go
+    on from) and ``log.csv``. ``teacher`` is a checkpoint whose prediction the network is drawn to, with the weight
+    ``config.distill``.
 
     Raises:
         ConfigError, DataError, CheckpointError: see their messages.
     """
-    out_dir, fabric = Path(out_dir), join(config.device)
     size, shape = (config.size, config.size), {"classes": config.classes, "channels": channels_of(config.model)}
     require_size(models.build(config.model, config.classes), config.model, size, shape["channels"])
     train_samples, val_samples = (
@@ -59,6 +64,33 @@ def train(
     )
     for split, samples in (("train", train_samples), ("val", val_samples)):
         require_foreground(samples, config.data, split)
+    links = {"init_from": init_from, "teacher": teacher}
+    return fit(config, quant, out_dir, train_samples, val_samples, **links, resume=resume)
+
+
+def fit(
+    config: TrainConfig,
+    quant: QuantConfig | None,
+    out_dir: Path,
+    train_samples: Samples,
+    val_samples: Samples | None = None,
+    *,
+    init_from: Path | None = None,
+    teacher: Path | None = None,
+    resume: bool = False,
+    pace: Pace | None = None,
+    quiet: bool = False,
+) -> dict[str, Any] | None:
+    """As ``train``, on samples in memory; ``val_samples`` are scored after each epoch and change nothing.
+
+    Without them there are no scores, and ``weights.pt`` is written after the last epoch only. ``pace`` says when
+    ``last.pt`` is written and when to stop; ``quiet`` leaves out the progress bar.
+
+    Raises:
+        ConfigError, CheckpointError: see their messages.
+        TimeUp: ``pace`` allows no further epoch.
+    """
+    out_dir, fabric, pace = Path(out_dir), join(config.device), pace or Pace()
     run = {
         **asdict(config),
         "data": Path(config.data).name,
@@ -67,6 +99,9 @@ def train(
     }
     torch.manual_seed(config.seed)
     state = _last_state(out_dir, run) if resume else None
+    first_epoch = 0 if state is None else state["epoch"] + 1
+    if first_epoch == config.epochs:
+        return checkpoints.load(out_dir / KEPT)["scores"]
     if state is None:
         network = _new_network(config, quant, init_from, train_samples)
     else:
@@ -74,59 +109,60 @@ def train(
     learner = Learner(network, None if teacher is None else _trained(teacher), config, fabric)
     if state is None:
         learner.centre_ranges()
-        first_epoch, best = 0, -1.0
     else:
         learner.load_state(state)
-        first_epoch, best = state["epoch"] + 1, state["best"]
+    if fabric.is_global_zero:
+        _begin_log(out_dir / _LOG, first_epoch)
+    train_samples = train_samples.to(fabric.device)
+    common = {
+        "model": config.model,
+        "quant": quant.as_dict() if quant else None,
+        "size": [config.size, config.size],
+        "classes": config.classes,
+        "run": run,
+    }
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not fabric.is_global_zero) as progress:
+    with Progress(*columns, disable=quiet or not fabric.is_global_zero) as progress:
         epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
-        batch_bar = progress.add_task("loss", total=learner.batches(train_samples))
+        batch_bar = progress.add_task("steps", total=learner.batches(train_samples))
+        pace.begin()
+        scores = None
         for epoch in range(first_epoch, config.epochs):
             progress.reset(batch_bar)
-
-            def on_batch(loss: float) -> None:
-                progress.update(batch_bar, advance=1, description=f"loss {loss:.4f}")
-
-            loss = learner.train_epoch(train_samples, epoch, on_batch)
-            candidate = learner.candidate()
-            scores = learner.score(candidate, val_samples)
-            is_best = scores["iou_pooled8"] > best
-            best = max(best, scores["iou_pooled8"])
+            loss = learner.train_epoch(train_samples, epoch, lambda: progress.update(batch_bar, advance=1))
+            is_last = epoch + 1 == config.epochs
+            told = f"epoch {epoch + 1}: loss {loss:.4f}"
+            must_save = pace.must_save() or is_last
+            keeps = is_last or val_samples is not None
+            candidate = learner.candidate() if keeps else None
+            if val_samples is not None:
+                scores = learner.score(candidate, val_samples)
+                told += f", IoU {scores['iou']:.4f}"
             if fabric.is_global_zero:
-                common = {
-                    "model": config.model,
-                    "quant": quant.as_dict() if quant else None,
-                    "size": list(size),
-                    "classes": config.classes,
-                    "run": run,
-                    "epoch": epoch,
-                    "scores": scores,
-                }
-                if is_best:
-                    checkpoints.save(out_dir / "best.pt", {**common, "state": _portable_state(candidate)})
-                checkpoints.save(out_dir / "last.pt", {**common, "best": best, **learner.state()})
-                _append_log(out_dir / "log.csv", epoch, loss, scores, first=epoch == 0)
-            progress.update(
-                epochs_bar,
-                advance=1,
-                description=f"epoch {epoch + 1}: loss {loss:.4f}, IoU {scores['iou_pooled8']:.4f}, best {best:.4f}",
-            )
+                common |= {"epoch": epoch, "scores": scores}
+                if keeps:
+                    checkpoints.save(out_dir / KEPT, {**common, "state": _portable_state(candidate)})
+                _append_log(out_dir / _LOG, epoch, loss, scores)
+                if must_save:
+                    checkpoints.save(out_dir / _LAST, {**common, **learner.state()})
+            progress.update(epochs_bar, advance=1, description=told)
+            if not is_last:
+                pace.go_on()
     fabric.barrier()  # the files are complete before another process reads them
-    return checkpoints.load(out_dir / "best.pt")["scores"]
+    return scores
 
 
 def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
     """``last.pt`` of the same run."""
-    state = checkpoints.load(out_dir / "last.pt")
+    state = checkpoints.load(out_dir / _LAST)
     if not isinstance(state.get("run"), dict):
-        raise CheckpointError(f"'{out_dir / 'last.pt'}' is of no training that could go on; give another --out")
+        raise CheckpointError(f"'{out_dir / _LAST}' is of no training that could go on; give another --out")
     before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
     for key, value in run.items():
         if key not in ("device", "init_from") and before.get(key) != value:
             raise CheckpointError(
-                f"'{out_dir / 'last.pt'}' was trained with {key}={before.get(key)}, not {value};"
+                f"'{out_dir / _LAST}' was trained with {key}={before.get(key)}, not {value};"
                 " resume with the same settings or train into another --out"
             )
     return state
@@ -166,10 +202,21 @@ def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:
     return {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
 
 
-def _append_log(path: Path, epoch: int, loss: float, scores: dict[str, Any], *, first: bool) -> None:
-    columns = ("iou_pooled8", "iou", "f1", "precision", "recall", "aac")
-    with path.open("w" if first else "a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if first:
-            writer.writerow(("epoch", "loss", *columns))
-        writer.writerow((epoch, f"{loss:.6f}", *(f"{scores[column]:.6f}" for column in columns)))
+def _begin_log(path: Path, first_epoch: int) -> None:
+    """Leaves the epochs before ``first_epoch`` in the log: those after it are trained again."""
+    rows = []
+    if first_epoch and path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1 : first_epoch + 1]
+
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("epoch", "loss", *_LOGGED_SCORES), *rows])
+
+    replace_file(path, write)
+
+
+def _append_log(path: Path, epoch: int, loss: float, scores: dict[str, Any] | None) -> None:
+    values = [] if scores is None else [f"{scores[name]:.6f}" for name in _LOGGED_SCORES]
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow((epoch, f"{loss:.6f}", *values))

@@ -16,6 +16,8 @@ PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")
 AUGMENTATIONS = ("flips", "strong")
 RANGES = ("calibrated", "learned")
+_MOST = 2**31 - 1  # of what is counted
+_LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +59,8 @@ class TrainConfig:
             ("size", self.size),
             ("classes", self.classes),
         ):
-            if value < 1:
-                raise ConfigError(f"--{field} must be at least 1, got {value}")
+            if not 1 <= value <= _MOST:
+                raise ConfigError(f"--{field} must be 1 to {_MOST}, got {value}")
         for field, value, known in (
             ("schedule", self.schedule, SCHEDULES),
             ("calibration", self.calibration, CALIBRATIONS),
@@ -71,10 +73,10 @@ class TrainConfig:
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
         for field, value in (("distill", self.distill), ("weight-decay", self.weight_decay)):
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"--{field} must not be negative or infinite, got {value}")
-        if not 0 < self.lr < math.inf:
-            raise ConfigError(f"--lr must be above 0 and finite, got {self.lr}")
+            if not 0 <= value <= _LARGEST:
+                raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {value}")
+        if not 0 < self.lr <= _LARGEST:
+            raise ConfigError(f"--lr must be above 0 and at most {_LARGEST:g}, got {self.lr}")
         require_seed(self.seed)
         require_device(self.device)
 

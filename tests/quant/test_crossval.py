@@ -1,0 +1,224 @@
+"""Cross-validation through the command: no fold sees what it reports, a killed run ends as an unbroken one."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from quant import checkpoint as checkpoints
+from quant import crossval
+from quant import train as training
+from quant.__main__ import main
+from quant.image_classes import classes_by_name
+from quant.metrics import score_masks
+from quant.networks import from_checkpoint
+from quant.predict import predict_masks
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED = 17
+KINDS = ("benign", "malignant")
+SETTINGS = ("--model", "cmunext-tiny-hw", "--size", "32", "--batch", "2", "--lr", "1e-2", "--ema", "0.5")
+
+
+@pytest.fixture(scope="module")
+def tumours(tmp_path_factory):
+    """24 images of which no two are equal, 16 benign and 8 malignant, 8 of them in val."""
+    folder = tmp_path_factory.mktemp("tumours")
+    rng = np.random.default_rng(SEED)
+    names = [f"{KINDS[index % 3 == 0]} ({index})" for index in range(24)]
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir()
+    for name in names:
+        mask = np.zeros((32, 32), np.uint8)
+        top, left = rng.integers(2, 18, 2)
+        mask[top : top + 12, left : left + 12] = 255
+        image = np.clip(mask * 0.6 + rng.normal(40, 10, mask.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(image).save(folder / "images" / f"{name}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+    (folder / "train.txt").write_text("\n".join(names[:16]))
+    (folder / "val.txt").write_text("\n".join(names[16:]))
+    return folder
+
+
+def command(data, out, *more):
+    return ["crossval", *SETTINGS, "--data", str(data), "--out", str(out), *map(str, more)]
+
+
+def refusal(capsys, *arguments):
+    assert main(list(map(str, arguments))) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return error
+
+
+@pytest.fixture(scope="module")
+def finished(tumours, tmp_path_factory):
+    """Two folds of four epochs, the names and pixels that each was trained on, and where they lie."""
+    out = tmp_path_factory.mktemp("finished")
+    trained_on = {}
+
+    def note(config, quant, out_dir, samples, *rest, fit=crossval.fit, **named):
+        trained_on[out_dir.parent.name] = samples
+        assert not rest, "no fold is given samples to score while it trains"
+        return fit(config, quant, out_dir, samples, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crossval, "fit", note)
+        assert main(command(tumours, out, "--folds", 2, "--epochs", 4)) == 0
+    return out, trained_on
+
+
+def images_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row["name"] for row in csv.DictReader(file)]
+
+
+def test_no_image_that_a_fold_reports_is_in_its_training(finished, tumours):
+    out, trained_on = finished
+    everything = {name for split in ("train", "val") for name in (tumours / f"{split}.txt").read_text().splitlines()}
+    reported_once = []
+    assert trained_on.keys() == {f"fold-{fold}" for fold in range(2)}
+    for fold, samples in trained_on.items():
+        reported = images_of(out / fold / "network" / "reported.csv")
+        assert set(samples.names).isdisjoint(reported) and set(samples.names) | set(reported) == everything
+        assert (out / fold / "train.txt").read_text().splitlines() == list(samples.names)
+        assert (out / fold / "reported.txt").read_text().splitlines() == reported
+        pixels = {samples.codes[index].numpy().tobytes() for index in range(len(samples))}
+        for name in reported:
+            image = np.asarray(Image.open(tumours / "images" / f"{name}.png"))
+            assert np.repeat(image[None], 3, 0).tobytes() not in pixels, "under whatever name"
+        of_training = np.asarray(Image.open(tumours / "images" / f"{samples.names[0]}.png"))
+        assert np.repeat(of_training[None], 3, 0).tobytes() in pixels
+        assert Counter(classes_by_name(reported).classes) == {"benign": 8, "malignant": 4}
+        reported_once += reported
+    assert sorted(reported_once) == sorted(everything)
+
+
+def test_the_report_is_what_the_kept_weights_predict(finished, tumours):
+    out, trained_on = finished
+    found = json.loads((out / "network.json").read_text())
+    iou = {}
+    for fold in trained_on:
+        kept = checkpoints.load(out / fold / "network" / "weights.pt")
+        assert (kept["epoch"], kept["scores"]) == (3, None)
+        averaged = checkpoints.load(out / fold / "network" / "last.pt")["averaged"]["state"]
+        assert all(torch.equal(value, averaged[name]) for name, value in kept["state"].items())
+        network = from_checkpoint(kept)
+        for name in images_of(out / fold / "network" / "reported.csv"):
+            image, mask = (np.asarray(Image.open(tumours / kind / f"{name}.png")) for kind in ("images", "masks"))
+            codes = torch.from_numpy(np.repeat(image[None, None], 3, 1))
+            iou[name] = score_masks(predict_masks(network, codes, 1), mask[None] > 0)["iou"]
+    assert len(iou) == 24 and len(set(iou.values())) > 1
+    everything = found["parts"]["all"]
+    assert everything["iou"] == pytest.approx(np.mean(list(iou.values())))
+    for kind in KINDS:
+        part = found["parts"][f"class {kind}"]
+        assert part["iou"] == pytest.approx(np.mean([value for name, value in iou.items() if name.startswith(kind)]))
+    of_folds = [np.mean([iou[name] for name in images_of(out / f / "network" / "reported.csv")]) for f in trained_on]
+    assert found["iou_of_folds"] == pytest.approx(of_folds)
+    assert found["standard_error"] == pytest.approx(np.std(of_folds, ddof=1) / 2**0.5)
+    assert everything["iou_interval"][0] < everything["iou"] < everything["iou_interval"][1]
+    table = (out / "network.md").read_text()
+    assert f"| all | 24 | {everything['iou']:.4f} |" in table and "| class malignant | 8 |" in table
+    assert Image.open(out / "network.png").format == "PNG"
+
+
+def test_a_finished_one_is_not_trained_again_and_other_settings_are_refused(finished, tumours, capsys):
+    out, _ = finished
+    written = {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")}
+    assert len(written) == 4
+    assert main(command(tumours, out, "--folds", 2, "--epochs", 4)) == 0
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == written
+    capsys.readouterr()
+    assert "was trained with epochs=4, not 5" in refusal(capsys, *command(tumours, out, "--folds", 2, "--epochs", 5))
+    assert "folds.csv' holds other folds; give the same data" in refusal(
+        capsys, *command(tumours, out, "--folds", 2, "--epochs", 4, "--fold-seed", 2)
+    )
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == written
+
+
+def test_a_run_killed_in_an_epoch_ends_with_the_weights_of_the_unbroken_one(finished, tumours, tmp_path):
+    arguments = command(tumours, tmp_path, "--folds", 2, "--epochs", 4)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = subprocess.Popen([sys.executable, "-m", "quant", *arguments], cwd=ROOT, env=environment)
+    while not (tmp_path / "fold-1" / "network" / "last.pt").is_file() and run.poll() is None:
+        time.sleep(0.001)
+    run.send_signal(signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL, "it was not over yet"
+    assert not (tmp_path / "network.json").exists()
+    assert main(arguments) == 0
+    unbroken, _ = finished
+    for fold in range(2):
+        for name in ("weights.pt", "last.pt"):
+            whole, killed = (
+                checkpoints.load(out / f"fold-{fold}" / "network" / name)["state"] for out in (unbroken, tmp_path)
+            )
+            assert all(torch.equal(whole[key], killed[key]) for key in whole), (fold, name)
+        with (tmp_path / f"fold-{fold}" / "network" / "log.csv").open() as file:
+            assert [row["epoch"] for row in csv.DictReader(file)] == list("0123")
+    assert (tmp_path / "network.json").read_text() == (unbroken / "network.json").read_text()
+
+
+def test_it_is_interrupted_with_one_line_and_stops_when_its_minutes_are_over(tumours, tmp_path, capsys, monkeypatch):
+    arguments = command(tumours, tmp_path, "--folds", 2, "--epochs", 3)
+    assert main([*arguments, "--minutes", "1e-9"]) == 3
+    assert capsys.readouterr().err == (
+        "the time that --minutes allows is up; the same command goes on where this one stopped\n"
+    )
+    assert not list(tmp_path.rglob("*.pt"))
+    append_log = training._append_log
+
+    def interrupt(path, epoch, *rest):
+        append_log(path, epoch, *rest)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_append_log", interrupt)
+    assert main(arguments) == 130
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.partial*"))
+
+
+def test_folds_in_processes_give_the_files_of_folds_one_after_the_other(finished, tumours, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert main(command(tumours, tmp_path, "--folds", 2, "--epochs", 4, "--jobs", 2)) == 0
+    assert (tmp_path / "network.json").read_text() == (finished[0] / "network.json").read_text()
+
+
+def test_bad_input_is_one_sentence_before_any_training(tumours, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert "--folds must be at least 2, got 1" in refusal(capsys, *command(tumours, out, "--folds", 1))
+    assert "class 'malignant' has 8 images, fewer than --folds 9; give fewer folds, or join classes by" in refusal(
+        capsys, *command(tumours, out, "--folds", 9)
+    )
+    assert "--jobs must be at least 1, got 0" in refusal(capsys, *command(tumours, out, "--jobs", 0))
+    assert "--minutes must be above 0, got 0.0" in refusal(capsys, *command(tumours, out, "--minutes", 0))
+    assert "no Dask scheduler answers at 'nowhere'" in refusal(capsys, *command(tumours, out, "--scheduler", "nowhere"))
+    assert "stage 'network' fits its ranges to the shipped images, which a fold may report; set" in refusal(
+        capsys, *command(tumours, out, "--quant", "w4a4")
+    )
+    assert "nothing to train; give --model or --recipe" in refusal(capsys, "crossval", "--data", tumours, "--out", out)
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_classes_and_groups_of_a_csv_file(tumours, tmp_path, capsys):
+    table = tmp_path / "classes.csv"
+    for text, sentence in (
+        ("name,kind\n", "has no column 'class', only name, kind; its header is name,class or name,class,group"),
+        ("", "has no column 'name', only none"),
+        ("name,class\nbenign (1),a\n", "says no class of image 'malignant (0)'; add a row for it"),
+    ):
+        table.write_text(text)
+        assert sentence in refusal(capsys, *command(tumours, tmp_path / "out", "--image-classes", table))
+    assert "cannot be read as CSV" in refusal(
+        capsys, *command(tumours, tmp_path / "out", "--image-classes", tmp_path / "none.csv")
+    )

@@ -1,0 +1,174 @@
+"""A study through the command: calls of limited time end with the table and weights of one call, cells share stages."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from quant import checkpoint as checkpoints
+from quant import pace
+from quant import recipe as recipes
+from quant.__main__ import main
+from quant.errors import ConfigError, TimeUp
+from quant.pace import Pace
+from quant.study import read_study
+from quant.train_config import TrainConfig
+
+FLOAT = """
+model = "cmunext-tiny-hw"
+size = 32
+batch = 2
+lr = 1e-2
+ema = 0.5
+
+[[stages]]
+name = "float"
+epochs = 6
+"""
+LONGER = """
+after = "{folder}/float.toml"
+model = "cmunext-tiny-hw"
+size = 32
+
+[[stages]]
+name = "longer"
+teacher = "float"
+epochs = 1
+"""
+STUDY = """
+[[cells]]
+name = "base"
+recipe = "{folder}/float.toml"
+data = "squares"
+folds = 2
+
+[[cells]]
+name = "longer"
+recipe = "{folder}/longer.toml"
+data = "squares"
+folds = 2
+against = "base"
+
+[[cells]]
+name = "on the list"
+recipe = "{folder}/float.toml"
+data = "squares"
+settings = {{ lr = 2e-2, epochs = 1 }}
+seeds = [1, 2]
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    for name, text in (("float", FLOAT), ("longer", LONGER), ("study", STUDY)):
+        (tmp_path / f"{name}.toml").write_text(text.format(folder=tmp_path))
+    return tmp_path / "study.toml"
+
+
+def files(out):
+    return {str(path.relative_to(out)): checkpoints.load(path)["state"] for path in sorted(out.rglob("weights.pt"))}
+
+
+def test_calls_of_limited_time_end_as_one_call(study, squares, tmp_path, monkeypatch, capsys):
+    command = ["study", str(study), "--data", f"squares={squares}", "--out"]
+    assert main([*command, str(tmp_path / "whole")]) == 0
+    whole = tmp_path / "whole"
+    rows = json.loads((whole / "study.json").read_text())
+    assert list(rows) == ["base", "longer", "on the list"]
+    assert [row["images"] for row in rows.values()] == [24, 24, 8]
+    apart = rows["longer"]["iou"] - rows["base"]["iou"]
+    assert 0 < rows["base"]["iou"] < 1 and apart != 0
+    low, high = rows["longer"]["difference_interval"]
+    assert rows["longer"]["difference"] == pytest.approx(apart) and low <= apart <= high
+    assert rows["on the list"]["iou"] == pytest.approx(np.mean(rows["on the list"]["iou_of_seeds"]))
+    table = (whole / "study.md").read_text()
+    assert "| base | 1 | 24 |" in table and f"{apart:+.4f}" in table and "| on the list | 2 | 8 |" in table
+    lists = whole / "squares-fixed" / "on the list"
+    assert (lists / "seed-2" / "fold-0" / "reported.txt").read_text() == (squares / "val.txt").read_text() + "\n"
+    assert (lists / "seed-2" / "fold-0" / "train.txt").read_text() == (squares / "train.txt").read_text() + "\n"
+    assert (lists / "seed-2" / "float.md").read_text().count("of the list val, none of which was trained on") == 1
+
+    calls, seconds = 0, 0.0
+
+    def a_minute_a_question():
+        nonlocal seconds
+        seconds += 60.0
+        return seconds
+
+    monkeypatch.setattr(pace.time, "time", a_minute_a_question)  # a call of four minutes sees an epoch or two
+    status = 3
+    while status == 3 and calls < 30:
+        status, calls = main([*command, str(tmp_path / "parts"), "--minutes", "4"]), calls + 1
+    assert status == 0 and calls > 3
+    parts, wanted = files(tmp_path / "parts"), files(whole)
+    assert parts.keys() == wanted.keys() and len(wanted) == 6
+    for name, state in wanted.items():
+        assert all(torch.equal(value, parts[name][key]) for key, value in state.items()), name
+    assert (tmp_path / "parts" / "study.json").read_text() == (whole / "study.json").read_text()
+    assert "the time that --minutes allows is up" in capsys.readouterr().err
+
+
+def test_pace_saves_every_minute_and_before_its_end(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(pace.time, "time", lambda: now)
+    keeper = Pace(save_seconds=60, stop_at=1100.0)
+    keeper.begin()
+    saved, stopped = [], None
+    for epoch in range(20):
+        now += 8.0
+        if keeper.must_save():
+            saved.append(epoch)
+        try:
+            keeper.go_on()
+        except TimeUp:
+            stopped = epoch
+            break
+    assert (saved, stopped) == ([7, 11], 11), "after 64 s, and when 96 of 100 are over: another epoch ends too late"
+    with pytest.raises(TimeUp):
+        Pace(stop_at=now - 1).begin()
+
+
+@pytest.mark.parametrize("name", ["busi-small", "shipped"])
+def test_shipped_studies_are_valid(name):
+    cells = read_study(name)
+    for cell in cells:
+        for stage in recipes.read_recipe(cell.recipe):
+            TrainConfig(**{**stage.settings, **cell.settings, "data": "anywhere"})
+        assert cell.plans(Path("out"), "anywhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("cells = ", r"is not valid TOML"),
+        ("a = 1", r"has no cell; add \[\[cells\]\] with name, recipe and data"),
+        ("[[cells]]\nname = 'a'\ndata = 'b'", r"a cell has no recipe; give it one"),
+        ("[[cells]]\nfold = 3", r"unknown key 'fold' of a cell; known: name, recipe, data, seeds, folds"),
+        (
+            "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nseeds = [1, 1]",
+            r"seeds \[1, 1\] are none or not different",
+        ),
+        (
+            "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nagainst = 'b'",
+            r"against 'b' is no earlier cell of the same",
+        ),
+        ("[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\n" * 2, r"an earlier cell has that name; give each its own"),
+    ],
+)
+def test_bad_studies_get_one_sentence(tmp_path, text, sentence):
+    (tmp_path / "bad.toml").write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        read_study(str(tmp_path / "bad.toml"))
+
+
+def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "out")]
+    for arguments, sentence in (
+        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-small, shipped, or the path of a TOML file"),
+        ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
+        ([str(study), "--data", str(squares)], "has no name; give --data NAME=DIR"),
+    ):
+        assert main(["study", *arguments, *out]) == 2
+        assert sentence in capsys.readouterr().err
