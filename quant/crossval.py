@@ -24,7 +24,7 @@ from quant.breakdown import ImageScores
 from quant.config import QuantConfig
 from quant.data import Samples, load_samples, require_foreground
 from quant.errors import ConfigError
-from quant.folds import fold_of_images
+from quant.folds import fold_of_images, groups_of_images
 from quant.image_classes import classes_of_images
 from quant.layouts import list_pairs
 from quant.metrics import Counts
@@ -37,7 +37,8 @@ from quant.train import KEPT, fit
 from quant.train_config import TrainConfig
 
 SPLITS = ("train", "val")
-_FOLDS_FILE, _COLUMNS = "folds.csv", ("name", "class", "fold")
+_FOLDS_FILE, _COLUMNS = "folds.csv", ("name", "class", "group", "fold")
+_NO_CLASS = "image"
 _NEVER = -1  # the fold of images that are never reported
 _BATCH_IMAGES = 8
 _COUNTS = ("tp", "fp", "fn", "tn")
@@ -108,13 +109,15 @@ def prepare(plan: Plan) -> None:
     lists = _names(plan)
     names = [name for split in SPLITS for name in lists[split]]
     known = classes_of_images(names, plan.image_classes)
+    classes = (_NO_CLASS,) * len(names) if known is None else known.classes
+    groups = groups_of_images(names, None if known is None else known.groups, _read_all(plan.configs[0]).codes)
     if plan.fixed_split:
         folds = [0 if name in set(lists["val"]) else _NEVER for name in names]
     else:
-        folds = fold_of_images(names, known, plan.folds, plan.fold_seed)
+        folds = fold_of_images(names, classes, groups, plan.folds, plan.fold_seed)
     table = io.StringIO()
-    kinds = [""] * len(names) if known is None else known.classes
-    csv.writer(table, lineterminator="\n").writerows([_COLUMNS, *zip(names, kinds, folds, strict=True)])
+    rows = zip(names, classes, groups, folds, strict=True)
+    csv.writer(table, lineterminator="\n").writerows([_COLUMNS, *rows])
     path = plan.out / _FOLDS_FILE
     if not path.is_file():
         replace_file(path, lambda partial: partial.write_text(table.getvalue(), encoding="utf-8"))
@@ -143,8 +146,10 @@ def _run_fold(plan: Plan, fold: int, quiet: bool) -> None:
     Writes to ``fold-K/``: a folder of each stage, and the names of its images, ``train.txt`` and ``reported.txt``.
     """
     folder = plan.out / f"fold-{fold}"
-    folds = _read_folds(plan)
-    (train_names, reported_names) = ([n for n, f in folds.items() if (f == fold) == own] for own in (False, True))
+    table = _read_folds(plan)
+    reported_names = [row.name for row in table if row.fold == fold]
+    kept_out = {row.group for row in table if row.fold == fold}
+    train_names = [row.name for row in table if row.group not in kept_out]
     for name, listed in (("train", train_names), ("reported", reported_names)):
         text = "".join(f"{image}\n" for image in listed)
         replace_file(folder / f"{name}.txt", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
@@ -171,11 +176,15 @@ def collect(plan: Plan) -> Reported:
     for fold in plan.folds_to_train():
         names, scores = read_images(_images_file(plan, fold))
         found |= {name: scores[[index]] for index, name in enumerate(names)}
-    folds = {name: fold for name, fold in _read_folds(plan).items() if fold != _NEVER}
-    names = tuple(folds)
-    known = classes_of_images(names, plan.image_classes)
-    joined = ImageScores.joined([found[name] for name in names])
-    return Reported(names, np.array(list(folds.values())), None if known is None else known.classes, joined)
+    table = [row for row in _read_folds(plan) if row.fold != _NEVER]
+    classes = tuple(row.kind for row in table)
+    scores = ImageScores.joined([found[row.name] for row in table])
+    return Reported(
+        names=tuple(row.name for row in table),
+        folds=np.array([row.fold for row in table]),
+        classes=None if set(classes) == {_NO_CLASS} else classes,
+        scores=scores,
+    )
 
 
 def stop_time(minutes: float | None) -> float | None:
@@ -221,19 +230,33 @@ def _names(plan: Plan) -> dict[str, list[str]]:
     return {split: [pair.name for pair in pairs(split)] for split in SPLITS}
 
 
-def _read_folds(plan: Plan) -> dict[str, int]:
+@dataclass(frozen=True)
+class _Row:
+    """One image in ``folds.csv``."""
+
+    name: str
+    kind: str
+    group: str
+    fold: int
+
+
+def _read_folds(plan: Plan) -> list[_Row]:
     with (plan.out / _FOLDS_FILE).open(newline="", encoding="utf-8") as file:
-        return {row["name"]: int(row["fold"]) for row in csv.DictReader(file)}
+        return [_Row(name, kind, group, int(fold)) for name, kind, group, fold in list(csv.reader(file))[1:]]
 
 
 def _samples_of(config: TrainConfig, names: list[str]) -> Samples:
-    everything = _read_all(config.data, config.size, config.normal_cases, config.classes, channels_of(config.model))
+    everything = _read_all(config)
     place = {name: index for index, name in enumerate(everything.names)}
     return everything[[place[name] for name in names]]
 
 
+def _read_all(config: TrainConfig) -> Samples:
+    return _read(config.data, config.size, config.normal_cases, config.classes, channels_of(config.model))
+
+
 @lru_cache(maxsize=2)
-def _read_all(data: str, size: int, normal_cases: bool, classes: int, channels: int) -> Samples:
+def _read(data: str, size: int, normal_cases: bool, classes: int, channels: int) -> Samples:
     """Decoded once a process, for all folds and seeds."""
     settings = {"normal_cases": normal_cases, "classes": classes, "channels": channels}
     return Samples.joined([load_samples(Path(data), split, (size, size), **settings) for split in SPLITS])

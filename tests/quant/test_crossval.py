@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ SETTINGS = ("--model", "cmunext-tiny-hw", "--size", "32", "--batch", "2", "--lr"
 
 @pytest.fixture(scope="module")
 def tumours(tmp_path_factory):
-    """24 images of which no two are equal, 16 benign and 8 malignant, 8 of them in val."""
+    """24 images, 16 benign and 8 malignant, 8 of them in val; one is there twice, once in train and once in val."""
     folder = tmp_path_factory.mktemp("tumours")
     rng = np.random.default_rng(SEED)
     names = [f"{KINDS[index % 3 == 0]} ({index})" for index in range(24)]
@@ -40,11 +41,13 @@ def tumours(tmp_path_factory):
         (folder / kind).mkdir()
     for name in names:
         mask = np.zeros((32, 32), np.uint8)
-        top, left = rng.integers(2, 18, 2)
-        mask[top : top + 12, left : left + 12] = 255
+        side = rng.integers(22, 30)  # most of the image, so that a network of few steps finds some of it
+        top, left = rng.integers(0, 32 - side, 2)
+        mask[top : top + side, left : left + side] = 255
         image = np.clip(mask * 0.6 + rng.normal(40, 10, mask.shape), 0, 255).astype(np.uint8)
         Image.fromarray(image).save(folder / "images" / f"{name}.png")
         Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+    shutil.copy(folder / "images" / f"{names[1]}.png", folder / "images" / f"{names[21]}.png")
     (folder / "train.txt").write_text("\n".join(names[:16]))
     (folder / "val.txt").write_text("\n".join(names[16:]))
     return folder
@@ -99,7 +102,8 @@ def test_no_image_that_a_fold_reports_is_in_its_training(finished, tumours):
             assert np.repeat(image[None], 3, 0).tobytes() not in pixels, "under whatever name"
         of_training = np.asarray(Image.open(tumours / "images" / f"{samples.names[0]}.png"))
         assert np.repeat(of_training[None], 3, 0).tobytes() in pixels
-        assert Counter(classes_by_name(reported).classes) == {"benign": 8, "malignant": 4}
+        of_class = Counter(classes_by_name(reported).classes)
+        assert abs(of_class["benign"] - 8) <= 1 and abs(of_class["malignant"] - 4) <= 1
         reported_once += reported
     assert sorted(reported_once) == sorted(everything)
 
@@ -197,7 +201,7 @@ def test_folds_in_processes_give_the_files_of_folds_one_after_the_other(finished
 def test_bad_input_is_one_sentence_before_any_training(tumours, tmp_path, capsys):
     out = tmp_path / "out"
     assert "--folds must be at least 2, got 1" in refusal(capsys, *command(tumours, out, "--folds", 1))
-    assert "class 'malignant' has 8 images, fewer than --folds 9; give fewer folds, or join classes by" in refusal(
+    assert "class 'malignant' has 8 groups, fewer than --folds 9; give fewer folds, or join classes by" in refusal(
         capsys, *command(tumours, out, "--folds", 9)
     )
     assert "--jobs must be at least 1, got 0" in refusal(capsys, *command(tumours, out, "--jobs", 0))

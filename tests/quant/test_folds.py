@@ -4,9 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from quant.errors import DataError
-from quant.folds import fold_of_images
+from quant.folds import fold_of_images, groups_of_images
 from quant.image_classes import ImageClasses, classes_by_csv, classes_by_name
 
 SEED = 23
@@ -15,29 +16,37 @@ SEED = 23
 def test_every_fold_has_its_share_of_every_class():
     classes = tuple(np.random.default_rng(SEED).permutation(["benign"] * 398 + ["malignant"] * 185).tolist())
     names = [f"{kind} ({index})" for index, kind in enumerate(classes)]
-    folds = fold_of_images(names, classes_by_name(names), 5, seed=1)
+    assert classes_by_name(names).classes == classes
+    folds = fold_of_images(names, classes, names, 5, seed=1)
     assert folds.shape == (583,) and set(folds.tolist()) == set(range(5))
     for kind, count in (("benign", 398), ("malignant", 185)):
         of_fold = Counter(folds[np.array(classes) == kind].tolist())
         assert max(of_fold.values()) - min(of_fold.values()) <= 1 and sum(of_fold.values()) == count
-    assert np.array_equal(folds, fold_of_images(names, classes_by_name(names), 5, seed=1))
-    assert not np.array_equal(folds, fold_of_images(names, classes_by_name(names), 5, seed=2))
+    assert np.array_equal(folds, fold_of_images(names, classes, names, 5, seed=1))
+    assert not np.array_equal(folds, fold_of_images(names, classes, names, 5, seed=2))
 
 
 def test_images_of_a_group_are_reported_by_one_fold():
     groups = tuple(f"patient {index // 3}" for index in range(60))
     classes = tuple("ab"[index // 3 % 2] for index in range(60))
     names = [f"slice {index}" for index in range(60)]
-    folds = fold_of_images(names, ImageClasses(classes, groups), 5, seed=1)
+    folds = fold_of_images(names, classes, groups, 5, seed=1)
     for group in set(groups):
         assert len({fold for fold, of in zip(folds, groups, strict=True) if of == group}) == 1
     with pytest.raises(DataError, match=r"class 'a' has 10 groups, fewer than --folds 11"):
-        fold_of_images(names, ImageClasses(classes, groups), 11, seed=1)
+        fold_of_images(names, classes, groups, 11, seed=1)
+
+
+def test_equal_images_are_one_group_and_join_the_groups_that_hold_them():
+    codes = torch.arange(6, dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 4, 4)
+    codes[4] = codes[1]
+    assert groups_of_images(list("abcdef"), None, codes) == list("abcdbf")
+    assert groups_of_images(list("abcdef"), ["p", "p", "q", "r", "r", "q"], codes) == ["p", "p", "q", "p", "p", "q"]
 
 
 def test_a_name_listed_twice_is_refused():
     with pytest.raises(DataError, match=r"image 'a 1' is listed 2 times; list it once"):
-        fold_of_images(["a 1", "a 2", "a 1"], None, 2, seed=1)
+        fold_of_images(["a 1", "a 2", "a 1"], ["a"] * 3, ["a 1", "a 2", "a 1"], 2, seed=1)
 
 
 @pytest.mark.parametrize(
