@@ -17,7 +17,7 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.check import check, refuse
-from hw_build.errors import ConfigError
+from hw_build.errors import BuildError, ConfigError
 from hw_build.export import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE
 from hw_build.image import read_folder
 from hw_build.lowering import execute_codes, execute_context
@@ -47,17 +47,20 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
     """Writes the export and returns its manifest.
 
     Raises:
-        BuildError: the file is no network.
+        BuildError: the file is no network, or ``out`` holds something else than an export, which would be lost.
         LoweringError: the network does not lower; the sentence is that of `check`.
         ConfigError: an image is missing, or the network takes no images.
     """
+    out = config.out.absolute()
+    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST_FILE).is_file():
+        raise BuildError(f"'{out}' holds other files than an export's, which would be lost; give another folder")
     refuse(check(config.model))
     model = load_network(config.model)
     _, channels, height, width = model.get_tensor_shape(model.graph.input[0].name)
     names, codes = _frames(config, (height, width, channels))
     logits = execute_codes(model, codes)
     rounding = _largest_rounding(model, codes, logits)
-    with fresh_folder(config.out.absolute()) as folder:
+    with fresh_folder(out) as folder:
         model.save(str(folder / MODEL_FILE))
         sha256 = hash_file(folder / MODEL_FILE)
         np.savez_compressed(

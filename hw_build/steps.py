@@ -158,7 +158,15 @@ class Pipeline:
 
 @contextmanager
 def fresh_folder(final: Path) -> Iterator[Path]:
-    """A folder to write into, renamed to ``final`` at the end of the block, deleted if the block raises."""
+    """A folder to write into, renamed to ``final`` at the end of the block, deleted if the block raises.
+
+    A folder that has the name ``final`` is replaced whole.
+
+    Raises:
+        BuildError: ``final`` is there and no folder; it is left alone.
+    """
+    if final.exists() and not final.is_dir():
+        raise BuildError(f"'{final}' is a file, which no folder can replace; give the name of a folder")
     final.parent.mkdir(parents=True, exist_ok=True)
     partial = final.with_name(f".{final.name}.partial{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
@@ -208,7 +216,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes ``content`` under a name of its own beside ``path`` and renames it."""
+    """Writes ``content`` under a name of its own beside ``path`` and renames it.
+
+    Raises:
+        BuildError: ``path`` is a folder or a device; it is left alone.
+    """
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device or a pipe"
+        raise BuildError(f"'{path}' is {kind}, which no file can replace; give the name of a file")
     partial = path.with_name(f".{path.name}.partial{os.getpid()}")
     try:
         partial.write_bytes(content)

@@ -85,6 +85,17 @@ def test_batch_and_names_of_tensors_do_not_matter(tmp_path):
     assert cli.main(build(tmp_path, "--stop-after", "stitch")) == 0
 
 
+def test_a_folder_of_something_else_is_not_replaced(tmp_path, capsys):
+    letters = tmp_path / "letters"
+    letters.mkdir()
+    (letters / "letter.txt").write_text("kept")
+    model = tmp_path / "any.onnx"
+    network().save(str(model))
+    sentence = refused(capsys, ["adopt", str(model), "--out", str(letters)])
+    assert "holds other files than an export's, which would be lost; give another folder" in sentence
+    assert (letters / "letter.txt").read_text() == "kept"
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_of_a_folder(tmp_path, channels):
     folder = tmp_path / "images"

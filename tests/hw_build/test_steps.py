@@ -2,12 +2,13 @@
 
 import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from hw_build.errors import BuildError, ConfigError
-from hw_build.steps import RECORD, Pipeline, Step, fresh_folder
+from hw_build.steps import RECORD, Pipeline, Step, fresh_folder, write_atomically
 
 
 class Recorder:
@@ -162,3 +163,17 @@ def test_fresh_folder_replaces_a_whole_folder(tmp_path):
             (folder / content).touch()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_is_no_folder_or_no_file_is_not_replaced(tmp_path):
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.write_text("kept")
+    folder.mkdir()
+    with pytest.raises(BuildError, match=r"'.*file' is a file, which no folder can replace"), fresh_folder(file):
+        pass
+    with pytest.raises(BuildError, match=r"'.*folder' is a folder, which no file can replace"):
+        write_atomically(folder, b"")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BuildError, match=r"'.*pipe' is a device or a pipe, which no file can replace"):
+        write_atomically(tmp_path / "pipe", b"")
+    assert file.read_text() == "kept" and len(list(tmp_path.iterdir())) == 3
