@@ -39,9 +39,11 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"checkpoint '{path}' does not exist; train one with `python -m quant train`")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        path.open("rb").close()
     except OSError as error:
         raise CheckpointError(f"checkpoint '{path}' cannot be read ({error.strerror}); check its permissions") from None
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever torch, zipfile and pickle say to bytes that are none of theirs
         raise CheckpointError(
             f"checkpoint '{path}' is truncated or not a checkpoint of `python -m quant`, which holds tensors and plain"

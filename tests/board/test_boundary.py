@@ -176,8 +176,10 @@ def test_warnings_of_libraries_are_shown_with_debug_alone(capsys, debug):
 
 
 ENDLESS = """
-    import argparse, sys, tempfile, time
+    import argparse, signal, sys, tempfile, time
     from board.boundary import run_command
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run behind `&` inherit that it is ignored
 
     def run(arguments):
         with tempfile.TemporaryDirectory(dir=sys.argv[1]):

@@ -166,7 +166,7 @@ def test_two_processes_share_one_study(command, subject, tmp_path):
         (["--budget-kbit", 1], r"--budget-kbit 1 is below the "),
         (["--budget-kbit", 1000], r"--budget-kbit 1000 is not below the "),
         (["--trials", 0], r"--trials must be at least 1, got 0"),
-        (["--seed", -1], r"--seed must not be negative, got -1"),
+        (["--seed", -1], r"--seed must be 0 to 4294967295, got -1"),
         (["--storage", "nonsense://x"], r"storage 'nonsense://x' cannot be opened ("),
         (["--storage", "sqlite:////none/such/study.db"], r"cannot be opened ("),
     ],
