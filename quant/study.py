@@ -10,7 +10,6 @@ share.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -24,6 +23,7 @@ from quant.errors import ConfigError
 from quant.recipe import read_recipe
 from quant.replace_file import replace_file
 from quant.resampling import interval
+from quant.toml_file import read_toml
 
 _SHIPPED = Path(__file__).parent / "studies"
 _SAVE_SECONDS = 60.0
@@ -76,10 +76,7 @@ def read_study(name_or_path: str) -> tuple[Cell, ...]:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
         raise ConfigError(f"unknown study '{name_or_path}'; known: {known}, or the path of a TOML file")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("cells", [])
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"'{path}' is not valid TOML: {error}") from None
+    tables = read_toml(path).get("cells", [])
     if not tables:
         raise ConfigError(f"study '{path}' has no cell; add [[cells]] with name, recipe and data")
     cells: list[Cell] = []

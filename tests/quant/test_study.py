@@ -163,6 +163,13 @@ def test_bad_studies_get_one_sentence(tmp_path, text, sentence):
         read_study(str(tmp_path / "bad.toml"))
 
 
+def test_a_study_in_another_encoding_gets_one_sentence(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_bytes("[[cells]]".encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"'.*study\.toml' is not UTF-8 text, as TOML is; save it as UTF-8"):
+        read_study(str(path))
+
+
 def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out")]
     for arguments, sentence in (
