@@ -60,7 +60,6 @@ class Sites:
 class _Piece:
     """A share of a part: what it takes of the device, and the pieces that wires join it to."""
 
-    part: str
     takes: dict[str, float]
     joined: list[tuple[int, int]] = field(default_factory=list)  # (piece, wires)
 
@@ -157,7 +156,7 @@ def _pieces(cells: Mapping[str, dict[str, Any]]) -> tuple[list[_Piece], dict[str
         all_of["luts"] = max(all_of["luts"], all_of.pop("flip_flops") * _LUTS_OF_A_FLIP_FLOP)
         count = max(1, *(math.ceil(all_of[what] / most) for what, most in _PIECE.items()))
         first = len(pieces)
-        pieces += [_Piece(part, {what: all_of[what] / count for what in _PIECE}) for _ in range(count)]
+        pieces += [_Piece({what: all_of[what] / count for what in _PIECE}) for _ in range(count)]
         ends[part] = (first, len(pieces) - 1)
         for names in hard[part].values():
             for number, name in enumerate(sorted(names, key=natural)):
