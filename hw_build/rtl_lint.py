@@ -1,8 +1,9 @@
 """Lints all RTL of ours with Verilator: ``python -m hw_build.rtl_lint``; clean or a non-zero exit status.
 
-Every module under ``hw_build/rtl`` is linted as a top of its own, with its default parameters and all warnings on; the
-few rules that are waived stand in ``hw_build/rtl/lint.vlt`` with their reasons. Modules are found by file name;
-packages are read before the modules of their folder, vendor primitives from the cell library of Yosys.
+Every module under ``hw_build/rtl`` and ``hw_build/kernels`` is linted as a top of its own, with its default parameters
+and all warnings on; the few rules that are waived stand in ``hw_build/rtl/lint.vlt`` with their reasons. Modules are
+found by file name; packages are read before the modules of their folder, vendor primitives from the cell library of
+Yosys.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hw_build.sim.toolchain import verilator_root
 from hw_build.synth.primitives import PROCESSOR_PRIMITIVES, declarations
 
 RTL_DIR = Path(__file__).resolve().parent / "rtl"
+KERNEL_DIR = RTL_DIR.with_name("kernels")
 WAIVERS = RTL_DIR / "lint.vlt"
 PACKAGE_SUFFIX = "_pkg"
 
@@ -35,7 +37,8 @@ def finn_library() -> Path:
 
 def lint_top(top: Path, extra: Sequence[Path] = ()) -> str:
     """Verilator's warnings and errors on the module in ``top``, the empty string when there are none."""
-    folders = [RTL_DIR, *(RTL_DIR / name for name in ("lib", "stream", "finn", "shell")), finn_library() / "mvu"]
+    folders = [RTL_DIR / name for name in ("lib", "stream", "finn", "shell")]
+    folders += [*sorted({path.parent for path in KERNEL_DIR.rglob("*.sv")}), finn_library() / "mvu"]
     return lint(top.stem, [*extra, top], library_folders=folders)
 
 
@@ -53,11 +56,16 @@ def lint(top_module: str, files: Sequence[Path], *, library_folders: Sequence[Pa
     return done.stderr.strip() if done.returncode else ""
 
 
-def lint_all(rtl_dir: Path = RTL_DIR) -> dict[Path, str]:
+def modules_in(*folders: Path) -> list[Path]:
+    """The files of all modules below ``folders``."""
+    return sorted(path for folder in folders for path in folder.rglob("*.sv"))
+
+
+def lint_all(*folders: Path) -> dict[Path, str]:
     """Every module's complaints, by file; only files that have some."""
     finn_packages = [finn_library() / "mvu" / "mvu_pkg.sv"]
     complaints = {}
-    for top in sorted(rtl_dir.rglob("*.sv")):
+    for top in modules_in(*folders):
         if top.stem.endswith(PACKAGE_SUFFIX):
             continue
         folder = top.parent.with_name("shell") if top.parent.name == "ip" else top.parent  # the core uses the shell's
@@ -71,13 +79,13 @@ def lint_all(rtl_dir: Path = RTL_DIR) -> dict[Path, str]:
 def main() -> int:
     """Print all complaints to stderr; 1 when there are any."""
     try:
-        complaints = lint_all()
+        complaints = lint_all(RTL_DIR, KERNEL_DIR)
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for text in complaints.values():
         print(text, file=sys.stderr)
-    files = len(list(RTL_DIR.rglob("*.sv")))
+    files = len(modules_in(RTL_DIR, KERNEL_DIR))
     print(f"rtl lint: {files} files, {len(complaints)} with complaints", file=sys.stderr)
     return 1 if complaints else 0
 

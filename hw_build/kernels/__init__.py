@@ -1,31 +1,34 @@
-"""Streaming kernels of this project as FINN custom ops; qonnx finds them by the domain ``hw_build.kernels``."""
+"""Streaming kernels of this project as FINN custom ops; qonnx finds them by the domain ``hw_build.kernels``.
 
-from hw_build.kernels.add import StreamAdd_rtl
-from hw_build.kernels.bias import ChannelBias_rtl
-from hw_build.kernels.bilinear import BilinearUpsample2x_rtl
-from hw_build.kernels.concat import StreamConcat_rtl
-from hw_build.kernels.conv import ConvThreshold_rtl
-from hw_build.kernels.depthwise import DepthwiseConv_rtl
-from hw_build.kernels.fork import StreamFork_rtl
-from hw_build.kernels.maxpool import MaxPool2x2_rtl
-from hw_build.kernels.sum_thresholds import BilinearThreshold2x_rtl, StreamAddThreshold_rtl
-from hw_build.kernels.threshold import Threshold_rtl
+A kernel is a folder: its class, with attributes, numpy reference, geometry and cost, and its SystemVerilog.
+"""
+
+from importlib import import_module
+
+from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
 
 DOMAIN = "hw_build.kernels"
 
-custom_op = {
-    op.__name__: op
-    for op in (
-        BilinearThreshold2x_rtl,
-        BilinearUpsample2x_rtl,
-        ChannelBias_rtl,
-        ConvThreshold_rtl,
-        DepthwiseConv_rtl,
-        MaxPool2x2_rtl,
-        StreamAddThreshold_rtl,
-        StreamAdd_rtl,
-        StreamConcat_rtl,
-        StreamFork_rtl,
-        Threshold_rtl,
-    )
-}
+KERNELS = (
+    "hw_build.kernels.add",
+    "hw_build.kernels.add_threshold",
+    "hw_build.kernels.bias",
+    "hw_build.kernels.bilinear",
+    "hw_build.kernels.bilinear_threshold",
+    "hw_build.kernels.concat",
+    "hw_build.kernels.conv",
+    "hw_build.kernels.depthwise",
+    "hw_build.kernels.fork",
+    "hw_build.kernels.maxpool",
+    "hw_build.kernels.threshold",
+)
+
+
+def _classes() -> dict[str, type[HWCustomOp]]:
+    """Name -> class of every kernel."""
+    modules = [import_module(name) for name in KERNELS]
+    members = [getattr(module, name) for module in modules for name in module.__all__]
+    return {each.__name__: each for each in members if isinstance(each, type) and issubclass(each, HWCustomOp)}
+
+
+custom_op = _classes()

@@ -22,9 +22,14 @@ from hw_build.kernels.rows import Rows
 RTL_DIR = Path(__file__).resolve().parent.parent / "rtl"
 
 
-def rtl_files(*names: str) -> tuple[Path, ...]:
-    """Paths of RTL sources of ours, by file name."""
+def shared_files(*names: str) -> tuple[Path, ...]:
+    """RTL that several kernels use: names below ``hw_build/rtl``."""
     return tuple(RTL_DIR / name for name in names)
+
+
+def own_files(module: str, *names: str) -> tuple[Path, ...]:
+    """RTL of one kernel, beside the Python file ``module`` that describes it."""
+    return tuple(Path(module).resolve().parent / name for name in names)
 
 
 def divisors(value: int) -> list[int]:
@@ -234,7 +239,7 @@ class StreamKernel(HWCustomOp):
     def instance(
         self,
         module: str,
-        files: tuple[str, ...],
+        files: tuple[Path, ...],
         parameters: dict[str, int | str],
         inputs: tuple[StreamPort, ...] | None = None,
         outputs: tuple[StreamPort, ...] | None = None,
@@ -247,6 +252,6 @@ class StreamKernel(HWCustomOp):
             reset_n="ap_rst_n",
             inputs=inputs or (self.stream_port("s_axis", self.get_input_datatype(0), self.input_elements()),),
             outputs=outputs or (self.stream_port("m_axis", self.get_output_datatype(0), self.output_elements()),),
-            files=rtl_files(*files) + generated,
+            files=files + generated,
             parameters={name: str(value) for name, value in parameters.items()},
         )

@@ -6,21 +6,17 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.errors import ConfigError
-from hw_build.kernels.add import StreamAdd_rtl, add_reference
-from hw_build.kernels.base import RtlInstance
-from hw_build.kernels.bilinear import BilinearUpsample2x_rtl, bilinear_reference
-from hw_build.kernels.depthwise import multi_threshold
 from hw_build.kernels.lines import NO_SHIFT, SUM_FILES, find_shift, require_shift
 from hw_build.kernels.literals import packed_literal
-from hw_build.kernels.resources import dense_rom_luts, fifo2_luts
-from hw_build.kernels.stream_kernel import StreamKernel
+from hw_build.kernels.resources import dense_rom_luts
+from hw_build.kernels.stream_kernel import StreamKernel, shared_files
 
-FILES = ("lib/rom.sv", *SUM_FILES, "stream_fifo2.sv", "lib/sum_thresholds.sv")
+SUM_THRESHOLD_FILES = shared_files("lib/rom.sv", *SUM_FILES, "stream/stream_fifo2.sv", "lib/sum_thresholds.sv")
 MAX_SUM_BITS = 10  # a table of all sums; beyond, comparators are smaller
 
 
 class SumThresholds(StreamKernel):
-    """What both kernels share; the thresholds (1 or C, n) are the input after the streams."""
+    """What such kernels share; the thresholds (1 or C, n) are the input after the streams."""
 
     def get_nodeattr_types(self):
         """Data type of the counts; SumShift: by how many bits a sum is shifted, -1 where a table serves."""
@@ -93,65 +89,3 @@ class SumThresholds(StreamKernel):
             clips = self.largest_sum() >> self.get_nodeattr("SumShift") > out.max()
             return self.pe * out.bitwidth() * clips + 6
         return self.pe * dense_rom_luts(1 << self.sum_bits, self.get_output_datatype(0).bitwidth()) + 6
-
-
-class StreamAddThreshold_rtl(SumThresholds, StreamAdd_rtl):
-    """Inputs a, b (1,H,W,C), unsigned, and T; output the number of thresholds that a + b passes."""
-
-    def largest_sum(self) -> int:
-        """a + b."""
-        return int(self.get_input_datatype(0).max() + self.get_input_datatype(1).max())
-
-    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """``multi_threshold`` of ``add_reference``."""
-        return [multi_threshold(add_reference(inputs[0], inputs[1]), inputs[2])]
-
-    def rtl_instance(self, model) -> RtlInstance:
-        """stream_add_threshold."""
-        self.verify_node()
-        a, b = self.get_input_datatype(0), self.get_input_datatype(1)
-        parameters = {"PE": self.pe, "A_BITS": a.bitwidth(), "B_BITS": b.bitwidth(), "SUM_BITS": self.sum_bits}
-        return self.instance(
-            "stream_add_threshold",
-            (*FILES, "stream_add.sv", "stream_add_threshold.sv"),
-            parameters | self.threshold_parameters(model),
-            inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
-        )
-
-    def lut_estimation(self, fpgapart: str) -> int:
-        """An adder and a table a channel, and the output buffer."""
-        return self.pe * self.sum_bits + self.table_luts() + fifo2_luts(self.get_outstream_width(0))
-
-
-class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
-    """Input x (1,H,W,C), unsigned, and T; output (1,2H,2W,C): thresholds that 16 times the bilinear value passes."""
-
-    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Unsigned codes."""
-        return SumThresholds.get_output_datatype(self, ind)
-
-    def largest_sum(self) -> int:
-        """16 times the largest code."""
-        return 16 * int(self.get_input_datatype(0).max())
-
-    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """``multi_threshold`` of ``bilinear_reference``."""
-        return [multi_threshold(bilinear_reference(inputs[0]), inputs[1])]
-
-    def rtl_instance(self, model) -> RtlInstance:
-        """bilinear2x_threshold."""
-        self.verify_node()
-        height, width = self.image_dim
-        parameters = {
-            "HEIGHT": height, "WIDTH": width, "CHANNELS": self.get_nodeattr("NumChannels"), "PE": self.pe,
-            "X_BITS": self.get_input_datatype(0).bitwidth(),
-        } | self.row_memory_parameters()  # fmt: skip
-        return self.instance(
-            "bilinear2x_threshold",
-            (*FILES, "bilinear2x.sv", "bilinear2x_threshold.sv"),
-            parameters | self.threshold_parameters(model),
-        )
-
-    def lut_estimation(self, fpgapart: str) -> int:
-        """The upsampling with its output buffer, which stands behind the tables, and the tables."""
-        return BilinearUpsample2x_rtl.lut_estimation(self, fpgapart) + self.table_luts()

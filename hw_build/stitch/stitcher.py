@@ -106,7 +106,7 @@ def _copy_sources(placed: list[PlacedNode], partial: Path, mem_dir: Path) -> tup
     """(RTL files in compile order, memory contents), both relative to ``rtl/``."""
     compiled: dict[str, Path] = {}
     contents: list[str] = []
-    ours = Path(__file__).parents[1] / "rtl"
+    ours = Path(__file__).parents[1]
     wanted = [(STREAM_RTL / name, "edgeseg") for name in STREAM_FILES]
     wanted += [(path, item.instance.origin) for item in placed for path in item.instance.files]
     for path, origin in wanted:

@@ -105,9 +105,9 @@ def test_steps_of_a_build_depend_on_what_they_run_and_read(tmp_path):
     wanted = {
         "import": ["hw_build/lowering/intake/pads.py", "hw_build/export.py"],
         "convert": ["hw_build/lowering/convert.py", "hw_build/lowering/rounding.py", "hw_build/lowering/execution.py"],
-        "folding": ["hw_build/folding/optimum.py", "hw_build/kernels/conv_cost.py", "hw_build/report/nodes.py"],
+        "folding": ["hw_build/folding/optimum.py", "hw_build/kernels/conv/cost.py", "hw_build/report/nodes.py"],
         "fifos": ["hw_build/fifo/depths.py", "hw_build/sim/driver.cpp", "hw_build/rtl/stream/stream_fifo.sv"],
-        "stitch": ["hw_build/rtl/conv.sv", "hw_build/rtl/stream/stream_edge.sv", "board/io_spec.py"],
+        "stitch": ["hw_build/kernels/conv/conv.sv", "hw_build/rtl/stream/stream_edge.sv", "board/io_spec.py"],
         "shell": ["hw_build/rtl/shell/shell.sv", "hw_build/shell/registers.toml", "hw_build/rtl/lint.vlt"],
         "simulator": ["hw_build/sim/driver.cpp", "hw_build/sim/messages.h", "hw_build/sim/wrapper.py"],
         "synth": ["hw_build/synth/passes.py", "hw_build/synth/yosys.py"],

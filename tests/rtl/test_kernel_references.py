@@ -11,9 +11,10 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.errors import ConfigError
 from hw_build.kernels import custom_op
 from hw_build.kernels.bilinear import bilinear_reference
-from hw_build.kernels.depthwise import depthwise_accumulate, depthwise_reference, multi_threshold
+from hw_build.kernels.depthwise import depthwise_accumulate, depthwise_reference
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.maxpool import maxpool_reference
+from hw_build.kernels.multi_threshold import multi_threshold
 from tests.rtl.kernel_bench import single_node_model
 
 

@@ -8,8 +8,9 @@ from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel
+from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
 
+FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_fork.sv")
 MAX_OUTPUTS = 4  # of one fork; more readers are served by one behind another
 
 
@@ -51,7 +52,7 @@ class StreamFork_rtl(StreamKernel):
         num_outputs, data_type = (self.get_nodeattr("NumOutputs"), self.get_input_datatype(0))
         return self.instance(
             f"stream_fork{num_outputs}_axi",
-            ("stream_fifo2.sv", "stream_fork.sv", f"stream_fork{num_outputs}_axi.sv"),
+            FILES + own_files(__file__, f"stream_fork{num_outputs}_axi.sv"),
             {"DATA_BITS": self.get_instream_width(0)},
             outputs=tuple(self.stream_port(f"m{i}_axis", data_type) for i in range(num_outputs)),
         )

@@ -7,12 +7,14 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
-from hw_build.kernels.depthwise import multi_threshold
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_many, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
+from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.resources import fifo2_luts, line_dsps, requantizer_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel
+from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+
+FILES = shared_files(*REQUANTIZER_FILES, "stream/stream_fifo2.sv") + own_files(__file__, "threshold_axi.sv")
 
 
 class Threshold_rtl(StreamKernel):
@@ -82,8 +84,7 @@ class Threshold_rtl(StreamKernel):
                 "NUM_T": table.shape[1],
                 "THRESHOLDS": packed_literal(np.sort(clipped, axis=1), self._acc_bits),
             }
-        files = (*REQUANTIZER_FILES, "stream_fifo2.sv", "threshold_axi.sv")
-        return self.instance("threshold_axi", files, parameters)
+        return self.instance("threshold_axi", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Tables and comparators of the search, or of the lines, and the output buffer."""

@@ -9,7 +9,9 @@ from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel
+from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+
+FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_concat.sv", "stream_concat_axi.sv")
 
 
 def concat_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -88,7 +90,7 @@ class StreamConcat_rtl(StreamKernel):
         }
         return self.instance(
             "stream_concat_axi",
-            ("stream_fifo2.sv", "stream_concat.sv", "stream_concat_axi.sv"),
+            FILES,
             parameters,
             inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
         )

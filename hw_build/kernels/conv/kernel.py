@@ -13,18 +13,20 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
-from hw_build.kernels.conv_cost import ConvShape
-from hw_build.kernels.depthwise import multi_threshold
+from hw_build.kernels.conv.cost import ConvShape
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
+from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
-from hw_build.kernels.stream_kernel import check_constant, divisors
+from hw_build.kernels.stream_kernel import check_constant, divisors, own_files, shared_files
 
-FILES = (
+FILES = shared_files(
     *REQUANTIZER_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
-    "stream/stream_fifo.sv", "stream_fifo2.sv", "sliding_window.sv", "conv_window.sv", "conv_window_parallel.sv",
-    "mac_array.sv", "mac_tables.sv", "conv.sv", "conv_axi.sv",
+    "stream/stream_fifo.sv", "stream/stream_fifo2.sv", "stream/sliding_window.sv",
+) + own_files(
+    __file__,
+    "conv_window.sv", "conv_window_parallel.sv", "mac_array.sv", "mac_tables.sv", "conv.sv", "conv_axi.sv",
 )  # fmt: skip
 
 

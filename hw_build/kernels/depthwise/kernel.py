@@ -12,7 +12,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
-from hw_build.kernels.depthwise_cost import ColumnsCost, WindowCost
+from hw_build.kernels.depthwise.cost import ColumnsCost, WindowCost
 from hw_build.kernels.lines import (
     NO_SHIFT,
     REQUANTIZER_FILES,
@@ -24,29 +24,19 @@ from hw_build.kernels.lines import (
     require_shift,
 )
 from hw_build.kernels.literals import packed_literal, signed_bits
+from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
-from hw_build.kernels.stream_kernel import check_constant
+from hw_build.kernels.stream_kernel import check_constant, own_files, shared_files
 
-COLUMN_FILES = (
-    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES, "stream_fifo2.sv",
-    "depthwise_columns.sv",
-)  # fmt: skip
-WINDOW_FILES = (
+COLUMN_FILES = shared_files(
+    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES, "stream/stream_fifo2.sv"
+) + own_files(__file__, "depthwise_columns.sv")
+WINDOW_FILES = shared_files(
     *REQUANTIZER_FILES, *SUM_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
-    "sliding_window.sv", "stream_fifo2.sv", "depthwise.sv", "depthwise_axi.sv",
-)  # fmt: skip
+    "stream/sliding_window.sv", "stream/stream_fifo2.sv",
+) + own_files(__file__, "depthwise.sv", "depthwise_axi.sv")  # fmt: skip
 LUT_ROM_DEPTH = 256  # up to here a LUT6 holds 64 bits; beyond, Yosys takes several times as many LUTs
-
-
-def multi_threshold(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Per channel, the number of thresholds <= value: values (..., C), thresholds (1 or C, n) -> (..., C)."""
-    ordered = np.sort(thresholds, axis=1)
-    out = np.empty(values.shape, dtype=np.int64)
-    for channel in range(values.shape[-1]):
-        row = ordered[channel if ordered.shape[0] > 1 else 0]
-        out[..., channel] = np.searchsorted(row, values[..., channel], side="right")
-    return out
 
 
 def depthwise_accumulate(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -10,7 +10,9 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.resources import fifo2_luts, rom_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel
+from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+
+FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "channel_bias.sv", "channel_bias_axi.sv")
 
 
 def bias_reference(x: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -63,9 +65,7 @@ class ChannelBias_rtl(StreamKernel):
             "Y_BITS": y_type.bitwidth(),
             "BIAS": packed_literal(bias, bias_bits),
         }
-        return self.instance(
-            "channel_bias_axi", ("stream_fifo2.sv", "channel_bias.sv", "channel_bias_axi.sv"), parameters
-        )
+        return self.instance("channel_bias_axi", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Adders, bias ROM, counter and output buffer."""

@@ -9,6 +9,9 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
+from hw_build.kernels.stream_kernel import own_files, shared_files
+
+FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "maxpool2x2.sv", "maxpool2x2_axi.sv")
 
 
 def maxpool_reference(x: np.ndarray) -> np.ndarray:
@@ -56,7 +59,7 @@ class MaxPool2x2_rtl(RowMemoryKernel):
             "X_BITS": data_type.bitwidth(),
             "X_SIGNED": int(data_type.signed()),
         } | self.row_memory_parameters()
-        return self.instance("maxpool2x2_axi", ("stream_fifo2.sv", "maxpool2x2.sv", "maxpool2x2_axi.sv"), parameters)
+        return self.instance("maxpool2x2_axi", FILES, parameters)
 
     def _row_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of the memory of one row of horizontal maxima."""

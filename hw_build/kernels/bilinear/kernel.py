@@ -13,6 +13,9 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
+from hw_build.kernels.stream_kernel import own_files, shared_files
+
+FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "bilinear2x.sv", "bilinear2x_axi.sv")
 
 ROW_SLOTS = 4  # input rows that the RTL stores
 
@@ -64,7 +67,7 @@ class BilinearUpsample2x_rtl(RowMemoryKernel):
             "X_BITS": data_type.bitwidth(),
             "X_SIGNED": int(data_type.signed()),
         } | self.row_memory_parameters()
-        return self.instance("bilinear2x_axi", ("stream_fifo2.sv", "bilinear2x.sv", "bilinear2x_axi.sv"), parameters)
+        return self.instance("bilinear2x_axi", FILES, parameters)
 
     def _bank_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of each of the two row banks, odd and even rows."""

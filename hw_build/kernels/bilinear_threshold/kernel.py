@@ -1,0 +1,51 @@
+"""Bilinear x2 upsampling that thresholds its sums itself: Y = number of T[c] entries <= 16 times the real value."""
+
+from __future__ import annotations
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType
+
+from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.bilinear import BilinearUpsample2x_rtl, bilinear_reference
+from hw_build.kernels.bilinear import kernel as bilinear
+from hw_build.kernels.multi_threshold import multi_threshold
+from hw_build.kernels.stream_kernel import own_files
+from hw_build.kernels.sum_thresholds import SUM_THRESHOLD_FILES, SumThresholds
+
+FILES = (
+    SUM_THRESHOLD_FILES + own_files(bilinear.__file__, "bilinear2x.sv") + own_files(__file__, "bilinear2x_threshold.sv")
+)
+
+
+class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
+    """Input x (1,H,W,C), unsigned, and T; output (1,2H,2W,C): thresholds that 16 times the bilinear value passes."""
+
+    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
+        """Unsigned codes."""
+        return SumThresholds.get_output_datatype(self, ind)
+
+    def largest_sum(self) -> int:
+        """16 times the largest code."""
+        return 16 * int(self.get_input_datatype(0).max())
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``multi_threshold`` of ``bilinear_reference``."""
+        return [multi_threshold(bilinear_reference(inputs[0]), inputs[1])]
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """bilinear2x_threshold."""
+        self.verify_node()
+        height, width = self.image_dim
+        parameters = {
+            "HEIGHT": height, "WIDTH": width, "CHANNELS": self.get_nodeattr("NumChannels"), "PE": self.pe,
+            "X_BITS": self.get_input_datatype(0).bitwidth(),
+        } | self.row_memory_parameters()  # fmt: skip
+        return self.instance(
+            "bilinear2x_threshold",
+            FILES,
+            parameters | self.threshold_parameters(model),
+        )
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """The upsampling with its output buffer, which stands behind the tables, and the tables."""
+        return BilinearUpsample2x_rtl.lut_estimation(self, fpgapart) + self.table_luts()
