@@ -18,6 +18,7 @@ from finn.analysis.fpgadataflow.res_estimation import res_estimation
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.hls.graph import hls_graph
+from hw_build.kernels import DOMAIN
 from hw_build.stock_finn import folded, stock_nodes
 
 _COUNTED = {"LUT": "luts", "DSP": "dsps", "BRAM_18K": "bram18"}
@@ -36,8 +37,9 @@ def finn_baseline(lowered: ModelWrapper, target_cycles: int, part: str, *, hls: 
         model = folded(stock_nodes(copy.deepcopy(lowered), part), target_cycles)
     resources, cycles = res_estimation(model, part), exp_cycles_per_layer(model)
     nodes: dict[str, Counter] = {}
+    theirs = {node.name for node in model.graph.node if node.domain != DOMAIN} & set(resources)
     for node in model.graph.node:
-        if node.name in resources:
+        if node.name in theirs:
             figures = {name: round(resources[node.name].get(key, 0)) for key, name in _COUNTED.items()}
             nodes.setdefault(node.op_type, Counter()).update(figures | {"count": 1})
     return {
@@ -46,5 +48,5 @@ def finn_baseline(lowered: ModelWrapper, target_cycles: int, part: str, *, hls: 
         "cycles_per_frame": max(cycles.values()),
         **{name: sum(figures[name] for figures in nodes.values()) for name in _COUNTED.values()},
         "nodes": {kind: dict(figures) for kind, figures in nodes.items()},
-        "not_in_finn": sorted(node.op_type for node in model.graph.node if node.name not in resources),
+        "not_in_finn": sorted(node.op_type for node in model.graph.node if node.name not in theirs),
     }

@@ -15,6 +15,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from board.boundary import doing
 from hw_build.errors import EdgesegError, LoweringError
+from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, label
 from hw_build.lowering.intake import load_network
@@ -108,7 +109,7 @@ class _Built:
         self.writers = {name: node.op_type for node in lowered.nodes for name in node.output}
         for node in lowered.nodes:
             origin = origin_of(origins[node.name], names)
-            if origin is not None and not node.op_type.startswith("StreamFork"):
+            if origin is not None and not hardware_node(node).copies:
                 kernels = self.own.setdefault(origin, [])
                 kernels += [node.op_type] if node.op_type not in kernels else []
 

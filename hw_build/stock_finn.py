@@ -25,9 +25,9 @@ from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames
 
-from hw_build.lowering.finn_nodes import PatchesToSlidingWindows
+from hw_build.graph.nodes import FINN_DOMAIN
 from hw_build.lowering.graph import attribute, set_attribute
-from hw_build.lowering.nodes import FINN_DOMAIN
+from hw_build.operators.finn_nodes import PatchesToSlidingWindows
 
 
 def stock_nodes(model: ModelWrapper, part: str, *, prefer_hls: bool = False) -> ModelWrapper:
@@ -48,18 +48,13 @@ def stock_nodes(model: ModelWrapper, part: str, *, prefer_hls: bool = False) -> 
 
 def abstract_nodes(model: ModelWrapper) -> ModelWrapper:
     """FINN's hardware nodes, neither RTL nor HLS yet."""
-    depthwise = {
-        node.output[0]: list(attribute(node, "kernel_size"))
-        for node in model.graph.node
-        if node.op_type == "Im2Col" and attribute(node, "depthwise", 0)
-    }
     model = model.transform(PatchesToSlidingWindows(), make_deepcopy=False, cleanup=False)
     for node in model.graph.node:
         model.set_tensor_layout(node.output[0], ["N", "H", "W", "C"])
-        if node.output[0] in depthwise:
-            set_attribute(node, "depthwise", 1)
+        if attribute(node, "depthwise", 0):  # a window: FINN reads the same of the weights behind it
             (product,) = model.find_consumers(node.output[0])
-            model.set_tensor_sparsity(product.input[1], {"dw": {"kernel_shape": depthwise[node.output[0]]}})
+            kernel = list(attribute(node, "ConvKernelDim"))
+            model.set_tensor_sparsity(product.input[1], {"dw": {"kernel_shape": kernel}})
     for conversion in (
         InferPool(),
         InferConvInpGen(),

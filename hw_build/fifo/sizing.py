@@ -20,7 +20,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hw_build.errors import BuildError
 from hw_build.fifo.depths import LUTRAM_STEP, rounded_depth
 from hw_build.finn_rtl.adapters import FPGA_PART
-from hw_build.finn_rtl.rows import rows_of
+from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.sim.accelerator import AcceleratorRun, simulate
 from hw_build.sim.simulator import Progress
 from hw_build.stitch import Design, Stream, stitch

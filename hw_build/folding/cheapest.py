@@ -1,13 +1,7 @@
 """The cheapest folding of every node on its own, for a target of cycles per frame.
 
-`fold` gives each node the cheapest legal folding whose ``get_exp_cycles`` is within the target. Cheap means:
-
-| node                          | cost                                       |
-| ----------------------------- | ------------------------------------------ |
-| MVAU_rtl                      | DSPs: SIMD * ceil(PE / lanes)              |
-| ConvolutionInputGenerator_rtl | SIMD; a parallel window last               |
-| ConvThreshold_rtl             | PE * SIMD, * K*K with a parallel window    |
-| every other                   | PE * SIMD, those that it has               |
+`fold` gives each node the cheapest legal folding whose ``get_exp_cycles`` is within the target. What is cheap, the node
+says itself (``folding_cost``): as a rule the fewest products a cycle.
 
 Among equally cheap foldings, one whose input beats are an integer ratio of its producer's is taken: a width converter
 then needs no common multiple. ``cycles_estimate`` of each node holds the result. No budget is looked at;
@@ -16,7 +10,6 @@ then needs no common multiple. ``cycles_estimate`` of each node holds the result
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from onnx import NodeProto
@@ -25,25 +18,9 @@ from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import ConfigError
+from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
 from hw_build.lowering.graph import GraphEditor, attribute
-
-DSP48E1_A_BITS = 25
-
-
-def dsp_lanes(weight_bits: int, activation_bits: int) -> int:
-    """Products per DSP48E1 and cycle for narrow-range weights, as FINN's mvu.sv packs them into the 25-bit A port."""
-    return 1 + (DSP48E1_A_BITS - weight_bits) // (weight_bits + activation_bits - 1)
-
-
-def cost(operation: CustomOp, folding: Folding) -> tuple[int, ...]:
-    """Primary cost of a folding, to be compared among those of one node; see the table above."""
-    pe, simd = folding.get("PE", 1), folding.get("SIMD", 1)
-    if operation.onnx_node.op_type == "MVAU_rtl":
-        lanes = dsp_lanes(operation.get_input_datatype(1).bitwidth(), operation.get_input_datatype(0).bitwidth())
-        return (simd * math.ceil(pe / lanes), pe * simd)
-    taps = operation.get_nodeattr("KernelDim") ** 2 if folding.get("Window") == "parallel" else 1
-    return (folding.get("parallel_window", 0), pe * simd * taps)
 
 
 def _beat_mismatch(operation: CustomOp, beats: list[int]) -> int:
@@ -54,7 +31,7 @@ def _beat_mismatch(operation: CustomOp, beats: list[int]) -> int:
 
 def cheapest_folding(node: NodeProto, target_cycles: int, producer_beats: list[int]) -> Folding:
     """The cheapest legal folding within ``target_cycles``; ConfigError when even the fastest is slower."""
-    operation = getCustomOp(node)
+    operation, hardware = getCustomOp(node), hardware_node(node)
     best: tuple[tuple, Folding] | None = None
     fastest: tuple[int, Folding] | None = None
     for folding in foldings(node):
@@ -63,7 +40,7 @@ def cheapest_folding(node: NodeProto, target_cycles: int, producer_beats: list[i
         if fastest is None or cycles < fastest[0]:
             fastest = cycles, folding
         if cycles <= target_cycles:
-            price = cost(operation, folding)
+            price = hardware.folding_cost(folding)
             key = (price[0], _beat_mismatch(operation, producer_beats), *price[1:], cycles)
             if best is None or key < best[0]:
                 best = key, folding

@@ -1,13 +1,4 @@
-"""Which foldings a node can have, and writing one into it.
-
-| node                          | legal                                                                     |
-| ----------------------------- | ------------------------------------------------------------------------- |
-| ours                          | what its ``folding_limits`` and ``folding_choices`` say                   |
-| MVAU_rtl                      | SIMD divides MW, PE divides MH                                            |
-| ConvolutionInputGenerator_rtl | SIMD divides IFMChannels; parallel_window=1 only at SIMD = IFMChannels    |
-| FMPadding_rtl                 | SIMD divides NumChannels                                                  |
-| every other                   | PE divides NumChannels                                                    |
-"""
+"""Which foldings a node can have, as it says itself, and writing one into it."""
 
 from __future__ import annotations
 
@@ -16,44 +7,33 @@ from collections.abc import Iterator, Mapping
 
 from onnx import NodeProto
 from qonnx.custom_op.base import CustomOp
-from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import ConfigError
-from hw_build.kernels.stream_kernel import StreamKernel, divisors
+from hw_build.finn_rtl.hardware_node import hardware_node
+from hw_build.kernels.stream_kernel import divisors
 from hw_build.lowering.graph import attribute
 
 Folding = dict[str, int | str]
 
 
 def folding_limits(node: NodeProto) -> dict[str, tuple[str, int]]:
-    """Folding attribute -> (what it must divide, its value); every divisor is legal. Our kernels say it themselves."""
-    operation = getCustomOp(node)
-    if isinstance(operation, StreamKernel):
-        return operation.folding_limits()
-    if node.op_type == "MVAU_rtl":
-        return {"SIMD": ("MW", attribute(node, "MW")), "PE": ("MH", attribute(node, "MH"))}
-    if node.op_type == "ConvolutionInputGenerator_rtl":
-        return {"SIMD": ("IFMChannels", attribute(node, "IFMChannels"))}
-    if node.op_type == "FMPadding_rtl":
-        return {"SIMD": ("NumChannels", attribute(node, "NumChannels"))}
-    return {"PE": ("NumChannels", attribute(node, "NumChannels"))}
+    """Folding attribute -> (what it must divide, its value); every divisor is legal."""
+    return hardware_node(node).folding_limits()
 
 
 def folding_choices(node: NodeProto) -> dict[str, tuple[int | str, ...]]:
     """Further attributes that cost and speed depend on -> their legal values."""
-    operation = getCustomOp(node)
-    if isinstance(operation, StreamKernel):
-        return operation.folding_choices()
-    return {"parallel_window": (0, 1)} if node.op_type == "ConvolutionInputGenerator_rtl" else {}
+    return hardware_node(node).folding_choices()
 
 
 def foldings(node: NodeProto) -> Iterator[Folding]:
     """Every legal folding of ``node``."""
-    limits = folding_limits(node)
-    values = {key: divisors(whole) for key, (_, whole) in limits.items()} | folding_choices(node)
+    hardware = hardware_node(node)
+    limits = hardware.folding_limits()
+    values = {key: divisors(whole) for key, (_, whole) in limits.items()} | hardware.folding_choices()
     for combination in itertools.product(*values.values()):
         folding = dict(zip(values, combination, strict=True))
-        if not (folding.get("parallel_window") and folding["SIMD"] != limits["SIMD"][1]):
+        if hardware.folding_conflict(folding) is None:
             yield folding
 
 
@@ -85,9 +65,6 @@ def check_folding(node: NodeProto, folding: Mapping[str, int | str]) -> Folding:
             )
     result = {key: folding.get(key, attribute(node, key, 1)) for key in limits}
     result |= {key: folding.get(key, values[0]) for key, values in choices.items()}
-    if result.get("parallel_window") and result["SIMD"] != limits["SIMD"][1]:
-        raise ConfigError(
-            f"folding of {node.name}: parallel_window=1 needs SIMD={limits['SIMD'][1]} (IFMChannels), "
-            f"not {result['SIMD']}"
-        )
+    if (conflict := hardware_node(node).folding_conflict(result)) is not None:
+        raise ConfigError(f"folding of {node.name}: {conflict}")
     return result

@@ -17,6 +17,7 @@ from hw_build.demo import print_table
 from hw_build.demo_frames import demo_frames
 from hw_build.errors import BuildError, ConfigError, MismatchError
 from hw_build.export import Export
+from hw_build.graph.nodes import HLS_DOMAIN
 from hw_build.hls.csim import compile_program, find_headers
 from hw_build.hls.execution import HLS, execute_program
 from hw_build.hls.finn_build import finn_build
@@ -27,7 +28,6 @@ from hw_build.hls.sources import write_sources
 from hw_build.hls.vitis import write_vitis
 from hw_build.image import in_colour, overlap, read_image, read_mask
 from hw_build.lowering.intake import load_graph
-from hw_build.lowering.nodes import HLS_DOMAIN
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, Image, Report, Verification, read_report
 from hw_build.report.pictures import Pictures

@@ -16,9 +16,10 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.build import MISMATCH, compare_logits, images, verified
 from hw_build.demo_frames import DemoFrames
 from hw_build.errors import MismatchError
+from hw_build.finn_rtl.hardware_node import finn_node
+from hw_build.graph.nodes import FINN_DOMAIN
 from hw_build.hls.csim import CSimulation, Headers
 from hw_build.lowering import execute_context
-from hw_build.lowering.nodes import FINN_DOMAIN
 
 HLS = "hls"  # the rung of the ladder
 _BACK_ENDS = (f"{FINN_DOMAIN}.hls", f"{FINN_DOMAIN}.rtl")
@@ -59,14 +60,9 @@ def without_back_ends(model: ModelWrapper) -> ModelWrapper:
 
 
 def in_stream_order(node: NodeProto, tensor: np.ndarray) -> np.ndarray:
-    """``tensor`` as its elements leave ``node``: a depthwise window is (C/SIMD, KH*KW, SIMD), not (KH*KW, C)."""
-    if not node.op_type.startswith("ConvolutionInputGenerator") or not getCustomOp(node).get_nodeattr("depthwise"):
-        return tensor
-    op = getCustomOp(node)
-    channels, simd = op.get_nodeattr("IFMChannels"), op.get_nodeattr("SIMD")
-    taps = int(np.prod(op.get_nodeattr("ConvKernelDim")))
-    split = tensor.reshape(*tensor.shape[:3], taps, channels // simd, simd)
-    return split.swapaxes(3, 4).reshape(tensor.shape)  # (N, H, W, KH*KW, C/SIMD, SIMD) -> (..., C/SIMD, KH*KW, SIMD)
+    """``tensor`` as its elements leave ``node``, where that is not the order of its channels."""
+    found = finn_node(node)
+    return tensor if found is None else found.in_stream_order(tensor)
 
 
 def _difference(

@@ -65,8 +65,9 @@ def main() -> int:
     from finn.util.settings import initialize_dummy_settings
     from qonnx.core.modelwrapper import ModelWrapper
 
-    import hw_build.hls.bilinear  # noqa: F401  enters the node into FINN's registry
+    from hw_build.kernels import load_hls_nodes
 
+    load_hls_nodes()
     initialize_dummy_settings()
     synthesised = arguments.out / _SYNTHESISED
     ModelWrapper(str(arguments.graph)).transform(HLSSynthIP(arguments.part)).save(str(synthesised))

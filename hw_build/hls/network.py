@@ -19,8 +19,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import LoweringError
+from hw_build.finn_rtl.hardware_node import finn_node
+from hw_build.graph.nodes import HLS_DOMAIN
 from hw_build.lowering.graph import GraphEditor
-from hw_build.lowering.nodes import HLS_DOMAIN
 
 LIBRARY = Path(__file__).with_name("cpp")
 TOP = "edgeseg"
@@ -176,9 +177,9 @@ class _Reader:
             writes.append(self.streams[tensor])
         if node.domain == HLS_DOMAIN:
             layer = self._finns(node, reads, writes)
-        elif node.op_type in _OURS:
+        elif (ours := finn_node(node)) is not None and (call := ours.cpp_call()) is not None:
             layer = Layer(node.name, _declaration(reads, writes), "")
-            layer = _with_frame(layer, [f"{_OURS[node.op_type](op)}(in0, out0);"])
+            layer = _with_frame(layer, [f"{call}(in0, out0);"])
         else:
             raise LoweringError(f"node {node.name} ({node.op_type}): there is RTL of it, but no C++")
         self.layers.append(layer)
@@ -261,19 +262,3 @@ def _with_frame(layer: Layer, lines: list[str]) -> Layer:
 def _literal(word: str, bits: int) -> str:
     """A constant of ``bits`` bits from hexadecimal digits."""
     return f"0x{word}ULL" if bits <= 64 else f'ap_uint<{bits}>("0x{word}", 16)'
-
-
-def _window(op) -> str:
-    height, width = op.get_nodeattr("IFMDim")
-    groups = op.get_nodeattr("IFMChannels") // op.get_nodeattr("SIMD")
-    numbers = [height, width, groups, *op.get_nodeattr("ConvKernelDim"), *op.get_nodeattr("Stride")]
-    return f"sliding_window<{', '.join(map(str, numbers))}, {'true' if op.get_nodeattr('depthwise') else 'false'}>"
-
-
-def _padding(op) -> str:
-    height, width = op.get_nodeattr("ImgDim")
-    groups = op.get_nodeattr("NumChannels") // op.get_nodeattr("SIMD")
-    return f"pad_image<{', '.join(map(str, [height, width, groups, *op.get_nodeattr('Padding')]))}>"
-
-
-_OURS = {"ConvolutionInputGenerator_rtl": _window, "FMPadding_rtl": _padding}  # FINN's RTL -> C++ of ours

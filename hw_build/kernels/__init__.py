@@ -1,9 +1,11 @@
 """Streaming kernels of this project as FINN custom ops; qonnx finds them by the domain ``hw_build.kernels``.
 
 A kernel is a folder: its class, with attributes, numpy reference, geometry and cost, and its SystemVerilog.
+A new one is a folder and a line in ``KERNELS``.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 
 from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
 
@@ -32,3 +34,10 @@ def _classes() -> dict[str, type[HWCustomOp]]:
 
 
 custom_op = _classes()
+
+
+def load_hls_nodes() -> None:
+    """Enter into FINN's registry the nodes of kernels that have C++: a module ``hls`` in the kernel's folder."""
+    for name in KERNELS:
+        if find_spec(f"{name}.hls") is not None:
+            import_module(f"{name}.hls")

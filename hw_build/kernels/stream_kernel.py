@@ -61,6 +61,8 @@ def check_constant(node_name: str, name: str, values: np.ndarray, datatype: Base
 class StreamKernel(HWCustomOp):
     """Base of all kernels: one or more input streams of the same image size, one or more output streams."""
 
+    copies = False  # whether each output is the input: it computes nothing
+
     def get_nodeattr_types(self):
         """Attributes that every kernel has; ``ImgDim`` is the [H, W] of the input."""
         attributes = {
@@ -92,6 +94,19 @@ class StreamKernel(HWCustomOp):
             "output; give its class a method rows()"
         )
 
+    def output_size(self) -> tuple[int, int]:
+        """(H', W'): that of the input unless a kernel says otherwise."""
+        return self.image_dim
+
+    def resize(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Take images of ``size``, (H, W); the size of the output.
+
+        Raises:
+            ConfigError: the kernel takes no such images.
+        """
+        self.set_nodeattr("ImgDim", list(size))
+        return self.output_size()
+
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """Attributes that put a line in place of many thresholds, where there is one (``lines.py``)."""
         return {}
@@ -113,6 +128,14 @@ class StreamKernel(HWCustomOp):
         channels = [self.input_channels(ind) for ind in self.stream_inputs()]
         what = "NumChannels" if len(set(channels)) == 1 else f"the greatest common divisor of NumChannels={channels}"
         return {"PE": (what, math.gcd(*channels))}
+
+    def folding_conflict(self, folding: dict[str, int | str]) -> str | None:
+        """Why values that are legal on their own are not together, as the end of a sentence; None where they are."""
+        return None
+
+    def folding_cost(self, folding: dict[str, int | str]) -> tuple[int, ...]:
+        """What the cheapest folding is chosen by, the first number first: as a rule the products of a cycle."""
+        return (0, folding.get("PE", 1) * folding.get("SIMD", 1))
 
     def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
         """Further attributes that cost and speed depend on -> their legal values, whatever the others are."""
@@ -145,7 +168,7 @@ class StreamKernel(HWCustomOp):
 
     def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
         """(1, H', W', C')."""
-        return (1, *self.image_dim, self.output_channels())
+        return (1, *self.output_size(), self.output_channels())
 
     def input_elements(self, ind: int = 0) -> int:
         """Channels of one beat of input stream ``ind``."""

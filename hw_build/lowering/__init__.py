@@ -7,11 +7,11 @@ the graph before and after a step on input codes and compares every tensor that 
 ``global_in`` (1, H, W, 3) UINT8, output ``global_out`` (1, H, W, classes) integer logits, and these nodes, each
 stream with one reader:
 
+    hw_build.kernels: ours, with their attributes in their own folders;
     finn.custom_op.fpgadataflow.rtl: FMPadding_rtl, ConvolutionInputGenerator_rtl, MVAU_rtl (noActivation=1; weights
-    (MW, MH) with rows ordered (ky, kx, c)), Thresholding_rtl (thresholds (1 or C, n), sorted);
-    hw_build.kernels: DepthwiseConv_rtl, MaxPool2x2_rtl, BilinearThreshold2x_rtl, BilinearUpsample2x_rtl,
-    StreamAddThreshold_rtl, StreamAdd_rtl, ChannelBias_rtl, StreamConcat_rtl, StreamFork_rtl (attributes in their own
-    files).
+    (MW, MH) with rows ordered (ky, kx, c)), Thresholding_rtl (thresholds (1 or C, n), sorted).
+
+What each step makes of an operator, the operator says itself (`hw_build.operators`).
 """
 
 from __future__ import annotations

@@ -11,14 +11,16 @@ from __future__ import annotations
 import numpy as np
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.general.intquant import max_int, min_int, resolve_rounding_mode
+from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.base import Transformation
 
 from hw_build.errors import LoweringError
+from hw_build.graph.rounding import code_thresholds
 from hw_build.lowering.graph import GLOBAL_IN, QONNX_DOMAIN, GraphEditor, attribute
 from hw_build.lowering.intake import normalise
-from hw_build.lowering.rounding import code_thresholds
 from hw_build.lowering.rules import QUANT, is_weight_quant, refusal, reject
+from hw_build.operators import operator_of
+from hw_build.operators.filters import quantized_constant
 
 
 class RefuseUnsupported(Transformation):
@@ -44,59 +46,18 @@ class RefuseUnsupported(Transformation):
 
 
 class WeightQuantsToIntegers(Transformation):
-    """Conv(x, Quant(w)) -> Mul(Conv(x, integers), scale) [-> Add(bias)]; other constant Quants become constants."""
+    """The scale of each layer's weights goes into a Mul behind it; other constant Quants become constants."""
 
     def apply(self, model):
         graph = GraphEditor(model)
-        for conv in graph.of_type("Conv"):
-            self._split_scale(graph, conv)
+        for node in list(graph.nodes):
+            operator_of(graph, node).weights_to_integers(graph, node)
         for quant in [node for node in graph.nodes if is_weight_quant(graph, node)]:
             integers, scale, _ = quantized_constant(graph, quant)
             graph.constants[quant.output[0]] = (integers * scale).astype(np.float32)
             graph.remove(quant)
         graph.commit()
         return model, False
-
-    @staticmethod
-    def _split_scale(graph: GraphEditor, conv) -> None:
-        quant = graph.producer(conv.input[1])
-        integers, scale, datatype = quantized_constant(graph, quant)
-        out_channels = integers.shape[0]
-        if scale.size not in (1, out_channels) or (scale.size > 1 and scale.shape[0] != out_channels):
-            raise reject(conv, f"has weight scales of shape {scale.shape}: one, or one per output channel, lowers")
-        result = conv.output[0]
-        shape = graph.shapes.get(result)
-        if shape is None:
-            raise reject(conv, "gives an image whose shape does not follow from its input: export the network again")
-        if scale.size > 1:
-            scale = scale.reshape(1, out_channels, 1, 1)
-        conv.input[1] = graph.add_constant(f"{quant.output[0]}_int", integers, datatype)
-        scaled = result
-        if len(conv.input) == 3:
-            bias = conv.input[2]
-            producer = graph.producer(bias)
-            if producer is not None:
-                bias_codes, bias_scale, _ = quantized_constant(graph, producer)
-                values = bias_codes * bias_scale
-            else:
-                values = graph.constants[bias]
-            del conv.input[2]
-            scaled = graph.add_tensor(f"{result}_scaled", shape)
-            shift = graph.add_constant(f"{result}_bias", np.reshape(values, (1, out_channels, 1, 1)))
-            graph.add_node("Add", [scaled, shift], [result], name=f"{conv.name}_bias")
-        conv.output[0] = graph.add_tensor(f"{result}_unscaled", shape)
-        factor = graph.add_constant(f"{result}_weight_scale", scale)
-        graph.add_node("Mul", [conv.output[0], factor], [scaled], name=f"{conv.name}_scale")
-
-
-def quantized_constant(graph: GraphEditor, quant) -> tuple[np.ndarray, np.ndarray, object]:
-    """Integers, scale and datatype of a Quant of a constant, in float64 so that no scale disturbs the rounding."""
-    value, scale, _, bits = (graph.constants[name] for name in quant.input[:4])
-    signed, narrow, bits = bool(attribute(quant, "signed", 1)), bool(attribute(quant, "narrow", 0)), int(bits.item())
-    ratio = (value / scale).astype(np.float64)  # float32 division, as qonnx executes it
-    codes = resolve_rounding_mode(attribute(quant, "rounding_mode", "ROUND"))(ratio)
-    codes = np.clip(codes, min_int(signed, narrow, bits), max_int(signed, narrow, bits))
-    return codes, np.asarray(scale, np.float64), DataType[f"{'INT' if signed else 'UINT'}{bits}"]
 
 
 class InputQuantToCodes(Transformation):

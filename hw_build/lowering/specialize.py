@@ -12,9 +12,8 @@ from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
-from hw_build.lowering.nodes import KERNEL_DOMAIN
-from hw_build.lowering.rules import reject
+from hw_build.kernels import DOMAIN
+from hw_build.lowering.graph import GraphEditor, attribute, reject, set_attribute
 
 DEFAULT_PART = "xc7z020clg400-1"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
@@ -45,7 +44,7 @@ class RequireRtl(Transformation):
         for node in graph.nodes:
             if node.domain == RTL_DOMAIN:
                 set_attribute(node, "exec_mode", "cppsim")
-            elif node.domain != KERNEL_DOMAIN:
+            elif node.domain != DOMAIN:
                 types = ", ".join(f"{key}={attribute(node, key)}" for key in ("inputDataType", "weightDataType"))
                 raise reject(
                     node, f"has no RTL kernel for this part ({types}): 2 to 8 bits, signed narrow weights lower"

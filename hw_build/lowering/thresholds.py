@@ -18,14 +18,14 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.bends import Bend, Factor, activate_in_float32, activation_bends
-from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, attribute
-from hw_build.lowering.ranges import accumulator_type, dot_product_range, smallest_integer_type
-from hw_build.lowering.rules import ACTIVATIONS, AFFINE, reject
+from hw_build.graph.bends import Bend, Factor
+from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, reject, smallest_integer_type
+from hw_build.operators import operator_of
+from hw_build.operators.operator import Affine, Monotonic
 
 
 @dataclass(frozen=True)
-class Affine:
+class Chain:
     """x = gain * integer + offset per channel (float64 arrays (C,)), then activations and factors.
 
     ``nodes`` compute it, in their order; ``sign`` (C,) is -1 where ``source`` holds the negated integer.
@@ -55,12 +55,12 @@ class Affine:
         return bounds
 
 
-def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Affine:
+def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Chain:
     """Walk up from ``tensor`` to the nearest integer tensor through affine nodes, BNs and activations."""
     nodes: list[NodeProto] = []
     while not graph.is_integer(tensor):
         node = graph.producer(tensor)
-        if node is None or node.op_type not in (*AFFINE, "BatchNormalization", *ACTIVATIONS):
+        if node is None or not isinstance(operator_of(graph, node), Monotonic):
             culprit = node if node is not None else nodes[-1]
             raise reject(
                 culprit, f"stands between integers and thresholds at {tensor}, where only Mul, Add, BN and Relu may"
@@ -69,61 +69,25 @@ def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Affine:
         tensor = graph.dynamic_inputs(node)[0]
     gain, offset, bends = np.ones(channels), np.zeros(channels), []
     for node in reversed(nodes):
-        if node.op_type in ACTIVATIONS:
-            bends.extend(activation_bends(graph, node, channels))
-            continue
-        scale, shift = affine_step(graph, node, channels)
-        if bends:
-            bends.append(Factor(scale, shift))
-        else:
+        operator = operator_of(graph, node)
+        if isinstance(operator, Affine) and not bends:
+            scale, shift = operator.gain_and_offset(graph, node, channels)
             gain, offset = gain * scale, offset * scale + shift
-    return Affine(tensor, gain, offset, tuple(bends), tuple(reversed(nodes)), np.ones(channels))
+        else:
+            bends.extend(operator.bends(graph, node, channels))
+    return Chain(tensor, gain, offset, tuple(bends), tuple(reversed(nodes)), np.ones(channels))
 
 
-def affine_step(graph: GraphEditor, node: NodeProto, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per-channel gain and offset (float64, (C,)) of one node."""
-    if node.op_type == "BatchNormalization":
-        gamma, beta, mean, variance = (graph.constants[name].astype(np.float64) for name in node.input[1:5])
-        gain = gamma / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
-        return gain, beta - mean * gain
-    constant = next(name for name in node.input if name in graph.constants)
-    value = graph.constants[constant].astype(np.float64)
-    if value.size not in (1, channels):
-        raise reject(node, f"has a constant of shape {value.shape}: one value, or one per channel, lowers")
-    value = np.broadcast_to(value.reshape(-1), (channels,))
-    one, zero = np.ones(channels), np.zeros(channels)
-    if node.op_type == "Mul":
-        return value, zero
-    if node.op_type == "Div":
-        return 1.0 / value, zero
-    if node.op_type == "Add":
-        return one, value
-    return (one, -value) if node.input[1] == constant else (-one, value)
-
-
-def in_float32(graph: GraphEditor, chain: Affine, integers: np.ndarray) -> np.ndarray:
+def in_float32(graph: GraphEditor, chain: Chain, integers: np.ndarray) -> np.ndarray:
     """What the nodes of ``chain`` make of ``integers`` (C, n) of its source, rounded after each operation: float32."""
     value = (integers * chain.sign[:, None]).astype(np.float32)
     for node in chain.nodes:
-        if node.op_type in ACTIVATIONS:
-            value = activate_in_float32(graph, node, value)
-        elif node.op_type == "BatchNormalization":
-            gamma, beta, mean, variance = (graph.constants[name].astype(np.float32) for name in node.input[1:5])
-            gain = np.float32(1) / np.sqrt(variance + np.float32(attribute(node, "epsilon", 1e-5))) * gamma
-            value = value * gain[:, None] + (beta - mean * gain)[:, None]  # as onnxruntime does it
-        else:
-            constant = next(name for name in node.input if name in graph.constants)
-            operand = graph.constants[constant].astype(np.float32).reshape(-1, 1)
-            operands = (value, operand) if node.input[1] == constant else (operand, value)
-            value = _FLOAT32[node.op_type](*operands)
+        value = operator_of(graph, node).in_float32(graph, node, value)
     return value
 
 
-_FLOAT32 = {"Mul": np.multiply, "Div": np.divide, "Add": np.add, "Sub": np.subtract}
-
-
 def integer_thresholds(
-    steps: np.ndarray, chain: Affine, low: int, high: int, compute: Callable[[np.ndarray], np.ndarray]
+    steps: np.ndarray, chain: Chain, low: int, high: int, compute: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """Thresholds (C, n) on the integer tensor for real steps (1 or C, n); codes rise with it. See the file's head.
 
@@ -165,24 +129,16 @@ class AbsorbAffineIntoThresholds(Transformation):
         return model, False
 
     @staticmethod
-    def _negate(graph: GraphEditor, node: NodeProto, chain: Affine) -> Affine:
-        """Negate the filters of channels whose codes fall with the accumulator, so that they rise."""
+    def _negate(graph: GraphEditor, node: NodeProto, chain: Chain) -> Chain:
+        """Negate the weights of channels whose codes fall with the accumulator, so that they rise."""
         conv = graph.producer(chain.source)
-        if conv is None or conv.op_type != "Conv":
+        operator = None if conv is None else operator_of(graph, conv)
+        if operator is None or not operator.negatable:
             raise reject(node, "has a negative factor before it that no convolution can take over")
         if len(graph.consumers(chain.source)) != 1:
             raise reject(conv, "has a negative BN factor and several consumers: give each its own convolution")
-        weights, datatype = graph.constants[conv.input[1]], graph.datatypes[conv.input[1]]
-        flipped = np.where(chain.falls[:, None, None, None], -weights, weights)
-        if flipped.max() > datatype.max():
-            datatype = smallest_integer_type(int(datatype.min()), int(flipped.max()))
-        conv.input[1] = graph.add_constant(f"{conv.input[1]}_flipped", flipped, datatype)
-        input_type = graph.datatypes[conv.input[0]]
-        source = graph.add_tensor(
-            f"{chain.source}_flipped",
-            graph.shapes[chain.source],
-            accumulator_type(*dot_product_range(flipped, input_type)),
-        )
+        shape, datatype = graph.shapes[chain.source], operator.negate(graph, conv, chain.falls)
+        source = graph.add_tensor(f"{chain.source}_flipped", shape, datatype)
         graph.consumers(chain.source)[0].input[0] = source
         conv.output[0] = source
         graph.touch()
@@ -193,19 +149,10 @@ class AbsorbAffineIntoThresholds(Transformation):
 def integer_range(graph: GraphEditor, tensor: str) -> tuple[int, int]:
     """Lowest and highest value that an integer tensor can take: from weights and addends where it has them."""
     producer = graph.producer(tensor)
-    operator = producer.op_type if producer is not None else None
-    if operator == "Conv":
-        low, high = dot_product_range(graph.constants[producer.input[1]], graph.datatypes[producer.input[0]])
-        return int(low.min()), int(high.max())
-    if operator == "Add":
-        first, second = (integer_range(graph, name) for name in producer.input)
-        return first[0] + second[0], first[1] + second[1]
-    if operator == "Mul":
-        factor = round(float(graph.constants[producer.input[1]].item()))
-        low, high = integer_range(graph, producer.input[0])
-        return factor * low, factor * high
-    if operator in ("Resize", "MaxPool"):
-        return integer_range(graph, producer.input[0])
+    if producer is not None:
+        found = operator_of(graph, producer).value_range(graph, producer, partial(integer_range, graph))
+        if found is not None:
+            return found
     datatype = graph.datatypes[tensor]
     return int(datatype.min()), int(datatype.max())
 

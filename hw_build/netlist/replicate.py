@@ -87,6 +87,6 @@ def depth_first(names: Sequence[str], joined: Mapping[str, Collection[str]]) -> 
 
 
 def part_of(name: str) -> str:
-    """The instance that the cell ``name`` belongs to: ``system.core.ConvThreshold_rtl_3``, ``system.shell_of_core``."""
+    """The instance that the cell ``name`` belongs to: ``system.core.KERNEL_rtl_3``, ``system.shell_of_core``."""
     names = name.removeprefix("$flatten").replace("\\", "").split(".")
     return ".".join(names[: 3 if names[1:2] == [_ACCELERATOR] else 2])

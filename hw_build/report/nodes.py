@@ -8,9 +8,8 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from hw_build.kernels import DOMAIN
 from hw_build.lowering.graph import GraphEditor
-
-OURS = "hw_build.kernels"
 
 
 def node_facts(model: ModelWrapper, part: str) -> list[dict[str, Any]]:
@@ -26,7 +25,7 @@ def _facts(model: ModelWrapper, node: NodeProto, layer: str, part: str) -> dict[
         "name": node.name,
         "layer": layer,
         "kernel": node.op_type,
-        "origin": "edgeseg" if node.domain == OURS else "finn",
+        "origin": "edgeseg" if node.domain == DOMAIN else "finn",
         "shape_in": list(model.get_tensor_shape(node.input[0])),
         "shape_out": list(model.get_tensor_shape(node.output[0])),
         "bits": operation.get_output_datatype(0).bitwidth(),

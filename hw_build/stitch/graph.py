@@ -17,10 +17,10 @@ from qonnx.custom_op.registry import getCustomOp
 
 from hw_build import finn_rtl
 from hw_build.errors import BuildError
+from hw_build.kernels import DOMAIN
 from hw_build.kernels.base import RtlInstance, StreamPort
 from hw_build.stitch.design import INPUT, OUTPUT, Stream
 
-KERNEL_DOMAIN = "hw_build.kernels"
 MIN_DEPTH = 64
 ROWS_HELD = 2  # depth of an ordinary stream, in rows of its image
 MIN_FORK_FRAMES, MAX_FORK_FRAMES = 3, 12  # depth of a fork's outputs: the short branch waits for the long one
@@ -55,7 +55,7 @@ def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[Place
             )
         names.add(node.name)
         is_finn = node.op_type in finn_rtl.SUPPORTED
-        if not is_finn and node.domain != KERNEL_DOMAIN:
+        if not is_finn and node.domain != DOMAIN:
             raise BuildError(f"{node.name}: {node.op_type} has no RTL here: lower it to one of our kernels or FINN's")
         custom_op = getCustomOp(node)
         instance = finn_rtl.rtl_instance(node, model, mem_dir, fpgapart) if is_finn else custom_op.rtl_instance(model)
@@ -107,11 +107,11 @@ def make_streams(model: ModelWrapper, placed: list[PlacedNode], depths: dict[str
         for tensor, port in zip(item.inputs, item.instance.inputs, strict=True):
             if tensor in readers:
                 raise BuildError(
-                    f"tensor {tensor} is read by {readers[tensor][0]} and {item.name}: insert a StreamFork_rtl node"
+                    f"tensor {tensor} is read by {readers[tensor][0]} and {item.name}: insert a fork"
                 )
             readers[tensor] = (item.name, port)
     if sink in readers:
-        raise BuildError(f"output {sink} is also read by {readers[sink][0]}: insert a StreamFork_rtl node")
+        raise BuildError(f"output {sink} is also read by {readers[sink][0]}: insert a fork")
     readers[sink] = (OUTPUT, _boundary_port(OUTPUT, 1, logit_bits))
     loose = sorted(set(readers) ^ set(writers))
     if loose:

@@ -16,7 +16,9 @@ from torch import nn
 import calib_data
 import models
 from hw_build.cli import main as hw_build
-from hw_build.lowering import rules
+from hw_build.operators import operators
+from hw_build.operators.operator import Affine, Monotonic
+from hw_build.operators.refused import Curved, NotMonotonic
 from models import registry
 from quant.__main__ import main as quant
 from quant.data import to_input, to_planes
@@ -122,6 +124,8 @@ def test_a_network_that_cannot_be_a_twin_is_one_sentence_of_untrained(registered
 
 
 def test_quant_and_hardware_have_one_opinion_of_activations():
-    assert set(parse.NOT_MONOTONIC) == rules.NOT_MONOTONIC
-    assert set(parse.CURVED) == rules.CURVED
-    assert set(rules.ACTIVATIONS) == {"Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid"}
+    assert set(parse.NOT_MONOTONIC) == set(NotMonotonic.names)
+    assert set(parse.CURVED) == set(Curved.names)
+    monotonic = (operator for operator in operators() if isinstance(operator, Monotonic))
+    activations = {name for operator in monotonic if not isinstance(operator, Affine) for name in operator.names}
+    assert activations == {"Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid"}

@@ -10,24 +10,32 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
+from hw_build.graph.bends import Clip, Factor, Leaky
 from hw_build.lowering import convert as c
 from hw_build.lowering import execute_codes, execute_context, verify
-from hw_build.lowering import hardware as h
-from hw_build.lowering import lower as lo
 from hw_build.lowering import specialize as sp
 from hw_build.lowering import streamline as s
 from hw_build.lowering import thresholds as t
-from hw_build.lowering.bends import Clip, Factor, Leaky
 from hw_build.lowering.execution import comparable_tensors
 from hw_build.lowering.graph import GraphEditor, attribute, set_attribute, smallest_integer_type
+from hw_build.lowering.hardware import passes
 from hw_build.lowering.intake import normalise
 from hw_build.lowering.intake.names import NameUnnamed
+from hw_build.lowering.lines import LinesForThresholds
+from hw_build.lowering.lower import ChannelsLast
+from hw_build.operators.bilinear_2x import FuseBilinearThresholds
+from hw_build.operators.concatenation import ConcatenationsToKernels
+from hw_build.operators.depthwise_convolution import FuseDepthwise, weight_matrix, weights_of
+from hw_build.operators.finn_nodes import PatchesToSlidingWindows
+from hw_build.operators.fork import ForkStreams
+from hw_build.operators.stream_sum import FuseSumThresholds
 from tests.hw_build import synthetic
 
 PASSES = [
-    *c.PASSES, *s.PASSES, lo.ChannelsLast(), *h.PASSES, SpecializeLayers(sp.DEFAULT_PART), sp.NameNodes(),
+    *c.PASSES, *s.PASSES, ChannelsLast(), *passes(), SpecializeLayers(sp.DEFAULT_PART), sp.NameNodes(),
     sp.RequireRtl(),
 ]  # fmt: skip
+FUSE_SUMS = FuseSumThresholds(), FuseBilinearThresholds()
 NAMES = [type(one).__name__ for one in PASSES]
 CODES = np.random.default_rng(5).integers(0, 256, (1, 16, 24, 3), dtype=np.uint8)
 
@@ -173,7 +181,7 @@ def test_residual_read_elsewhere_is_not_fused(tmp_path):
     total = net.add(stem, branch, net.scales[stem], name="sum")
     model = net.model(net.head(net.concat(total, branch, "both")), 16, 24)
     before = upto("FuseDepthwise", model)
-    after = apply(copy.deepcopy(before), h.FuseDepthwise())
+    after = apply(copy.deepcopy(before), FuseDepthwise())
     kernel = GraphEditor(after).of_type("DepthwiseConv_rtl")[0]
     assert attribute(kernel, "Residual") == 0
     assert count(after, "Add") == 2  # the sum and the head's bias
@@ -187,7 +195,7 @@ def test_sum_with_another_tensor_is_not_fused(tmp_path):
     branch = net.conv_bn(stem, 4, 3, "dw", depthwise=True, scale=net.scales[stem])
     model = net.model(net.head(net.add(other, branch, net.scales[stem], name="sum")), 16, 24)
     before = upto("FuseDepthwise", model)
-    after = apply(copy.deepcopy(before), h.FuseDepthwise())
+    after = apply(copy.deepcopy(before), FuseDepthwise())
     assert attribute(GraphEditor(after).of_type("DepthwiseConv_rtl")[0], "Residual") == 0
     verify(before, after, CODES, tmp_path, "fuse")
 
@@ -198,8 +206,8 @@ def test_concatenation_of_three_is_two_kernels():
     parts = [net.conv_bn(stem, out, 1, f"part{out}") for out in (2, 3, 5)]
     net.node("Concat", parts, "all", axis=1)
     net.channels["all"], net.scales["all"] = 10, net.scales[parts[0]]
-    before = upto("StreamNodesToKernels", net.model(net.head("all"), 16, 24))
-    after = apply(copy.deepcopy(before), h.StreamNodesToKernels())
+    before = upto("ConcatenationsToKernels", net.model(net.head("all"), 16, 24))
+    after = apply(copy.deepcopy(before), ConcatenationsToKernels())
     kernels = GraphEditor(after).of_type("StreamConcat_rtl")
     assert [list(attribute(node, "NumChannels")) for node in kernels] == [[2, 3], [5, 5]]
     first, second = execute_context(before, CODES), execute_context(after, CODES)
@@ -262,11 +270,11 @@ def test_output_may_be_codes_or_a_head_without_bias():
 def test_dense_patches_are_not_taken_for_depthwise():
     before = upto("FuseDepthwise", rich_network())
     dense = sum(not attribute(node, "depthwise") for node in before.graph.node if node.op_type == "Im2Col")
-    assert count(apply(before, h.FuseDepthwise()), "Im2Col") == dense == 2
+    assert count(apply(before, FuseDepthwise()), "Im2Col") == dense == 2
 
 
 def test_thresholds_join_sums_of_unsigned_codes():
-    after = apply(upto("FuseSumThresholds", rich_network()), h.FuseSumThresholds())
+    after = apply(upto("FuseSumThresholds", rich_network()), *FUSE_SUMS)
     assert count(after, "StreamAddThreshold_rtl") == count(after, "BilinearThreshold2x_rtl") == 1
     assert count(after, "Add", "Resize") == 1  # the head's bias
 
@@ -279,7 +287,7 @@ def test_thresholds_stay_apart_from_signed_and_wide_sums(kind):
         graph.datatypes[node.input[0]] = DataType[kind]
     graph.touch()
     graph.commit()
-    after = apply(before, h.FuseSumThresholds())
+    after = apply(before, *FUSE_SUMS)
     assert count(after, "StreamAddThreshold_rtl", "BilinearThreshold2x_rtl") == 0
 
 
@@ -288,14 +296,14 @@ def test_wide_sums_of_many_thresholds_are_fused_where_a_shift_serves(scale, fuse
     net = synthetic.Net(seed=3, act_bits=8)
     model = net.model(net.head(net.upsample(net.pool(net.image(), "low"), "up", scale=scale)), 16, 24)
     before = upto("FuseSumThresholds", model)
-    after = apply(copy.deepcopy(before), h.FuseSumThresholds(), h.LinesForThresholds())
+    after = apply(copy.deepcopy(before), *FUSE_SUMS, LinesForThresholds())
     assert count(after, "BilinearThreshold2x_rtl") == fused
     np.testing.assert_array_equal(execute_codes(before, CODES), execute_codes(after, CODES))
 
 
 def test_few_thresholds_stay():
     before = apply(upto("SpecializeLayers", rich_network()))
-    after = apply(copy.deepcopy(before), h.LinesForThresholds())
+    after = apply(copy.deepcopy(before), LinesForThresholds())
     assert after.model.SerializeToString() == before.model.SerializeToString()
 
 
@@ -310,7 +318,7 @@ def test_unpadded_window_gets_no_padding_node():
         if graph.shapes[name][2:] == (8, 8) and not name.startswith("image"):
             graph.shapes[name] = (*graph.shapes[name][:2], 6, 6)
     graph.commit()
-    after = apply(upto("PatchesToSlidingWindows", model), h.PatchesToSlidingWindows())
+    after = apply(upto("PatchesToSlidingWindows", model), PatchesToSlidingWindows())
     assert count(after, "FMPadding") == 0
     assert count(after, "ConvolutionInputGenerator") == 1
 
@@ -318,11 +326,11 @@ def test_unpadded_window_gets_no_padding_node():
 def test_single_reader_is_not_forked():
     net = synthetic.Net()
     model = net.model(net.head(net.conv_bn(net.image(), 4, 3, "stem", bits=8)), 8, 8)
-    assert count(apply(upto("ForkStreams", model), h.ForkStreams()), "StreamFork_rtl") == 0
+    assert count(apply(upto("ForkStreams", model), ForkStreams()), "StreamFork_rtl") == 0
 
 
 def test_fork_has_a_copy_per_reader():
-    after = apply(upto("ForkStreams", rich_network()), h.ForkStreams())
+    after = apply(upto("ForkStreams", rich_network()), ForkStreams())
     forks = GraphEditor(after).of_type("StreamFork_rtl")
     assert sorted(len(node.output) for node in forks) == [2, 2]
     assert all(attribute(node, "NumOutputs") == len(node.output) for node in forks)
@@ -355,7 +363,7 @@ def test_integer_thresholds_equal_the_real_comparison(name):
     low, high = -60, 90
     gain = np.concatenate([rng.uniform(1e-3, 3, 20), [0.0, 0.0]])
     offset = np.concatenate([rng.uniform(-40, 40, 20), [-1.0, 5.0]])
-    chain = t.Affine("acc", gain, offset, bends, (), np.ones(22))
+    chain = t.Chain("acc", gain, offset, bends, (), np.ones(22))
     chain = replace(chain, gain=np.where(chain.falls, -gain, gain))  # as where filters are negated
     steps = np.sort(rng.uniform(-20, 30, (1, 15)))
 
@@ -385,6 +393,6 @@ def test_smallest_type(low, high, name):
 
 def test_depthwise_matrix_has_an_inverse():
     weights = np.random.default_rng(1).integers(-7, 8, (6, 1, 5, 5)).astype(np.float32)
-    matrix = lo.weight_matrix(weights, depthwise=True)
+    matrix = weight_matrix(weights)
     assert matrix.shape == (150, 6)
-    np.testing.assert_array_equal(lo.depthwise_weights(matrix), weights[:, 0])
+    np.testing.assert_array_equal(weights_of(matrix), weights[:, 0])

@@ -168,7 +168,7 @@ def two_classes(model):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (second_reader, "is read by Thresholding_rtl_0 and MVAU_rtl_1: insert a StreamFork_rtl node"),
+        (second_reader, "is read by Thresholding_rtl_0 and MVAU_rtl_1: insert a fork"),
         (wrong_width, "writes elements of 4 bits, MVAU_rtl_1 reads 5 bits"),
         (unknown_node, "Squeeze_rtl has no RTL here"),
         (bad_name, "node name 'a b' .* is no unique identifier"),

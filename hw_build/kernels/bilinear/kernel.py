@@ -36,10 +36,10 @@ def bilinear_reference(x: np.ndarray) -> np.ndarray:
 class BilinearUpsample2x_rtl(RowMemoryKernel):
     """Input x (1,H,W,C), signed or unsigned; output (1,2H,2W,C), four bits wider."""
 
-    def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
-        """(1, 2H, 2W, C)."""
+    def output_size(self) -> tuple[int, int]:
+        """(2H, 2W)."""
         height, width = self.image_dim
-        return (1, 2 * height, 2 * width, self.output_channels())
+        return 2 * height, 2 * width
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
         """Four bits more than the input."""

@@ -135,6 +135,11 @@ class ConvThreshold_rtl(RowMemoryKernel):
             choices = {key: values[:1] for key, values in choices.items()}
         return choices | {"Multiplier": ("dsp", "lut")}
 
+    def folding_cost(self, folding: dict[str, int | str]) -> tuple[int, ...]:
+        """Products of a cycle."""
+        taps = self.kernel_dim**2 if folding.get("Window") == "parallel" else 1
+        return (0, folding.get("PE", 1) * folding.get("SIMD", 1) * taps)
+
     def output_channels(self) -> int:
         """O."""
         return self.get_nodeattr("OutChannels")

@@ -22,6 +22,8 @@ def fork_reference(x: np.ndarray, num_outputs: int) -> list[np.ndarray]:
 class StreamFork_rtl(StreamKernel):
     """Input x (1,H,W,C); outputs: NumOutputs times x."""
 
+    copies = True
+
     def get_nodeattr_types(self):
         """NumOutputs is the number of copies."""
         attributes = super().get_nodeattr_types()

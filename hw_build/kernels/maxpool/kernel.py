@@ -6,6 +6,7 @@ import numpy as np
 
 from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.image_size import halved
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
@@ -23,10 +24,15 @@ def maxpool_reference(x: np.ndarray) -> np.ndarray:
 class MaxPool2x2_rtl(RowMemoryKernel):
     """Input x (1,H,W,C), H and W even, signed or unsigned; output (1,H/2,W/2,C)."""
 
-    def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
-        """(1, H/2, W/2, C)."""
+    def output_size(self) -> tuple[int, int]:
+        """(H/2, W/2)."""
         height, width = self.image_dim
-        return (1, height // 2, width // 2, self.output_channels())
+        return height // 2, width // 2
+
+    def resize(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Even sides only."""
+        halved(self.onnx_node.name, self.onnx_node.op_type, size)
+        return super().resize(size)
 
     def rows(self) -> Rows:
         """A window of two, two further each time."""

@@ -10,13 +10,11 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
+from hw_build.lowering.graph import CHANNELS_LAST_DOMAIN, GraphEditor, attribute
 from hw_build.lowering.intake.nothing import bypass
-from hw_build.lowering.rules import CHANNELS_LAST_DOMAIN
+from hw_build.operators import of_type, operator_of
 
 TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
-ELEMENTWISE = ("Relu", "Quant", "IntQuant", "Add", "Sub", "Mul", "Div", "Clip", "LeakyRelu", "Sigmoid")
-MOVED = (*ELEMENTWISE, "Concat", "Resize")
 
 
 class ChannelsLastToFirst(Transformation):
@@ -36,12 +34,11 @@ class ChannelsLastToFirst(Transformation):
                 graph.shapes[name] = _permuted(graph.shapes[name], TO_FIRST)
                 first[name] = name
         for node in graph.sorted_nodes():
-            images = [name for name in graph.dynamic_inputs(node) if name in first]
             if node.op_type == "Transpose":
                 self._transpose(graph, node, first)
             elif node.domain == CHANNELS_LAST_DOMAIN:
                 self._layer(graph, node, first)
-            elif images and len(images) == len(graph.dynamic_inputs(node)) and node.op_type in MOVED:
+            else:
                 self._move(graph, node, first)
         for position, name in enumerate(graph.outputs):
             if name in first:  # no Transpose at the end
@@ -59,30 +56,20 @@ class ChannelsLastToFirst(Transformation):
             bypass(graph, node)
 
     def _layer(self, graph: GraphEditor, node: NodeProto, first: dict[str, str]) -> None:
-        """A Conv, BatchNormalization or MaxPool of qonnx' channels-last domain."""
-        source = node.input[0]
-        if source not in first:
+        """A layer of qonnx' channels-last domain becomes a standard one."""
+        if node.input[0] not in first:
             return
         node.domain = ""
-        if node.op_type == "Conv":  # filters (O, H, W, I)
-            transposed = graph.add_tensor(f"{node.input[1]}_first", ())
-            graph.add_node("Transpose", [node.input[1]], [transposed], perm=TO_FIRST, name=f"{node.name}_filters")
-            node.input[1] = transposed
+        for operator in of_type(node.op_type)[:1]:  # forms that share a type have the same weights
+            operator.to_channels_first(graph, node)
         self._read_and_write_first(graph, node, first)
 
     def _move(self, graph: GraphEditor, node: NodeProto, first: dict[str, str]) -> None:
-        if node.op_type == "Concat":
-            set_attribute(node, "axis", {0: 0, 1: 2, 2: 3, 3: 1}[attribute(node, "axis") % 4])
-        for position, name in enumerate(node.input):
-            if name not in graph.constants:
-                continue
-            value = graph.constants[name]
-            if node.op_type == "Resize" and value.size == 4:
-                node.input[position] = graph.add_constant(f"{name}_first", value[TO_FIRST], dtype=value.dtype)
-            elif node.op_type in ELEMENTWISE and value.size > 1:
-                image = value.reshape((1,) * (4 - value.ndim) + value.shape)
-                node.input[position] = graph.add_constant(f"{name}_first", image.transpose(TO_FIRST))
-        self._read_and_write_first(graph, node, first)
+        """A standard node that reads channels-last images alone, where it can do so with channels-first ones."""
+        images, operator = graph.dynamic_inputs(node), operator_of(graph, node)
+        if images and all(name in first for name in images) and operator is not None and operator.any_layout:
+            operator.to_channels_first(graph, node)
+            self._read_and_write_first(graph, node, first)
 
     @staticmethod
     def _read_and_write_first(graph: GraphEditor, node: NodeProto, first: dict[str, str]) -> None:
@@ -102,7 +89,7 @@ def _layers(graph: GraphEditor, tensor: str) -> list[NodeProto]:
         node = waiting.pop()
         if id(node) not in found:
             found[id(node)] = node
-            if node.op_type in ELEMENTWISE:
+            if any(operator.elementwise for operator in of_type(node.op_type)):
                 waiting.extend(graph.consumers(node.output[0]))
     return list(found.values())
 

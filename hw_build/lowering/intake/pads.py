@@ -1,4 +1,4 @@
-"""Zeros that a Pad node puts around an image become the padding of the convolutions that read it."""
+"""Zeros that a Pad node puts around an image become the padding of the layers that read it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
+from hw_build.operators import of_type
 
 
 class FoldPads(Transformation):
@@ -52,4 +53,5 @@ def zeros_around(graph: GraphEditor, pad: NodeProto) -> list[int] | None:
 def _takes_pads(node: NodeProto, tensor: str) -> bool:
     named = attribute(node, "auto_pad", "NOTSET")
     alone = list(node.input).count(tensor) == 1 and node.input[0] == tensor
-    return node.op_type == "Conv" and alone and named in ("NOTSET", "VALID")
+    known = any(operator.takes_padding for operator in of_type(node.op_type))
+    return known and alone and named in ("NOTSET", "VALID")

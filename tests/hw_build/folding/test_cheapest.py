@@ -8,13 +8,19 @@ import pytest
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import ConfigError
-from hw_build.folding.cheapest import cost, dsp_lanes, expected_cycles, fold
+from hw_build.finn_rtl.hardware_node import hardware_node
+from hw_build.finn_rtl.matrix_vector import dsp_lanes
+from hw_build.folding.cheapest import expected_cycles, fold
 from hw_build.folding.legal import folding_limits, foldings
 from hw_build.lowering import execute_codes
 from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic
 from tests.hw_build.finn_nodes import lowered_to_finn
 from tests.rtl.test_conv import conv_model
+
+
+def cost(node, folding):
+    return hardware_node(node).folding_cost(folding)
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +45,17 @@ def test_no_legal_folding_within_the_target_is_cheaper(lowered):
     for node in fold(copy.deepcopy(lowered), target).graph.node:
         operation = getCustomOp(node)
         keys = [*folding_limits(node), *(["parallel_window"] if node.op_type.startswith("Convolution") else [])]
-        chosen = cost(operation, {key: operation.get_nodeattr(key) for key in keys})[0]
+        chosen = cost(node, {key: operation.get_nodeattr(key) for key in keys})[0]
         for other in foldings(node):
             for key, value in other.items():
                 operation.set_nodeattr(key, value)
-            assert operation.get_exp_cycles() > target or cost(operation, other)[0] >= chosen, (node.name, other)
+            assert operation.get_exp_cycles() > target or cost(node, other)[0] >= chosen, (node.name, other)
 
 
 def test_tighter_targets_cost_more_multipliers(lowered):
     def dsps(model):
-        operations = [getCustomOp(node) for node in model.graph.node if node.op_type == "MVAU_rtl"]
-        return sum(cost(one, {"PE": one.get_nodeattr("PE"), "SIMD": one.get_nodeattr("SIMD")})[0] for one in operations)
+        nodes = [node for node in model.graph.node if node.op_type == "MVAU_rtl"]
+        return sum(cost(node, {key: attribute(node, key) for key in ("PE", "SIMD")})[0] for node in nodes)
 
     counts = [dsps(fold(copy.deepcopy(lowered), target)) for target in (400_000, 70_000, 20_000)]
     assert counts == sorted(counts)

@@ -23,8 +23,9 @@ from hw_build.board_config import board_names, load_board
 from hw_build.errors import LoweringError
 from hw_build.export import read_export
 from hw_build.hls.finn_build import PLATFORMS, build_config
-from hw_build.hls.graph import ResizesToHls, hls_graph
+from hw_build.hls.graph import hls_graph
 from hw_build.lowering.intake import load_graph
+from hw_build.operators.bilinear_2x import ResizesToHls
 from hw_build.stock_finn import abstract_nodes
 
 PART = "xc7z020clg400-1"

@@ -1,4 +1,9 @@
-"""Passes that make one kernel of a whole layer: a dense convolution with its thresholds, or with the head's bias."""
+"""Dense convolution of stride 1, pointwise ones among them.
+
+An odd, square window padded by half its size is one kernel with its thresholds, or as the network's last layer with its
+bias; what does not match (signed codes, thresholds with an offset, other paddings) becomes FINN's padding, sliding
+window and matrix-vector unit.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,37 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute, smallest_integer_type
-from hw_build.lowering.lower import padding_of
-from hw_build.lowering.nodes import add_kernel, only_consumer
+from hw_build.graph.editor import GraphEditor, attribute, set_attribute, smallest_integer_type
+from hw_build.graph.nodes import add_kernel, only_consumer
+from hw_build.kernels.conv import ConvThreshold_rtl
+from hw_build.operators.filters import Filters, kernel_shape
+from hw_build.operators.finn_nodes import MatMulsToMvau, PatchesToSlidingWindows
+from hw_build.operators.operator import Size
+from hw_build.operators.quantizer import per_channel
+from hw_build.operators.windows import padding_of, window_patches, window_size
+
+
+def weight_matrix(weights: np.ndarray) -> np.ndarray:
+    """(OC, IC, KH, KW) -> (KH*KW*IC, OC), row (i, j, c)."""
+    return weights.transpose(2, 3, 1, 0).reshape(-1, weights.shape[0])
+
+
+def refusal_of_stride_and_dilation(node: NodeProto) -> str | None:
+    """What no kernel takes of either kind of convolution, as the end of a sentence."""
+    strides = attribute(node, "strides", [1, 1])
+    if list(strides) != [1, 1]:
+        return f"has strides {list(strides)}: only stride 1 lowers, reduce with MaxPool 2x2"
+    if list(attribute(node, "dilations", [1, 1])) != [1, 1]:
+        return f"has dilations {attribute(node, 'dilations')}: only dilation 1 lowers"
+    if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
+        return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
+    return None
 
 
 class FuseConvolutions(Transformation):
-    """Pad - Im2Col - MatMul - MultiThreshold, or the last two alone (1x1) -> ConvThreshold_rtl.
+    """Pad - Im2Col - MatMul - MultiThreshold, or the last two alone (1x1), -> one kernel.
 
-    At the end of the graph MatMul - Add of a constant, or MatMul alone, becomes the same kernel with Raw=1. What does
-    not match (signed codes, thresholds with an offset, other paddings) is left to FINN's nodes.
+    At the end of the graph MatMul - Add of a constant, or MatMul alone, becomes the same kernel with Raw=1.
     """
 
     def apply(self, model):
@@ -43,7 +69,7 @@ class FuseConvolutions(Transformation):
         weight_type = graph.datatypes[matmul.input[1]]
         add_kernel(
             graph,
-            "ConvThreshold_rtl",
+            ConvThreshold_rtl,
             [source, graph.add_constant(f"{matmul.input[1]}_taps", weights, weight_type), table],
             [result],
             matmul.name,
@@ -78,12 +104,7 @@ class FuseConvolutions(Transformation):
         node = only_consumer(graph, matmul.output[0], "MultiThreshold")
         if node is None or attribute(node, "out_bias", 0.0) != 0.0 or graph.datatypes[node.output[0]].signed():
             return None
-        steps = graph.constants[node.input[1]]
-        name = node.input[1]
-        if steps.shape[0] != outputs:
-            tiled = np.broadcast_to(steps, (outputs, steps.shape[1]))
-            name = graph.add_constant(f"{name}_tiled", tiled, graph.datatypes[name])
-        return name, node.output[0], False, [node]
+        return per_channel(graph, node.input[1], outputs), node.output[0], False, [node]
 
     @staticmethod
     def _head(graph: GraphEditor, matmul: NodeProto, outputs: int):
@@ -106,24 +127,40 @@ class FuseConvolutions(Transformation):
         return graph.add_constant(f"{result}_bias", bias, graph.datatypes[result]), result, True, after
 
 
-class ThresholdsToKernels(Transformation):
-    """A MultiThreshold on its own, with unsigned codes, -> Threshold_rtl."""
+class Convolution(Filters):
+    """Conv with one group."""
 
-    def apply(self, model):
-        graph = GraphEditor(model)
-        for node in graph.of_type("MultiThreshold"):
-            source, result = node.input[0], node.output[0]
-            if attribute(node, "out_bias", 0.0) != 0.0 or graph.datatypes[result].signed():
-                continue
-            graph.remove(node)
-            add_kernel(
-                graph,
-                "Threshold_rtl",
-                [source, node.input[1]],
-                [result],
-                node.name,
-                ThresholdRows=graph.constants[node.input[1]].shape[0],
-                outputDataType=graph.datatypes[result].name,
+    names = ("Conv",)
+    inner = ("Im2Col", "MatMul")
+    told = "Conv (dense, pointwise; stride 1)"
+    fusions = (FuseConvolutions(),)
+    placements = (PatchesToSlidingWindows(), MatMulsToMvau())
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Groups, strides, dilations and pads by name."""
+        if (why := super().refusal(graph, node)) is not None:
+            return why
+        group = attribute(node, "group", 1)
+        if group != 1:
+            return (
+                f"is a grouped convolution, group={group}: only group=1 or depthwise with one filter a channel lowers"
             )
-        graph.commit()
-        return model, False
+        return refusal_of_stride_and_dilation(node)
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Pad, Im2Col and MatMul; a pointwise one is a MatMul alone."""
+        matrix = weight_matrix(graph.constants[node.input[1]])
+        window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=False)
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """Im2Col also repeats the shape of its input; a product changes no size."""
+        if node.op_type == "MatMul":
+            return size
+        if node.op_type != "Im2Col":
+            return super().resize(graph, node, size)
+        channels = graph.shapes[node.input[0]][-1]
+        set_attribute(node, "input_shape", str((1, *size, channels)).replace(" ", ""))
+        return window_size(size, attribute(node, "kernel_size"), [0, 0, 0, 0])
+
+
+OPERATORS = (Convolution(),)

@@ -11,15 +11,15 @@ from pathlib import Path
 from finn.custom_op.fpgadataflow.hls import register_custom_op
 from finn.custom_op.fpgadataflow.hlsbackend import HLSBackend
 
-from hw_build.kernels import BilinearUpsample2x_rtl
+from hw_build.kernels.bilinear.kernel import BilinearUpsample2x_rtl
 from hw_build.kernels.stream_kernel import StreamKernel
 
-HEADER = Path(__file__).parent / "cpp" / "bilinear2x.hpp"
+HEADER = Path(__file__).parents[2] / "hls" / "cpp" / "bilinear2x.hpp"
 
 
 @register_custom_op
 class BilinearUpsample2x_hls(BilinearUpsample2x_rtl, HLSBackend):
-    """Attributes, shapes and numpy reference of the RTL kernel; the C++ of ``cpp/bilinear2x.hpp``."""
+    """Attributes, shapes and numpy reference of the RTL kernel; the C++ of ``hls/cpp/bilinear2x.hpp``."""
 
     def get_nodeattr_types(self):
         """Those of the kernel and of FINN's HLS nodes."""

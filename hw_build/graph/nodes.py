@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from onnx import NodeProto
 
-from hw_build.lowering.graph import GraphEditor
+from hw_build.graph.editor import GraphEditor
+from hw_build.kernels import DOMAIN
+from hw_build.kernels.stream_kernel import StreamKernel
 
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
 HLS_DOMAIN = f"{FINN_DOMAIN}.hls"
-KERNEL_DOMAIN = "hw_build.kernels"
 
 
-def add_kernel(graph: GraphEditor, op_type: str, inputs: list[str], outputs: list[str], name: str, **attributes):
+def add_kernel(
+    graph: GraphEditor, kernel: type[StreamKernel], inputs: list[str], outputs: list[str], name: str, **attributes
+):
     """One of our kernels; ImgDim, NumChannels and inputDataType are those of its first input."""
     _, height, width, channels = graph.shapes[inputs[0]]
     defaults = {"ImgDim": [height, width], "NumChannels": channels, "PE": 1}
     defaults["inputDataType"] = graph.datatypes[inputs[0]].name
     return graph.add_node(
-        op_type, inputs, outputs, name=name, domain=KERNEL_DOMAIN, backend="fpgadataflow", **(defaults | attributes)
+        kernel.__name__, inputs, outputs, name=name, domain=DOMAIN, backend="fpgadataflow", **(defaults | attributes)
     )
 
 

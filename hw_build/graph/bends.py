@@ -9,10 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import NodeProto
-
-from hw_build.lowering.graph import GraphEditor, attribute
-from hw_build.lowering.rules import slopes
 
 
 @dataclass(frozen=True)
@@ -55,35 +51,3 @@ class Factor:
 
 
 Bend = Clip | Leaky | Factor
-
-
-def activation_bends(graph: GraphEditor, node: NodeProto, channels: int) -> tuple[Bend, ...]:
-    """What the activation ``node`` does to a tensor of ``channels``."""
-    if node.op_type == "Relu":
-        return (Clip(0.0, np.inf),)
-    if node.op_type == "Clip":
-        return (Clip(*_limits(graph, node)),)
-    if node.op_type == "HardSigmoid":
-        alpha, beta = float(attribute(node, "alpha", 0.2)), float(attribute(node, "beta", 0.5))
-        return Factor(np.full(channels, alpha), np.full(channels, beta)), Clip(0.0, 1.0)
-    return (Leaky(np.broadcast_to(slopes(graph, node), (channels,))),)
-
-
-def activate_in_float32(graph: GraphEditor, node: NodeProto, value: np.ndarray) -> np.ndarray:
-    """What the activation ``node`` makes of ``value`` (C, n) float32, rounded after each operation."""
-    if node.op_type == "Relu":
-        return np.maximum(value, np.float32(0))
-    if node.op_type == "Clip":
-        return np.clip(value, *(np.float32(limit) for limit in _limits(graph, node)))
-    if node.op_type == "HardSigmoid":
-        alpha, beta = np.float32(attribute(node, "alpha", 0.2)), np.float32(attribute(node, "beta", 0.5))
-        return np.clip(value * alpha + beta, np.float32(0), np.float32(1))
-    return np.where(value < 0, value * slopes(graph, node).astype(np.float32)[:, None], value)
-
-
-def _limits(graph: GraphEditor, node: NodeProto) -> tuple[float, float]:
-    """Lower and upper limit of a Clip; infinite where it has none."""
-    limits = []
-    for name, none in zip([*node.input[1:], "", ""], (-np.inf, np.inf), strict=False):
-        limits.append(float(graph.constants[name].item()) if name else none)
-    return limits[0], limits[1]

@@ -1,4 +1,4 @@
-"""Passes that put FINN's nodes into a graph: padding, sliding window, matrix-vector unit and thresholding."""
+"""Passes that put FINN's nodes in the place of what no kernel of ours serves: windows, products and thresholds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from onnx import NodeProto
 from qonnx.core.datatype import DataType
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute
-from hw_build.lowering.lower import padding_of
-from hw_build.lowering.nodes import add_finn_node
+from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.graph.nodes import add_finn_node
+from hw_build.operators.windows import padding_of
 
 
 class PatchesToSlidingWindows(Transformation):
@@ -61,7 +61,7 @@ class PatchesToSlidingWindows(Transformation):
             Dilation=[1, 1],
             inputDataType=graph.datatypes[source].name,
             outputDataType=graph.datatypes[source].name,
-            depthwise=0,
+            depthwise=attribute(node, "depthwise", 0),
             is1D=0,
         )
 

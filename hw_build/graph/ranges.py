@@ -4,9 +4,9 @@ widths."""
 from __future__ import annotations
 
 import numpy as np
-from qonnx.core.datatype import BaseDataType
+from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.lowering.graph import smallest_integer_type
+from hw_build.graph.editor import smallest_integer_type
 
 
 def dot_product_range(weights: np.ndarray, input_type: BaseDataType) -> tuple[np.ndarray, np.ndarray]:
@@ -28,6 +28,12 @@ def accumulator_type(low: np.ndarray, high: np.ndarray) -> BaseDataType:
 def sum_type(first: BaseDataType, second: BaseDataType) -> BaseDataType:
     """Type of the sum of two codes."""
     return smallest_integer_type(int(first.min() + second.min()), int(first.max() + second.max()))
+
+
+def fraction_type(datatype: BaseDataType, bits: int) -> BaseDataType:
+    """Type of multiples of 2**-bits between codes of ``datatype``."""
+    whole = datatype.bitwidth() + (not datatype.signed())
+    return DataType[f"FIXED<{whole + bits},{whole}>"]
 
 
 def scaled_type(datatype: BaseDataType, factor: int) -> BaseDataType:

@@ -1,0 +1,152 @@
+"""Bilinear upsampling by two, half-pixel centres, with its thresholds in one kernel where they fit.
+
+Of codes it is a multiple of 1/16: sixteen times it is an integer.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.core.datatype import BaseDataType
+from qonnx.transformation.base import Transformation
+
+from hw_build.graph.editor import GraphEditor, attribute, reject
+from hw_build.graph.nodes import HLS_DOMAIN, add_kernel, only_consumer
+from hw_build.graph.ranges import fraction_type, scaled_type
+from hw_build.kernels.bilinear import BilinearUpsample2x_rtl
+from hw_build.kernels.bilinear_threshold import BilinearThreshold2x_rtl
+from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf, Size
+from hw_build.operators.sum_thresholds import thresholds_of_sum
+
+FACTOR = 16
+
+
+class FuseBilinearThresholds(Transformation):
+    """Resize - Mul(16) - MultiThreshold of unsigned codes -> a kernel with a table of sums, or a shift."""
+
+    def apply(self, model):
+        graph = GraphEditor(model)
+        for resize in graph.of_type("Resize"):
+            source, factor = resize.input[0], only_consumer(graph, resize.output[0], "Mul")
+            if factor is None:
+                continue
+            steps = thresholds_of_sum(graph, factor, [source], FACTOR * int(graph.datatypes[source].max()))
+            if steps is not None:
+                graph.remove(resize, factor, steps)
+                result = steps.output[0]
+                add_kernel(
+                    graph, BilinearThreshold2x_rtl, [source, steps.input[1]], [result], resize.name,
+                    outputDataType=graph.datatypes[result].name,
+                )  # fmt: skip
+        graph.commit()
+        return model, False
+
+
+class ResizesToKernels(Transformation):
+    """Resize with its factor 16 -> a kernel."""
+
+    def apply(self, model):
+        graph = GraphEditor(model)
+        for node in graph.of_type("Resize"):
+            factor = _factor_of(graph, node)
+            graph.remove(node, factor)
+            add_kernel(graph, BilinearUpsample2x_rtl, [node.input[0]], [factor.output[0]], node.name)
+        graph.commit()
+        return model, False
+
+
+class ResizesToHls(Transformation):
+    """Resize with its factor 16 -> a node with C++."""
+
+    def apply(self, model):
+        from hw_build.kernels.bilinear.hls import BilinearUpsample2x_hls  # FINN's HLS nodes take long to load
+
+        graph = GraphEditor(model)
+        for node in graph.of_type("Resize"):
+            factor = _factor_of(graph, node)
+            graph.remove(node, factor)
+            _, height, width, channels = graph.shapes[node.input[0]]
+            graph.add_node(
+                BilinearUpsample2x_hls.__name__, [node.input[0]], [factor.output[0]], name=node.name, domain=HLS_DOMAIN,
+                backend="fpgadataflow", ImgDim=[height, width], NumChannels=channels, PE=1,
+                inputDataType=graph.datatypes[node.input[0]].name,
+            )  # fmt: skip
+        graph.commit()
+        return model, False
+
+
+def _factor_of(graph: GraphEditor, node: NodeProto) -> NodeProto:
+    factor = only_consumer(graph, node.output[0], "Mul")
+    if factor is None:
+        raise reject(node, "has no integer factor of its own after it")
+    return factor
+
+
+class Bilinear2x(Layer):
+    """Resize, linear."""
+
+    names = ("Resize",)
+    told = "Resize bilinear x2"
+    any_layout = True
+    factor = FACTOR
+    fusions = (FuseBilinearThresholds(),)
+    placements = (ResizesToKernels(),)
+    hls_passes = (ResizesToHls(),)
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Other modes and factors."""
+        mode, coordinates = (
+            attribute(node, "mode", "nearest"),
+            attribute(node, "coordinate_transformation_mode", "half_pixel"),
+        )
+        before, after = graph.shapes.get(node.input[0]), graph.shapes.get(node.output[0])
+        if mode != "linear" or coordinates not in ("half_pixel", "pytorch_half_pixel"):
+            return f"resizes by {mode}, {coordinates}: only bilinear (linear, half_pixel) lowers"
+        if before and after and after != (before[0], before[1], 2 * before[2], 2 * before[3]):
+            return f"resizes {before[2]}x{before[3]} to {after[2]}x{after[3]}: only a factor of exactly 2 lowers"
+        return None
+
+    def row_step(self, node: NodeProto) -> Fraction:
+        """Two rows of each."""
+        return Fraction(1, 2)
+
+    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Scales or sizes of the four axes."""
+        for position, name in enumerate(node.input):
+            if name in graph.constants and graph.constants[name].size == 4:
+                value = graph.constants[name]
+                node.input[position] = graph.add_constant(f"{name}_first", value[list(TO_FIRST)], dtype=value.dtype)
+
+    def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
+        """Sixteenths."""
+        return fraction_type(types[0], 4)
+
+    def scaled_type(self, types: list[BaseDataType], before: BaseDataType) -> BaseDataType:
+        """Sixteen codes."""
+        return scaled_type(types[0], FACTOR)
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """Means of values lie between them."""
+        return range_of(node.input[0])
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """By scales, which are the same for every size of the image."""
+        scales = graph.add_constant(f"{node.output[0]}_scales", np.array([1, 2, 2, 1]))
+        graph.remove(node)
+        graph.add_node(
+            "Resize",
+            [node.input[0], "", scales],
+            [node.output[0]],
+            name=node.name,
+            mode="linear",
+            coordinate_transformation_mode="half_pixel",
+        )
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """Twice as large."""
+        return 2 * size[0], 2 * size[1]
+
+
+OPERATORS = (Bilinear2x(),)

@@ -1,0 +1,38 @@
+"""Leaky ReLU: y = x where x >= 0, else slope * x, with one positive slope, or one a channel (`prelu`)."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import NodeProto
+
+from hw_build.graph.bends import Bend, Leaky
+from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.operators.operator import Monotonic
+
+
+class LeakyRelu(Monotonic):
+    """LeakyRelu: its slope is an attribute."""
+
+    names = ("LeakyRelu",)
+    told = "LeakyRelu"
+
+    def slopes(self, graph: GraphEditor, node: NodeProto) -> np.ndarray:
+        """Slopes below zero, float64 (1 or C,)."""
+        return np.asarray(attribute(node, "alpha", 0.01), np.float64).reshape(-1)
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Slopes that fall."""
+        if np.any(self.slopes(graph, node) <= 0):
+            return "has a slope that is not positive, so it is not monotonic: train with Relu instead"
+        return None
+
+    def bends(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[Bend, ...]:
+        """A slope a channel."""
+        return (Leaky(np.broadcast_to(self.slopes(graph, node), (channels,))),)
+
+    def in_float32(self, graph: GraphEditor, node: NodeProto, value: np.ndarray) -> np.ndarray:
+        """One product."""
+        return np.where(value < 0, value * self.slopes(graph, node).astype(np.float32)[:, None], value)
+
+
+OPERATORS = (LeakyRelu(),)

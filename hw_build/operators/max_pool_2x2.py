@@ -1,0 +1,74 @@
+"""Max pooling of 2x2 windows with stride 2."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from onnx import NodeProto
+from qonnx.transformation.base import Transformation
+
+from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
+from hw_build.graph.nodes import add_kernel
+from hw_build.kernels.image_size import halved
+from hw_build.kernels.maxpool import MaxPool2x2_rtl
+from hw_build.operators.halving import refusal_of_odd_sides
+from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+
+class PoolsToKernels(Transformation):
+    """MaxPoolNHWC -> a kernel."""
+
+    def apply(self, model):
+        graph = GraphEditor(model)
+        for node in graph.of_type("MaxPoolNHWC"):
+            graph.remove(node)
+            add_kernel(graph, MaxPool2x2_rtl, [node.input[0]], list(node.output), node.name)
+        graph.commit()
+        return model, False
+
+
+class MaxPool2x2(Layer):
+    """MaxPool."""
+
+    names = ("MaxPool",)
+    inner = ("MaxPoolNHWC",)
+    told = "MaxPool 2x2"
+    placements = (PoolsToKernels(),)
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Other windows, strides and pads; sides that are odd."""
+        kernel, strides = attribute(node, "kernel_shape"), attribute(node, "strides", [1, 1])
+        if list(kernel) != [2, 2] or list(strides) != [2, 2] or any(attribute(node, "pads", [0])):
+            return (
+                f"has kernel {list(kernel)} and strides {list(strides)}: only 2x2 with stride 2 and no padding lowers"
+            )
+        return refusal_of_odd_sides(graph, node)
+
+    def row_step(self, node: NodeProto) -> Fraction:
+        """Two rows in, one out."""
+        return Fraction(2)
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """No other values."""
+        return range_of(node.input[0])
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """As qonnx has it, and FINN takes it."""
+        graph.remove(node)
+        graph.add_node(
+            "MaxPoolNHWC",
+            [node.input[0]],
+            [node.output[0]],
+            name=node.name,
+            domain=QONNX_DOMAIN,
+            kernel_shape=[2, 2],
+            strides=[2, 2],
+            pads=[0, 0, 0, 0],
+        )
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """Half."""
+        return halved(node.name, node.op_type, size)
+
+
+OPERATORS = (MaxPool2x2(),)

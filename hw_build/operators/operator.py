@@ -1,0 +1,165 @@
+"""What an operator tells the rest of `hw_build`, with what holds of most of them.
+
+The steps of lowering ask in this order:
+
+| step         | asks                                                                                              |
+| ------------ | ------------------------------------------------------------------------------------------------- |
+| intake       | ``to_channels_first``, ``takes_padding``: forms of other exporters                                |
+| check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
+| convert      | ``weights_to_integers``                                                                           |
+| streamline   | ``integer_type``, ``factor``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
+| lower        | ``to_channels_last``                                                                              |
+| hardware     | ``fusions``, ``placements``: the passes that put kernels in its place                             |
+| every form   | ``resize``: the size of its output, for another size of the image                                 |
+| HLS back end | ``hls_passes``: its C++; none where FINN's conversions take it, or where there is no C++          |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import ClassVar
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.core.datatype import BaseDataType
+from qonnx.transformation.base import Transformation
+
+from hw_build.graph.bends import Bend, Factor
+from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, reject
+
+Size = tuple[int, int]  # (height, width)
+Range = tuple[int, int]  # lowest and highest value
+RangeOf = Callable[[str], Range]  # of an integer tensor
+
+
+class Operator:
+    """One operator, or one form of an ONNX operator that has several.
+
+    ``names`` are the types of its nodes in an exported network, of one of ``domains``; ``inner`` the types of further
+    nodes that steps put in their place, kernels excepted, which tell their size themselves. ``told``: how it stands in
+    the sentence of what is supported.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()
+    inner: ClassVar[tuple[str, ...]] = ()
+    domains: ClassVar[tuple[str, ...]] = ONNX_DOMAINS
+    told: ClassVar[str] = ""
+
+    any_layout: ClassVar[bool] = False  # a standard node of it may read an image that is channels last
+    elementwise: ClassVar[bool] = False  # it does the same to each value of a channel, wherever the channels are
+    takes_padding: ClassVar[bool] = False  # its pads are zeros around the image, so a Pad before it can join them
+    negatable: ClassVar[bool] = False  # weights of it can negate its output, channel by channel
+    does_nothing: ClassVar[bool] = False
+    may_be_infinite: ClassVar[bool] = False  # its constants may be: a limit that there is not
+
+    fusions: ClassVar[tuple[Transformation, ...]] = ()  # of several nodes in one kernel
+    placements: ClassVar[tuple[Transformation, ...]] = ()  # of what fusions have left
+    hls_passes: ClassVar[tuple[Transformation, ...]] = ()  # before FINN's own conversions
+
+    def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Whether ``node``, of a type of this operator, is one of it: for operators that share an ONNX type."""
+        return True
+
+    # ---- exported networks ----------------------------------------------------------------------------------------
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Why this form does not lower, as the end of a sentence; None where it does."""
+        return None
+
+    def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Which constant does not fit the tensors of ``node``, as the end of a sentence; None where all do."""
+        return None
+
+    def row_step(self, node: NodeProto) -> Fraction:
+        """Rows of the input from one row of the output to the next."""
+        return Fraction(1)
+
+    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Rewrite attributes and constants of ``node``, which works on a channels-last image, for channels first."""
+
+    def weights_to_integers(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Take the scale of quantized weights, and a bias, out of ``node`` and behind it."""
+
+    # ---- integers -------------------------------------------------------------------------------------------------
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range | None:
+        """Lowest and highest integer that the output can hold; None where only its datatype says so."""
+        return None
+
+    def negate(self, graph: GraphEditor, node: NodeProto, falls: np.ndarray) -> BaseDataType:
+        """Negate the output's channels where ``falls`` (C,), by weights of ``node``; the output's new type."""
+        raise NotImplementedError
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Write ``node``, of integer tensors, for tensors (1, H, W, C); shapes of the graph are so already.
+
+        Raises:
+            LoweringError: there is no such form.
+        """
+        raise reject(node, "has no channels-last form")
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """Size of the output of ``node`` for an input of ``size``; attributes that repeat sizes are rewritten.
+
+        Raises:
+            ConfigError: it does not take this size.
+        """
+        return size
+
+
+class Layer(Operator):
+    """Reads codes of one scale and gives integers of it, ``factor`` of which are one code."""
+
+    factor: ClassVar[int] = 1  # the least that makes the output of codes integers
+
+    def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
+        """Type of the output, before ``factor``, for codes of ``types``; the same as the input's unless it says so."""
+        if len({datatype.name for datatype in types}) != 1:
+            raise reject(node, f"joins codes of types {[datatype.name for datatype in types]}: use one bit width")
+        return types[0]
+
+    def scaled_type(self, types: list[BaseDataType], before: BaseDataType) -> BaseDataType:
+        """Type of the output times ``factor``."""
+        return before
+
+
+class Monotonic(Operator):
+    """A monotonic function of each channel between an integer tensor and its quantizer: it becomes thresholds."""
+
+    elementwise: ClassVar[bool] = True
+    any_layout: ClassVar[bool] = True
+
+    def bends(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[Bend, ...]:
+        """What it does to a tensor of ``channels``, in the order in which it does it."""
+        raise NotImplementedError
+
+    def in_float32(self, graph: GraphEditor, node: NodeProto, value: np.ndarray) -> np.ndarray:
+        """What it makes of ``value`` (C, n) float32, rounded after each operation."""
+        raise NotImplementedError
+
+    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Constants with it."""
+        constants_to_channels_first(graph, node)
+
+
+class Affine(Monotonic):
+    """A gain and an offset of each channel."""
+
+    def gain_and_offset(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Both as float64 (C,)."""
+        raise NotImplementedError
+
+    def bends(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[Bend, ...]:
+        """Gain and offset."""
+        return (Factor(*self.gain_and_offset(graph, node, channels)),)
+
+
+TO_FIRST = (0, 3, 1, 2)
+
+
+def constants_to_channels_first(graph: GraphEditor, node: NodeProto) -> None:
+    """Constants of an elementwise ``node`` that are spread over a channels-last image, transposed."""
+    for position, name in enumerate(node.input):
+        if name in graph.constants and graph.constants[name].size > 1:
+            value = graph.constants[name]
+            image = value.reshape((1,) * (4 - value.ndim) + value.shape)
+            node.input[position] = graph.add_constant(f"{name}_first", image.transpose(TO_FIRST))

@@ -1,0 +1,36 @@
+"""Zeros around an image: intake lets the layers behind them pad; what is left of Pad nodes does not lower.
+
+The step `lower` puts Pad nodes of its own before windows, on channels-last tensors.
+"""
+
+from __future__ import annotations
+
+from onnx import NodeProto
+
+from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.operators.operator import Operator, Size
+from hw_build.operators.windows import padding_of, window_size
+
+
+class Padding(Operator):
+    """Pad."""
+
+    names = ("Pad",)
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str:
+        """Always: no layer could take it over."""
+        mode = attribute(node, "mode", "constant")
+        if mode != "constant":
+            return f"pads by mode {mode}: only zeros lower, before convolutions"
+        readers = ", ".join(sorted({reader.op_type for reader in graph.consumers(node.output[0])})) or "the output"
+        return (
+            f"pads in a way, or for a reader ({readers}), that no convolution can take over: only zeros around height "
+            "and width, read by convolutions alone, lower"
+        )
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """Larger by its zeros."""
+        return window_size(size, (1, 1), padding_of(graph, node))
+
+
+OPERATORS = (Padding(),)

@@ -1,0 +1,29 @@
+"""PReLU: leaky ReLU whose slopes are an input."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import NodeProto
+
+from hw_build.graph.editor import GraphEditor
+from hw_build.operators.leaky_relu import LeakyRelu
+
+
+class PRelu(LeakyRelu):
+    """PRelu with constant slopes."""
+
+    names = ("PRelu",)
+    told = "PRelu"
+
+    def slopes(self, graph: GraphEditor, node: NodeProto) -> np.ndarray:
+        """The constant, float64 (1 or C,)."""
+        return np.asarray(graph.constants[node.input[1]], np.float64).reshape(-1)
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Slopes that are computed, or fall."""
+        if node.input[1] not in graph.constants:
+            return "has a limit or slope that is not a constant"
+        return super().refusal(graph, node)
+
+
+OPERATORS = (PRelu(),)

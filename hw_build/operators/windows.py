@@ -1,0 +1,65 @@
+"""Windows of channels-last images, as qonnx writes them: Pad, Im2Col and a product."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import NodeProto
+
+from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
+
+
+def window_size(size: tuple[int, int], kernel: tuple[int, ...], pads: list[int]) -> tuple[int, int]:
+    """Size of the output of a window of stride 1 over an image with pads [top, left, bottom, right]."""
+    return size[0] + pads[0] + pads[2] - kernel[0] + 1, size[1] + pads[1] + pads[3] - kernel[1] + 1
+
+
+def window_patches(
+    graph: GraphEditor, conv: NodeProto, kernel: tuple[int, int], matrix: np.ndarray, *, depthwise: bool
+) -> None:
+    """``conv`` on channels-last tensors: zeros around the image, its windows (Im2Col), and a product with ``matrix``.
+
+    ``matrix`` is (KH*KW*I, O), row (i, j, c); a 1x1 is the product alone.
+    """
+    source, result = conv.input[0], conv.output[0]
+    name = graph.add_constant(f"{conv.input[1]}_matrix", matrix, graph.datatypes[conv.input[1]])
+    pads = list(attribute(conv, "pads", [0, 0, 0, 0]))
+    graph.remove(conv)
+    if any(pads):
+        source = pad_image(graph, source, pads, conv.name)
+    if kernel != (1, 1):
+        shape = (*graph.shapes[result][:3], matrix.shape[0])
+        patches = graph.add_tensor(f"{result}_patches", shape, graph.datatypes[source])
+        graph.add_node(
+            "Im2Col",
+            [source],
+            [patches],
+            name=f"{conv.name}_im2col",
+            domain=QONNX_DOMAIN,
+            stride=[1, 1],
+            kernel_size=list(kernel),
+            input_shape=str(graph.shapes[source]).replace(" ", ""),
+            pad_amount=[0, 0, 0, 0],
+            dilations=[1, 1],
+            depthwise=int(depthwise),
+        )
+        source = patches
+    graph.add_node("MatMul", [source, name], [result], name=conv.name)
+
+
+def pad_image(graph: GraphEditor, source: str, pads: list[int], name: str) -> str:
+    """Put zeros around ``source`` by [top, left, bottom, right]; returns the padded tensor.
+
+    A node of its own, since qonnx's Im2Col refuses to pad an image of one row or one column.
+    """
+    _, height, width, channels = graph.shapes[source]
+    shape = (1, height + pads[0] + pads[2], width + pads[1] + pads[3], channels)
+    padded = graph.add_tensor(f"{source}_padded", shape, graph.datatypes[source])
+    amounts = graph.add_constant(f"{padded}_by", [0, pads[0], pads[1], 0, 0, pads[2], pads[3], 0], dtype=np.int64)
+    graph.add_node("Pad", [source, amounts], [padded], name=f"{name}_pad", mode="constant")
+    return padded
+
+
+def padding_of(graph: GraphEditor, pad: NodeProto) -> list[int]:
+    """[top, left, bottom, right] of a Pad node on NHWC."""
+    amounts = graph.constants[pad.input[1]].astype(int).tolist()
+    return [amounts[1], amounts[2], amounts[5], amounts[6]]
