@@ -14,6 +14,7 @@ DOMAIN = "hw_build.kernels"
 KERNELS = (
     "hw_build.kernels.add",
     "hw_build.kernels.add_threshold",
+    "hw_build.kernels.average_pool",
     "hw_build.kernels.bias",
     "hw_build.kernels.bilinear",
     "hw_build.kernels.bilinear_threshold",

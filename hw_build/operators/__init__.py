@@ -34,6 +34,7 @@ OPERATORS = (
     "hw_build.operators.convolution",
     "hw_build.operators.quantizer",
     "hw_build.operators.max_pool_2x2",
+    "hw_build.operators.average_pool_2x2",
     "hw_build.operators.concatenation",
     "hw_build.operators.constant_arithmetic",
     "hw_build.operators.padding",

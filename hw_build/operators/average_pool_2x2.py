@@ -1,0 +1,72 @@
+"""Average pooling of 2x2 windows with stride 2: of codes a multiple of 1/4, so four times it is an integer.
+
+There is no standard node of it on channels-last tensors: from the step `lower` on it is its kernel.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from onnx import NodeProto
+from qonnx.core.datatype import BaseDataType
+
+from hw_build.graph.editor import GraphEditor, attribute, reject
+from hw_build.graph.nodes import add_kernel, only_consumer
+from hw_build.graph.ranges import fraction_type, scaled_type
+from hw_build.kernels.average_pool import AveragePool2x2_rtl
+from hw_build.kernels.image_size import halved
+from hw_build.operators.halving import refusal_of_odd_sides
+from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+FACTOR = 4
+
+
+class AveragePool2x2(Layer):
+    """AveragePool."""
+
+    names = ("AveragePool",)
+    told = "AveragePool 2x2"
+    factor = FACTOR
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Other windows, strides and pads; sides that are odd."""
+        kernel, strides = attribute(node, "kernel_shape"), attribute(node, "strides", [1, 1])
+        padded = any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID")
+        dilated = any(each != 1 for each in attribute(node, "dilations", [1]))
+        if list(kernel) != [2, 2] or list(strides) != [2, 2] or padded or dilated:
+            return (
+                f"averages with kernel {list(kernel)} and strides {list(strides)}: only 2x2 with stride 2, without "
+                "padding and dilation, lowers"
+            )
+        return refusal_of_odd_sides(graph, node)
+
+    def row_step(self, node: NodeProto) -> Fraction:
+        """Two rows in, one out."""
+        return Fraction(2)
+
+    def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
+        """Quarters."""
+        return fraction_type(types[0], 2)
+
+    def scaled_type(self, types: list[BaseDataType], before: BaseDataType) -> BaseDataType:
+        """Four codes."""
+        return scaled_type(types[0], FACTOR)
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """Means of values lie between them."""
+        return range_of(node.input[0])
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """The node and its factor 4 are one kernel."""
+        factor = only_consumer(graph, node.output[0], "Mul")
+        if factor is None:
+            raise reject(node, "has no integer factor of its own after it")
+        graph.remove(node, factor)
+        add_kernel(graph, AveragePool2x2_rtl, [node.input[0]], [factor.output[0]], node.name)
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """Half."""
+        return halved(node.name, node.op_type, size)
+
+
+OPERATORS = (AveragePool2x2(),)

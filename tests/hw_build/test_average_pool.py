@@ -1,0 +1,109 @@
+"""A network with 2x2 average pooling from its ONNX form to simulated RTL: every step exact, and each refusal."""
+
+import copy
+
+import numpy as np
+import pytest
+from qonnx.custom_op.registry import getCustomOp
+
+from hw_build.baseline import finn_baseline
+from hw_build.check import check
+from hw_build.errors import ConfigError, LoweringError
+from hw_build.folding.cheapest import fold
+from hw_build.hls.graph import hls_graph
+from hw_build.lowering import STEPS, execute_codes, set_input_size, verify
+from hw_build.lowering.graph import set_attribute
+from hw_build.sim.accelerator import simulate
+from hw_build.stitch import stitch
+from tests.hw_build import synthetic
+
+SIZE = (16, 32)
+CODES = np.random.default_rng(8).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+
+
+def network(*, scale=2.0**-3, **attributes):
+    """Two poolings, one of codes that a sum has, an upsampling behind each; the quantizers behind them round ties."""
+    net = synthetic.Net(seed=21)
+    skip = net.residual_depthwise(net.conv_bn(net.image(), 4, 3, "stem", bits=8), 3, "res")
+    current = skip
+    for level, more in enumerate((attributes, {})):
+        name = f"pool{level}"
+        shape = {"kernel_shape": [2, 2], "strides": [2, 2]} | more
+        net.node("AveragePool", [current], name, **shape)
+        current = net.quant(name, scale * 2**level, name=f"{name}_q")
+    low = net.conv_bn(current, 6, 3, "low", scale=2.0**-2)
+    up = net.upsample(net.upsample(low, "up1"), "up0", scale=net.scales[skip])
+    up = net.conv_bn(up, 4, 3, "up_conv", scale=net.scales[skip])
+    return net.model(net.head(net.add(up, skip, 2.0**-1, name="sum")), *SIZE)
+
+
+def lowered(model, upto="specialize"):
+    for step in STEPS:
+        model = step.run(model)
+        if step.name == upto:
+            return model
+    raise AssertionError(upto)
+
+
+def test_every_step_and_the_rtl_are_exact(tmp_path):
+    model = network()
+    expected = execute_codes(model, CODES)
+    assert 0.02 < (expected > 0).mean() < 0.98
+    for step in STEPS:
+        before, model = model, step.run(copy.deepcopy(model))
+        assert verify(before, model, CODES[:1], tmp_path, step.name) > 0
+    pools = [getCustomOp(node) for node in model.graph.node if node.op_type == "AveragePool2x2_rtl"]
+    assert [pool.get_output_datatype(0).name for pool in pools] == ["UINT6", "UINT6"]
+    design = stitch(fold(model, 40_000), tmp_path)
+    for seed, (idle, stall) in enumerate(((0.0, 0.0), (0.5, 0.3))):
+        run = simulate(design, CODES, idle=idle, stall=stall, seed=seed)
+        np.testing.assert_array_equal(run.logits, expected, err_msg=f"idle {idle}, stall {stall}")
+
+
+def test_check_names_its_kernel(tmp_path):
+    network().save(str(tmp_path / "model.onnx"))
+    kernels = {verdict.node: verdict.kernel for verdict in check(tmp_path / "model.onnx")}
+    assert kernels["n_pool0"] == "AveragePool2x2_rtl"
+
+
+@pytest.mark.parametrize("form", ["convert", "lower", "specialize"])
+def test_another_size(form):
+    model = set_input_size(lowered(network(), form), 32, 48)
+    codes = np.random.default_rng(3).integers(0, 256, (1, 32, 48, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(execute_codes(model, codes), execute_codes(set_input_size(network(), 32, 48), codes))
+    with pytest.raises(ConfigError, match=r"would halve 9x24: height and width must be multiples of 2 to the"):
+        set_input_size(model, 18, 48)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({"kernel_shape": [3, 3]}, r"averages with kernel \[3, 3\] and strides \[2, 2\]: only 2x2 with stride 2"),
+        ({"strides": [1, 1]}, r"averages with kernel \[2, 2\] and strides \[1, 1\]: only"),
+        ({"pads": [1, 1, 1, 1]}, "without padding and dilation, lowers"),
+        ({"auto_pad": "SAME_UPPER"}, "without padding and dilation, lowers"),
+    ],
+)
+def test_other_forms_are_refused(attributes, sentence):
+    model = network()
+    node = next(node for node in model.graph.node if node.op_type == "AveragePool")
+    for name, value in attributes.items():
+        set_attribute(node, name, value)
+    with pytest.raises(LoweringError, match=rf"node n_pool0 \(AveragePool\) .*{sentence}"):
+        lowered(model, "convert")
+
+
+def test_sides_that_cannot_be_halved_are_refused():
+    net = synthetic.Net(seed=1)
+    stem = net.conv_bn(net.image(), 4, 3, "stem")
+    net.node("AveragePool", [stem], "pool", kernel_shape=[2, 2], strides=[2, 2])
+    model = net.model(net.head(net.quant("pool", 2.0**-3)), 16, 17)
+    with pytest.raises(LoweringError, match=r"n_pool.* halves 16x17: .* must be multiples of 2 for the poolings"):
+        lowered(model, "convert")
+
+
+def test_finn_has_no_node_for_it():
+    low = lowered(network(), "lower")
+    assert "AveragePool2x2_rtl" in finn_baseline(low, 40_000, "xc7z020clg400-1")["not_in_finn"]
+    with pytest.raises(LoweringError, match=r"node n_pool0 .*FINN's back end has no such node"):
+        hls_graph(low, "xc7z020clg400-1", 40_000)
