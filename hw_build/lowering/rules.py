@@ -10,7 +10,7 @@ import numpy as np
 from onnx import NodeProto
 
 from hw_build.lowering.graph import CHANNELS_LAST, CHANNELS_LAST_DOMAIN, ONNX_DOMAINS, GraphEditor, reject
-from hw_build.operators import of_type, operator_of, supported
+from hw_build.operators import of_onnx_type, operator_of, supported
 from hw_build.operators.constants import QUANT, is_weight_quant, shape_of_constant
 
 __all__ = ["CHANNELS_LAST_DOMAIN", "ONNX_DOMAINS", "QUANT", "is_weight_quant", "refusal", "reject"]
@@ -23,7 +23,7 @@ def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
     """Why ``node`` of an exported network cannot be lowered, as the end of a sentence; None when it can."""
     if (found := _not_finite(graph, node)) is not None:
         return f"reads {found}, which holds NaN, infinity or text: export again, from weights that are finite"
-    if node.domain == CHANNELS_LAST_DOMAIN and of_type(node.op_type):
+    if node.domain == CHANNELS_LAST_DOMAIN and of_onnx_type(node.op_type):
         return CHANNELS_LAST
     operator = operator_of(graph, node)
     if operator is None or node.op_type not in operator.names:
@@ -33,7 +33,7 @@ def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
 
 def _not_finite(graph: GraphEditor, node: NodeProto) -> str | None:
     """The first constant of ``node`` with values that are no finite numbers: text is none, either."""
-    if any(operator.may_be_infinite for operator in of_type(node.op_type)):
+    if any(operator.may_be_infinite for operator in of_onnx_type(node.op_type)):
         return None
     for name in node.input:
         value = graph.constants.get(name)

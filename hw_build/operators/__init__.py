@@ -52,14 +52,20 @@ def operators() -> tuple[Operator, ...]:
 
 
 @cache
-def of_type(op_type: str) -> tuple[Operator, ...]:
+def of_onnx_type(op_type: str) -> tuple[Operator, ...]:
+    """Those that take nodes of this type in an exported network."""
+    return tuple(each for each in operators() if op_type in each.names)
+
+
+@cache
+def _all_of(op_type: str) -> tuple[Operator, ...]:
     """Those that take nodes of this type in some form, before or after a step."""
     return tuple(each for each in operators() if op_type in (*each.names, *each.inner))
 
 
 def operator_of(graph: GraphEditor, node: NodeProto) -> Operator | None:
     """The operator that has ``node``; None where there is none."""
-    kinds = (each for each in of_type(node.op_type) if node.op_type in each.inner or node.domain in each.domains)
+    kinds = (each for each in _all_of(node.op_type) if node.op_type in each.inner or node.domain in each.domains)
     return next((each for each in kinds if each.takes(graph, node)), None)
 
 

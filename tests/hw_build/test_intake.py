@@ -367,13 +367,17 @@ def test_other_padding_is_a_sentence(model, sentence):
         lowered(model)
 
 
-def test_zeros_before_a_pooling_are_a_sentence():
+@pytest.mark.parametrize("reader", ["MaxPool", "MatMul"])
+def test_zeros_before_what_has_no_pads_are_a_sentence(reader):
     def change(net, tensor):
         net.constants.append(numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "amounts"))
-        net.scales["pad"] = net.scales[tensor]
-        return net.pool(net.node("Pad", [tensor, "amounts"], "pad"), "low")
+        net.scales["pad"] = net.scales["product"] = net.scales[tensor]
+        padded = net.node("Pad", [tensor, "amounts"], "pad")
+        if reader == "MaxPool":
+            return net.pool(padded, "low")
+        return net.node(reader, [padded, net.const("factor", np.eye(18))], "product")
 
-    with pytest.raises(LoweringError, match=r"node n_pad \(Pad\) pads in a way, or for a reader \(MaxPool\)"):
+    with pytest.raises(LoweringError, match=rf"node n_pad \(Pad\) pads in a way, or for a reader \({reader}\)"):
         lowered(network(change))
 
 

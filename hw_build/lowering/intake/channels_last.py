@@ -12,7 +12,7 @@ from qonnx.transformation.base import Transformation
 
 from hw_build.lowering.graph import CHANNELS_LAST_DOMAIN, GraphEditor, attribute
 from hw_build.lowering.intake.nothing import bypass
-from hw_build.operators import of_type, operator_of
+from hw_build.operators import of_onnx_type, operator_of
 
 TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 
@@ -60,7 +60,7 @@ class ChannelsLastToFirst(Transformation):
         if node.input[0] not in first:
             return
         node.domain = ""
-        for operator in of_type(node.op_type)[:1]:  # forms that share a type have the same weights
+        for operator in of_onnx_type(node.op_type)[:1]:  # forms that share a type have the same weights
             operator.to_channels_first(graph, node)
         self._read_and_write_first(graph, node, first)
 
@@ -89,7 +89,7 @@ def _layers(graph: GraphEditor, tensor: str) -> list[NodeProto]:
         node = waiting.pop()
         if id(node) not in found:
             found[id(node)] = node
-            if any(operator.elementwise for operator in of_type(node.op_type)):
+            if any(operator.elementwise for operator in of_onnx_type(node.op_type)):
                 waiting.extend(graph.consumers(node.output[0]))
     return list(found.values())
 

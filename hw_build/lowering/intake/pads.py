@@ -7,7 +7,7 @@ from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
-from hw_build.operators import of_type
+from hw_build.operators import of_onnx_type
 
 
 class FoldPads(Transformation):
@@ -53,5 +53,5 @@ def zeros_around(graph: GraphEditor, pad: NodeProto) -> list[int] | None:
 def _takes_pads(node: NodeProto, tensor: str) -> bool:
     named = attribute(node, "auto_pad", "NOTSET")
     alone = list(node.input).count(tensor) == 1 and node.input[0] == tensor
-    known = any(operator.takes_padding for operator in of_type(node.op_type))
+    known = any(operator.takes_padding for operator in of_onnx_type(node.op_type))
     return known and alone and named in ("NOTSET", "VALID")
