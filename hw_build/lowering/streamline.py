@@ -51,29 +51,11 @@ class MoveScalesPastLinear(Transformation):
         for name in names:
             if name not in scaled:
                 raise reject(node, f"reads {name}, which is not quantized: put a Quant before it")
-        scales = [scaled[name][1] for name in names]
-        if len(set(scales)) != 1:
-            raise reject(
-                node, f"joins activations of different scales {scales}: let both branches share one quantizer scale"
-            )
-        scale, result = scales[0], node.output[0]
         for position, name in enumerate(node.input):
             if name in scaled:
                 node.input[position] = scaled[name][0]
-        datatypes = [graph.datatypes[scaled[name][0]] for name in names]
-        datatype = layer.integer_type(graph, node, datatypes)
-        codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], datatype)
-        node.output[0] = codes
         graph.touch()
-        if layer.factor != 1:
-            integer = layer.scaled_type(datatypes, datatype)
-            codes = graph.add_tensor(f"{result}_x{layer.factor}", graph.shapes[result], integer)
-            times = graph.add_constant(f"{result}_parts", float(layer.factor))
-            graph.add_node("Mul", [node.output[0], times], [codes], name=f"{node.name}_x{layer.factor}")
-            scale /= layer.factor
-        factor = graph.add_constant(f"{result}_scale", scale)
-        graph.add_node("Mul", [codes, factor], [result], name=f"{node.name}_scale")
-        scaled[result] = codes, scale
+        scaled |= layer.to_integers(graph, node, [scaled[name][1] for name in names])
 
 
 class NarrowWeights(Transformation):

@@ -111,6 +111,36 @@ class Layer(Operator):
 
     factor: ClassVar[int] = 1  # the least that makes the output of codes integers
 
+    def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
+        """Let ``node``, which reads codes now, give integers, and their scale be a factor behind them.
+
+        ``scales`` are those of its inputs that depend on the image, in their order. Returns each tensor that the node
+        wrote -> (integer tensor, scale). This is the way of layers with one scale for all that they read; another
+        operator has its own.
+
+        Raises:
+            LoweringError: scales or types differ.
+        """
+        if len(set(scales)) != 1:
+            raise reject(
+                node, f"joins activations of different scales {scales}: let both branches share one quantizer scale"
+            )
+        scale, result = scales[0], node.output[0]
+        types = [graph.datatypes[name] for name in graph.dynamic_inputs(node)]
+        datatype = self.integer_type(graph, node, types)
+        codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], datatype)
+        node.output[0] = codes
+        graph.touch()
+        if self.factor != 1:
+            integer = self.scaled_type(types, datatype)
+            codes = graph.add_tensor(f"{result}_x{self.factor}", graph.shapes[result], integer)
+            times = graph.add_constant(f"{result}_parts", float(self.factor))
+            graph.add_node("Mul", [node.output[0], times], [codes], name=f"{node.name}_x{self.factor}")
+            scale /= self.factor
+        factor = graph.add_constant(f"{result}_scale", scale)
+        graph.add_node("Mul", [codes, factor], [result], name=f"{node.name}_scale")
+        return {result: (codes, scale)}
+
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """Type of the output, before ``factor``, for codes of ``types``; the same as the input's unless it says so."""
         if len({datatype.name for datatype in types}) != 1:
