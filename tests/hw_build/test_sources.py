@@ -105,6 +105,8 @@ def test_steps_of_a_build_depend_on_what_they_run_and_read(tmp_path):
     wanted = {
         "import": ["hw_build/lowering/intake/pads.py", "hw_build/export.py"],
         "convert": ["hw_build/lowering/convert.py", "hw_build/graph/rounding.py", "hw_build/lowering/execution.py"],
+        "lower": ["hw_build/operators/average_pool_2x2.py", "hw_build/kernels/average_pool/kernel.py"],
+        "hardware": ["hw_build/operators/convolution.py", "hw_build/kernels/__init__.py"],
         "folding": ["hw_build/folding/optimum.py", "hw_build/kernels/conv/cost.py", "hw_build/report/nodes.py"],
         "fifos": ["hw_build/fifo/depths.py", "hw_build/sim/driver.cpp", "hw_build/rtl/stream/stream_fifo.sv"],
         "stitch": ["hw_build/kernels/conv/conv.sv", "hw_build/rtl/stream/stream_edge.sv", "board/io_spec.py"],
