@@ -30,6 +30,7 @@ OPERATORS = (
     "hw_build.operators.prelu",
     "hw_build.operators.hard_sigmoid",
     "hw_build.operators.stream_sum",
+    "hw_build.operators.nearest",
     "hw_build.operators.bilinear_2x",
     "hw_build.operators.convolution",
     "hw_build.operators.quantizer",

@@ -70,7 +70,7 @@ class Operator:
         """Which constant does not fit the tensors of ``node``, as the end of a sentence; None where all do."""
         return None
 
-    def row_step(self, node: NodeProto) -> Fraction:
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """Rows of the input from one row of the output to the next."""
         return Fraction(1)
 

@@ -161,13 +161,25 @@ def test_rounding_that_thresholds_do_not_have():
         lower(set_attribute(network(), "n_stem_act", rounding_mode="STOCHASTIC"))
 
 
-def test_nearest_resize():
+@pytest.mark.parametrize(
+    ("scales", "attributes", "sentence"),
+    [
+        ([1, 1, 2, 4], {}, "resizes 8x8 to 16x32 by nearest: only a whole factor, the same"),
+        ([1, 1, 2, 2], {"nearest_mode": "ceil"}, "resizes by nearest with half_pixel and ceil, which does not repeat"),
+        (
+            [1, 1, 4, 4],
+            {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "round_prefer_floor"},
+            "asymmetric and round_prefer_floor, which does not repeat each pixel 4 times",
+        ),
+    ],
+)
+def test_nearest_resize_that_repeats_no_pixel(scales, attributes, sentence):
     def change(net, tensor):
         pooled = net.pool(tensor, "pool")
-        net.node("Resize", [pooled, "", net.const("twice", [1, 1, 2, 2])], "near", mode="nearest")
+        net.node("Resize", [pooled, "", net.const("scales", scales)], "near", mode="nearest", **attributes)
         return net.quant("near", 2.0**-3)
 
-    with pytest.raises(LoweringError, match=r"node n_near \(Resize\) resizes by nearest, half_pixel: only bilinear"):
+    with pytest.raises(LoweringError, match=rf"node n_near \(Resize\) .*{sentence}"):
         lower(network(change))
 
 

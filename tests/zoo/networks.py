@@ -1,4 +1,4 @@
-"""Thirty small networks made with Brevitas by hand, as its users make them: nothing of ``quant`` runs.
+"""Small networks made with Brevitas by hand, as its users make them: nothing of ``quant`` runs.
 
 Each entry of ``NETWORKS`` makes one in evaluation mode, its BNs and scales calibrated on noise, seeded by its name.
 FLOAT are Brevitas' default quantizers (float scales, ties to even), FIXED those of powers of two.
@@ -119,6 +119,17 @@ class Twice(nn.Module):
         return self.quantizer(self.up(getattr(x, "value", x)))  # dynamo traces plain tensors
 
 
+class Nearest(nn.Module):
+    """Nearest upsampling of codes: they stay codes."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=factor)
+
+    def forward(self, x):
+        return self.up(getattr(x, "value", x))
+
+
 def chain(net, x):
     return net.c(net.b(net.a(x))) if hasattr(net, "c") else net.b(net.a(x)) if hasattr(net, "b") else net.a(x)
 
@@ -140,6 +151,10 @@ def unet_of_sums(net, x):
 def unet_of_joins(net, x):
     down = net.b(net.pool(net.a(x)))
     return net.c(torch.cat([net.shared(x), net.shared(net.up(down))], dim=1))
+
+
+def pooled_twice(net, x):
+    return net.out(net.shared(x) + net.shared(net.up(net.a(net.pool(net.pool(x))))))
 
 
 def two_levels(net, x):
@@ -262,6 +277,13 @@ NETWORKS = {
     ),
     "unet_of_sums": _unet(Bits(), unet_of_sums, 4),
     "unet_of_joins_fixed": _unet(FIXED, unet_of_joins, 8, pixels=Pixels256),
+    "unet_of_nearest": lambda: Network(
+        unet_of_joins, **POOL, a=Bits().block(4, 4), b=Bits().block(4, 4), shared=Bits().unsigned(),
+        up=nn.Sequential(Nearest(2), Bits().block(4, 4)), c=Bits().block(8, 4),
+    ),
+    "nearest_x4_fixed": lambda: Network(
+        pooled_twice, FIXED, **POOL, a=FIXED.block(4, 4), up=Nearest(4), shared=FIXED.unsigned(), out=FIXED.unsigned()
+    ),
     "two_levels": _two_levels(Bits(3, 5)),
     "dense": lambda: Network(
         dense, channels=12, a=Bits().block(4, 4), b=Bits().block(8, 4), shared=Bits().unsigned()
