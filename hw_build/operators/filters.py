@@ -9,9 +9,9 @@ from qonnx.custom_op.general.intquant import max_int, min_int, resolve_rounding_
 
 from hw_build.graph.editor import GraphEditor, attribute, reject, smallest_integer_type
 from hw_build.graph.ranges import accumulator_type, dot_product_range
+from hw_build.kernels.rows import window_size
 from hw_build.operators.constants import is_weight_quant, shape_of_constant
 from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf, Size
-from hw_build.operators.windows import window_size
 
 RANK = 4  # images, channels, height, width
 
@@ -128,7 +128,8 @@ class Filters(Layer):
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """By the filters and pads."""
-        return window_size(size, kernel_shape(graph, node), attribute(node, "pads", [0, 0, 0, 0]))
+        strides, dilations = (attribute(node, name, [1, 1]) for name in ("strides", "dilations"))
+        return window_size(size, kernel_shape(graph, node), attribute(node, "pads", [0] * 4), strides, dilations)
 
 
 def _attributes_of_other_sizes(graph: GraphEditor, conv: NodeProto) -> str | None:

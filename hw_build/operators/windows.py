@@ -8,17 +8,12 @@ from onnx import NodeProto
 from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
 
 
-def window_size(size: tuple[int, int], kernel: tuple[int, ...], pads: list[int]) -> tuple[int, int]:
-    """Size of the output of a window of stride 1 over an image with pads [top, left, bottom, right]."""
-    return size[0] + pads[0] + pads[2] - kernel[0] + 1, size[1] + pads[1] + pads[3] - kernel[1] + 1
-
-
 def window_patches(
     graph: GraphEditor, conv: NodeProto, kernel: tuple[int, int], matrix: np.ndarray, *, depthwise: bool
 ) -> None:
     """``conv`` on channels-last tensors: zeros around the image, its windows (Im2Col), and a product with ``matrix``.
 
-    ``matrix`` is (KH*KW*I, O), row (i, j, c); a 1x1 is the product alone.
+    ``matrix`` is (KH*KW*I, O), row (i, j, c); a 1x1 of stride 1 is the product alone.
     """
     source, result = conv.input[0], conv.output[0]
     name = graph.add_constant(f"{conv.input[1]}_matrix", matrix, graph.datatypes[conv.input[1]])
@@ -26,7 +21,8 @@ def window_patches(
     graph.remove(conv)
     if any(pads):
         source = pad_image(graph, source, pads, conv.name)
-    if kernel != (1, 1):
+    strides, dilations = (list(attribute(conv, name, [1, 1])) for name in ("strides", "dilations"))
+    if kernel != (1, 1) or strides != [1, 1]:
         shape = (*graph.shapes[result][:3], matrix.shape[0])
         patches = graph.add_tensor(f"{result}_patches", shape, graph.datatypes[source])
         graph.add_node(
@@ -35,11 +31,11 @@ def window_patches(
             [patches],
             name=f"{conv.name}_im2col",
             domain=QONNX_DOMAIN,
-            stride=[1, 1],
+            stride=strides,
             kernel_size=list(kernel),
             input_shape=str(graph.shapes[source]).replace(" ", ""),
             pad_amount=[0, 0, 0, 0],
-            dilations=[1, 1],
+            dilations=dilations,
             depthwise=int(depthwise),
         )
         source = patches

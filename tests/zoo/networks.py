@@ -157,6 +157,16 @@ def pooled_twice(net, x):
     return net.out(net.shared(x) + net.shared(net.up(net.a(net.pool(net.pool(x))))))
 
 
+def shortcut(net, x):
+    """A ResNet's block that halves the image, its sum behind the shortcut's own convolution; then back up."""
+    return net.up(net.out(net.shared(net.b(net.a(x))) + net.shared(net.short(x))))
+
+
+def pyramid(net, x):
+    """Dilated branches side by side, as ASPP has them."""
+    return torch.cat([net.shared(branch(x)) for branch in net.branches], dim=1)
+
+
 def two_levels(net, x):
     first = net.a(x)
     second = net.b(net.pool(first))
@@ -283,6 +293,22 @@ NETWORKS = {
     ),
     "nearest_x4_fixed": lambda: Network(
         pooled_twice, FIXED, **POOL, a=FIXED.block(4, 4), up=Nearest(4), shared=FIXED.unsigned(), out=FIXED.unsigned()
+    ),
+    "resnet_block_strided": lambda: Network(
+        shortcut, a=Bits().block(4, 6, stride=2), b=Bits().block(6, 4), short=Bits().block(4, 4, 1, stride=2),
+        shared=Bits().unsigned(), out=Bits().unsigned(), up=Nearest(2),
+    ),
+    "mobile_strided_fixed": lambda: Network(
+        chain, FIXED, a=FIXED.block(4, 8, 1), b=FIXED.block(8, 8, 5, stride=2, groups=8),
+        c=nn.Sequential(Nearest(2), FIXED.block(8, 4, 1)),
+    ),
+    "aspp": lambda: Network(
+        pyramid, channels=8, shared=Bits().unsigned(),
+        branches=nn.ModuleList(Bits().block(4, 2, 3, dilation=each, padding=each) for each in (1, 2, 3, 6)),
+    ),
+    "grouped_4x4_strided": lambda: Network(
+        chain, a=Bits().block(4, 8, 3, groups=2), b=Bits().block(8, 8, 4, stride=4, padding=0, groups=4),
+        c=nn.Sequential(Nearest(4), Bits().block(8, 4)),
     ),
     "two_levels": _two_levels(Bits(3, 5)),
     "dense": lambda: Network(

@@ -42,7 +42,7 @@ module upsample_nearest #(
   logic [GB-1:0] group_q;
   logic [AB-1:0] addr_q;   // (column of the input, group)
   logic [AB-1:0] pixel_q;  // address of its group 0
-  logic [FB-1:0] across_q = '0, down_q;  // repetition of the pixel, of the row
+  logic [FB-1:0] across_q, down_q;  // repetition of the pixel, of the row
 
   logic en;
   wire logic fresh = across_q == '0 && down_q == '0;
