@@ -33,6 +33,8 @@ OPERATORS = (
     "hw_build.operators.nearest",
     "hw_build.operators.bilinear_2x",
     "hw_build.operators.convolution",
+    "hw_build.operators.depth_to_space",
+    "hw_build.operators.transposed_convolution",
     "hw_build.operators.quantizer",
     "hw_build.operators.max_pool_2x2",
     "hw_build.operators.concatenation",

@@ -66,6 +66,11 @@ class Bits:
         settings = {"padding": padding, "bias": False, "weight_bit_width": self.weight, **settings}
         return qnn.QuantConv2d(inputs, outputs, kernel, weight_quant=self.kind.value[0], **settings)
 
+    def transposed(self, inputs, outputs, kernel=2, **settings):
+        settings = {"stride": 2, "bias": False, "weight_bit_width": self.weight, **settings}
+        layer = qnn.QuantConvTranspose2d(inputs, outputs, kernel, weight_quant=self.kind.value[0], **settings)
+        return nn.Sequential(layer, nn.BatchNorm2d(outputs), self.relu())
+
     def relu(self, **settings):
         quantizer = self.kind.value[1] if self.round is None else rounding(self.kind.value[1], self.round)
         settings = {"bit_width": self.activation, "return_quant_tensor": True, **settings}
@@ -128,6 +133,17 @@ class Nearest(nn.Module):
 
     def forward(self, x):
         return self.up(getattr(x, "value", x))
+
+
+class Shuffle(nn.Module):
+    """Pixel shuffle of codes."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.shuffle = nn.PixelShuffle(factor)
+
+    def forward(self, x):
+        return self.shuffle(getattr(x, "value", x))
 
 
 def chain(net, x):
@@ -293,6 +309,17 @@ NETWORKS = {
     ),
     "nearest_x4_fixed": lambda: Network(
         pooled_twice, FIXED, **POOL, a=FIXED.block(4, 4), up=Nearest(4), shared=FIXED.unsigned(), out=FIXED.unsigned()
+    ),
+    "unet_of_transposed": lambda: Network(
+        unet_of_joins, **POOL, a=Bits().block(4, 4), b=Bits().block(4, 8), shared=Bits().unsigned(),
+        up=Bits().transposed(8, 4), c=Bits().block(8, 4),
+    ),
+    "transposed_3x3_and_4x4_fixed": lambda: Network(
+        chain, FIXED, a=FIXED.block(4, 8, 4, stride=4, padding=0), c=FIXED.transposed(6, 4, 4, padding=1),
+        b=FIXED.transposed(8, 6, 3, padding=1, output_padding=1),
+    ),
+    "pixel_shuffle": lambda: Network(
+        chain, **POOL, a=nn.Sequential(nn.MaxPool2d(2), Bits().block(4, 16)), b=Shuffle(2), c=Bits().block(4, 4)
     ),
     "resnet_block_strided": lambda: Network(
         shortcut, a=Bits().block(4, 6, stride=2), b=Bits().block(6, 4), short=Bits().block(4, 4, 1, stride=2),
