@@ -25,6 +25,7 @@ KERNELS = (
     "hw_build.kernels.maxpool",
     "hw_build.kernels.nearest",
     "hw_build.kernels.threshold",
+    "hw_build.kernels.window_max",
 )
 
 

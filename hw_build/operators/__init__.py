@@ -37,6 +37,7 @@ OPERATORS = (
     "hw_build.operators.transposed_convolution",
     "hw_build.operators.quantizer",
     "hw_build.operators.max_pool_2x2",
+    "hw_build.operators.max_pool",
     "hw_build.operators.concatenation",
     "hw_build.operators.constant_arithmetic",
     "hw_build.operators.padding",

@@ -24,6 +24,7 @@ from tests.hw_build.test_lowering_errors import network
         (3, {"group": 8, "strides": [2, 2]}),  # depthwise
         (5, {"group": 8, "dilations": [2, 2], "pads": [4, 4, 4, 4]}),
         (2, {"group": 8, "pads": [0, 0, 1, 1]}),
+        (3, {"group": 8, "pads": [0, 0, 2, 2]}),
     ],
 )
 def test_convolutions(kernel, settings):
@@ -49,3 +50,23 @@ def test_sizes_are_torch(kernel, stride, dilation, pads):
     image = torch.nn.functional.pad(torch.zeros(1, 1, 17, 14), (pads[1], pads[3], pads[0], pads[2]))
     convolved = torch.nn.functional.conv2d(image, torch.zeros(1, 1, kernel, kernel), stride=stride, dilation=dilation)
     assert window_size((17, 14), (kernel,) * 2, pads, (stride,) * 2, (dilation,) * 2) == tuple(convolved.shape[2:])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+        {"kernel_shape": [5, 5], "strides": [1, 1], "pads": [2, 2, 2, 2]},
+        {"kernel_shape": [2, 3], "strides": [1, 1]},
+        {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+        {"kernel_shape": [3, 3], "strides": [3, 3], "dilations": [2, 2], "pads": [2, 2, 1, 1]},
+        {"kernel_shape": [2, 2], "strides": [2, 2], "dilations": [2, 2]},
+    ],
+)
+def test_max_pools(attributes):
+    def change(net, tensor):
+        net.node("MaxPool", [tensor], "pooled", **attributes)
+        net.channels["pooled"], net.scales["pooled"] = net.channels[tensor], net.scales[tensor]
+        return net.conv_bn("pooled", 4, 3, "after")
+
+    assert_exact(network(change).model)

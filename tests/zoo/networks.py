@@ -321,6 +321,13 @@ NETWORKS = {
     "pixel_shuffle": lambda: Network(
         chain, **POOL, a=nn.Sequential(nn.MaxPool2d(2), Bits().block(4, 16)), b=Shuffle(2), c=Bits().block(4, 4)
     ),
+    "stem_pool_3x3": lambda: Network(
+        chain, a=nn.Sequential(Bits().block(4, 6), nn.MaxPool2d(3, 2, 1)), b=Nearest(2), c=Bits().block(6, 4)
+    ),
+    "spp_fixed": lambda: Network(
+        pyramid, FIXED, channels=12, shared=FIXED.unsigned(),
+        branches=nn.ModuleList((nn.MaxPool2d(3, 1, 1), nn.MaxPool2d(5, 1, 2), FIXED.block(4, 4))),
+    ),
     "resnet_block_strided": lambda: Network(
         shortcut, a=Bits().block(4, 6, stride=2), b=Bits().block(6, 4), short=Bits().block(4, 4, 1, stride=2),
         shared=Bits().unsigned(), out=Bits().unsigned(), up=Nearest(2),
