@@ -9,7 +9,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.finn_rtl.node import CLOCK_PERIOD_NS, FinnNode, Folding, port
 from hw_build.kernels.base import RtlInstance
-from hw_build.kernels.rows import Rows, window_rows
+from hw_build.kernels.rows import Rows, window_rows, window_size
 
 
 class SlidingWindow(FinnNode):
@@ -40,8 +40,8 @@ class SlidingWindow(FinnNode):
 
     def resize(self, size: tuple[int, int]) -> tuple[int, int]:
         """Where the window fits."""
-        kernel = self.operation.get_nodeattr("ConvKernelDim")
-        after = size[0] - kernel[0] + 1, size[1] - kernel[1] + 1
+        kernel, strides, dilations = (self.operation.get_nodeattr(a) for a in ("ConvKernelDim", "Stride", "Dilation"))
+        after = window_size(size, kernel, [0] * 4, strides, dilations)
         self.operation.set_nodeattr("IFMDim", list(size))
         self.operation.set_nodeattr("OFMDim", list(after))
         return after

@@ -20,10 +20,13 @@ KERNELS = (
     "hw_build.kernels.bilinear_threshold",
     "hw_build.kernels.concat",
     "hw_build.kernels.conv",
+    "hw_build.kernels.depth_to_space",
     "hw_build.kernels.depthwise",
     "hw_build.kernels.fork",
     "hw_build.kernels.maxpool",
+    "hw_build.kernels.nearest",
     "hw_build.kernels.threshold",
+    "hw_build.kernels.window_max",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hw_build.kernels.resources import uses_block_ram
 from hw_build.kernels.stream_kernel import StreamKernel
 
 RAM_STYLES = ("auto", "distributed")
@@ -26,3 +27,9 @@ class RowMemoryKernel(StreamKernel):
     def row_memory_parameters(self) -> dict[str, str]:
         """RAM_STYLE of the RTL."""
         return {"RAM_STYLE": f'"{self.ram_style}"'}
+
+    def settled_row_memory(self, depth: int, width: int) -> dict[str, str]:
+        """RAM_STYLE of the RTL, decided here: for a memory that is never read and written at once. Synthesis places
+        such a one by other rules."""
+        style = "block" if uses_block_ram(depth, width, self.ram_style) else "distributed"
+        return {"RAM_STYLE": f'"{style}"'}

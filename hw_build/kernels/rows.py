@@ -77,6 +77,22 @@ def window_rows(
     return _rows(rows_in, [range(start, start + span, dilation) for start in starts], Fraction(stride))
 
 
+def window_size(
+    size: tuple[int, int],
+    kernel: Sequence[int],
+    pads: Sequence[int],
+    strides: Sequence[int] = (1, 1),
+    dilations: Sequence[int] = (1, 1),
+) -> tuple[int, int]:
+    """Size of the output of a window over an image with pads [top, left, bottom, right]."""
+    spans = [dilation * (side - 1) + 1 for side, dilation in zip(kernel, dilations, strict=True)]
+    height, width = (
+        (side + before + after - span) // stride + 1
+        for side, before, after, span, stride in zip(size, pads[:2], pads[2:], spans, strides, strict=True)
+    )
+    return height, width
+
+
 def global_rows(rows_in: int) -> Rows:
     """One row of each whole frame, as of a global pooling."""
     return window_rows(rows_in, kernel=rows_in, stride=rows_in)

@@ -40,7 +40,7 @@ class AveragePool2x2(Layer):
             )
         return refusal_of_odd_sides(graph, node)
 
-    def row_step(self, node: NodeProto) -> Fraction:
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """Two rows in, one out."""
         return Fraction(2)
 

@@ -28,7 +28,7 @@ class FuseBilinearThresholds(Transformation):
 
     def apply(self, model):
         graph = GraphEditor(model)
-        for resize in graph.of_type("Resize"):
+        for resize in _linear(graph):
             source, factor = resize.input[0], only_consumer(graph, resize.output[0], "Mul")
             if factor is None:
                 continue
@@ -49,7 +49,7 @@ class ResizesToKernels(Transformation):
 
     def apply(self, model):
         graph = GraphEditor(model)
-        for node in graph.of_type("Resize"):
+        for node in _linear(graph):
             factor = _factor_of(graph, node)
             graph.remove(node, factor)
             add_kernel(graph, BilinearUpsample2x_rtl, [node.input[0]], [factor.output[0]], node.name)
@@ -64,7 +64,7 @@ class ResizesToHls(Transformation):
         from hw_build.kernels.bilinear.hls import BilinearUpsample2x_hls  # FINN's HLS nodes take long to load
 
         graph = GraphEditor(model)
-        for node in graph.of_type("Resize"):
+        for node in _linear(graph):
             factor = _factor_of(graph, node)
             graph.remove(node, factor)
             _, height, width, channels = graph.shapes[node.input[0]]
@@ -75,6 +75,10 @@ class ResizesToHls(Transformation):
             )  # fmt: skip
         graph.commit()
         return model, False
+
+
+def _linear(graph: GraphEditor) -> list[NodeProto]:
+    return [node for node in graph.of_type("Resize") if attribute(node, "mode", "nearest") == "linear"]
 
 
 def _factor_of(graph: GraphEditor, node: NodeProto) -> NodeProto:
@@ -108,7 +112,7 @@ class Bilinear2x(Layer):
             return f"resizes {before[2]}x{before[3]} to {after[2]}x{after[3]}: only a factor of exactly 2 lowers"
         return None
 
-    def row_step(self, node: NodeProto) -> Fraction:
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """Two rows of each."""
         return Fraction(1, 2)
 

@@ -1,11 +1,13 @@
-"""Dense convolution of stride 1, pointwise ones among them.
+"""Dense and grouped convolution, pointwise ones among them.
 
-An odd, square window padded by half its size is one kernel with its thresholds, or as the network's last layer with its
-bias; what does not match (signed codes, thresholds with an offset, other paddings) becomes FINN's padding, sliding
-window and matrix-vector unit.
+An odd, square window of stride 1 padded by half its size is one kernel with its thresholds, or as the network's last
+layer with its bias; what does not match (signed codes, thresholds with an offset, other paddings, strides, dilations)
+becomes FINN's padding, sliding window and matrix-vector unit. Groups are one dense matrix, zero between them.
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import numpy as np
 from onnx import NodeProto
@@ -14,25 +16,29 @@ from qonnx.transformation.base import Transformation
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute, smallest_integer_type
 from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.kernels.conv import ConvThreshold_rtl
-from hw_build.operators.filters import Filters, kernel_shape
+from hw_build.kernels.rows import window_size
+from hw_build.operators.filters import Filters, kernel_shape, weight_shape
 from hw_build.operators.finn_nodes import MatMulsToMvau, PatchesToSlidingWindows
 from hw_build.operators.operator import Size
 from hw_build.operators.quantizer import per_channel
-from hw_build.operators.windows import padding_of, window_patches, window_size
+from hw_build.operators.windows import padding_of, window_patches
 
 
-def weight_matrix(weights: np.ndarray) -> np.ndarray:
-    """(OC, IC, KH, KW) -> (KH*KW*IC, OC), row (i, j, c)."""
-    return weights.transpose(2, 3, 1, 0).reshape(-1, weights.shape[0])
+def weight_matrix(weights: np.ndarray, groups: int = 1) -> np.ndarray:
+    """(OC, IC/groups, KH, KW) -> (KH*KW*IC, OC), row (i, j, c); zero where input and output are of other groups."""
+    outputs, inputs, height, width = weights.shape
+    matrix = np.zeros((height, width, groups, inputs, groups, outputs // groups), weights.dtype)
+    each = weights.reshape(groups, outputs // groups, inputs, height, width).transpose(0, 3, 4, 2, 1)
+    for group in range(groups):
+        matrix[:, :, group, :, group] = each[group]
+    return matrix.reshape(-1, outputs)
 
 
-def refusal_of_stride_and_dilation(node: NodeProto) -> str | None:
+def refusal_of_window(node: NodeProto) -> str | None:
     """What no kernel takes of either kind of convolution, as the end of a sentence."""
-    strides = attribute(node, "strides", [1, 1])
-    if list(strides) != [1, 1]:
-        return f"has strides {list(strides)}: only stride 1 lowers, reduce with MaxPool 2x2"
-    if list(attribute(node, "dilations", [1, 1])) != [1, 1]:
-        return f"has dilations {attribute(node, 'dilations')}: only dilation 1 lowers"
+    strides = list(attribute(node, "strides", [1, 1]))
+    if strides[0] != strides[1] or strides[0] < 1:
+        return f"has strides {strides}: only equal ones of height and width lower"
     if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
         return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
     return None
@@ -91,6 +97,8 @@ class FuseConvolutions(Transformation):
             return matmul.input[0], 1, []
         pad = graph.producer(im2col.input[0])
         kernels = list(attribute(im2col, "kernel_size"))
+        if list(attribute(im2col, "stride")) != [1, 1] or list(attribute(im2col, "dilations")) != [1, 1]:
+            return None
         if pad is None or pad.op_type != "Pad" or len(set(kernels)) != 1 or kernels[0] % 2 == 0:
             return None
         alone = len(graph.consumers(pad.output[0])) == len(graph.consumers(im2col.output[0])) == 1
@@ -128,28 +136,30 @@ class FuseConvolutions(Transformation):
 
 
 class Convolution(Filters):
-    """Conv with one group."""
+    """Conv."""
 
     names = ("Conv",)
     inner = ("Im2Col", "MatMul")
-    told = "Conv (dense, pointwise; stride 1)"
+    told = "Conv (dense, grouped, pointwise)"
     fusions = (FuseConvolutions(),)
     placements = (PatchesToSlidingWindows(), MatMulsToMvau())
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Groups, strides, dilations and pads by name."""
-        if (why := super().refusal(graph, node)) is not None:
+        """Unequal strides, pads by name, and outputs that groups do not share."""
+        if (why := super().refusal(graph, node) or refusal_of_window(node)) is not None:
             return why
-        group = attribute(node, "group", 1)
-        if group != 1:
-            return (
-                f"is a grouped convolution, group={group}: only group=1 or depthwise with one filter a channel lowers"
-            )
-        return refusal_of_stride_and_dilation(node)
+        group, outputs = attribute(node, "group", 1), weight_shape(graph, node)[0]
+        if group < 1 or outputs % group:
+            return f"has group={group} for {outputs} outputs: groups must divide them"
+        return None
+
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
+        """The stride."""
+        return Fraction(attribute(node, "strides", [1])[0])
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Pad, Im2Col and MatMul; a pointwise one is a MatMul alone."""
-        matrix = weight_matrix(graph.constants[node.input[1]])
+        matrix = weight_matrix(graph.constants[node.input[1]], attribute(node, "group", 1))
         window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=False)
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
@@ -160,7 +170,8 @@ class Convolution(Filters):
             return super().resize(graph, node, size)
         channels = graph.shapes[node.input[0]][-1]
         set_attribute(node, "input_shape", str((1, *size, channels)).replace(" ", ""))
-        return window_size(size, attribute(node, "kernel_size"), [0, 0, 0, 0])
+        window = (attribute(node, name) for name in ("stride", "dilations"))
+        return window_size(size, attribute(node, "kernel_size"), [0] * 4, *window)
 
 
 OPERATORS = (Convolution(),)

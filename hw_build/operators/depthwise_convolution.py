@@ -1,10 +1,13 @@
-"""Depthwise convolution: one filter a channel, square and odd, stride 1, padded by half its size.
+"""Depthwise convolution: one filter a channel.
 
-With its thresholds, and where the pattern is there with its residual sum, it is one kernel. What reads or writes signed
-codes, or has no quantizer of its own, stays a dense convolution of mostly zeros.
+Square and odd, of stride 1, padded by half its size, it is one kernel with its thresholds, and where the pattern is
+there with its residual sum. Other windows, and what reads or writes signed codes or has no quantizer of its own, become
+a dense convolution of mostly zeros.
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import numpy as np
 from onnx import NodeProto
@@ -13,7 +16,7 @@ from qonnx.transformation.base import Transformation
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.kernels.depthwise import DepthwiseConv_rtl
-from hw_build.operators.convolution import refusal_of_stride_and_dilation
+from hw_build.operators.convolution import refusal_of_window
 from hw_build.operators.filters import Filters, kernel_shape, weight_shape
 from hw_build.operators.quantizer import per_channel
 from hw_build.operators.windows import window_patches
@@ -105,21 +108,24 @@ class DepthwiseConvolution(Filters):
         return group > 1 and shape[:2] == (group, 1)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Strides, dilations and windows that are not centred."""
-        if (why := super().refusal(graph, node) or refusal_of_stride_and_dilation(node)) is not None:
-            return why
-        kernel, pads = kernel_shape(graph, node), list(attribute(node, "pads", [0, 0, 0, 0]))
-        if kernel[0] == kernel[1] and kernel[0] % 2 == 1 and pads == [kernel[0] // 2] * 4:
-            return None
-        return (
-            f"is depthwise with kernel {list(kernel)} and pads {pads}: a depthwise kernel is square and odd, "
-            "padded by half its size"
-        )
+        """Unequal strides, and pads by name."""
+        return super().refusal(graph, node) or refusal_of_window(node)
+
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
+        """The stride."""
+        return Fraction(attribute(node, "strides", [1])[0])
+
+    @staticmethod
+    def _is_centred(graph: GraphEditor, node: NodeProto) -> bool:
+        kernel, pads = kernel_shape(graph, node), list(attribute(node, "pads", [0] * 4))
+        moves = [*attribute(node, "strides", [1, 1]), *attribute(node, "dilations", [1, 1])]
+        odd = kernel[0] == kernel[1] and kernel[0] % 2 == 1 and kernel[0] > 1
+        return odd and pads == [kernel[0] // 2] * 4 and moves == [1] * 4
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Im2Col(depthwise=1) and a product with a matrix that is zero off its channel."""
         matrix = weight_matrix(graph.constants[node.input[1]])
-        window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=True)
+        window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=self._is_centred(graph, node))
 
 
 OPERATORS = (DepthwiseConvolution(),)

@@ -9,9 +9,11 @@ from qonnx.custom_op.general.intquant import max_int, min_int, resolve_rounding_
 
 from hw_build.graph.editor import GraphEditor, attribute, reject, smallest_integer_type
 from hw_build.graph.ranges import accumulator_type, dot_product_range
+from hw_build.kernels.rows import window_size
+from hw_build.operators import operator_of
+from hw_build.operators.channel_constants import change_channels, channel_constants
 from hw_build.operators.constants import is_weight_quant, shape_of_constant
 from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf, Size
-from hw_build.operators.windows import window_size
 
 RANK = 4  # images, channels, height, width
 
@@ -36,6 +38,55 @@ def quantized_constant(graph: GraphEditor, quant: NodeProto) -> tuple[np.ndarray
     codes = resolve_rounding_mode(attribute(quant, "rounding_mode", "ROUND"))(ratio)
     codes = np.clip(codes, min_int(signed, narrow, bits), max_int(signed, narrow, bits))
     return codes, np.asarray(scale, np.float64), DataType[f"{'INT' if signed else 'UINT'}{bits}"]
+
+
+def reorder_outputs(graph: GraphEditor, tensor: str, order: np.ndarray) -> bool:
+    """Let ``tensor`` have channel ``order[n]`` as its channel n, by the weights that make it; whether that can be.
+
+    They can where nodes that treat each channel alike, and nothing else, lie between ``tensor`` and its convolution.
+    """
+    between: list[tuple[NodeProto, dict[int, int]]] = []
+    node = graph.producer(tensor)
+    while node is not None and not isinstance(operator_of(graph, node), Filters):
+        source = next(iter(graph.dynamic_inputs(node)), "")
+        positions = channel_constants(graph, node, source, order.size)
+        if positions is None or not _alone(graph, node):
+            return False
+        between.append((node, positions))
+        node = graph.producer(source)
+    if node is None or not _alone(graph, node) or attribute(node, "group", 1) != 1:
+        return False
+    weights = filter_constants(graph, node)
+    if weights is None:
+        return False
+    for each, positions in [*between, *weights]:
+        change_channels(graph, each, positions, lambda value, axis: value.take(order, axis))
+    return True
+
+
+def _alone(graph: GraphEditor, node: NodeProto) -> bool:
+    return len(graph.consumers(node.output[0])) == 1 and node.output[0] not in graph.outputs
+
+
+def filter_constants(graph: GraphEditor, conv: NodeProto) -> list[tuple[NodeProto, dict[int, int]]] | None:
+    """Nodes and the positions of their constants that hold a value, or a filter, for each output of ``conv``: weights,
+    their scales, bias. None where they are no constants of their own."""
+    outputs = weight_shape(graph, conv)[:1]
+    if not outputs:
+        return None
+    found = []
+    for position in range(1, len(conv.input)):
+        quant, name = graph.producer(conv.input[position]), conv.input[position]
+        if not name:
+            continue
+        if quant is None:
+            found.append((conv, {position: 0}))
+        elif len(graph.consumers(name)) == 1 and is_weight_quant(graph, quant):
+            sizes = {p: graph.constants[n].shape for p, n in enumerate(quant.input) if n in graph.constants}
+            found.append((quant, {p: 0 for p, shape in sizes.items() if shape[:1] == outputs and len(shape) > 0}))
+        else:
+            return None
+    return found
 
 
 class Filters(Layer):
@@ -128,7 +179,8 @@ class Filters(Layer):
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """By the filters and pads."""
-        return window_size(size, kernel_shape(graph, node), attribute(node, "pads", [0, 0, 0, 0]))
+        strides, dilations = (attribute(node, name, [1, 1]) for name in ("strides", "dilations"))
+        return window_size(size, kernel_shape(graph, node), attribute(node, "pads", [0] * 4), strides, dilations)
 
 
 def _attributes_of_other_sizes(graph: GraphEditor, conv: NodeProto) -> str | None:

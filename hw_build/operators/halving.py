@@ -27,7 +27,7 @@ def smallest_side(graph: GraphEditor) -> int:
     largest = Fraction(1)
     for node in graph.sorted_nodes():
         operator = operator_of(graph, node)
-        own = Fraction(1) if operator is None else operator.row_step(node)
+        own = Fraction(1) if operator is None else operator.row_step(graph, node)
         arriving = max((steps[name] for name in node.input if name in steps), default=Fraction(1)) * own
         steps.update(dict.fromkeys(node.output, arriving))
         largest = max(largest, arriving)

@@ -35,16 +35,21 @@ class MaxPool2x2(Layer):
     told = "MaxPool 2x2"
     placements = (PoolsToKernels(),)
 
+    def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """This window alone."""
+        if node.op_type in self.inner:
+            return True
+        kernel, strides, dilations = (
+            list(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides", "dilations")
+        )
+        padded = any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") != "NOTSET"
+        return kernel == strides == [2, 2] and dilations == [1, 1] and not padded and len(node.output) == 1
+
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Other windows, strides and pads; sides that are odd."""
-        kernel, strides = attribute(node, "kernel_shape"), attribute(node, "strides", [1, 1])
-        if list(kernel) != [2, 2] or list(strides) != [2, 2] or any(attribute(node, "pads", [0])):
-            return (
-                f"has kernel {list(kernel)} and strides {list(strides)}: only 2x2 with stride 2 and no padding lowers"
-            )
+        """Sides that are odd."""
         return refusal_of_odd_sides(graph, node)
 
-    def row_step(self, node: NodeProto) -> Fraction:
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """Two rows in, one out."""
         return Fraction(2)
 

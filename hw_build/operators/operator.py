@@ -4,7 +4,7 @@ The steps of lowering ask in this order:
 
 | step         | asks                                                                                              |
 | ------------ | ------------------------------------------------------------------------------------------------- |
-| intake       | ``to_channels_first``, ``takes_padding``: forms of other exporters                                |
+| intake       | ``to_channels_first``, ``takes_padding``, ``rewrite``: forms of other exporters                   |
 | check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
 | convert      | ``weights_to_integers``                                                                           |
 | streamline   | ``integer_type``, ``factor``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
@@ -48,6 +48,7 @@ class Operator:
 
     any_layout: ClassVar[bool] = False  # a standard node of it may read an image that is channels last
     elementwise: ClassVar[bool] = False  # it does the same to each value of a channel, wherever the channels are
+    per_channel: ClassVar[bool] = False  # the same all over the image, by constants of one value or one a channel
     takes_padding: ClassVar[bool] = False  # its pads are zeros around the image, so a Pad before it can join them
     negatable: ClassVar[bool] = False  # weights of it can negate its output, channel by channel
     does_nothing: ClassVar[bool] = False
@@ -70,12 +71,16 @@ class Operator:
         """Which constant does not fit the tensors of ``node``, as the end of a sentence; None where all do."""
         return None
 
-    def row_step(self, node: NodeProto) -> Fraction:
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """Rows of the input from one row of the output to the next."""
         return Fraction(1)
 
     def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
         """Rewrite attributes and constants of ``node``, which works on a channels-last image, for channels first."""
+
+    def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Say the same by other nodes, or in another order, that lower; whether anything changed."""
+        return False
 
     def weights_to_integers(self, graph: GraphEditor, node: NodeProto) -> None:
         """Take the scale of quantized weights, and a bias, out of ``node`` and behind it."""
@@ -156,6 +161,7 @@ class Monotonic(Operator):
     """A monotonic function of each channel between an integer tensor and its quantizer: it becomes thresholds."""
 
     elementwise: ClassVar[bool] = True
+    per_channel: ClassVar[bool] = True
     any_layout: ClassVar[bool] = True
 
     def bends(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[Bend, ...]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.kernels.rows import window_size
 from hw_build.operators.operator import Operator, Size
-from hw_build.operators.windows import padding_of, window_size
+from hw_build.operators.windows import padding_of
 
 
 class Padding(Operator):

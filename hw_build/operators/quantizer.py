@@ -57,7 +57,7 @@ class Quantizer(Operator):
     inner = ("MultiThreshold",)
     domains = (*ONNX_DOMAINS, "onnx.brevitas", "qonnx.custom_op.general")
     told = "Quant"
-    any_layout = elementwise = True
+    any_layout = elementwise = per_channel = True
     fusions = (ThresholdsToKernels(),)
     placements = (ThresholdsToHardware(),)
 

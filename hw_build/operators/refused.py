@@ -11,7 +11,7 @@ from hw_build.operators.operator import Operator, constants_to_channels_first
 class _RefusedActivation(Operator):
     """An activation that cannot become thresholds."""
 
-    any_layout = elementwise = True
+    any_layout = elementwise = per_channel = True
     why: str
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str:

@@ -63,20 +63,24 @@ class Net:
         self.quant(f"{name}_float", scale, bits=bits, signed=1, narrow=1, name=f"{name}_w")
         return f"{name}_w", codes, scale
 
-    def conv_bn(self, tensor, out, kernel, name, *, depthwise=False, relu=True, bits=None, scale=2.0**-3, gammas=None):
+    def conv_bn(
+        self, tensor, out, kernel, name, *, depthwise=False, relu=True, bits=None, scale=2.0**-3, gammas=None,
+        group=1, strides=(1, 1), pads=None, dilations=(1, 1),
+    ):  # fmt: skip
         """convolution, BN, [Relu], Quant."""
         bits, cin = bits or self.weight_bits, self.channels[tensor]
-        shape = (out, 1 if depthwise else cin, kernel, kernel)
+        group = cin if depthwise else group
+        shape = (out, cin // group, kernel, kernel)
         weight, codes, weight_scale = self.weights(name, shape, bits)
         self.node(
             "Conv",
             [tensor, weight],
             f"{name}_conv",
             kernel_shape=[kernel, kernel],
-            strides=[1, 1],
-            pads=[kernel // 2] * 4,
-            dilations=[1, 1],
-            group=cin if depthwise else 1,
+            strides=list(strides),
+            pads=[kernel // 2] * 4 if pads is None else pads,
+            dilations=list(dilations),
+            group=group,
         )
         self.channels[f"{name}_conv"] = out
         step = weight_scale * self.scales[tensor]  # one accumulator step, real

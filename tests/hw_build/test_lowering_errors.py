@@ -103,33 +103,26 @@ def test_input_quantized_to_signed_codes():
         lower(model)
 
 
-def test_grouped_convolution():
+def test_groups_that_outputs_do_not_share():
     def change(net, tensor):
-        weight, _, _ = net.weights("grouped", (4, 2, 3, 3), 4)
+        weight, _, _ = net.weights("grouped", (3, 2, 3, 3), 4)
         net.node("Conv", [tensor, weight], "group2", kernel_shape=[3, 3], pads=[1, 1, 1, 1], group=2)
         return net.quant("group2", 2.0**-3)
 
-    with pytest.raises(LoweringError, match=r"node n_group2 \(Conv\) is a grouped convolution, group=2: only group=1"):
+    with pytest.raises(LoweringError, match=r"node n_group2 \(Conv\) has group=2 for 3 outputs: groups must divide"):
         lower(network(change))
 
 
 @pytest.mark.parametrize(
     ("attributes", "sentence"),
     [
-        ({"strides": [2, 2]}, r"has strides \[2, 2\]: only stride 1 lowers"),
-        ({"dilations": [2, 2], "pads": [2, 2, 2, 2]}, r"has dilations \[2, 2\]: only dilation 1 lowers"),
+        ({"strides": [2, 1]}, r"has strides \[2, 1\]: only equal ones of height and width lower"),
         ({"auto_pad": "SAME_UPPER"}, "pads by auto_pad=SAME_UPPER: export explicit pads"),
     ],
 )
 def test_convolution_geometry(attributes, sentence):
     with pytest.raises(LoweringError, match=rf"node n_stem_conv \(Conv\) {sentence}"):
         lower(set_attribute(network(), "n_stem_conv", **attributes))
-
-
-def test_depthwise_that_is_not_centred():
-    model = network(lambda net, tensor: net.conv_bn(tensor, 4, 3, "dw", depthwise=True))
-    with pytest.raises(LoweringError, match=r"n_dw_conv \(Conv\) is depthwise with kernel \[3, 3\] and pads \[0, 0, 2"):
-        lower(set_attribute(model, "n_dw_conv", pads=[0, 0, 2, 2]))
 
 
 def test_float_weights():
@@ -161,13 +154,25 @@ def test_rounding_that_thresholds_do_not_have():
         lower(set_attribute(network(), "n_stem_act", rounding_mode="STOCHASTIC"))
 
 
-def test_nearest_resize():
+@pytest.mark.parametrize(
+    ("scales", "attributes", "sentence"),
+    [
+        ([1, 1, 2, 4], {}, "resizes 8x8 to 16x32 by nearest: only a whole factor, the same"),
+        ([1, 1, 2, 2], {"nearest_mode": "ceil"}, "resizes by nearest with half_pixel and ceil, which does not repeat"),
+        (
+            [1, 1, 4, 4],
+            {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "round_prefer_floor"},
+            "asymmetric and round_prefer_floor, which does not repeat each pixel 4 times",
+        ),
+    ],
+)
+def test_nearest_resize_that_repeats_no_pixel(scales, attributes, sentence):
     def change(net, tensor):
         pooled = net.pool(tensor, "pool")
-        net.node("Resize", [pooled, "", net.const("twice", [1, 1, 2, 2])], "near", mode="nearest")
+        net.node("Resize", [pooled, "", net.const("scales", scales)], "near", mode="nearest", **attributes)
         return net.quant("near", 2.0**-3)
 
-    with pytest.raises(LoweringError, match=r"node n_near \(Resize\) resizes by nearest, half_pixel: only bilinear"):
+    with pytest.raises(LoweringError, match=rf"node n_near \(Resize\) .*{sentence}"):
         lower(network(change))
 
 
@@ -182,13 +187,32 @@ def test_resize_by_another_factor():
         lower(network(change))
 
 
-def test_pool_of_another_size():
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({"kernel_shape": [3, 3], "strides": [1, 2], "pads": [1] * 4}, r"has kernel \[3, 3\] and strides \[1, 2\]: 2D"),
+        ({"kernel_shape": [1, 1], "strides": [2, 2]}, r"has kernel \[1, 1\]: take it out"),
+        ({"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}, "pads by auto_pad=SAME_UPPER: export explicit pads"),
+    ],
+)
+def test_pools_that_do_not_lower(attributes, sentence):
     def change(net, tensor):
-        net.node("MaxPool", [tensor], "pool3", kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1])
+        net.node("MaxPool", [tensor], "pool3", **attributes)
         net.scales["pool3"] = net.scales[tensor]
         return "pool3"
 
-    with pytest.raises(LoweringError, match=r"node n_pool3 \(MaxPool\) has kernel \[3, 3\] and strides \[1, 1\]: only"):
+    with pytest.raises(LoweringError, match=rf"node n_pool3 \(MaxPool\) {sentence}"):
+        lower(network(change))
+
+
+def test_padded_pool_of_signed_codes():
+    def change(net, tensor):
+        signed = net.conv_bn(tensor, 4, 3, "signed", relu=False)
+        net.node("MaxPool", [signed], "pool3", kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1])
+        net.scales["pool3"] = net.scales[signed]
+        return net.conv_bn("pool3", 4, 1, "after")
+
+    with pytest.raises(LoweringError, match=r"node n_pool3 \(MaxPool\) pads signed codes, whose least is no zero"):
         lower(network(change))
 
 

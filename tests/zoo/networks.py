@@ -1,4 +1,4 @@
-"""Thirty small networks made with Brevitas by hand, as its users make them: nothing of ``quant`` runs.
+"""Small networks made with Brevitas by hand, as its users make them: nothing of ``quant`` runs.
 
 Each entry of ``NETWORKS`` makes one in evaluation mode, its BNs and scales calibrated on noise, seeded by its name.
 FLOAT are Brevitas' default quantizers (float scales, ties to even), FIXED those of powers of two.
@@ -66,6 +66,11 @@ class Bits:
         settings = {"padding": padding, "bias": False, "weight_bit_width": self.weight, **settings}
         return qnn.QuantConv2d(inputs, outputs, kernel, weight_quant=self.kind.value[0], **settings)
 
+    def transposed(self, inputs, outputs, kernel=2, **settings):
+        settings = {"stride": 2, "bias": False, "weight_bit_width": self.weight, **settings}
+        layer = qnn.QuantConvTranspose2d(inputs, outputs, kernel, weight_quant=self.kind.value[0], **settings)
+        return nn.Sequential(layer, nn.BatchNorm2d(outputs), self.relu())
+
     def relu(self, **settings):
         quantizer = self.kind.value[1] if self.round is None else rounding(self.kind.value[1], self.round)
         settings = {"bit_width": self.activation, "return_quant_tensor": True, **settings}
@@ -119,6 +124,28 @@ class Twice(nn.Module):
         return self.quantizer(self.up(getattr(x, "value", x)))  # dynamo traces plain tensors
 
 
+class Nearest(nn.Module):
+    """Nearest upsampling of codes: they stay codes."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=factor)
+
+    def forward(self, x):
+        return self.up(getattr(x, "value", x))
+
+
+class Shuffle(nn.Module):
+    """Pixel shuffle of codes."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.shuffle = nn.PixelShuffle(factor)
+
+    def forward(self, x):
+        return self.shuffle(getattr(x, "value", x))
+
+
 def chain(net, x):
     return net.c(net.b(net.a(x))) if hasattr(net, "c") else net.b(net.a(x)) if hasattr(net, "b") else net.a(x)
 
@@ -140,6 +167,20 @@ def unet_of_sums(net, x):
 def unet_of_joins(net, x):
     down = net.b(net.pool(net.a(x)))
     return net.c(torch.cat([net.shared(x), net.shared(net.up(down))], dim=1))
+
+
+def pooled_twice(net, x):
+    return net.out(net.shared(x) + net.shared(net.up(net.a(net.pool(net.pool(x))))))
+
+
+def shortcut(net, x):
+    """A ResNet's block that halves the image, its sum behind the shortcut's own convolution; then back up."""
+    return net.up(net.out(net.shared(net.b(net.a(x))) + net.shared(net.short(x))))
+
+
+def pyramid(net, x):
+    """Dilated branches side by side, as ASPP has them."""
+    return torch.cat([net.shared(branch(x)) for branch in net.branches], dim=1)
 
 
 def two_levels(net, x):
@@ -262,6 +303,47 @@ NETWORKS = {
     ),
     "unet_of_sums": _unet(Bits(), unet_of_sums, 4),
     "unet_of_joins_fixed": _unet(FIXED, unet_of_joins, 8, pixels=Pixels256),
+    "unet_of_nearest": lambda: Network(
+        unet_of_joins, **POOL, a=Bits().block(4, 4), b=Bits().block(4, 4), shared=Bits().unsigned(),
+        up=nn.Sequential(Nearest(2), Bits().block(4, 4)), c=Bits().block(8, 4),
+    ),
+    "nearest_x4_fixed": lambda: Network(
+        pooled_twice, FIXED, **POOL, a=FIXED.block(4, 4), up=Nearest(4), shared=FIXED.unsigned(), out=FIXED.unsigned()
+    ),
+    "unet_of_transposed": lambda: Network(
+        unet_of_joins, **POOL, a=Bits().block(4, 4), b=Bits().block(4, 8), shared=Bits().unsigned(),
+        up=Bits().transposed(8, 4), c=Bits().block(8, 4),
+    ),
+    "transposed_3x3_and_4x4_fixed": lambda: Network(
+        chain, FIXED, a=FIXED.block(4, 8, 4, stride=4, padding=0), c=FIXED.transposed(6, 4, 4, padding=1),
+        b=FIXED.transposed(8, 6, 3, padding=1, output_padding=1),
+    ),
+    "pixel_shuffle": lambda: Network(
+        chain, **POOL, a=nn.Sequential(nn.MaxPool2d(2), Bits().block(4, 16)), b=Shuffle(2), c=Bits().block(4, 4)
+    ),
+    "stem_pool_3x3": lambda: Network(
+        chain, a=nn.Sequential(Bits().block(4, 6), nn.MaxPool2d(3, 2, 1)), b=Nearest(2), c=Bits().block(6, 4)
+    ),
+    "spp_fixed": lambda: Network(
+        pyramid, FIXED, channels=12, shared=FIXED.unsigned(),
+        branches=nn.ModuleList((nn.MaxPool2d(3, 1, 1), nn.MaxPool2d(5, 1, 2), FIXED.block(4, 4))),
+    ),
+    "resnet_block_strided": lambda: Network(
+        shortcut, a=Bits().block(4, 6, stride=2), b=Bits().block(6, 4), short=Bits().block(4, 4, 1, stride=2),
+        shared=Bits().unsigned(), out=Bits().unsigned(), up=Nearest(2),
+    ),
+    "mobile_strided_fixed": lambda: Network(
+        chain, FIXED, a=FIXED.block(4, 8, 1), b=FIXED.block(8, 8, 5, stride=2, groups=8),
+        c=nn.Sequential(Nearest(2), FIXED.block(8, 4, 1)),
+    ),
+    "aspp": lambda: Network(
+        pyramid, channels=8, shared=Bits().unsigned(),
+        branches=nn.ModuleList(Bits().block(4, 2, 3, dilation=each, padding=each) for each in (1, 2, 3, 6)),
+    ),
+    "grouped_4x4_strided": lambda: Network(
+        chain, a=Bits().block(4, 8, 3, groups=2), b=Bits().block(8, 8, 4, stride=4, padding=0, groups=4),
+        c=nn.Sequential(Nearest(4), Bits().block(8, 4)),
+    ),
     "two_levels": _two_levels(Bits(3, 5)),
     "dense": lambda: Network(
         dense, channels=12, a=Bits().block(4, 4), b=Bits().block(8, 4), shared=Bits().unsigned()

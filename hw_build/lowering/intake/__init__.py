@@ -1,7 +1,8 @@
 """Intake: whatever ONNX file a network comes in, as the one plain form that the lowering starts from.
 
     file -> structure -> definitions -> opset -> constants, shapes -> QCDQ to Quant
-         -> nothing left of Identity and the like -> channels first -> Pads inside convolutions -> one image at a time
+         -> nothing left of Identity and the like -> channels first -> Pads inside convolutions
+         -> what operators say otherwise -> one image at a time
 
 Every command that reads a network reads it here; `convert` runs `normalise` again, which changes nothing the second
 time. What the passes of onnx and qonnx do is left to them. In the end: one writer a tensor, sorted, opset of 13 or
@@ -24,6 +25,7 @@ from hw_build.lowering.intake.nothing import DropNothing
 from hw_build.lowering.intake.opset import raise_opset
 from hw_build.lowering.intake.pads import FoldPads
 from hw_build.lowering.intake.qcdq import quantize_linear_to_quant
+from hw_build.lowering.intake.rewrites import Rewrite
 from hw_build.lowering.intake.shapes import infer_shapes, set_batch_to_one
 from hw_build.lowering.intake.structure import sort_nodes
 from hw_build.lowering.intake.validity import require_quantizers
@@ -57,6 +59,7 @@ def normalise(model: ModelWrapper) -> ModelWrapper:
         ChannelsLastToFirst(),
         TransposeWeights(),
         FoldPads(),
+        Rewrite(),
     ):
         model = model.transform(transformation, make_deepcopy=False, cleanup=False)
     return set_batch_to_one(infer_shapes(model))

@@ -1,0 +1,93 @@
+"""Depth to space (pixel shuffle): channels become pixels of a block.
+
+Intake moves it behind what follows, as far as its quantizer, so that it moves codes and the layer before it keeps its
+thresholds. From the step `lower` on it is its kernel: no standard node of it takes channels-last tensors.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from onnx import NodeProto
+
+from hw_build.graph.editor import GraphEditor, attribute, set_attribute
+from hw_build.graph.nodes import add_kernel
+from hw_build.kernels.depth_to_space import DepthToSpace_rtl
+from hw_build.operators.channel_constants import change_channels, channel_constants
+from hw_build.operators.filters import reorder_outputs
+from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+
+class DepthToSpace(Layer):
+    """DepthToSpace."""
+
+    names = ("DepthToSpace",)
+    told = "DepthToSpace"
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Channels that do not fill a block; the order of PyTorch behind what cannot be reordered."""
+        block, shape = attribute(node, "blocksize"), graph.shapes.get(node.input[0])
+        if block < 2 or (shape and shape[1] % block**2):
+            return f"makes blocks of {block}x{block} of {shape[1]} channels: the square of 2 or more must divide them"
+        if attribute(node, "mode", "DCR") != "DCR":
+            return "has mode CRD behind something else than a convolution of its own: put it right behind one"
+        return None
+
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
+        """A block of rows of each."""
+        return Fraction(1, attribute(node, "blocksize"))
+
+    def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Behind the per-channel node that follows; mode CRD as DCR of reordered channels."""
+        return self._to_dcr(graph, node) or self._behind_the_next(graph, node)
+
+    @staticmethod
+    def _to_dcr(graph: GraphEditor, node: NodeProto) -> bool:
+        shape, block = graph.shapes.get(node.input[0]), attribute(node, "blocksize")
+        if attribute(node, "mode", "DCR") != "CRD" or not shape or block < 1 or shape[1] % block**2:
+            return False
+        # channel (c, i, j) of CRD goes where DCR has (i, j, c)
+        order = np.arange(shape[1]).reshape(-1, block**2).T.reshape(-1)
+        if not reorder_outputs(graph, node.input[0], order):
+            return False
+        set_attribute(node, "mode", "DCR")
+        return True
+
+    @staticmethod
+    def _behind_the_next(graph: GraphEditor, node: NodeProto) -> bool:
+        moved, result = node.input[0], node.output[0]
+        readers, shapes = graph.consumers(result), [graph.shapes.get(name) for name in (moved, result)]
+        if len(readers) != 1 or result in graph.outputs or None in shapes or attribute(node, "mode", "DCR") != "DCR":
+            return False
+        (after,) = readers
+        positions = channel_constants(graph, after, result, shapes[1][1])
+        if positions is None:
+            return False
+        times = shapes[0][1] // shapes[1][1]
+        change_channels(graph, after, positions, lambda value, axis: np.concatenate([value] * times, axis))
+        final = after.output[0]
+        between = graph.add_tensor(f"{final}_deep", shapes[0])
+        after.input[list(after.input).index(result)] = moved
+        after.output[0] = between
+        node.input[0], node.output[0] = between, final
+        graph.touch()
+        return True
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """No other values."""
+        return range_of(node.input[0])
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Its kernel."""
+        graph.remove(node)
+        block = attribute(node, "blocksize")
+        add_kernel(graph, DepthToSpace_rtl, [node.input[0]], [node.output[0]], node.name, Block=block)
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """As many times as large as a block."""
+        block = attribute(node, "blocksize")
+        return block * size[0], block * size[1]
+
+
+OPERATORS = (DepthToSpace(),)

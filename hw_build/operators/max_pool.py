@@ -1,0 +1,78 @@
+"""Max pooling of any window: windows of the image, and their greatest.
+
+Padding stands for no value at all; among unsigned codes a zero, the least, does the same.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from onnx import NodeProto
+
+from hw_build.graph.editor import GraphEditor, attribute, reject
+from hw_build.graph.nodes import add_kernel
+from hw_build.kernels.rows import window_size
+from hw_build.kernels.window_max import WindowMax_rtl
+from hw_build.operators.finn_nodes import PatchesToSlidingWindows
+from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.windows import image_patches
+
+
+class MaxPool(Layer):
+    """MaxPool."""
+
+    names = ("MaxPool",)
+    told = "MaxPool"
+    placements = (PatchesToSlidingWindows(),)
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Unequal strides, pads by name, indices, windows of one pixel."""
+        kernel, strides = list(attribute(node, "kernel_shape")), list(attribute(node, "strides", [1, 1]))
+        if len(node.output) > 1 and node.output[1]:
+            return "also gives indices: only the maxima lower"
+        if len(kernel) != 2 or len(strides) != 2 or strides[0] != strides[1] or min(*kernel, *strides) < 1:
+            return f"has kernel {kernel} and strides {strides}: 2D windows with equal strides of height and width lower"
+        if kernel == [1, 1]:
+            return "has kernel [1, 1]: take it out, or reduce by a convolution of stride 2"
+        if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
+            return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
+        return None
+
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
+        """The stride."""
+        return Fraction(attribute(node, "strides", [1])[0])
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """No other values."""
+        return range_of(node.input[0])
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Pad, Im2Col and the kernel."""
+        source, result = node.input[0], node.output[0]
+        kernel = tuple(attribute(node, "kernel_shape"))
+        pads = self._all_pads(graph, node)
+        if any(pads) and graph.datatypes[source].signed():
+            raise reject(node, "pads signed codes, whose least is no zero: quantize unsigned, or pool without padding")
+        graph.remove(node)
+        patches = image_patches(graph, node, kernel, pads)
+        add_kernel(graph, WindowMax_rtl, [patches], [result], node.name, Taps=kernel[0] * kernel[1])
+
+    @staticmethod
+    def _all_pads(graph: GraphEditor, node: NodeProto) -> list[int]:
+        """[top, left, bottom, right]: what ceil_mode adds, too."""
+        (_, *size, _), (_, *after, _) = (graph.shapes[name] for name in (node.input[0], node.output[0]))
+        pads, kernel = list(attribute(node, "pads", [0] * 4)), attribute(node, "kernel_shape")
+        strides, dilations = (attribute(node, name, [1, 1]) for name in ("strides", "dilations"))
+        for axis in range(2):
+            span = dilations[axis] * (kernel[axis] - 1) + 1
+            needed = strides[axis] * (after[axis] - 1) + span - size[axis] - pads[axis]
+            pads[axis + 2] = max(pads[axis + 2], needed)
+        return pads
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """By the window."""
+        strides, dilations = (attribute(node, name, [1, 1]) for name in ("strides", "dilations"))
+        return window_size(size, attribute(node, "kernel_shape"), attribute(node, "pads", [0] * 4), strides, dilations)
+
+
+OPERATORS = (MaxPool(),)

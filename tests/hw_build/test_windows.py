@@ -1,0 +1,72 @@
+"""Convolutions of other strides, dilations, groups and pads in exported graphs: each step exact."""
+
+import numpy as np
+import pytest
+import torch
+
+from hw_build.kernels.rows import window_size
+from hw_build.operators.convolution import weight_matrix
+from tests.hw_build.test_intake import assert_exact
+from tests.hw_build.test_lowering_errors import network
+
+
+@pytest.mark.parametrize(
+    ("kernel", "settings"),
+    [
+        (3, {"strides": [2, 2]}),
+        (3, {"strides": [2, 2], "pads": [0, 0, 1, 1]}),
+        (1, {"strides": [2, 2]}),
+        (4, {"strides": [4, 4], "pads": [0, 0, 0, 0]}),
+        (3, {"dilations": [2, 2], "pads": [2, 2, 2, 2]}),
+        (3, {"dilations": [3, 3], "pads": [3, 3, 3, 3], "strides": [2, 2]}),
+        (3, {"group": 2}),
+        (1, {"group": 4}),
+        (3, {"group": 8, "strides": [2, 2]}),  # depthwise
+        (5, {"group": 8, "dilations": [2, 2], "pads": [4, 4, 4, 4]}),
+        (2, {"group": 8, "pads": [0, 0, 1, 1]}),
+        (3, {"group": 8, "pads": [0, 0, 2, 2]}),
+    ],
+)
+def test_convolutions(kernel, settings):
+    def change(net, tensor):
+        return net.conv_bn(tensor, 8, kernel, "other", **settings)
+
+    assert_exact(network(change, out=8).model)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_groups_as_a_matrix_are_torch(groups):
+    random = np.random.default_rng(groups)
+    weights, x = random.integers(-8, 8, (12, 8 // groups, 3, 2)), random.integers(0, 16, (1, 8, 3, 2))
+    expected = torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(weights), groups=groups)
+    found = x.transpose(0, 2, 3, 1).reshape(1, -1) @ weight_matrix(weights, groups)
+    np.testing.assert_array_equal(found, expected.numpy().reshape(1, -1))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation", "pads"), [(3, 2, 1, (1, 1, 1, 1)), (4, 3, 2, (0, 2, 1, 0)), (1, 2, 1, (0,) * 4)],
+)
+def test_sizes_are_torch(kernel, stride, dilation, pads):
+    image = torch.nn.functional.pad(torch.zeros(1, 1, 17, 14), (pads[1], pads[3], pads[0], pads[2]))
+    convolved = torch.nn.functional.conv2d(image, torch.zeros(1, 1, kernel, kernel), stride=stride, dilation=dilation)
+    assert window_size((17, 14), (kernel,) * 2, pads, (stride,) * 2, (dilation,) * 2) == tuple(convolved.shape[2:])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+        {"kernel_shape": [5, 5], "strides": [1, 1], "pads": [2, 2, 2, 2]},
+        {"kernel_shape": [2, 3], "strides": [1, 1]},
+        {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+        {"kernel_shape": [3, 3], "strides": [3, 3], "dilations": [2, 2], "pads": [2, 2, 1, 1]},
+        {"kernel_shape": [2, 2], "strides": [2, 2], "dilations": [2, 2]},
+    ],
+)
+def test_max_pools(attributes):
+    def change(net, tensor):
+        net.node("MaxPool", [tensor], "pooled", **attributes)
+        net.channels["pooled"], net.scales["pooled"] = net.channels[tensor], net.scales[tensor]
+        return net.conv_bn("pooled", 4, 3, "after")
+
+    assert_exact(network(change).model)
