@@ -18,6 +18,7 @@ module stream_fifo_packed #(
   parameter int unsigned BEATS = 9,
   parameter int unsigned DEPTH = 4096,
   parameter bit          GAUGE = 1'b0,
+  parameter int unsigned FULL_BANK = 4096,  // words: smaller ones are for proofs alone
   localparam int unsigned WORDS = (DEPTH + BEATS - 1) / BEATS,
   localparam int unsigned ADDR_BITS = $clog2(WORDS),
   localparam int unsigned WORDS_BITS = $clog2(WORDS + 1),
@@ -42,9 +43,9 @@ module stream_fifo_packed #(
 
   // 4,096 words of a multiple of 9 bits fill RAMB36E1 of 4,096 x 9 exactly, which need no choice of a depth; other words
   // lie as synthesis thinks best
-  localparam int unsigned BANK_WORDS = (BEATS * WIDTH % 9 == 0 && WORDS > 4096) ? 4096 : WORDS;
+  localparam int unsigned BANK_WORDS = (BEATS * WIDTH % 9 == 0 && WORDS > FULL_BANK) ? FULL_BANK : WORDS;
   localparam int unsigned BANKS = (WORDS + BANK_WORDS - 1) / BANK_WORDS;
-  localparam int unsigned PLACE_BITS = (BANKS > 1) ? 12 : ADDR_BITS;  // of an address: the place in a bank, then the bank
+  localparam int unsigned PLACE_BITS = (BANKS > 1) ? $clog2(FULL_BANK) : ADDR_BITS;  // of an address: the place in a bank, then the bank
 
   localparam logic [BEAT_BITS-1:0] LAST_BEAT = BEAT_BITS'(BEATS - 1);
   localparam logic [ADDR_BITS-1:0] LAST_WORD = ADDR_BITS'(WORDS - 1);
