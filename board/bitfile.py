@@ -47,7 +47,7 @@ def check_handoff(path):
 
 
 def parse_header(content):
-    """See :func:`read_header`; ValueError or struct.error where ``content`` is not whole."""
+    """See ``read_header``; ValueError or struct.error where ``content`` is not whole."""
     (length,) = struct.unpack_from(">H", content)
     position = 2 + length + 2
     header = {}

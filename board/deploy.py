@@ -31,7 +31,7 @@ class Deploy:
         return os.path.join(self.folder, name)
 
     def spec(self):
-        """The :class:`board.io_spec.IoSpec` of the folder."""
+        """The ``board.io_spec.IoSpec`` of the folder."""
         return read_io_spec(self.path(IO_SPEC))
 
     def golden(self, count=None):

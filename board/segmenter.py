@@ -36,8 +36,8 @@ class Job(NamedTuple):
 class Segmenter:
     """An accelerator, ready to segment.
 
-    registers: ``read(offset)`` and ``write(offset, int)``, as pynq.MMIO. allocate: see :mod:`board.buffers`.
-    spec: the network's :class:`board.io_spec.IoSpec`. frames_per_job: most frames that run back to back; a frame alone
+    registers: ``read(offset)`` and ``write(offset, int)``, as pynq.MMIO. allocate: see ``board.buffers``.
+    spec: the network's ``board.io_spec.IoSpec``. frames_per_job: most frames that run back to back; a frame alone
     takes the accelerator's latency, frames in one job its shorter interval. timeout_s: of a frame. find_interrupt:
     returns an object with a coroutine ``wait()`` and a ``close()``, or None: then asynchronous calls poll.
     """
@@ -68,7 +68,7 @@ class Segmenter:
 
     @property
     def timing(self):
-        """:class:`Timing` of the last call."""
+        """``Timing`` of the last call."""
         return self._timing
 
     def segment(self, image, logits=False):
@@ -114,7 +114,7 @@ class Segmenter:
             self._leave()
 
     async def segment_async(self, image, logits=False):
-        """:meth:`segment` that lets other coroutines run until the accelerator's interrupt comes."""
+        """``segment`` that lets other coroutines run until the accelerator's interrupt comes."""
         self._enter()
         interrupt = None
         try:

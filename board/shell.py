@@ -91,7 +91,7 @@ class Shell:
             yield
 
     def wait(self, timeout_s):
-        """Waits for the job's end, then :meth:`check`."""
+        """Waits for the job's end, then ``check``."""
         for _ in self.watch(timeout_s):
             time.sleep(POLL_S)
         self.check()

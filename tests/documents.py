@@ -19,6 +19,7 @@ _MAINS = {"models": "models.__main__", "quant": "quant.__main__", "hw_build": "h
 _FENCE = re.compile(r"^```([a-z]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _COMMAND = re.compile(r"python3? -m (models|quant|hw_build|board)\b(?! ?\.)")
+_WORD = r"[A-Za-z_-]+(?:=(?:\"[^\"]*\"|\S+))?"
 _TOPS = "models|quant|hw_build|board|calib_data|tests|docs"
 
 
@@ -98,8 +99,8 @@ def unknown_make(text: str) -> list[str]:
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     unknown = []
     for line in [line for block in blocks(text) for line in block.splitlines()] + spans(text):
-        called = re.match(r"(?:- run: |script: |\s)*make((?: [A-Za-z_-]+(?:=\S+)?)+)", line)
-        for word in called[1].split() if called else ():
+        called = re.match(rf"(?:- run: |script: |\s)*make((?: {_WORD})+)", line)
+        for word in re.findall(f" ({_WORD})", called[1]) if called else ():
             name, is_variable, _ = word.partition("=")
             if is_variable:
                 known = re.search(rf"^(?:[a-z]+: )?{name}\b ?(?:\?=|:=|=)|\$[({{]{name}[)}}]", makefile, re.MULTILINE)

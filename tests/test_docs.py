@@ -114,3 +114,11 @@ def test_readme_is_short_and_begins_with_the_two_commands():
     assert len(text.splitlines()) <= 200
     first = documents.blocks(text)[0]
     assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make test", "make demo"]
+
+
+@pytest.mark.parametrize("workflow", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_workflows_call_targets_that_exist(workflow):
+    text = read(workflow)
+    assert re.search(r"- run: make [a-z-]+", text)
+    assert documents.unknown_make(f"```\n{text}```") == []
+    assert documents.unknown_make(f"```\n{text}\n      - run: make nothing\n```") == ["make nothing"]
