@@ -26,7 +26,7 @@ def read_header(path):
         return parse_header(content)
     except (struct.error, UnicodeDecodeError, ValueError) as error:
         raise BitstreamError(
-            f"bitstream '{path}' is truncated or no bitstream ({error}); copy it again from the deploy folder"
+            f"bitstream '{path}' is truncated or not a bitstream ({error}); copy it again from the deploy folder"
         ) from None
 
 
@@ -42,7 +42,7 @@ def check_handoff(path):
         ) from None
     except (ElementTree.ParseError, ValueError) as error:
         raise BitstreamError(
-            f"'{path}' is truncated or no .hwh ({error}); copy it again from the deploy folder"
+            f"'{path}' is truncated or not a .hwh file ({error}); copy it again from the deploy folder"
         ) from None
 
 

@@ -67,7 +67,7 @@ def check_eight_bits(image, source):
     if image.mode not in EIGHT_BIT_MODES:
         raise InputError(f"image '{name_of(source)}' is neither grey nor RGB (Pillow mode {image.mode}); {remedy}")
     if has_deep_channels(image):
-        raise InputError(f"image '{name_of(source)}' is not 8-bit (16 bits a channel); {remedy}")
+        raise InputError(f"image '{name_of(source)}' is not 8-bit (16 bits per channel); {remedy}")
 
 
 def read_image(source, channels=3, max_pixels=MAX_PIXELS):
@@ -148,7 +148,7 @@ def _check_pixels_and_pictures(image, source, max_pixels):
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise InputError(f"image '{name_of(source)}' has {pixels} pixels, more than {max_pixels}; scale it down")
-    if image.format == "MPO":  # a JPEG with previews behind it
+    if image.format == "MPO":  # a JPEG with previews after it
         return
     try:
         pictures = getattr(image, "n_frames", 1)

@@ -27,7 +27,7 @@ class UNet3Config:
 
     def __post_init__(self) -> None:
         if len(self.dims) != 3:
-            raise ConfigError(f"dims must have three entries, one a level, got {self.dims}")
+            raise ConfigError(f"dims must have three entries, one per level, got {self.dims}")
 
 
 def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -161,3 +161,18 @@ def missing_paths(text: str) -> list[str]:
             if "..." not in path and not re.search(r"\b[A-Z]{2,}\b(?!\.md)", path) and not any(ROOT.glob(name)):
                 missing.append(path)
     return missing
+
+
+@functools.cache
+def messages() -> str:
+    """The text of all sources that tell a user something, with strings that go over several lines joined."""
+    folders = [ROOT / package for package in PACKAGES] + [ROOT / ".ci"]
+    sources = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".sh")]
+    return re.sub(r'"\s*\n\s*f?r?"', "", "\n".join(path.read_text(encoding="utf-8") for path in sources))
+
+
+def unknown_messages(text: str) -> list[str]:
+    """Pieces of the messages in the first column of a table that no source has; ``...`` and values match anything."""
+    first = [row.split(" | ")[0] for row in re.findall(r"^\| (`.+)$", text, re.MULTILINE)]
+    pieces = [piece for row in first for span in spans(row) for piece in re.split(r"\.\.\.|'|0x|\d+x\d+|\w+=\d", span)]
+    return [piece for piece in map(str.strip, pieces) if len(piece) > 6 and piece.strip(" ,;:") not in messages()]

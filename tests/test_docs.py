@@ -93,6 +93,12 @@ def test_reference_lists_every_command_with_options_that_it_has(package):
     assert listed == set(documents.subcommands(package))
 
 
+def test_every_message_of_the_reference_is_one_that_a_user_can_get():
+    page = read(ROOT / "docs" / "reference" / "errors.md")
+    assert documents.unknown_messages(page) == []
+    assert documents.unknown_messages("| `no such sentence '...'` | x |") == ["no such sentence"]
+
+
 def test_tables_are_those_of_their_files(tables):
     stale = [page for page in (ROOT / "docs").rglob("*.md") if tables.renewed(read(page)) != read(page)]
     assert stale == [], "run python docs/tables.py"
