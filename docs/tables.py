@@ -1,7 +1,8 @@
 """Writes the documentation's tables that are made from files: ``python docs/tables.py``; ``--check`` writes nothing.
 
-A table stands in its page between ``<!-- table: NAME -->`` and ``<!-- end -->``. The standard library is enough, so
-that the tables can be made, and checked, without the environment of the project.
+A table stands in its page between ``<!-- table: NAME -->`` and ``<!-- end -->``. ``python docs/tables.py --scale
+build/scale/scale.json`` prints the table of docs/results/scaling.md from what ``python -m hw_build scale`` left. The
+standard library is enough, so that the tables can be made, and checked, without the environment of the project.
 """
 
 from __future__ import annotations
@@ -60,6 +61,23 @@ def registers() -> str:
     return table(("offset", "register or field", "bit", "access", "meaning"), rows)
 
 
+def scaling(results: Path) -> str:
+    """The points of a ``scale.json`` that have a design; boards with the same best design share a row."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for point in json.loads(results.read_text(encoding="utf-8")):
+        figures = point["figures"]
+        if figures["luts"] is None or (point["frames_per_second"] is None and not figures["boards"]):
+            continue
+        network = point["network"].removeprefix("cmunext-").removesuffix("-hw")
+        asked = "max" if point["frames_per_second"] is None else f"{point['frames_per_second']:g}"
+        side, bits = point["side"], re.sub(r"w(\d+)a\1", r"\1", point["bits"])
+        counts = (f"{figures[key]:,}" for key in ("cycles_per_frame", "luts", "bram36", "dsps"))
+        boards_that_fit = rows.setdefault((network, bits, f"{side}x{side}", asked, *counts), [])
+        boards_that_fit += [board for board in figures["boards"] if board not in boards_that_fit]
+    headings = ("network", "bits", "input", "asked, frames/s", "cycles", "LUT", "BRAM36", "DSP", "fits")
+    return table(headings, ((*row, ", ".join(fits) or "none of them") for row, fits in rows.items()))
+
+
 TABLES = {"accuracy": accuracy, "boards": boards, "registers": registers}
 
 
@@ -69,7 +87,10 @@ def renewed(page: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes every page whose tables are not those of the files; with ``--check`` names them, status 1."""
+    """Writes every page whose tables are not those of the files; with ``--check`` names them and returns 1."""
+    if arguments[:1] == ["--scale"]:
+        print(scaling(Path(arguments[1])), end="")
+        return 0
     stale = 0
     for path in sorted(DOCS.rglob("*.md")):
         text = path.read_text(encoding="utf-8")

@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import json
 import re
 
 import pytest
@@ -104,6 +105,28 @@ def test_tables_are_those_of_their_files(tables):
     assert stale == [], "run python docs/tables.py"
     assert "0.615 / 0.663" in tables.accuracy() and "| `pynq-z2` |" in tables.boards()
     assert tables.renewed("<!-- table: boards -->\nold\n<!-- end -->") != "<!-- table: boards -->\nold\n<!-- end -->"
+
+
+def test_scaling_table_is_what_the_sweep_leaves(tables, tmp_path):
+    def point(rate, board, figures, boards):
+        sizes = dict(zip(("cycles_per_frame", "luts", "bram36", "dsps"), figures, strict=True))
+        named = {"network": "cmunext-xxs-hw", "bits": "w4a4", "side": 128, "frames_per_second": rate, "board": board}
+        return {**named, "figures": {"outcome": "", **sizes, "boards": boards}}
+
+    best, too_slow = (131072, 31019, 79, 220), (99, None, None, None)
+    points = [
+        point(15.0, None, (5898240, 17870, 47, 47), ["pynq-z2", "zybo-z7-20", "kv260", "zcu104"]),
+        point(240.0, None, too_slow, []),
+        point(None, "pynq-z2", best, ["pynq-z2"]),
+        point(None, "zybo-z7-20", best, ["zybo-z7-20"]),
+        point(None, "kv260", best, []),
+    ]
+    (tmp_path / "scale.json").write_text(json.dumps(points))
+    rows = tables.scaling(tmp_path / "scale.json").splitlines()
+    page = read(ROOT / "docs" / "results" / "scaling.md").splitlines()
+    assert rows[:2] == page[page.index(rows[0]) :][:2]
+    assert rows[2].replace("pynq-z2, zybo-z7-20, kv260, zcu104", "all four") in page
+    assert rows[3] in page and len(rows) == 4
 
 
 def test_every_page_is_in_the_navigation_and_every_module_of_the_reference_exists():
