@@ -34,7 +34,7 @@ endif
 .DEFAULT_GOAL := help
 no-checkpoint:
 
-.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow test-properties iou lint bench report clean
+.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow test-properties iou lint docs bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
@@ -114,6 +114,12 @@ iou: setup ## IoU of float, QAT, QONNX and integers; fails on a drop of more tha
 lint: setup ## ruff on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
 	@$(RUN) hw_build.rtl_lint
+
+docs: ## the documentation as a site, build/docs/index.html; every link and anchor checked
+	@.ci/setup-docs.sh
+	@.venv-docs/bin/python docs/tables.py --check
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 BENCH := build/bench
 bench: demo ## figures of every stage as a table and build/bench/bench.json; of builds, those that there are

@@ -26,7 +26,7 @@ def read_header(path):
         return parse_header(content)
     except (struct.error, UnicodeDecodeError, ValueError) as error:
         raise BitstreamError(
-            f"bitstream '{path}' is truncated or no bitstream ({error}); copy it again from the deploy folder"
+            f"bitstream '{path}' is truncated or not a bitstream ({error}); copy it again from the deploy folder"
         ) from None
 
 
@@ -42,12 +42,12 @@ def check_handoff(path):
         ) from None
     except (ElementTree.ParseError, ValueError) as error:
         raise BitstreamError(
-            f"'{path}' is truncated or no .hwh ({error}); copy it again from the deploy folder"
+            f"'{path}' is truncated or not a .hwh file ({error}); copy it again from the deploy folder"
         ) from None
 
 
 def parse_header(content):
-    """See :func:`read_header`; ValueError or struct.error where ``content`` is not whole."""
+    """See ``read_header``; ValueError or struct.error where ``content`` is not whole."""
     (length,) = struct.unpack_from(">H", content)
     position = 2 + length + 2
     header = {}

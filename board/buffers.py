@@ -21,7 +21,7 @@ class JobBuffers:
             size = frames * (spec.input_bytes + 4 * spec.logit_words)
             raise DeviceError(
                 f"{size} bytes of contiguous memory for {frames} frames cannot be allocated ({error}); "
-                "free other buffers, take fewer frames a job, or boot with a larger cma="
+                "free other buffers, run fewer frames per job, or boot with a larger cma="
             ) from None
         self.destination.flush()  # no dirty line of it may be written back over a result
 

@@ -13,7 +13,7 @@ BITFILE, IO_SPEC, GOLDEN = "edgeseg.bit", "io_spec.json", "golden.npz"
 
 
 class Deploy:
-    """A deploy folder: the given one, the current one if it is one, or that of this very package."""
+    """A deploy folder: the given one, else the current folder if it is one, else that of this package."""
 
     def __init__(self, folder=None):
         beside = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -31,7 +31,7 @@ class Deploy:
         return os.path.join(self.folder, name)
 
     def spec(self):
-        """The :class:`board.io_spec.IoSpec` of the folder."""
+        """The ``board.io_spec.IoSpec`` of the folder."""
         return read_io_spec(self.path(IO_SPEC))
 
     def golden(self, count=None):

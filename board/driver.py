@@ -1,7 +1,7 @@
 """The accelerator under PYNQ: ``accel = SegmentationOverlay("edgeseg.bit"); mask = accel.segment(image)``.
 
 Needs pynq 3.0 or newer and root. Beside ``NAME.bit`` lie ``NAME.hwh`` and ``io_spec.json``. Everything that does not
-need pynq is in :mod:`board.segmenter`.
+need pynq is in ``board.segmenter``.
 """
 
 import os
@@ -27,11 +27,11 @@ INTERRUPT_LINES = {"armv7l": 61, "aarch64": 121}  # first line from the fabric, 
 
 
 class SegmentationOverlay(Segmenter, pynq.Overlay):
-    """The overlay, downloaded, identified and ready; see :class:`board.segmenter.Segmenter` for its calls.
+    """The overlay, downloaded, identified and ready; see ``board.segmenter.Segmenter`` for its calls.
 
-    bitfile: path of the bitstream. io_spec: path of the description, by default beside the bitstream. cacheable:
-    buffers in cached memory instead of uncached. One process at a time; within a process a new one closes the one
-    before, so that a notebook cell can be run again.
+    ``bitfile`` is the path of the bitstream, ``io_spec`` that of the description (by default beside the bitstream).
+    ``cacheable`` puts the buffers into cached memory. Only one process can hold the accelerator at a time. Within a
+    process, a new overlay closes the previous one, so that a notebook cell can be run again.
     """
 
     _latest = None

@@ -60,20 +60,20 @@ def open_image(source, max_pixels=MAX_PIXELS):
 
 
 def check_eight_bits(image, source):
-    """InputError unless :func:`read_image` takes what ``open_image`` has opened, as far as its header tells."""
+    """InputError unless ``read_image`` takes what ``open_image`` has opened, as far as its header tells."""
     remedy = "convert it to 8-bit grey or RGB"
     if image.mode in DEEP_GREY_MODES:
         raise InputError(f"image '{name_of(source)}' is not 8-bit (Pillow mode {image.mode}); {remedy}")
     if image.mode not in EIGHT_BIT_MODES:
         raise InputError(f"image '{name_of(source)}' is neither grey nor RGB (Pillow mode {image.mode}); {remedy}")
     if has_deep_channels(image):
-        raise InputError(f"image '{name_of(source)}' is not 8-bit (16 bits a channel); {remedy}")
+        raise InputError(f"image '{name_of(source)}' is not 8-bit (16 bits per channel); {remedy}")
 
 
 def read_image(source, channels=3, max_pixels=MAX_PIXELS):
     """The upright image of a path, or of the bytes of a file, as a Pillow image of 1, 3 or 4 ``channels``.
 
-    InputError: as :func:`open_image`, or damaged, or not 8-bit, or drawn in alpha alone; another number of channels.
+    InputError: as ``open_image``, or damaged, or not 8-bit, or drawn in alpha alone; another number of channels.
     """
     if channels not in MODE_OF_CHANNELS:
         raise InputError(f"an image has 1, 3 or 4 channels, the network takes {channels}; give it one of these")
@@ -91,7 +91,7 @@ def read_image(source, channels=3, max_pixels=MAX_PIXELS):
 
 
 def as_codes(image):
-    """Codes (H, W, C) uint8 of :func:`read_image`."""
+    """Codes (H, W, C) uint8 of ``read_image``."""
     return np.asarray(image).reshape(image.height, image.width, -1)
 
 
@@ -148,7 +148,7 @@ def _check_pixels_and_pictures(image, source, max_pixels):
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise InputError(f"image '{name_of(source)}' has {pixels} pixels, more than {max_pixels}; scale it down")
-    if image.format == "MPO":  # a JPEG with previews behind it
+    if image.format == "MPO":  # a JPEG with previews after it
         return
     try:
         pictures = getattr(image, "n_frames", 1)

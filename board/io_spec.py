@@ -1,7 +1,8 @@
 """What travels between memory and the accelerator: the sizes and the words of a frame, as ``io_spec.json`` says.
 
-In: 8-bit codes, channels last, raster order. Out, chosen at run time: int32 logits, one word a pixel, or a mask of one
-bit a pixel, 32 pixels a word, the first in bit 0; words are little-endian. This file runs on the board's own Python.
+In: 8-bit codes, channels last, raster order. Out, chosen at run time: int32 logits, one word per pixel, or a mask of
+one bit per pixel, 32 pixels per word, the first in bit 0; words are little-endian. This file runs on the board's own
+Python.
 """
 
 import json
@@ -83,5 +84,5 @@ def read_io_spec(path):
     try:
         values["network_hash"] = int(values["network_hash"], 16)
     except (TypeError, ValueError):
-        raise IoSpecError(f"io_spec '{path}': network_hash is no hexadecimal number; build again") from None
+        raise IoSpecError(f"io_spec '{path}': network_hash is not a hexadecimal number; build again") from None
     return IoSpec(**values)

@@ -22,7 +22,7 @@ def open_or_create(path):
 
 
 class DeviceLock:
-    """Held from construction to :meth:`release`. EDGESEG_LOCK names another file than the system's temporary one."""
+    """Held from construction to ``release``. EDGESEG_LOCK names another file than the system's temporary one."""
 
     def __init__(self):
         self._file = None

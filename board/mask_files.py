@@ -42,7 +42,7 @@ def read_mask(sources, image_size=None, max_pixels=MAX_PIXELS):
         if mask.shape != tuple(expected):
             raise InputError(
                 f"mask '{name_of(source)}' is {mask.shape[0]}x{mask.shape[1]} (height x width), its image "
-                f"{expected[0]}x{expected[1]}; a mask has its image's size"
+                f"{expected[0]}x{expected[1]}; a mask must have the size of its image"
             )
         merged = mask if merged is None else merged | mask
     return merged
@@ -62,7 +62,7 @@ def _foreground(source, max_pixels):
                 f"mask '{name_of(source)}' has Pillow mode {opened.mode}; save it as 8-bit grey, 0 and 255"
             )
         if has_deep_channels(opened):
-            raise InputError(f"mask '{name_of(source)}' has 16 bits a channel of several; save it as grey, 0 and 255")
+            raise InputError(f"mask '{name_of(source)}' has several channels of 16 bits; save it as grey, 0 and 255")
         lossy = opened.format in ("JPEG", "MPO", "WEBP") or opened.info.get("compression") == "jpeg"
         image = upright(opened, source)
         if image.mode in DEEP_GREY_MODES:

@@ -36,7 +36,7 @@ def pack_stream(array, pe, bits):
 
 
 def unpack_stream(beats, shape, pe, bits, signed=False):
-    """Inverse of :func:`pack_stream`: uint8 (beats, >= bytes_per_beat) -> int64 of ``shape`` (..., C).
+    """Inverse of ``pack_stream``: uint8 (beats, >= bytes_per_beat) -> int64 of ``shape`` (..., C).
 
     Bits above ``pe * bits`` in a beat are ignored. Raises ValueError when the number of beats is not that of ``shape``.
     """

@@ -17,7 +17,7 @@ TINT = np.array((255, 64, 64), np.uint16)
 
 
 def check_image(path, spec, resize=False):
-    """InputError unless :func:`read_codes` takes the file, as far as its header tells."""
+    """InputError unless ``read_codes`` takes the file, as far as its header tells."""
     with open_image(path) as image:
         check_eight_bits(image, path)
         if sorted(image.size) != sorted((spec.width, spec.height)):  # EXIF, which may lie at the end, may turn it
@@ -33,7 +33,7 @@ def read_codes(path, spec, resize=False):
 
 
 def read_pair(path, mask_paths, spec, resize=False):
-    """:func:`read_codes` of an image, and the OR (H, W) bool of its masks, by nearest neighbour where it is scaled."""
+    """``read_codes`` of an image, and the OR (H, W) bool of its masks, by nearest neighbour where it is scaled."""
     image = read_image(path, spec.channels)
     codes = _codes(image, path, spec, resize)
     truth = read_mask(mask_paths, (image.height, image.width))

@@ -36,10 +36,11 @@ class Job(NamedTuple):
 class Segmenter:
     """An accelerator, ready to segment.
 
-    registers: ``read(offset)`` and ``write(offset, int)``, as pynq.MMIO. allocate: see :mod:`board.buffers`.
-    spec: the network's :class:`board.io_spec.IoSpec`. frames_per_job: most frames that run back to back; a frame alone
-    takes the accelerator's latency, frames in one job its shorter interval. timeout_s: of a frame. find_interrupt:
-    returns an object with a coroutine ``wait()`` and a ``close()``, or None: then asynchronous calls poll.
+    ``registers`` has ``read(offset)`` and ``write(offset, int)``, like pynq.MMIO. ``allocate`` is described in
+    ``board.buffers``. ``spec`` is the network's ``board.io_spec.IoSpec``. ``frames_per_job`` is the largest number of
+    frames in one job: a lone frame takes the accelerator's latency, each further frame of a job its shorter interval.
+    ``timeout_s`` is the time allowed per frame, in seconds. ``find_interrupt`` returns an object with a coroutine
+    ``wait()`` and a ``close()``, or None; without an interrupt, asynchronous calls poll.
     """
 
     def __init__(
@@ -68,18 +69,18 @@ class Segmenter:
 
     @property
     def timing(self):
-        """:class:`Timing` of the last call."""
+        """``Timing`` of the last call."""
         return self._timing
 
     def segment(self, image, logits=False):
-        """Mask (H, W) bool of an image (H, W, C) uint8; with ``logits`` its logits (H, W, classes) int32.
+        """Returns the bool mask (H, W) of a uint8 image (H, W, C); with ``logits``, its int32 logits (H, W, classes).
 
-        Raises InputError, TransferError, AcceleratorTimeout, DeviceError; the accelerator can be used after each.
+        Raises InputError, TransferError, AcceleratorTimeout or DeviceError; the accelerator can be used after each.
         """
         return self.segment_batch([image], logits)[0]
 
     def segment_batch(self, images, logits=False):
-        """Masks (N, H, W) bool of images (N, H, W, C) uint8, or of a list of them; with ``logits`` their logits."""
+        """Returns masks (N, H, W), bool, of images (N, H, W, C), uint8, or of a list; with ``logits``, their logits."""
         results = list(self.stream(images, logits))
         if results:
             return np.stack(results)
@@ -89,8 +90,8 @@ class Segmenter:
     def stream(self, images, logits=False, frames_per_job=None):
         """Yields the result of each image of an iterator, in order.
 
-        Double buffering: while one job runs, the next images are fetched and copied and the results before are handed
-        out. ``frames_per_job`` 1 gives a live source the shortest delay.
+        Double buffering: while one job runs, the next images are fetched and copied, and the previous results are
+        returned. ``frames_per_job`` = 1 gives a live source the shortest delay.
         """
         size = self.frames_per_job if frames_per_job is None else frames_per_job
         if not 1 <= size <= self.frames_per_job:
@@ -114,7 +115,7 @@ class Segmenter:
             self._leave()
 
     async def segment_async(self, image, logits=False):
-        """:meth:`segment` that lets other coroutines run until the accelerator's interrupt comes."""
+        """``segment`` that lets other coroutines run until the accelerator's interrupt comes."""
         self._enter()
         interrupt = None
         try:

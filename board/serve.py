@@ -76,7 +76,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def make_server(accel, host, port, resize=False, max_upload_bytes=MAX_UPLOAD_BYTES):
-    """The :class:`Server` of an accelerator; InputError where it cannot listen. ``resize``: see ``read_codes``."""
+    """The ``Server`` of an accelerator; InputError where it cannot listen. ``resize``: see ``read_codes``."""
     spec = accel.spec
     words = {"NETWORK": html.escape(spec.network), "SIZE": f"{spec.height} x {spec.width}", "LIMIT": max_upload_bytes}
     page = PAGE

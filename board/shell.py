@@ -29,7 +29,7 @@ class Shell:
         identity, version = read(reg.IDENTITY), read(reg.VERSION)
         if identity != reg.IDENTITY_VALUE:
             raise BitstreamError(
-                f"the loaded bitstream is no edgeseg accelerator (identity 0x{identity:08X}, "
+                f"the loaded bitstream is not an edgeseg accelerator (identity 0x{identity:08X}, "
                 f"not 0x{reg.IDENTITY_VALUE:08X}); load the .bit of the deploy folder"
             )
         if version >> 16 != reg.VERSION_VALUE >> 16:
@@ -87,11 +87,11 @@ class Shell:
             if cycles != seen:
                 seen, since = cycles, time.monotonic()
             elif time.monotonic() - since > STOPPED_CLOCK_S:
-                raise self._time_out(f"stands still at clock cycle {cycles}: its clock does not run")
+                raise self._time_out(f"stays at clock cycle {cycles}: its clock does not run")
             yield
 
     def wait(self, timeout_s):
-        """Waits for the job's end, then :meth:`check`."""
+        """Waits for the job's end, then ``check``."""
         for _ in self.watch(timeout_s):
             time.sleep(POLL_S)
         self.check()

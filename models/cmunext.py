@@ -30,7 +30,7 @@ class CMUNeXtConfig:
 
     def __post_init__(self) -> None:
         if not len(self.dims) == len(self.depths) == len(self.kernels) == 5:
-            raise ConfigError("dims, depths and kernels must each have five entries, one a level")
+            raise ConfigError("dims, depths and kernels must each have five entries, one per level")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise ConfigError(f"kernels must be odd, got {self.kernels}")
 

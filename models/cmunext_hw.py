@@ -33,7 +33,7 @@ class CMUNeXtHwConfig:
 
     def __post_init__(self) -> None:
         if not len(self.dims) == len(self.depths) == len(self.kernels) >= 1:
-            raise ConfigError("dims, depths and kernels must have the same number of entries, one a level")
+            raise ConfigError("dims, depths and kernels must have the same number of entries, one per level")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise ConfigError(f"kernels must be odd, got {self.kernels}")
 

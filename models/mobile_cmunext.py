@@ -34,7 +34,7 @@ class MobileCMUNeXtConfig:
 
     def __post_init__(self) -> None:
         if not len(self.dims) == len(self.depths) == len(self.kernels) == 5:
-            raise ConfigError("dims, depths and kernels must each have five entries, one a level")
+            raise ConfigError("dims, depths and kernels must each have five entries, one per level")
         if self.activation not in _ACTIVATIONS:
             raise ConfigError(f"unknown activation '{self.activation}'; known: {', '.join(sorted(_ACTIVATIONS))}")
 

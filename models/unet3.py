@@ -1,7 +1,7 @@
 """A plain three-level U-Net: two 3x3 a level, max-pool, bilinear up, concatenated skips.
 
 Source of the structure: O. Ronneberger, P. Fischer, T. Brox, "U-Net", MICCAI 2015, reduced to three levels, with
-convolution, BN, ReLU. It is the worked example of the README's chapter "Bring your own network".
+convolution, BN, ReLU. It is the worked example of docs/how-to/own-network.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class UNet3Config:
 
     def __post_init__(self) -> None:
         if len(self.dims) != 3:
-            raise ConfigError(f"dims must have three entries, one a level, got {self.dims}")
+            raise ConfigError(f"dims must have three entries, one per level, got {self.dims}")
 
 
 def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -28,7 +28,7 @@ _COMMANDS = (
     *(gate, predict, pictures, sensitivity, search, bench),
 )
 _GATE_CLOSED, _TIME_UP = 1, 3
-_INTERRUPTED = "interrupted; the same command goes on (train: with --resume)"
+_INTERRUPTED = "interrupted; the same command continues (train: with --resume)"
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """The one list of activations: which are monotonic, so that thresholds can hold them, and how each is undone.
 
-An activation behind an integer accumulator becomes thresholds through its inverse: see ``integer/staircase.py``.
+An activation after an integer accumulator becomes thresholds through its inverse: see ``integer/staircase.py``.
 """
 
 from __future__ import annotations

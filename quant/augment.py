@@ -16,7 +16,7 @@ from quant.data import Samples
 
 
 class StrongAugmentation:
-    """Draws from ``generator`` alone, so that a run that is resumed sees the images of the unbroken one."""
+    """Draws from ``generator`` alone, so that a run that is resumed sees the images of the uninterrupted one."""
 
     def __init__(self, rank: int = 0) -> None:
         self._rank = rank

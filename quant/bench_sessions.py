@@ -1,6 +1,7 @@
 """The float network of an architecture in onnxruntime, in float32 and in its own static 8-bit quantization.
 
-The 8-bit form is onnxruntime's: QDQ, weights a scale a channel, activations unsigned, ranges calibrated on the images.
+The 8-bit form is onnxruntime's: QDQ, weights with one scale per channel, activations unsigned, ranges calibrated on the
+images.
 Its weights have 7 bits (``reduce_range``): with 8 the kernels saturate on processors without VNNI and compute another
 network there. The kernels, and so the times, are the same.
 Weights are fresh, of one seed, and BNs take the statistics of the images: time does not depend on the values, but

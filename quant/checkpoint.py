@@ -1,7 +1,7 @@
 """Checkpoints: one file of tensors and plain values, written under its final name only when complete.
 
 Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else the quantization as a dict), ``size``,
-``classes`` (logits a pixel; 1 where it is absent), ``untrained`` (True where nothing was learned; absent otherwise),
+``classes`` (logits per pixel; 1 where it is absent), ``untrained`` (True where nothing was learned; absent otherwise),
 ``normalisation`` ("code/256"), ``state`` (network), and while training ``optimiser``, ``epoch``, ``run``.
 """
 

@@ -37,7 +37,7 @@ class Bits:
             if value not in _BITS_RANGE:
                 raise ConfigError(f"bits.{name} must be {_BITS_RANGE.start} to {_BITS_RANGE.stop - 1}, got {value}")
         if self.input != 8:
-            raise ConfigError(f"bits.input must be 8, one code a pixel and channel, got {self.input}")
+            raise ConfigError(f"bits.input must be 8, one code per pixel and channel, got {self.input}")
 
 
 @dataclass(frozen=True, kw_only=True)

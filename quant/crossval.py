@@ -1,9 +1,9 @@
 """Cross-validation: every image is reported once, by a network whose training did not see it.
 
 The stages of a recipe are trained once for each fold, on all images but the fold's own. Their schedule is fixed, the
-weights of the last epoch are kept, and the fold's own images are looked at after that: they choose nothing. Each fold
-has a folder of its own and goes on where it was broken off. Folds that are finished are not trained again, and recipes
-that share an --out share their earlier stages.
+weights of the last epoch are kept, and the fold's own images are evaluated only after that: they choose nothing. Each
+fold has a folder of its own and continues where it was interrupted. Folds that are finished are not trained again, and
+recipes that share an --out share their earlier stages.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def run_fold(plans: Sequence[Plan], fold: int, quiet: bool = False) -> None:
 
     Raises:
         ConfigError, DataError, CheckpointError: see their messages.
-        TimeUp: ``stop_at`` of a plan has come; the next call goes on.
+        TimeUp: ``stop_at`` of a plan has come; the next call continues.
     """
     for plan in plans:
         _run_fold(plan, fold, quiet)

@@ -1,4 +1,4 @@
-"""What a cross-validation says: as JSON, a table in Markdown and a plot.
+"""The results of a cross-validation: as JSON, a table in Markdown and a plot.
 
 ``iou`` is the mean over all images, each of which is reported once; ``standard_error`` the deviation of the folds'
 means over the root of their number (None where the data's own lists say what is reported); ``iou_interval`` a

@@ -118,7 +118,7 @@ def _read_labels(path: Path, image_size: tuple[int, int], classes: int) -> np.nd
     if labels.shape != image_size:
         raise DataError(
             f"mask '{path}' is {labels.shape[0]}x{labels.shape[1]} (height x width), its image"
-            f" {image_size[0]}x{image_size[1]}; a mask has its image's size"
+            f" {image_size[0]}x{image_size[1]}; a mask must have the size of its image"
         )
     wrong = labels.min() if labels.min() < 0 else labels.max()
     if not 0 <= wrong < classes:

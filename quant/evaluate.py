@@ -128,7 +128,7 @@ def _require_same_network(export_dir: Path, checkpoint_path: Path) -> None:
     try:
         made_from = json.loads(manifest.read_text(encoding="utf-8"))["checkpoint"]["sha256"]
     except (OSError, ValueError, KeyError):
-        raise ExportError(f"'{manifest}' is missing or no manifest; write it with `python -m quant export`") from None
+        raise ExportError(f"'{manifest}' is missing or not a manifest; run `python -m quant export`") from None
     if made_from != hashlib.sha256(checkpoint_path.read_bytes()).hexdigest():
         raise ExportError(f"'{export_dir}' was not exported from '{checkpoint_path}'; export it again or leave out one")
 

@@ -136,7 +136,7 @@ def export(
 def _require_folder(out_dir: Path) -> None:
     """ConfigError where ``out_dir`` is there and no folder, or a name that ONNX cannot write below."""
     if out_dir.exists() and not out_dir.is_dir():
-        raise ConfigError(f"--out '{out_dir}' is no folder; give a folder for the three files of an export")
+        raise ConfigError(f"--out '{out_dir}' is not a folder; give a folder for the three files of an export")
     try:
         str(out_dir).encode()
     except UnicodeEncodeError:

@@ -2,7 +2,8 @@
 
 The quantized network is run in its three forms: Brevitas in torch, the exported QONNX graph and the integer reference.
 Their masks must be the same, and the IoU of each may lie at most ``max_drop`` below that of the float network on the
-same images. QONNX execution is slow (seconds an image at 256x256), so it takes the first ``qonnx_images`` of the split.
+same images. QONNX execution is slow (seconds per image at 256x256), so it takes the first ``qonnx_images`` of the
+split.
 """
 
 from __future__ import annotations

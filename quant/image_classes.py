@@ -53,7 +53,7 @@ def classes_by_csv(names: Sequence[str], path: Path) -> ImageClasses:
     row_of = {row["name"]: row for row in rows}
     for name in names:
         if name not in row_of or not row_of[name]["class"]:
-            raise DataError(f"'{path}' says no class of image '{name}'; add a row for it")
+            raise DataError(f"'{path}' gives no class for image '{name}'; add a row for it")
     groups = tuple(row_of[name]["group"] or name for name in names) if "group" in columns else None
     return ImageClasses(tuple(row_of[name]["class"] for name in names), groups)
 

@@ -2,7 +2,7 @@
 
 | layout | how it is known | splits |
 | --- | --- | --- |
-| listed | ``images/ masks/`` and lists ``<split>.txt``, one name a line | every list |
+| listed | ``images/ masks/`` and lists ``<split>.txt``, one name per line | every list |
 | pairs | ``images/ masks/`` without any list | train, val: 80/20 |
 | BUSI as released | ``benign/ malignant/``, masks ``<image>_mask*.png`` beside the images | train, val: 80/20 |
 | ISIC 2016 as released | ``ISBI2016_ISIC_Part1_*_Data`` | train; val: the official test set |

@@ -57,7 +57,7 @@ class Learner:
                 exponent.copy_(torch.ceil(exponent) - 0.5)
 
     def state(self) -> dict[str, Any]:
-        """All that a later ``load_state`` needs to go on as if nothing had happened."""
+        """All that a later ``load_state`` needs to continue as if nothing had happened."""
         averaged = self._averaged
         return {
             "state": self._network.state_dict(),

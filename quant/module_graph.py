@@ -38,7 +38,7 @@ class ModuleGraph:
         return next(iter(self.graph.find_nodes(op="output"))).args[0]
 
     def call(self, module: nn.Module, inputs: tuple[fx.Node, ...], name: str | None = None) -> fx.Node:
-        """A node behind the last one that calls ``module``, which gets the name ``name`` (None: one of its own)."""
+        """A node after the last one that calls ``module``, which gets the name ``name`` (None: one of its own)."""
         node = self.graph.call_module(name or f"{self.inserted}.{type(module).__name__.lower()}", inputs)
         if name is None:
             node.target = f"{self.inserted}.{node.name.removeprefix(self.inserted + '_')}"

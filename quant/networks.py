@@ -115,7 +115,7 @@ def require_size(network: nn.Module, name: str, size: tuple[int, int], in_channe
     steps = (tuple(-(-side // step) * step for side in size) for step in (2, 4, 8, 16, 32))
     fitting = next((each for each in steps if _why_not(network, each, in_channels) is None), None)
     remedy = "write its forward for it" if fitting is None else f"{fitting[0]}x{fitting[1]} fits"
-    raise ConfigError(f"network '{name}' takes no images of {size[0]}x{size[1]}: {why}; {remedy}")
+    raise ConfigError(f"network '{name}' does not accept images of {size[0]}x{size[1]}: {why}; {remedy}")
 
 
 def _why_not(network: nn.Module, size: tuple[int, int], in_channels: int) -> str | None:

@@ -1,12 +1,12 @@
-"""A network of modules in the form that quantizers are put into: behind each accumulator one chain, then codes.
+"""A network of modules in the form that quantizers are put into: after each accumulator one chain, then codes.
 
-An accumulator is a convolution's output, a sum's or an upsampling's. Behind a convolution stand a BN, then at most one
-activation, then at most one BN more; behind a sum or an upsampling a ReLU at most. What is written otherwise is
+An accumulator is a convolution's output, a sum's or an upsampling's. After a convolution stand a BN, then at most one
+activation, then at most one BN more; after a sum or an upsampling a ReLU at most. What is written otherwise is
 rewritten without changing a value:
 
-- a convolution without BN gets a ``FrozenNorm`` behind it, which takes its bias;
+- a convolution without BN gets a ``FrozenNorm`` after it, which takes its bias;
 - factors and shifts merge with the BN before them; in front of the output they go into the convolution;
-- a ReLU behind a max-pool moves before it, where it is the same;
+- a ReLU after a max-pool moves before it, where it is the same;
 - where a BN or an activation reads anything else (a sum, a skip, the image), a 1x1 convolution that is the identity
   gives it an accumulator; where the output is no convolution's, such a convolution makes the logits.
 """
@@ -141,7 +141,7 @@ class _Rewriter:
         return [user.op for user in node.users] == ["output"]
 
     def _convolution(self, conv: fx.Node) -> fx.Node:
-        """The BN behind a convolution, which gets one where it has none."""
+        """The BN after a convolution, which gets one where it has none."""
         users = list(conv.users)
         if len(users) == 1 and isinstance(self._module(users[0]), nn.BatchNorm2d):
             return users[0]
@@ -184,7 +184,7 @@ class _Rewriter:
             self._give_accumulator(node)
 
     def _in_chain(self, source: fx.Node) -> bool:
-        """Whether a BN may stand behind ``source``: a convolution, or an activation in a convolution's chain."""
+        """Whether a BN may stand after ``source``: a convolution, or an activation in a convolution's chain."""
         if len(source.users) != 1:
             return False
         before = self._module(source)

@@ -1,4 +1,4 @@
-"""When a run saves what it needs to go on, and when it stops because its time is up."""
+"""When a run saves what it needs to continue, and when it stops because its time is up."""
 
 from __future__ import annotations
 
@@ -44,4 +44,4 @@ class Pace:
 
 
 def _time_up() -> TimeUp:
-    return TimeUp("the time that --minutes allows is up; the same command goes on where this one stopped")
+    return TimeUp("the time allowed by --minutes is over; the same command continues where this one stopped")

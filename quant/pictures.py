@@ -111,7 +111,7 @@ def read_log(run: Path) -> dict[str, list[float]]:
     except OSError:
         raise DataError(f"'{path}' cannot be read; give the --out folder of `python -m quant train`") from None
     except (TypeError, ValueError):
-        raise DataError(f"'{path}' is no log of a training run; train again") from None
+        raise DataError(f"'{path}' is not the log of a training run; train again") from None
     if not rows or not {"epoch", "loss", "iou", "iou_pooled8"} <= rows[0].keys():
         raise DataError(f"'{path}' holds no epoch of a training run; train first")
     return {key: [row[key] for row in rows] for key in rows[0]}

@@ -55,7 +55,7 @@ def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
         known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
         raise ConfigError(f"unknown recipe '{name_or_path}'; known: {known}, or the path of a TOML file")
     if path.resolve() in readers:
-        raise ConfigError(f"recipe '{path}' comes after itself; correct `after` of one of them")
+        raise ConfigError(f"recipe '{path}' follows itself; correct `after` of one of them")
     recipe = read_toml(path)
     after, tables = recipe.pop("after", None), recipe.pop("stages", [])
     if not isinstance(after, (str, type(None))) or not isinstance(tables, list):
@@ -97,7 +97,7 @@ def follow(
 ) -> dict[str, Any]:
     """Trains the stages one after the other, each into a folder of its name, and returns the last one's scores.
 
-    A stage that is already there goes on from its ``last.pt``, and is left alone once it has all its epochs. Settings
+    A stage that is already there continues from its ``last.pt``, and is left alone once it has all its epochs. Settings
     in ``overrides`` go before those of every stage. ``run`` trains a stage; it is called as ``train`` is.
 
     Raises:

@@ -7,10 +7,10 @@ a channel leave a gap of at least 1/n somewhere in their fractional parts, so th
 accumulator step puts each of them at least 1/(2n) from every integer: then all implementations agree.
 
 More than ``_FEW`` thresholds leave no such gap. There the BN's factor moves as well, so that the spacing of a channel's
-thresholds (accumulator steps a code) becomes a fraction p/d: their fractional parts are then a grid of 1/d, and the
+thresholds (accumulator steps per code) becomes a fraction p/d: their fractional parts are then a grid of 1/d, and the
 shift puts the integers into the middles of its meshes, 1/(2d) away. d is as small as a change of the factor by 1 in
 1,000 allows, and at most what a float32 evaluation of the BN does, whose error grows with the accumulator: of 8-bit
-layers with their hundreds of steps a code, 1 to 5.
+layers with their hundreds of steps per code, 1 to 5.
 
 Each channel moves no further than it must: accumulators of 4-bit layers are small, so that moving a threshold by half a
 step changes codes. On a half-trained w4a4 CMUNeXt-XXS (BUSI, pooled IoU 0.542) going to the middle of the largest gap
@@ -35,7 +35,7 @@ SETTLED_DISTANCE = 0.02
 _ROUNDING_ROOM = 1.05  # aimed at, so that rounding the shift to float32 leaves SETTLED_DISTANCE
 _CLOSE_ENOUGH = 0.95
 _FEW = 23  # so many thresholds always leave a gap of twice the distance aimed at
-_ROUNDINGS_OF_OUTPUT = 4  # of float32, behind a BN's parameters: they bound by how much its thresholds are off
+_ROUNDINGS_OF_OUTPUT = 4  # of float32, after a BN's parameters: they bound by how much its thresholds are off
 _ROUNDINGS_OF_PARAMETERS = 2
 _LEAST_CHANGE = 1e-3  # of a BN's factor: a quarter of a code at the top of 8 bits
 _MOST = 0.4  # where only half a step would do, and rounding the shift takes some of it
@@ -58,7 +58,7 @@ class _Affine:
     thresholds: torch.Tensor  # (O, n) float64, in accumulator steps
     reachable: torch.Tensor  # (O, n) bool: whether an accumulator can get there
     shift_per_step: torch.Tensor  # (O,) what the BN's bias must gain to move the thresholds by minus one step
-    spacing: torch.Tensor  # (O,) accumulator steps a code
+    spacing: torch.Tensor  # (O,) accumulator steps per code
     mean: torch.Tensor  # (O,) the BN's, in accumulator steps: there the factor does not matter
     bias: torch.Tensor  # (O,) the BN's, in accumulator steps
 
@@ -128,7 +128,7 @@ def _fraction_near(spacing: float, aim: float) -> float:
 
 
 def _settles(twin: Twin, site: ConvSite) -> bool:
-    """Whether the convolution has a chain behind it, and thresholds: curved and falling activations have none."""
+    """Whether the convolution has a chain after it, and thresholds: curved and falling activations have none."""
     modules = [twin.network.get_submodule(name) for name in site.chain]
     return bool(modules) and all(why_not_exported(_activation(module)) is None for module in modules)
 

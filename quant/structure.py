@@ -18,7 +18,7 @@ _TRANSPARENT = (nn.MaxPool2d,)
 @dataclass(frozen=True)
 class ConvSite:
     """A convolution by module name, with what surrounds it: the quantized module it reads (None: the network's input),
-    the BN directly behind it (None: its output is the logits), the modules from there to the one whose output is
+    the BN directly after it (None: its output is the logits), the modules from there to the one whose output is
     quantized, and that one."""
 
     conv: str

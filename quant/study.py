@@ -98,11 +98,11 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
     if cell.name in [other.name for other in earlier]:
         raise ConfigError(f"{where}: an earlier cell has that name; give each its own")
     if not cell.seeds or len(set(cell.seeds)) < len(cell.seeds):
-        raise ConfigError(f"{where}: seeds {list(cell.seeds)} are none or not different; give one or more")
+        raise ConfigError(f"{where}: seeds {list(cell.seeds)} are not one or more different numbers; give one or more")
     if cell.against is not None:
         match = [(other.data, other.folds) for other in earlier if other.name == cell.against]
         if match != [(cell.data, cell.folds)]:
-            raise ConfigError(f"{where}: against '{cell.against}' is no earlier cell of the same data and folds")
+            raise ConfigError(f"{where}: against '{cell.against}' is not an earlier cell of the same data and folds")
     return cell
 
 

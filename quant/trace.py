@@ -46,7 +46,7 @@ class Trace:
         except Exception as error:  # noqa: BLE001  (whatever a forward does with a traced tensor)
             if isinstance(error, NameError) and "module is not installed as a submodule" in str(error):
                 raise ConfigError(
-                    f"the network's forward calls a module that is none of its own{_where(error)}; make it in"
+                    f"the network's forward calls a module that is not its own{_where(error)}; make it in"
                     " __init__, as an attribute of the network"
                 ) from None
             raise ConfigError(
@@ -79,7 +79,7 @@ class Trace:
                 shape = f"{self.in_channels}x{size}x{size}"
                 if _runs(network, image):
                     raise ConfigError(
-                        f"the network runs on an image of {shape}, but its forward goes another way when it is traced"
+                        f"the network runs on an image of {shape}, but its forward takes another path when it is traced"
                         f" ({self.where(node)} says '{_first_line(error)}'), as behind isinstance(x, torch.Tensor);"
                         " write forward without it"
                     ) from None
@@ -120,7 +120,7 @@ def example_codes(count: int, channels: int, height: int, width: int, seed: int 
 
 
 def _defaults(network: nn.Module) -> dict[str, Any]:
-    """The arguments of forward behind the image that have a default: constants, which may decide its way."""
+    """The arguments of forward after the image that have a default: constants, which may decide its way."""
     parameters = list(inspect.signature(network.forward).parameters.values())[1:]
     return {entry.name: entry.default for entry in parameters if entry.default is not inspect.Parameter.empty}
 

@@ -2,8 +2,8 @@
 
 The schedule is fixed before it starts, and the last epoch's weights, averaged where ``ema`` says so, are what is kept:
 no score chooses them. Each epoch draws from a generator seeded by (seed, epoch), and ``last.pt`` holds everything else,
-so a run that is broken off and resumed ends with the weights of the unbroken run. Of a quantized network what is kept
-has its thresholds settled, so it can be exported. Under ``torchrun`` the processes train one network together; the
+so a run that is interrupted and resumed ends with the weights of an uninterrupted one. Of a quantized network what is
+kept has its thresholds settled, so it can be exported. Under ``torchrun`` the processes train one network together; the
 first of them writes the files, so --out is a folder that the others can read.
 """
 
@@ -157,7 +157,7 @@ def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
     """``last.pt`` of the same run."""
     state = checkpoints.load(out_dir / _LAST)
     if not isinstance(state.get("run"), dict):
-        raise CheckpointError(f"'{out_dir / _LAST}' is of no training that could go on; give another --out")
+        raise CheckpointError(f"'{out_dir / _LAST}' is not of a training that can continue; give another --out")
     before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
     for key, value in run.items():
         if key not in ("device", "init_from") and before.get(key) != value:
@@ -178,7 +178,7 @@ def _new_network(
     else:
         if classes_of(start) != config.classes:
             raise CheckpointError(
-                f"'{init_from}' has {classes_of(start)} logits a pixel, not {config.classes}; give --classes to match"
+                f"'{init_from}' has {classes_of(start)} logits per pixel, not {config.classes}; give --classes to match"
             )
         network = start_from(config.model, quant, start)
     if quant is not None and (start is None or start["quant"] is None):

@@ -29,7 +29,7 @@ class TrainConfig:
     distance from a teacher, where there is one. Activation ranges of a quantized network stay as calibrated, or are
     ``learned`` from there through the first half of the epochs and then stay. ``normal_cases`` keeps the images of a
     released BUSI without a lesion.
-    ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits a pixel.
+    ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
     """
 
     model: str

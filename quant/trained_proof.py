@@ -1,6 +1,6 @@
 """Proves that the trained network's own BNs and quantizers follow the integer thresholds on every accumulator.
 
-As ``integer/proof.py`` does for QONNX: both sides of every threshold are run through the modules behind each
+As ``integer/proof.py`` does for QONNX: both sides of every threshold are run through the modules after each
 convolution, in float32, as evaluation and training run them.
 """
 

@@ -1,6 +1,6 @@
 """The quantized twin of a float network: the same module tree, layers replaced by Brevitas layers in place.
 
-A quantizer stands behind each tensor that enters a convolution, a sum, a concatenation or an upsampling. All tensors
+A quantizer stands after each tensor that enters a convolution, a sum, a concatenation or an upsampling. All tensors
 that enter one sum or one concatenation share a scale, so that the sum is a sum of integers; each sum and each bilinear
 output then has a quantizer of its own.
 """

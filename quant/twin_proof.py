@@ -2,7 +2,7 @@
 
 Both run in float64 on random images of two sizes, so that an attribute that was lost, a size that was read from one
 image alone, or an operation read wrongly shows; what rounding leaves is far below ``_TOLERANCES``. Where they differ,
-the first layer is named whose output does.
+the first layer whose output differs is named.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def prove_twin(twin: ModuleGraph, network: nn.Module, structure: Structure) -> N
             continue  # a network for one size alone
         reference, wanted = found
         if not bool(torch.isfinite(wanted).all()):
-            raise ConfigError("the network gives NaN or infinity for a random image; train it again, with a lower rate")
+            raise ConfigError("the network gives NaN or infinity for a random image; train it at a lower learning rate")
         graph = copy.deepcopy(twin)
         graph.root.to(wanted.dtype).eval()
         values = _twin_values(graph, images.to(wanted.dtype))
@@ -46,7 +46,7 @@ def prove_twin(twin: ModuleGraph, network: nn.Module, structure: Structure) -> N
 
 
 def _logits(network: nn.Module, images: torch.Tensor) -> tuple[nn.Module, torch.Tensor] | None:
-    """A copy of ``network`` and its logits, in float64 if it runs so; None where it takes no images of the size."""
+    """A copy of ``network`` and its logits, in float64 if it can; None where it does not accept images of the size."""
     for dtype in _TOLERANCES:
         reference = copy.deepcopy(network).to(dtype).eval()
         try:
@@ -91,7 +91,7 @@ def _name_the_first(
             continue
         wanted, module = by_name[node.meta["origin"]], structure.modules[str(node.target)]
         moved = isinstance(module, nn.Conv2d) and module.bias is not None and twin.module(node).bias is None
-        if moved:  # into the BN behind it
+        if moved:  # into the BN after it
             wanted = wanted - module.bias.detach().to(wanted.dtype)[:, None, None]
         if node not in values or not _equal(values[node], wanted):
             raise ConfigError(

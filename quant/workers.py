@@ -44,8 +44,8 @@ def run_all(task: Callable[..., Any], arguments: Sequence[tuple], jobs: int = 1,
                     late = error
         except BrokenProcessPool:
             raise ConfigError(
-                "a training process was ended from outside, perhaps for want of memory; give fewer --jobs, the same"
-                " command goes on"
+                "a training process was ended from outside, perhaps for lack of memory; give fewer --jobs, the same"
+                " command continues"
             ) from None
         finally:
             for future in running:

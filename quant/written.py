@@ -3,7 +3,7 @@
 ``F.relu(x)``, ``x + y``, ``torch.cat``, ``F.interpolate`` and the like get modules of their own, because a module can
 be given a quantizer; one ReLU used twice becomes two. Dropout and Identity, which do nothing at inference, are left
 out. Sizes that forward works out from shapes are taken as they are for one image. Whatever is not in the tables here
-gets a sentence.
+is refused with a sentence.
 """
 
 from __future__ import annotations

@@ -60,6 +60,21 @@ def test_stamp_that_fits_installs_nothing(tmp_path):
     assert os.listdir(venv) == ["edgeseg.stamp"]
 
 
+def test_documentation_without_a_package_index_is_one_sentence(tmp_path):
+    pip = tmp_path / "venv" / "bin" / "python"
+    pip.parent.mkdir(parents=True)
+    pip.write_text("#!/usr/bin/env bash\nexit 1\n")  # as pip ends where no index answers
+    pip.chmod(0o755)
+    environment = {**os.environ, "VENV_DOCS": str(tmp_path / "venv"), "PYTHON": sys.executable}
+    script = ["bash", str(ROOT / ".ci/setup-docs.sh")]
+    run = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert run.stderr.startswith("error: pip could not install 'mkdocs==")
+    assert "if it cannot reach its package index, check the network" in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert not (tmp_path / "venv" / "edgeseg.stamp").exists()
+
+
 @pytest.mark.parametrize("package", ["board", "calib_data", "hw_build", "models", "quant"])
 def test_every_file_of_a_package_is_installed_with_it(package):
     folder = ROOT / package

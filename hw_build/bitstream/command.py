@@ -33,7 +33,7 @@ XDC = "edgeseg.xdc"
 BINARY = "edgeseg.bin"
 LOG = "toolchain.log"
 _NOT_COMPARED = "not compared with golden data"
-_README = "README, chapter 'The bitstream'"
+_GUIDE = "docs/how-to/bitstream.md"
 
 
 def run_bitstream(
@@ -69,7 +69,7 @@ def run_bitstream(
         if lacking:
             raise MissingToolError(
                 f"no bitstream was written: {'; '.join(lacking)}; ready in '{folder}': {', '.join(made)}; install the "
-                f"tool and run the same command again, or copy '{build_dir}' to where it is ({_README})"
+                f"tool and run the same command again, or copy '{build_dir}' to where it is ({_GUIDE})"
             )
         result = _implement(toolchain, shell, folder, progress, export)
     _into_report(build_dir, result)

@@ -1,7 +1,8 @@
 """Layers of fewer bits that come nearest to what a twin's own layers compute.
 
 Weights: each output channel gets the step of least squared error against the twin's quantized weights, and the BN
-behind undoes it. Steps of a power of two are candidates, too, so weights that fewer bits can hold are kept as they are.
+after it undoes that. Steps of a power of two are candidates, too, so that weights which fewer bits can hold stay as
+they are.
 Activations: the power-of-two scale of least squared error against the twin's quantized values on the given images.
 """
 

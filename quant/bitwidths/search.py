@@ -3,7 +3,7 @@
 NSGA-II (Deb et al., IEEE Trans. Evol. Comput. 6 (2002) 182; ``sampler.py``) raises the pooled IoU and lowers the
 memory. Its first population are the draws of ``prior.py``, the greedy solution first. Widths above the budget, and
 widths that the study has already, are pruned before anything is run. The study lives in an Optuna storage: processes
-that share it share the work, and a later call goes on.
+that share it share the work, and a later call continues.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def search(subject: Subject, costs: Costs, config: SearchConfig, out_dir: Path) 
         if costs.get(site.key)
     }
     study = _open_study(subject, costs, config, Path(out_dir))
-    # Where a study goes on, its first random numbers are spent: drawn again they would give the same children.
+    # Where a study continues, its first random numbers are spent: drawn again they would give the same children.
     seed = config.seed + len(study.get_trials(deepcopy=False))
     starts = draws(subject.sites, costs, budget_bits, np.random.default_rng(config.seed))
     study.sampler = WidthSampler(

@@ -1,6 +1,6 @@
 """What each layer costs in IoU, and saves in memory, when it alone gets fewer bits.
 
-``sensitivity.json`` is written anew after each point, so a run that was broken off goes on where it was:
+``sensitivity.json`` is written anew after each point, so an interrupted run continues where it was:
 
     identity       checkpoint (SHA-256), quantization, images, match_norms: what a point belongs to
     own            iou_pooled8 and iou of the network as it is, weight_bits, activation_bits, input_bits
@@ -69,7 +69,7 @@ def read_sensitivity(path: Path, subject: Subject) -> dict[str, Any]:
         table = json.loads(Path(path).read_text(encoding="utf-8"))
         identity = table["identity"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise ConfigError(f"'{path}' is no sensitivity table; write one with `python -m quant sensitivity`") from None
+        raise ConfigError(f"'{path}' is not a sensitivity table; run `python -m quant sensitivity`") from None
     for key, value in subject.identity.items():
         if identity.get(key) != value:
             raise ConfigError(f"'{path}' was measured with another {key}; give another --out, or measure it again")

@@ -1,1 +1,1 @@
-"""One module a command: ``add`` describes its options, and what it runs is imported only then."""
+"""One module per command: ``add`` describes its options, and what it runs is imported only then."""

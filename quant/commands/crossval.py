@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="folds trained at once, each in a process (default 1)")
     parser.add_argument("--scheduler", default=None, help="address of a Dask scheduler whose workers train the folds")
-    parser.add_argument("--minutes", type=float, default=None, help="stop in time; the same command goes on (status 3)")
+    parser.add_argument("--minutes", type=float, default=None, help="stop in time; the same command continues")
     parser.set_defaults(run=_run)
 
 
@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> None:
     settings = {key: value for key, value in given.items() if key not in _NOT_SETTINGS}
     if "recipe" in given:
         if "quant" in given:
-            raise ConfigError("--quant is a recipe's own matter; leave it out, or write a recipe")
+            raise ConfigError("--quant is set by the recipe; leave it out, or write another recipe")
         stages = read_recipe(given["recipe"])
     elif "model" in given:
         stages = (Stage(name="network", quant=given.get("quant")),)

@@ -15,7 +15,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, help="float or quantized checkpoint")
     parser.add_argument("--integer", type=Path, metavar="EXPORT", help="run this export's integer arithmetic instead")
-    parser.add_argument("--data", type=Path, required=True, help="folder of a known layout (README, Data sets)")
+    parser.add_argument("--data", type=Path, required=True, help="folder of a known layout (docs/how-to/data-sets.md)")
     parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
     parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
     parser.add_argument(

@@ -30,5 +30,5 @@ def _run(arguments: argparse.Namespace) -> None:
 def size(text: str) -> tuple[int, int]:
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdigit() for part in parts):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size; write 256 or 192x256 (height x width)")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size; write 256 or 192x256 (height x width)")
     return int(parts[0]), int(parts[-1])

@@ -13,7 +13,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--checkpoint", type=Path, help="network of the contact sheet")
     parser.add_argument("--data", type=Path, help="data folder of the contact sheet")
     parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
-    parser.add_argument("--each", type=int, default=4, help="cases a row of the contact sheet (default 4)")
+    parser.add_argument("--each", type=int, default=4, help="cases per row of the contact sheet (default 4)")
     parser.add_argument("--runs", type=Path, nargs="+", metavar="DIR", help="folders of runs whose curves are drawn")
     parser.add_argument("--out", type=Path, required=True, help="folder for cases.png and curves.png")
     parser.set_defaults(run=_run)

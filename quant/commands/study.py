@@ -9,7 +9,7 @@ from quant.errors import ConfigError, TimeUp
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("study", help="train a table of recipes, seeds and folds; the same call goes on")
+    parser = commands.add_parser("study", help="train a table of recipes, seeds and folds; the same call continues")
     parser.add_argument("study", help="name in quant/studies or a TOML file")
     parser.add_argument(
         "--data", action="append", required=True, metavar="NAME=DIR", help="folder of a data set that the study names"
@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     parser.add_argument("--jobs", type=int, default=1, help="networks trained at once (default 1)")
     parser.add_argument("--scheduler", help="address of a Dask scheduler whose workers train them")
-    parser.add_argument("--minutes", type=float, help="stop in time; the same command goes on (status 3)")
+    parser.add_argument("--minutes", type=float, help="stop in time; the same command continues")
     parser.set_defaults(run=_run)
 
 

@@ -17,7 +17,7 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quant", help="of a float checkpoint: the quantization to start from (w8a8 or a TOML file)")
     parser.add_argument("--data", type=Path, help="folder with images/ masks/ SPLIT.txt (default: the shipped images)")
     parser.add_argument("--split", default="val", help="name of the list of ids in --data (default val)")
-    parser.add_argument("--images", type=int, default=16, help="at most so many, evenly spaced (default 16)")
+    parser.add_argument("--images", type=int, default=16, help="at most this many, evenly spaced (default 16)")
     parser.add_argument(
         "--match-norms",
         action=argparse.BooleanOptionalAction,
@@ -28,7 +28,7 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
         "--bits", type=bit_widths, default=[4, 3, 2], metavar="4,3,2", help="widths to try (default 4,3,2)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results; a broken-off run goes on")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results; an interrupted run continues")
 
 
 def subject_of(arguments: argparse.Namespace) -> Subject:
@@ -40,5 +40,5 @@ def subject_of(arguments: argparse.Namespace) -> Subject:
 def bit_widths(text: str) -> list[int]:
     parts = text.split(",")
     if not all(part.strip().isdigit() for part in parts):
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of widths; write 4,3,2")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of widths; write 4,3,2")
     return sorted({int(part) for part in parts}, reverse=True)

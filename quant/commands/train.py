@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
     parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
     parser.add_argument("--distill", type=float, help="weight of the teacher's term in the loss (default 1)")
-    parser.add_argument("--resume", action="store_true", help="go on from last.pt in --out; a recipe always does")
+    parser.add_argument("--resume", action="store_true", help="continue from last.pt in --out; a recipe always does")
     parser.set_defaults(run=_run)
 
 
@@ -48,7 +48,7 @@ def _follow_recipe(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Pat
 
     for key in _NOT_WITH_A_RECIPE:
         if key in given:
-            raise ConfigError(f"--{key.replace('_', '-')} is a recipe's own matter; leave it out, or write a recipe")
+            raise ConfigError(f"--{key.replace('_', '-')} is set by the recipe; leave it out, or write another recipe")
     stages = read_recipe(given["recipe"])
     return given["out"] / stages[-1].name, follow(stages, given["out"], settings)
 

@@ -14,9 +14,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", help="registered network (python -m models list)")
     parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file; without it the float network is trained")
-    parser.add_argument("--data", required=True, help="folder of a known layout (README, Data sets)")
+    parser.add_argument("--data", required=True, help="folder of a known layout (docs/how-to/data-sets.md)")
     parser.add_argument("--epochs", type=int, help="default 300")
-    parser.add_argument("--batch", type=int, help="images a step (default 8)")
+    parser.add_argument("--batch", type=int, help="images per step (default 8)")
     parser.add_argument("--lr", type=float, help="default 1e-3")
     parser.add_argument("--weight-decay", type=float, help="default 1e-4")
     parser.add_argument("--schedule", choices=SCHEDULES, help="of the learning rate (default constant)")
@@ -33,7 +33,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         choices=RANGES,
         help="of activations: as calibrated (default), or learned from there in the first half of the epochs",
     )
-    parser.add_argument("--ema", type=float, help="keep an average of this decay a step (default 0: off)")
+    parser.add_argument("--ema", type=float, help="keep an average with this decay per step (default 0: off)")
     parser.add_argument(
         "--augmentation",
         choices=AUGMENTATIONS,

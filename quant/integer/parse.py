@@ -1,6 +1,6 @@
 """Reads a QONNX graph as an integer program.
 
-The graph is walked once. Behind a Quant node a tensor is codes; behind a convolution, sum or upsampling it is an exact
+The graph is walked once. After a Quant node a tensor is codes; after a convolution, sum or upsampling it is an exact
 integer accumulator with a chain of float operators, until the next Quant node turns the chain into a staircase.
 Whatever has no integer form is refused with the node's name.
 """
@@ -124,7 +124,7 @@ class Parser:
             self.weights[node.output[0]] = Weights(integers, scale.astype(np.float64))
             return
         if scale.size != 1:
-            raise ExportError(f"quantizer '{node.name}' has one scale a channel; activations need one a tensor")
+            raise ExportError(f"quantizer '{node.name}' has one scale per channel; activations need one per tensor")
         if source == self.source:
             if codes != INPUT_CODES:
                 raise ExportError(
@@ -137,7 +137,7 @@ class Parser:
             return
         pending = self.pending.pop(source, None)
         if pending is None:
-            raise ExportError(f"quantizer '{node.name}' reads '{source}', which is no accumulator; quantize it once")
+            raise ExportError(f"quantizer '{node.name}' reads '{source}', not an accumulator; quantize it once")
         staircase = pending.chain.staircase(codes)
         if isinstance(pending.step, Conv):
             step = replace(pending.step, nodes=(*pending.step.nodes, node.name))
@@ -233,7 +233,7 @@ class Parser:
             counts = {Affine: "gain", Leaky: "slope"}.get(type(operator))
             if counts and len(getattr(operator, counts)) != len(chain.scale):
                 raise ExportError(
-                    f"node '{node.name}' scales a sum or upsampling per channel; put it behind a convolution"
+                    f"node '{node.name}' scales a sum or upsampling per channel; put it after a convolution"
                 )
             chain = chain.then(operator)
         self.pending[node.output[0]] = Pending(step, chain, pending.channels)
@@ -295,13 +295,13 @@ class Parser:
     def _codes_input(self, node: NodeProto, index: int) -> str:
         name = node.input[index]
         if name not in self.codes:
-            raise ExportError(f"node '{node.name}' ({node.op_type}) reads '{name}', which is no codes; quantize it")
+            raise ExportError(f"node '{node.name}' ({node.op_type}) reads '{name}', not a tensor of codes; quantize it")
         return name
 
     def _require_one_scale(self, node: NodeProto, a: str, b: str) -> None:
         if self.codes[a].scale != self.codes[b].scale:
             raise ExportError(
-                f"node '{node.name}' ({node.op_type}) joins scales {self.codes[a].scale} and {self.codes[b].scale};"
+                f"node '{node.name}' ({node.op_type}) joins the scales {self.codes[a].scale} and {self.codes[b].scale};"
                 " let both branches share a quantizer"
             )
 

@@ -54,7 +54,7 @@ class Conv:
     """Convolution of stride 1 with zeros around its source; the one without a staircase gives the logits, accumulator +
     ``bias``.
 
-    ``pads``: rows above, columns before, rows below, columns behind. ``layer``: the name of its module, where known.
+    ``pads``: rows above, columns before, rows below, columns after. ``layer``: the name of its module, where known.
 
     In the float graph the convolution's output is scale * accumulator + shift, and ``nodes`` lead from it to the codes.
     """

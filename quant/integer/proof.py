@@ -85,7 +85,7 @@ def prove_conv(program: Program, conv: Conv, run: Callable[[np.ndarray], np.ndar
 
 
 def _run_nodes(model: ModelWrapper, names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
-    """Runs the nodes ``names``, one behind the other, on values (C, n); returns (C, n)."""
+    """Runs the nodes ``names``, one after another, on values (C, n); returns (C, n)."""
     nodes = [model.get_node_from_name(name) for name in names]
     source, output = nodes[0].input[0], nodes[-1].output[0]
     shape = (1, len(values), 1, values.shape[1])

@@ -1,4 +1,4 @@
-"""From a chain of float operators behind an integer accumulator to integer thresholds.
+"""From a chain of float operators after an integer accumulator to integer thresholds.
 
 The chain (BN, ReLU, added constants, then the quantizer) is a monotonic function of the accumulator, so each of its
 output codes begins at one real threshold, found by running the chain backwards in float64. Its ceiling is the integer
@@ -76,7 +76,7 @@ class Chain:
         return gain, shift
 
     def staircase(self, codes: Codes) -> Staircase:
-        """Thresholds at which the quantizer ``codes`` behind this chain steps (round half up)."""
+        """Thresholds at which the quantizer ``codes`` after this chain steps (round half up)."""
         levels = (np.arange(codes.low, codes.high) + 0.5) * codes.scale
         bounds = np.broadcast_to(levels, (len(self.scale), len(levels)))  # value >= bound, where direction is +1
         direction = np.ones(len(self.scale))

@@ -23,7 +23,7 @@ def test_any_truncation_is_refused(tmp_path):
     path, whole = tmp_path / "some.bit", bit_container("top", "7z020clg400", bytes(8))
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(BitstreamError, match="is truncated or no bitstream .*; copy it again"):
+        with pytest.raises(BitstreamError, match="is truncated or not a bitstream .*; copy it again"):
             read_header(path)
     path.write_bytes(whole + b"\0")
     with pytest.raises(BitstreamError, match="8 bytes of configuration announced, 9 there"):
@@ -43,7 +43,7 @@ def test_handoff_file_is_whole_or_refused(tmp_path):
         check_handoff(path)
     for length in range(len(whole)):
         path.write_text(whole[:length])
-        with pytest.raises(BitstreamError, match="some.hwh' is truncated or no .hwh .*; copy it again"):
+        with pytest.raises(BitstreamError, match="some.hwh' is truncated or not a .hwh file .*; copy it again"):
             check_handoff(path)
     path.write_text(whole.replace("processing_system7", "zynq"))
     with pytest.raises(BitstreamError, match=r"\(it describes no processing system\)"):

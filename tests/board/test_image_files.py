@@ -91,7 +91,7 @@ def test_a_mask_whose_image_alone_is_turned_is_refused(tmp_path):
     save_turned(tmp_path / "a.jpg", pixels(), 6)
     Image.fromarray(np.ascontiguousarray(STORED[6](pixels()[..., 0] > 127))).save(tmp_path / "mask.png")
     with pytest.raises(
-        DataError, match=r"mask\.png' is 24x16 \(height x width\), its image 16x24; a mask has its image's"
+        DataError, match=r"mask\.png' is 24x16 \(height x width\), its image 16x24; a mask must have the size"
     ):
         read_pair(Pair("a", tmp_path / "a.jpg", (tmp_path / "mask.png",)), (16, 16))
 
@@ -170,10 +170,10 @@ def alpha_alone():
 
 REFUSED = {
     "grey of 16 bits": (png_of_16_bits(0, 1), r"is not 8-bit \(Pillow mode I;16\); convert it to 8-bit grey or RGB"),
-    "RGB of 16 bits": (png_of_16_bits(2, 3), r"is not 8-bit \(16 bits a channel\); convert it to 8-bit grey or RGB"),
-    "LA of 16 bits": (png_of_16_bits(4, 2), r"is not 8-bit \(16 bits a channel\)"),
-    "RGBA of 16 bits": (png_of_16_bits(6, 4), r"is not 8-bit \(16 bits a channel\)"),
-    "PPM of 16 bits": (b"P6 24 16 65535\n" + bytes(24 * 16 * 6), r"is not 8-bit \(16 bits a channel\)"),
+    "RGB of 16 bits": (png_of_16_bits(2, 3), r"is not 8-bit \(16 bits per channel\); convert it to 8-bit grey or RGB"),
+    "LA of 16 bits": (png_of_16_bits(4, 2), r"is not 8-bit \(16 bits per channel\)"),
+    "RGBA of 16 bits": (png_of_16_bits(6, 4), r"is not 8-bit \(16 bits per channel\)"),
+    "PPM of 16 bits": (b"P6 24 16 65535\n" + bytes(24 * 16 * 6), r"is not 8-bit \(16 bits per channel\)"),
     "floats": (whole("TIFF", "F"), r"is not 8-bit \(Pillow mode F\)"),
     "LAB": (whole("TIFF", "LAB"), r"is neither grey nor RGB \(Pillow mode LAB\); convert it"),
     "alpha alone": (alpha_alone(), "has one colour, and its picture is in its alpha alone; flatten it to RGB"),

@@ -37,7 +37,7 @@ def test_words_of_frames(spec):
         ({"width": 3}, "16 x 3 pixels do not fill words of 32 bits"),
         ({"version": 1}, "is not of version 2; build again"),
         ({"depth": 2}, "is not of version 2; build again"),
-        ({"network_hash": 7}, "network_hash is no hexadecimal number"),
+        ({"network_hash": 7}, "network_hash is not a hexadecimal number"),
         ({"network_hash": "0x1" + 16 * "0"}, "network_hash must be a number of 64 bits"),
     ],
 )

@@ -187,7 +187,7 @@ def test_masks_that_say_something_else_are_refused_with_their_values(tmp_path, k
 
 
 def test_sixteen_bits_a_channel_are_not_cut_to_eight():
-    with pytest.raises(InputError, match="mask 'upload' has 16 bits a channel of several; save it as grey, 0 and 255"):
+    with pytest.raises(InputError, match="mask 'upload' has several channels of 16 bits; save it as grey, 0 and 255"):
         read_mask([rgb_of_16_bits()])
 
 
@@ -214,7 +214,7 @@ def test_several_masks_are_ored_and_must_be_of_one_size(tmp_path):
     grey(0, 255, mask=right).save(tmp_path / "right.png")
     assert np.array_equal(read_mask([tmp_path / "left.png", tmp_path / "right.png"]), TRUE)
     grey(0, 255).crop((0, 0, 30, 24)).save(tmp_path / "right.png")
-    with pytest.raises(InputError, match=r"right\.png' is 24x30 \(height x width\), its image 24x32; a mask has its"):
+    with pytest.raises(InputError, match=r"right\.png' is 24x30 \(height x width\), its image 24x32; a mask must have"):
         read_mask([tmp_path / "left.png", tmp_path / "right.png"])
 
 
@@ -247,5 +247,5 @@ def test_board_quant_and_demo_read_the_same_mask_and_say_the_same_sentence(tmp_p
         (DataError, lambda: read_pair(pair, SIZE)),
         (InputError, lambda: read_pair_on_board(image, [mask], spec)),
     ):
-        with pytest.raises(error, match=r"is 24x30 \(height x width\), its image 24x32; a mask has its image's size"):
+        with pytest.raises(error, match=r"is 24x30 \(height x width\), its image 24x32; a mask must have the size"):
             read()

@@ -217,7 +217,7 @@ def test_no_memory(device):
 @pytest.mark.parametrize(
     ("register", "value", "sentence"),
     [
-        (reg.IDENTITY, 0, "is no edgeseg accelerator"),
+        (reg.IDENTITY, 0, "is not an edgeseg accelerator"),
         (reg.VERSION, 0x00020000, "register map 2, this driver knows 1"),
         (reg.NETWORK_HASH_LO, 1, "holds network 0x0123456700000001, io_spec.json describes 'fake' 0x0123456789abcdef"),
         (reg.WIDTH, 32, r"takes frames of \(16, 32, 3\), io_spec.json says \(16, 16, 3\)"),

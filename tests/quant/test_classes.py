@@ -128,5 +128,5 @@ def test_masks_that_hold_no_class_indices_and_checkpoints_of_other_classes_are_r
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(colour)
     with pytest.raises(DataError, match=r"has Pillow mode RGB; class indices are a grey \(L\) or palette \(P\) image"):
         read_pair(Pair("colour", colour, (colour,)), None, 3)
-    with pytest.raises(CheckpointError, match=r"weights\.pt' has 3 logits a pixel, not 4; give --classes to match"):
+    with pytest.raises(CheckpointError, match=r"weights\.pt' has 3 logits per pixel, not 4; give --classes to match"):
         train(config(folder, classes=4), None, tmp_path / "x", init_from=runs / "float" / "weights.pt")

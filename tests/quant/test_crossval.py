@@ -177,7 +177,7 @@ def test_it_is_interrupted_with_one_line_and_stops_when_its_minutes_are_over(tum
     arguments = command(tumours, tmp_path, "--folds", 2, "--epochs", 3)
     assert main([*arguments, "--minutes", "1e-9"]) == 3
     assert capsys.readouterr().err == (
-        "the time that --minutes allows is up; the same command goes on where this one stopped\n"
+        "the time allowed by --minutes is over; the same command continues where this one stopped\n"
     )
     assert not list(tmp_path.rglob("*.pt"))
     append_log = training._append_log
@@ -188,7 +188,7 @@ def test_it_is_interrupted_with_one_line_and_stops_when_its_minutes_are_over(tum
 
     monkeypatch.setattr(training, "_append_log", interrupt)
     assert main(arguments) == 130
-    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert "interrupted; the same command continues" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.partial*"))
 
 
@@ -219,7 +219,7 @@ def test_classes_and_groups_of_a_csv_file(tumours, tmp_path, capsys):
     for text, sentence in (
         ("name,kind\n", "has no column 'class', only name, kind; its header is name,class or name,class,group"),
         ("", "has no column 'name', only none"),
-        ("name,class\nbenign (1),a\n", "says no class of image 'malignant (0)'; add a row for it"),
+        ("name,class\nbenign (1),a\n", "gives no class for image 'malignant (0)'; add a row for it"),
     ):
         table.write_text(text)
         assert sentence in refusal(capsys, *command(tumours, tmp_path / "out", "--image-classes", table))

@@ -172,9 +172,9 @@ def test_command_line_refuses_a_bad_checkpoint_in_one_line(checkpoint, tmp_path,
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--size", "31"], "network 'cmunext-tiny-hw' takes no images of 31x31: "),
+        (["--size", "31"], "network 'cmunext-tiny-hw' does not accept images of 31x31: "),
         (["--size", "9999999"], "--size 9999999x9999999 is more than 134217728 pixels"),
-        (["--out", "file"], "--out 'file' is no folder; give a folder for the three files of an export"),
+        (["--out", "file"], "--out 'file' is not a folder; give a folder for the three files of an export"),
         (["--out", "\udcff"], "--out '\\udcff' is not UTF-8 text, which ONNX needs; rename that folder"),
     ],
 )

@@ -78,7 +78,7 @@ def test_logs_that_are_missing_empty_or_no_logs_are_named(tmp_path):
     with pytest.raises(DataError, match="holds no epoch"):
         training_curves(tmp_path / "curves.png", [tmp_path])
     (tmp_path / "log.csv").write_text("a,b\nx,y\n")
-    with pytest.raises(DataError, match="is no log of a training run"):
+    with pytest.raises(DataError, match="is not the log of a training run"):
         training_curves(tmp_path / "curves.png", [tmp_path])
 
 

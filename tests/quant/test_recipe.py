@@ -134,7 +134,7 @@ def test_a_recipe_that_comes_after_itself_is_refused(tmp_path):
     path = tmp_path / "a.toml"
     write(tmp_path, "b", f"after = '{path}'\n[[stages]]\nname = 'b'")
     write(tmp_path, "a", f"after = '{tmp_path / 'b.toml'}'\n[[stages]]\nname = 'a'")
-    with pytest.raises(ConfigError, match=rf"recipe '{path}' comes after itself"):
+    with pytest.raises(ConfigError, match=rf"recipe '{path}' follows itself"):
         read_recipe(str(path))
 
 
@@ -177,7 +177,7 @@ def test_an_unknown_recipe_and_options_that_a_recipe_decides_are_refused(tmp_pat
     assert main([*command, "--recipe", "none"]) == 2
     assert capsys.readouterr().err.startswith("error: unknown recipe 'none'; known: cmunext-s_float_busi, ")
     assert main([*command, "--recipe", "none", "--init-from", "x.pt"]) == 2
-    assert "--init-from is a recipe's own matter" in capsys.readouterr().err
+    assert "--init-from is set by the recipe" in capsys.readouterr().err
     assert main(command) == 2
     assert capsys.readouterr().err == "error: nothing to train; give --model or --recipe\n"
     assert main([*command, "--model", "cmunext-tiny-hw", "--ranges", "learned"]) == 2

@@ -107,7 +107,7 @@ def test_calls_of_limited_time_end_as_one_call(study, squares, tmp_path, monkeyp
     for name, state in wanted.items():
         assert all(torch.equal(value, parts[name][key]) for key, value in state.items()), name
     assert (tmp_path / "parts" / "study.json").read_text() == (whole / "study.json").read_text()
-    assert "the time that --minutes allows is up" in capsys.readouterr().err
+    assert "the time allowed by --minutes is over" in capsys.readouterr().err
 
 
 def test_pace_saves_every_minute_and_before_its_end(monkeypatch):
@@ -148,11 +148,11 @@ def test_shipped_studies_are_valid(name):
         ("[[cells]]\nfold = 3", r"unknown key 'fold' of a cell; known: name, recipe, data, seeds, folds"),
         (
             "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nseeds = [1, 1]",
-            r"seeds \[1, 1\] are none or not different",
+            r"seeds \[1, 1\] are not one or more different",
         ),
         (
             "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nagainst = 'b'",
-            r"against 'b' is no earlier cell of the same",
+            r"against 'b' is not an earlier cell of the same",
         ),
         ("[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\n" * 2, r"an earlier cell has that name; give each its own"),
     ],

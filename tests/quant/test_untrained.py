@@ -48,7 +48,7 @@ def test_seed_is_all_that_it_depends_on(tmp_path):
     [
         ("--model", "resnet", "unknown network 'resnet'"),
         ("--size", "0", "--size must be positive, got 0x0"),
-        ("--size", "33", "network 'cmunext-tiny-hw' takes no images of 33x33: "),
+        ("--size", "33", "network 'cmunext-tiny-hw' does not accept images of 33x33: "),
         ("--size", "99999999", "--size 99999999x99999999 is more than 134217728 pixels; give a smaller one"),
         ("--seed", "-1", "--seed must be 0 to 4294967295, got -1"),
         ("--seed", str(1 << 70), f"--seed must be 0 to 4294967295, got {1 << 70}"),

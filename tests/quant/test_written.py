@@ -385,9 +385,7 @@ def test_arguments_that_have_a_default_are_taken_as_that():
 
 def test_a_module_that_is_made_in_forward_is_named_with_its_line():
     network = Written(lambda net, x: nn.ReLU()(net.a(x)), a=conv())
-    with pytest.raises(
-        ConfigError, match=r"calls a module that is none of its own in .*\(test_written\.py, line \d+\);"
-    ):
+    with pytest.raises(ConfigError, match=r"calls a module that is not its own in .*\(test_written\.py, line \d+\);"):
         normal_form(network)
 
 
@@ -395,5 +393,5 @@ def test_a_forward_that_goes_another_way_when_it_is_traced_is_not_called_broken(
     def body(net, x):
         return net.a(x) if isinstance(x, torch.Tensor) else net.a(torch.cat([x, x], 1))
 
-    with pytest.raises(ConfigError, match=r"runs on an image of 3x64x64, but its forward goes another way when"):
+    with pytest.raises(ConfigError, match=r"runs on an image of 3x64x64, but its forward takes another path when"):
         normal_form(Written(body, a=conv()))

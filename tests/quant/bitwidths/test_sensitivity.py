@@ -55,7 +55,7 @@ def test_a_broken_off_run_goes_on_and_measures_nothing_twice(measured, tiny, tmp
 
     monkeypatch.setattr(Subject, "scores_of_site", counted)
     assert main(command(tiny, tmp_path)) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
     assert len(json.loads((tmp_path / "sensitivity.json").read_text())["points"]) == 5
     asked.insert(0, None)  # no second interruption
     assert main(command(tiny, tmp_path)) == 0
@@ -103,4 +103,4 @@ def test_mistakes_get_one_sentence(measured, tiny, more, sentence, capsys):
 def test_a_file_that_is_no_table_is_refused(tiny, tmp_path, capsys):
     (tmp_path / "sensitivity.json").write_text("{")
     assert main(command(tiny, tmp_path)) == 2
-    assert "is no sensitivity table; write one with `python -m quant sensitivity`" in capsys.readouterr().err
+    assert "is not a sensitivity table; run `python -m quant sensitivity`" in capsys.readouterr().err

@@ -1,0 +1,107 @@
+"""Writes the documentation's tables that are made from files: ``python docs/tables.py``; ``--check`` writes nothing.
+
+A table stands in its page between ``<!-- table: NAME -->`` and ``<!-- end -->``. ``python docs/tables.py --scale
+build/scale/scale.json`` prints the table of docs/results/scaling.md from what ``python -m hw_build scale`` left. The
+standard library is enough, so that the tables can be made, and checked, without the environment of the project.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+_TABLE = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; vertical bars in cells are escaped."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def accuracy() -> str:
+    """Scores of the shipped weights, as ``quant evaluate`` printed them, pooled-8 / per image."""
+    weights = ROOT / "models" / "weights"
+
+    def scores(quantization: str, data: str) -> str:
+        record = json.loads((weights / f"cmunext-xxs-hw_{quantization}_{data}.json").read_text(encoding="utf-8"))
+        return f"{record['iou_pooled8']:.3f} / {record['iou']:.3f}"
+
+    names = {"float": "float", "w8a8": "w8a8", "w4a4": "w4a4 (the demo's on BUSI)"}
+    rows = [(name, scores(key, "busi"), scores(key, "isic2016")) for key, name in names.items()]
+    return table(("network", "BUSI", "ISIC 2016"), rows)
+
+
+def boards() -> str:
+    """The known boards, from their TOML files."""
+    rows = []
+    for path in sorted((ROOT / "hw_build" / "boards").glob("*.toml")):
+        board = tomllib.loads(path.read_text(encoding="utf-8"))
+        has, clock = board["resources"], board["clocks"]["fabric_mhz"]
+        counts = (f"{has[key]:,}" for key in ("luts", "ffs", "bram36", "dsps"))
+        rows.append((f"`{path.stem}`", board["part"], *counts, f"{clock:g} MHz"))
+    return table(("board", "part", "LUT", "FF", "BRAM36", "DSP", "clock"), rows)
+
+
+def registers() -> str:
+    """Every register and field, from the shell's one description of them."""
+    described = tomllib.loads((ROOT / "hw_build" / "shell" / "registers.toml").read_text(encoding="utf-8"))
+    rows: list[Sequence[object]] = []
+    for register in described["register"]:
+        fields = register.get("fields", [])
+        access = register.get("access", "" if fields else "rw")
+        rows.append((f"0x{register['offset']:02X}", f"`{register['name']}`", "", access, register["doc"]))
+        rows += [("", f"`{field['name']}`", field["bit"], field["access"], field["doc"]) for field in fields]
+    return table(("offset", "register or field", "bit", "access", "meaning"), rows)
+
+
+def scaling(results: Path) -> str:
+    """The points of a ``scale.json`` that have a design; boards with the same best design share a row."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for point in json.loads(results.read_text(encoding="utf-8")):
+        figures = point["figures"]
+        if figures["luts"] is None or (point["frames_per_second"] is None and not figures["boards"]):
+            continue
+        network = point["network"].removeprefix("cmunext-").removesuffix("-hw")
+        asked = "max" if point["frames_per_second"] is None else f"{point['frames_per_second']:g}"
+        side, bits = point["side"], re.sub(r"w(\d+)a\1", r"\1", point["bits"])
+        counts = (f"{figures[key]:,}" for key in ("cycles_per_frame", "luts", "bram36", "dsps"))
+        boards_that_fit = rows.setdefault((network, bits, f"{side}x{side}", asked, *counts), [])
+        boards_that_fit += [board for board in figures["boards"] if board not in boards_that_fit]
+    headings = ("network", "bits", "input", "asked, frames/s", "cycles", "LUT", "BRAM36", "DSP", "fits")
+    return table(headings, ((*row, ", ".join(fits) or "none of them") for row, fits in rows.items()))
+
+
+TABLES = {"accuracy": accuracy, "boards": boards, "registers": registers}
+
+
+def renewed(page: str) -> str:
+    """The text of ``page`` with its tables made anew."""
+    return _TABLE.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n{found[3]}", page)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes every page whose tables are not those of the files; with ``--check`` names them and returns 1."""
+    if arguments[:1] == ["--scale"]:
+        print(scaling(Path(arguments[1])), end="")
+        return 0
+    stale = 0
+    for path in sorted(DOCS.rglob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if renewed(text) != text:
+            stale += 1
+            if "--check" in arguments:
+                print(f"{path.relative_to(ROOT)}: its tables are not those of the files: run python docs/tables.py")
+            else:
+                path.write_text(renewed(text), encoding="utf-8")
+    return int(bool(stale) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
