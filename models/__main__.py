@@ -9,22 +9,32 @@ from dataclasses import asdict
 from fnmatch import fnmatchcase
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 import models
 from board.boundary import USER_ERROR, add_debug, run_command
 from models.cost import count_parameters, layer_costs, network_macs
 from models.errors import ConfigError, EdgesegError
+from models.registry import Entry
 
 _TABLE_COLUMNS = 132
 
 
 def summary(name: str) -> dict[str, Any]:
-    """Name, configuration, parameters and GMAC (all three counts) of one network at its input size."""
-    found = models.entry(name)
-    network, size = models.build(name), found.config.input_size
-    image = (found.config.in_channels, size, size)
+    """Name, configuration, parameters, GMAC (all three counts) and layers of one network at its input size."""
+    try:
+        with torch.device("meta"):  # shapes are enough for all but the strangest code
+            network = models.build(name)
+        return _summary(models.entry(name), network)
+    except (ConfigError, RuntimeError):
+        return _summary(models.entry(name), models.build(name))
+
+
+def _summary(found: Entry, network: nn.Module) -> dict[str, Any]:
+    image = (found.config.in_channels, found.config.input_size, found.config.input_size)
     costs = layer_costs(network, *image)
     return {
         **found.describe(),
@@ -32,6 +42,7 @@ def summary(name: str) -> dict[str, Any]:
         "gmac": network_macs(network, *image) / 1e9,
         "gmac_conv": sum(cost.conv_macs for cost in costs) / 1e9,
         "gmac_thop": sum(cost.thop_macs for cost in costs) / 1e9,
+        "layers": [asdict(cost) for cost in costs],
     }
 
 
@@ -42,7 +53,7 @@ def _list(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"no network is named like {', '.join(patterns)}; give no pattern to see all")
     rows = [summary(name) for name in chosen]
     if arguments.json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([{key: value for key, value in row.items() if key != "layers"} for row in rows], indent=2))
         return
     table = Table(title="networks", caption="GMAC: convolutions, linear layers, matrix products; thop: as that counts")
     for column in ("name", "parameters", "GMAC", "thop", "input"):
@@ -56,18 +67,16 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _describe(arguments: argparse.Namespace) -> None:
-    found = models.entry(arguments.name)
-    size = found.config.input_size
-    costs = layer_costs(models.build(arguments.name), found.config.in_channels, size, size)
+    found = summary(arguments.name)
     if arguments.json:
-        print(json.dumps({**summary(arguments.name), "layers": [asdict(cost) for cost in costs]}, indent=2))
+        print(json.dumps(found, indent=2))
         return
-    table = Table(title=f"{found.name}: {found.summary}")
+    table = Table(title=f"{found['name']}: {found['summary']}")
     for column in ("layer", "kind", "in (C, H, W)", "out (C, H, W)", "parameters", "MMAC conv"):
         table.add_column(column)
-    for cost in costs:
-        shapes = ("x".join(map(str, shape)) for shape in (cost.in_shape, cost.out_shape))
-        table.add_row(cost.name, cost.kind, *shapes, f"{cost.parameters:,}", f"{cost.conv_macs / 1e6:.3f}")
+    for cost in found["layers"]:
+        shapes = ("x".join(map(str, cost[key])) for key in ("in_shape", "out_shape"))
+        table.add_row(cost["name"], cost["kind"], *shapes, f"{cost['parameters']:,}", f"{cost['conv_macs'] / 1e6:.3f}")
     Console(width=_TABLE_COLUMNS).print(table)
 
 

@@ -44,19 +44,25 @@ class UNeXtConfig:
 class GroupShift(nn.Module):
     """Moves the g-th of five groups of channels by g - 2 pixels along ``axis`` (2: down, 3: right); zeros move in.
 
-    Groups have ceil(C / 5) channels, the last what is left.
+    Groups have ceil(channels / 5) channels, the last what is left, and there may be fewer than five.
     """
 
-    def __init__(self, axis: int) -> None:
+    def __init__(self, channels: int, axis: int) -> None:
         super().__init__()
         self.axis = axis
+        most = -(-channels // len(_SHIFTS))
+        starts = range(0, channels, most)
+        self.groups = [
+            (start, min(most, channels - start), shift) for start, shift in zip(starts, _SHIFTS, strict=False)
+        ]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) -> the same shape."""
+        """(B, channels, H, W) -> the same shape."""
         size, reach = x.shape[self.axis], max(_SHIFTS)
-        padding = (0, 0, reach, reach) if self.axis == 2 else (reach, reach, 0, 0)
-        groups = torch.chunk(F.pad(x, padding), len(_SHIFTS), dim=1)
-        moved = [group.narrow(self.axis, reach - shift, size) for group, shift in zip(groups, _SHIFTS, strict=True)]
+        padded = F.pad(x, (0, 0, reach, reach) if self.axis == 2 else (reach, reach, 0, 0))
+        moved = [
+            padded.narrow(1, start, count).narrow(self.axis, reach - shift, size) for start, count, shift in self.groups
+        ]
         return torch.cat(moved, dim=1)
 
 
@@ -82,11 +88,11 @@ def shifted_mlp(channels: int) -> Residual:
     return Residual(
         nn.Sequential(
             PixelWise(nn.LayerNorm(channels)),
-            GroupShift(axis=2),
+            GroupShift(channels, axis=2),
             linear(channels),
             nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
             nn.GELU(),
-            GroupShift(axis=3),
+            GroupShift(channels, axis=3),
             linear(channels),
         )
     )
@@ -144,10 +150,10 @@ def layer(in_channels: int, out_channels: int, kernel: int, **shape: int) -> nn.
 def shifted_mlp_hw(channels: int) -> Residual:
     return Residual(
         nn.Sequential(
-            GroupShift(axis=2),
+            GroupShift(channels, axis=2),
             layer(channels, channels, 1),
             layer(channels, channels, 3, groups=channels),
-            GroupShift(axis=3),
+            GroupShift(channels, axis=3),
             layer(channels, channels, 1),
         )
     )
