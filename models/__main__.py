@@ -1,4 +1,4 @@
-"""``python -m models list [--json]`` and ``python -m models describe NAME [--json]``."""
+"""``python -m models list [PATTERN ...] [--json]`` and ``python -m models describe NAME [--json]``."""
 
 from __future__ import annotations
 
@@ -6,73 +6,85 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 import models
 from board.boundary import USER_ERROR, add_debug, run_command
-from models.cost import count_parameters, layer_costs
-from models.errors import EdgesegError
+from models.cost import count_parameters, layer_costs, network_macs
+from models.errors import ConfigError, EdgesegError
+from models.registry import Entry
 
 _TABLE_COLUMNS = 132
 
 
 def summary(name: str) -> dict[str, Any]:
-    """Name, configuration, parameters and GMAC (both counts) of one network at its input size."""
-    found = models.entry(name)
-    network, size = models.build(name), found.config.input_size
-    costs = layer_costs(network, found.config.in_channels, size, size)
+    """Name, configuration, parameters, GMAC (all three counts) and layers of one network at its input size."""
+    try:
+        with torch.device("meta"):  # shapes are enough for all but the strangest code
+            network = models.build(name)
+        return _summary(models.entry(name), network)
+    except (ConfigError, RuntimeError):
+        return _summary(models.entry(name), models.build(name))
+
+
+def _summary(found: Entry, network: nn.Module) -> dict[str, Any]:
+    image = (found.config.in_channels, found.config.input_size, found.config.input_size)
+    costs = layer_costs(network, *image)
     return {
         **found.describe(),
         "parameters": count_parameters(network),
+        "gmac": network_macs(network, *image) / 1e9,
         "gmac_conv": sum(cost.conv_macs for cost in costs) / 1e9,
         "gmac_thop": sum(cost.thop_macs for cost in costs) / 1e9,
+        "layers": [asdict(cost) for cost in costs],
     }
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    rows = [summary(name) for name in models.names()]
+    patterns = arguments.pattern or ["*"]
+    chosen = [name for name in models.names() if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    if not chosen:
+        raise ConfigError(f"no network is named like {', '.join(patterns)}; give no pattern to see all")
+    rows = [summary(name) for name in chosen]
     if arguments.json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([{key: value for key, value in row.items() if key != "layers"} for row in rows], indent=2))
         return
-    table = Table(title="networks")
-    for column in ("name", "dims", "depths", "kernels", "parameters", "GMAC conv", "GMAC thop", "input"):
-        table.add_column(column, no_wrap=True)
+    table = Table(title="networks", caption="GMAC: convolutions, linear layers, matrix products; thop: as that counts")
+    for column in ("name", "parameters", "GMAC", "thop", "input"):
+        table.add_column(column, no_wrap=True, justify="left" if column == "name" else "right")
+    table.add_column("what it is")
     for row in rows:
-        shown = [",".join(map(str, row[key])) if key in row else "-" for key in ("dims", "depths", "kernels")]
-        table.add_row(
-            row["name"],
-            *shown,
-            f"{row['parameters']:,}",
-            f"{row['gmac_conv']:.4f}",
-            f"{row['gmac_thop']:.4f}",
-            f"{row['in_channels']}x{row['input_size']}x{row['input_size']}",
-        )
+        counted = (f"{row['parameters']:,}", f"{row['gmac']:.4f}", f"{row['gmac_thop']:.4f}")
+        size = f"{row['in_channels']}x{row['input_size']}x{row['input_size']}"
+        table.add_row(row["name"], *counted, size, row["summary"])
     Console(width=_TABLE_COLUMNS).print(table)
 
 
 def _describe(arguments: argparse.Namespace) -> None:
-    found = models.entry(arguments.name)
-    size = found.config.input_size
-    costs = layer_costs(models.build(arguments.name), found.config.in_channels, size, size)
+    found = summary(arguments.name)
     if arguments.json:
-        print(json.dumps({**summary(arguments.name), "layers": [asdict(cost) for cost in costs]}, indent=2))
+        print(json.dumps(found, indent=2))
         return
-    table = Table(title=f"{found.name}: {found.summary}")
+    table = Table(title=f"{found['name']}: {found['summary']}")
     for column in ("layer", "kind", "in (C, H, W)", "out (C, H, W)", "parameters", "MMAC conv"):
         table.add_column(column)
-    for cost in costs:
-        shapes = ("x".join(map(str, shape)) for shape in (cost.in_shape, cost.out_shape))
-        table.add_row(cost.name, cost.kind, *shapes, f"{cost.parameters:,}", f"{cost.conv_macs / 1e6:.3f}")
+    for cost in found["layers"]:
+        shapes = ("x".join(map(str, cost[key])) for key in ("in_shape", "out_shape"))
+        table.add_row(cost["name"], cost["kind"], *shapes, f"{cost['parameters']:,}", f"{cost['conv_macs'] / 1e6:.3f}")
     Console(width=_TABLE_COLUMNS).print(table)
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models", description="the float networks")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    lister = commands.add_parser("list", help="every network with its parameters and GMAC")
+    lister = commands.add_parser("list", help="the networks with their parameters and GMAC")
+    lister.add_argument("pattern", nargs="*", metavar="PATTERN", help="such as '*-hw' (default: all)")
     lister.add_argument("--json", action="store_true", help="print JSON instead of a table")
     lister.set_defaults(run=_list)
     describer = commands.add_parser("describe", help="one network layer by layer")

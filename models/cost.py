@@ -1,23 +1,31 @@
-"""Parameters and multiply-accumulates of a network, layer by layer, by running it once on zeros.
+"""Parameters and multiply-accumulates of a network, by running it once on shapes alone (on zeros if it must).
 
-Two counts of MACs are given because publications differ: ``conv_macs`` counts convolutions alone; ``thop_macs`` counts
-as the `thop` profiler does, which adds 4 an element for an affine BN and 11 an output element for bilinear upsampling.
+Publications count differently, so three counts of MACs are given:
+
+- ``conv_macs`` of a layer: a convolution's; a transposed one's by its input, so no product with an inserted zero;
+- ``network_macs``: the convolutions, linear layers and matrix products of the whole network (true MACs);
+- ``thop_macs``: as the profiler `thop` 0.1.1 counts. It knows layers by their exact type, so that functions and
+  subclasses count nothing. It takes transposed convolutions at their OUTPUT size (four times too high for 2x2, stride
+  2) and adds 4 an element for a norm with factors and 2 for one without, 11 an output element for bilinear upsampling
+  and 1 for nearest, and an addition an element for average pooling.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-_THOP_BATCHNORM_PER_ELEMENT = 4
-_THOP_BILINEAR_PER_ELEMENT = 11
+from models.layers import Upsample2x
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCost:
-    """One layer: shapes as (C, H, W), parameters, and MACs by both counts."""
+    """One layer: shapes without the batch, (C, H, W) of a feature map; parameters, and MACs by two counts."""
 
     name: str
     kind: str
@@ -36,15 +44,8 @@ def layer_costs(network: nn.Module, in_channels: int, height: int, width: int) -
     """Costs of each leaf module in order of execution, for one image of ``in_channels x height x width``."""
     costs: list[LayerCost] = []
 
-    def record(name: str, module: nn.Module):
-        def hook(_module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            conv_macs = thop_macs = 0
-            if isinstance(module, nn.Conv2d):
-                conv_macs = thop_macs = output[0].numel() * module.weight[0].numel()
-            elif isinstance(module, nn.BatchNorm2d):
-                thop_macs = _THOP_BATCHNORM_PER_ELEMENT * output[0].numel()
-            elif isinstance(module, nn.Upsample):
-                thop_macs = _THOP_BILINEAR_PER_ELEMENT * output[0].numel()
+    def record(name: str) -> Callable:
+        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
             costs.append(
                 LayerCost(
                     name=name,
@@ -52,22 +53,85 @@ def layer_costs(network: nn.Module, in_channels: int, height: int, width: int) -
                     in_shape=tuple(inputs[0].shape[1:]),
                     out_shape=tuple(output.shape[1:]),
                     parameters=sum(p.numel() for p in module.parameters()),
-                    conv_macs=conv_macs,
-                    thop_macs=thop_macs,
+                    conv_macs=_conv_macs(module, inputs[0], output),
+                    thop_macs=_THOP.get(type(module), lambda *_: 0)(module, inputs[0], output),
                 )
             )
 
         return hook
 
     leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
-    handles = [module.register_forward_hook(record(name, module)) for name, module in leaves]
-    was_training = network.training
+    handles = [module.register_forward_hook(record(name)) for name, module in leaves]
     try:
-        network.eval()
-        with torch.no_grad():
-            network(torch.zeros(1, in_channels, height, width))
+        _run_once(network, (1, in_channels, height, width), costs.clear)
     finally:
-        network.train(was_training)
         for handle in handles:
             handle.remove()
     return costs
+
+
+def network_macs(network: nn.Module, in_channels: int, height: int, width: int) -> int:
+    """True MACs of one image of ``in_channels x height x width``: convolutions, linear layers and matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        _run_once(network, (1, in_channels, height, width), counter.flop_counts.clear)
+    return counter.get_total_flops() // 2
+
+
+def _run_once(network: nn.Module, shape: tuple[int, ...], forget: Callable[[], None]) -> None:
+    """Runs ``network`` in evaluation mode on the meta device; where that fails, again on zeros, after ``forget()``."""
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            try:
+                with torch.device("meta"):
+                    shapes = {name: tensor.detach().to("meta") for name, tensor in state.items()}
+                    torch.func.functional_call(network, shapes, torch.zeros(shape))
+            except RuntimeError:  # a forward that looks at values, or holds tensors that are no buffers
+                forget()
+                network(torch.zeros(shape))
+    finally:
+        network.train(was_training)
+
+
+def _conv_macs(module: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:
+    if isinstance(module, nn.ConvTranspose2d):
+        return prod(x.shape[2:]) * module.weight.numel()
+    return _pixels_times_weights(module, x, output) if isinstance(module, nn.Conv2d) else 0
+
+
+def _pixels_times_weights(module: nn.Conv2d, _x: torch.Tensor, output: torch.Tensor) -> int:
+    return prod(output.shape[2:]) * module.weight.numel()
+
+
+def _transposed_at_output_size(module: nn.ConvTranspose2d, _x: torch.Tensor, output: torch.Tensor) -> int:
+    return output[0].numel() * (module.in_channels // module.groups) * prod(module.kernel_size)
+
+
+def _norm(module: nn.Module, x: torch.Tensor, _output: torch.Tensor) -> int:
+    has_factors = getattr(module, "affine", False) or getattr(module, "elementwise_affine", False)
+    return (4 if has_factors else 2) * x[0].numel()
+
+
+def _upsample(module: nn.Upsample, _x: torch.Tensor, output: torch.Tensor) -> int:
+    return {"nearest": 1, "bilinear": 11}.get(module.mode, 0) * output[0].numel()
+
+
+def _adaptive_average(_module: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:
+    return (prod(x.shape[2:]) // prod(output.shape[2:]) + 1) * output[0].numel()
+
+
+_THOP: dict[type[nn.Module], Callable[..., int]] = {
+    nn.Conv2d: _pixels_times_weights,
+    nn.ConvTranspose2d: _transposed_at_output_size,
+    nn.Linear: lambda module, _x, output: module.in_features * output[0].numel(),
+    nn.BatchNorm2d: _norm,
+    nn.LayerNorm: _norm,
+    nn.InstanceNorm2d: _norm,
+    nn.Upsample: _upsample,
+    Upsample2x: _upsample,  # the published networks have nn.Upsample there
+    nn.UpsamplingBilinear2d: _upsample,
+    nn.AvgPool2d: lambda _module, _x, output: output[0].numel(),
+    nn.AdaptiveAvgPool2d: _adaptive_average,
+}

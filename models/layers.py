@@ -43,10 +43,20 @@ class Residual(nn.Module):
         return self.sum(x, self.fn(x))
 
 
-def conv_norm_act(in_channels: int, out_channels: int, kernel: int, *, groups: int = 1, bias: bool) -> nn.Sequential:
+def conv_norm_act(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    bias: bool,
+) -> nn.Sequential:
     """Convolution, then BN, then ReLU: the order that folds into integer thresholds."""
+    shape = {"stride": stride, "padding": dilation * (kernel // 2), "dilation": dilation, "groups": groups}
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=bias),
+        nn.Conv2d(in_channels, out_channels, kernel, **shape, bias=bias),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant.augment import augmented_batches
@@ -21,6 +22,8 @@ from quant.scores import score
 from quant.step import network_input, training_step
 from quant.train_config import TrainConfig
 from quant.twin import Twin
+
+_RANK_SEEDS = 1_000_003  # between the seeds of two processes
 
 
 class Learner:
@@ -37,7 +40,9 @@ class Learner:
         self._averaged = None
         if config.ema:
             self._averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
-        self._parallel, self._optimiser = fabric.setup(network, self._make_optimiser())
+        optimiser = self._make_optimiser()
+        self._plateau = ReduceLROnPlateau(optimiser) if config.schedule == "plateau" else None
+        self._parallel, self._optimiser = fabric.setup(network, optimiser)
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         """Adam with a group of weights and, where ranges are learned, a group of these, which do not decay."""
@@ -58,16 +63,19 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """All that a later ``load_state`` needs to continue as if nothing had happened."""
-        averaged = self._averaged
+        averaged, plateau = self._averaged, self._plateau
         return {
             "state": self._network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
+            "plateau": plateau and plateau.state_dict(),
             "averaged": averaged and {"state": averaged.module.state_dict(), "steps": averaged.n_averaged.item()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes over what ``state`` gave; the network itself was built with its weights."""
         self._optimiser.load_state_dict(state["optimiser"])
+        if self._plateau is not None:
+            self._plateau.load_state_dict(state["plateau"])
         if self._averaged is not None:
             self._averaged.module.load_state_dict(state["averaged"]["state"])
             self._averaged.n_averaged.fill_(state["averaged"]["steps"])
@@ -79,17 +87,21 @@ class Learner:
     def train_epoch(self, samples: Samples, epoch: int, on_batch: Callable[[], None]) -> float:
         """One pass over ``samples``, drawn from a generator seeded by (seed, epoch); returns the mean loss.
 
+        What a network draws for itself, as dropout does, is seeded so too, and by the process.
         Nothing in it waits for the device, so that a GPU is never without work between two steps.
         """
         config, fabric = self._config, self._fabric
         self._parallel.train()
-        rates = (config.learning_rate(epoch), config.range_learning_rate(epoch))
+        rate = config.learning_rate(epoch) if self._plateau is None else self._optimiser.param_groups[0]["lr"]
+        rates = (rate, config.range_learning_rate(epoch, rate))
         for group, rate in zip(self._optimiser.param_groups, rates, strict=False):
             group["lr"] = rate
+        seed = config.seed * 100_003 + epoch
+        torch.manual_seed(seed + _RANK_SEEDS * fabric.global_rank)
         batches = augmented_batches(
             samples,
             config.batch,
-            torch.Generator().manual_seed(config.seed * 100_003 + epoch),
+            torch.Generator().manual_seed(seed),
             augmentation=config.augmentation,
             rank=fabric.global_rank,
             processes=fabric.world_size,
@@ -102,6 +114,7 @@ class Learner:
                 network_input(codes, fabric.device),
                 masks.to(fabric.device, torch.float32),
                 precision=config.precision,
+                kind=config.loss,
                 teacher=self._teacher,
                 distill=config.distill,
                 backward=fabric.backward,
@@ -110,7 +123,10 @@ class Learner:
                 self._averaged.update_parameters(self._network)
             total, count = total + loss * len(codes), count + len(codes)
             on_batch()
-        return float(fabric.all_reduce(total / count, reduce_op="mean"))
+        loss = float(fabric.all_reduce(total / count, reduce_op="mean"))
+        if self._plateau is not None:
+            self._plateau.step(loss)
+        return loss
 
     def candidate(self) -> nn.Module:
         """What would be kept now: the average, if there is one; of a twin a copy with its BN shifts moved off the

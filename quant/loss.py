@@ -1,4 +1,4 @@
-"""Losses of training: the paper's for masks, and the distance from a teacher's prediction."""
+"""Losses of training: those of the papers for masks, and the distance from a teacher's prediction."""
 
 from __future__ import annotations
 
@@ -6,29 +6,28 @@ import torch
 from torch.nn import functional
 
 
-def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """0.5 cross entropy + Dice, the Dice term per image with smoothing 1e-5.
+def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor, kind: str = "bce-dice") -> torch.Tensor:
+    """``bce-dice``: 0.5 cross entropy + Dice, the Dice term per image with smoothing 1e-5; ``bce``: the former alone.
+
+    The first is that of Carvalho & Vestias 2025, the second that of Liu et al. 2022 (LW-UNet).
 
     One logit a pixel: (B, 1, H, W) and 0/1 masks of that shape. N classes: (B, N, H, W) and masks (B, 1, H, W) of class
     indices; the Dice term is then the mean over the classes but the background (index 0).
     """
     if logits.shape[1] > 1:
-        return _loss_of_classes(logits, masks[:, 0].long())
-    bce = functional.binary_cross_entropy_with_logits(logits, masks)
-    probability, truth = torch.sigmoid(logits).flatten(1), masks.flatten(1)  # (B, 1, H, W) -> (B, H*W)
-    overlap = (probability * truth).sum(1)
-    dice = (2 * overlap + 1e-5) / (probability.sum(1) + truth.sum(1) + 1e-5)
-    return 0.5 * bce + 1 - dice.mean()
-
-
-def _loss_of_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """(B, N, H, W) and (B, H, W) -> scalar."""
-    classes = logits.shape[1]
-    truth = functional.one_hot(labels, classes).permute(0, 3, 1, 2).flatten(2)[:, 1:]  # (B, N-1, H*W)
-    probability = torch.softmax(logits, dim=1).flatten(2)[:, 1:]
+        labels = masks[:, 0].long()
+        cross_entropy = functional.cross_entropy(logits, labels)
+        truth = functional.one_hot(labels, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:]
+        probability = torch.softmax(logits, dim=1)[:, 1:]
+    else:
+        cross_entropy = functional.binary_cross_entropy_with_logits(logits, masks)
+        truth, probability = masks, torch.sigmoid(logits)
+    if kind == "bce":
+        return cross_entropy
+    truth, probability = truth.flatten(2), probability.flatten(2)  # (B, classes, H*W)
     overlap = (probability * truth).sum(2)
     dice = (2 * overlap + 1e-5) / (probability.sum(2) + truth.sum(2) + 1e-5)
-    return 0.5 * functional.cross_entropy(logits, labels) + 1 - dice.mean()
+    return 0.5 * cross_entropy + 1 - dice.mean()
 
 
 def distillation_loss(logits: torch.Tensor, teacher_logits: torch.Tensor) -> torch.Tensor:

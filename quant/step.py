@@ -25,20 +25,21 @@ def training_step(
     masks: torch.Tensor,
     *,
     precision: str,
+    kind: str = "bce-dice",
     teacher: nn.Module | None = None,
     distill: float = 0.0,
     backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
 ) -> torch.Tensor:
     """One step on input ``x`` (B, 3, H, W) and float masks (B, 1, H, W); returns the loss () before it.
 
-    Gradients are clipped in norm over the optimiser's first group of parameters.
+    ``kind`` is of ``segmentation_loss``. Gradients are clipped in norm over the optimiser's first group of parameters.
     """
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits = network(x)
         if teacher is not None:
             with torch.no_grad():
                 teacher_logits = teacher(x)
-    loss = segmentation_loss(logits.float(), masks)
+    loss = segmentation_loss(logits.float(), masks, kind)
     if teacher is not None:
         loss = loss + distill * distillation_loss(logits.float(), teacher_logits.float())
     optimiser.zero_grad(set_to_none=True)

@@ -1,10 +1,10 @@
-"""Training of a float network or its quantized twin: 0.5 BCE + Dice, Adam, flips and quarter turns.
+"""Training of a float network or its quantized twin: 0.5 BCE + Dice (or BCE), Adam, flips and quarter turns.
 
-The schedule is fixed before it starts, and the last epoch's weights, averaged where ``ema`` says so, are what is kept:
-no score chooses them. Each epoch draws from a generator seeded by (seed, epoch), and ``last.pt`` holds everything else,
-so a run that is interrupted and resumed ends with the weights of an uninterrupted one. Of a quantized network what is
-kept has its thresholds settled, so it can be exported. Under ``torchrun`` the processes train one network together; the
-first of them writes the files, so --out is a folder that the others can read.
+The schedule is fixed before it starts or follows the training loss, and the last epoch's weights, averaged where
+``ema`` says so, are what is kept: no score chooses them. Each epoch draws from a generator seeded by (seed, epoch), and
+``last.pt`` holds everything else, so a run that is interrupted and resumed ends with the weights of an uninterrupted
+one. Of a quantized network what is kept has its thresholds settled, so it can be exported. Under ``torchrun`` the
+processes train one network together; the first of them writes the files, so --out is a folder that the others can read.
 """
 
 from __future__ import annotations

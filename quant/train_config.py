@@ -10,7 +10,8 @@ from quant.errors import ConfigError
 from quant.seed import require_seed
 from quant.toml_file import require_types
 
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "cosine", "plateau")
+LOSSES = ("bce-dice", "bce")
 # bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
 PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")
@@ -28,7 +29,8 @@ class TrainConfig:
     the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
     distance from a teacher, where there is one. Activation ranges of a quantized network stay as calibrated, or are
     ``learned`` from there through the first half of the epochs and then stay. ``normal_cases`` keeps the images of a
-    released BUSI without a lesion.
+    released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
+    for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say what they watch.
     ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
     """
 
@@ -39,6 +41,7 @@ class TrainConfig:
     lr: float = 1e-3
     weight_decay: float = 1e-4
     schedule: str = "constant"
+    loss: str = "bce-dice"
     size: int = 256
     seed: int = 1
     device: str = "cpu"
@@ -63,6 +66,7 @@ class TrainConfig:
                 raise ConfigError(f"--{field} must be 1 to {_MOST}, got {value}")
         for field, value, known in (
             ("schedule", self.schedule, SCHEDULES),
+            ("loss", self.loss, LOSSES),
             ("calibration", self.calibration, CALIBRATIONS),
             ("precision", self.precision, PRECISIONS),
             ("augmentation", self.augmentation, AUGMENTATIONS),
@@ -81,15 +85,18 @@ class TrainConfig:
         require_device(self.device)
 
     def learning_rate(self, epoch: int) -> float:
-        """Learning rate of ``epoch`` (from 0): constant, or a cosine from ``lr`` to a hundredth of it."""
-        if self.schedule == "constant":
+        """Learning rate of ``epoch`` (from 0): a cosine from ``lr`` to a hundredth of it, or ``lr``.
+
+        What a plateau takes off ``lr`` is known to the ``Learner``, which sees the loss.
+        """
+        if self.schedule != "cosine":
             return self.lr
         progress = epoch / max(1, self.epochs - 1)
         return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def range_learning_rate(self, epoch: int) -> float:
-        """The same for learned activation ranges, whose unit is an octave: ten times as large, 0 in the second half."""
-        return 0.0 if epoch >= self.epochs / 2 else 10 * self.learning_rate(epoch)
+    def range_learning_rate(self, epoch: int, rate: float) -> float:
+        """That of learned activation ranges, whose unit is an octave: ten times ``rate``, 0 in the second half."""
+        return 0.0 if epoch >= self.epochs / 2 else 10 * rate
 
 
 _TYPES = {

@@ -11,7 +11,8 @@ from quant.errors import ConfigError
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
-        "evaluate", help="IoU, F1, precision, recall, HD95 and more on a split of a data folder"
+        "evaluate",
+        help="IoU (Jaccard), F1 (Dice), precision, recall (sensitivity), specificity, HD95 and more on a split",
     )
     parser.add_argument("--checkpoint", type=Path, help="float or quantized checkpoint")
     parser.add_argument("--integer", type=Path, metavar="EXPORT", help="run this export's integer arithmetic instead")

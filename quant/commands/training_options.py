@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from quant.train_config import AUGMENTATIONS, CALIBRATIONS, PRECISIONS, RANGES, SCHEDULES
+from quant.train_config import AUGMENTATIONS, CALIBRATIONS, LOSSES, PRECISIONS, RANGES, SCHEDULES
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,12 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help="images per step (default 8)")
     parser.add_argument("--lr", type=float, help="default 1e-3")
     parser.add_argument("--weight-decay", type=float, help="default 1e-4")
-    parser.add_argument("--schedule", choices=SCHEDULES, help="of the learning rate (default constant)")
+    parser.add_argument(
+        "--schedule",
+        choices=SCHEDULES,
+        help="of the learning rate (default constant); plateau: a tenth when the training loss stops falling",
+    )
+    parser.add_argument("--loss", choices=LOSSES, help="0.5 BCE + Dice (default), or BCE alone")
     parser.add_argument("--size", type=int, help="height and width in pixels (default 256)")
     parser.add_argument("--device", help="cpu (default), cuda or cuda:N")
     parser.add_argument("--precision", choices=PRECISIONS, help="of the training pass (default float32)")

@@ -100,7 +100,7 @@ def test_best_weights_of_a_broken_run_can_be_exported(squares, tmp_path, monkeyp
 
 def test_learned_ranges_leave_their_calibration_and_then_stay(squares, tmp_path):
     settings = config(squares, epochs=2, batch=2, ranges="learned")
-    assert [settings.range_learning_rate(epoch) for epoch in range(2)] == [0.1, 0.0]
+    assert [settings.range_learning_rate(epoch, 0.01) for epoch in range(2)] == [0.1, 0.0]
     train(settings, QuantConfig.read("w4a4"), tmp_path / "run")
     twin = from_checkpoint(checkpoints.load(tmp_path / "run" / "last.pt"))
     exponents = torch.stack(twin.learn_ranges())
