@@ -8,12 +8,14 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 import models
 from board.boundary import USER_ERROR, add_debug, run_command
-from models.cost import count_parameters, layer_costs
+from models.cost import LayerCost, count_parameters, layer_costs
 from models.errors import EdgesegError
 
 _TABLE_COLUMNS = 132
@@ -21,15 +23,24 @@ _TABLE_COLUMNS = 132
 
 def summary(name: str) -> dict[str, Any]:
     """Name, configuration, parameters and GMAC (both counts) of one network at its input size."""
-    found = models.entry(name)
-    network, size = models.build(name), found.config.input_size
-    costs = layer_costs(network, found.config.in_channels, size, size)
+    return _summary(name, *_measured(name))
+
+
+def _summary(name: str, network: nn.Module, costs: list[LayerCost]) -> dict[str, Any]:
     return {
-        **found.describe(),
+        **models.entry(name).describe(),
         "parameters": count_parameters(network),
         "gmac_conv": sum(cost.conv_macs for cost in costs) / 1e9,
         "gmac_thop": sum(cost.thop_macs for cost in costs) / 1e9,
     }
+
+
+def _measured(name: str) -> tuple[nn.Module, list[LayerCost]]:
+    """A network and its costs; one for volumes without its numbers, which would take gigabytes and minutes."""
+    found = models.entry(name)
+    with torch.device("cpu" if found.is_for_images else "meta"):
+        network = models.build(name)
+    return network, layer_costs(network, found.config.in_channels, *found.size)
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -48,20 +59,23 @@ def _list(arguments: argparse.Namespace) -> None:
             f"{row['parameters']:,}",
             f"{row['gmac_conv']:.4f}",
             f"{row['gmac_thop']:.4f}",
-            f"{row['in_channels']}x{row['input_size']}x{row['input_size']}",
+            "x".join(map(str, (row["in_channels"], *models.entry(row["name"]).size))),
         )
     Console(width=_TABLE_COLUMNS).print(table)
 
 
 def _describe(arguments: argparse.Namespace) -> None:
-    found = models.entry(arguments.name)
-    size = found.config.input_size
-    costs = layer_costs(models.build(arguments.name), found.config.in_channels, size, size)
+    found, (network, costs) = models.entry(arguments.name), _measured(arguments.name)
     if arguments.json:
-        print(json.dumps({**summary(arguments.name), "layers": [asdict(cost) for cost in costs]}, indent=2))
+        print(
+            json.dumps(
+                {**_summary(arguments.name, network, costs), "layers": [asdict(cost) for cost in costs]}, indent=2
+            )
+        )
         return
     table = Table(title=f"{found.name}: {found.summary}")
-    for column in ("layer", "kind", "in (C, H, W)", "out (C, H, W)", "parameters", "MMAC conv"):
+    sides = "H, W" if found.is_for_images else "X, Y, Z"
+    for column in ("layer", "kind", f"in (C, {sides})", f"out (C, {sides})", "parameters", "MMAC conv"):
         table.add_column(column)
     for cost in costs:
         shapes = ("x".join(map(str, shape)) for shape in (cost.in_shape, cost.out_shape))
