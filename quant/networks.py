@@ -87,6 +87,12 @@ def settle(twin: Twin, name: str) -> int:
 
 
 def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:
+    taken = checkpoint.get("volumes", {}).get("channels")
+    if taken is not None and taken != (own_channels := channels_of(checkpoint["model"])):
+        raise CheckpointError(
+            f"the checkpoint's '{checkpoint['model']}' was trained on {taken} channels, neighbouring slices of a"
+            f" volume, the registered one takes {own_channels}; register a variant with in_channels={taken}"
+        )
     for key, value in checkpoint["state"].items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise CheckpointError(

@@ -20,6 +20,8 @@ from quant.volumes.volume import Volume
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _DIRECTION_TOLERANCE = 1e-4
 _STEP_TOLERANCE = 0.02  # of the distance between slices
+_AXES_TOLERANCE = 1e-3
+_VALUES = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 _NEEDED = (
     "SeriesInstanceUID",
     "ImagePositionPatient",
@@ -43,8 +45,7 @@ def read_series(folder: Path) -> Volume:
     first_path, first = slices[0]
     for path, found in slices:
         _require_alike(folder, first_path, first, path, found)
-    directions = np.array([float(value) for value in first.ImageOrientationPatient]).reshape(2, 3)
-    along_rows, along_columns = directions  # of growing column and growing row
+    along_rows, along_columns = _axes(first)  # of growing column and growing row
     normal = np.cross(along_rows, along_columns)
     placed = sorted(((float(normal @ _position(found)), path, found) for path, found in slices), key=lambda it: it[0])
     step_mm = _step(folder, [place for place, _, _ in placed], [path for _, path, _ in placed])
@@ -81,6 +82,15 @@ def _read(path: Path) -> Any:
         raise _damaged(path, error) from error
     if missing:
         raise DataError(f"slice '{path}' lacks {missing}; export the series again, uncut")
+    for name, values in _VALUES.items():
+        if np.size(found[name].value) != values:
+            raise DataError(f"slice '{path}' has {name} {found[name].value}, not {values} numbers; export it again")
+    axes = _axes(found)
+    if np.abs(axes @ axes.T - np.eye(2)).max() > _AXES_TOLERANCE:
+        raise DataError(
+            f"slice '{path}' has ImageOrientationPatient {found.ImageOrientationPatient}, not two directions at right"
+            " angles; export the series again"
+        )
     return found
 
 
@@ -89,8 +99,7 @@ def _require_alike(folder: Path, first_path: Path, first: Any, path: Path, found
         raise DataError(
             f"folder '{folder}' mixes two series ('{first_path.name}' and '{path.name}'); give each its own folder"
         )
-    orientation = [[float(value) for value in each.ImageOrientationPatient] for each in (first, found)]
-    if np.abs(np.subtract(*orientation)).max() > _DIRECTION_TOLERANCE:
+    if np.abs(_axes(found) - _axes(first)).max() > _DIRECTION_TOLERANCE:
         raise DataError(
             f"slice '{path}' lies in another plane than '{first_path.name}'; remove it, as a localizer, from the folder"
         )
@@ -100,6 +109,11 @@ def _require_alike(folder: Path, first_path: Path, first: Any, path: Path, found
                 f"slice '{path}' has {name} {found[name].value}, '{first_path.name}' has {first[name].value}; give one"
                 " series of slices of one size"
             )
+
+
+def _axes(found: Any) -> np.ndarray:
+    """(2, 3): the direction along a row, and that along a column, in LPS."""
+    return np.array([float(value) for value in found.ImageOrientationPatient]).reshape(2, 3)
 
 
 def _position(found: Any) -> np.ndarray:

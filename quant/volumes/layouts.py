@@ -184,7 +184,7 @@ def _patients(data_dir: Path) -> dict[str, str]:
     column = next((name for name in ("subject", "patient") if name in columns), None)
     if "id" not in columns or column is None:
         return {}
-    return {row["id"]: f"{row[column]}" for row in rows}
+    return {row["id"]: row[column] for row in rows if row["id"] and row[column]}
 
 
 def _cases_of_list(path: Path, cases: dict[str, Case], names_of: dict[str, str]) -> list[Case]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import logging
+import math
 import zlib
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def read_nifti(path: Path) -> Volume:
         raise DataError(f"volume '{path}' is a {type(image).__name__}, not NIfTI; convert it")
     if image.header.get_data_dtype().kind not in "iuf":
         raise DataError(f"volume '{path}' has voxels of type {image.header.get_data_dtype()}; save it as grey values")
-    if image.ndim not in (3, 4) or (shape := image.shape)[0] * shape[1] * shape[2] > MOST_VOXELS:
+    if image.ndim not in (3, 4) or math.prod(image.shape) > MOST_VOXELS:
         sides = "x".join(map(str, image.shape))
         raise DataError(f"volume '{path}' has {sides} voxels; give 3D, or 4D with channels last, of a size that fits")
     if not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
@@ -71,8 +73,8 @@ def read_labels(path: Path, classes: int) -> Volume:
     if volume.voxels.shape[0] != 1:
         raise DataError(f"label '{path}' has {volume.voxels.shape[0]} channels; a label has one, of class indices")
     highest, values = max(1, classes - 1), np.unique(volume.voxels)
-    wrong = [value for value in values if value != int(value) or not 0 <= value <= highest]
-    if wrong:
+    wrong = values[~np.isin(values, np.arange(highest + 1))]  # NaN, too
+    if wrong.size:
         raise DataError(f"label '{path}' holds {wrong[0]:g}, but classes are 0 to {highest}; see --classes")
     return Volume(volume.source, volume.voxels.astype(np.uint8), volume.affine)
 
@@ -85,14 +87,8 @@ def write_labels(path: Path, labels: np.ndarray, like: Volume) -> None:
     image.header.set_xyzt_units("mm")
     content = image.to_bytes()
     if str(path).lower().endswith(".gz"):
-        content = _gzipped(content)
+        content = gzip.compress(content, mtime=0)  # the same bytes each time
     replace_file(Path(path), lambda partial: partial.write_bytes(content))
-
-
-def _gzipped(content: bytes) -> bytes:
-    import gzip
-
-    return gzip.compress(content, mtime=0)  # the same bytes each time
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

@@ -79,8 +79,9 @@ def test_labels_are_class_indices(tmp_path):
     assert read_labels(path, 3).voxels.max() == 2
     with pytest.raises(DataError, match="label '.*label.nii' holds 2, but classes are 0 to 1; see --classes"):
         read_labels(path, 1)
-    with pytest.raises(DataError, match="holds 0.5, but classes are 0 to 2"):
-        read_labels(files.write_nifti(tmp_path / "half.nii", labels * np.float32(0.5)), 3)
+    for factor, told in ((0.5, "0.5"), (np.nan, "nan")):
+        with pytest.raises(DataError, match=f"holds {told}, but classes are 0 to 2"):
+            read_labels(files.write_nifti(tmp_path / "half.nii", labels * np.float32(factor)), 3)
 
 
 def test_a_series_is_sorted_by_position_in_the_modalitys_unit(tmp_path):
@@ -118,6 +119,8 @@ def test_series_with_a_gap_are_refused(tmp_path):
         ({"PixelSpacing": [1, 1]}, r"has PixelSpacing \[1.0, 1.0\]|has PixelSpacing \[1, 1\]"),
         ({"ImagePositionPatient": [-30.0, -40.0, 100.0]}, "lie at one place; keep one of them"),
         ({"ImagePositionPatient": None}, "lacks ImagePositionPatient; export the series again"),
+        ({"PixelSpacing": [1, 1, 1]}, "has PixelSpacing .*, not 2 numbers; export it again"),
+        ({"ImageOrientationPatient": [2, 0, 0, 0, 1, 0]}, "not two directions at right angles"),
         ({"PixelData": b"\0" * 10}, "slice '.*IM002.dcm' cannot be read"),
     ],
 )

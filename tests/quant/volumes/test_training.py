@@ -79,6 +79,14 @@ def test_slabs_train_an_image_network_whose_checkpoint_other_commands_take(folde
     capsys.readouterr()
 
 
+def test_other_numbers_of_slices_are_told_by_commands_for_images(folder, tmp_path):
+    changes = {"model": "cmunext-tiny-hw", "slices": 5, "patch": (8, 8), "epochs": 1, "steps": 1}
+    weights = train_volumes(config(folder, **changes), tmp_path)
+    assert evaluate_volumes(weights, folder, "val")["volumes"] == 2
+    with pytest.raises(CheckpointError, match="trained on 5 channels, neighbouring slices of a volume, .* takes 3;"):
+        from_checkpoint(checkpoints.load(weights))
+
+
 def test_a_run_that_is_broken_off_ends_with_the_same_weights(folder, tmp_path):
     whole = train_volumes(config(folder), tmp_path / "whole")
     short = tmp_path / "short"
