@@ -20,6 +20,7 @@ from quant.volumes.volume import Volume
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _DIRECTION_TOLERANCE = 1e-4
 _STEP_TOLERANCE = 0.02  # of the distance between slices
+_ASIDE_MM = 0.1
 _AXES_TOLERANCE = 1e-3
 _VALUES = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 _NEEDED = (
@@ -49,6 +50,7 @@ def read_series(folder: Path) -> Volume:
     normal = np.cross(along_rows, along_columns)
     placed = sorted(((float(normal @ _position(found)), path, found) for path, found in slices), key=lambda it: it[0])
     step_mm = _step(folder, [place for place, _, _ in placed], [path for _, path, _ in placed])
+    _require_upright(folder, [_position(found) for _, _, found in placed], normal)
     planes = [_pixels(path, found) for _, path, found in placed]
     row_mm, column_mm = (float(value) for value in first.PixelSpacing)  # between rows, between columns
     affine = np.eye(4)
@@ -137,6 +139,17 @@ def _step(folder: Path, places: list[float], paths: list[Path]) -> float:
             f" '{paths[wide + 1].name}', {steps[wide]:g} mm apart where others are {smallest:g}; fetch the series again"
         )
     return float((places[-1] - places[0]) / (len(places) - 1))
+
+
+def _require_upright(folder: Path, positions: list[np.ndarray], normal: np.ndarray) -> None:
+    """DataError where slices are shifted against each other, as by a tilted gantry: their voxels form no right grid."""
+    offsets = np.array(positions) - positions[0]
+    aside = np.linalg.norm(offsets - np.outer(offsets @ normal, normal), axis=1).max()
+    if aside > _ASIDE_MM:
+        raise DataError(
+            f"the slices of folder '{folder}' are shifted by up to {aside:g} mm against each other, as by a tilted"
+            " gantry; resample the series to a grid of right angles first"
+        )
 
 
 def _pixels(path: Path, found: Any) -> np.ndarray:

@@ -20,6 +20,7 @@ from quant.errors import DataError, as_data_error
 from quant.volumes.volume import Volume
 
 _NAME = re.compile(r"(.+)_(\d+)")
+_MOST_GREY = 65535
 _AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -71,5 +72,8 @@ def _read_grey(path: Path) -> np.ndarray:
     with as_data_error():
         with open_image(path, MAX_PIXELS) as opened:
             if opened.mode in DEEP_GREY_MODES and opened.mode != "F":
-                return np.asarray(upright(opened, path)).astype(np.uint16)
+                grey = np.asarray(upright(opened, path))
+                if grey.min() < 0 or grey.max() > _MOST_GREY:
+                    raise DataError(f"slice '{path}' has values beyond 0 to {_MOST_GREY}; save it with 16 bits a pixel")
+                return grey.astype(np.uint16)
         return as_codes(read_image(path, 1, MAX_PIXELS))[:, :, 0]

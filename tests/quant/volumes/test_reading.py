@@ -7,6 +7,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
 from quant.errors import DataError
 from quant.volumes.dicom import is_series, read_series
@@ -118,6 +119,10 @@ def test_series_with_a_gap_are_refused(tmp_path):
         ({"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, "lies in another plane than 'IM000.dcm'; remove it"),
         ({"PixelSpacing": [1, 1]}, r"has PixelSpacing \[1.0, 1.0\]|has PixelSpacing \[1, 1\]"),
         ({"ImagePositionPatient": [-30.0, -40.0, 100.0]}, "lie at one place; keep one of them"),
+        (
+            {"ImagePositionPatient": [-30.0, -38.0, 105.0]},
+            "are shifted by up to 2 mm against each other, as by a tilted",
+        ),
         ({"ImagePositionPatient": None}, "lacks ImagePositionPatient; export the series again"),
         ({"PixelSpacing": [1, 1, 1]}, "has PixelSpacing .*, not 2 numbers; export it again"),
         ({"ImageOrientationPatient": [2, 0, 0, 0, 1, 0]}, "not two directions at right angles"),
@@ -146,6 +151,22 @@ def test_a_stack_of_pictures_is_a_volume_without_spacing(tmp_path, bits):
     np.testing.assert_array_equal(image.voxels[0], grey * 100 if bits == 16 else grey // 2)
     np.testing.assert_array_equal(label.voxels[0], labels)
     assert not image.has_spacing
+
+
+def test_slices_that_do_not_belong_together_are_refused(tmp_path):
+    files.write_stack(tmp_path, "A")
+    third = tmp_path / "images" / "A_003.png"
+    for picture, told in (
+        (np.zeros((16, 21), np.uint8), "A_003.png' is unlike '.*A_001.png': 16x20 of 8 bits and 16x21 of 8 bits"),
+        (np.zeros((16, 20), np.uint16), "16x20 of 8 bits and 16x20 of 16 bits; give slices of one size and depth"),
+        (np.full((16, 20), 70000, np.int32), "A_003.tif' has values beyond 0 to 65535; save it with 16 bits"),
+    ):
+        third.unlink()
+        third = third.with_suffix(".tif" if picture.dtype == np.int32 else ".png")  # PNG has no 32 bits
+        Image.fromarray(picture).save(third)
+        (case,) = [case for split in ("train", "val") for case in cases_or_none(tmp_path, split)]
+        with pytest.raises(DataError, match=told):
+            case.read(1)
 
 
 def cases_or_none(folder, split):
