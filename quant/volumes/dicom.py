@@ -20,6 +20,7 @@ from quant.volumes.volume import Volume
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _DIRECTION_TOLERANCE = 1e-4
 _STEP_TOLERANCE = 0.02  # of the distance between slices
+_SUFFIXES = (".dcm", ".ima")
 _ASIDE_MM = 0.1
 _AXES_TOLERANCE = 1e-3
 _VALUES = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
@@ -74,6 +75,8 @@ def _files(folder: Path) -> list[Path]:
 def _read(path: Path) -> Any:
     """The data set of a slice; None of a file that is no DICOM, or a DICOMDIR."""
     if not pydicom.misc.is_dicom(path):
+        if path.suffix.lower() in _SUFFIXES:  # left out, an end slice would be missing without a gap
+            raise DataError(f"slice '{path}' is no DICOM file, by its first bytes; fetch the series again")
         return None
     try:
         found = pydicom.dcmread(path)

@@ -136,6 +136,15 @@ def test_series_that_are_not_one_are_refused(tmp_path, elements, sentence):
         read_series(series)
 
 
+def test_a_slice_that_lost_its_header_is_not_left_out(tmp_path):
+    series = files.write_series(tmp_path / "ct", files.ball(0, (8, 8, 5))[0], reverse=False)
+    (series / "IM004.dcm").write_bytes(b"")
+    with pytest.raises(
+        DataError, match="slice '.*IM004.dcm' is no DICOM file, by its first bytes; fetch the series again"
+    ):
+        read_series(series)
+
+
 def test_a_folder_without_a_series_is_refused(tmp_path):
     with pytest.raises(DataError, match="has 0 DICOM slices; give the folder of a whole series"):
         read_series(tmp_path)
