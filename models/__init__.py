@@ -1,5 +1,6 @@
 """Float segmentation networks in PyTorch, one file per family, by name from a registry."""
 
+import models.volumetric  # noqa: F401  (those for volumes)
 from models import (  # noqa: F401  (each registers its variants)
     cfpnet,
     cmunext,

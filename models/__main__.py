@@ -34,7 +34,7 @@ def summary(name: str) -> dict[str, Any]:
 
 
 def _summary(found: Entry, network: nn.Module) -> dict[str, Any]:
-    image = (found.config.in_channels, found.config.input_size, found.config.input_size)
+    image = (found.config.in_channels, *found.size)
     costs = layer_costs(network, *image)
     return {
         **found.describe(),
@@ -61,7 +61,7 @@ def _list(arguments: argparse.Namespace) -> None:
     table.add_column("what it is")
     for row in rows:
         counted = (f"{row['parameters']:,}", f"{row['gmac']:.4f}", f"{row['gmac_thop']:.4f}")
-        size = f"{row['in_channels']}x{row['input_size']}x{row['input_size']}"
+        size = "x".join(map(str, (row["in_channels"], *models.entry(row["name"]).size)))
         table.add_row(row["name"], *counted, size, row["summary"])
     Console(width=_TABLE_COLUMNS).print(table)
 
@@ -72,7 +72,8 @@ def _describe(arguments: argparse.Namespace) -> None:
         print(json.dumps(found, indent=2))
         return
     table = Table(title=f"{found['name']}: {found['summary']}")
-    for column in ("layer", "kind", "in (C, H, W)", "out (C, H, W)", "parameters", "MMAC conv"):
+    sides = "H, W" if models.entry(arguments.name).is_for_images else "X, Y, Z"
+    for column in ("layer", "kind", f"in (C, {sides})", f"out (C, {sides})", "parameters", "MMAC conv"):
         table.add_column(column)
     for cost in found["layers"]:
         shapes = ("x".join(map(str, cost[key])) for key in ("in_shape", "out_shape"))

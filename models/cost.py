@@ -6,8 +6,8 @@ Publications count differently, so three counts of MACs are given:
 - ``network_macs``: the convolutions, linear layers and matrix products of the whole network (true MACs);
 - ``thop_macs``: as the profiler `thop` 0.1.1 counts. It knows layers by their exact type, so that functions and
   subclasses count nothing. It takes transposed convolutions at their OUTPUT size (four times too high for 2x2, stride
-  2) and adds 4 an element for a norm with factors and 2 for one without, 11 an output element for bilinear upsampling
-  and 1 for nearest, and an addition an element for average pooling.
+  2) and adds 4 an element for a norm with factors and 2 for one without, 11 an output element for bilinear upsampling,
+  31 for trilinear and 1 for nearest, and an addition an element for average pooling.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from models.layers import Upsample2x
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCost:
-    """One layer: shapes without the batch, (C, H, W) of a feature map; parameters, and MACs by two counts."""
+    """One layer: shapes without the batch, (C, H, W) or (C, X, Y, Z); parameters, and MACs by two counts."""
 
     name: str
     kind: str
@@ -40,8 +40,11 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def layer_costs(network: nn.Module, in_channels: int, height: int, width: int) -> list[LayerCost]:
-    """Costs of each leaf module in order of execution, for one image of ``in_channels x height x width``."""
+def layer_costs(network: nn.Module, in_channels: int, *size: int) -> list[LayerCost]:
+    """Costs of each leaf module in order of execution, for one image or volume of ``in_channels`` and ``size``.
+
+    Nothing is computed where shapes are enough.
+    """
     costs: list[LayerCost] = []
 
     def record(name: str) -> Callable:
@@ -63,17 +66,17 @@ def layer_costs(network: nn.Module, in_channels: int, height: int, width: int) -
     leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
     handles = [module.register_forward_hook(record(name)) for name, module in leaves]
     try:
-        _run_once(network, (1, in_channels, height, width), costs.clear)
+        _run_once(network, (1, in_channels, *size), costs.clear)
     finally:
         for handle in handles:
             handle.remove()
     return costs
 
 
-def network_macs(network: nn.Module, in_channels: int, height: int, width: int) -> int:
-    """True MACs of one image of ``in_channels x height x width``: convolutions, linear layers and matrix products."""
+def network_macs(network: nn.Module, in_channels: int, *size: int) -> int:
+    """True MACs of one image or volume of that size: convolutions, linear layers and matrix products."""
     with FlopCounterMode(display=False) as counter:
-        _run_once(network, (1, in_channels, height, width), counter.flop_counts.clear)
+        _run_once(network, (1, in_channels, *size), counter.flop_counts.clear)
     return counter.get_total_flops() // 2
 
 
@@ -96,16 +99,18 @@ def _run_once(network: nn.Module, shape: tuple[int, ...], forget: Callable[[], N
 
 
 def _conv_macs(module: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:
-    if isinstance(module, nn.ConvTranspose2d):
+    if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):
         return prod(x.shape[2:]) * module.weight.numel()
-    return _pixels_times_weights(module, x, output) if isinstance(module, nn.Conv2d) else 0
+    return _pixels_times_weights(module, x, output) if isinstance(module, nn.Conv2d | nn.Conv3d) else 0
 
 
-def _pixels_times_weights(module: nn.Conv2d, _x: torch.Tensor, output: torch.Tensor) -> int:
+def _pixels_times_weights(module: nn.Conv2d | nn.Conv3d, _x: torch.Tensor, output: torch.Tensor) -> int:
     return prod(output.shape[2:]) * module.weight.numel()
 
 
-def _transposed_at_output_size(module: nn.ConvTranspose2d, _x: torch.Tensor, output: torch.Tensor) -> int:
+def _transposed_at_output_size(
+    module: nn.ConvTranspose2d | nn.ConvTranspose3d, _x: torch.Tensor, output: torch.Tensor
+) -> int:
     return output[0].numel() * (module.in_channels // module.groups) * prod(module.kernel_size)
 
 
@@ -115,7 +120,7 @@ def _norm(module: nn.Module, x: torch.Tensor, _output: torch.Tensor) -> int:
 
 
 def _upsample(module: nn.Upsample, _x: torch.Tensor, output: torch.Tensor) -> int:
-    return {"nearest": 1, "bilinear": 11}.get(module.mode, 0) * output[0].numel()
+    return {"nearest": 1, "bilinear": 11, "trilinear": 31}.get(module.mode, 0) * output[0].numel()
 
 
 def _adaptive_average(_module: nn.Module, x: torch.Tensor, output: torch.Tensor) -> int:
@@ -124,9 +129,12 @@ def _adaptive_average(_module: nn.Module, x: torch.Tensor, output: torch.Tensor)
 
 _THOP: dict[type[nn.Module], Callable[..., int]] = {
     nn.Conv2d: _pixels_times_weights,
+    nn.Conv3d: _pixels_times_weights,
     nn.ConvTranspose2d: _transposed_at_output_size,
+    nn.ConvTranspose3d: _transposed_at_output_size,
     nn.Linear: lambda module, _x, output: module.in_features * output[0].numel(),
     nn.BatchNorm2d: _norm,
+    nn.BatchNorm3d: _norm,
     nn.LayerNorm: _norm,
     nn.InstanceNorm2d: _norm,
     nn.Upsample: _upsample,

@@ -22,6 +22,17 @@ class Entry:
     config: Any
     build: Callable[[Any], nn.Module]
 
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(height, width) of the image it is described for, or (x, y, z) of the volume."""
+        size = self.config.input_size
+        return (size, size) if isinstance(size, int) else tuple(size)
+
+    @property
+    def is_for_images(self) -> bool:
+        """Whether it takes (B, C, H, W), not (B, C, X, Y, Z)."""
+        return len(self.size) == 2
+
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "summary": self.summary, **asdict(self.config)}
 
@@ -45,11 +56,11 @@ def entry(name: str) -> Entry:
     return _ENTRIES[name]
 
 
-def build(name: str, classes: int = 1) -> nn.Module:
+def build(name: str, classes: int = 1, channels: int | None = None) -> nn.Module:
     """Builds the float network ``name`` with fresh weights from torch's global generator.
 
     ``classes`` logits a pixel: 1 tells a foreground from the rest, N >= 2 tells N classes apart, the background being
-    one of them.
+    one of them. ``channels`` of the input: the registered number where it is None.
 
     Raises:
         ConfigError: there is no such network, or its own code fails.
@@ -58,7 +69,8 @@ def build(name: str, classes: int = 1) -> nn.Module:
         raise ConfigError(f"a network has at least 1 class, got {classes}")
     found = entry(name)
     try:
-        return found.build(replace(found.config, classes=classes))
+        given = {} if channels is None else {"in_channels": channels}
+        return found.build(replace(found.config, classes=classes, **given))
     except EdgesegError:
         raise
     except Exception as error:  # whatever a network's own code raises

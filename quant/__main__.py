@@ -20,12 +20,13 @@ from quant.commands import (
     study,
     train,
     untrained,
+    volumes,
 )
 from quant.errors import EdgesegError, GateError, TimeUp
 
 _COMMANDS = (
     *(train, crossval, study, untrained, settle, evaluate, export),
-    *(gate, predict, pictures, sensitivity, search, bench),
+    *(gate, predict, pictures, sensitivity, search, bench, volumes),
 )
 _GATE_CLOSED, _TIME_UP = 1, 3
 _INTERRUPTED = "interrupted; the same command continues (train: with --resume)"

@@ -1,8 +1,10 @@
 """Checkpoints: one file of tensors and plain values, written under its final name only when complete.
 
-Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else the quantization as a dict), ``size``,
-``classes`` (logits per pixel; 1 where it is absent), ``untrained`` (True where nothing was learned; absent otherwise),
-``normalisation`` ("code/256"), ``state`` (network), and while training ``optimiser``, ``epoch``, ``run``.
+Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else the quantization as a dict), ``size``
+(height and width; x, y, z for volumes), ``classes`` (logits per pixel; 1 where it is absent), ``untrained``
+(True where nothing was learned; absent otherwise),
+``normalisation`` ("code/256"), ``state`` (network), and while training ``optimiser``, ``epoch``, ``run``;
+of one trained on volumes ``volumes``: channels, slices, intensity window, spacing and orientation that it takes.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ def save(path: Path, checkpoint: dict[str, Any]) -> None:
     replace_file(Path(path), lambda partial: partial.write_bytes(buffer.getbuffer()))
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint onto the CPU.
+def load(path: Path, *, of_volumes: bool = False) -> dict[str, Any]:
+    """Reads a checkpoint onto the CPU; one of a network for volumes only where ``of_volumes`` says so.
 
     Raises:
         CheckpointError: missing, truncated, not one of ours, or a key is missing or of another type.
@@ -52,15 +54,20 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
         raise CheckpointError(f"'{path}' is not an edgeseg checkpoint of format {FORMAT}; train or export it again")
     checkpoint = {"classes": 1, **checkpoint}
-    for key, (fits, meant) in _KEYS.items():
+    for key, (fits, meant) in (_KEYS | _KEYS_OF_VOLUMES if "volumes" in checkpoint else _KEYS).items():
         if key not in checkpoint or not fits(checkpoint[key]):
             found = "lacks" if key not in checkpoint else "is damaged in"
             raise CheckpointError(f"checkpoint '{path}' {found} '{key}', which is {meant}; fetch it again, or train it")
+    if len(checkpoint["size"]) == 3 and not of_volumes:
+        raise CheckpointError(
+            f"checkpoint '{path}' is of a network for volumes, which has no integer form and does not lower; score it"
+            " with `python -m quant evaluate-volumes`, or train a network for images with --slices"
+        )
     return checkpoint
 
 
-def _is_size(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 2 and all(type(side) is int for side in value)
+def _is_size(value: Any, sides: tuple[int, ...] = (2,)) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) in sides and all(type(side) is int for side in value)
 
 
 def _is_state(value: Any) -> bool:
@@ -76,4 +83,8 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "classes": (lambda value: type(value) is int and value > 0, "logits a pixel"),
     "normalisation": (lambda value: isinstance(value, str), "how codes become inputs"),
     "state": (_is_state, "tensors by name"),
+}
+_KEYS_OF_VOLUMES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "size": (lambda value: _is_size(value, (2, 3)), "height and width, or x, y and z"),
+    "volumes": (lambda value: isinstance(value, dict), "what its network takes of volumes"),
 }

@@ -80,7 +80,7 @@ def read_pair(
         if classes == 1:
             truth = read_mask(pair.masks, (image.height, image.width), MAX_PIXELS)
         elif len(pair.masks) == 1:
-            truth = _read_labels(pair.masks[0], (image.height, image.width), classes)
+            truth = read_label_image(pair.masks[0], (image.height, image.width), classes)
         else:
             raise DataError(
                 f"image '{pair.image}' has {len(pair.masks)} masks; with classes it has one, of class indices"
@@ -103,7 +103,7 @@ def _codes(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
     return as_codes(image)
 
 
-def _read_labels(path: Path, image_size: tuple[int, int], classes: int) -> np.ndarray:
+def read_label_image(path: Path, image_size: tuple[int, int], classes: int) -> np.ndarray:
     """Class indices (H, W) uint8 of a grey or palette image whose values are the indices, of the size of its image."""
     with open_image(path, MAX_PIXELS) as opened:
         if opened.mode not in _LABEL_MODES:

@@ -18,7 +18,12 @@ from quant.twin import Twin, build_twin
 
 
 def assemble(name: str, quant: QuantConfig | None, classes: int = 1) -> nn.Module:
-    """The registered network ``name``, or its twin under ``quant``, with fresh weights."""
+    """The registered network ``name``, or its twin under ``quant``, with fresh weights.
+
+    Raises:
+        ConfigError: it is one for volumes, or there is none of that name.
+    """
+    _require_for_images(name)
     network = models.build(name, classes)
     return network if quant is None else build_twin(network, channels_of(name), quant)
 
@@ -36,8 +41,21 @@ def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
 
 
 def channels_of(name: str) -> int:
-    """Channels of the image that the registered network ``name`` takes: ``in_channels`` of its configuration."""
+    """Channels of the image that the registered network ``name`` takes: ``in_channels`` of its configuration.
+
+    Raises:
+        ConfigError: as ``assemble``.
+    """
+    _require_for_images(name)
     return models.entry(name).config.in_channels
+
+
+def _require_for_images(name: str) -> None:
+    if not models.entry(name).is_for_images:
+        raise ConfigError(
+            f"network '{name}' is for volumes, which has no integer form and does not lower; train it with"
+            " `python -m quant train-volumes`, or give a network for images"
+        )
 
 
 def classes_of(checkpoint: dict[str, Any]) -> int:
@@ -69,6 +87,12 @@ def settle(twin: Twin, name: str) -> int:
 
 
 def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:
+    taken = checkpoint.get("volumes", {}).get("channels")
+    if taken is not None and taken != (own_channels := channels_of(checkpoint["model"])):
+        raise CheckpointError(
+            f"the checkpoint's '{checkpoint['model']}' was trained on {taken} channels, neighbouring slices of a"
+            f" volume, the registered one takes {own_channels}; register a variant with in_channels={taken}"
+        )
     for key, value in checkpoint["state"].items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise CheckpointError(

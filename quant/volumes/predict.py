@@ -1,0 +1,51 @@
+"""Labels of whole volumes by a sliding window: overlapping patches, blended with a Gaussian weight (MONAI's)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from monai.inferers import sliding_window_inference
+from torch import nn
+
+from quant.data import to_input
+from quant.volumes.slabs import slabs, stacked
+
+OVERLAP = 0.5
+_SLABS_AT_ONCE = 8
+
+
+def predict_logits(
+    network: nn.Module,
+    codes: torch.Tensor,
+    patch: Sequence[int],
+    slices: int = 0,
+    *,
+    overlap: float = OVERLAP,
+    device: str = "cpu",
+) -> torch.Tensor:
+    """Codes (C, X, Y, Z) uint8 -> logits (classes, X, Y, Z) on the CPU.
+
+    ``patch`` (x, y, z), or with ``slices`` (x, y) of an image network; where the volume is smaller, it is padded with
+    code 0 for the network and cut back.
+    """
+    network.eval()
+    settings = {"overlap": overlap, "mode": "gaussian", "padding_mode": "constant", "device": "cpu"}
+    with torch.no_grad():
+        if not slices:
+            x = to_input(codes)[None]
+            return sliding_window_inference(x, tuple(patch), 1, network, sw_device=device, **settings)[0]
+        planes = slabs(codes, slices)  # (Z, C * slices, Y, X)
+        found = [
+            sliding_window_inference(
+                to_input(part), (patch[1], patch[0]), _SLABS_AT_ONCE, network, sw_device=device, **settings
+            )
+            for part in planes.split(_SLABS_AT_ONCE)
+        ]
+        return stacked(torch.cat(found))
+
+
+def decide(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (classes, X, Y, Z) -> class indices (X, Y, Z) uint8: logit > 0 of one class, the largest of several."""
+    chosen = logits[0] > 0 if len(logits) == 1 else logits.argmax(0)
+    return chosen.to(torch.uint8)

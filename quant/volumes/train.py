@@ -1,0 +1,189 @@
+"""Training of a float network on volumes: in 3D on patches, in 2.5D on slabs of neighbouring slices.
+
+The protocol is fixed before it starts: the split goes by patient, the schedule by the number of epochs, and what is
+kept are the last epoch's weights, averaged where ``ema`` says so; no score chooses them. Each epoch draws from (seed,
+epoch), and ``last.pt`` holds the rest, so a run that is broken off and resumed ends with the weights of the unbroken
+one. A checkpoint of 2.5D whose network was registered for that many channels is one of ``python -m quant`` like others.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+import models
+from quant import checkpoint as checkpoints
+from quant.data import to_input
+from quant.errors import CheckpointError, ConfigError
+from quant.replace_file import replace_file
+from quant.volumes.loss import LOSSES, deep_supervision
+from quant.volumes.patches import PatchSampler
+from quant.volumes.scans import Scan, cropped_to_body, load_scans
+from quant.volumes.schedule import sgd
+from quant.volumes.train_config import VolumeTrainConfig
+
+KEPT = "weights.pt"
+_LAST, _LOG, _WINDOW = "last.pt", "log.csv", "window.json"
+_GRADIENT_NORM_LIMIT = 12.0  # nnU-Net's
+
+
+def train_volumes(config: VolumeTrainConfig, out_dir: Path, *, resume: bool = False) -> Path:
+    """Trains on the split ``train`` and returns the path of what is kept; the split ``val`` is not read.
+
+    Writes to ``out_dir`` after each epoch ``weights.pt``, ``last.pt`` and ``log.csv``, and ``window.json``: the
+    intensity window, for ``board.intensity``.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: see their messages.
+    """
+    scans = load_scans(Path(config.data), "train", config.window, config.classes, config.spacing_mm)
+    return fit(config, scans, out_dir, resume=resume)
+
+
+def fit(config: VolumeTrainConfig, scans: list[Scan], out_dir: Path, *, resume: bool = False) -> Path:
+    """As ``train_volumes``, on scans in memory."""
+    out_dir = Path(out_dir)
+    run = {**config.as_dict(), "data": Path(config.data).name}
+    state = _last_state(out_dir, run) if resume else None
+    torch.manual_seed(config.seed)
+    network = models.build(config.model, config.classes, channels_seen(config, scans)).to(config.device)
+    _require_patch(network, config, channels_seen(config, scans))
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+    optimiser = sgd(network.parameters(), config.lr, config.weight_decay)
+    first_epoch = 0
+    if state is not None:
+        first_epoch = state["epoch"] + 1
+        network.load_state_dict(state["state"])
+        optimiser.load_state_dict(state["optimiser"])
+        averaged.module.load_state_dict(state["averaged"]["state"])
+        averaged.n_averaged.fill_(state["averaged"]["steps"])
+    shown = [cropped_to_body(scan) for scan in scans] if config.body_crop else scans
+    sampler = PatchSampler(shown, config.patch, config.foreground_share, config.slices)
+    common = _description(config, scans, run)
+    _begin(out_dir, config, first_epoch)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("steps", total=config.epochs * config.steps, completed=first_epoch * config.steps)
+        for epoch in range(first_epoch, config.epochs):
+            loss = _epoch(network, averaged, optimiser, sampler, config, epoch, lambda: progress.advance(bar))
+            kept = averaged.module if config.ema else network
+            common |= {"epoch": epoch, "scores": None}
+            checkpoints.save(out_dir / KEPT, {**common, "state": _portable(kept)})
+            with (out_dir / _LOG).open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerow((epoch, f"{loss:.6f}"))
+            last = {"state": averaged.module.state_dict(), "steps": averaged.n_averaged.item()}
+            of_run = {"state": network.state_dict(), "optimiser": optimiser.state_dict(), "averaged": last}
+            checkpoints.save(out_dir / _LAST, {**common, **of_run})
+            progress.update(bar, description=f"epoch {epoch + 1}: loss {loss:.4f}")
+    return out_dir / KEPT
+
+
+def channels_seen(config: VolumeTrainConfig, scans: list[Scan]) -> int:
+    """Channels of the network's input."""
+    return scans[0].codes.shape[0] * max(1, config.slices)
+
+
+def _epoch(
+    network: nn.Module,
+    averaged: AveragedModel,
+    optimiser: torch.optim.Optimizer,
+    sampler: PatchSampler,
+    config: VolumeTrainConfig,
+    epoch: int,
+    on_step: Any,
+) -> float:
+    """One epoch; returns its mean loss. The generators of patches and of dropout follow from (seed, epoch)."""
+    seed = config.seed * 100_003 + epoch
+    torch.manual_seed(seed)
+    network.train()
+    for group in optimiser.param_groups:
+        group["lr"] = config.schedule.rate(epoch)
+    total = 0.0
+    optimiser.zero_grad(set_to_none=True)
+    for index, (codes, labels) in enumerate(sampler.batches(config.steps * config.accumulate, config.batch, seed)):
+        logits = network(to_input(codes.to(config.device)))
+        outputs = logits if isinstance(logits, tuple) else (logits,)
+        loss = deep_supervision(LOSSES[config.loss], outputs, labels.to(config.device)) / config.accumulate
+        loss.backward()
+        total += float(loss.detach())
+        if (index + 1) % config.accumulate:
+            continue
+        nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        averaged.update_parameters(network)
+        on_step()
+    return total / config.steps
+
+
+def _description(config: VolumeTrainConfig, scans: list[Scan], run: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its network, and of the volumes that it takes."""
+    return {
+        "model": config.model,
+        "quant": None,
+        "size": list(config.patch[1::-1]) if config.slices else list(config.patch),  # (H, W), or (x, y, z)
+        "classes": config.classes,
+        "run": run,
+        "volumes": {
+            "channels": channels_seen(config, scans),
+            "slices": config.slices,
+            "window": config.window.as_dict(),
+            "spacing_mm": run["spacing_mm"],
+            "orientation": scans[0].file.orientation,
+        },
+    }
+
+
+def _require_patch(network: nn.Module, config: VolumeTrainConfig, channels: int) -> None:
+    """ConfigError unless the network gives logits of the patch's size."""
+    sides = config.patch[::-1] if config.slices else config.patch
+    try:
+        with torch.no_grad():
+            logits = network.eval()(torch.zeros(1, channels, *sides, device=config.device))
+        why = None if tuple(logits.shape[2:]) == tuple(sides) else f"its logits have {tuple(logits.shape[2:])}"
+    except RuntimeError as error:
+        why = str(error).splitlines()[0].rstrip(".")
+    if why is not None:
+        patch = "x".join(map(str, config.patch))
+        raise ConfigError(f"network '{config.model}' takes no patches of {patch}: {why}; give another --patch")
+
+
+def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
+    path = out_dir / _LAST
+    state = checkpoints.load(path, of_volumes=True)
+    if "volumes" not in state or not isinstance(state.get("run"), dict):
+        raise CheckpointError(f"'{path}' is of no training on volumes; give another --out")
+    for key, value in run.items():
+        if key != "device" and state["run"].get(key) != value:
+            raise CheckpointError(
+                f"'{path}' was trained with {key}={state['run'].get(key)}, not {value}; go on with the same settings,"
+                " or give another --out"
+            )
+    return state
+
+
+def _begin(out_dir: Path, config: VolumeTrainConfig, first_epoch: int) -> None:
+    """The window's file, and a log of the epochs before ``first_epoch``: those after it are trained again."""
+    window = json.dumps(config.window.as_dict(), indent=1) + "\n"
+    replace_file(out_dir / _WINDOW, lambda partial: partial.write_text(window, encoding="utf-8"))
+    rows = [["epoch", "loss"]]
+    if first_epoch and (out_dir / _LOG).is_file():
+        with (out_dir / _LOG).open(newline="", encoding="utf-8") as file:
+            rows += list(csv.reader(file))[1 : first_epoch + 1]
+
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+
+    replace_file(out_dir / _LOG, write)
+
+
+def _portable(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}

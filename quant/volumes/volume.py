@@ -1,0 +1,83 @@
+"""A volume in memory: voxels in the order of the file, and the affine that says where they are.
+
+Axes are (x, y, z) as NIfTI has them; ``affine`` (4, 4) takes voxel indices to millimetres in RAS+ (right, anterior,
+superior). Nothing is turned when a file is read: an orientation that a network was not trained on is refused instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import nibabel
+import numpy as np
+
+from quant.errors import DataError
+
+_AFFINE_TOLERANCE_MM = 1e-3
+_SHEAR_TOLERANCE = 1e-3  # largest cosine between two axes
+_SPACINGS_MM = (1e-3, 1e3)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """``voxels`` (C, X, Y, Z) of one or more channels; ``has_spacing`` is False for a stack of pictures, whose voxels
+    are counted as 1 mm cubes because nothing says their size. ``source`` names the file in messages."""
+
+    source: str
+    voxels: np.ndarray
+    affine: np.ndarray
+    has_spacing: bool = True
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim != 4 or not self.voxels.size:
+            raise DataError(f"'{self.source}' has the shape {self.voxels.shape}; a volume has three sides above 0")
+        _require_affine(self.source, self.affine)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(X, Y, Z)"""
+        return tuple(self.voxels.shape[1:])
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centres along x, y and z."""
+        return tuple(float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def orientation(self) -> str:
+        """The directions in which x, y and z grow, such as RAS or LPS."""
+        return "".join(nibabel.aff2axcodes(self.affine))
+
+
+def _require_affine(source: str, affine: np.ndarray) -> None:
+    remedy = "write the file again with the affine of its scan"
+    if affine.shape != (4, 4) or not np.isfinite(affine).all():
+        raise DataError(f"'{source}' has an affine that is not 4x4 finite numbers; {remedy}")
+    axes = affine[:3, :3]
+    steps = np.linalg.norm(axes, axis=0)
+    if not ((steps > _SPACINGS_MM[0]) & (steps < _SPACINGS_MM[1])).all():
+        raise DataError(f"'{source}' has an affine with spacings of {_listed(steps)} mm; {remedy}")
+    cosines = np.abs((axes / steps).T @ (axes / steps) - np.eye(3)).max()
+    if cosines > _SHEAR_TOLERANCE:
+        raise DataError(
+            f"'{source}' has axes that are not at right angles; resample it to a grid of right angles first"
+        )
+
+
+def require_same_grid(image: Volume, label: Volume) -> None:
+    """DataError unless voxel i of ``label`` is where voxel i of ``image`` is."""
+    if image.shape != label.shape:
+        sides = ("x".join(map(str, volume.shape)) for volume in (label, image))
+        raise DataError(
+            f"label '{label.source}' has {next(sides)} voxels, its image {next(sides)}; export it on the image's grid"
+        )
+    offset = np.abs(image.affine - label.affine).max()
+    if offset > _AFFINE_TOLERANCE_MM:
+        raise DataError(
+            f"label '{label.source}' has another affine than its image '{image.source}' (they differ by {offset:g});"
+            " export it on the image's grid"
+        )
+
+
+def _listed(values: np.ndarray) -> str:
+    return ", ".join(f"{value:g}" for value in values)
