@@ -18,6 +18,7 @@ from hw_build.lowering import STEPS, execute_codes
 from hw_build.lowering.forms import scales
 from hw_build.lowering.graph import GraphEditor, attribute
 from hw_build.lowering.intake import load_network, normalise
+from hw_build.lowering.rules import refusal
 from tests.hw_build import onnx_oracle, synthetic
 
 CODES = np.random.default_rng(5).integers(0, 256, (1, 16, 16, 3), dtype=np.uint8)
@@ -407,14 +408,28 @@ def test_qcdq_of_folded_weights_with_a_scale_of_each_channel_and_without_zero_po
     assert_exact(model.model)
 
 
-def test_qcdq_of_activations_with_a_list_of_one_scale_and_without_zero_points():
+def with_activation_scale(scale, axis=None):
+    """A QCDQ network whose stem's activations have the scale ``scale`` and no zero point."""
     model = as_qcdq(network())
     dequantize = next(entry for entry in model.graph.node if entry.output[0] == "stem_act")
     quantize = model.find_producer(model.find_producer(dequantize.input[0]).input[0])
-    model.set_initializer("list_of_one", np.array([2.0**-3], np.float32))
+    model.set_initializer("scale", np.array(scale, np.float32))
     for entry in (quantize, dequantize):
-        entry.input[:] = [entry.input[0], "list_of_one"]
-    assert_exact(model.model)
+        entry.input[:] = [entry.input[0], "scale"]
+        if axis is not None:
+            entry.attribute.append(helper.make_attribute("axis", axis))
+    return model
+
+
+@pytest.mark.parametrize(("scale", "axis"), [([2.0**-3], None), (2.0**-3, 1)])
+def test_qcdq_of_activations_with_one_scale_as_a_list_or_with_an_axis_and_without_zero_points(scale, axis):
+    assert_exact(with_activation_scale(scale, axis).model)
+
+
+def test_qcdq_of_activations_with_a_scale_a_channel_is_a_sentence():
+    model = normalise(with_activation_scale([2.0**-3] * 4, 1))
+    graph = GraphEditor(model)
+    assert "quantizes activations with 4 scales" in refusal(graph, graph.producer("stem_act"))
 
 
 def test_clip_that_is_no_range_of_bits_is_a_sentence():
