@@ -466,6 +466,29 @@ def test_channels_last_is_turned_back(image_too):
     np.testing.assert_array_equal(execute_codes(lowered(taken), CODES), expected)
 
 
+def test_constants_of_channels_last_images_of_any_rank_are_turned():
+    factors = np.array([1, 2, 0.5, 4], np.float32)
+
+    def change(net, tensor):
+        for name, shape in (("vector", (4,)), ("row", (1, 4)), ("whole", (1, 1, 1, 4))):
+            net.constants.append(numpy_helper.from_array(factors.reshape(shape), f"{name}_factors"))
+            tensor = net.node("Mul", [tensor, f"{name}_factors"], name)
+        return net.quant(tensor, 2.0**-3)
+
+    def last(net, tensor):
+        turned = net.node("Transpose", [tensor], "turned", perm=[0, 2, 3, 1])
+        net.scales["back"] = 2.0**-3
+        return net.node("Transpose", [change(net, turned)], "back", perm=[0, 3, 1, 2])
+
+    def first(net, tensor):
+        net.constants.append(numpy_helper.from_array((factors**3).reshape(1, 4, 1, 1), "factors"))
+        return net.quant(net.node("Mul", [tensor, "factors"], "whole"), 2.0**-3)
+
+    taken, expected = (normalise(network(changed)) for changed in (last, first))
+    assert "Transpose" not in {entry.op_type for entry in taken.graph.node}
+    np.testing.assert_array_equal(execute_codes(taken, CODES), execute_codes(expected, CODES))
+
+
 def test_transpose_that_stays_is_a_sentence():
     def change(net, tensor):
         net.scales["turned"] = net.scales[tensor]
