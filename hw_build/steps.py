@@ -166,6 +166,7 @@ class Pipeline:
                 "facts": facts,
                 "results": self._results(step, partial),
             }
+            record["sha256"] = _digest(record)
             (partial / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         return StepResult(name=step.name, folder=final, facts=facts, seconds=seconds, cached=False)
 
@@ -239,12 +240,19 @@ def locked(build_dir: Path) -> Iterator[None]:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """``step.json`` of a saved step, or None where there is none that can be read."""
+    """``step.json`` of a saved step, or None where there is none that can be read, or one that was changed."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and {"key", "seconds", "facts", "results"} <= record.keys() else None
+    sha256 = record.pop("sha256", None) if isinstance(record, dict) else None
+    return record if sha256 is not None and sha256 == _digest(record) else None
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """Of a record as JSON holds it."""
+    as_read = json.loads(json.dumps(record))
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ from hw_build.steps import write_atomically
 
 REPORT_JSON = "report.json"
 REFERENCE_MHZ = 100.0
+_BASELINE = ("cycles_per_frame", "luts", "dsps", "bram18", "not_in_finn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +165,10 @@ def read_report(path: Path) -> Report:
         BuildError: there is none, or it is not a report of this version.
     """
     try:
-        return load_record(Report, path)
+        report = load_record(Report, path)
+        if report.baseline is not None and not set(_BASELINE) <= report.baseline.keys():
+            raise ValueError(f"baseline lacks one of {', '.join(_BASELINE)}")
+        return report
     except OSError as error:
         raise BuildError(f"report '{path}' cannot be read ({error.strerror}); run the build first") from None
     except ValueError as error:

@@ -124,7 +124,10 @@ class Design:
         """Read ``build_dir/design.json``; BuildError when it is missing or not of this version."""
         path = Path(build_dir) / "design.json"
         try:
-            return load_record(cls, path, build_dir=Path(build_dir))
+            design = load_record(cls, path, build_dir=Path(build_dir))
+            if not (design.nodes and design.sources):
+                raise ValueError("it has no nodes or no sources")
+            return design
         except OSError as error:
             raise BuildError(f"{path} cannot be read ({error.strerror}): run the stitch step first") from error
         except ValueError as error:

@@ -97,6 +97,9 @@ def test_report_of_other_types_is_a_sentence(tmp_path):
     write_report(path, report)
     assert read_report(path) == report
     content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"baseline": {"luts": 5}}))
+    with pytest.raises(BuildError, match=r"not a report of this version \(baseline lacks one of cycles_per_frame"):
+        read_report(path)
     content["nodes"][0]["name"] = 5
     path.write_text(json.dumps(content))
     with pytest.raises(
@@ -113,3 +116,7 @@ def test_design_and_shell_of_other_types_are_sentences(tmp_path):
         Design.load(tmp_path)
     with pytest.raises(BuildError, match=r"shell.json is no shell of this version \(it lacks fabric_mhz, .*\): run"):
         Shell.load(tmp_path)
+    design = {"image_shape": [4, 4, 3], "logit_bits": 8, "logit_signed": True, "model_sha256": ""}
+    (tmp_path / "design.json").write_text(json.dumps(design | {"nodes": [], "streams": [], "sources": []}))
+    with pytest.raises(BuildError, match=r"design.json is no design of this version \(it has no nodes or no sources\)"):
+        Design.load(tmp_path)
