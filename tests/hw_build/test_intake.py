@@ -489,6 +489,17 @@ def test_constants_of_channels_last_images_of_any_rank_are_turned():
     np.testing.assert_array_equal(execute_codes(taken, CODES), execute_codes(expected, CODES))
 
 
+def test_transposes_that_are_not_each_other_s_inverse_stay():
+    def change(net, tensor):
+        turned = net.node("Transpose", [tensor], "turned", perm=[0, 1, 3, 2])
+        twice = net.node("Mul", [turned, net.const("two", 2.0)], "twice")
+        back = net.node("Transpose", [twice], "back", perm=[0, 3, 1, 2])
+        return net.quant(back, 2.0**-3)
+
+    with pytest.raises(LoweringError, match=r"node n_turned \(Transpose\) is a channels-last form that could not be"):
+        lowered(network(change, channels=16))
+
+
 def test_transpose_that_stays_is_a_sentence():
     def change(net, tensor):
         net.scales["turned"] = net.scales[tensor]
@@ -530,6 +541,13 @@ def test_size_that_poolings_do_not_divide_says_what_does(tmp_path):
     assert refused == [f"it {sentence}"]
     with pytest.raises(LoweringError, match=rf"node n_lower \(MaxPool\) {sentence}"):
         lowered(model)
+
+
+def test_a_pooling_of_the_image_itself_halves():
+    net = synthetic.Net(seed=3)
+    net.head(net.conv_bn(net.pool(net.image(), "low"), 4, 3, "stem", bits=8, scale=2.0**-3))
+    with pytest.raises(LoweringError, match="the image, 17x16, must be multiples of 2 for the poolings"):
+        lowered(net.model("logits", 17, 16))
 
 
 def test_what_is_doubled_between_poolings_halves_once():
