@@ -489,6 +489,18 @@ def test_constants_of_channels_last_images_of_any_rank_are_turned():
     np.testing.assert_array_equal(execute_codes(taken, CODES), execute_codes(expected, CODES))
 
 
+def test_a_concatenation_along_channels_counted_from_the_end():
+    def change(net, tensor):
+        other = net.conv_bn(tensor, 4, 3, "other", scale=net.scales[tensor])
+        return net.concat(tensor, other, "both")
+
+    model = network(change)
+    concat = node(model, "n_both")
+    del concat.attribute[:]
+    concat.attribute.append(helper.make_attribute("axis", -3))
+    assert_exact(model.model)
+
+
 def test_transposes_that_are_not_each_other_s_inverse_stay():
     def change(net, tensor):
         turned = net.node("Transpose", [tensor], "turned", perm=[0, 1, 3, 2])

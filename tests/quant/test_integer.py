@@ -364,6 +364,14 @@ def test_a_concatenation_of_two_scales_is_refused(model):
         parse(changed)
 
 
+def test_a_leaky_relu_without_a_slope_has_that_of_the_standard(model):
+    without = parse(edited(model, "Relu", op_type="LeakyRelu"))
+    changed = edited(model, "Relu", op_type="LeakyRelu")
+    node = next(node for node in changed.graph.node if node.op_type == "LeakyRelu")
+    node.attribute.append(onnx.helper.make_attribute("alpha", 0.01))
+    assert repr(without.steps) == repr(parse(changed).steps)
+
+
 @pytest.mark.parametrize(("offset", "exact"), [(0.25, True), (0.5, False)])
 def test_a_line_is_exact_where_no_step_meets_an_integer(offset, exact):
     """Codes 0 to 3 of accumulator / 2 + offset: a step at a half meets the accumulator where the offset is one."""

@@ -396,6 +396,18 @@ def test_a_pool_is_put_behind_each_activation_that_allows_it_whatever_others_the
     assert behind[-1] is nn.ReLU
 
 
+def test_a_norm_of_a_convolution_that_others_read_gets_one_of_its_own():
+    def body(net, x):
+        convolved = net.c(x)
+        return net.norm(convolved) + convolved
+
+    graph = normal_form(seasoned(lambda: Written(body, c=conv(), norm=nn.BatchNorm2d(4))))
+    modules = {node: graph.root.get_submodule(node.target) for node in graph.graph.nodes if node.op == "call_module"}
+    sources = [node.args[0] for node, module in modules.items() if isinstance(module, nn.BatchNorm2d)]
+    assert len(sources) > 1
+    assert all(isinstance(modules[source], nn.Conv2d) and len(source.users) == 1 for source in sources)
+
+
 def test_a_module_that_is_made_in_forward_is_named_with_its_line():
     network = Written(lambda net, x: nn.ReLU()(net.a(x)), a=conv())
     with pytest.raises(
