@@ -4,6 +4,7 @@ Layout, big-endian: a field of 2-byte length, the number 1 in 2 bytes, then fiel
 (a: design, b: part, c: date, d: time); last the letter e, a length of 4 bytes and the configuration data.
 """
 
+import os
 import struct
 from xml.etree import ElementTree
 
@@ -15,6 +16,8 @@ FIELDS = {b"a": "design", b"b": "part", b"c": "date", b"d": "time"}
 
 def read_header(path):
     """``design``, ``part``, ``date``, ``time`` and ``length`` of the bitstream; BitstreamError unless it is whole."""
+    if os.path.exists(str(path)) and not os.path.isfile(str(path)):  # a device may have no end
+        raise BitstreamError(f"bitstream '{path}' is no file; copy it from the deploy folder")
     try:
         with open(str(path), "rb") as opened:
             content = opened.read()

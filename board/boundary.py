@@ -86,7 +86,8 @@ def _of_the_system(error, interrupted):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return "", 0
     if isinstance(error, OSError):
-        where = f" at '{error.filename}'" if error.filename else ""
+        name = error.filename2 or error.filename  # of two the one that is written
+        where = f" at '{name}'" if name else ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"error: the disk is full{where}; free space or give another --out, then run it again", USER_ERROR
         return (

@@ -7,6 +7,7 @@ four channels. What cannot be read so is refused by one sentence: an ``InputErro
 
 import contextlib
 import io
+import os
 import warnings
 
 import numpy as np
@@ -136,6 +137,8 @@ def name_of(source):
 def _open_file(source):
     if isinstance(source, bytes):
         return io.BytesIO(source)
+    if os.path.exists(source) and not (os.path.isfile(source) or os.path.isdir(source)):  # opening a pipe may wait
+        raise InputError(f"image '{source}' is a device or a pipe; give a file")
     try:
         return open(source, "rb")
     except FileNotFoundError:

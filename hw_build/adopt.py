@@ -25,8 +25,10 @@ from hw_build.lowering.forms import scales
 from hw_build.lowering.intake import load_network
 from hw_build.steps import fresh_folder, hash_file
 
+_FILES = (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)
 _PACKAGES = ("onnx", "qonnx", "onnxruntime", "numpy")
 _SEED = 0
+_MOST_FRAMES = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +41,8 @@ class AdoptConfig:
     count: int = 2
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ConfigError(f"--count must be at least 1, got {self.count}")
+        if not 1 <= self.count <= _MOST_FRAMES:
+            raise ConfigError(f"--count must be 1 to {_MOST_FRAMES}, got {self.count}")
 
 
 def adopt(config: AdoptConfig) -> dict[str, Any]:
@@ -52,8 +54,11 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
         ConfigError: an image is missing, or the network takes no images.
     """
     out = config.out.absolute()
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST_FILE).is_file():
-        raise BuildError(f"'{out}' holds other files than an export's, which would be lost; give another folder")
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in _FILES) if out.is_dir() else []
+    if foreign:
+        raise BuildError(
+            f"'{out}' holds other files than an export's, as '{foreign[0]}', which would be lost; give another folder"
+        )
     refuse(check(config.model))
     model = load_network(config.model)
     _, channels, height, width = model.get_tensor_shape(model.graph.input[0].name)

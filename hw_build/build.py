@@ -20,6 +20,7 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build import lowering
+from hw_build.arrays import write_arrays
 from hw_build.board_config import Board
 from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
@@ -141,9 +142,8 @@ def compare_logits(
     """
     if found.shape == expected.shape and np.array_equal(found, expected):
         return
-    mismatch_dir.mkdir(parents=True, exist_ok=True)
     path = mismatch_dir / f"mismatch_{step}.npz"
-    np.savez_compressed(path, found=found, expected=expected)
+    write_arrays(path, found=found, expected=expected)
     if found.shape != expected.shape:
         raise MismatchError(f"step {step}: logits {found.shape} do not fit the golden {expected.shape}; see {path}")
     differing = np.argwhere(found != expected)

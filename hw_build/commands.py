@@ -24,7 +24,7 @@ from hw_build.report.keep import with_figures_of
 from hw_build.report.page import render_page
 from hw_build.report.pictures import Pictures, read_pictures
 from hw_build.report.resources import baseline_rows
-from hw_build.steps import Pipeline, Step, StepResult, locked, write_atomically
+from hw_build.steps import Pipeline, Step, StepResult, locked_build, write_atomically
 from hw_build.stitch import Design
 from hw_build.synth.summary import refuse_over_budget
 
@@ -154,7 +154,7 @@ def run_simulate(
     for name, value in (("--frames", frames), ("--pace", pace)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}")
-    with locked(build_dir), BuildProgress("simulate") as progress:
+    with locked_build(build_dir), BuildProgress("simulate") as progress:
         Design.load(build_dir).check_model(export.model, export.model_sha256)
         run, line = simulate_and_compare(
             build_dir, *export.frames(frames), progress.meter, idle=idle, stall=stall, seed=seed,

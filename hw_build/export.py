@@ -6,7 +6,6 @@ The golden data are the truth of a build: input codes and integer logits of the 
 from __future__ import annotations
 
 import contextlib
-import json
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hw_build.errors import BuildError
+from hw_build.manifest import read_manifest
 from hw_build.steps import hash_file
 
 MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE = "model.qonnx", "golden.npz", "manifest.json"
@@ -75,17 +75,15 @@ def read_export(folder: Path) -> Export:
             f"golden file '{paths['golden.npz']}' was made from another model than '{paths['model.qonnx']}' "
             "(the hashes differ); export again"
         )
-    try:
-        manifest = json.loads(paths[MANIFEST_FILE].read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BuildError(f"manifest '{paths['manifest.json']}' is not JSON ({error}); export again") from None
-    if not isinstance(manifest, dict) or "name" not in manifest.get("model", {}):
-        raise BuildError(f"manifest '{paths['manifest.json']}' does not name the network; export again")
+    if not np.array_equal(arrays["masks"], arrays["logits"][..., 0] > 0):
+        raise BuildError(f"masks of golden file '{paths[GOLDEN_FILE]}' are not logit > 0 of its logits; export again")
+    sha256 = str(arrays["model_sha256"])
+    manifest = read_manifest(paths[MANIFEST_FILE], model_sha256=sha256, size=arrays["codes"].shape[1:])
     return Export(
         folder=folder,
         model=paths[MODEL_FILE],
         golden=paths[GOLDEN_FILE],
-        model_sha256=str(arrays["model_sha256"]),
+        model_sha256=sha256,
         codes=arrays["codes"],
         logits=arrays["logits"],
         masks=arrays["masks"],
@@ -98,6 +96,8 @@ def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in _GOLDEN_KEYS}
+    except TypeError:
+        raise BuildError(f"golden file '{path}' is one array, not an archive of several; export again") from None
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise BuildError(f"golden file '{path}' is corrupt or not one ({error}); export again") from None
     codes, logits, masks = arrays["codes"], arrays["logits"], arrays["masks"]

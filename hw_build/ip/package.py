@@ -40,8 +40,8 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
     """Writes the core of the accelerator in ``build_dir`` to ``folder``; returns its sources, relative to it.
 
     Raises:
-        BuildError: the build has no shell yet, a source is not the one that was stitched, the accelerator reads files
-            when it starts, or the core does not lint.
+        BuildError: the build has no shell yet, ``folder`` holds something else, a source is not the one that was
+            stitched, the accelerator reads files when it starts, or the core does not lint.
     """
     design, shell = Design.load(build_dir), Shell.load(build_dir)
     if contents := [source.path for source in design.sources if source.role == "memory"]:
@@ -50,6 +50,7 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
             "core cannot know; build without FINN's nodes (unsigned activations), or take the whole device (shell/)"
         )
     design.check_sources()
+    _refuse_foreign(folder)
     with fresh_folder(folder) as partial:
         for source in design.sources:
             _copy(design.rtl_dir / source.path, partial / "src" / source.path)
@@ -76,6 +77,13 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
         )
         (partial / COMPONENT).write_text(component.text(), encoding="utf-8")
     return sources
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """BuildError where ``folder`` holds something else than a core that was written before."""
+    top = folder / "src" / f"{CORE_MODULE}.v"
+    if folder.is_dir() and any(folder.iterdir()) and not ((folder / COMPONENT).is_file() and top.is_file()):
+        raise BuildError(f"'{folder}' holds other files than a core's, which would be lost; give another folder")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from finn.core.onnx_exec import execute_onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
+from hw_build.arrays import write_arrays
 from hw_build.errors import MismatchError
 from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
 from hw_build.lowering.graph import GraphEditor
@@ -121,9 +122,8 @@ def _compare(
 ) -> None:
     if first.shape == second.shape and np.array_equal(first, second):
         return
-    out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / f"mismatch_{step_name}.npz"
-    np.savez_compressed(path, before=first, after=second, codes=codes, tensor=name)
+    write_arrays(path, before=first, after=second, codes=codes, tensor=np.array(name))
     if first.shape != second.shape:
         what = f"has shape {first.shape} before and {second.shape} after"
     else:

@@ -10,7 +10,7 @@ from hw_build.export import Export
 from hw_build.netlist.simulation import Job
 from hw_build.netlist.step import check_device, jobs_of
 from hw_build.progress import BuildProgress
-from hw_build.steps import locked
+from hw_build.steps import locked_build
 
 
 def run_netlist(
@@ -27,7 +27,7 @@ def run_netlist(
     if frames is None and (mask or stall):
         raise ConfigError("--mask and --stall describe one job: give --frames, too")
     jobs = jobs_of(export) if frames is None else [Job(frames=frames, mask=mask, stall=stall, seed=seed)]
-    with locked(build_dir), BuildProgress("netlist") as progress:
+    with locked_build(build_dir), BuildProgress("netlist") as progress:
         record, line = check_device(build_dir, export, jobs, progress.meter)
     used = ", ".join(f"{count:,} {what}" for what, count in record.used.items())
     tell(f"exact, against {line['against']}, in {line['seconds']:.0f} s; it takes {used}")

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from hw_build.records import load_record
 from hw_build.steps import hash_file, write_atomically
 
 FOLDER = "netlist"  # of a build directory
@@ -34,8 +35,8 @@ def saved_record(build_dir: Path, sources_sha256: str) -> NetlistRecord | None:
     """The record of the build's netlist; None where there is none, or one of other sources or contents."""
     folder = build_dir / FOLDER
     try:
-        record = NetlistRecord(**json.loads((folder / RECORD).read_text()))
+        record = load_record(NetlistRecord, folder / RECORD)
         same = record.sources_sha256 == sources_sha256
         return record if same and record.netlist_sha256 == hash_file(folder / NETLIST) else None
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError):
         return None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw_build.arrays import write_arrays
 from hw_build.board_config import Family
 from hw_build.board_sim.device import NEVER_IDLE, PROCESSORS, build_device
 from hw_build.board_sim.job import memory_bytes, run_job
@@ -112,9 +113,8 @@ def compare_bytes(
         got, expected = found.view("<i4"), logits.reshape(-1)
     if np.array_equal(got, expected):
         return
-    mismatch_dir.mkdir(parents=True, exist_ok=True)
     path = mismatch_dir / f"mismatch_{step}.npz"
-    np.savez_compressed(path, found=got.reshape(logits.shape), expected=expected.reshape(logits.shape))
+    write_arrays(path, found=got.reshape(logits.shape), expected=expected.reshape(logits.shape))
     differing = np.flatnonzero(got != expected)
     frame, row, column, _ = np.unravel_index(differing[0], logits.shape)
     raise MismatchError(

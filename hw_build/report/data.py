@@ -7,15 +7,17 @@ was not measured in this build is None, in JSON null.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hw_build.errors import BuildError
+from hw_build.records import load_record
 from hw_build.steps import write_atomically
 
 REPORT_JSON = "report.json"
 REFERENCE_MHZ = 100.0
+_BASELINE = ("cycles_per_frame", "luts", "dsps", "bram18", "not_in_finn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,18 +165,11 @@ def read_report(path: Path) -> Report:
         BuildError: there is none, or it is not a report of this version.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-        image = table["image"]
-        return Report(
-            **{entry.name: table[entry.name] for entry in fields(Report)}
-            | {
-                "totals": Totals(**table["totals"]),
-                "verification": [Verification(**line) for line in table["verification"]],
-                "nodes": [Node(**node) for node in table["nodes"]],
-                "image": None if image is None else Image(**image),
-            }
-        )
+        report = load_record(Report, path)
+        if report.baseline is not None and not set(_BASELINE) <= report.baseline.keys():
+            raise ValueError(f"baseline lacks one of {', '.join(_BASELINE)}")
+        return report
     except OSError as error:
         raise BuildError(f"report '{path}' cannot be read ({error.strerror}); run the build first") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise BuildError(f"'{path}' is not a report of this version ({error}); run the build again") from None

@@ -103,7 +103,7 @@ def _facts(report: Report) -> str:
 
 def _paced(totals: Totals) -> str:
     """Latency where frames come at the design's own rate, and in frame times."""
-    if totals.paced_latency_cycles is None:
+    if totals.paced_latency_cycles is None or not totals.paced_cycles_per_frame:
         return _NONE
     return f"{totals.paced_latency_cycles:,} ({totals.paced_latency_cycles / totals.paced_cycles_per_frame:.2f})"
 

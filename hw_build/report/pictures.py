@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from hw_build.arrays import write_arrays
 from hw_build.errors import BuildError
-from hw_build.steps import write_atomically
 
 _MASK_COLOUR = (46, 160, 67)  # outline of the truth
 _PREDICTION_COLOUR = (240, 136, 62)  # outline and tint of the prediction
@@ -40,9 +40,7 @@ class Pictures:
         arrays = {"codes": self.codes, "prediction": self.prediction}
         if self.truth is not None:
             arrays["truth"] = self.truth
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        write_atomically(path, buffer.getvalue())
+        write_arrays(path, **arrays)
 
 
 def read_pictures(path: Path) -> Pictures:

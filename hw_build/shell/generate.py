@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hw_build.board_config import Board, Family
 from hw_build.errors import BuildError
+from hw_build.records import load_record
 from hw_build.rtl_lint import RTL_DIR, lint
 from hw_build.shell.registers import WINDOW_BYTES
 from hw_build.shell.system import SYSTEM_MODULE, System
@@ -91,12 +92,11 @@ class Shell:
         """Read ``build_dir/shell/shell.json``; BuildError when it is missing or not of this version."""
         path = Path(build_dir) / FOLDER / RECORD
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**content, "system": System(**content["system"]), "sources": dict(content["sources"])})
+            return load_record(cls, path)
         except OSError as error:
             raise BuildError(f"{path} cannot be read ({error.strerror}): run the shell step first") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise BuildError(f"{path} is no shell of this version ({error!r}): run the shell step again") from None
+        except ValueError as error:
+            raise BuildError(f"{path} is no shell of this version ({error}): run the shell step again") from None
 
 
 def shell_sources() -> list[Path]:

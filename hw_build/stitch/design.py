@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hw_build.errors import BuildError
+from hw_build.records import load_record
 from hw_build.steps import hash_file
 
 TOP_MODULE = "edgeseg_accelerator"
@@ -123,21 +124,11 @@ class Design:
         """Read ``build_dir/design.json``; BuildError when it is missing or not of this version."""
         path = Path(build_dir) / "design.json"
         try:
-            content = json.loads(path.read_text())
-            return cls(
-                build_dir=Path(build_dir),
-                image_shape=tuple(content["image_shape"]),
-                logit_bits=content["logit_bits"],
-                logit_signed=content["logit_signed"],
-                nodes=tuple(
-                    Node(**{**n, "inputs": tuple(n["inputs"]), "outputs": tuple(n["outputs"])})
-                    for n in content["nodes"]
-                ),
-                streams=tuple(Stream(**s) for s in content["streams"]),
-                sources=tuple(Source(**s) for s in content["sources"]),
-                model_sha256=content["model_sha256"],
-            )
+            design = load_record(cls, path, build_dir=Path(build_dir))
+            if not (design.nodes and design.sources):
+                raise ValueError("it has no nodes or no sources")
+            return design
         except OSError as error:
             raise BuildError(f"{path} cannot be read ({error.strerror}): run the stitch step first") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise BuildError(f"{path} is no design of this version ({error!r}): run the stitch step again") from error
+        except ValueError as error:
+            raise BuildError(f"{path} is no design of this version ({error}): run the stitch step again") from error

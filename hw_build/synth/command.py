@@ -17,7 +17,7 @@ from hw_build.errors import BuildError, ConfigError
 from hw_build.progress import BuildProgress
 from hw_build.report.data import REPORT_JSON, Node, Report, Totals, read_report
 from hw_build.report.resources import budget_rows
-from hw_build.steps import locked
+from hw_build.steps import locked_build
 from hw_build.stitch import Design
 from hw_build.synth.design import synthesise_design
 from hw_build.synth.summary import refuse_over_budget, synthesise_and_summarise
@@ -33,7 +33,7 @@ def run_synth(build_dir: Path, board: Board | None, *, jobs: int | None, as_json
     Raises:
         OverBudgetError: the board has too little, unless ``report_only``.
     """
-    with locked(build_dir), BuildProgress("synth") as progress:
+    with locked_build(build_dir), BuildProgress("synth") as progress:
         facts = synthesise_and_summarise(Design.load(build_dir), progress.meter, jobs)
     report = _into_report(build_dir, facts)
     board = board or _board_of(report)
@@ -52,7 +52,7 @@ def run_synth_node(build_dir: Path, name: str, *, as_json: bool) -> int:
     Raises:
         SynthesisError: Yosys refuses it.
     """
-    with locked(build_dir):
+    with locked_build(build_dir):
         (part,) = synthesise_design(Design.load(build_dir), only=name)
     if part.used is None:
         raise SynthesisError(part.refusal)

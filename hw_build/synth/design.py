@@ -179,6 +179,8 @@ async def _cached(job: _Job) -> dict:
         saved = json.loads(path.read_text())
     except (OSError, ValueError):
         saved = None
+    if not (isinstance(saved, dict) and {"cells", "refusal"} <= saved.keys()):
+        saved = None
     cached = saved is not None and (saved["cells"] is None or _fits(netlist, saved.get("netlist_sha256")))
     if not cached:
         try:

@@ -35,6 +35,12 @@ def test_missing_bitstream(tmp_path):
         read_header(tmp_path / "none.bit")
 
 
+@pytest.mark.parametrize("path", ["/dev/zero", "/"])
+def test_what_is_no_file_is_not_read(path):
+    with pytest.raises(BitstreamError, match=f"bitstream '{path}' is no file; copy it from the deploy folder"):
+        read_header(path)
+
+
 def test_handoff_file_is_whole_or_refused(tmp_path):
     path, whole = tmp_path / "some.hwh", '<A><MODULES><MODULE MODTYPE="processing_system7"/></MODULES></A>'
     with pytest.raises(

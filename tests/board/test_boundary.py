@@ -154,6 +154,7 @@ def outcome(error, capsys, interrupted="interrupted"):
     [
         (MemoryError(), 2, "error: the memory of this machine does not suffice; free some"),
         (OSError(errno.ENOSPC, "No space left on device", "a.pt"), 2, "error: the disk is full at 'a.pt'; free space"),
+        (OSError(errno.ENOSPC, "Full", "a.sv", None, "b.sv"), 2, "error: the disk is full at 'b.sv'"),
         (OSError(errno.EDQUOT, "Quota exceeded"), 2, "error: the disk is full; free space"),
         (PermissionError(errno.EACCES, "Permission denied", "a.pt"), 2, "error: Permission denied at 'a.pt'; check"),
         (KeyboardInterrupt(), 130, "gone"),

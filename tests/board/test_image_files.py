@@ -1,6 +1,7 @@
 """Image files: orientation, kinds, sizes, the same for board, quant and hw_build; a sentence for every broken file."""
 
 import io
+import os
 import random
 import struct
 import zlib
@@ -220,9 +221,11 @@ def test_missing_files_and_folders(tmp_path):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "broken.png").symlink_to(tmp_path / "gone.png")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    os.mkfifo(tmp_path / "pipe.png")
     for name, sentence in (
         ("none.png", "does not exist; check the path"),
         ("broken.png", "does not exist; check the path"),
+        ("pipe.png", "is a device or a pipe; give a file"),
         ("folder.png", r"cannot be read \(.*Is a directory"),
         ("loop.png", r"cannot be read \(.*Too many levels"),
         ("a\0b.png", r"cannot be read \(.*null"),

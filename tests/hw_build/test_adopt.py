@@ -89,10 +89,11 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path, capsys):
     letters = tmp_path / "letters"
     letters.mkdir()
     (letters / "letter.txt").write_text("kept")
+    (letters / "manifest.json").write_text("{}")
     model = tmp_path / "any.onnx"
     network().save(str(model))
     sentence = refused(capsys, ["adopt", str(model), "--out", str(letters)])
-    assert "holds other files than an export's, which would be lost; give another folder" in sentence
+    assert "holds other files than an export's, as 'letter.txt', which would be lost; give another folder" in sentence
     assert (letters / "letter.txt").read_text() == "kept"
 
 
@@ -119,7 +120,7 @@ def test_too_few_images(tmp_path, capsys):
     line = refused(capsys, ["adopt", tmp_path / "foreign.onnx", "--out", tmp_path / "e", "--images", tmp_path / "none"])
     assert "none' cannot be read (No such file or directory)" in line
     line = refused(capsys, ["adopt", tmp_path / "foreign.onnx", "--out", tmp_path / "e", "--count", "0"])
-    assert "--count must be at least 1, got 0" in line
+    assert "--count must be 1 to 10000, got 0" in line
     assert not (tmp_path / "e").exists()
 
 

@@ -161,6 +161,7 @@ def test_export_of_another_size(build, tmp_path, capsys):
 
 
 def test_build_without_a_shell(build, tmp_path, capsys):
+    (tmp_path / "steps").mkdir()
     assert "run the stitch step first" in refused((build[0], tmp_path), capsys)
     copied = shutil.copytree(build[1], tmp_path / "build", ignore=shutil.ignore_patterns("shell", "*.zip"))
     assert "run the shell step first" in refused((build[0], copied), capsys)

@@ -102,3 +102,51 @@ def test_manifest_that_is_not_json(folder):
     (folder / "manifest.json").write_text("{}")
     with pytest.raises(BuildError, match=r"manifest '.*' does not name the network; export again"):
         read_export(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"model": None}, "has a model that is no table"),
+        ({"model": "tiny"}, "has a model that is no table"),
+        ({"model": {"name": 5}}, "does not name the network"),
+        ({"verification": []}, "has a verification that is no table"),
+        ({"verification": {"images": 2, "logits_compared": 48}}, "does not say which images were compared"),
+        ({"verification": {"images": ["a"]}}, "does not say which images were compared"),
+        ({"format": 2}, "says format 2, the export has 1"),
+        ({"model_sha256": "0" * 64}, "says model_sha256 '0{64}', the export has '[0-9a-f]{64}'"),
+        ({"input": {"height": 8, "width": 6, "channels": 3}}, "says height 8, the export has 4"),
+        ({"input": {"height": 4, "width": 6, "channels": 1}}, "says channels 1, the export has 3"),
+        ({"output": {"classes": 2}}, "says classes 2, the export has 1"),
+    ],
+)
+def test_manifest_of_something_else(folder, content, sentence):
+    (folder / "manifest.json").write_text(json.dumps({"model": {"name": "tiny"}, **content}))
+    with pytest.raises(BuildError, match=f"manifest '.*' {sentence}.*; export again"):
+        read_export(folder)
+
+
+def test_manifest_nested_without_end(folder):
+    (folder / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(BuildError, match=r"manifest '.*' is not JSON"):
+        read_export(folder)
+
+
+def test_manifest_that_says_what_is_there(folder):
+    told = {"format": 1, "input": {"height": 4, "width": 6, "channels": 3}, "output": {"classes": 1}}
+    told["verification"] = {"images": ["a"], "logits_compared": 24}
+    (folder / "manifest.json").write_text(json.dumps({"model": {"name": "tiny"}, **told}))
+    assert read_export(folder).manifest["verification"]["images"] == ["a"]
+
+
+def test_golden_file_of_one_array(folder):
+    with open(folder / "golden.npz", "wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(BuildError, match=r"golden file '.*' is one array, not an archive of several; export again"):
+        read_export(folder)
+
+
+def test_masks_of_other_logits(folder):
+    write_golden(folder, masks=np.ones((2, 4, 6), np.uint8))
+    with pytest.raises(BuildError, match=r"masks of golden file '.*' are not logit > 0 of its logits; export again"):
+        read_export(folder)

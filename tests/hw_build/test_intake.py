@@ -18,6 +18,7 @@ from hw_build.lowering import STEPS, execute_codes
 from hw_build.lowering.forms import scales
 from hw_build.lowering.graph import GraphEditor, attribute
 from hw_build.lowering.intake import load_network, normalise
+from hw_build.lowering.rules import refusal
 from tests.hw_build import onnx_oracle, synthetic
 
 CODES = np.random.default_rng(5).integers(0, 256, (1, 16, 16, 3), dtype=np.uint8)
@@ -411,14 +412,28 @@ def test_qcdq_of_folded_weights_with_a_scale_of_each_channel_and_without_zero_po
     assert_exact(model.model)
 
 
-def test_qcdq_of_activations_with_a_list_of_one_scale_and_without_zero_points():
+def with_activation_scale(scale, axis=None):
+    """A QCDQ network whose stem's activations have the scale ``scale`` and no zero point."""
     model = as_qcdq(network())
     dequantize = next(entry for entry in model.graph.node if entry.output[0] == "stem_act")
     quantize = model.find_producer(model.find_producer(dequantize.input[0]).input[0])
-    model.set_initializer("list_of_one", np.array([2.0**-3], np.float32))
+    model.set_initializer("scale", np.array(scale, np.float32))
     for entry in (quantize, dequantize):
-        entry.input[:] = [entry.input[0], "list_of_one"]
-    assert_exact(model.model)
+        entry.input[:] = [entry.input[0], "scale"]
+        if axis is not None:
+            entry.attribute.append(helper.make_attribute("axis", axis))
+    return model
+
+
+@pytest.mark.parametrize(("scale", "axis"), [([2.0**-3], None), (2.0**-3, 1)])
+def test_qcdq_of_activations_with_one_scale_as_a_list_or_with_an_axis_and_without_zero_points(scale, axis):
+    assert_exact(with_activation_scale(scale, axis).model)
+
+
+def test_qcdq_of_activations_with_a_scale_a_channel_is_a_sentence():
+    model = normalise(with_activation_scale([2.0**-3] * 4, 1))
+    graph = GraphEditor(model)
+    assert "quantizes activations with 4 scales" in refusal(graph, graph.producer("stem_act"))
 
 
 def test_clip_that_is_no_range_of_bits_is_a_sentence():
@@ -453,6 +468,52 @@ def test_channels_last_is_turned_back(image_too):
     assert "Transpose" not in {entry.op_type for entry in taken.graph.node}
     np.testing.assert_array_equal(execute_codes(taken, CODES), expected)
     np.testing.assert_array_equal(execute_codes(lowered(taken), CODES), expected)
+
+
+def test_constants_of_channels_last_images_of_any_rank_are_turned():
+    factors = np.array([1, 2, 0.5, 4], np.float32)
+
+    def change(net, tensor):
+        for name, shape in (("vector", (4,)), ("row", (1, 4)), ("whole", (1, 1, 1, 4))):
+            net.constants.append(numpy_helper.from_array(factors.reshape(shape), f"{name}_factors"))
+            tensor = net.node("Mul", [tensor, f"{name}_factors"], name)
+        return net.quant(tensor, 2.0**-3)
+
+    def last(net, tensor):
+        turned = net.node("Transpose", [tensor], "turned", perm=[0, 2, 3, 1])
+        net.scales["back"] = 2.0**-3
+        return net.node("Transpose", [change(net, turned)], "back", perm=[0, 3, 1, 2])
+
+    def first(net, tensor):
+        net.constants.append(numpy_helper.from_array((factors**3).reshape(1, 4, 1, 1), "factors"))
+        return net.quant(net.node("Mul", [tensor, "factors"], "whole"), 2.0**-3)
+
+    taken, expected = (normalise(network(changed)) for changed in (last, first))
+    assert "Transpose" not in {entry.op_type for entry in taken.graph.node}
+    np.testing.assert_array_equal(execute_codes(taken, CODES), execute_codes(expected, CODES))
+
+
+def test_a_concatenation_along_channels_counted_from_the_end():
+    def change(net, tensor):
+        other = net.conv_bn(tensor, 4, 3, "other", scale=net.scales[tensor])
+        return net.concat(tensor, other, "both")
+
+    model = network(change)
+    concat = node(model, "n_both")
+    del concat.attribute[:]
+    concat.attribute.append(helper.make_attribute("axis", -3))
+    assert_exact(model.model)
+
+
+def test_transposes_that_are_not_each_other_s_inverse_stay():
+    def change(net, tensor):
+        turned = net.node("Transpose", [tensor], "turned", perm=[0, 1, 3, 2])
+        twice = net.node("Mul", [turned, net.const("two", 2.0)], "twice")
+        back = net.node("Transpose", [twice], "back", perm=[0, 3, 1, 2])
+        return net.quant(back, 2.0**-3)
+
+    with pytest.raises(LoweringError, match=r"node n_turned \(Transpose\) is a channels-last form that could not be"):
+        lowered(network(change, channels=16))
 
 
 def test_transpose_that_stays_is_a_sentence():
@@ -496,6 +557,13 @@ def test_size_that_poolings_do_not_divide_says_what_does(tmp_path):
     assert refused == [f"it {sentence}"]
     with pytest.raises(LoweringError, match=rf"node n_lower \(MaxPool\) {sentence}"):
         lowered(model)
+
+
+def test_a_pooling_of_the_image_itself_halves():
+    net = synthetic.Net(seed=3)
+    net.head(net.conv_bn(net.pool(net.image(), "low"), 4, 3, "stem", bits=8, scale=2.0**-3))
+    with pytest.raises(LoweringError, match="the image, 17x16, must be multiples of 2 for the poolings"):
+        lowered(net.model("logits", 17, 16))
 
 
 def test_what_is_doubled_between_poolings_halves_once():

@@ -139,7 +139,19 @@ def refused(capsys, build_dir):
 
 
 def test_build_without_a_shell(tmp_path, capsys):
+    (tmp_path / "steps").mkdir()
     assert "run the stitch step first" in refused(capsys, tmp_path)
+
+
+def test_a_folder_of_something_else_is_not_replaced_and_an_earlier_core_is(build, tmp_path, capsys):
+    (tmp_path / "component.xml").write_text("of another core")
+    assert cli.main(["ip", "--out", str(build), "--ip", str(tmp_path)]) == 2
+    assert "holds other files than a core's, which would be lost; give another folder" in capsys.readouterr().err
+    assert (tmp_path / "component.xml").read_text() == "of another core"
+    shutil.copytree(build / "ip", tmp_path / "core")
+    (tmp_path / "core" / "component.xml").write_text("outdated")
+    assert cli.main(["ip", "--out", str(build), "--ip", str(tmp_path / "core")]) == 0
+    assert (tmp_path / "core" / "component.xml").read_text() == (build / "ip" / "component.xml").read_text()
 
 
 def test_memory_contents_in_files_are_refused(build, tmp_path, capsys):

@@ -187,6 +187,17 @@ def test_resize_by_another_factor():
         lower(network(change))
 
 
+@pytest.mark.parametrize("factor", [0.5, 1])
+def test_resize_that_does_not_enlarge(factor):
+    def change(net, tensor):
+        scales = net.const("factor", [1, 1, factor, factor])
+        net.node("Resize", [tensor, "", scales], "near", mode="linear", coordinate_transformation_mode="half_pixel")
+        return net.quant("near", 2.0**-3)
+
+    with pytest.raises(LoweringError, match=r"n_near \(Resize\) resizes 16x16 to \d+x\d+: only a factor of exactly 2"):
+        lower(network(change))
+
+
 @pytest.mark.parametrize(
     ("attributes", "sentence"),
     [

@@ -9,6 +9,7 @@ from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.graph.bends import Clip, Factor, Leaky
 from hw_build.lowering import convert as c
@@ -298,6 +299,21 @@ def test_wide_sums_of_many_thresholds_are_fused_where_a_shift_serves(scale, fuse
     before = upto("FuseSumThresholds", model)
     after = apply(copy.deepcopy(before), *FUSE_SUMS, LinesForThresholds())
     assert count(after, "BilinearThreshold2x_rtl") == fused
+    np.testing.assert_array_equal(execute_codes(before, CODES), execute_codes(after, CODES))
+
+
+def test_many_thresholds_become_lines():
+    net = synthetic.Net(seed=3, act_bits=8)
+    model = net.model(net.head(net.conv_bn(net.image(), 4, 3, "stem", bits=8)), 16, 24)
+    before = upto("LinesForThresholds", model)
+    after = apply(copy.deepcopy(before), h.LinesForThresholds())
+    lines = [
+        list(getCustomOp(node).get_nodeattr("LineBits"))
+        for graph in (before, after)
+        for node in graph.graph.node
+        if node.op_type == "ConvThreshold_rtl" and node.name.startswith("n_stem")
+    ]
+    assert lines[0] == [] and len(lines[1]) == 2 and min(lines[1]) > 0
     np.testing.assert_array_equal(execute_codes(before, CODES), execute_codes(after, CODES))
 
 

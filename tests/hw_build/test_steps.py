@@ -84,12 +84,21 @@ def test_result_that_was_tampered_with_is_redone(recorder, result):
     assert recorder.runs == ["one", "two", "two", "two"]
 
 
-@pytest.mark.parametrize("record", ["", "{", "[]", '{"key": 1}'])
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"key": 1}', "[" * 100_000])
 def test_unreadable_record_means_not_saved(recorder, record):
     recorder.pipeline().run()
     (recorder.build_dir / "steps/two" / RECORD).write_text(record)
     recorder.pipeline().run()
     assert recorder.runs == ["one", "two", "two"]
+
+
+@pytest.mark.parametrize("change", [{"facts": {}}, {"facts": None}, {"seconds": "long"}, {"more": 1}])
+def test_record_that_was_changed_means_not_saved(recorder, change):
+    recorder.pipeline().run()
+    path = recorder.build_dir / "steps/one" / RECORD
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert recorder.pipeline().run()["one"].facts == {"length": 5}
+    assert recorder.runs == ["one", "two", "one"]
 
 
 def test_stop_after_and_start_from(recorder):

@@ -352,6 +352,36 @@ def test_what_has_no_integer_form_is_refused_by_name(model, kind, changes, sente
         parse(edited(model, kind, **changes))
 
 
+def test_a_concatenation_of_two_scales_is_refused(model):
+    changed = edited(model, "Add", op_type="Concat")
+    concat = next(node for node in changed.graph.node if node.op_type == "Concat")
+    concat.name = "both"
+    parts = [changed.find_producer(name) for name in concat.input]
+    assert [part.op_type for part in parts] == ["Quant", "Quant"]
+    changed.set_initializer("doubled", 2 * changed.get_initializer(parts[1].input[1]))
+    parts[1].input[1] = "doubled"
+    with pytest.raises(ExportError, match="'both'.* scale"):
+        parse(changed)
+
+
+def test_a_leaky_relu_without_a_slope_has_that_of_the_standard(model):
+    without = parse(edited(model, "Relu", op_type="LeakyRelu"))
+    changed = edited(model, "Relu", op_type="LeakyRelu")
+    node = next(node for node in changed.graph.node if node.op_type == "LeakyRelu")
+    node.attribute.append(onnx.helper.make_attribute("alpha", 0.01))
+    assert repr(without.steps) == repr(parse(changed).steps)
+
+
+@pytest.mark.parametrize(("offset", "exact"), [(0.25, True), (0.5, False)])
+def test_a_line_is_exact_where_no_step_meets_an_integer(offset, exact):
+    """Codes 0 to 3 of accumulator / 2 + offset: a step at a half meets the accumulator where the offset is one."""
+    line = Line(
+        slope=np.array([0.5]), offset=np.array([offset]), floor=np.array([0.0]), ceiling=np.array([3.0]),
+        overshoots=False, undershoots=False, thresholds=np.array([[1, 3, 5]]), distance=0.5,
+    )  # fmt: skip
+    assert line.exact(np.float32) is exact
+
+
 @pytest.mark.parametrize(
     ("operand", "sentence"),
     [

@@ -10,6 +10,7 @@ import models
 from quant.config import QuantConfig
 from quant.data import to_input
 from quant.errors import ConfigError
+from quant.fused import FusedQuantReLU
 from quant.networks import settle
 from quant.prepare import calibrate, fill_weight_range
 from quant.quantized_layers import QuantizedSum
@@ -110,6 +111,29 @@ def test_a_sum_on_a_tie_rounds_up():
     assert codes.tolist() == [min(15, (n + 1) // 2) for n in range(31)]
 
 
+class _SumThenRelu(nn.Module):
+    """The ReLU behind its sum holds the quantizer: the sum itself has none."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2)), nn.Conv2d(3, 2, 1)
+        self.head = nn.Conv2d(2, 1, 1)
+
+    def forward(self, x):
+        return self.head(nn.functional.relu(self.a(x) + self.b(x)))
+
+
+def test_a_sum_whose_relu_is_quantized_rounds_ties_up():
+    twin = build_twin(_SumThenRelu().eval(), 3, QuantConfig.read("w4a4"))
+    (total,) = quantized_sums(twin)
+    relu = next(module for module in twin.modules() if isinstance(module, FusedQuantReLU))
+    with torch.no_grad():
+        log2_threshold(relu).fill_(1.0)  # scale 1/8, terms are multiples of 1/16
+        sums = torch.arange(0, 31) / 16.0
+        codes = relu(total(sums, torch.zeros_like(sums))) * 8
+    assert codes.tolist() == [min(15, (n + 1) // 2) for n in range(31)]
+
+
 def test_settled_thresholds_keep_their_distance_and_the_function():
     network, twin = calibrated_twin("cmunext-tiny-hw", "w4a4")
     sites = convolution_sites(network)
@@ -176,6 +200,14 @@ def test_loading_weights_keeps_scales_shared_and_frozen():
     assert not any(value.requires_grad for name, value in again.named_parameters() if "scaling" in name)
     with torch.no_grad():
         assert torch.equal(again.eval()(to_input(random_codes())), twin(to_input(random_codes())))
+
+
+def test_weights_that_lack_a_tensor_are_not_loaded():
+    twin = build_twin(_SumThenRelu(), 3, QuantConfig.read("w4a4"))
+    weights = twin.state_dict()
+    weights.pop("network.head.weight")
+    with pytest.raises(RuntimeError, match="head.weight"):
+        twin.load_state_dict(weights)
 
 
 def test_settled_twin_gives_the_same_logits_in_single_and_double_precision():

@@ -383,6 +383,31 @@ def test_arguments_that_have_a_default_are_taken_as_that():
         assert (run_graph(graph.graph, graph.root, images) - network(images)).abs().max() < 1e-5
 
 
+def test_a_pool_is_put_behind_each_activation_that_allows_it_whatever_others_there_are():
+    def body(net, x):
+        x = net.leaky(net.pool(net.b(net.a(x))))
+        return net.up(net.up(net.relu(net.pool(net.c(x)))))
+
+    layers = {"a": conv(), "b": conv(), "c": conv(), "pool": nn.MaxPool2d(2), "leaky": nn.LeakyReLU(0.1)}
+    layers["up"] = nn.Upsample(scale_factor=2, mode="bilinear")
+    graph = normal_form(seasoned(lambda: Written(body, **layers, relu=nn.ReLU())))
+    modules = {node: graph.root.get_submodule(node.target) for node in graph.graph.nodes if node.op == "call_module"}
+    behind = [type(modules[node.args[0]]) for node, module in modules.items() if isinstance(module, nn.MaxPool2d)]
+    assert behind[-1] is nn.ReLU
+
+
+def test_a_norm_of_a_convolution_that_others_read_gets_one_of_its_own():
+    def body(net, x):
+        convolved = net.c(x)
+        return net.norm(convolved) + convolved
+
+    graph = normal_form(seasoned(lambda: Written(body, c=conv(), norm=nn.BatchNorm2d(4))))
+    modules = {node: graph.root.get_submodule(node.target) for node in graph.graph.nodes if node.op == "call_module"}
+    sources = [node.args[0] for node, module in modules.items() if isinstance(module, nn.BatchNorm2d)]
+    assert len(sources) > 1
+    assert all(isinstance(modules[source], nn.Conv2d) and len(source.users) == 1 for source in sources)
+
+
 def test_a_module_that_is_made_in_forward_is_named_with_its_line():
     network = Written(lambda net, x: nn.ReLU()(net.a(x)), a=conv())
     with pytest.raises(ConfigError, match=r"calls a module that is not its own in .*\(test_written\.py, line \d+\);"):

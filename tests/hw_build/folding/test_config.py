@@ -74,5 +74,7 @@ def test_unknown_name():
         ConfigError, match=f"unknown folding 'fastest'; known: {known}, or give a TOML file or a number"
     ):
         load_folding("fastest")
+    with pytest.raises(ConfigError, match="cycles_per_frame must be at most 1e\\+12, got a number of 5000 digits"):
+        load_folding("9" * 5000)
     with pytest.raises(ConfigError, match=r"unknown folding 'none.toml'"):
         load_folding("none.toml")

@@ -152,6 +152,7 @@ def test_operator_that_finn_lacks_is_named(lowered):
 
 
 def test_builds_that_are_not_far_enough(build, capsys, tmp_path):
+    (tmp_path / "steps").mkdir()
     assert "holds no lowered graph" in run(capsys, tmp_path)[1].err
     shutil.copytree(build[1] / "steps" / "lower", tmp_path / "steps" / "lower")
     status, shown = run(capsys, tmp_path)
