@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from hw_build.lowering.bends import Clip, activate_in_float32, activation_bends
 from onnx import helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.lowering.bends import Clip, activate_in_float32, activation_bends
 from hw_build.lowering.graph import GraphEditor
 
 VALUES = np.array([[-9, -2, 0, 1.5, 9]], np.float32)

@@ -306,7 +306,7 @@ def test_many_thresholds_become_lines():
     net = synthetic.Net(seed=3, act_bits=8)
     model = net.model(net.head(net.conv_bn(net.image(), 4, 3, "stem", bits=8)), 16, 24)
     before = upto("LinesForThresholds", model)
-    after = apply(copy.deepcopy(before), h.LinesForThresholds())
+    after = apply(copy.deepcopy(before), LinesForThresholds())
     lines = [
         list(getCustomOp(node).get_nodeattr("LineBits"))
         for graph in (before, after)
