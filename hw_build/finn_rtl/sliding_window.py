@@ -70,7 +70,8 @@ class SlidingWindow(FinnNode):
         op = self.operation
         height, width = op.get_nodeattr("IFMDim")
         groups = op.get_nodeattr("IFMChannels") // op.get_nodeattr("SIMD")
-        numbers = [height, width, groups, *op.get_nodeattr("ConvKernelDim"), *op.get_nodeattr("Stride")]
+        moves = [value for name in ("ConvKernelDim", "Stride", "Dilation") for value in op.get_nodeattr(name)]
+        numbers = [height, width, groups, *moves]
         return f"sliding_window<{', '.join(map(str, numbers))}, {'true' if op.get_nodeattr('depthwise') else 'false'}>"
 
     def in_stream_order(self, tensor: np.ndarray) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hw_build.lowering.bends import Clip, activate_in_float32, activation_bends
 from onnx import helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 
+from hw_build.graph.bends import Clip
 from hw_build.lowering.graph import GraphEditor
+from hw_build.operators import operator_of
 
 VALUES = np.array([[-9, -2, 0, 1.5, 9]], np.float32)
 
@@ -28,8 +29,9 @@ def clip(low, high):
 @pytest.mark.parametrize(("low", "high"), [(-2.0, 1.5), (0.0, 6.0), (-1.0, None), (None, 1.0), (None, None)])
 def test_limits_of_a_clip(low, high):
     graph = clip(low, high)
-    (bend,) = activation_bends(graph, graph.nodes[0], 1)
+    operator = operator_of(graph, graph.nodes[0])
+    (bend,) = operator.bends(graph, graph.nodes[0], 1)
     assert bend == Clip(-np.inf if low is None else low, np.inf if high is None else high)
-    found = activate_in_float32(graph, graph.nodes[0], VALUES)
+    found = operator.in_float32(graph, graph.nodes[0], VALUES)
     expected = VALUES if (low, high) == (None, None) else np.clip(VALUES, low, high)
     np.testing.assert_array_equal(found, expected)

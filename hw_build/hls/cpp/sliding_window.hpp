@@ -5,28 +5,29 @@
 //
 //   false:  [ky][kx][group], each one input beat        true:  [group][ky][kx], each one input beat
 //
-// How. The rows of a window, and those that are new in the next window, lie in a ring of KH + SH rows. While the windows
+// How. The rows of a window, and those that are new in the next window, lie in a ring of SPAN + SH rows. While the windows
 // of an output row go out, the rows for the next one come in: one beat in and one beat out a cycle at most. Where more
 // come in than go out, the row takes as long as they need.
-// Limits: KH <= HEIGHT, KW <= WIDTH, stride (SH, SW) >= 1, no dilation. C++14.
+// Limits: the window, of dilation (DH, DW), lies inside the image; stride (SH, SW) >= 1. C++14.
 #ifndef EDGESEG_SLIDING_WINDOW_HPP
 #define EDGESEG_SLIDING_WINDOW_HPP
 
 #include <hls_stream.h>
 
-template <int HEIGHT, int WIDTH, int GROUPS, int KH, int KW, int SH, int SW, bool DEPTHWISE, typename BEAT>
+template <int HEIGHT, int WIDTH, int GROUPS, int KH, int KW, int SH, int SW, int DH, int DW, bool DEPTHWISE, typename BEAT>
 void sliding_window(hls::stream<BEAT> &in, hls::stream<BEAT> &out) {
-    static_assert(KH <= HEIGHT && KW <= WIDTH, "the window must lie inside the image");
-    constexpr int RING = KH + SH, OUT_HEIGHT = (HEIGHT - KH) / SH + 1, OUT_WIDTH = (WIDTH - KW) / SW + 1;
+    constexpr int SPAN = DH * (KH - 1) + 1, SPAN_W = DW * (KW - 1) + 1;
+    static_assert(SPAN <= HEIGHT && SPAN_W <= WIDTH, "the window must lie inside the image");
+    constexpr int RING = SPAN + SH, OUT_HEIGHT = (HEIGHT - SPAN) / SH + 1, OUT_WIDTH = (WIDTH - SPAN_W) / SW + 1;
     constexpr int ROW_IN = WIDTH * GROUPS, ROW_OUT = OUT_WIDTH * KH * KW * GROUPS;
 
     BEAT ring[RING][ROW_IN];
     int arrived = 0;  // rows that lie in the ring, or did
-    for (int fill = 0; fill < KH * ROW_IN; fill++) {
+    for (int fill = 0; fill < SPAN * ROW_IN; fill++) {
 #pragma HLS PIPELINE II=1
         ring[fill / ROW_IN][fill % ROW_IN] = in.read();
     }
-    arrived = KH;
+    arrived = SPAN;
     for (int row = 0; row < OUT_HEIGHT; row++) {
         const bool last = row == OUT_HEIGHT - 1;
         const int coming = (last ? HEIGHT - arrived : SH) * ROW_IN;  // after the last windows, what no window needs
@@ -36,7 +37,7 @@ void sliding_window(hls::stream<BEAT> &in, hls::stream<BEAT> &out) {
 #pragma HLS PIPELINE II=1
 #pragma HLS DEPENDENCE variable=ring inter false
             if (step < ROW_OUT) {
-                out.write(ring[(row * SH + ky) % RING][(col * SW + kx) * GROUPS + group]);
+                out.write(ring[(row * SH + ky * DH) % RING][(col * SW + kx * DW) * GROUPS + group]);
                 if (DEPTHWISE) {
                     if (++kx == KW) kx = 0, ky++;
                     if (ky == KH) ky = 0, group++;

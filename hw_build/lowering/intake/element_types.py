@@ -12,7 +12,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import LoweringError
 from hw_build.lowering.graph import attribute
-from hw_build.lowering.rules import QUANT, SUPPORTED_OPERATORS, reject
+from hw_build.lowering.rules import QUANT, reject
+from hw_build.operators import of_onnx_type
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _QUANTIZERS = (*QUANT, "QuantizeLinear")
@@ -33,7 +34,7 @@ def floats_at_the_ends(model: ModelWrapper) -> ModelWrapper:
         value.type.tensor_type.elem_type = TensorProto.FLOAT
     for value in filter(_is_tensor, model.graph.output):
         node = model.find_producer(value.name)
-        if node is None or node.op_type not in SUPPORTED_OPERATORS:
+        if node is None or not of_onnx_type(node.op_type):
             continue  # its own sentence
         if value.type.tensor_type.elem_type not in _FLOATS:
             raise reject(node, f"writes floats, but the file declares {value.name} as {_name(value)}: export it again")

@@ -13,21 +13,23 @@ from board.packing import pack_stream, unpack_stream
 from hw_build.hls.network import LIBRARY
 
 FRAMES, BITS = 3, 4
-WINDOWS = [  # (H, W, C, SIMD, (KH, KW), stride, depthwise)
-    (5, 6, 2, 1, (3, 3), (1, 1), False),
-    (5, 6, 4, 2, (3, 3), (1, 1), True),
-    (7, 5, 2, 2, (2, 2), (2, 2), True),
-    (4, 9, 1, 1, (1, 5), (1, 2), False),
-    (6, 3, 3, 1, (6, 3), (1, 1), False),
-    (1, 1, 2, 1, (1, 1), (1, 1), True),
+WINDOWS = [  # (H, W, C, SIMD, (KH, KW), stride, dilation, depthwise)
+    (5, 6, 2, 1, (3, 3), (1, 1), (1, 1), False),
+    (5, 6, 4, 2, (3, 3), (1, 1), (1, 1), True),
+    (7, 5, 2, 2, (2, 2), (2, 2), (1, 1), True),
+    (4, 9, 1, 1, (1, 5), (1, 2), (1, 1), False),
+    (6, 3, 3, 1, (6, 3), (1, 1), (1, 1), False),
+    (1, 1, 2, 1, (1, 1), (1, 1), (1, 1), True),
+    (7, 8, 4, 2, (3, 3), (1, 1), (2, 3), False),
+    (9, 7, 2, 1, (3, 2), (2, 2), (3, 2), True),
 ]
 PADDINGS = [(1, 2, 0, 3), (0, 0, 0, 0)]  # top, left, bottom, right
 SIZES = [(2, 6), (6, 2), (3, 3)]  # elements of a beat, before and after
 
 
 def window_function(case):
-    height, width, channels, simd, kernel, stride, depthwise = case
-    numbers = [height, width, channels // simd, *kernel, *stride, str(depthwise).lower()]
+    height, width, channels, simd, kernel, stride, dilation, depthwise = case
+    numbers = [height, width, channels // simd, *kernel, *stride, *dilation, str(depthwise).lower()]
     return f"sliding_window<{', '.join(map(str, numbers))}, ap_uint<{simd * BITS}>>"
 
 
@@ -63,9 +65,11 @@ def run(program, index, x, before, shape, after, *, bits=BITS):
     return unpack_stream(given.reshape(-1, (after * bits + 7) // 8), shape, after, bits)
 
 
-def windows_of(x, kernel, stride, simd, *, depthwise):
+def windows_of(x, kernel, stride, dilation, simd, *, depthwise):
     """(N, H, W, C) -> (N, beats, SIMD) in the order of the stream."""
-    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+    spans = [step * (side - 1) + 1 for side, step in zip(kernel, dilation, strict=True)]
+    view = np.lib.stride_tricks.sliding_window_view(x, spans, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+    view = view[..., :: dilation[0], :: dilation[1]]
     taps = view.transpose(0, 1, 2, 4, 5, 3)  # (N, OH, OW, C, KH, KW) -> (N, OH, OW, KH, KW, C)
     if depthwise:
         split = taps.reshape(*taps.shape[:5], -1, simd)
@@ -79,9 +83,9 @@ def random_codes(*shape):
 
 @pytest.mark.parametrize("case", WINDOWS, ids=str)
 def test_sliding_window(program, case):
-    height, width, channels, simd, kernel, stride, depthwise = case
+    height, width, channels, simd, kernel, stride, dilation, depthwise = case
     x = random_codes(FRAMES, height, width, channels)
-    expected = windows_of(x, kernel, stride, simd, depthwise=depthwise)
+    expected = windows_of(x, kernel, stride, dilation, simd, depthwise=depthwise)
     found = run(program, FUNCTIONS.index(window_function(case)), x, simd, expected.shape, simd)
     np.testing.assert_array_equal(found, expected)
 
