@@ -19,13 +19,18 @@ GAMMA = 2.0
 
 
 def dice_ce(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross entropy + 1 - soft Dice, the latter a mean over the volumes and the classes but the background."""
+    """Cross entropy + 1 - soft Dice, the latter a mean over the volumes and the classes but the background.
+
+    Slabs (two spatial axes) have one Dice for the whole batch, as nnU-Net in 2D: most slices lack some class, and
+    a Dice of their own would be a constant loss that draws the network to the background.
+    """
     log_p, labels = _log_probabilities(logits), labels.long()
     entropy = functional.nll_loss(log_p, labels[:, 0])
     truth = torch.zeros_like(log_p).scatter_(1, labels, 1.0).flatten(2)[:, 1:]  # (B, N - 1, voxels)
     probability = log_p.exp().flatten(2)[:, 1:]
-    overlap = (probability * truth).sum(2)
-    dice = (2 * overlap + _SMOOTH) / (probability.sum(2) + truth.sum(2) + _SMOOTH)
+    summed = (0, 2) if logits.ndim == 4 else (2,)
+    overlap = (probability * truth).sum(summed)
+    dice = (2 * overlap + _SMOOTH) / (probability.sum(summed) + truth.sum(summed) + _SMOOTH)
     return entropy + 1 - dice.mean()
 
 

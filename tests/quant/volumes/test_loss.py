@@ -31,10 +31,13 @@ def test_dice_and_cross_entropy_are_those_of_monai_and_torch():
     assert dice_ce(logits, labels).item() == pytest.approx((dice + entropy).item(), rel=1e-5)
 
 
-def test_slabs_of_two_axes_have_the_same_loss():
+def test_slabs_have_one_dice_for_the_batch():
     logits, labels = random_case(3, (8, 9))
-    volume, of_volume = logits[..., None], labels[..., None]
-    assert dice_ce(logits, labels).item() == pytest.approx(dice_ce(volume, of_volume).item())
+    labels[0] = 0  # a slice without any foreground, as most are
+    dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)(logits, labels.long())
+    entropy = functional.cross_entropy(logits, labels[:, 0].long())
+    assert dice_ce(logits, labels).item() == pytest.approx((dice + entropy).item(), rel=1e-5)
+    assert dice_ce(logits, labels) < dice_ce(logits[..., None], labels[..., None]) - 0.02
     assert distance_focal(logits, labels).isfinite()
 
 
