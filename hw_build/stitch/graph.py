@@ -106,9 +106,7 @@ def make_streams(model: ModelWrapper, placed: list[PlacedNode], depths: dict[str
             writers[tensor] = (item.name, port)
         for tensor, port in zip(item.inputs, item.instance.inputs, strict=True):
             if tensor in readers:
-                raise BuildError(
-                    f"tensor {tensor} is read by {readers[tensor][0]} and {item.name}: insert a fork"
-                )
+                raise BuildError(f"tensor {tensor} is read by {readers[tensor][0]} and {item.name}: insert a fork")
             readers[tensor] = (item.name, port)
     if sink in readers:
         raise BuildError(f"output {sink} is also read by {readers[sink][0]}: insert a fork")

@@ -85,7 +85,7 @@ class AveragePool2x2_rtl(RowMemoryKernel):
 
     @property
     def _row_style(self) -> str:
-        """Of the row: Yosys takes two blocks, for words of over 36 bits, only where they save more than so."""
+        """Where the row lies: words of 37 to 42 bits would take two blocks, which Yosys saves up to 128 words."""
         depth, width = self._row_memory()
         few = depth <= 128 and 36 < width <= 42
         return "distributed" if few else self.ram_style
