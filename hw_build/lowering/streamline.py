@@ -13,7 +13,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute
+from hw_build.lowering.graph import GraphEditor
 from hw_build.lowering.ranges import accumulator_type, dot_product_range, scaled_type, sum_type
 from hw_build.lowering.rules import reject
 from hw_build.lowering.thresholds import AbsorbAffineIntoThresholds, IntegerOutput
@@ -110,8 +110,3 @@ def streamline(model: ModelWrapper) -> ModelWrapper:
     for transformation in PASSES:
         model = model.transform(transformation, make_deepcopy=False, cleanup=False)
     return model
-
-
-def concat_axis(node: NodeProto) -> int:
-    """Axis of a Concat, counted from the front of four dimensions."""
-    return attribute(node, "axis") % 4

@@ -112,6 +112,7 @@ def test_manifest_that_is_not_json(folder):
         ({"model": {"name": 5}}, "does not name the network"),
         ({"verification": []}, "has a verification that is no table"),
         ({"verification": {"images": 2, "logits_compared": 48}}, "does not say which images were compared"),
+        ({"verification": {}}, "does not say which images were compared"),
         ({"verification": {"images": ["a"]}}, "does not say which images were compared"),
         ({"format": 2}, "says format 2, the export has 1"),
         ({"model_sha256": "0" * 64}, "says model_sha256 '0{64}', the export has '[0-9a-f]{64}'"),
