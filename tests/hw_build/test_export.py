@@ -145,9 +145,3 @@ def test_golden_file_of_one_array(folder):
         np.save(file, np.zeros(3))
     with pytest.raises(BuildError, match=r"golden file '.*' is one array, not an archive of several; export again"):
         read_export(folder)
-
-
-def test_masks_of_other_logits(folder):
-    write_golden(folder, masks=np.ones((2, 4, 6), np.uint8))
-    with pytest.raises(BuildError, match=r"masks of golden file '.*' are not logit > 0 of its logits; export again"):
-        read_export(folder)
