@@ -37,11 +37,10 @@ def write_export(folder, model=None, *, height=16, width=32, frames=2):
 
 
 def change_golden(folder, **changes):
-    """Rewrites arrays of golden.npz, each by a function of the old one; masks follow the logits."""
+    """Rewrites arrays of golden.npz, each by a function of the old one."""
     with np.load(folder / "golden.npz") as archive:
         arrays = dict(archive)
     arrays.update({key: change(arrays[key].copy()) for key, change in changes.items()})
-    arrays["masks"] = (arrays["logits"][..., 0] > 0).astype(np.uint8)
     np.savez_compressed(folder / "golden.npz", **arrays)
 
 

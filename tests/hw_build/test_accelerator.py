@@ -196,7 +196,7 @@ def test_simulate_refuses(export, tmp_path, capsys, option, value, sentence):
 
 def test_simulate_before_build(export, tmp_path, capsys):
     assert cli.main(["simulate", "--export", str(export), "--out", str(tmp_path)]) == 2
-    assert "design.json cannot be read" in capsys.readouterr().err
+    assert "holds no build; give the --out of one" in capsys.readouterr().err
 
 
 def test_report_before_build(tmp_path, capsys):

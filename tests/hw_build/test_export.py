@@ -112,6 +112,7 @@ def test_manifest_that_is_not_json(folder):
         ({"model": {"name": 5}}, "does not name the network"),
         ({"verification": []}, "has a verification that is no table"),
         ({"verification": {"images": 2, "logits_compared": 48}}, "does not say which images were compared"),
+        ({"verification": {}}, "does not say which images were compared"),
         ({"verification": {"images": ["a"]}}, "does not say which images were compared"),
         ({"format": 2}, "says format 2, the export has 1"),
         ({"model_sha256": "0" * 64}, "says model_sha256 '0{64}', the export has '[0-9a-f]{64}'"),
@@ -143,10 +144,4 @@ def test_golden_file_of_one_array(folder):
     with open(folder / "golden.npz", "wb") as file:
         np.save(file, np.zeros(3))
     with pytest.raises(BuildError, match=r"golden file '.*' is one array, not an archive of several; export again"):
-        read_export(folder)
-
-
-def test_masks_of_other_logits(folder):
-    write_golden(folder, masks=np.ones((2, 4, 6), np.uint8))
-    with pytest.raises(BuildError, match=r"masks of golden file '.*' are not logit > 0 of its logits; export again"):
         read_export(folder)
