@@ -147,7 +147,7 @@ def _why_not(network: nn.Module, size: tuple[int, int], in_channels: int) -> str
     try:
         with torch.no_grad():
             logits = network.eval()(torch.zeros(1, in_channels, *size))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # the latter from norms over a single pixel
         return str(error).splitlines()[0].rstrip(".")
     finally:
         network.train(was_training)

@@ -1,23 +1,25 @@
 """Proofs for small parameters, all inputs and all times: order, no loss, stability, an answer. Each proof can fail."""
 
+from pathlib import Path
+
 import pytest
 
-from hw_build.stitch.stitcher import STREAM_RTL
+import hw_build
 from hw_build.synth.yosys import SynthesisError
 from tests.formal.prover import HERE, prove
 
-RTL = STREAM_RTL.parent
+SOURCE = Path(hw_build.__file__).parent
 # module: (its sources, the last being the module's own; what its bench needs beside it)
 SOURCES = {
-    "stream_fifo2": (["stream_fifo2.sv"], ["queue_model.sv"]),
-    "stream_fifo": (["stream/stream_fifo.sv"], ["queue_model.sv"]),
-    "stream_fifo_packed": (["stream/stream_fifo_packed.sv"], ["queue_model.sv"]),
-    "stream_edge": (["stream/stream_fifo.sv", "stream/stream_fifo_packed.sv", "stream/stream_edge.sv"], []),
-    "stream_width": (["stream/stream_width.sv"], []),
-    "stream_fork": (["stream_fork.sv"], []),
-    "thresholds_serial": (["lib/rom.sv", "lib/thresholds_serial.sv"], []),
-    "burst_split": (["shell/burst_split.sv"], []),
-    "axi_control": (["shell/axi_pkg.sv", "shell/edgeseg_registers_pkg.sv", "shell/axi_control.sv"], []),
+    "stream_fifo2": (["rtl/stream/stream_fifo2.sv"], ["queue_model.sv"]),
+    "stream_fifo": (["rtl/stream/stream_fifo.sv"], ["queue_model.sv"]),
+    "stream_fifo_packed": (["rtl/stream/stream_fifo_packed.sv"], ["queue_model.sv"]),
+    "stream_edge": (["rtl/stream/stream_fifo.sv", "rtl/stream/stream_fifo_packed.sv", "rtl/stream/stream_edge.sv"], []),
+    "stream_width": (["rtl/stream/stream_width.sv"], []),
+    "stream_fork": (["kernels/fork/stream_fork.sv"], []),
+    "thresholds_serial": (["rtl/lib/rom.sv", "rtl/lib/thresholds_serial.sv"], []),
+    "burst_split": (["rtl/shell/burst_split.sv"], []),
+    "axi_control": ([f"rtl/shell/{each}.sv" for each in ("axi_pkg", "edgeseg_registers_pkg", "axi_control")], []),
 }
 PROOFS = [
     ("stream_fifo2", {}),
@@ -69,7 +71,7 @@ SLOW_MUTANTS = [
 def bench(module, change=lambda text: text):
     """What the proof of ``module`` reads: packages first, the module with ``change`` made to it, its bench."""
     sources, models = SOURCES[module]
-    texts = [(RTL / name).read_text() for name in sources]
+    texts = [(SOURCE / name).read_text() for name in sources]
     return [*texts[:-1], change(texts[-1]), *(HERE / name for name in models), HERE / f"{module}_proof.sv"]
 
 

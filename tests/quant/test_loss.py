@@ -16,6 +16,13 @@ def test_loss_is_half_bce_plus_dice():
     assert segmentation_loss(logits, masks).item() == pytest.approx(0.5 * np.log(2) + 0.5, abs=1e-5)
 
 
+def test_bce_alone_has_no_dice_term():
+    logits, masks = torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[1.0, 0.0]]]])
+    assert segmentation_loss(logits, masks, "bce").item() == pytest.approx(np.log(2), abs=1e-6)
+    equal, labels = torch.zeros(1, 3, 1, 2), torch.tensor([[[[2.0, 0.0]]]])
+    assert segmentation_loss(equal, labels, "bce").item() == pytest.approx(np.log(3), abs=1e-6)
+
+
 def test_distillation_is_the_divergence_of_the_two_predictions():
     generator = torch.Generator().manual_seed(SEED)
     student, teacher = (torch.randn(2, 1, 5, 7, generator=generator) * 4 for _ in range(2))
