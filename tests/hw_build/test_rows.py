@@ -116,7 +116,8 @@ NEEDED = {"DepthToSpace_rtl": {"Block": 2}, "NearestUpsample_rtl": {"Factor": 3}
 def test_every_kernel_says_which_rows_it_needs(op_type):
     node = helper.make_node(
         op_type, ["x"], ["y"], domain=DOMAIN, name="n", ImgDim=[8, 6], NumChannels=4, inputDataType="UINT4",
-        **NEEDED.get(op_type, {}), **({"KernelDim": 5} if "Conv" in op_type else {}), **({"OutChannels": 3} if op_type.startswith("Conv") else {}),
+        **NEEDED.get(op_type, {}),
+        **({"KernelDim": 5} if "Conv" in op_type else {}), **({"OutChannels": 3} if op_type.startswith("Conv") else {}),
     )  # fmt: skip
     rows = rows_of(node)
     operation = getCustomOp(node)
