@@ -382,6 +382,26 @@ def test_zeros_before_what_has_no_pads_are_a_sentence(reader):
         lowered(network(change))
 
 
+@pytest.mark.parametrize("domain", ["onnx.brevitas", "finn.custom_op.general"])
+def test_quantizers_of_old_domains(domain):
+    expected = network()
+    old = copy.deepcopy(expected.model)
+    for entry in old.graph.node:
+        if entry.op_type == "Quant":
+            entry.domain = domain
+    old.opset_import.append(helper.make_opsetid(domain, 1))
+    taken = normalise(ModelWrapper(old))
+    np.testing.assert_array_equal(execute_codes(taken, CODES), execute_codes(expected, CODES))
+
+
+def test_files_of_an_old_opset_are_raised():
+    model = copy.deepcopy(network().model)
+    next(entry for entry in model.opset_import if entry.domain == "").version = 11
+    taken = normalise(ModelWrapper(model))
+    assert next(entry.version for entry in taken.model.opset_import if entry.domain == "") >= 13
+    np.testing.assert_array_equal(execute_codes(lowered(taken), CODES), execute_codes(network(), CODES))
+
+
 # -- QCDQ and channels last --------------------------------------------------------------------------------------------
 
 

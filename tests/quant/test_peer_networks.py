@@ -33,14 +33,14 @@ def test_what_has_no_integer_form_is_refused_in_one_line(tmp_path, capsys, name)
     ("name", "fitting"), [("unet-hw-w16", 48), ("unext-s-hw", 64), ("cfpnet-m-hw", 40), ("lw-unet-0-hw", 64)]
 )
 def test_a_size_that_does_not_fit_gets_one_that_does(name, fitting):
-    wanted = rf"network '{name}' takes no images of 36x36: .*; {fitting}x{fitting} fits$"
+    wanted = rf"network '{name}' does not accept images of 36x36: .*; {fitting}x{fitting} fits$"
     with pytest.raises(ConfigError, match=wanted):
         require_size(models.build(name), name, (36, 36), 3)
 
 
 def test_a_norm_over_one_pixel_is_a_sentence():
     network = nn.Sequential(nn.Conv2d(3, 1, 1), nn.AdaptiveAvgPool2d(1), nn.InstanceNorm2d(1))
-    with pytest.raises(ConfigError, match="network 'single' takes no images of 8x8: Expected more than 1 spatial"):
+    with pytest.raises(ConfigError, match="network 'single' does not accept images of 8x8: Expected more than 1"):
         require_size(network, "single", (8, 8), 3)
 
 

@@ -75,6 +75,10 @@ def kernel_cases():
             *({"inputDataType2": "UINT4", "outputDataType": "UINT4"}, (4, 6, 4), "UINT4"),
         ),
         ("MaxPool2x2_rtl", 1, 1, {}, {}, (2, 3, 4), "UINT4"),
+        ("AveragePool2x2_rtl", 1, 1, {}, {}, (2, 3, 4), "UINT6"),
+        ("WindowMax_rtl", 1, 1, {}, {"Taps": 2}, (4, 6, 2), "UINT4"),
+        ("NearestUpsample_rtl", 1, 1, {}, {"Factor": 2}, (8, 12, 4), "UINT4"),
+        ("DepthToSpace_rtl", 1, 1, {}, {"Block": 2, "PE": 1}, (8, 12, 1), "UINT4"),
         ("BilinearUpsample2x_rtl", 1, 1, {}, {}, (8, 12, 4), "UINT8"),
         (
             *("BilinearThreshold2x_rtl", 1, 1, {1: np.arange(8, 240, 16)[None]}),

@@ -14,7 +14,7 @@ from hw_build.shell.device import load_device
 from hw_build.shell.generate import Shell, stream_sources, write_shell
 from hw_build.shell.system import System
 from hw_build.steps import hash_file
-from hw_build.stitch.design import Design, Source
+from hw_build.stitch.design import Design, Node, Source
 from hw_build.stitch.top import HEADER
 from hw_build.synth.primitives import declarations, ports
 from hw_build.synth.yosys import synthesise
@@ -37,8 +37,12 @@ def design(tmp_path):
     (tmp_path / "rtl").mkdir()
     (tmp_path / "rtl" / "top.sv").write_text(header + "endmodule\n")
     sources = (Source(path="top.sv", role="rtl", sha256=hash_file(tmp_path / "rtl" / "top.sv")),)
+    node = Node(
+        name="all", op_type="All_rtl", origin="edgeseg", module="all", parameters={}, inputs=("x",), outputs=("y",),
+        expected_cycles=1,
+    )  # fmt: skip
     return Design(
-        build_dir=tmp_path, image_shape=(16, 32, 3), logit_bits=12, logit_signed=True, nodes=(), streams=(),
+        build_dir=tmp_path, image_shape=(16, 32, 3), logit_bits=12, logit_signed=True, nodes=(node,), streams=(),
         sources=sources,
     )  # fmt: skip
 
@@ -93,7 +97,7 @@ def test_a_shell_of_another_accelerator_is_refused(design):
     folder = design.build_dir / "shell"
     folder.mkdir()
     write_shell(design, load_board("pynq-z2"), folder)
-    replace(design, sources=()).save()
+    replace(design, sources=(replace(design.sources[0], sha256="0" * 64),)).save()
     with pytest.raises(BuildError, match="was made for another accelerator: run the shell step again"):
         load_device(design.build_dir)
 
