@@ -97,7 +97,9 @@ def test_a_shell_of_another_accelerator_is_refused(design):
     folder = design.build_dir / "shell"
     folder.mkdir()
     write_shell(design, load_board("pynq-z2"), folder)
-    replace(design, sources=(replace(design.sources[0], sha256="0" * 64),)).save()
+    other = design.build_dir / "rtl" / "other.sv"
+    other.write_text("// one source more\n")
+    replace(design, sources=(*design.sources, Source(path=other.name, role="rtl", sha256=hash_file(other)))).save()
     with pytest.raises(BuildError, match="was made for another accelerator: run the shell step again"):
         load_device(design.build_dir)
 
