@@ -36,6 +36,10 @@ class MaxPool(Layer):
             return "has kernel [1, 1]: take it out, or reduce by a convolution of stride 2"
         if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
             return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
+        sizes = [graph.shapes.get(name, ())[2:] for name in (node.input[0], node.output[0])]
+        pads = attribute(node, "pads", [0] * 4)
+        if any(strides[0] * (after - 1) >= before + pad for before, after, pad in zip(*sizes, pads, strict=False)):
+            return "has a last window that lies in padding alone, as ceil_mode may ask for: export it without ceil_mode"
         return None
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:

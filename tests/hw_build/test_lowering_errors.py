@@ -203,6 +203,10 @@ def test_resize_that_does_not_enlarge(factor):
     [
         ({"kernel_shape": [3, 3], "strides": [1, 2], "pads": [1] * 4}, r"has kernel \[3, 3\] and strides \[1, 2\]: 2D"),
         ({"kernel_shape": [1, 1], "strides": [2, 2]}, r"has kernel \[1, 1\]: take it out"),
+        (
+            {"kernel_shape": [2, 3], "strides": [2, 2], "pads": [0, 1, 1, 1], "ceil_mode": 1},
+            "has a last window that lies in padding alone",
+        ),
         ({"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}, "pads by auto_pad=SAME_UPPER: export explicit pads"),
     ],
 )
