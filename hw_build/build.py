@@ -26,8 +26,8 @@ from hw_build.errors import ConfigError, MismatchError
 from hw_build.export import Export
 from hw_build.folding.apply import ACCOUNT, fold_as_asked
 from hw_build.folding.config import FoldingConfig
+from hw_build.graph.editor import GraphEditor
 from hw_build.lowering import lowering_steps
-from hw_build.lowering.graph import GraphEditor
 from hw_build.lowering.intake import load_graph, load_network
 from hw_build.report.nodes import node_facts
 from hw_build.steps import Step

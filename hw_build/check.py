@@ -16,8 +16,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 from board.boundary import doing
 from hw_build.errors import EdgesegError, LoweringError
 from hw_build.finn_rtl.hardware_node import hardware_node
+from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, label
 from hw_build.lowering import lowering_steps
-from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, label
 from hw_build.lowering.intake import load_network
 from hw_build.lowering.rules import QUANT, is_weight_quant, refusal
 from hw_build.lowering.specialize import DEFAULT_PART

@@ -25,8 +25,8 @@ from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames
 
+from hw_build.graph.editor import attribute, set_attribute
 from hw_build.graph.nodes import FINN_DOMAIN
-from hw_build.lowering.graph import attribute, set_attribute
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
 
 

@@ -14,7 +14,7 @@ from hw_build.folding.config import FoldingConfig
 from hw_build.folding.legal import apply_folding
 from hw_build.folding.optimise import Budget, Plan, at_rate, best_rate, next_step
 from hw_build.folding.options import Network, read_network
-from hw_build.lowering.graph import GraphEditor
+from hw_build.graph.editor import GraphEditor
 
 ACCOUNT = "edgeseg_folding"  # metadata of a graph that the optimiser folded
 

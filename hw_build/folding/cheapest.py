@@ -20,7 +20,7 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
-from hw_build.lowering.graph import GraphEditor, attribute
+from hw_build.graph.editor import GraphEditor, attribute
 
 
 def _beat_mismatch(operation: CustomOp, beats: list[int]) -> int:

@@ -10,8 +10,8 @@ from qonnx.custom_op.base import CustomOp
 
 from hw_build.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
+from hw_build.graph.editor import attribute
 from hw_build.kernels.stream_kernel import divisors
-from hw_build.lowering.graph import attribute
 
 Folding = dict[str, int | str]
 

@@ -14,11 +14,11 @@ from qonnx.core.modelwrapper import ModelWrapper
 from board.boundary import doing
 from hw_build.check import Verdict, blame, judge, lowers, origin_of
 from hw_build.errors import EdgesegError
+from hw_build.graph.editor import GraphEditor, label
 from hw_build.hls.graph import hls_graph
 from hw_build.hls.network import read_network
 from hw_build.hls.sources import write_sources
 from hw_build.lowering import lowering_steps
-from hw_build.lowering.graph import GraphEditor, label
 from hw_build.lowering.specialize import DEFAULT_PART
 
 CYCLES_PER_PIXEL = 32  # of the default folding

@@ -10,9 +10,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import LoweringError
+from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import FINN_DOMAIN
 from hw_build.kernels.stream_kernel import StreamKernel, divisors
-from hw_build.lowering.graph import GraphEditor
 from hw_build.operators import operators
 from hw_build.stock_finn import folded, quiet, stock_nodes
 

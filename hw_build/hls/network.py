@@ -20,8 +20,8 @@ from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.errors import LoweringError
 from hw_build.finn_rtl.hardware_node import finn_node
+from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import HLS_DOMAIN
-from hw_build.lowering.graph import GraphEditor
 
 LIBRARY = Path(__file__).with_name("cpp")
 TOP = "edgeseg"

@@ -15,8 +15,8 @@ from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.base import Transformation
 
 from hw_build.errors import LoweringError
+from hw_build.graph.editor import GLOBAL_IN, QONNX_DOMAIN, GraphEditor, attribute
 from hw_build.graph.rounding import code_thresholds
-from hw_build.lowering.graph import GLOBAL_IN, QONNX_DOMAIN, GraphEditor, attribute
 from hw_build.lowering.intake import normalise
 from hw_build.lowering.rules import QUANT, is_weight_quant, refusal, reject
 from hw_build.operators import operator_of

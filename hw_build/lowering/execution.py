@@ -18,8 +18,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.arrays import write_arrays
 from hw_build.errors import MismatchError
+from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
-from hw_build.lowering.graph import GraphEditor
 from hw_build.lowering.rules import QUANT, is_weight_quant
 
 LARGEST_ROUNDING = 0.125  # of a step: what float32 may add to a logit whose scale is no power of two

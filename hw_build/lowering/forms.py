@@ -15,8 +15,8 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import BuildError
+from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.convert import convert
-from hw_build.lowering.graph import GraphEditor
 from hw_build.lowering.streamline import streamline
 
 EXPORTED, CODES_NCHW, CODES_NHWC = "float_nchw", "codes_nchw", "codes_nhwc"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, reject
+from hw_build.graph.editor import GraphEditor, reject
 from hw_build.operators import operator_of
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import NodeProto
 
-from hw_build.lowering.graph import CHANNELS_LAST, CHANNELS_LAST_DOMAIN, ONNX_DOMAINS, GraphEditor, reject
+from hw_build.graph.editor import CHANNELS_LAST, CHANNELS_LAST_DOMAIN, ONNX_DOMAINS, GraphEditor, reject
 from hw_build.operators import of_onnx_type, operator_of, supported
 from hw_build.operators.constants import QUANT, is_weight_quant, shape_of_constant
 

@@ -11,9 +11,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
+from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import FINN_DOMAIN
 from hw_build.kernels import DOMAIN
-from hw_build.lowering.graph import GraphEditor
 from hw_build.operators import operator_of
 
 Size = tuple[int, int]

@@ -12,8 +12,8 @@ from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
+from hw_build.graph.editor import GraphEditor, attribute, reject, set_attribute
 from hw_build.kernels import DOMAIN
-from hw_build.lowering.graph import GraphEditor, attribute, reject, set_attribute
 
 DEFAULT_PART = "xc7z020clg400-1"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"

@@ -13,7 +13,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, reject
+from hw_build.graph.editor import GraphEditor, reject
 from hw_build.lowering.thresholds import AbsorbAffineIntoThresholds, IntegerOutput
 from hw_build.operators import operator_of
 from hw_build.operators.filters import Filters

@@ -19,7 +19,7 @@ from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.bends import Bend, Factor
-from hw_build.lowering.graph import GLOBAL_OUT, GraphEditor, reject, smallest_integer_type
+from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, reject, smallest_integer_type
 from hw_build.operators import operator_of
 from hw_build.operators.operator import Affine, Monotonic
 

@@ -6,8 +6,8 @@ Of codes it is a multiple of 1/16: sixteen times it is an integer.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import ClassVar
 
-import numpy as np
 from onnx import NodeProto
 from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
@@ -17,8 +17,9 @@ from hw_build.graph.nodes import HLS_DOMAIN, add_kernel, only_consumer
 from hw_build.graph.ranges import fraction_type, scaled_type
 from hw_build.kernels.bilinear import BilinearUpsample2x_rtl
 from hw_build.kernels.bilinear_threshold import BilinearThreshold2x_rtl
-from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf, Size
+from hw_build.operators.operator import Size
 from hw_build.operators.sum_thresholds import thresholds_of_sum
+from hw_build.operators.upsampling import Upsampling
 
 FACTOR = 16
 
@@ -88,12 +89,11 @@ def _factor_of(graph: GraphEditor, node: NodeProto) -> NodeProto:
     return factor
 
 
-class Bilinear2x(Layer):
+class Bilinear2x(Upsampling):
     """Resize, linear."""
 
-    names = ("Resize",)
     told = "Resize bilinear x2"
-    any_layout = True
+    form: ClassVar[dict[str, str]] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     factor = FACTOR
     fusions = (FuseBilinearThresholds(),)
     placements = (ResizesToKernels(),)
@@ -116,13 +116,6 @@ class Bilinear2x(Layer):
         """Two rows of each."""
         return Fraction(1, 2)
 
-    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
-        """Scales or sizes of the four axes."""
-        for position, name in enumerate(node.input):
-            if name in graph.constants and graph.constants[name].size == 4:
-                value = graph.constants[name]
-                node.input[position] = graph.add_constant(f"{name}_first", value[list(TO_FIRST)], dtype=value.dtype)
-
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """Sixteenths."""
         return fraction_type(types[0], 4)
@@ -131,22 +124,9 @@ class Bilinear2x(Layer):
         """Sixteen codes."""
         return scaled_type(types[0], FACTOR)
 
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """Means of values lie between them."""
-        return range_of(node.input[0])
-
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
-        """By scales, which are the same for every size of the image."""
-        scales = graph.add_constant(f"{node.output[0]}_scales", np.array([1, 2, 2, 1]))
-        graph.remove(node)
-        graph.add_node(
-            "Resize",
-            [node.input[0], "", scales],
-            [node.output[0]],
-            name=node.name,
-            mode="linear",
-            coordinate_transformation_mode="half_pixel",
-        )
+        """Twice as large."""
+        self.enlarge_channels_last(graph, node, 2)
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """Twice as large."""

@@ -7,8 +7,6 @@ becomes FINN's padding, sliding window and matrix-vector unit. Groups are one de
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
@@ -152,10 +150,6 @@ class Convolution(Filters):
         if group < 1 or outputs % group:
             return f"has group={group} for {outputs} outputs: groups must divide them"
         return None
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """The stride."""
-        return Fraction(attribute(node, "strides", [1])[0])
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Pad, Im2Col and MatMul; a pointwise one is a MatMul alone."""

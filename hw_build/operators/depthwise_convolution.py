@@ -7,8 +7,6 @@ a dense convolution of mostly zeros.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
@@ -110,10 +108,6 @@ class DepthwiseConvolution(Filters):
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Unequal strides, and pads by name."""
         return super().refusal(graph, node) or refusal_of_window(node)
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """The stride."""
-        return Fraction(attribute(node, "strides", [1])[0])
 
     @staticmethod
     def _is_centred(graph: GraphEditor, node: NodeProto) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from onnx import NodeProto
 from qonnx.core.datatype import BaseDataType, DataType
@@ -121,6 +123,10 @@ class Filters(Layer):
         if weight and int(np.prod(bias)) != weight[0]:
             return f"has a bias of {int(np.prod(bias))} values for {weight[0]} output channels"
         return None
+
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
+        """The stride."""
+        return Fraction(attribute(node, "strides", [1])[0])
 
     def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
         """Filters (O, H, W, I) to (O, I, H, W)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 from onnx import NodeProto
@@ -11,7 +12,8 @@ from qonnx.transformation.base import Transformation
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.nearest import NearestUpsample_rtl
-from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf, Size
+from hw_build.operators.operator import Size
+from hw_build.operators.upsampling import Upsampling
 
 # (coordinate_transformation_mode, nearest_mode) that repeat each pixel for every whole factor, by ONNX' definition
 _REPEATING = {
@@ -52,12 +54,15 @@ def _factor(graph: GraphEditor, node: NodeProto) -> int | None:
     return factor if whole else None
 
 
-class NearestUpsampling(Layer):
+class NearestUpsampling(Upsampling):
     """Resize, nearest."""
 
-    names = ("Resize",)
     told = "Resize nearest x2, x3, ..."
-    any_layout = True
+    form: ClassVar[dict[str, str]] = {
+        "mode": "nearest",
+        "coordinate_transformation_mode": "asymmetric",
+        "nearest_mode": "floor",
+    }
     placements = (NearestToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
@@ -88,31 +93,9 @@ class NearestUpsampling(Layer):
         """As many rows of each as the factor says."""
         return Fraction(1, _factor(graph, node) or 1)
 
-    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
-        """Scales or sizes of the four axes."""
-        for position, name in enumerate(node.input):
-            if name in graph.constants and graph.constants[name].size == 4:
-                value = graph.constants[name]
-                node.input[position] = graph.add_constant(f"{name}_first", value[list(TO_FIRST)], dtype=value.dtype)
-
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """No other values."""
-        return range_of(node.input[0])
-
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
-        """By scales, which are the same for every size of the image."""
-        factor = _factor(graph, node)
-        scales = graph.add_constant(f"{node.output[0]}_scales", np.array([1, factor, factor, 1]))
-        graph.remove(node)
-        graph.add_node(
-            "Resize",
-            [node.input[0], "", scales],
-            [node.output[0]],
-            name=node.name,
-            mode="nearest",
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-        )
+        """As many times as large."""
+        self.enlarge_channels_last(graph, node, _factor(graph, node))
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """As many times as large."""

@@ -8,8 +8,8 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from hw_build.graph.editor import GraphEditor
 from hw_build.kernels import DOMAIN
-from hw_build.lowering.graph import GraphEditor
 
 
 def node_facts(model: ModelWrapper, part: str) -> list[dict[str, Any]]:

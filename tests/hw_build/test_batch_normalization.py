@@ -6,7 +6,7 @@ import torch
 from onnx import helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.lowering.graph import GraphEditor
+from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
 
 CHANNELS = 5

@@ -6,7 +6,7 @@ from onnx import helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.graph.bends import Clip
-from hw_build.lowering.graph import GraphEditor
+from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
 
 VALUES = np.array([[-9, -2, 0, 1.5, 9]], np.float32)

@@ -8,8 +8,8 @@ import pytest
 
 from hw_build.check import check, lowers
 from hw_build.errors import EdgesegError
+from hw_build.graph.editor import GraphEditor
 from hw_build.lowering import execute_codes, lowering_steps
-from hw_build.lowering.graph import GraphEditor
 from hw_build.lowering.intake import load_network
 from hw_build.stitch import stitch
 from tests.hw_build import synthetic

@@ -14,9 +14,9 @@ from qonnx.transformation.qonnx_to_qcdq import QuantToQCDQ
 
 from hw_build.check import check, lowers
 from hw_build.errors import BuildError, LoweringError
+from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.lowering import STEPS, execute_codes
 from hw_build.lowering.forms import scales
-from hw_build.lowering.graph import GraphEditor, attribute
 from hw_build.lowering.intake import load_network, normalise
 from hw_build.lowering.rules import refusal
 from tests.hw_build import onnx_oracle, synthetic

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hw_build.errors import BuildError, ConfigError, MismatchError
+from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.lowering import STEPS, execute_codes, lowering_steps, set_input_size, verify
-from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic
 from tests.hw_build.finn_nodes import lowered_to_finn
 

@@ -12,13 +12,13 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.graph.bends import Clip, Factor, Leaky
+from hw_build.graph.editor import GraphEditor, attribute, set_attribute, smallest_integer_type
 from hw_build.lowering import convert as c
 from hw_build.lowering import execute_codes, execute_context, verify
 from hw_build.lowering import specialize as sp
 from hw_build.lowering import streamline as s
 from hw_build.lowering import thresholds as t
 from hw_build.lowering.execution import comparable_tensors
-from hw_build.lowering.graph import GraphEditor, attribute, set_attribute, smallest_integer_type
 from hw_build.lowering.hardware import passes
 from hw_build.lowering.intake import normalise
 from hw_build.lowering.intake.names import NameUnnamed

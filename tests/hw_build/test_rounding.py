@@ -7,10 +7,10 @@ import pytest
 from qonnx.custom_op.general.intquant import int_quant, max_int, min_int
 
 from hw_build.errors import MismatchError
+from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.rounding import ROUNDING_MODES, code_thresholds
 from hw_build.lowering import STEPS, execute_codes, execute_context, verify
 from hw_build.lowering.execution import to_logits
-from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
 from tests.hw_build import synthetic
 
 CODES = np.random.default_rng(5).integers(0, 256, (1, 16, 32, 3), dtype=np.uint8)

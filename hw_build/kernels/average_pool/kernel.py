@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
-from hw_build.kernels.image_size import halved
+from hw_build.kernels.halving import HalvingKernel
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
-from hw_build.kernels.row_memory import RowMemoryKernel
-from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import own_files, shared_files
 
 FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "average_pool2x2.sv", "average_pool2x2_axi.sv")
@@ -22,56 +19,24 @@ def average_pool_reference(x: np.ndarray) -> np.ndarray:
     return x.reshape(batch, height // 2, 2, width // 2, 2, channels).sum(axis=(2, 4))
 
 
-class AveragePool2x2_rtl(RowMemoryKernel):
+class AveragePool2x2_rtl(HalvingKernel):
     """Input x (1,H,W,C), H and W even, signed or unsigned; output (1,H/2,W/2,C), two bits wider."""
 
-    def output_size(self) -> tuple[int, int]:
-        """(H/2, W/2)."""
-        height, width = self.image_dim
-        return height // 2, width // 2
-
-    def resize(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Even sides only."""
-        halved(self.onnx_node.name, self.onnx_node.op_type, size)
-        return super().resize(size)
+    told = ("2x2 average pooling", "poolings")
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
         """Two bits more than the input."""
         data_type = self.get_input_datatype(0)
         return DataType[f"{'INT' if data_type.signed() else 'UINT'}{data_type.bitwidth() + 2}"]
 
-    def rows(self) -> Rows:
-        """A window of two, two further each time."""
-        return window_rows(self.image_dim[0], kernel=2, stride=2)
-
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``average_pool_reference``."""
         return [average_pool_reference(inputs[0])]
 
-    def verify_node(self) -> None:
-        """H and W must be even."""
-        super().verify_node()
-        height, width = self.image_dim
-        if height % 2 or width % 2:
-            raise ConfigError(
-                f"{self.onnx_node.name}: ImgDim={[height, width]} must be even for 2x2 average pooling; use an image "
-                "whose sides are multiples of 2 to the number of poolings"
-            )
-
     def rtl_instance(self, model) -> RtlInstance:
         """average_pool2x2_axi."""
         self.verify_node()
-        height, width = self.image_dim
-        data_type = self.get_input_datatype(0)
-        parameters = {
-            "HEIGHT": height,
-            "WIDTH": width,
-            "CHANNELS": self.get_nodeattr("NumChannels"),
-            "PE": self.pe,
-            "X_BITS": data_type.bitwidth(),
-            "X_SIGNED": int(data_type.signed()),
-        } | self.row_memory_parameters()
-        return self.instance("average_pool2x2_axi", FILES, parameters)
+        return self.instance("average_pool2x2_axi", FILES, self.rtl_parameters())
 
     @property
     def _pair_bits(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import CHANNELS_LAST_DOMAIN, GraphEditor, attribute
+from hw_build.graph.editor import CHANNELS_LAST_DOMAIN, GraphEditor, attribute
 from hw_build.lowering.intake.nothing import bypass
 from hw_build.operators import of_onnx_type, operator_of
 

@@ -11,7 +11,7 @@ from onnx import NodeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.lowering.graph import attribute
+from hw_build.graph.editor import attribute
 from hw_build.lowering.intake.opset import QUANTIZERS
 from hw_build.lowering.intake.shapes import infer_shapes
 from hw_build.lowering.rules import ONNX_DOMAINS, reject

@@ -11,7 +11,7 @@ from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import LoweringError
-from hw_build.lowering.graph import attribute
+from hw_build.graph.editor import attribute
 from hw_build.lowering.rules import QUANT, reject
 from hw_build.operators import of_onnx_type
 

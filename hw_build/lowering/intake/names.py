@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GLOBAL_IN, GLOBAL_OUT, GraphEditor
+from hw_build.graph.editor import GLOBAL_IN, GLOBAL_OUT, GraphEditor
 
 
 class NameUnnamed(Transformation):

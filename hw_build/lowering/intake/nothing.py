@@ -6,7 +6,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute
+from hw_build.graph.editor import GraphEditor, attribute
 
 
 class DropNothing(Transformation):

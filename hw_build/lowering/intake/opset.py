@@ -8,7 +8,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import RemoveStaticGraphInputs
 
 from hw_build.errors import LoweringError
-from hw_build.lowering.graph import QONNX_DOMAIN
+from hw_build.graph.editor import QONNX_DOMAIN
 
 LEAST_OPSET = 13
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute, set_attribute
+from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.operators import of_onnx_type
 
 

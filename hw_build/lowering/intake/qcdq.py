@@ -14,7 +14,7 @@ from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.general import GiveUniqueParameterTensors
 from qonnx.transformation.qcdq_to_qonnx import QCDQToQuant
 
-from hw_build.lowering.graph import QONNX_DOMAIN, attribute, smallest_integer_type
+from hw_build.graph.editor import QONNX_DOMAIN, attribute, smallest_integer_type
 from hw_build.lowering.rules import reject
 
 LINEAR = ("QuantizeLinear", "DequantizeLinear")

@@ -8,7 +8,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.errors import LoweringError
-from hw_build.lowering.graph import label
+from hw_build.graph.editor import label
 
 
 def sort_nodes(model: ModelWrapper) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.lowering.graph import attribute
+from hw_build.graph.editor import attribute
 from hw_build.lowering.rules import QUANT, reject
 
 _QUANT_INPUTS = 4  # tensor, scale, zero point, bit width

@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.lowering.graph import GraphEditor, attribute
+from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.lowering.rules import QUANT, is_weight_quant
 
 

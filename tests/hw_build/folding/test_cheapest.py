@@ -12,8 +12,8 @@ from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.finn_rtl.matrix_vector import dsp_lanes
 from hw_build.folding.cheapest import expected_cycles, fold
 from hw_build.folding.legal import folding_limits, foldings
+from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.lowering import execute_codes
-from hw_build.lowering.graph import GraphEditor, attribute
 from tests.hw_build import synthetic
 from tests.hw_build.finn_nodes import lowered_to_finn
 from tests.rtl.test_conv import conv_model

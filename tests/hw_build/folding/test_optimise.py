@@ -17,8 +17,8 @@ from hw_build.folding.lag import fork_memory, latency
 from hw_build.folding.optimise import Budget, _bounded, _solved, at_rate, best_rate, next_step, plan_for
 from hw_build.folding.options import read_network
 from hw_build.folding.policies import for_latency, for_memory, limits_of_nodes
+from hw_build.graph.editor import GraphEditor
 from hw_build.lowering import STEPS, execute_codes, set_input_size
-from hw_build.lowering.graph import GraphEditor
 from tests.hw_build import synthetic
 
 SIZE, WIDE = (16, 32), (64, 512)
