@@ -16,7 +16,7 @@ from torch import nn
 
 import models
 from board.boundary import USER_ERROR, add_debug, run_command
-from models.cost import count_parameters, layer_costs, network_macs
+from models.cost import costs_and_macs, count_parameters
 from models.errors import ConfigError, EdgesegError
 from models.registry import Entry
 
@@ -34,12 +34,11 @@ def summary(name: str) -> dict[str, Any]:
 
 
 def _summary(found: Entry, network: nn.Module) -> dict[str, Any]:
-    image = (found.config.in_channels, *found.size)
-    costs = layer_costs(network, *image)
+    costs, macs = costs_and_macs(network, found.config.in_channels, *found.size)
     return {
         **found.describe(),
         "parameters": count_parameters(network),
-        "gmac": network_macs(network, *image) / 1e9,
+        "gmac": macs / 1e9,
         "gmac_conv": sum(cost.conv_macs for cost in costs) / 1e9,
         "gmac_thop": sum(cost.thop_macs for cost in costs) / 1e9,
         "layers": [asdict(cost) for cost in costs],

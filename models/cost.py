@@ -3,7 +3,7 @@
 Publications count differently, so three counts of MACs are given:
 
 - ``conv_macs`` of a layer: a convolution's; a transposed one's by its input, so no product with an inserted zero;
-- ``network_macs``: the convolutions, linear layers and matrix products of the whole network (true MACs);
+- of a network: the convolutions, linear layers and matrix products of the whole network (true MACs);
 - ``thop_macs``: as the profiler `thop` 0.1.1 counts. It knows layers by their exact type, so that functions and
   subclasses count nothing. It takes transposed convolutions at their OUTPUT size (four times too high for 2x2, stride
   2) and adds 4 an element for a norm with factors and 2 for one without, 11 an output element for bilinear upsampling,
@@ -41,10 +41,12 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def layer_costs(network: nn.Module, in_channels: int, *size: int) -> list[LayerCost]:
-    """Costs of each leaf module in order of execution, for one image or volume of ``in_channels`` and ``size``.
+    """Costs of each leaf module in order of execution, for one image or volume of ``in_channels`` and ``size``."""
+    return costs_and_macs(network, in_channels, *size)[0]
 
-    Nothing is computed where shapes are enough.
-    """
+
+def costs_and_macs(network: nn.Module, in_channels: int, *size: int) -> tuple[list[LayerCost], int]:
+    """`layer_costs` and the true MACs of the whole network, by one run; nothing is computed where shapes are enough."""
     costs: list[LayerCost] = []
 
     def record(name: str) -> Callable:
@@ -66,18 +68,17 @@ def layer_costs(network: nn.Module, in_channels: int, *size: int) -> list[LayerC
     leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
     handles = [module.register_forward_hook(record(name)) for name, module in leaves]
     try:
-        _run_once(network, (1, in_channels, *size), costs.clear)
+        with FlopCounterMode(display=False) as counter:
+
+            def forget() -> None:
+                costs.clear()
+                counter.flop_counts.clear()
+
+            _run_once(network, (1, in_channels, *size), forget)
     finally:
         for handle in handles:
             handle.remove()
-    return costs
-
-
-def network_macs(network: nn.Module, in_channels: int, *size: int) -> int:
-    """True MACs of one image or volume of that size: convolutions, linear layers and matrix products."""
-    with FlopCounterMode(display=False) as counter:
-        _run_once(network, (1, in_channels, *size), counter.flop_counts.clear)
-    return counter.get_total_flops() // 2
+    return costs, counter.get_total_flops() // 2
 
 
 def _run_once(network: nn.Module, shape: tuple[int, ...], forget: Callable[[], None]) -> None:
