@@ -9,9 +9,10 @@ from pathlib import Path
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError, MismatchError
 from hw_build.base.export import Export
-from hw_build.base.progress import BuildProgress
+from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build, write_atomically
-from hw_build.flow.pipeline import pictures_of, publish, tell
+from hw_build.flow.pipeline import pictures_of, publish
+from hw_build.flow.routed_check import check_routed
 from hw_build.implement.bitstream import openxc7, vivado
 from hw_build.implement.bitstream.binary import write_binary
 from hw_build.implement.bitstream.constraints import xdc_text
@@ -22,7 +23,6 @@ from hw_build.implement.deploy.hwh import hwh_text
 from hw_build.implement.netlist.device import make_netlist
 from hw_build.implement.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.implement.netlist.record import NETLIST, NetlistRecord
-from hw_build.implement.netlist.routed_check import check_routed
 from hw_build.implement.shell.device import load_device
 from hw_build.implement.shell.generate import Shell
 from hw_build.report.data import REPORT_JSON, read_report
