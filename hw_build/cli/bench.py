@@ -14,7 +14,7 @@ from hw_build.cli.common import read_export
 FOLDINGS = ("pynq-z2-60fps", "pynq-z2-low-latency", "pynq-z2-max")
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add(commands: argparse._SubParsersAction) -> None:
     """Adds both commands to those of ``hw_build``."""
     bench = commands.add_parser("bench", help="lowering and folding timed, finished builds' figures, as JSON")
     bench.add_argument("--export", type=Path, required=True, help="export to lower and fold")

@@ -44,6 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hw_build", description="an exported network to RTL, proved exact")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
-        command.add_command(commands)
+        command.add(commands)
     add_debug(commands)
     return parser

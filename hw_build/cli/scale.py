@@ -15,7 +15,7 @@ BOARDS = ("pynq-z2", "zybo-z7-20", "kv260", "zcu104")
 FASTEST = "max"
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
     parser = commands.add_parser("scale", help="which size and rate fits which board, by the models, as table and plot")
     parser.add_argument("--export", type=Path, required=True, nargs="+", help="one for each network and bits")

@@ -23,7 +23,8 @@ from board.bitfile import read_header
 from hw_build.base.board_config import board_names
 from hw_build.base.errors import BuildError, MismatchError
 from hw_build.cli import main as cli
-from hw_build.implement.bitstream import command, openxc7, readback, vivado
+from hw_build.commands import bitstream as command
+from hw_build.implement.bitstream import openxc7, readback, vivado
 from hw_build.implement.bitstream.binary import write_binary
 from hw_build.implement.bitstream.constraints import clock_pin, reset_pin
 from hw_build.implement.deploy.simulated import bit_container

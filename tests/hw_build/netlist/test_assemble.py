@@ -5,11 +5,11 @@ import copy
 import json
 
 import pytest
-from tests.hw_build.implement.netlist.designs import elaborated
-from tests.hw_build.implement.netlist.proofs import prove_equal
 
 from hw_build.implement.netlist.assemble import assemble
 from hw_build.implement.synth.yosys import SynthesisError, run_passes, synthesise
+from tests.hw_build.netlist.designs import elaborated
+from tests.hw_build.netlist.proofs import prove_equal
 
 LEAF = """
 module leaf #(parameter int WIDTH = 4, parameter int STEP = 1) (

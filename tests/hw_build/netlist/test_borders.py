@@ -1,10 +1,10 @@
 """What the assembly refuses between an instance and its part, each fault put in on purpose."""
 
 import pytest
-from tests.hw_build.implement.netlist.designs import cell, module
 
 from hw_build.implement.netlist.assemble import check_borders
 from hw_build.implement.synth.yosys import SynthesisError
+from tests.hw_build.netlist.designs import cell, module
 
 PARTS = {("first", "part_a"), ("second", "part_b")}
 

@@ -10,9 +10,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.hw_build.implement.netlist import designs
-from tests.hw_build.implement.netlist.designs import device_source, library, lut, mapped, module, shift_register
-from tests.hw_build.implement.netlist.proofs import prove_equal, prove_unread
 
 from hw_build.implement.netlist.device import PLACEABLE
 from hw_build.implement.netlist.dsp_pairs import pair_dsps
@@ -21,6 +18,9 @@ from hw_build.implement.netlist.lut_inputs import simplify_luts
 from hw_build.implement.netlist.replicate import GROUP, replicate_registers
 from hw_build.implement.netlist.shift_registers import expand_shift_registers
 from hw_build.implement.synth.yosys import SynthesisError
+from tests.hw_build.netlist import designs
+from tests.hw_build.netlist.designs import device_source, library, lut, mapped, module, shift_register
+from tests.hw_build.netlist.proofs import prove_equal, prove_unread
 
 
 def lut_output(cell, values):

@@ -4,12 +4,12 @@ import copy
 import itertools
 
 import pytest
-from tests.hw_build.implement.netlist.designs import cell, library, lut, module
-from tests.hw_build.implement.netlist.proofs import prove_equal
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.netlist.rules import check_netlist
 from hw_build.implement.synth.yosys import SynthesisError
+from tests.hw_build.netlist.designs import cell, library, lut, module
+from tests.hw_build.netlist.proofs import prove_equal
 
 
 @pytest.fixture(scope="module")
