@@ -59,7 +59,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             return None
         (kind,) = (one for one in inner if one is not NoneType)
         return _value(kind, value, where)
-    if is_dataclass(kind) and isinstance(value, dict):
+    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
         return _object(kind, value, where, {})
     if origin is list and isinstance(value, list):
         return [_value(inner[0], one, _at(where, index)) for index, one in enumerate(value)]

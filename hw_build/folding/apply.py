@@ -27,11 +27,12 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
     Raises:
         ConfigError: the target or the limits cannot be met, or a fixed folding is not legal.
     """
-    fixed = {name: dict(table) for name, table in config.nodes.items()}
     if not config.optimised:
-        return fold(model, config.target_cycles(size), fixed)
-    check_names(model, fixed)
-    network = read_network(model, board.part, fixed)
+        target = config.target_cycles(size)
+        assert target is not None, "what no optimiser chooses has a target"
+        return fold(model, target, config.nodes)
+    check_names(model, config.nodes)
+    network = read_network(model, board.part, config.nodes)
     budget = budget_for(config, board)
     plan = make_plan(network, config, size, budget)
     for node, option in zip(model.graph.node, plan.choice.options, strict=True):
