@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -29,18 +29,19 @@ def run_baseline(build_dir: Path, *, as_json: bool, hls: bool = False) -> int:
     if not report.nodes or not graph.is_file():
         raise BuildError(f"'{build_dir}' holds no folded graph to compare with; run the build first")
     target = max(node.expected_cycles for node in report.nodes)
-    report = replace(report, baseline=finn_baseline(load_graph(graph), target, report.part, hls=hls))
+    baseline = finn_baseline(load_graph(graph), target, report.part, hls=hls)
+    report = replace(report, baseline=baseline)
     publish(build_dir, report, pictures_of(build_dir, report))
     if as_json:
-        print(json.dumps(report.baseline, indent=1))
+        print(json.dumps(asdict(baseline), indent=1))
         return 0
     title = f"{'HLS: ' if hls else ''}FINN's figures are its own estimates, without FIFOs"
     table = Table(title=title, title_justify="left")
     for heading in ("", "FINN, estimated", "ours, by the models", "ours, synthesised or simulated"):
         table.add_column(heading, justify="right" if heading else "left")
-    for what, *values in baseline_rows(report):
+    for what, *values in baseline_rows(baseline, report):
         table.add_row(what, *("–" if value is None else f"{value:,}" for value in values))
     Console(width=100).print(table)
-    if report.baseline["not_in_finn"]:
-        tell(f"FINN has no node for {', '.join(report.baseline['not_in_finn'])}: they count nothing")
+    if baseline.not_in_finn:
+        tell(f"FINN has no node for {', '.join(baseline.not_in_finn)}: they count nothing")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from hw_build.base.board_config import Family
@@ -16,7 +16,6 @@ from hw_build.flow.routed_check import check_routed
 from hw_build.implement.bitstream import openxc7, vivado
 from hw_build.implement.bitstream.binary import write_binary
 from hw_build.implement.bitstream.constraints import xdc_text
-from hw_build.implement.bitstream.result import Implementation
 from hw_build.implement.bitstream.tools import MissingToolError, Toolchain, choose, missing, missing_any
 from hw_build.implement.deploy.archive import HWH
 from hw_build.implement.deploy.hwh import hwh_text
@@ -25,7 +24,7 @@ from hw_build.implement.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.implement.netlist.record import NETLIST, NetlistRecord
 from hw_build.implement.shell.device import load_device
 from hw_build.implement.shell.generate import Shell
-from hw_build.report.data import REPORT_JSON, read_report
+from hw_build.report.data import REPORT_JSON, Implementation, read_report
 from hw_build.stitch import Design
 
 FOLDER = "bitstream"
@@ -188,5 +187,5 @@ def _into_report(build_dir: Path, result: Implementation) -> None:
     cycles = report.totals.cycles_per_frame
     fps = None if cycles is None else result.fmax_mhz * 1e6 / cycles
     totals = replace(report.totals, fmax_mhz=result.fmax_mhz, fps_at_fmax=fps)
-    report = replace(report, totals=totals, implementation=asdict(result))
+    report = replace(report, totals=totals, implementation=result)
     publish(build_dir, report, pictures_of(build_dir, report))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.flow.accelerator_steps import SYNTH
-from hw_build.flow.collect_report import collect_report
-from hw_build.flow.graph_steps import FOLDING, BuildConfig
+from hw_build.flow.collect_report import account_of, collect_report
+from hw_build.flow.graph_steps import BuildConfig
 from hw_build.flow.pipeline import REPORT_HTML, earlier_report, pictures_of, publish, run_pipeline
 from hw_build.folding.account import tell_account
 from hw_build.implement.synth.summary import refuse_over_budget
@@ -23,7 +23,7 @@ def run_build(config: BuildConfig, *, start_from: str | None, stop_after: str | 
         facts = run_pipeline(config, progress, start_from=start_from, stop_after=stop_after)
     report = with_figures_of(earlier_report(config.out), collect_report(config, facts))
     publish(config.out, report, pictures_of(config.out, report))
-    if account := facts.get(FOLDING, {}).get("folding"):
+    if account := account_of(facts):
         tell(f"folding: {tell_account(account)}")
     tell(f"report: {config.out / REPORT_HTML}")
     if SYNTH in facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import inf
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -39,7 +40,7 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
         operation = getCustomOp(node)
         apply_folding(operation, option.folding)
         operation.set_nodeattr("cycles_estimate", option.cycles)
-    GraphEditor(model).set_metadata(**{ACCOUNT: account(plan, next_step(network, plan, budget))})
+    GraphEditor(model).set_metadata(**{ACCOUNT: asdict(account(plan, next_step(network, plan, budget)))})
     return model
 
 

@@ -17,12 +17,12 @@ from hw_build.implement.bitstream.fasm import read_fasm
 from hw_build.implement.bitstream.floorplan import floorplan
 from hw_build.implement.bitstream.lut_tables import compare_tables, read_slices
 from hw_build.implement.bitstream.readback import read_back
-from hw_build.implement.bitstream.result import Implementation
 from hw_build.implement.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.implement.netlist.record import NETLIST
 from hw_build.implement.netlist.routed import read_routed
 from hw_build.implement.netlist.routed_luts import sites
 from hw_build.implement.shell.generate import Shell
+from hw_build.report.data import Implementation
 
 SCRIPT = "openxc7.sh"
 BITSTREAM = "edgeseg.bit"
