@@ -34,7 +34,6 @@ import models
 from models.cost import count_parameters, layer_costs
 from quant import checkpoint as checkpoints
 from quant.activations import why_not_exported
-from quant.dense_kernels import make_dense
 from quant.errors import ConfigError, ExportError
 from quant.integer import MODEL_FILE
 from quant.integer.ort_engine import OrtEngine
@@ -43,6 +42,7 @@ from quant.integer.program import Conv, Program
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.networks import channels_of, classes_of, from_checkpoint, require_size
+from quant.operators import of_node
 from quant.structure import convolution_sites
 from quant.trained_proof import prove_trained
 from quant.twin import Twin
@@ -178,9 +178,13 @@ def qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
         warnings.simplefilter("ignore")
         export_qonnx(twin, args=example, export_path=str(path), opset_version=_OPSET, dynamo=False)
     model = ModelWrapper(str(path))
-    for node, layer in zip(model.get_nodes_by_op_type("Conv"), twin.convolutions(), strict=True):
+    filters = [node for node in model.graph.node if (operator := of_node(node)) is not None and operator.is_filters]
+    for node, layer in zip(filters, twin.convolutions(), strict=True):
         node.doc_string = layer
-    model = make_dense(cleanup_model(model))
+    model = cleanup_model(model)
+    for node in model.graph.node:
+        if (operator := of_node(node)) is not None:
+            operator.tidy(model, node)
     model.save(str(path))
     return model
 

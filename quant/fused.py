@@ -108,8 +108,8 @@ class FusedQuantIdentity(_ScaleAsNumber, qnn.QuantIdentity):
         )
 
 
-class FusedQuantConv2d(qnn.QuantConv2d):
-    """A convolution without bias whose weight scale is the constant 2**-(bits-1); gradients pass the clamp."""
+class FusedFilters(nn.Module):
+    """Filters without bias whose weight scale is the constant 2**-(bits-1); gradients pass the clamp."""
 
     def __init__(self, *arguments: Any, weight_bit_width: int, **named: Any) -> None:
         super().__init__(*arguments, weight_bit_width=weight_bit_width, **named)
@@ -120,4 +120,18 @@ class FusedQuantConv2d(qnn.QuantConv2d):
             return super().forward(x)
         limit = self._limit
         weight = _RoundAndClamp.apply(self.weight, None, 1 / (limit + 1), (-limit, limit), None)
-        return self._conv_forward(plain(x), weight, None)
+        return self._filtered(plain(x), weight)
+
+
+class FusedQuantConv2d(FusedFilters, qnn.QuantConv2d):
+    """A convolution."""
+
+    def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(x, weight, None)
+
+
+class FusedQuantConvTranspose2d(FusedFilters, qnn.QuantConvTranspose2d):
+    """A transposed convolution."""
+
+    def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return self.conv_transpose2d_zeros_pad(x, weight, None, self.output_padding)

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from quant.activations import NEVER_NEGATIVE
+from quant.operators import operator_of
+
 _INSERTED = "inserted"
 
 
@@ -72,6 +75,14 @@ class ModuleGraph:
                 self._drop_idle(child, f"{name}.", called, parts)
             else:
                 delattr(module, leaf)
+
+
+def never_negative(graph: ModuleGraph, node: fx.Node) -> bool:
+    """Whether the value of ``node`` is never negative: the image, a ReLU, or what is made of such alone."""
+    operator = operator_of(graph.module(node))
+    if operator is not None and (operator.hands_on or operator.accumulates):
+        return all(never_negative(graph, source) for source in node.all_input_nodes)
+    return node is graph.image or isinstance(graph.module(node), NEVER_NEGATIVE)
 
 
 def run_graph(graph: fx.Graph, root: nn.Module, image: Any) -> torch.Tensor:

@@ -1,12 +1,14 @@
 """A network of modules in the form that quantizers are put into: after each accumulator one chain, then codes.
 
-An accumulator is a convolution's output, a sum's or an upsampling's. After a convolution stand a BN, then at most one
-activation, then at most one BN more; after a sum or an upsampling a ReLU at most. What is written otherwise is
-rewritten without changing a value:
+An accumulator is a convolution's output, a sum's or a mean's. After a convolution stand a BN, then at most one
+activation, then at most one BN more; after a sum or a mean a ReLU at most. What is written otherwise is rewritten
+without changing a value:
 
 - a convolution without BN gets a ``FrozenNorm`` after it, which takes its bias;
 - factors and shifts merge with the BN before them; in front of the output they go into the convolution;
-- a ReLU after a max-pool moves before it, where it is the same;
+- a ReLU after a max-pool, or after what moves pixels alone, moves before it, where it is the same;
+- zeros around an image are read by convolutions alone, and channels that become pixels are a convolution's of its own:
+  a 1x1 convolution that is the identity stands between where they are not;
 - where a BN or an activation reads anything else (a sum, a skip, the image), a 1x1 convolution that is the identity
   gives it an accumulator; where the output is no convolution's, such a convolution makes the logits.
 """
@@ -18,11 +20,13 @@ import copy
 import torch
 from torch import fx, nn
 
-from models.layers import Concat, Sum, Upsample2x
 from quant.activations import ACTIVATIONS, NOT_MONOTONIC
 from quant.errors import ConfigError
 from quant.frozen_norm import FrozenNorm, affine_of
-from quant.module_graph import ModuleGraph
+from quant.module_graph import ModuleGraph, never_negative
+from quant.operators import operator_of
+from quant.operators.filters import is_filters
+from quant.operators.operator import Operator
 from quant.written import as_modules
 
 _NOT_LOGITS = (nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax)
@@ -38,6 +42,7 @@ def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGra
     rewriter = _Rewriter(graph)
     rewriter.pools_behind_activations()
     rewriter.logits_by_a_convolution()
+    rewriter.pixels_that_move()
     rewriter.chains()
     rewriter.images_that_are_joined()
     graph.finish()
@@ -53,6 +58,14 @@ class _Rewriter:
 
     def _module(self, node: fx.Node) -> nn.Module | None:
         return self._graph.module(node)
+
+    def _operator(self, node: fx.Node) -> Operator | None:
+        return operator_of(self._module(node))
+
+    def _operations(self) -> list[tuple[fx.Node, Operator]]:
+        """Nodes that are an operator, with it."""
+        found = ((node, self._operator(node)) for node in self._graph.graph.nodes)
+        return [(node, operator) for node, operator in found if operator is not None]
 
     def _insert(self, module: nn.Module, behind: fx.Node, readers: list[fx.Node]) -> fx.Node:
         """A new node between ``behind`` and those of its readers."""
@@ -77,14 +90,14 @@ class _Rewriter:
             node.meta["origin"] = of.meta["origin"]
 
     def pools_behind_activations(self) -> None:
-        """pool(x) -> activation becomes activation -> pool: the same for monotonic activations."""
+        """pool(x) -> activation becomes activation -> pool: the same for rising activations."""
         for activation in self._nodes(*ACTIVATIONS):
             if isinstance(self._module(activation), (*NOT_MONOTONIC, nn.PReLU, nn.LeakyReLU)):
                 continue
             pool = activation.args[0]
-            while isinstance(self._module(pool), nn.MaxPool2d) and len(pool.users) == 1:
+            while self._lets_pass(pool) and len(pool.users) == 1:
                 source = pool.args[0]
-                if len(source.users) != 1 or not isinstance(self._module(source), _BEFORE_CHAIN):
+                if len(source.users) != 1 or not self._may_stand_before_activation(source):
                     break
                 pool.replace_input_with(source, activation)
                 activation.replace_all_uses_with(pool, delete_user_cb=lambda user, pool=pool: user is not pool)
@@ -93,6 +106,43 @@ class _Rewriter:
                 self._take_origin(pool, activation)
                 activation.meta = {"shape": source.meta["shape"]}
                 pool = source
+
+    def _lets_pass(self, node: fx.Node) -> bool:
+        operator = self._operator(node)
+        return operator is not None and operator.lets_pass
+
+    def _may_stand_before_activation(self, node: fx.Node) -> bool:
+        operator = self._operator(node)
+        if operator is None:
+            return isinstance(self._module(node), nn.BatchNorm2d)
+        return operator.is_filters or operator.accumulates or operator.lets_pass
+
+    def pixels_that_move(self) -> None:
+        """Gives what moves pixels the convolutions around it that it needs."""
+        for node, operator in self._operations():
+            if operator.needs_own_convolution and not self._has_own_convolution(node.args[0]):
+                self._copy(node.args[0], node)
+            if operator.read_by_convolutions:
+                for reader in list(node.users):
+                    reading = self._operator(reader)
+                    if reading is None or not reading.makes_logits:
+                        self._copy(node, reader)
+
+    def _has_own_convolution(self, node: fx.Node) -> bool:
+        """Whether ``node`` ends the chain of a convolution of one group that nothing else reads."""
+        while not is_filters(self._module(node)):
+            if len(node.users) != 1 or not isinstance(self._module(node), (*ACTIVATIONS, nn.BatchNorm2d)):
+                return False
+            node = node.args[0]
+        operator = self._operator(node)
+        return operator.makes_logits and len(node.users) == 1 and self._module(node).groups == 1
+
+    def _copy(self, source: fx.Node, reader: fx.Node) -> None:
+        """An identity between the two whose codes are unsigned where the source's are."""
+        unsigned = never_negative(self._graph, source)
+        norm = self._convolution(self._identity(source, reader))
+        if unsigned:
+            self._insert(nn.ReLU(), norm, [reader])
 
     def logits_by_a_convolution(self) -> None:
         """Folds what stands between the last convolution and the output, or appends an identity."""
@@ -107,7 +157,8 @@ class _Rewriter:
         while isinstance(self._module(last), nn.BatchNorm2d) and len(last.users) == 1:
             chain.append(last)
             last = last.args[0]
-        if isinstance(self._module(last), nn.Conv2d) and len(last.users) == 1:
+        operator = self._operator(last)
+        if operator is not None and operator.makes_logits and len(last.users) == 1:
             for node in reversed(chain):
                 gain, shift = affine_of(self._module(node))
                 self._graph.place(str(last.target), _scaled_convolution(self._module(last), gain, shift))
@@ -123,19 +174,18 @@ class _Rewriter:
                 self._norm(node)
             elif isinstance(module, ACTIVATIONS):
                 self._activation(node)
-            elif isinstance(module, nn.Conv2d) and not self._is_last(node):
+            elif is_filters(module) and not self._is_last(node):
                 self._convolution(node)
 
     def images_that_are_joined(self) -> None:
         """Gives the image, whose scale is fixed, a quantizer of its own where it meets another tensor."""
-        for join in self._nodes(Sum, Concat):
-            for source in dict.fromkeys(join.args):
+        for join, operator in self._operations():
+            for source in dict.fromkeys(join.args if operator.joins else ()):
                 below = source
-                while isinstance(self._module(below), nn.MaxPool2d):
+                while (handing := self._operator(below)) is not None and handing.hands_on and not handing.joins:
                     below = below.args[0]
                 if below is self._graph.image:
-                    norm = self._convolution(self._identity(source, join))
-                    self._insert(nn.ReLU(), norm, [join])  # which no image needs, but its codes are then unsigned
+                    self._copy(source, join)
 
     def _is_last(self, node: fx.Node) -> bool:
         return [user.op for user in node.users] == ["output"]
@@ -175,11 +225,10 @@ class _Rewriter:
 
     def _activation(self, node: fx.Node) -> None:
         source = node.args[0]
-        before, only = self._module(source), len(source.users) == 1
-        relu_of_sum = isinstance(before, (Sum, Upsample2x)) and isinstance(self._module(node), nn.ReLU) and only
-        behind_norm = (
-            isinstance(before, nn.BatchNorm2d) and only and isinstance(self._module(source.args[0]), nn.Conv2d)
-        )
+        before, only, operator = self._module(source), len(source.users) == 1, self._operator(source)
+        accumulates = operator is not None and operator.accumulates
+        relu_of_sum = accumulates and isinstance(self._module(node), nn.ReLU) and only
+        behind_norm = isinstance(before, nn.BatchNorm2d) and only and is_filters(self._module(source.args[0]))
         if not (relu_of_sum or behind_norm):
             self._give_accumulator(node)
 
@@ -188,7 +237,7 @@ class _Rewriter:
         if len(source.users) != 1:
             return False
         before = self._module(source)
-        if isinstance(before, nn.Conv2d):
+        if is_filters(before):
             return True
         return isinstance(before, ACTIVATIONS) and isinstance(self._module(source.args[0]), nn.BatchNorm2d)
 
@@ -207,9 +256,6 @@ class _Rewriter:
         conv = self._insert(identity, source, [reader])
         self._take_origin(conv, source)
         return conv
-
-
-_BEFORE_CHAIN = (nn.Conv2d, nn.BatchNorm2d, Sum, Upsample2x, nn.MaxPool2d)
 
 
 def _with_factors(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:

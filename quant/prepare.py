@@ -7,6 +7,7 @@ from torch import nn
 
 from quant.data import to_input
 from quant.fused import plain
+from quant.operators.filters import by_output
 from quant.quantizers import best_threshold_exponent, log2_threshold
 from quant.structure import ConvSite
 from quant.twin import Twin
@@ -29,8 +30,9 @@ def fill_weight_range(twin: Twin, sites: list[ConvSite]) -> None:
                 exponent = torch.ceil(torch.log2(peak * 2 ** (bits - 1) / (2 ** (bits - 1) - 1)))
                 conv.weight_quant.tensor_quant.scaling_impl.value.copy_(exponent)
             else:
-                factors = _channel_factors(conv.weight, bits)  # (O,)
-                conv.weight.mul_(factors[:, None, None, None])
+                weight = by_output(conv, conv.weight)
+                factors = _channel_factors(weight, bits)  # (O,)
+                weight.mul_(factors[:, None, None, None])
                 undo_in_norm(twin.network.get_submodule(site.norm), factors)
 
 

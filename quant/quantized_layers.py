@@ -7,13 +7,12 @@ agree, and the project's rule is: round half up.
 
 from __future__ import annotations
 
-import brevitas.nn as qnn
 import torch
 from torch import nn
 
-from models.layers import Upsample2x
 from quant.frozen_norm import FrozenNorm
 from quant.fused import FusedQuantIdentity, FusedQuantReLU, plain
+from quant.operators import operator_of
 
 # Below half of every grid step here (the finest is an 8-bit scale over 16), exact in float32 beside values under 2**7.
 TIE_BREAK = 2.0**-16
@@ -50,41 +49,29 @@ class QuantizedActivation(nn.Module):
         return self.quantizer(self.activation(plain(x)))
 
 
-class QuantizedSum(nn.Module):
-    """Sum of two tensors of one scale, then a quantizer of its own (an Identity where a ReLU with one follows)."""
+class QuantizedMultiples(nn.Module):
+    """A layer that gives exact multiples of a fraction of its codes, as sums and means do, then a quantizer of its own
+    (an Identity where a ReLU with one follows)."""
 
-    def __init__(self, quantizer: nn.Module) -> None:
+    def __init__(self, layer: nn.Module, quantizer: nn.Module) -> None:
         super().__init__()
-        self.quantizer = quantizer
+        self.layer, self.quantizer = layer, quantizer
 
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return self.quantizer(plain(a) + plain(b) + TIE_BREAK)
-
-
-class QuantizedUpsample2x(nn.Module):
-    """Bilinear upsampling (exact multiples of scale / 16), then a quantizer of its own, as of ``QuantizedSum``."""
-
-    def __init__(self, quantizer: nn.Module) -> None:
-        super().__init__()
-        self.upsample = Upsample2x()
-        self.quantizer = quantizer
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.quantizer(self.upsample(plain(x)) + TIE_BREAK)
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.quantizer(self.layer(*map(plain, inputs)) + TIE_BREAK)
 
 
 def unquantized(module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
     """What ``module`` of a twin gives in evaluation mode without its quantizers: float weights, no rounding."""
-    if isinstance(module, qnn.QuantConv2d):
-        return module._conv_forward(inputs[0], module.weight, module.bias)
+    operator = operator_of(module)
+    if operator is not None:
+        return operator.unquantized(module, *inputs)
     if isinstance(module, QuantizedNorm):
         return nn.BatchNorm2d.forward(module, inputs[0])
     if isinstance(module, QuantizedActivation):
         return module.activation(inputs[0])
-    if isinstance(module, QuantizedSum):
-        return inputs[0] + inputs[1]
-    if isinstance(module, QuantizedUpsample2x):
-        return module.upsample(inputs[0])
+    if isinstance(module, QuantizedMultiples):
+        return module.layer(*inputs)
     if isinstance(module, FusedQuantReLU):
         return torch.relu(inputs[0])
     return inputs[0] if isinstance(module, FusedQuantIdentity) else module(*inputs)

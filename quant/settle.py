@@ -27,6 +27,7 @@ from torch import nn
 
 from quant.activations import ACTIVATIONS, formula, why_not_exported
 from quant.frozen_norm import affine_of
+from quant.operators.filters import by_output
 from quant.quantized_layers import QuantizedActivation
 from quant.structure import ConvSite
 from quant.twin import Twin, quantizer_of
@@ -170,7 +171,8 @@ def _affine(twin: Twin, site: ConvSite) -> _Affine:
     bounds = ((codes - 0.5) * out_scale).detach().expand(len(factor), -1)  # (O, n)
     bounds, gain = _behind_norm(twin, site, bounds)
     real = (bounds - norm.bias.double()[:, None]) / factor[:, None] + norm.running_mean.double()[:, None]
-    reach = (weight.value.double() / weight.scale.double()).abs().flatten(1).sum(1) * 255  # (O,)
+    codes_of_weights = by_output(conv, weight.value.double() / weight.scale.double())  # (O, I / groups, KH, KW)
+    reach = codes_of_weights.abs().flatten(1).sum(1) * 255  # (O,)
     thresholds = real / step
     return _Affine(
         norm=norm,

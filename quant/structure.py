@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from models.layers import Concat, Sum, Upsample2x
-from quant.activations import ACTIVATIONS, NEVER_NEGATIVE
+from quant.activations import ACTIVATIONS
+from quant.errors import ConfigError
+from quant.module_graph import never_negative
 from quant.normal_form import normal_form
-
-_JOINING = (Sum, Concat)
-_CONSUMERS = (nn.Conv2d, Sum, Concat, Upsample2x)
-_TRANSPARENT = (nn.MaxPool2d,)
+from quant.operators import operator_of
+from quant.operators.filters import is_filters
+from quant.operators.operator import Operator
 
 
 @dataclass(frozen=True)
@@ -39,25 +39,30 @@ class Structure:
         self.graph = normal_form(network, in_channels)
         self.modules = dict(self.graph.root.named_modules())
         self.nodes = list(self.graph.graph.nodes)
+        self._require_codes_that_fit()
 
     def module(self, node: fx.Node) -> nn.Module | None:
         return self.modules[node.target] if node.op == "call_module" else None
+
+    def operator(self, node: fx.Node) -> Operator | None:
+        """What ``node`` is; None of the image, the output, norms and activations."""
+        return operator_of(self.module(node))
 
     def sources(self, node: fx.Node) -> list[fx.Node]:
         """The nodes whose output needs a quantizer so that ``node``'s inputs are codes."""
         found = []
         for parent in node.all_input_nodes:
-            module = self.module(parent)
-            if isinstance(module, (*_TRANSPARENT, Concat)):
+            operator = self.operator(parent)
+            if operator is not None and operator.hands_on:
                 found.extend(self.sources(parent))
-            elif module is not None:
+            elif parent.op == "call_module":
                 found.append(parent)
         return found
 
     def convolutions(self) -> list[ConvSite]:
         sites = []
         for node in self.nodes:
-            if not isinstance(self.module(node), nn.Conv2d):
+            if not is_filters(self.module(node)):
                 continue
             sources, chain, last = self.sources(node), [], node
             for kind in (nn.BatchNorm2d, ACTIVATIONS, nn.BatchNorm2d):
@@ -88,7 +93,8 @@ class Structure:
         while waiting:
             node = waiting.pop()
             found.add(str(node.target))
-            if isinstance(self.module(node), (Sum, Upsample2x)):
+            operator = self.operator(node)
+            if operator is not None and operator.accumulates:
                 waiting.extend(self.sources(node))
         return found
 
@@ -96,12 +102,13 @@ class Structure:
         """Names of the modules that need a quantizer, grouped by shared scale."""
         group_of: dict[str, list[str]] = {}
         for node in self.nodes:
-            if self.module(node) is None or not isinstance(self.module(node), _CONSUMERS):
+            operator = self.operator(node)
+            if operator is None or (operator.hands_on and not operator.joins):
                 continue
             for source in self.sources(node):
                 name = str(source.target)
                 group_of.setdefault(name, [name])
-            if isinstance(self.module(node), _JOINING):
+            if operator.joins:
                 names = [str(source.target) for source in self.sources(node)]
                 merged = list(dict.fromkeys(member for name in names for member in group_of[name]))
                 for member in merged:
@@ -110,11 +117,18 @@ class Structure:
 
     def is_unsigned(self, name: str) -> bool:
         """Whether the output of module ``name`` is never negative: a ReLU, or a sum or upsampling of such."""
-        module = self.modules[name]
-        if isinstance(module, (Sum, Upsample2x)):
-            node = next(node for node in self.nodes if node.target == name)
-            return all(self.is_unsigned(str(source.target)) for source in self.sources(node))
-        return isinstance(module, NEVER_NEGATIVE)
+        return never_negative(self.graph, next(node for node in self.nodes if node.target == name))
+
+    def _require_codes_that_fit(self) -> None:
+        groups = {name: members for members in self.scale_groups() for name in members}
+        for node in self.nodes:
+            operator = self.operator(node)
+            if operator is None:
+                continue
+            members = {member for source in self.sources(node) for member in groups.get(str(source.target), ())}
+            unsigned = all(self.is_unsigned(member) for member in members)
+            if (why := operator.refusal(self.module(node), unsigned=unsigned)) is not None:
+                raise ConfigError(f"'{node.target}' {why}")
 
     def _only_user(self, node: fx.Node, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> fx.Node | None:
         users = [user for user in node.users if isinstance(self.module(user), kind)]

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from models.layers import Concat, Sum, Upsample2x
 from quant.errors import ConfigError
+from quant.operators import operator_of
+from quant.operators.filters import is_filters
 
-_LEAVES = (Sum, Concat, Upsample2x)
 _SIZES = (64, 256)  # of the image that a network is tried with: the first at which it runs
 _SEED = 20
 _LINE_LENGTH = 80
@@ -28,7 +28,7 @@ class _Tracer(fx.Tracer):
         kinds = [kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules")]
         plain = kinds and kinds[0] is not nn.Module and type(module).forward is kinds[0].forward
         is_own = plain and kinds[0] not in (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-        return isinstance(module, _LEAVES) or bool(is_own) or super().is_leaf_module(module, qualified_name)
+        return operator_of(module) is not None or bool(is_own) or super().is_leaf_module(module, qualified_name)
 
 
 class Trace:
@@ -139,7 +139,7 @@ def _in_channels(network: nn.Module, graph: fx.Graph) -> int:
     modules = dict(network.named_modules())
     for node in graph.nodes:
         module = modules.get(node.target) if node.op == "call_module" else None
-        if isinstance(module, nn.Conv2d):
+        if is_filters(module):
             return module.in_channels
     return 3
 

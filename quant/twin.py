@@ -11,21 +11,19 @@ import copy
 
 import brevitas.nn as qnn
 import torch
-from brevitas.quant import Int32Bias
 from torch import nn
 
-from models.layers import Sum, Upsample2x
 from quant.config import QuantConfig
 from quant.errors import ConfigError
-from quant.fused import FusedQuantConv2d, FusedQuantIdentity, FusedQuantReLU, plain
+from quant.fused import FusedQuantIdentity, FusedQuantReLU, plain
 from quant.module_graph import ModuleGraph, run_graph
-from quant.quantized_layers import QuantizedActivation, QuantizedNorm, QuantizedSum, QuantizedUpsample2x
+from quant.operators import operator_of
+from quant.operators.filters import is_filters
+from quant.quantized_layers import QuantizedActivation, QuantizedMultiples, QuantizedNorm
 from quant.quantizers import (
     InputCodes,
     SignedActivation,
     UnsignedActivation,
-    WeightConstantScale,
-    WeightStoredScale,
     log2_threshold,
     tie_threshold,
 )
@@ -56,7 +54,7 @@ class Twin(nn.Module):
     def convolutions(self) -> list[str]:
         """Names of the convolutions in order of execution."""
         names = [str(node.target) for node in self._graph.nodes if node.op == "call_module"]
-        return [name for name in names if isinstance(self.network.get_submodule(name), nn.Conv2d)]
+        return [name for name in names if is_filters(self.network.get_submodule(name))]
 
     def load_state_dict(self, state_dict: dict, strict: bool = True, assign: bool = False):
         """As of ``nn.Module``; Brevitas makes its scales anew when it loads, so they are tied and frozen again."""
@@ -156,15 +154,13 @@ def _place_quantizers(
             _set_module(twin, name, _quantized_form(module, quantizer, unsigned))
     quantized = {name for members in groups for name in members}
     for name, module in structure.modules.items():
-        if isinstance(module, (Sum, Upsample2x)) and name not in quantized:
+        if _accumulates(module) and name not in quantized:
             _set_module(twin, name, _quantized_form(module, nn.Identity(), False))
 
 
 def _quantized_form(module: nn.Module, quantizer: nn.Module, unsigned: bool) -> nn.Module:
-    if isinstance(module, Sum):
-        return QuantizedSum(quantizer)
-    if isinstance(module, Upsample2x):
-        return QuantizedUpsample2x(quantizer)
+    if _accumulates(module):
+        return QuantizedMultiples(copy.deepcopy(module), quantizer)
     if isinstance(module, nn.BatchNorm2d):
         return QuantizedNorm(module, quantizer)
     if unsigned and isinstance(module, nn.ReLU):
@@ -177,14 +173,16 @@ def _activation_bits(module: nn.Module, name: str, config: QuantConfig, logits: 
         return config.layers[name]["activation"]
     if name in logits:
         return LOGIT_BITS
-    if isinstance(module, Sum):
-        return config.bits.sum
-    if isinstance(module, Upsample2x):
-        return config.bits.upsample
-    return config.bits.activation
+    operator = operator_of(module)
+    return config.bits.activation if operator is None else getattr(config.bits, operator.bits)
 
 
-def _weight_bits(conv: nn.Conv2d, ends: tuple[bool, bool], site: ConvSite, config: QuantConfig) -> int:
+def _accumulates(module: nn.Module) -> bool:
+    operator = operator_of(module)
+    return operator is not None and operator.accumulates
+
+
+def _weight_bits(conv: nn.Module, ends: tuple[bool, bool], site: ConvSite, config: QuantConfig) -> int:
     """Bits of a convolution's weights; ``ends``: whether it is the network's first, or last."""
     if "weight" in config.layers.get(site.conv, {}):
         return config.layers[site.conv]["weight"]
@@ -198,28 +196,11 @@ def _weight_bits(conv: nn.Conv2d, ends: tuple[bool, bool], site: ConvSite, confi
 
 
 def _replace_convolution(twin: nn.Module, site: ConvSite, weight_bits: int) -> None:
-    conv: nn.Conv2d = twin.get_submodule(site.conv)
-    has_bias = conv.bias is not None and site.norm is None
-    shape = {"stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation, "groups": conv.groups}
-    make, weight_quant = qnn.QuantConv2d, WeightStoredScale
-    if site.norm is not None:
-        make, weight_quant = FusedQuantConv2d, WeightConstantScale
-    quantized = make(
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,
-        **shape,
-        bias=has_bias,
-        weight_quant=weight_quant,
-        weight_bit_width=weight_bits,
-        bias_quant=Int32Bias if has_bias else None,
-    )
-    with torch.no_grad():
-        quantized.weight.copy_(conv.weight)
-        if has_bias:
-            quantized.bias.copy_(conv.bias)
-        if conv.bias is not None and site.norm is not None:
+    conv = twin.get_submodule(site.conv)
+    if conv.bias is not None and site.norm is not None:
+        with torch.no_grad():
             twin.get_submodule(site.norm).running_mean.sub_(conv.bias)  # a bias before a BN only shifts its mean
+    quantized = operator_of(conv).quantized(conv, weight_bits, has_norm=site.norm is not None)
     _set_module(twin, site.conv, quantized)
 
 

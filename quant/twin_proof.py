@@ -14,6 +14,7 @@ from torch import fx, nn
 
 from quant.errors import ConfigError
 from quant.module_graph import ModuleGraph
+from quant.operators.filters import is_filters
 from quant.quantized_layers import unquantized
 from quant.structure import Structure
 from quant.trace import Trace, example_codes, record
@@ -90,7 +91,7 @@ def _name_the_first(
         if node.op != "call_module" or "origin" not in node.meta:
             continue
         wanted, module = by_name[node.meta["origin"]], structure.modules[str(node.target)]
-        moved = isinstance(module, nn.Conv2d) and module.bias is not None and twin.module(node).bias is None
+        moved = is_filters(module) and module.bias is not None and twin.module(node).bias is None
         if moved:  # into the BN after it
             wanted = wanted - module.bias.detach().to(wanted.dtype)[:, None, None]
         if node not in values or not _equal(values[node], wanted):

@@ -17,6 +17,7 @@ from quant.bitwidths.flow import Flow, Modules
 from quant.bitwidths.sites import ACTIVATION, WEIGHT, Site, Widths
 from quant.config import Bits, QuantConfig
 from quant.fused import plain
+from quant.operators.filters import by_output
 from quant.prepare import CLIP_SHARES, undo_in_norm
 from quant.quantized_layers import QuantizedNorm
 from quant.quantizers import log2_threshold
@@ -130,7 +131,7 @@ def _quantized(x: torch.Tensor, exponent: float, bits: int, signed: bool) -> tor
 
 def _fit_weights(donor: Twin, twin: Twin, site: ConvSite, bits: int) -> None:
     conv, own = donor.network.get_submodule(site.conv), twin.network.get_submodule(site.conv)
-    wanted = own.quant_weight().value
+    weight, wanted = by_output(conv, conv.weight), by_output(own, own.quant_weight().value)  # (O, I / groups, KH, KW)
     if site.norm is None:
         quantized = own.quant_weight()
         exponent = _exponent(quantized.scale, int(quantized.bit_width.item()), signed=True)
@@ -139,11 +140,11 @@ def _fit_weights(donor: Twin, twin: Twin, site: ConvSite, bits: int) -> None:
             for change in _EXPONENTS
         }
         conv.weight_quant.tensor_quant.scaling_impl.value.fill_(min(errors, key=errors.get))
-        conv.weight.copy_(wanted)
+        weight.copy_(wanted)
         return
     steps = _channel_steps(wanted, bits)  # (O,)
     factors = 2.0 ** (1 - bits) / steps
-    conv.weight.copy_(wanted * factors[:, None, None, None])
+    weight.copy_(wanted * factors[:, None, None, None])
     undo_in_norm(donor.network.get_submodule(site.norm), factors)
 
 
