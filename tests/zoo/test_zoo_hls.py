@@ -1,22 +1,14 @@
 """Networks that Brevitas made, as HLS accelerators: each layer's C++ and the whole program, compiled and exact."""
 
-import numpy as np
 import pytest
 import torch
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.backends.hls.check import check_hls
-from hw_build.backends.hls.csim import compile_program, find_headers
-from hw_build.backends.hls.execution import compare_layers
-from hw_build.backends.hls.graph import hls_graph
-from hw_build.backends.hls.network import read_network
-from hw_build.backends.hls.program import write_program
-from hw_build.backends.hls.sources import write_sources
 from hw_build.base.export import read_export
 from hw_build.cli.main import main
 from hw_build.flow.check import lowers
-from hw_build.lowering import lowering_steps
-from hw_build.lowering.specialize import DEFAULT_PART
+from tests.hw_build.hls_programs import assert_exact_in_hls
 from tests.zoo.test_zoo import exported
 
 torch.set_num_threads(1)
@@ -38,16 +30,4 @@ def test_brevitas_networks_are_exact_in_hls(name, tmp_path):
     golden = read_export(tmp_path / "export")
     assert lowers(check_hls(golden.model))
     model = ModelWrapper(str(golden.model))
-    for step in lowering_steps(DEFAULT_PART):
-        model = step.run(model)
-        if step.name == "lower":
-            break
-    model = hls_graph(model, DEFAULT_PART, CYCLES_PER_PIXEL * golden.size[0] * golden.size[1])
-    write_sources(model, tmp_path / "hls", DEFAULT_PART, 10.0)
-    network = read_network(model, tmp_path / "hls")
-    write_program(network, tmp_path / "program")
-    simulation = compile_program(network, tmp_path / "program", find_headers(None))
-    compare_layers(simulation, model, golden.codes[:1], tmp_path)
-    shape = golden.logits.shape
-    np.testing.assert_array_equal(simulation.run_whole(golden.codes).reshape(shape), golden.logits)
-    np.testing.assert_array_equal(simulation.run_sized(golden.codes)[0].reshape(shape), golden.logits)
+    assert_exact_in_hls(model, golden.codes, golden.logits, tmp_path, cycles_per_pixel=CYCLES_PER_PIXEL)
