@@ -62,7 +62,7 @@ def every_form():
 def test_every_operator_names_its_layer(tmp_path, capsys):
     status, verdicts = check(every_form(), tmp_path, capsys)
     assert status == 0, [verdict for verdict in verdicts.values() if verdict["reason"]]
-    kernels = {(verdict["operator"], kernel) for verdict in verdicts.values() for kernel in verdict["kernel"].split(", ")}
+    kernels = {(row["operator"], kernel) for row in verdicts.values() for kernel in row["kernel"].split(", ")}
     assert kernels >= {
         ("Concat", "StreamConcat_hls"),
         ("AveragePool", "AveragePool2x2_hls"),

@@ -74,13 +74,14 @@ OPERATIONS = [getCustomOp(node) for node in model_of_all().graph.node]
 
 def one_input(name, op):
     """A C++ function around a node: its inputs come one after the other in the one stream of ``hls_frames``."""
-    widths = [op.get_instream_width(ind) for ind in op.stream_inputs()]
-    lines = [f"void all_{name}(hls::stream<ap_uint<{max(widths)}>> &in, hls::stream<ap_uint<{{out}}>> &out) {{{{"]
+    widths, lines = [op.get_instream_width(ind) for ind in op.stream_inputs()], []
     for ind, width in enumerate(widths):
         beats = int(np.prod(op.get_folded_input_shape(ind)[:-1]))
-        lines += [f"hls::stream<ap_uint<{width}>> in{ind};", f"for (int i = 0; i < {beats}; i++) in{ind}.write(in.read());"]
-    lines.append(f"{name}({', '.join(f'in{ind}' for ind in range(len(widths)))}, out); }}}}")
-    return "\n".join(lines).format(out=op.get_outstream_width(0))
+        lines.append(f"hls::stream<ap_uint<{width}>> in{ind};")
+        lines.append(f"for (int i = 0; i < {beats}; i++) in{ind}.write(in.read());")
+    ports = f"hls::stream<ap_uint<{max(widths)}>> &in, hls::stream<ap_uint<{op.get_outstream_width(0)}>> &out"
+    inputs = ", ".join(f"in{ind}" for ind in range(len(widths)))
+    return "\n".join([f"void all_{name}({ports}) {{", *lines, f"{name}({inputs}, out); }}"])
 
 
 @pytest.fixture(scope="module")
