@@ -48,7 +48,7 @@ help: ## this list
 setup: ## .venv by pip alone, once
 	@.ci/setup.sh
 
-demo: setup $(EXPORT)/manifest.json $(SMALL)/manifest.json ## one real image through the whole accelerator, every logit compared
+demo: setup $(EXPORT)/manifest.json $(if $(filter hls,$(BACKEND)),,$(SMALL)/manifest.json) ## one real image through the whole accelerator, every logit compared
 ifeq ($(filter rtl hls,$(BACKEND)),)
 	@echo "error: BACKEND is '$(BACKEND)', must be rtl or hls" >&2; exit 2
 else ifeq ($(BACKEND),hls)
