@@ -106,7 +106,7 @@ class StreamSum(Accumulating):
         zero_points = -codes_a.low - codes_b.low
         limits = (zero_points - 2 * 255, zero_points)
         fit = fit_staircase(step.staircase, low, high, np.ones(1, np.int64), limits)
-        if fit is None or fit.undershoots:
+        if fit is None or fit.undershoots or fit.constant:  # the kernel multiplies by no 0
             integers = [builder.node("Cast", [name], to=TensorProto.FLOAT) for name in step.sources]
             total = builder.node("Add", [builder.node("Add", integers), builder.constant(np.float32(-zero_points))])
             builder.name(builder.line_codes(total, line_of(step.staircase, low, high), step.name), step.output)
