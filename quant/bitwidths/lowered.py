@@ -15,14 +15,14 @@ from torch import nn
 
 from quant.bitwidths.flow import Flow, Modules
 from quant.bitwidths.sites import ACTIVATION, WEIGHT, Site, Widths
-from quant.config import Bits, QuantConfig
-from quant.fused import plain
+from quant.layers.fused import plain
+from quant.layers.quantizers import log2_threshold
 from quant.operators.filters import by_output
-from quant.prepare import CLIP_SHARES, undo_in_norm
-from quant.quantized_layers import QuantizedNorm
-from quant.quantizers import log2_threshold
-from quant.structure import ConvSite, Structure
-from quant.twin import Twin, build_twin, quantizer_of
+from quant.twin.config import Bits, QuantConfig
+from quant.twin.prepare import CLIP_SHARES, undo_in_norm
+from quant.twin.quantized_layers import QuantizedNorm
+from quant.twin.structure import ConvSite, Structure
+from quant.twin.twin import Twin, build_twin, quantizer_of
 
 _SAMPLED_VALUES = 20_000
 _FINER_STEPS = 4

@@ -17,7 +17,7 @@ from __future__ import annotations
 from torch import fx
 
 from quant.operators import operator_of
-from quant.structure import Structure
+from quant.twin.structure import Structure
 
 Shape = tuple[int, int, int]  # C, H, W
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 
 # Accumulators and logits below it are exact in a float32 convolution, in any order of its sums.
 EXACT_FLOAT32 = 2**24

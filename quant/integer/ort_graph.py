@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 from quant.integer.fit import Fit, Line, fit_staircase, line_of
 from quant.integer.program import Conv, Program, window_sizes
 from quant.operators import of_step

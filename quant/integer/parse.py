@@ -16,7 +16,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.general.quant import max_int, min_int
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 from quant.integer.exact import require_exact
 from quant.integer.nodes import attribute
 from quant.integer.program import Codes, Conv, Program, Step
@@ -24,7 +24,7 @@ from quant.integer.staircase import Activation, Affine, Chain, Clip, Leaky
 from quant.operators import of_node, of_step, operators
 
 INPUT_CODES = Codes(1 / 256, 0, 255)
-# What no thresholds hold, and what is monotonic but not made into them yet: the ONNX side of ``quant.activations``.
+# What no thresholds hold, and what is monotonic but not made into them yet: ``twin.activations`` in ONNX.
 NOT_MONOTONIC = ("HardSwish", "Gelu", "Erf", "Mish", "Swish", "Sin", "Cos", "Abs")
 CURVED = ("Elu", "Celu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log")
 

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from torch import fx, nn
 from torch.nn import functional
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 from quant.integer.fit import line_of
 from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
-    from quant.written import Translator
+    from quant.twin.written import Translator
 
 _PIXELS = 4
 

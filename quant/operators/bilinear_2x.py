@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.layers import Upsample2x
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 from quant.integer.fit import fit_staircase
 from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step

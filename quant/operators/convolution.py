@@ -10,9 +10,9 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from quant.fused import FusedQuantConv2d
 from quant.integer.nodes import attribute
 from quant.integer.program import Conv, Step
+from quant.layers.fused import FusedQuantConv2d
 from quant.operators.dilation import fill_gaps
 from quant.operators.filters import Filters
 from quant.operators.operator import refuse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.torch_engine import TorchEngine
-    from quant.written import Translator
+    from quant.twin.written import Translator
 
 
 class Convolution(Filters):

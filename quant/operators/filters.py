@@ -13,14 +13,14 @@ import torch
 from brevitas.quant import Int32Bias
 from torch import nn
 
-from quant.errors import ExportError
-from quant.fused import FusedFilters
+from quant.base.errors import ExportError
 from quant.integer.exact import require_exact
 from quant.integer.program import Conv, Step
 from quant.integer.staircase import Affine, Chain
+from quant.layers.fused import FusedFilters
+from quant.layers.quantizers import WeightConstantScale, WeightStoredScale
 from quant.operators import operator_of
 from quant.operators.operator import Operator
-from quant.quantizers import WeightConstantScale, WeightStoredScale
 
 if TYPE_CHECKING:
     from onnx import NodeProto

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 from quant.integer.nodes import attribute
 from quant.integer.program import Step
 from quant.operators.layers import HandingOn

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.torch_engine import TorchEngine
-    from quant.written import Translator
+    from quant.twin.written import Translator
 
 
 class Unsupported(Exception):

@@ -10,7 +10,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 from quant.integer.nodes import attribute
 from quant.integer.program import Step
 from quant.operators.layers import HandingOn
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.torch_engine import TorchEngine
-    from quant.written import Translator
+    from quant.twin.written import Translator
 
 _MIN_BLOCK = 2
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
-    from quant.written import Translator
+    from quant.twin.written import Translator
 
 _MICROSOFT = "com.microsoft"
 

@@ -10,7 +10,7 @@ from quant.operators import operators
 from quant.operators.operator import Operator, refuse
 
 if TYPE_CHECKING:
-    from quant.written import Translator
+    from quant.twin.written import Translator
 
 
 class Upsampling(Operator):

@@ -83,12 +83,12 @@ def parser_of(name, run):
 
 
 def test_defect_of_quant_is_one_line(capsys, monkeypatch, tmp_path):
-    import quant.export
+    import quant.export.export
 
     def fail(*arguments, **options):
         raise IndexError("out of range")
 
-    monkeypatch.setattr(quant.export, "export", fail)
+    monkeypatch.setattr(quant.export.export, "export", fail)
     assert quant.__main__.main(["export", "--checkpoint", "c", "--out", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "defect" in line and "IndexError: out of range (at " in line

@@ -21,9 +21,9 @@ from hw_build.operators.operator import Affine, Monotonic
 from hw_build.operators.refused import Curved, NotMonotonic
 from models import registry
 from quant.__main__ import main as quant
-from quant.data import to_input, to_planes
+from quant.data.pairs import to_input, to_planes
 from quant.integer import parse
-from quant.untrained import take_statistics
+from quant.twin.untrained import take_statistics
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "quant"))
 from written_networks import LOWERS, Written, block

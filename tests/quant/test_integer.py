@@ -10,9 +10,8 @@ import trained
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 
-from quant import export as exporting
-from quant.config import QuantConfig
-from quant.errors import ConfigError, DataError, ExportError
+from quant.base.errors import ConfigError, DataError, ExportError
+from quant.export import export as exporting
 from quant.integer import IntegerReference
 from quant.integer.fit import Line, fit_staircase
 from quant.integer.ort_engine import LANES, OrtEngine
@@ -25,7 +24,8 @@ from quant.integer.torch_engine import TorchEngine
 from quant.operators.bilinear_2x import Upsample
 from quant.operators.max_pool import MaxPool
 from quant.operators.stream_sum import Sum
-from quant.settle import SETTLED_DISTANCE
+from quant.twin.config import QuantConfig
+from quant.twin.settle import SETTLED_DISTANCE
 
 SEED = 3
 RELU = Clip(0.0, np.inf)

@@ -10,16 +10,16 @@ from torch.nn import functional as F
 from written_networks import LOWERS, Written, block, conv
 
 from models.layers import Upsample2x
-from quant import twin as twins
-from quant.activations import ACTIVATIONS
-from quant.config import QuantConfig
-from quant.data import to_input
-from quant.errors import ConfigError
-from quant.frozen_norm import FrozenNorm
-from quant.module_graph import run_graph
-from quant.normal_form import normal_form
-from quant.structure import Structure
-from quant.twin import build_twin
+from quant.base.errors import ConfigError
+from quant.data.pairs import to_input
+from quant.layers.frozen_norm import FrozenNorm
+from quant.twin import twin as twins
+from quant.twin.activations import ACTIVATIONS
+from quant.twin.config import QuantConfig
+from quant.twin.module_graph import run_graph
+from quant.twin.normal_form import normal_form
+from quant.twin.structure import Structure
+from quant.twin.twin import build_twin
 
 SEED = 4
 W4A4 = QuantConfig.read("w4a4")
