@@ -13,7 +13,7 @@ from hw_build.folding.cheapest import check_names, fold
 from hw_build.folding.config import FoldingConfig
 from hw_build.folding.legal import apply_folding
 from hw_build.folding.optimise import Budget, Plan, at_rate, best_rate, next_step
-from hw_build.folding.options import Network, read_network
+from hw_build.folding.options import Network, output_cycles, read_network, refuse_slower_output
 from hw_build.graph.editor import GraphEditor
 
 ACCOUNT = "edgeseg_folding"  # metadata of a graph that the optimiser folded
@@ -29,7 +29,12 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
     """
     fixed = {name: dict(table) for name, table in config.nodes.items()}
     if not config.optimised:
-        return fold(model, config.target_cycles(size), fixed)
+        target, output = config.target_cycles(size), output_cycles(model)
+        if config.cycles_per_pixel is not None:
+            target = max(target, output)  # cycles a pixel are no fewer than its logits
+        folded = fold(model, target, fixed)
+        refuse_slower_output(output, target)
+        return folded
     check_names(model, fixed)
     network = read_network(model, board.part, fixed)
     budget = budget_for(config, board)

@@ -96,9 +96,7 @@ def check_device(
     return record, verified(NETLIST_STEP, against, time.perf_counter() - started)
 
 
-def compare_jobs(
-    library: Path, build_dir: Path, export: Export, jobs: Sequence[Job], meter: Meter, step: str
-) -> int:
+def compare_jobs(library: Path, build_dir: Path, export: Export, jobs: Sequence[Job], meter: Meter, step: str) -> int:
     """Simulate ``jobs`` by the compiled netlist ``library``, each compared with the golden data; how many bytes.
 
     Raises as `simulate_netlist` and `compare_bytes`.
