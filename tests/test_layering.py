@@ -38,8 +38,8 @@ ALLOWED_IN = {
     "board/driver.py": {"pynq"},
     "board/image_files.py": {"PIL"},
     "quant/workers.py": {"distributed"},
-    "hw_build/scale/": {"distributed", "matplotlib"},
-    "hw_build/pynq_sim/": {"pynq", "pynqmetadata"},
+    "hw_build/flow/scale/": {"distributed", "matplotlib"},
+    "hw_build/implement/pynq_sim/": {"pynq", "pynqmetadata"},
 }
 
 

@@ -40,8 +40,10 @@ MAY_NAME = {
     "hw_build/lowering/intake/shapes.py": OTHER_FORMS,
     "hw_build/lowering/intake/weights.py": OTHER_FORMS,
     "hw_build/finn_rtl/sliding_window.py": {"depthwise"},  # an attribute of FINN's node
-    "hw_build/stock_finn.py": {"depthwise"},
-    "hw_build/hls/cpp/bilinear2x.hpp": {"bilinear2x"},  # the library of the HLS program: every file of it is a module
+    "hw_build/backends/stock_finn.py": {"depthwise"},
+    "hw_build/backends/hls/cpp/bilinear2x.hpp": {
+        "bilinear2x"
+    },  # the library of the HLS program: every file of it is a module
 }
 
 

@@ -7,7 +7,7 @@ from math import inf
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.board_config import Board
+from hw_build.base.board_config import Board
 from hw_build.folding.account import account
 from hw_build.folding.cheapest import check_names, fold
 from hw_build.folding.config import FoldingConfig

@@ -17,7 +17,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
 from hw_build.graph.editor import GraphEditor, attribute

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.folding.lag import fork_memory, latency
 from hw_build.folding.optimum import Choice, fewest_luts, fewest_luts_bound
 from hw_build.folding.options import Network, refuse_slower_output

@@ -10,7 +10,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from board.io_spec import FrameLayout
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
 from hw_build.kernels.rows import Rows

@@ -16,7 +16,7 @@ from onnx import NodeProto, StringStringEntryProto, TensorAnnotation, TensorProt
 from qonnx.core.datatype import BaseDataType, DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
 ONNX_DOMAINS = ("", "ai.onnx")
@@ -33,7 +33,7 @@ def label(node: NodeProto) -> str:
 
 
 def reject(node: NodeProto, why: str) -> LoweringError:
-    """The error for ``node``; it carries the node's name for `hw_build.check`."""
+    """The error for ``node``; it carries the node's name for `hw_build.flow.check`."""
     error = LoweringError(f"node {label(node)} ({node.op_type}) {why}")
     error.node_name = label(node)
     return error

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hw_build.errors import BuildError
-from hw_build.records import load_record
-from hw_build.steps import write_atomically
+from hw_build.base.errors import BuildError
+from hw_build.base.records import load_record
+from hw_build.base.step_engine import write_atomically
 
 REPORT_JSON = "report.json"
 REFERENCE_MHZ = 100.0
@@ -131,9 +131,9 @@ class Report:
     """``report.json``: one object with these keys. ``budget`` is what the board has, in the keys of its file.
 
     ``folding`` is the optimiser's account by the models, None where it did not choose; ``baseline`` stock FINN's own
-    estimates for the same network and rate (`hw_build.baseline`); ``implementation`` what a place and route tool
-    reported (`hw_build.bitstream.result`). ``design`` names the stitched sources (`Design.network_hash`), None before
-    they are.
+    estimates for the same network and rate (`hw_build.backends.baseline`); ``implementation`` what a place and route
+    tool reported (`hw_build.implement.bitstream.result`). ``design`` names the stitched sources
+    (`Design.network_hash`), None before they are.
     """
 
     board: str

@@ -10,10 +10,10 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.cleanup import cleanup_model
 
-from hw_build import cli
-from hw_build.check import check, refuse
-from hw_build.errors import LoweringError
-from hw_build.export import read_export
+from hw_build.base.errors import LoweringError
+from hw_build.base.export import read_export
+from hw_build.cli import main as cli
+from hw_build.flow.check import check, refuse
 from hw_build.operators import operators
 from tests.hw_build import synthetic
 

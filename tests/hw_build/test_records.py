@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from hw_build.errors import BuildError
-from hw_build.records import load_record
+from hw_build.base.errors import BuildError
+from hw_build.base.records import load_record
+from hw_build.implement.shell.generate import Shell
 from hw_build.report.data import Node, Report, Totals, Verification, read_report, write_report
-from hw_build.shell.generate import Shell
 from hw_build.stitch import Design
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from board.io_spec import FrameLayout, decide
 from board.packing import pack_stream
+from hw_build.implement.netlist.cell_models import cell_models
 from hw_build.kernels.base import RtlInstance, StreamPort
-from hw_build.netlist.cell_models import cell_models
-from hw_build.sim import LastStreamPort, build
+from hw_build.simulate import LastStreamPort, build
 from hw_build.stitch.stitcher import STREAM_RTL
 from tests.rtl.kernel_bench import BUILD_DIR, STALL_PATTERNS
 from tests.rtl.netlist_bench import netlist_of

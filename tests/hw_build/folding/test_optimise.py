@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.board_config import load_board
-from hw_build.errors import ConfigError
+from hw_build.base.board_config import load_board
+from hw_build.base.errors import ConfigError
 from hw_build.folding import optimise
 from hw_build.folding.account import tell_account
 from hw_build.folding.apply import ACCOUNT, fold_as_asked

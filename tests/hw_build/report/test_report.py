@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 from hw_build.report.chart import cycles_chart
 from hw_build.report.data import Image, Node, Report, Totals, Verification, read_report, write_report
 from hw_build.report.keep import with_figures_of

@@ -7,10 +7,10 @@ import numpy as np
 
 from board import registers as reg
 from board.io_spec import decide
-from hw_build.board_sim.build import build_system
-from hw_build.board_sim.library import AXI3, AXI4, SimulatedBoard
-from hw_build.rtl_lint import RTL_DIR
-from hw_build.shell.system import System
+from hw_build.implement.board_sim.build import build_system
+from hw_build.implement.board_sim.library import AXI3, AXI4, SimulatedBoard
+from hw_build.implement.shell.system import System
+from hw_build.simulate.lint import RTL_DIR
 
 BUILD_DIR = Path(__file__).resolve().parents[3] / "build" / "tests" / "rtl"
 OUTPUT_STAGE = [RTL_DIR / "stream" / name for name in ("argmax.sv", "logit_output.sv")]
