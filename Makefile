@@ -111,8 +111,9 @@ iou: setup ## IoU of float, QAT, QONNX and integers; fails on a drop of more tha
 	@$(RUN) quant gate --float $(FLOAT_CHECKPOINT) --quantized $(CHECKPOINT) --max-drop $(MAX_DROP) \
 		$(if $(DATA),--data "$(DATA)") --junit build/iou/junit.xml --markdown build/iou/summary.md
 
-lint: setup ## ruff on the Python, Verilator lint on our RTL
+lint: setup ## ruff and mypy on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
+	@$(RUN) mypy
 	@$(RUN) hw_build.simulate.lint
 
 docs: ## the documentation as a site, build/docs/index.html; every link and anchor checked

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from typing import Any
 
 from finn.analysis.fpgadataflow.exp_cycles_per_layer import exp_cycles_per_layer
 from finn.analysis.fpgadataflow.res_estimation import res_estimation
@@ -20,16 +19,15 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hw_build.backends.hls.graph import hls_graph
 from hw_build.backends.stock_finn import folded, stock_nodes
 from hw_build.kernels import DOMAIN
+from hw_build.report.data import Baseline
 
 _COUNTED = {"LUT": "luts", "DSP": "dsps", "BRAM_18K": "bram18"}
 
 
-def finn_baseline(lowered: ModelWrapper, target_cycles: int, part: str, *, hls: bool = False) -> dict[str, Any]:
+def finn_baseline(lowered: ModelWrapper, target_cycles: int, part: str, *, hls: bool = False) -> Baseline:
     """FINN's estimates for the graph of the step `lower`, folded by FINN for ``target_cycles`` a frame on ``part``.
 
     With ``hls`` they are of the graph that the command ``hls`` makes: C++ wherever there is any, sums narrowed.
-    ``backend`` says which; ``cycles_per_frame``, ``luts``, ``dsps``, ``bram18``; ``nodes``: op type -> how many and the
-    same figures; ``not_in_finn``: op types that FINN has no node for.
     """
     if hls:
         model = hls_graph(lowered, part, target_cycles)
@@ -42,11 +40,11 @@ def finn_baseline(lowered: ModelWrapper, target_cycles: int, part: str, *, hls: 
         if node.name in theirs:
             figures = {name: round(resources[node.name].get(key, 0)) for key, name in _COUNTED.items()}
             nodes.setdefault(node.op_type, Counter()).update(figures | {"count": 1})
-    return {
-        "backend": "hls" if hls else "rtl",
-        "target_cycles": target_cycles,
-        "cycles_per_frame": max(cycles.values()),
+    return Baseline(
+        backend="hls" if hls else "rtl",
+        target_cycles=target_cycles,
+        cycles_per_frame=max(cycles.values()),
         **{name: sum(figures[name] for figures in nodes.values()) for name in _COUNTED.values()},
-        "nodes": {kind: dict(figures) for kind, figures in nodes.items()},
-        "not_in_finn": sorted(node.op_type for node in model.graph.node if node.name not in theirs),
-    }
+        nodes={kind: dict(figures) for kind, figures in nodes.items()},
+        not_in_finn=sorted(node.op_type for node in model.graph.node if node.name not in theirs),
+    )

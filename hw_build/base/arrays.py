@@ -14,5 +14,5 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Writes ``arrays`` to the compressed .npz file ``path``, its folder made; BuildError as of `write_atomically`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     packed = io.BytesIO()
-    np.savez_compressed(packed, **arrays)
+    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]  # numpy declares names as its own switches
     write_atomically(path, packed.getvalue())

@@ -158,10 +158,11 @@ def _key_problems(kind: type, table: Any, where: str) -> list[str]:
     """Keys of ``table`` that dataclass ``kind`` does not know, lacks, or has with another type."""
     if not isinstance(table, dict):
         return [f"{where} must be a table, got {table!r}; write it as [{where}]"]
-    known = {entry.name: entry.type for entry in fields(kind)}
+    known = {entry.name: str(entry.type) for entry in fields(kind)}
+    types: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str, "Family": str}
     problems = []
     for key, value in table.items():
-        wanted = {"int": int, "float": (int, float), "str": str, "Family": str}.get(known.get(key), object)
+        wanted = types.get(known.get(key, ""), object)
         if key not in known:
             problems.append(f"unknown key '{key}' in {where}; known keys: {', '.join(known)}")
         elif not isinstance(value, wanted) or isinstance(value, bool):

@@ -12,7 +12,9 @@ class ConfigError(EdgesegError):
 
 
 class LoweringError(EdgesegError):
-    """A node of the graph cannot be lowered to a hardware kernel."""
+    """A node of the graph cannot be lowered to a hardware kernel; ``node_name`` where one is at fault."""
+
+    node_name = ""
 
 
 class BuildError(EdgesegError):

@@ -5,7 +5,6 @@ The golden data are the truth of a build: input codes and integer logits of the 
 
 from __future__ import annotations
 
-import contextlib
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -20,6 +19,14 @@ from hw_build.base.step_engine import hash_file
 
 MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE = "model.qonnx", "golden.npz", "manifest.json"
 _GOLDEN_KEYS = ("codes", "logits", "masks", "names", "model_sha256")
+
+
+class UnfitLogitsError(BuildError):
+    """Golden logits that are not one for each pixel of the images; ``model`` is the network that gave them."""
+
+    def __init__(self, sentence: str, model: Path) -> None:
+        super().__init__(sentence)
+        self.model = model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +71,8 @@ def read_export(folder: Path) -> Export:
     """Reads and checks ``folder``.
 
     Raises:
-        BuildError: a file is missing, cannot be read, or does not belong to the model.
+        BuildError: a file is missing, cannot be read, or does not belong to the model; an `UnfitLogitsError` where the
+            logits are not one a pixel.
     """
     folder = Path(folder)
     paths = {name: folder / name for name in (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)}
@@ -120,19 +128,12 @@ def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
         and frames[0] > 0
     )
     if not fits:
-        if logits.ndim == 4 and logits.shape[:3] != frames:
-            _refuse_network(model)
         found = ", ".join(f"{key} {arrays[key].dtype}{arrays[key].shape}" for key in ("codes", "logits", "masks"))
-        raise BuildError(
+        sentence = (
             f"golden file '{path}' must hold codes uint8 (N, H, W, C), logits int32 (N, H, W, classes), masks "
             f"(N, H, W), got {found}; export again"
         )
+        if logits.ndim == 4 and logits.shape[:3] != frames:
+            raise UnfitLogitsError(sentence, model)
+        raise BuildError(sentence)
     return arrays
-
-
-def _refuse_network(model: Path) -> None:
-    """LoweringError where the network itself gives no logit a pixel, as of a size that its poolings do not divide."""
-    from hw_build.flow.check import check, refuse
-
-    with contextlib.suppress(BuildError):  # no network at all: the caller says what is wrong with the golden file
-        refuse(check(model))

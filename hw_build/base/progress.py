@@ -65,3 +65,8 @@ class BuildProgress:
                 self._bars.update(task, completed=completed)
 
         return show
+
+
+def tell(sentence: str) -> None:
+    """Prints a line of result on stdout as it is, without wrapping."""
+    Console().print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +32,11 @@ def load_record(kind: type[Record], path: Path, **given: Any) -> Record:
     if not isinstance(content, dict):
         raise ValueError(f"it holds {_short(content)} instead of an object")
     return _object(kind, content, "", given)
+
+
+def as_record(kind: type[Record], content: Mapping[str, Any]) -> Record:
+    """The dataclass ``kind`` of what `dataclasses.asdict` made of one; ValueError as of `load_record`."""
+    return _object(kind, dict(content), "", {})
 
 
 def _object(kind: type, content: dict[str, Any], where: str, given: dict[str, Any]) -> Any:
@@ -59,7 +65,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             return None
         (kind,) = (one for one in inner if one is not NoneType)
         return _value(kind, value, where)
-    if is_dataclass(kind) and isinstance(value, dict):
+    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
         return _object(kind, value, where, {})
     if origin is list and isinstance(value, list):
         return [_value(inner[0], one, _at(where, index)) for index, one in enumerate(value)]

@@ -127,7 +127,7 @@ class Pipeline:
             "step": step.name,
             "parameters": dict(step.parameters),
             "files": {path.name: hash_file(path) for path in step.files},
-            "needs": {name: read_record(results[name].folder)["results"] for name in step.needs},
+            "needs": {name: _results_of(results[name].folder) for name in step.needs},
             "sources": digests_of(step.run),
             "tools": {name: version(name) for name in _TOOLS},
         }
@@ -247,6 +247,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         return None
     sha256 = record.pop("sha256", None) if isinstance(record, dict) else None
     return record if sha256 is not None and sha256 == _digest(record) else None
+
+
+def _results_of(folder: Path) -> Any:
+    """The hashes of a step's results, as its record has them; BuildError where it changed while the build ran."""
+    record = read_record(folder)
+    if record is None:
+        raise BuildError(f"'{folder / RECORD}' was changed or removed while the build ran; run it again")
+    return record["results"]
 
 
 def _digest(record: Mapping[str, Any]) -> str:

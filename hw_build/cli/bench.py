@@ -9,11 +9,12 @@ from typing import Any
 
 from hw_build.base.board_config import load_board
 from hw_build.base.step_engine import write_atomically
+from hw_build.cli.common import read_export
 
 FOLDINGS = ("pynq-z2-60fps", "pynq-z2-low-latency", "pynq-z2-max")
 
 
-def add_bench_commands(commands: argparse._SubParsersAction) -> None:
+def add(commands: argparse._SubParsersAction) -> None:
     """Adds both commands to those of ``hw_build``."""
     bench = commands.add_parser("bench", help="lowering and folding timed, finished builds' figures, as JSON")
     bench.add_argument("--export", type=Path, required=True, help="export to lower and fold")
@@ -30,7 +31,6 @@ def add_bench_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from hw_build.base.export import read_export
     from hw_build.flow.bench.measure import measure
 
     result = measure(

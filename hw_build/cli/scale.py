@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hw_build.base.board_config import board_names, load_board
 from hw_build.base.errors import ConfigError
+from hw_build.cli.common import read_export
 
 SIZES = (128, 256, 512)
 RATES = ("15", "30", "60", "120", "max")
@@ -14,8 +15,9 @@ BOARDS = ("pynq-z2", "zybo-z7-20", "kv260", "zcu104")
 FASTEST = "max"
 
 
-def add_scale_arguments(parser: argparse.ArgumentParser) -> None:
-    """Sets ``run``, too."""
+def add(commands: argparse._SubParsersAction) -> None:
+    """Adds the command to those of ``hw_build``."""
+    parser = commands.add_parser("scale", help="which size and rate fits which board, by the models, as table and plot")
     parser.add_argument("--export", type=Path, required=True, nargs="+", help="one for each network and bits")
     parser.add_argument("--out", type=Path, required=True, help="folder of results; the same command goes on there")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="sides in pixels (default: 128 256 512)")
@@ -45,7 +47,6 @@ def parse_rate(text: str) -> float | None:
 
 
 def _scale(arguments: argparse.Namespace) -> int:
-    from hw_build.base.export import read_export
     from hw_build.commands.scale import ScaleConfig, run_scale
 
     config = ScaleConfig(

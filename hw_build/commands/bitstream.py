@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError, MismatchError
 from hw_build.base.export import Export
-from hw_build.base.progress import BuildProgress
+from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build, write_atomically
-from hw_build.flow.pipeline import pictures_of, publish, tell
+from hw_build.flow.pipeline import pictures_of, publish
+from hw_build.flow.routed_check import check_routed
 from hw_build.implement.bitstream import openxc7, vivado
 from hw_build.implement.bitstream.binary import write_binary
 from hw_build.implement.bitstream.constraints import xdc_text
-from hw_build.implement.bitstream.result import Implementation
 from hw_build.implement.bitstream.tools import MissingToolError, Toolchain, choose, missing, missing_any
 from hw_build.implement.deploy.archive import HWH
 from hw_build.implement.deploy.hwh import hwh_text
 from hw_build.implement.netlist.device import make_netlist
 from hw_build.implement.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.implement.netlist.record import NETLIST, NetlistRecord
-from hw_build.implement.netlist.routed_check import check_routed
 from hw_build.implement.shell.device import load_device
 from hw_build.implement.shell.generate import Shell
-from hw_build.report.data import REPORT_JSON, read_report
+from hw_build.report.data import REPORT_JSON, Implementation, read_report
 from hw_build.stitch import Design
 
 FOLDER = "bitstream"
@@ -37,7 +36,13 @@ _GUIDE = "docs/how-to/bitstream.md"
 
 
 def run_bitstream(
-    build_dir: Path, asked: Toolchain | None, *, jobs: int | None, unchecked: bool = False, export: Export | None = None
+    build_dir: Path,
+    asked: Toolchain | None,
+    *,
+    jobs: int | None,
+    seeds: int,
+    unchecked: bool = False,
+    export: Export | None = None,
 ) -> int:
     """Make the bitstream of a build that has its shell; everything lies in ``build_dir/bitstream``.
 
@@ -56,7 +61,7 @@ def run_bitstream(
             design.check_model(export.model, export.model_sha256)
         toolchain = choose(asked, Family(shell.family))
         folder = build_dir / FOLDER
-        made = _write_inputs(design, shell, folder)
+        made = _write_inputs(design, shell, folder, seeds)
         lacking = missing(toolchain) if asked else missing_any(toolchain, Family(shell.family))
         if toolchain is Toolchain.OPENXC7 or (lacking and asked is None and Family(shell.family) is Family.ZYNQ_7000):
             record = _netlist(design, shell, progress, jobs)
@@ -80,13 +85,13 @@ def run_bitstream(
     return 0
 
 
-def _write_inputs(design: Design, shell: Shell, folder: Path) -> list[str]:
+def _write_inputs(design: Design, shell: Shell, folder: Path, seeds: int) -> list[str]:
     """Constraints, scripts and handoff file; returns their names."""
     folder.mkdir(exist_ok=True)
     texts = {XDC: xdc_text(shell), vivado.SCRIPT: vivado.script_text(design, shell, folder, XDC), HWH: hwh_text(shell)}
     if Family(shell.family) is Family.ZYNQ_7000:
         texts["nextpnr.xdc"] = "# no ports, so no pins; the clock's frequency is an option of nextpnr\n"
-        texts[openxc7.SCRIPT] = openxc7.script_text(shell)
+        texts[openxc7.SCRIPT] = openxc7.script_text(shell, seeds)
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
     return list(texts)
@@ -104,8 +109,9 @@ def _implement(
 ) -> Implementation:
     """Run the tool; a bitstream stands under its name only when all went well."""
     bitstream = folder / vivado.BITSTREAM
-    for stale in (bitstream, *(folder / name for name in (BINARY, *openxc7.LEFT_BY_A_RUN))):
-        stale.unlink(missing_ok=True)
+    for name in (bitstream.name, BINARY, *openxc7.LEFT_BY_A_RUN):
+        for stale in folder.glob(name):
+            stale.unlink()
     if toolchain is Toolchain.OPENXC7:
         progress.start("DSPs and block RAMs get their sites")
         if placed := openxc7.place_hard_blocks(folder, shell):
@@ -188,5 +194,5 @@ def _into_report(build_dir: Path, result: Implementation) -> None:
     cycles = report.totals.cycles_per_frame
     fps = None if cycles is None else result.fmax_mhz * 1e6 / cycles
     totals = replace(report.totals, fmax_mhz=result.fmax_mhz, fps_at_fmax=fps)
-    report = replace(report, totals=totals, implementation=asdict(result))
+    report = replace(report, totals=totals, implementation=result)
     publish(build_dir, report, pictures_of(build_dir, report))

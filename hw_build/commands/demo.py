@@ -20,14 +20,14 @@ from board.io_spec import decide
 from hw_build.base.errors import MismatchError
 from hw_build.base.export import Export
 from hw_build.base.image import overlap, read_image, read_mask
-from hw_build.base.progress import BuildProgress
+from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import Pipeline, locked
 from hw_build.flow.accelerator_steps import MEASURE, SHELL, SIMULATE, accelerator_steps, run_facts, simulate_and_compare
 from hw_build.flow.collect_report import collect_report
 from hw_build.flow.demo_frames import demo_frames
 from hw_build.flow.graph_steps import BuildConfig, graph_steps
 from hw_build.flow.netlist_step import NETLIST_STEP, check_device, jobs_of
-from hw_build.flow.pipeline import REPORT_HTML, difference, earlier_report, publish, run_pipeline, tell
+from hw_build.flow.pipeline import REPORT_HTML, difference, earlier_report, publish, run_pipeline
 from hw_build.report.data import REPORT_JSON, Image, Report, read_report
 from hw_build.report.keep import with_figures_of
 from hw_build.report.pictures import Pictures

@@ -23,12 +23,12 @@ from hw_build.backends.hls.vitis import write_vitis
 from hw_build.base.errors import BuildError, ConfigError, MismatchError
 from hw_build.base.export import Export
 from hw_build.base.image import overlap, read_image, read_mask
-from hw_build.base.progress import BuildProgress
+from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
 from hw_build.commands.demo import print_table
 from hw_build.flow.demo_frames import demo_frames
 from hw_build.flow.graph_steps import GRAPH
-from hw_build.flow.pipeline import PICTURES, difference, pictures_of, publish, tell
+from hw_build.flow.pipeline import PICTURES, difference, pictures_of, publish
 from hw_build.graph.nodes import HLS_DOMAIN
 from hw_build.implement.bitstream.tools import MissingToolError
 from hw_build.implement.shell.generate import Shell

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hw_build.base.progress import tell
 from hw_build.base.step_engine import locked_build
-from hw_build.flow.pipeline import tell
 from hw_build.implement.ip.package import COMPONENT, FOLDER, write_ip
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from hw_build.base.errors import ConfigError
 from hw_build.base.export import Export
-from hw_build.base.progress import BuildProgress
+from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
 from hw_build.flow.netlist_step import check_device, jobs_of
-from hw_build.flow.pipeline import tell
 from hw_build.implement.netlist.simulation import Job
 
 

@@ -14,9 +14,8 @@ from rich.table import Table
 from hw_build.base.board_config import Board
 from hw_build.base.errors import ConfigError
 from hw_build.base.export import Export
-from hw_build.base.progress import BuildProgress
+from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked, write_atomically
-from hw_build.flow.pipeline import tell
 from hw_build.flow.scale.pareto import draw
 from hw_build.flow.scale.point import BRAM_SHARE, LUT_SHARE, Figures, Outcome, Point
 from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep

@@ -83,7 +83,8 @@ def _because(reason: str | None) -> str:
 
 def blame(verdicts: list[Verdict], error: EdgesegError) -> list[Verdict]:
     """The verdicts with ``error`` at the node that it names, or as a last row for the network as a whole."""
-    origin = origin_of(getattr(error, "node_name", ""), [verdict.node for verdict in verdicts])
+    name = error.node_name if isinstance(error, LoweringError) else ""
+    origin = origin_of(name, [verdict.node for verdict in verdicts])
     if origin is None:
         return [*verdicts, Verdict("network", "", "", str(error))]
     return [

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from hw_build.base.records import as_record
 from hw_build.flow.accelerator_steps import STITCH
 from hw_build.flow.graph_steps import FOLDING, BuildConfig, images
+from hw_build.folding.account import Account
 from hw_build.report.data import Image, Node, Report, Totals, Verification
 
 EXPORT = "export"
@@ -35,9 +37,15 @@ def collect_report(
         verification=[*ladder, *differences],
         nodes=[_node(node, measured) for node in nodes],
         image=image,
-        folding=facts[FOLDING].get("folding") if FOLDING in facts else None,
+        folding=account_of(facts),
         design=facts[STITCH]["design"] if STITCH in facts else None,
     )
+
+
+def account_of(facts: Mapping[str, Mapping[str, Any]]) -> Account | None:
+    """The optimiser's account of the folding in the facts of a build, where it chose one."""
+    found = facts.get(FOLDING, {}).get("folding")
+    return None if found is None else as_record(Account, found)
 
 
 def _export_rung(manifest: Mapping[str, Any]) -> list[Verification]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import inf
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -27,23 +28,23 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
     Raises:
         ConfigError: the target or the limits cannot be met, or a fixed folding is not legal.
     """
-    fixed = {name: dict(table) for name, table in config.nodes.items()}
     if not config.optimised:
         target, output = config.target_cycles(size), output_cycles(model)
+        assert target is not None, "what no optimiser chooses has a target"
         if config.cycles_per_pixel is not None:
             target = max(target, output)  # cycles a pixel are no fewer than its logits
-        folded = fold(model, target, fixed)
+        folded = fold(model, target, config.nodes)
         refuse_slower_output(output, target)
         return folded
-    check_names(model, fixed)
-    network = read_network(model, board.part, fixed)
+    check_names(model, config.nodes)
+    network = read_network(model, board.part, config.nodes)
     budget = budget_for(config, board)
     plan = make_plan(network, config, size, budget)
     for node, option in zip(model.graph.node, plan.choice.options, strict=True):
         operation = getCustomOp(node)
         apply_folding(operation, option.folding)
         operation.set_nodeattr("cycles_estimate", option.cycles)
-    GraphEditor(model).set_metadata(**{ACCOUNT: account(plan, next_step(network, plan, budget))})
+    GraphEditor(model).set_metadata(**{ACCOUNT: asdict(account(plan, next_step(network, plan, budget)))})
     return model
 
 

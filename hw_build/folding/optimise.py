@@ -9,7 +9,7 @@ policy lets them be.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -56,6 +56,7 @@ class Plan:
 
 def plan_for(network: Network, target_cycles: int, budget: Budget) -> Plan | None:
     """The fewest LUTs at no more than ``target_cycles`` a frame; None where the budget does not suffice."""
+    policies: Iterable[Policy]
     if budget.latency_frames == inf:
         policies = for_memory(network)
     else:
@@ -81,8 +82,8 @@ def best_rate(network: Network, budget: Budget, progress: Callable[[int], None] 
         ConfigError: the budget is too small for the slowest folding.
     """
     fastest = _fastest(network)
-    rates = {option.cycles for node in network.nodes for option in node.options if option.cycles >= fastest}
-    rates = sorted(rates | {fastest})
+    slower = {option.cycles for node in network.nodes for option in node.options if option.cycles > fastest}
+    rates = sorted({fastest, *slower})
     low, high, best = 0, len(rates) - 1, plan_for(network, rates[-1], budget)
     if best is None:
         raise ConfigError(
@@ -118,6 +119,7 @@ def at_rate(network: Network, target_cycles: int, budget: Budget) -> Plan:
     plan = plan_for(network, target_cycles, budget)
     if plan is None:
         free = plan_for(network, target_cycles, Budget())
+        assert free is not None, "without limits every rate that the nodes reach has a plan"
         raise ConfigError(
             f"no folding of {target_cycles:,} cycles a frame fits {_limits(budget)}; the smallest without limits takes "
             f"{free.luts:,} LUTs, {free.dsps} DSPs and {-(-free.bram18 // 2)} BRAM36: allow more, or a lower rate"

@@ -197,9 +197,10 @@ class GraphEditor:
                 for position, name in enumerate(names):
                     if name == old:
                         names[position] = new
-        for described in (self.constants, self.shapes, self.datatypes):
-            if old in described:
-                described[new] = described.pop(old)
+        tables: tuple[dict[str, Any], ...] = (self.constants, self.shapes, self.datatypes)
+        for table in tables:
+            if old in table:
+                table[new] = table.pop(old)
         for ends in (self.inputs, self.outputs):
             ends[:] = [new if name == old else name for name in ends]
         self.touch()

@@ -19,8 +19,9 @@ def axis_of_channels(graph: GraphEditor, node: NodeProto) -> int:
     before = graph.producer(node.input[0])
     while before is not None and isinstance(_BY_NAME.get(before.op_type), Softmax):
         before = graph.producer(before.input[0])
-    turned = before is not None and before.op_type == "Transpose"
-    return 3 if turned and list(attribute(before, "perm", [])) == [0, 2, 3, 1] else 1
+    if before is None or before.op_type != "Transpose":
+        return 1
+    return 3 if list(attribute(before, "perm", [])) == [0, 2, 3, 1] else 1
 
 
 def axis_of(node: NodeProto, default: int) -> int:

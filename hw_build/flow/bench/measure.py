@@ -14,8 +14,7 @@ from typing import Any
 from hw_build.base.board_config import Board
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.export import Export
-from hw_build.base.progress import BuildProgress
-from hw_build.flow.pipeline import tell
+from hw_build.base.progress import BuildProgress, tell
 from hw_build.folding.apply import budget_for, make_plan
 from hw_build.folding.config import load_folding
 from hw_build.folding.options import read_network
