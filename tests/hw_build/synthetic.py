@@ -210,6 +210,13 @@ def every_kernel(height=16, width=32, *, seed=39):
     return net.model(net.head(net.add(mixed, skip, 2.0**-1, name="sum", relu=True)), height, width)
 
 
+def classes(height=33, width=47, *, seed=7, classes=4, channels=3):
+    """Two convolutions and a head of several classes, for images of any size."""
+    net = Net(seed=seed)
+    stem = net.conv_bn(net.image(channels), 4, 3, "stem", bits=8)
+    return net.model(net.head(net.conv_bn(stem, 6, 3, "body", scale=2.0**-2), classes=classes), height, width)
+
+
 def block(net, tensor, kernel, name):
     current = net.residual_depthwise(tensor, kernel, f"{name}_a")
     current = net.residual_depthwise(current, kernel, f"{name}_b")

@@ -192,6 +192,17 @@ def test_every_kernel_that_networks_are_lowered_to(tmp_path):
     assert cli.main(["netlist", "--export", str(export), "--out", str(tmp_path / "build")]) == 0
 
 
+@pytest.mark.slow
+def test_four_classes_of_odd_size(tmp_path):
+    """Logits and indices, with and without stalls of the memory, of frames that fill no beats."""
+    export = exports.write_export(tmp_path / "export", synthetic.classes(7, 9), height=7, width=9)
+    options = ["--export", str(export), "--out", str(tmp_path / "build")]
+    assert cli.main(["build", *options, "--board", "pynq-z2", "--stop-after", "shell"]) == 0
+    assert cli.main(["netlist", *options]) == 0
+    line = (tmp_path / "build" / "netlist" / "record.json").read_text()
+    assert all(what in line for what in ("logits of 2 frames", "packed masks of 2 frames, memory stalled in 40%"))
+
+
 def test_the_other_kernels_signed_ones_too(tmp_path):
     """What stands alone, or after a sum without thresholds: made by hand, for networks rarely lower to it."""
     graph = GraphBuilder(16, 16, channels=2)
