@@ -10,6 +10,8 @@ from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
 
+from board.image_files import in_colour
+from board.io_spec import decide
 from hw_build.backends.hls.csim import compile_program, find_headers
 from hw_build.backends.hls.execution import HLS, execute_program
 from hw_build.backends.hls.finn_build import finn_build
@@ -20,7 +22,7 @@ from hw_build.backends.hls.sources import write_sources
 from hw_build.backends.hls.vitis import write_vitis
 from hw_build.base.errors import BuildError, ConfigError, MismatchError
 from hw_build.base.export import Export
-from hw_build.base.image import in_colour, overlap, read_image, read_mask
+from hw_build.base.image import overlap, read_image, read_mask
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
 from hw_build.commands.demo import print_table
@@ -120,7 +122,7 @@ def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shel
     codes, name = export.codes[0], export.names[0]
     if config.image is not None:
         codes, name = read_image(config.image, export.size, export.channels), config.image.stem
-    truth = None if config.mask is None else read_mask(config.mask, export.size)
+    truth = None if config.mask is None else read_mask(config.mask, export.size, export.classes)
     program = config.out / FOLDER / NETWORK
     network = read_network(model, config.out / FOLDER)
     write_program(network, program)
@@ -139,8 +141,8 @@ def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shel
     period = 1000.0 / shell.fabric_mhz
     write_vitis(network, program, frames.codes, frames.logits, part=shell.part, clk_period_ns=period)
     if config.image is not None:
-        prediction = done.logits[0, ..., 0] > 0
-        iou = None if truth is None else overlap(prediction, truth)
+        prediction = decide(done.logits[0])
+        iou = None if truth is None else overlap(prediction, truth, export.classes)
         report = replace(report, image=Image(name=name, logits=int(done.logits[0].size), differing_logits=0, iou=iou))
         Pictures(codes=in_colour(codes), prediction=prediction, truth=truth).save(config.out / PICTURES)
     return _publish(config.out, report, Verification(**done.rung))

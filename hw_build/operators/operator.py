@@ -4,7 +4,8 @@ The steps of lowering ask in this order:
 
 | step         | asks                                                                                              |
 | ------------ | ------------------------------------------------------------------------------------------------- |
-| intake       | ``to_channels_first``, ``takes_padding``, ``rewrite``: forms of other exporters                   |
+| intake       | ``chooses_largest``, ``keeps_order``: what is left out behind the logits                          |
+|              | ``to_channels_first``, ``takes_padding``, ``rewrite``: forms of other exporters                   |
 | check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
 | convert      | ``weights_to_integers``                                                                           |
 | streamline   | ``integer_type``, ``factor``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
@@ -52,6 +53,7 @@ class Operator:
     takes_padding: ClassVar[bool] = False  # its pads are zeros around the image, so a Pad before it can join them
     negatable: ClassVar[bool] = False  # weights of it can negate its output, channel by channel
     does_nothing: ClassVar[bool] = False
+    gives_indices: ClassVar[bool] = False  # its output is no float
     may_be_infinite: ClassVar[bool] = False  # its constants may be: a limit that there is not
 
     fusions: ClassVar[tuple[Transformation, ...]] = ()  # of several nodes in one kernel
@@ -63,6 +65,14 @@ class Operator:
         return True
 
     # ---- exported networks ----------------------------------------------------------------------------------------
+    def chooses_largest(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Whether it gives the index of the largest channel, the first of equals, as the output stage does."""
+        return False
+
+    def keeps_order(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Whether the largest channel of a pixel stays the largest."""
+        return False
+
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Why this form does not lower, as the end of a sentence; None where it does."""
         return None

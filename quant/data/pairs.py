@@ -16,14 +16,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from board.image_files import as_codes, open_image, read_image, upright
-from board.mask_files import read_mask, resize_nearest
+from board.image_files import as_codes, read_image
+from board.mask_files import read_labels, read_mask, resize_nearest
 from quant.base.errors import DataError, as_data_error
 from quant.data.layouts import Pair, list_pairs
 
 MAX_PIXELS = 1 << 27  # of a file: 134 million, 400 MB as RGB
-_LABEL_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
-_GREY_STEPS = {"L;2": 85, "L;4": 17}  # how far Pillow spreads the levels of a grey PNG of 2 and 4 bits
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def read_pair(
         if classes == 1:
             truth = read_mask(pair.masks, (image.height, image.width), MAX_PIXELS)
         elif len(pair.masks) == 1:
-            truth = read_label_image(pair.masks[0], (image.height, image.width), classes)
+            truth = read_labels(pair.masks[0], (image.height, image.width), classes, MAX_PIXELS)
         else:
             raise DataError(
                 f"image '{pair.image}' has {len(pair.masks)} masks; with classes it has one, of class indices"
@@ -101,29 +99,6 @@ def _codes(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return as_codes(image)
-
-
-def read_label_image(path: Path, image_size: tuple[int, int], classes: int) -> np.ndarray:
-    """Class indices (H, W) uint8 of a grey or palette image whose values are the indices, of the size of its image."""
-    with open_image(path, MAX_PIXELS) as opened:
-        if opened.mode not in _LABEL_MODES:
-            raise DataError(
-                f"mask '{path}' has Pillow mode {opened.mode}; class indices are a grey (L) or palette (P) image"
-            )
-        if opened.format in ("JPEG", "MPO"):
-            raise DataError(f"mask '{path}' is a JPEG, which changes class indices; save it as PNG")
-        step = _GREY_STEPS.get(opened.tile[0][3], 1) if opened.format == "PNG" else 1
-        labels = np.asarray(upright(opened, path))
-    labels = labels.astype(np.int32) // step
-    if labels.shape != image_size:
-        raise DataError(
-            f"mask '{path}' is {labels.shape[0]}x{labels.shape[1]} (height x width), its image"
-            f" {image_size[0]}x{image_size[1]}; a mask must have the size of its image"
-        )
-    wrong = labels.min() if labels.min() < 0 else labels.max()
-    if not 0 <= wrong < classes:
-        raise DataError(f"mask '{path}' holds index {wrong}, but classes are 0 to {classes - 1}; see --classes")
-    return labels.astype(np.uint8)
 
 
 def load_samples(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from board.io_spec import decide  # multiples of integer logits by their scale give the same, ties included
 from quant.data.pairs import to_input
 
 
@@ -18,15 +19,6 @@ def predict_logits(network: nn.Module, codes: torch.Tensor, batch: int, device: 
             x = to_input(part.to(device)).contiguous(memory_format=torch.channels_last)
             logits.append(network(x).cpu())
     return torch.cat(logits)
-
-
-def decide(logits: np.ndarray) -> np.ndarray:
-    """Logits (N, H, W, classes) -> (N, H, W).
-
-    One logit: bool, logit > 0. Several: uint8, the index of the largest, the first of equals. Integer logits and their
-    multiples by the logit scale give the same, ties included.
-    """
-    return logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(-1).astype(np.uint8)
 
 
 def predict_masks(network: nn.Module, codes: torch.Tensor, batch: int, device: str = "cpu") -> np.ndarray:

@@ -121,7 +121,7 @@ def test_kinds_of_eight_bit_images(tmp_path):
             read_image_of_demo(tmp_path / "alpha.png", (HEIGHT, WIDTH), channels),
         ):
             assert np.array_equal(codes, expected)
-    with pytest.raises(DataError, match="an image has 1, 3 or 4 channels, the network takes 2; give it one of these"):
+    with pytest.raises(DataError, match="has 1, 3 or 4 channels, the network takes 2; give an array, uint8"):
         read_codes(tmp_path / "grey.png", None, 2)
 
 

@@ -122,7 +122,7 @@ def test_contours_of_classes_that_touch_run_between_them():
 
 
 def test_masks_that_hold_no_class_indices_and_checkpoints_of_other_classes_are_refused(folder, runs, tmp_path):
-    with pytest.raises(DataError, match=r"holds index 2, but classes are 0 to 1; see --classes"):
+    with pytest.raises(DataError, match=r"holds index 2, but classes are 0 to 1; give as many"):
         load_samples(folder, "val", (32, 32), classes=2)
     colour = tmp_path / "colour.png"
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(colour)

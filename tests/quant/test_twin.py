@@ -16,7 +16,14 @@ from quant.twin.config import QuantConfig
 from quant.twin.networks import settle
 from quant.twin.prepare import calibrate, fill_weight_range
 from quant.twin.quantized_layers import QuantizedMultiples
-from quant.twin.settle import SETTLED_DISTANCE, _affine, _distances, _fraction_near, _shortest_step, threshold_margins
+from quant.twin.settle import (
+    SETTLED_DISTANCE,
+    _affine,
+    _distances,
+    _fraction_near,
+    _shortest_step,
+    threshold_margins,
+)
 from quant.twin.structure import convolution_sites
 from quant.twin.twin import build_twin
 

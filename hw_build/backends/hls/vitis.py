@@ -20,7 +20,7 @@ SCRIPT, TESTBENCH, GOLDEN = "vitis_hls.tcl", "testbench.cpp", "golden.dat"
 def write_vitis(
     network: Network, folder: Path, codes: np.ndarray, logits: np.ndarray, *, part: str, clk_period_ns: float
 ) -> None:
-    """Adds script, testbench and golden frames, codes (N, H, W, C) and logits (N, H, W, 1), to the program's folder."""
+    """Adds script, testbench and golden frames, codes (N, H, W, C) and logits (N, H, W, classes), to the program."""
     texts = {
         SCRIPT: _SCRIPT.format(top=TOP, source=SOURCE, bench=TESTBENCH, golden=GOLDEN, part=part, period=clk_period_ns),
         TESTBENCH: testbench_text(network, len(codes)),
