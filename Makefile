@@ -18,7 +18,7 @@ BOARD ?= pynq-z2
 DEMO := build/demo
 EXPORT := $(DEMO)/export/$(subst /,-,$(basename $(CHECKPOINT)))
 SMALL := $(EXPORT)-32x32
-EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/integer/*.py quant/configs/*.toml calib_data/*.*)
+EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/*/*.py quant/configs/*.toml calib_data/*.*)
 SIM_BOARD := build/sim-board
 SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
 SIM_IMAGES ?= calib_data/images/benign_184.png calib_data/images/benign_007.png
@@ -48,7 +48,7 @@ help: ## this list
 setup: ## .venv by pip alone, once
 	@.ci/setup.sh
 
-demo: setup $(EXPORT)/manifest.json $(SMALL)/manifest.json ## one real image through the whole accelerator, every logit compared
+demo: setup $(EXPORT)/manifest.json $(if $(filter hls,$(BACKEND)),,$(SMALL)/manifest.json) ## one real image through the whole accelerator, every logit compared
 ifeq ($(filter rtl hls,$(BACKEND)),)
 	@echo "error: BACKEND is '$(BACKEND)', must be rtl or hls" >&2; exit 2
 else ifeq ($(BACKEND),hls)

@@ -43,7 +43,7 @@ class Concatenation(Layer):
     names = ("Concat",)
     told = "Concat"
     any_layout = True
-    placements = (ConcatenationsToKernels(),)
+    placements = hls_passes = (ConcatenationsToKernels(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Other axes."""

@@ -63,7 +63,7 @@ class NearestUpsampling(Upsampling):
         "coordinate_transformation_mode": "asymmetric",
         "nearest_mode": "floor",
     }
-    placements = (NearestToKernels(),)
+    placements = hls_passes = (NearestToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Of Resize, mode nearest."""

@@ -12,7 +12,7 @@ The steps of lowering ask in this order:
 | lower        | ``to_channels_last``                                                                              |
 | hardware     | ``fusions``, ``placements``: the passes that put kernels in its place                             |
 | every form   | ``resize``: the size of its output, for another size of the image                                 |
-| HLS back end | ``hls_passes``: its C++; none where FINN's conversions take it, or where there is no C++          |
+| HLS back end | ``hls_passes``: the passes that put a kernel with C++ there; none where FINN has nodes of it      |
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Operator:
 
     fusions: ClassVar[tuple[Transformation, ...]] = ()  # of several nodes in one kernel
     placements: ClassVar[tuple[Transformation, ...]] = ()  # of what fusions have left
-    hls_passes: ClassVar[tuple[Transformation, ...]] = ()  # before FINN's own conversions
+    hls_passes: ClassVar[tuple[Transformation, ...]] = ()  # kernels with C++, before FINN's conversions
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Whether ``node``, of a type of this operator, is one of it: for operators that share an ONNX type."""

@@ -16,7 +16,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.basic import qonnx_make_model
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 from quant.integer.program import Conv, Program
 
 # A threshold nearer to an integer accumulator than this can be decided by float32 rounding.

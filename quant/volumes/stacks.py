@@ -15,8 +15,8 @@ import numpy as np
 
 from board.image_files import DEEP_GREY_MODES, as_codes, open_image, read_image, upright
 from board.mask_files import read_labels, read_mask
-from quant.data import MAX_PIXELS
-from quant.errors import DataError, as_data_error
+from quant.base.errors import DataError, as_data_error
+from quant.data.pairs import MAX_PIXELS
 from quant.volumes.volume import Volume
 
 _NAME = re.compile(r"(.+)_(\d+)")

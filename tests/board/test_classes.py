@@ -16,8 +16,8 @@ from board import cli, pictures
 from board.errors import InputError
 from board.image_files import in_colour, read_array, resize_array
 from board.io_spec import IoSpec
-from quant.data import load_samples
-from quant.scores import score
+from quant.data.pairs import load_samples
+from quant.scores.masks import score
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from board.pictures import read_codes as read_codes_on_board
 from board.pictures import read_pair as read_pair_on_board
 from hw_build.base.errors import ConfigError
 from hw_build.base.image import read_image as read_image_of_demo
-from quant.data import read_codes, read_pair
-from quant.errors import DataError
-from quant.layouts import Pair
+from quant.base.errors import DataError
+from quant.data.layouts import Pair
+from quant.data.pairs import read_codes, read_pair
 
 HEIGHT, WIDTH = 16, 24
 ORIENTATION = 0x0112

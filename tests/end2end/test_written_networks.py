@@ -21,9 +21,9 @@ from hw_build.operators.operator import Affine, Monotonic
 from hw_build.operators.refused import Curved, NotMonotonic
 from models import registry
 from quant.__main__ import main as quant
-from quant.data import to_input, to_planes
+from quant.data.pairs import to_input, to_planes
 from quant.integer import parse
-from quant.untrained import take_statistics
+from quant.twin.untrained import take_statistics
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "quant"))
 from written_networks import LOWERS, Written, block
@@ -117,10 +117,10 @@ def test_what_is_not_exported_is_one_sentence(name, registered, tmp_path, capsys
 
 
 def test_a_network_that_cannot_be_a_twin_is_one_sentence_of_untrained(registered, tmp_path, capsys):
-    registered("strided", lambda: Written(lambda net, x: net.a(x), a=block(stride=2)))
+    registered("strided", lambda: Written(lambda net, x: net.a(x), a=block(stride=(1, 2))))
     assert exported("strided", tmp_path) == 2
     message = capsys.readouterr().err
-    assert message.startswith("error: 'a.0' has stride (2, 2); only stride 1 lowers") and message.count("\n") == 1
+    assert message.startswith("error: 'a.0' has stride (1, 2); only the same") and message.count("\n") == 1
 
 
 def test_quant_and_hardware_have_one_opinion_of_activations():

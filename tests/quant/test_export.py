@@ -13,19 +13,19 @@ from qonnx.core.onnx_exec import execute_onnx
 from torch import nn
 
 import models
-from quant import checkpoint as checkpoints
-from quant import export as exporting
 from quant.__main__ import main
-from quant.config import QuantConfig
-from quant.errors import CheckpointError, ConfigError, ExportError
-from quant.export import export
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import CheckpointError, ConfigError, ExportError
+from quant.export import export as exporting
+from quant.export.export import export
+from quant.export.trained_proof import prove_trained
 from quant.integer.parse import parse
-from quant.networks import assemble, from_checkpoint
-from quant.prepare import calibrate, fill_weight_range
-from quant.settle import SETTLED_DISTANCE
-from quant.structure import convolution_sites
-from quant.trained_proof import prove_trained
-from quant.twin import build_twin
+from quant.twin.config import QuantConfig
+from quant.twin.networks import assemble, from_checkpoint
+from quant.twin.prepare import calibrate, fill_weight_range
+from quant.twin.settle import SETTLED_DISTANCE
+from quant.twin.structure import convolution_sites
+from quant.twin.twin import build_twin
 
 SIZE = (32, 48)
 FILES = ["golden.npz", "manifest.json", "model.qonnx"]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from finn.util.basic import MAX_ALLOWED_AP_INT_W
 from onnx import NodeProto
 from qonnx.core.datatype import BaseDataType
 from qonnx.core.modelwrapper import ModelWrapper
@@ -129,7 +130,7 @@ def read_network(model: ModelWrapper, folder: Path) -> Network:
     """The program of ``model``, whose layers' sources lie in ``folder/NODE``.
 
     Raises:
-        LoweringError: a node has no C++.
+        LoweringError: a node has no C++, or beats that are too wide.
     """
     return _Reader(model, folder).network()
 
@@ -182,6 +183,12 @@ class _Reader:
             layer = _with_frame(layer, [f"{call}(in0, out0);"])
         else:
             raise LoweringError(f"node {node.name} ({node.op_type}): there is RTL of it, but no C++")
+        widest = max(stream.beats.bits for stream in (*reads, *writes))
+        if widest > MAX_ALLOWED_AP_INT_W:
+            raise LoweringError(
+                f"node {node.name} ({node.op_type}): its beats have {widest} bits, Vitis HLS takes "
+                f"{MAX_ALLOWED_AP_INT_W}: fold the build for more cycles a frame"
+            )
         self.layers.append(layer)
         self.processes.append(Process(node.name, f"{node.name}::frame", tuple(reads), tuple(writes)))
 

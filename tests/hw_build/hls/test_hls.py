@@ -26,7 +26,7 @@ from hw_build.base.errors import LoweringError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.lowering.intake import load_graph
-from hw_build.operators.bilinear_2x import ResizesToHls
+from hw_build.operators.bilinear_2x import ResizesToKernels
 
 PART = "xc7z020clg400-1"
 
@@ -53,7 +53,7 @@ def run(capsys, build_dir):
 
 def test_finns_nodes_give_the_golden_logits_before_hls_is_picked(build, lowered):
     export = read_export(build[0])
-    model = abstract_nodes(copy.deepcopy(lowered).transform(ResizesToHls()))
+    model = abstract_nodes(copy.deepcopy(lowered).transform(ResizesToKernels()))
     codes = export.codes[:1].astype(np.float32)
     given = execute_onnx(model, {model.graph.input[0].name: codes})[model.graph.output[0].name]
     np.testing.assert_array_equal(given, export.logits[:1])
