@@ -8,6 +8,7 @@ The steps of lowering ask in this order:
 | check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
 | convert      | ``weights_to_integers``                                                                           |
 | streamline   | ``integer_type``, ``factor``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
+| streamline   | ``integer_passes``: a `CodeFunction` becomes a table                                              |
 | lower        | ``to_channels_last``                                                                              |
 | hardware     | ``fusions``, ``placements``: the passes that put kernels in its place                             |
 | every form   | ``resize``: the size of its output, for another size of the image                                 |
@@ -54,6 +55,7 @@ class Operator:
     does_nothing: ClassVar[bool] = False
     may_be_infinite: ClassVar[bool] = False  # its constants may be: a limit that there is not
 
+    integer_passes: ClassVar[tuple[Transformation, ...]] = ()  # of integers and the floats behind them, NCHW
     fusions: ClassVar[tuple[Transformation, ...]] = ()  # of several nodes in one kernel
     placements: ClassVar[tuple[Transformation, ...]] = ()  # of what fusions have left
     hls_passes: ClassVar[tuple[Transformation, ...]] = ()  # before FINN's own conversions
@@ -157,12 +159,24 @@ class Layer(Operator):
         return before
 
 
-class Monotonic(Operator):
-    """A monotonic function of each channel between an integer tensor and its quantizer: it becomes thresholds."""
+class CodeFunction(Operator):
+    """A function of each value, by its channel: between a code and a quantizer it becomes a table of codes."""
 
     elementwise: ClassVar[bool] = True
     per_channel: ClassVar[bool] = True
     any_layout: ClassVar[bool] = True
+
+    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Constants with it."""
+        constants_to_channels_first(graph, node)
+
+
+class Monotonic(CodeFunction):
+    """A monotonic function of each channel between an integer tensor and its quantizer: it becomes thresholds."""
+
+    def can_be_undone(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Whether ``node`` has bends; where it has not, it is a `CodeFunction` alone."""
+        return True
 
     def bends(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[Bend, ...]:
         """What it does to a tensor of ``channels``, in the order in which it does it."""
@@ -171,10 +185,6 @@ class Monotonic(Operator):
     def in_float32(self, graph: GraphEditor, node: NodeProto, value: np.ndarray) -> np.ndarray:
         """What it makes of ``value`` (C, n) float32, rounded after each operation."""
         raise NotImplementedError
-
-    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
-        """Constants with it."""
-        constants_to_channels_first(graph, node)
 
 
 class Affine(Monotonic):

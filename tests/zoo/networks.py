@@ -135,6 +135,17 @@ class Nearest(nn.Module):
         return self.up(getattr(x, "value", x))
 
 
+class OfValues(nn.Module):
+    """A function of values, whatever their scale is."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(getattr(x, "value", x))
+
+
 class Shuffle(nn.Module):
     """Pixel shuffle of codes."""
 
@@ -144,6 +155,12 @@ class Shuffle(nn.Module):
 
     def forward(self, x):
         return self.shuffle(getattr(x, "value", x))
+
+
+def activated(bits, inputs, outputs, function, after, norm=None):
+    """convolution, quantizer, an activation that is not monotonic, [BN,] the quantizer ``after``."""
+    norm = [] if norm is None else [norm]
+    return nn.Sequential(bits.conv(inputs, outputs), bits.signed(), OfValues(function), *norm, after)
 
 
 def chain(net, x):
@@ -347,6 +364,14 @@ NETWORKS = {
     "two_levels": _two_levels(Bits(3, 5)),
     "dense": lambda: Network(
         dense, channels=12, a=Bits().block(4, 4), b=Bits().block(8, 4), shared=Bits().unsigned()
+    ),
+    "silu_and_gelu": lambda: Network(
+        chain, a=activated(Bits(), 4, 6, nn.SiLU(), Bits(4, 5).signed()),
+        b=activated(Bits(4, 6), 6, 4, nn.GELU(), Bits().unsigned()), c=Bits().block(4, 4),
+    ),
+    "hardswish_before_bn_fixed": lambda: Network(
+        chain, FIXED, a=activated(F8A8, 4, 6, nn.Hardswish(), FIXED.unsigned(), nn.BatchNorm2d(6)),
+        b=FIXED.block(6, 4), c=activated(FIXED, 4, 4, nn.PReLU(4, -0.25), FIXED.unsigned()),
     ),
     "five_readers": lambda: _five_readers(FIXED),
 }  # fmt: skip
