@@ -75,7 +75,7 @@ sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulate
 	@$(ON_SIM_BOARD) -m zipfile -e $(SIM_ZIP) $(SIM_BOARD)/deploy
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board selftest --frames 1
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board infer --resize --out ../masks $(abspath $(SIM_IMAGES))
-	@$(RUN) hw_build.pynq_sim.compare $(SIM_BOARD)/deploy/golden.npz $(SIM_BOARD)/masks
+	@$(RUN) hw_build.implement.pynq_sim.compare $(SIM_BOARD)/deploy/golden.npz $(SIM_BOARD)/masks
 
 ip: setup $(EXPORT)/manifest.json ## the accelerator as an IP-XACT core, for a block design of your own
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
@@ -113,7 +113,7 @@ iou: setup ## IoU of float, QAT, QONNX and integers; fails on a drop of more tha
 
 lint: setup ## ruff on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
-	@$(RUN) hw_build.rtl_lint
+	@$(RUN) hw_build.simulate.lint
 
 docs: ## the documentation as a site, build/docs/index.html; every link and anchor checked
 	@.ci/setup-docs.sh

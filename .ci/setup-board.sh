@@ -32,7 +32,7 @@ fi
     fail "pip could not install '${NEEDS//$'\n'/ }'; the lines above say why, check network and disk"
 packages=$("$VENV_BOARD/bin/python" -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
 cat >"$packages/edgeseg_simulated_board.pth" <<PTH
-import os, sys; os.environ.get("EDGESEG_SIM") == "1" and (sys.path.append("$PWD"), __import__("hw_build.pynq_sim.hook"))
+import os, sys; os.environ.get("EDGESEG_SIM") == "1" and (sys.path.append("$PWD"), __import__("hw_build.implement.pynq_sim.hook"))
 PTH
 echo "$stamp" >"$VENV_BOARD/edgeseg.stamp.part"
 mv "$VENV_BOARD/edgeseg.stamp.part" "$VENV_BOARD/edgeseg.stamp"

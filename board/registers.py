@@ -1,6 +1,6 @@
 """Registers of the accelerator's shell: byte offsets, and masks of their fields.
 
-Generated from hw_build/shell/registers.toml by `python -m hw_build.shell.registers`: edit that file.
+Generated from hw_build/implement/shell/registers.toml by `python -m hw_build.implement.shell.registers`: edit that file.
 """
 
 # Control of a job, as ap_ctrl of Vitis HLS. A job runs FRAMES frames.

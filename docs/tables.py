@@ -51,7 +51,8 @@ def boards() -> str:
 
 def registers() -> str:
     """Every register and field, from the shell's one description of them."""
-    described = tomllib.loads((ROOT / "hw_build" / "shell" / "registers.toml").read_text(encoding="utf-8"))
+    path = ROOT / "hw_build" / "implement" / "shell" / "registers.toml"
+    described = tomllib.loads(path.read_text(encoding="utf-8"))
     rows: list[Sequence[object]] = []
     for register in described["register"]:
         fields = register.get("fields", [])

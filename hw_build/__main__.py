@@ -2,7 +2,7 @@
 
 import sys
 
-from hw_build.cli import main
+from hw_build.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

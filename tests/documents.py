@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("models", "quant", "hw_build", "board")
-_MAINS = {"models": "models.__main__", "quant": "quant.__main__", "hw_build": "hw_build.cli", "board": "board.cli"}
+_MAINS = {"models": "models.__main__", "quant": "quant.__main__", "hw_build": "hw_build.cli.main", "board": "board.cli"}
 _FENCE = re.compile(r"^```([a-z]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _COMMAND = re.compile(r"python3? -m (models|quant|hw_build|board)\b(?! ?\.)")

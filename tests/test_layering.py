@@ -4,6 +4,7 @@ import ast
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,8 +39,8 @@ ALLOWED_IN = {
     "board/driver.py": {"pynq"},
     "board/image_files.py": {"PIL"},
     "quant/workers.py": {"distributed"},
-    "hw_build/scale/": {"distributed", "matplotlib"},
-    "hw_build/pynq_sim/": {"pynq", "pynqmetadata"},
+    "hw_build/flow/scale/": {"distributed", "matplotlib"},
+    "hw_build/implement/pynq_sim/": {"pynq", "pynqmetadata"},
 }
 
 
@@ -74,3 +75,44 @@ def test_an_import_inside_a_function_is_seen():
     assert offences("board", "import numpy as np\nfrom board.packing import pack_stream\n") == set()
     assert offences("board", "import pynq\n", "board/driver.py") == set()
     assert offences("board", "import pynq\n", "board/segmenter.py") == {"pynq"}
+
+
+# highest first; packages between bars import nothing of each other
+LAYERS = {
+    "hw_build": (
+        "cli", "commands", "backends", "flow", "implement", "fifo", "simulate", "stitch", "report", "folding",
+        "lowering", "finn_rtl | operators", "graph", "kernels", "base",
+    ),
+    "hw_build.implement": ("pynq_sim", "deploy", "bitstream | ip", "netlist", "board_sim | synth", "shell"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def imports():
+    return grimp.build_graph("hw_build", cache_dir=None)
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_packages_import_those_below_only(imports, package):
+    layers = [{f"{package}.{name}" for name in layer.split(" | ")} for layer in LAYERS[package]]
+    named = set().union(*layers)
+    assert named == {name for name in imports.find_children(package) if imports.find_children(name)} - {
+        "hw_build.boards"
+    }
+    found = {
+        f"{importer} -> {imported}"
+        for illegal in imports.find_illegal_dependencies_for_layers(layers=layers)
+        for route in illegal.routes
+        for importer in route.heads
+        for imported in route.tails
+    }
+    assert not found
+
+
+def test_an_import_of_a_higher_package_is_seen(imports):
+    imports.add_import(importer="hw_build.base.errors", imported="hw_build.cli.main")
+    try:
+        with pytest.raises(AssertionError, match=r"hw_build.base.errors -> hw_build.cli.main"):
+            test_packages_import_those_below_only(imports, "hw_build")
+    finally:
+        imports.remove_import(importer="hw_build.base.errors", imported="hw_build.cli.main")

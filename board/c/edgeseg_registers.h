@@ -1,5 +1,5 @@
 /* Registers of the accelerator's shell: byte offsets, and masks of their fields.
- * Generated from hw_build/shell/registers.toml by `python -m hw_build.shell.registers`: edit that file. */
+ * Generated from hw_build/implement/shell/registers.toml by `python -m hw_build.implement.shell.registers`: edit that file. */
 #ifndef EDGESEG_REGISTERS_H
 #define EDGESEG_REGISTERS_H
 

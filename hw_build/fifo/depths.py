@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw_build.stitch.fifo_memory import MIN_DEPTH, memory_cost, word_beats
+from hw_build.kernels.fifo_memory import MIN_DEPTH, memory_cost, word_beats
 
 LUTRAM_STEP, BRAM_STEP, STEPS = 32, 512, 64
 

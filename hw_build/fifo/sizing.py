@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 from hw_build.fifo.depths import LUTRAM_STEP, rounded_depth
 from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.finn_rtl.hardware_node import rows_of
-from hw_build.sim.accelerator import AcceleratorRun, simulate
-from hw_build.sim.simulator import Progress
+from hw_build.kernels.fifo_memory import MIN_DEPTH
+from hw_build.simulate.accelerator import AcceleratorRun, simulate
+from hw_build.simulate.simulator import Progress
 from hw_build.stitch import Design, Stream, stitch
-from hw_build.stitch.fifo_memory import MIN_DEPTH
 
 FRAMES = 4
 # of ordinary streams, tried in turn: (depth, whether bursts get a row); no depth: as for simulation

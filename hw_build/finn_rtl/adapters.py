@@ -14,7 +14,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import BuildError, ConfigError
+from hw_build.base.errors import BuildError, ConfigError
 from hw_build.finn_rtl.matrix_vector import MatrixVector
 from hw_build.finn_rtl.node import FinnNode, library_folder
 from hw_build.finn_rtl.padding import Padding

@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx import NodeProto
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.adapters import SUPPORTED
 from hw_build.finn_rtl.node import FinnNode
 from hw_build.kernels.rows import Rows

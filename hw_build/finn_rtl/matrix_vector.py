@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.node import CLOCK_PERIOD_NS, FinnNode, Folding, library, port
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, pointwise_rows

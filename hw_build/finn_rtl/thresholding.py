@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.node import FinnNode, library, port
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, pointwise_rows

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import inf
 
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.board_config import Board
+from hw_build.base.board_config import Board
 from hw_build.folding.account import account
 from hw_build.folding.cheapest import check_names, fold
 from hw_build.folding.config import FoldingConfig
@@ -27,18 +28,19 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
     Raises:
         ConfigError: the target or the limits cannot be met, or a fixed folding is not legal.
     """
-    fixed = {name: dict(table) for name, table in config.nodes.items()}
     if not config.optimised:
-        return fold(model, config.target_cycles(size), fixed)
-    check_names(model, fixed)
-    network = read_network(model, board.part, fixed)
+        target = config.target_cycles(size)
+        assert target is not None, "what no optimiser chooses has a target"
+        return fold(model, target, config.nodes)
+    check_names(model, config.nodes)
+    network = read_network(model, board.part, config.nodes)
     budget = budget_for(config, board)
     plan = make_plan(network, config, size, budget)
     for node, option in zip(model.graph.node, plan.choice.options, strict=True):
         operation = getCustomOp(node)
         apply_folding(operation, option.folding)
         operation.set_nodeattr("cycles_estimate", option.cycles)
-    GraphEditor(model).set_metadata(**{ACCOUNT: account(plan, next_step(network, plan, budget))})
+    GraphEditor(model).set_metadata(**{ACCOUNT: asdict(account(plan, next_step(network, plan, budget)))})
     return model
 
 

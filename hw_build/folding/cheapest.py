@@ -17,7 +17,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
 from hw_build.graph.editor import GraphEditor, attribute
@@ -45,6 +45,7 @@ def cheapest_folding(node: NodeProto, target_cycles: int, producer_beats: list[i
             if best is None or key < best[0]:
                 best = key, folding
     if best is None:
+        assert fastest is not None, "every node has a folding"
         how = ", ".join(f"{key}={value}" for key, value in fastest[1].items())
         raise ConfigError(
             f"node {node.name} takes {fastest[0]} cycles a frame even fully unfolded ({how}), more than the target of "
@@ -54,7 +55,7 @@ def cheapest_folding(node: NodeProto, target_cycles: int, producer_beats: list[i
 
 
 def fold(
-    model: ModelWrapper, target_cycles_per_frame: int, overrides: Mapping[str, Mapping[str, int]] | None = None
+    model: ModelWrapper, target_cycles_per_frame: int, overrides: Mapping[str, Mapping[str, int | str]] | None = None
 ) -> ModelWrapper:
     """Fold every node of a specialized ``model`` in place for at most ``target_cycles_per_frame``; returns it.
 
@@ -79,7 +80,7 @@ def fold(
     return model
 
 
-def check_names(model: ModelWrapper, overrides: Mapping[str, Mapping[str, int]]) -> None:
+def check_names(model: ModelWrapper, overrides: Mapping[str, Mapping[str, int | str]]) -> None:
     """ConfigError when ``overrides`` name a node that ``model`` lacks."""
     names = {node.name for node in model.graph.node}
     unknown = sorted(set(overrides) - names)

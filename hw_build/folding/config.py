@@ -24,8 +24,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hw_build.errors import ConfigError
-from hw_build.toml_file import read_table
+from hw_build.base.errors import ConfigError
+from hw_build.base.toml_file import read_table
 
 FOLDINGS = Path(__file__).resolve().parent
 DEFAULT_CLOCK_MHZ = 100.0

@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hw_build.folding.options import FoldableNode, Network
-from hw_build.stitch.fifo_memory import LUTRAM_BITS
+from hw_build.kernels.fifo_memory import LUTRAM_BITS
 
 FRAMES = 4  # the lag is below two frames at sizes that matter; the last frames are in the steady state
-BRAM18_BITS = 18_432  # several beats of a stream fill a word (hw_build.stitch.fifo_memory)
+BRAM18_BITS = 18_432  # several beats of a stream fill a word (hw_build.kernels.fifo_memory)
 LUT_BITS = 48  # of a LUT of RAM64M, with what reads it
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from onnx import NodeProto
 from qonnx.custom_op.base import CustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.graph.editor import attribute
 from hw_build.kernels.stream_kernel import divisors

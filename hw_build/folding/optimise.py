@@ -9,11 +9,11 @@ policy lets them be.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.folding.lag import fork_memory, latency
 from hw_build.folding.optimum import Choice, fewest_luts, fewest_luts_bound
 from hw_build.folding.options import Network
@@ -54,6 +54,7 @@ class Plan:
 
 def plan_for(network: Network, target_cycles: int, budget: Budget) -> Plan | None:
     """The fewest LUTs at no more than ``target_cycles`` a frame; None where the budget does not suffice."""
+    policies: Iterable[Policy]
     if budget.latency_frames == inf:
         policies = for_memory(network)
     else:
@@ -114,6 +115,7 @@ def at_rate(network: Network, target_cycles: int, budget: Budget) -> Plan:
     plan = plan_for(network, target_cycles, budget)
     if plan is None:
         free = plan_for(network, target_cycles, Budget())
+        assert free is not None, "without limits every rate that the nodes reach has a plan"
         raise ConfigError(
             f"no folding of {target_cycles:,} cycles a frame fits {_limits(budget)}; the smallest without limits takes "
             f"{free.luts:,} LUTs, {free.dsps} DSPs and {-(-free.bram18 // 2)} BRAM36: allow more, or a lower rate"

@@ -9,7 +9,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
 from hw_build.kernels.rows import Rows
@@ -67,7 +67,7 @@ class Network:
     fixed: Mapping[str, Folding] = field(default_factory=dict)
 
 
-def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str, int]] | None = None) -> Network:
+def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str, int | str]] | None = None) -> Network:
     """All options of ``model``'s nodes on ``part``. Nodes named in ``fixed`` have that one folding.
 
     Raises:
@@ -75,19 +75,18 @@ def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str
     """
     nodes, edges = [], []
     writers: dict[str, tuple[int, int]] = {}
-    fixed = {
-        node.name: check_folding(node, fixed[node.name]) for node in model.graph.node if node.name in (fixed or {})
-    }
+    asked = fixed or {}
+    taken = {node.name: check_folding(node, asked[node.name]) for node in model.graph.node if node.name in asked}
     for index, node in enumerate(model.graph.node):
         streams = [name for name in node.input if name and model.get_initializer(name) is None]
-        nodes.append(_foldable(model, node, streams, part, fixed.get(node.name)))
+        nodes.append(_foldable(model, node, streams, part, taken.get(node.name)))
         for into, tensor in enumerate(streams):
             if tensor in writers:
                 source, out = writers[tensor]
                 bits = model.get_tensor_datatype(tensor).bitwidth()
                 edges.append(Edge(tensor=tensor, source=source, out=out, target=index, into=into, element_bits=bits))
         writers |= {tensor: (index, out) for out, tensor in enumerate(node.output)}
-    return Network(nodes=tuple(nodes), edges=tuple(edges), fixed=fixed)
+    return Network(nodes=tuple(nodes), edges=tuple(edges), fixed=taken)
 
 
 def _foldable(

@@ -16,7 +16,7 @@ from onnx import NodeProto, StringStringEntryProto, TensorAnnotation, TensorProt
 from qonnx.core.datatype import BaseDataType, DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
 ONNX_DOMAINS = ("", "ai.onnx")
@@ -33,7 +33,7 @@ def label(node: NodeProto) -> str:
 
 
 def reject(node: NodeProto, why: str) -> LoweringError:
-    """The error for ``node``; it carries the node's name for `hw_build.check`."""
+    """The error for ``node``; it carries the node's name for `hw_build.flow.check`."""
     error = LoweringError(f"node {label(node)} ({node.op_type}) {why}")
     error.node_name = label(node)
     return error
@@ -197,9 +197,10 @@ class GraphEditor:
                 for position, name in enumerate(names):
                     if name == old:
                         names[position] = new
-        for described in (self.constants, self.shapes, self.datatypes):
-            if old in described:
-                described[new] = described.pop(old)
+        tables: tuple[dict[str, Any], ...] = (self.constants, self.shapes, self.datatypes)
+        for table in tables:
+            if old in table:
+                table[new] = table.pop(old)
         for ends in (self.inputs, self.outputs):
             ends[:] = [new if name == old else name for name in ends]
         self.touch()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 
 
 def halved(name: str, op_type: str, size: tuple[int, int]) -> tuple[int, int]:

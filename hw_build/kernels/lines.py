@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.literals import packed_literal, signed_bits
 
 REQUANTIZER_FILES = ("lib/rom.sv", "lib/thresholds.sv", "lib/scaler.sv", "lib/requantizer.sv")

@@ -19,7 +19,7 @@ from fractions import Fraction
 from itertools import accumulate
 from math import ceil, floor
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 
 UPSAMPLING = ("nearest", "linear")
 

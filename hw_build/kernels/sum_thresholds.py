@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.lines import NO_SHIFT, SUM_FILES, find_shift, require_shift
 from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.resources import dense_rom_luts

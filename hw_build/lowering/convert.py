@@ -14,7 +14,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.base import Transformation
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.graph.editor import GLOBAL_IN, QONNX_DOMAIN, GraphEditor, attribute
 from hw_build.graph.rounding import code_thresholds
 from hw_build.lowering.intake import normalise

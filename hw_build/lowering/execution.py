@@ -16,8 +16,8 @@ import numpy as np
 from finn.core.onnx_exec import execute_onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.arrays import write_arrays
-from hw_build.errors import MismatchError
+from hw_build.base.arrays import write_arrays
+from hw_build.base.errors import MismatchError
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
 from hw_build.lowering.rules import QUANT, is_weight_quant

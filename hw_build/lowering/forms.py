@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.convert import convert
 from hw_build.lowering.streamline import streamline

@@ -1,7 +1,7 @@
 """Whether a node of an exported network lowers, and the sentence where it does not.
 
 The sentences of its operator stand with it (`hw_build.operators`); here are those that hold of any node. The steps
-raise them through `reject`, and `hw_build.check` lists them for every node.
+raise them through `reject`, and `hw_build.flow.check` lists them for every node.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import FINN_DOMAIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
@@ -146,7 +147,8 @@ def _implementation(report: Report) -> list[str]:
     """What place and route made of it; nothing where no tool ran."""
     if report.implementation is None:
         return []
-    rows = [[_cell(what.replace("_", " ")), _cell(_text(value), "n")] for what, value in report.implementation.items()]
+    figures = asdict(report.implementation)
+    rows = [[_cell(what.replace("_", " ")), _cell(_text(value), "n")] for what, value in figures.items()]
     rows.append([_cell("frames/s at this clock"), _cell(_number(report.totals.fps_at_fmax), "n")])
     return ["<h2>Placed and routed</h2>", _table(["", "by the tool's reports"], rows, {1})]
 
@@ -159,8 +161,9 @@ def _baseline(report: Report) -> list[str]:
     """Stock FINN beside this build; nothing where it was not asked for."""
     if report.baseline is None:
         return []
-    rows = [[_cell(what), *(_cell(_number(value), "n") for value in values)] for what, *values in baseline_rows(report)]
-    missing = ", ".join(report.baseline["not_in_finn"])
+    figures = baseline_rows(report.baseline, report)
+    rows = [[_cell(what), *(_cell(_number(value), "n") for value in values)] for what, *values in figures]
+    missing = ", ".join(report.baseline.not_in_finn)
     without = f" FINN has no node for {escape(missing)}: they count nothing." if missing else ""
     return [
         "<h2>Beside stock FINN</h2>",

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hw_build.arrays import write_arrays
-from hw_build.errors import BuildError
+from hw_build.base.arrays import write_arrays
+from hw_build.base.errors import BuildError
 
 _MASK_COLOUR = (46, 160, 67)  # outline of the truth
 _PREDICTION_COLOUR = (240, 136, 62)  # outline and tint of the prediction

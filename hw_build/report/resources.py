@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from hw_build.report.data import Node, Report, Totals
+from hw_build.report.data import Baseline, Node, Report, Totals
 
 _ROW, _BAR, _LABEL, _PLOT, _VALUE = 18, 12, 250, 560, 190  # px
 BETWEEN = "FIFOs and width converters"
@@ -26,19 +26,19 @@ def budget_rows(totals: Totals, budget: Mapping[str, int]) -> list[tuple[str, in
     ]
 
 
-def baseline_rows(report: Report) -> list[tuple[str, int | None, int | None, int | None]]:
-    """(figure, FINN's estimate, ours by the models, ours measured) of a report with a baseline."""
-    theirs, ours, nodes = report.baseline, report.totals, report.nodes
+def baseline_rows(theirs: Baseline, report: Report) -> list[tuple[str, int | None, int | None, int | None]]:
+    """(figure, FINN's estimate, ours by the models, ours measured)."""
+    ours, nodes = report.totals, report.nodes
     modelled = {
         name: sum(getattr(node, f"expected_{name}") or 0 for node in nodes) for name in ("luts", "bram18", "dsps")
     }
     slowest = max((node.expected_cycles for node in nodes), default=None)
     bram18 = None if ours.bram36 is None else 2 * ours.bram36
     return [
-        ("cycles per frame", theirs["cycles_per_frame"], slowest, ours.cycles_per_frame),
-        ("LUTs", theirs["luts"], modelled["luts"], ours.luts),
-        ("DSPs", theirs["dsps"], modelled["dsps"], ours.dsps),
-        ("BRAM18", theirs["bram18"], modelled["bram18"], bram18),
+        ("cycles per frame", theirs.cycles_per_frame, slowest, ours.cycles_per_frame),
+        ("LUTs", theirs.luts, modelled["luts"], ours.luts),
+        ("DSPs", theirs.dsps, modelled["dsps"], ours.dsps),
+        ("BRAM18", theirs.bram18, modelled["bram18"], bram18),
     ]
 
 

@@ -8,9 +8,9 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hw_build.errors import BuildError
-from hw_build.records import load_record
-from hw_build.steps import hash_file
+from hw_build.base.errors import BuildError
+from hw_build.base.records import load_record
+from hw_build.base.step_engine import hash_file
 
 TOP_MODULE = "edgeseg_accelerator"
 INPUT, OUTPUT = "s_axis", "m_axis"  # stand for a node where a stream begins or ends at the boundary

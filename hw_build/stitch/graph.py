@@ -16,7 +16,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build import finn_rtl
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 from hw_build.kernels import DOMAIN
 from hw_build.kernels.base import RtlInstance, StreamPort
 from hw_build.stitch.design import INPUT, OUTPUT, Stream

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.stitch.design import Design, Node, Source
 from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_nodes

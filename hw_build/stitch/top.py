@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import lcm
 
 from hw_build.kernels.base import StreamPort
+from hw_build.kernels.fifo_memory import word_beats
 from hw_build.stitch.design import INPUT, OUTPUT, TOP_MODULE, Stream
-from hw_build.stitch.fifo_memory import word_beats
 from hw_build.stitch.graph import PlacedNode
 
 HEADER = """\

@@ -9,7 +9,7 @@ import pytest
 from board.bitfile import check_handoff, read_header
 from board.errors import BitstreamError, DeviceError
 from board.lock import DeviceLock
-from hw_build.deploy.simulated import bit_container
+from hw_build.implement.deploy.simulated import bit_container
 
 
 def test_header(tmp_path):

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import board.cli
-import hw_build.board_sim.__main__
-import hw_build.board_sim.build
-import hw_build.cli
-import hw_build.pynq_sim.compare
+import hw_build.cli.main
+import hw_build.implement.board_sim.__main__
+import hw_build.implement.board_sim.build
+import hw_build.implement.pynq_sim.compare
 import models.__main__
 import quant.__main__
 from board.boundary import defect_line, doing, run_command
@@ -41,11 +41,16 @@ def raising(error, node=None, path=None):
 @pytest.mark.parametrize(
     ("main", "argv", "owner", "function"),
     [
-        (hw_build.cli.main, ["boards"], hw_build.cli, "board_names"),
+        (hw_build.cli.main.main, ["boards"], hw_build.cli.main, "board_names"),
         (board.cli.main, ["describe", "io_spec.json"], board.cli, "read_io_spec"),
         (models.__main__.main, ["list"], models.__main__, "summary"),
-        (hw_build.board_sim.__main__.main, ["build"], hw_build.board_sim.build, "build_board"),
-        (hw_build.pynq_sim.compare.main, ["golden.npz", "masks"], hw_build.pynq_sim.compare, "compare"),
+        (hw_build.implement.board_sim.__main__.main, ["build"], hw_build.implement.board_sim.build, "build_board"),
+        (
+            hw_build.implement.pynq_sim.compare.main,
+            ["golden.npz", "masks"],
+            hw_build.implement.pynq_sim.compare,
+            "compare",
+        ),
     ],
 )
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "rtl" / "shell"))
 import shell_bench
 
 from board import registers as reg
-from hw_build.board_sim.build import build_system
-from hw_build.sim.toolchain import compiler
+from hw_build.implement.board_sim.build import build_system
+from hw_build.simulate.toolchain import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{ROOT / 'board' / 'c'}"]

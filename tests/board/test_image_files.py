@@ -17,8 +17,8 @@ from board.mask_files import read_mask
 from board.pictures import check_image
 from board.pictures import read_codes as read_codes_on_board
 from board.pictures import read_pair as read_pair_on_board
-from hw_build.errors import ConfigError
-from hw_build.image import read_image as read_image_of_demo
+from hw_build.base.errors import ConfigError
+from hw_build.base.image import read_image as read_image_of_demo
 from quant.data import read_codes, read_pair
 from quant.errors import DataError
 from quant.layouts import Pair

@@ -12,8 +12,8 @@ from board.errors import InputError
 from board.io_spec import IoSpec
 from board.mask_files import read_mask, resize_nearest
 from board.pictures import read_pair as read_pair_on_board
-from hw_build.errors import ConfigError
-from hw_build.image import read_mask as read_mask_of_demo
+from hw_build.base.errors import ConfigError
+from hw_build.base.image import read_mask as read_mask_of_demo
 from quant.data import read_pair
 from quant.errors import DataError
 from quant.layouts import Pair

@@ -14,11 +14,11 @@ import exports
 import synthetic
 
 import calib_data
-from hw_build.board_config import load_board
+from hw_build.base.board_config import load_board
 from hw_build.folding.apply import fold_as_asked
 from hw_build.folding.config import load_folding
 from hw_build.lowering import STEPS, execute_codes, set_input_size
-from hw_build.sim.accelerator import simulate
+from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
 
 pytestmark = pytest.mark.slow

@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "hw_build"))
 import exports
 
 from board import registers as reg
-from hw_build import cli
-from hw_build.board_sim.build import build_board
-from hw_build.board_sim.library import SimulatedBoard
+from hw_build.cli import main as cli
+from hw_build.implement.board_sim.build import build_board
+from hw_build.implement.board_sim.library import SimulatedBoard
 
 pytestmark = pytest.mark.slow
 MEMORY, RESULTS = 0x1000_0000, 0x8_0000

@@ -14,8 +14,8 @@ from ipxact_rules import elements, texts
 from stream_core import build_core, logit_words, mask_words, run
 
 from board import registers as reg
-from hw_build import cli
-from hw_build.export import read_export
+from hw_build.base.export import read_export
+from hw_build.cli import main as cli
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from torch import nn
 
 import calib_data
 import models
-from hw_build.cli import main as hw_build
+from hw_build.cli.main import main as hw_build
 from hw_build.operators import operators
 from hw_build.operators.activations import Activation
 from hw_build.operators.operator import Affine, Monotonic

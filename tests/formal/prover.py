@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hw_build.synth.yosys import run_passes
+from hw_build.implement.synth.yosys import run_passes
 
 HERE = Path(__file__).parent
 LIMIT_SECONDS = 120.0
@@ -45,5 +45,3 @@ def prove(files: Sequence[Path | str], parameters: Mapping[str, int], *, falsify
             ["sat", *question, "proof"],
         ]
         asyncio.run(run_passes("proof", passes, folder, LIMIT_SECONDS))
-
-

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import hw_build
-from hw_build.synth.yosys import SynthesisError
+from hw_build.implement.synth.yosys import SynthesisError
 from tests.formal.prover import HERE, prove
 
 SOURCE = Path(hw_build.__file__).parent

@@ -4,8 +4,8 @@ import importlib.util
 import subprocess
 from pathlib import Path
 
-from hw_build.hls.csim import STAND_INS
-from hw_build.sim.toolchain import compiler
+from hw_build.backends.hls.csim import STAND_INS
+from hw_build.simulate.toolchain import compiler
 
 _MAIN = """\
 #include <cstdio>

@@ -10,13 +10,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import exports
 
-from hw_build import accelerator, cli
+from hw_build.cli import main as cli
 from hw_build.fifo.sizing import Sizing
-from hw_build.sim.accelerator import AcceleratorRun, StreamUse
-from hw_build.sim.simulator import DeadlockError
-from hw_build.synth import design as of_design
-from hw_build.synth.cells import Utilization
-from hw_build.synth.design import Part
+from hw_build.flow import accelerator_steps as accelerator
+from hw_build.implement.synth import design as of_design
+from hw_build.implement.synth.cells import Utilization
+from hw_build.implement.synth.design import Part
+from hw_build.simulate.accelerator import AcceleratorRun, StreamUse
+from hw_build.simulate.simulator import DeadlockError
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from hw_build import cli
-from hw_build.export import read_export
-from hw_build.image import read_image
+from hw_build.base.export import read_export
+from hw_build.base.image import read_image
+from hw_build.cli import main as cli
 from tests.hw_build import exports, onnx_oracle, synthetic
 
 

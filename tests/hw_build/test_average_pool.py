@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.baseline import finn_baseline
-from hw_build.check import check
-from hw_build.errors import ConfigError, LoweringError
+from hw_build.backends.baseline import finn_baseline
+from hw_build.backends.hls.graph import hls_graph
+from hw_build.base.errors import ConfigError, LoweringError
+from hw_build.flow.check import check
 from hw_build.folding.cheapest import fold
 from hw_build.graph.editor import set_attribute
-from hw_build.hls.graph import hls_graph
 from hw_build.lowering import STEPS, execute_codes, set_input_size, verify
-from hw_build.sim.accelerator import simulate
+from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
 from tests.hw_build import synthetic
 
@@ -104,6 +104,6 @@ def test_sides_that_cannot_be_halved_are_refused():
 
 def test_finn_has_no_node_for_it():
     low = lowered(network(), "lower")
-    assert "AveragePool2x2_rtl" in finn_baseline(low, 40_000, "xc7z020clg400-1")["not_in_finn"]
+    assert "AveragePool2x2_rtl" in finn_baseline(low, 40_000, "xc7z020clg400-1").not_in_finn
     with pytest.raises(LoweringError, match=r"node n_pool0 .*FINN's back end has no such node"):
         hls_graph(low, "xc7z020clg400-1", 40_000)

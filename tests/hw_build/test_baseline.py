@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import exports
 
-from hw_build import cli
+from hw_build.cli import main as cli
 
 
 @pytest.fixture(scope="module")

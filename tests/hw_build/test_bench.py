@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 import synthetic
 
-from hw_build import cli
+from hw_build.cli import main as cli
 
 
 @pytest.fixture(scope="module")

@@ -20,16 +20,17 @@ import floorplans
 import synthetic
 
 from board.bitfile import read_header
-from hw_build import cli
-from hw_build.bitstream import command, openxc7, readback, vivado
-from hw_build.bitstream.binary import write_binary
-from hw_build.bitstream.constraints import clock_pin, reset_pin
-from hw_build.board_config import board_names
-from hw_build.deploy.simulated import bit_container
-from hw_build.errors import BuildError, MismatchError
+from hw_build.base.board_config import board_names
+from hw_build.base.errors import BuildError, MismatchError
+from hw_build.cli import main as cli
+from hw_build.commands import bitstream as command
+from hw_build.implement.bitstream import openxc7, readback, vivado
+from hw_build.implement.bitstream.binary import write_binary
+from hw_build.implement.bitstream.constraints import clock_pin, reset_pin
+from hw_build.implement.deploy.simulated import bit_container
+from hw_build.implement.shell.generate import Shell
 from hw_build.report.data import read_report
-from hw_build.shell.generate import Shell
-from hw_build.synth.primitives import ports
+from hw_build.simulate.primitives import ports
 
 TOOLS = ("vivado", *openxc7.NEXTPNR, *openxc7.XRAY_TOOLS, *readback.TOOLS)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hw_build.board_config import BOARDS, board_names, load_board
-from hw_build.errors import ConfigError
+from hw_build.base.board_config import BOARDS, board_names, load_board
+from hw_build.base.errors import ConfigError
 
 
 def test_shipped_boards_read():

@@ -12,9 +12,11 @@ from onnx import helper
 sys.path.insert(0, str(Path(__file__).parent))
 import exports
 
-from hw_build import build, cli, lowering
+from hw_build import lowering
+from hw_build.base.step_engine import Pipeline, hash_file
+from hw_build.cli import main as cli
+from hw_build.flow import graph_steps as build
 from hw_build.lowering.intake import load_graph
-from hw_build.steps import Pipeline, hash_file
 
 GRAPH_STEPS = ["import", "convert", "streamline", "lower", "hardware", "specialize", "folding"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hw_build.check import check, lowers
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
+from hw_build.flow.check import check, lowers
 from hw_build.lowering import STEPS
 from tests.hw_build import synthetic
 

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from hw_build.check import check, lowers
-from hw_build.errors import EdgesegError
+from hw_build.base.errors import EdgesegError
+from hw_build.flow.check import check, lowers
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering import execute_codes, lowering_steps
 from hw_build.lowering.intake import load_network

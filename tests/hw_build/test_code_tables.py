@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from hw_build.check import check
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
+from hw_build.flow.check import check
 from hw_build.graph.editor import GraphEditor
 from hw_build.graph.evaluation import evaluate
 from hw_build.lowering import STEPS, verify

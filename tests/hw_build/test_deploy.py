@@ -19,12 +19,12 @@ import exports
 
 from board import registers
 from board.bitfile import read_header
-from hw_build import cli
-from hw_build.deploy.archive import FILES, driver_files
-from hw_build.deploy.hwh import clock_divisors, hwh_text
-from hw_build.deploy.simulated import bit_container, simulated_bitstream
-from hw_build.errors import ConfigError
-from hw_build.shell.generate import Shell
+from hw_build.base.errors import ConfigError
+from hw_build.cli import main as cli
+from hw_build.implement.deploy.archive import FILES, driver_files
+from hw_build.implement.deploy.hwh import clock_divisors, hwh_text
+from hw_build.implement.deploy.simulated import bit_container, simulated_bitstream
+from hw_build.implement.shell.generate import Shell
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = {"README.md", "edgeseg.hwh", "edgeseg.ipynb", "golden.npz", "io_spec.json", "board/driver.py"}

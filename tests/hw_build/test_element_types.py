@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.qonnx_to_qcdq import QuantToQCDQ
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.lowering import execute_codes
 from hw_build.lowering.convert import convert
 from hw_build.lowering.forms import scales

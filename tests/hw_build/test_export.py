@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from hw_build.errors import BuildError
-from hw_build.export import read_export
+from hw_build.base.errors import BuildError
+from hw_build.base.export import read_export
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
 
 from board.packing import bytes_per_beat, pack_stream, unpack_stream
-from hw_build.errors import BuildError, ConfigError
+from hw_build.base.errors import BuildError, ConfigError
 from hw_build.finn_rtl import rtl_instance
-from hw_build.sim import build
+from hw_build.simulate import build
 
 DOMAIN = "finn.custom_op.fpgadataflow.rtl"
 STALLS = [(0.0, 0.0), (0.6, 0.1), (0.1, 0.6)]

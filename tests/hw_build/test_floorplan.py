@@ -11,9 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import floorplans
 
-from hw_build.bitstream.floorplan import PLACED, fix, floorplan, read_sites
-from hw_build.errors import BuildError
-from hw_build.netlist.dsp_pairs import pair_dsps
+from hw_build.base.errors import BuildError
+from hw_build.implement.bitstream.floorplan import PLACED, fix, floorplan, read_sites
+from hw_build.implement.netlist.dsp_pairs import pair_dsps
 
 PART = "xc7z020clg400-1"
 PARTS, DSPS, RAMS, LUTS, LINK = 12, 4, 1, 400, 32

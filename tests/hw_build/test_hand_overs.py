@@ -10,13 +10,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 import synthetic
 
-from hw_build import cli
-from hw_build.bitstream import command as bitstream
-from hw_build.board_sim import build as board_sim
-from hw_build.netlist import step as netlist
-from hw_build.netlist.sources import device_sources
-from hw_build.shell.device import load_device
-from hw_build.steps import hash_file
+from hw_build.base.step_engine import hash_file
+from hw_build.cli import main as cli
+from hw_build.commands import bitstream
+from hw_build.flow import netlist_step as netlist
+from hw_build.implement.board_sim import build as board_sim
+from hw_build.implement.netlist.sources import device_sources
+from hw_build.implement.shell.device import load_device
 from hw_build.stitch import Design
 
 
@@ -84,7 +84,7 @@ def test_the_script_of_vivado_reads_what_is_simulated_and_nothing_else(build, no
     assert {path: hash_file(path) for path in listed} == known
     with pytest.raises(StopIteration):
         board_sim.build_board(build)
-    (_, compiled, options), = no_tools
+    ((_, compiled, options),) = no_tools
     replaced = {"edgeseg_top.sv", "zynqmp_ps.sv"}  # by the bench
     assert [path.resolve() for path in compiled] == [path for path in listed if path.name not in replaced]
     assert "module edgeseg_system" not in options["generated"]["sim_top.sv"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hw_build.errors import ConfigError
-from hw_build.image import overlap, read_image, read_mask
+from hw_build.base.errors import ConfigError
+from hw_build.base.image import overlap, read_image, read_mask
 
 
 def save(path, pixels):

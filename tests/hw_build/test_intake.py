@@ -12,8 +12,8 @@ from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNode
 from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.transformation.qonnx_to_qcdq import QuantToQCDQ
 
-from hw_build.check import check, lowers
-from hw_build.errors import BuildError, LoweringError
+from hw_build.base.errors import BuildError, LoweringError
+from hw_build.flow.check import check, lowers
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.lowering import STEPS, execute_codes
 from hw_build.lowering.forms import scales

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import BuildError, LoweringError
+from hw_build.base.errors import BuildError, LoweringError
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.intake import load_graph, normalise
 from hw_build.lowering.rules import refusal

@@ -14,10 +14,10 @@ import exports
 from ipxact_rules import elements, problems, texts
 
 from board import registers
-from hw_build import cli
-from hw_build.ip.core import core_ports
-from hw_build.shell.generate import Shell
-from hw_build.steps import hash_file
+from hw_build.base.step_engine import hash_file
+from hw_build.cli import main as cli
+from hw_build.implement.ip.core import core_ports
+from hw_build.implement.shell.generate import Shell
 from hw_build.stitch.design import Design, Source
 
 COMPONENT = "component.xml"

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from hw_build.errors import BuildError, ConfigError, MismatchError
+from hw_build.base.errors import BuildError, ConfigError, MismatchError
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.lowering import STEPS, execute_codes, lowering_steps, set_input_size, verify
 from tests.hw_build import synthetic

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.lowering import STEPS
 from tests.hw_build import synthetic
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_build.bitstream.fasm import set_features
-from hw_build.bitstream.lut_tables import compare_tables, read_slices
-from hw_build.errors import BuildError, MismatchError
-from hw_build.netlist.routed_luts import Site
+from hw_build.base.errors import BuildError, MismatchError
+from hw_build.implement.bitstream.fasm import set_features
+from hw_build.implement.bitstream.lut_tables import compare_tables, read_slices
+from hw_build.implement.netlist.routed_luts import Site
 
 SLICES = {
     "SLICE_X8Y4": "CLBLL_L_X3Y4.SLICEL_X0", "SLICE_X9Y4": "CLBLL_L_X3Y4.SLICEL_X1",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hw_build.check import check, refuse
-from hw_build.cli import main
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
+from hw_build.cli.main import main
+from hw_build.flow.check import check, refuse
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.intake import load_network
 from tests.hw_build import synthetic

@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pytest
 
-from hw_build.check import check, lowers
+from hw_build.flow.check import check, lowers
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.lowering import execute_codes, lowering_steps
-from hw_build.sim.accelerator import simulate
+from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
 from tests.hw_build import synthetic
 

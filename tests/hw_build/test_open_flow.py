@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 import synthetic
 
-from hw_build import cli
-from hw_build.bitstream import openxc7, readback
+from hw_build.cli import main as cli
+from hw_build.implement.bitstream import openxc7, readback
 from hw_build.report.data import read_report
 
 NEEDED = ("nextpnr-xilinx", *openxc7.XRAY_TOOLS, *readback.TOOLS)

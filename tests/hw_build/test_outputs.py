@@ -12,10 +12,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import exports
 
-from hw_build import cli
-from hw_build.arrays import write_arrays
-from hw_build.errors import BuildError
-from hw_build.steps import LOCK, Pipeline, Step, fresh_folder, write_atomically
+from hw_build.base.arrays import write_arrays
+from hw_build.base.errors import BuildError
+from hw_build.base.step_engine import LOCK, Pipeline, Step, fresh_folder, write_atomically
+from hw_build.cli import main as cli
 from tests.hw_build import synthetic
 
 

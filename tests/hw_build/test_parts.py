@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hw_build import cli
-from hw_build.board_config import load_board
-from hw_build.sim.accelerator import simulate
+from hw_build.base.board_config import load_board
+from hw_build.cli import main as cli
+from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
 from tests.hw_build import exports, synthetic
 from tests.hw_build.hw_graphs import GraphBuilder

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from hw_build.bitstream import readback
-from hw_build.bitstream.fasm import read_fasm, set_features, text_of
-from hw_build.bitstream.readback import compare_features, compare_frames, read_back, read_bits, read_frames
-from hw_build.bitstream.xray_database import XrayDatabase
-from hw_build.errors import BuildError, MismatchError
+from hw_build.base.errors import BuildError, MismatchError
+from hw_build.implement.bitstream import readback
+from hw_build.implement.bitstream.fasm import read_fasm, set_features, text_of
+from hw_build.implement.bitstream.readback import compare_features, compare_frames, read_back, read_bits, read_frames
+from hw_build.implement.bitstream.xray_database import XrayDatabase
 
 FASM, BACK = Path("edgeseg.fasm"), Path("readback.fasm")
 PART = "xc7z020clg400-1"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qonnx.custom_op.general.intquant import int_quant, max_int, min_int
 
-from hw_build.errors import MismatchError
+from hw_build.base.errors import MismatchError
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.rounding import ROUNDING_MODES, code_thresholds
 from hw_build.lowering import STEPS, execute_codes, execute_context, verify

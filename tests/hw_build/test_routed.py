@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_build.errors import BuildError
-from hw_build.netlist.routed import primitive, read_routed, unpack
-from hw_build.netlist.routed_luts import luts, memories, sites
-from hw_build.netlist.routed_pins import Ties
+from hw_build.base.errors import BuildError
+from hw_build.implement.netlist.routed import primitive, read_routed, unpack
+from hw_build.implement.netlist.routed_luts import luts, memories, sites
+from hw_build.implement.netlist.routed_pins import Ties
 
 RECORDED = json.loads(Path(__file__).with_name("routed_cells.json").read_text())
 GND, VCC = 1000, 1001

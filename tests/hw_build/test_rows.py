@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.kernels import DOMAIN, custom_op
 from hw_build.kernels.rows import global_rows, padded_rows, pointwise_rows, upsampled_rows, window_rows

@@ -13,15 +13,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 import synthetic
 
-from hw_build import cli
-from hw_build.board_config import load_board
-from hw_build.errors import BuildError
-from hw_build.export import read_export
-from hw_build.scale import sweep as sweep_module
-from hw_build.scale.command import ScaleConfig, grid, lowered_network
-from hw_build.scale.pareto import draw, front
-from hw_build.scale.point import Figures, Outcome, Point, budget_of, evaluate
-from hw_build.scale.sweep import dask_cluster, local_processes, sweep
+from hw_build.base.board_config import load_board
+from hw_build.base.errors import BuildError
+from hw_build.base.export import read_export
+from hw_build.cli import main as cli
+from hw_build.commands.scale import ScaleConfig, grid, lowered_network
+from hw_build.flow.scale import sweep as sweep_module
+from hw_build.flow.scale.pareto import draw, front
+from hw_build.flow.scale.point import Figures, Outcome, Point, budget_of, evaluate
+from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep
 
 BOARDS = [load_board(name) for name in ("pynq-z2", "zcu104")]
 NETWORK = ("synthetic", "as-exported")

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 from hw_build.kernels.base import StreamPort
-from hw_build.sim import DeadlockError, LastStreamPort, ProbePort, SimulationError, build, toolchain
+from hw_build.simulate import DeadlockError, LastStreamPort, ProbePort, SimulationError, build, toolchain
 
 FIFO = Path(__file__).parents[2] / "hw_build" / "rtl" / "stream" / "stream_fifo.sv"
 

@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from hw_build import steps
-from hw_build.accelerator import accelerator_steps
-from hw_build.board_config import load_board
-from hw_build.build import BuildConfig, graph_steps
-from hw_build.export import read_export
+from hw_build.base import step_engine as steps
+from hw_build.base.board_config import load_board
+from hw_build.base.export import read_export
+from hw_build.base.sources import ROOT, _read, digests_of, sources_of
+from hw_build.base.step_engine import Pipeline, Step
+from hw_build.flow.accelerator_steps import accelerator_steps
+from hw_build.flow.graph_steps import BuildConfig, graph_steps
 from hw_build.folding.config import load_folding
-from hw_build.sources import ROOT, _read, digests_of, sources_of
-from hw_build.steps import Pipeline, Step
 from tests.hw_build import exports
 
 FILES = {
@@ -103,18 +103,22 @@ def test_steps_of_a_build_depend_on_what_they_run_and_read(tmp_path):
     made = {step.name: step for step in [*graph_steps(config), *accelerator_steps(config, None)]}
     found = {name: {str(path.relative_to(ROOT)) for path in sources_of(step.run)} for name, step in made.items()}
     wanted = {
-        "import": ["hw_build/lowering/intake/pads.py", "hw_build/export.py"],
+        "import": ["hw_build/lowering/intake/pads.py", "hw_build/base/export.py"],
         "convert": ["hw_build/lowering/convert.py", "hw_build/graph/rounding.py", "hw_build/lowering/execution.py"],
         "lower": ["hw_build/operators/average_pool_2x2.py", "hw_build/kernels/average_pool/kernel.py"],
         "hardware": ["hw_build/operators/convolution.py", "hw_build/kernels/__init__.py"],
         "folding": ["hw_build/folding/optimum.py", "hw_build/kernels/conv/cost.py", "hw_build/report/nodes.py"],
-        "fifos": ["hw_build/fifo/depths.py", "hw_build/sim/driver.cpp", "hw_build/rtl/stream/stream_fifo.sv"],
+        "fifos": ["hw_build/fifo/depths.py", "hw_build/simulate/driver.cpp", "hw_build/rtl/stream/stream_fifo.sv"],
         "stitch": ["hw_build/kernels/conv/conv.sv", "hw_build/rtl/stream/stream_edge.sv", "board/io_spec.py"],
-        "shell": ["hw_build/rtl/shell/shell.sv", "hw_build/shell/registers.toml", "hw_build/rtl/lint.vlt"],
-        "simulator": ["hw_build/sim/driver.cpp", "hw_build/sim/messages.h", "hw_build/sim/wrapper.py"],
-        "synth": ["hw_build/synth/passes.py", "hw_build/synth/yosys.py"],
-        "simulate": ["hw_build/sim/driver.cpp", "hw_build/sim/accelerator.py"],
-        "netlist": ["hw_build/board_sim/board.cpp", "hw_build/netlist/ramb_model.sv", "hw_build/board_sim/sim_top.sv"],
+        "shell": ["hw_build/rtl/shell/shell.sv", "hw_build/implement/shell/registers.toml", "hw_build/rtl/lint.vlt"],
+        "simulator": ["hw_build/simulate/driver.cpp", "hw_build/simulate/messages.h", "hw_build/simulate/wrapper.py"],
+        "synth": ["hw_build/implement/synth/passes.py", "hw_build/implement/synth/yosys.py"],
+        "simulate": ["hw_build/simulate/driver.cpp", "hw_build/simulate/accelerator.py"],
+        "netlist": [
+            "hw_build/implement/board_sim/board.cpp",
+            "hw_build/implement/netlist/ramb_model.sv",
+            "hw_build/implement/board_sim/sim_top.sv",
+        ],
     }  # fmt: skip
     assert {name: set(files) - found[name] for name, files in wanted.items()} == {name: set() for name in wanted}
-    assert "hw_build/sim/driver.cpp" not in found["convert"]
+    assert "hw_build/simulate/driver.cpp" not in found["convert"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hw_build.errors import BuildError, ConfigError
-from hw_build.steps import RECORD, Pipeline, Step, fresh_folder, write_atomically
+from hw_build.base.errors import BuildError, ConfigError
+from hw_build.base.step_engine import RECORD, Pipeline, Step, fresh_folder, write_atomically
 
 
 class Recorder:

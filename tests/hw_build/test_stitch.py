@@ -7,9 +7,9 @@ import pytest
 from qonnx.core.datatype import DataType
 from qonnx.core.onnx_exec import execute_onnx
 
-from hw_build.errors import BuildError
-from hw_build.sim import DeadlockError, build
-from hw_build.sim.accelerator import build_simulator, measure_nodes, simulate
+from hw_build.base.errors import BuildError
+from hw_build.simulate import DeadlockError, build
+from hw_build.simulate.accelerator import build_simulator, measure_nodes, simulate
 from hw_build.stitch import Design, stitch
 from hw_build.stitch.design import Stream
 from hw_build.stitch.graph import fork_depth

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.operators.transposed_convolution import phases
 from tests.hw_build.test_intake import assert_exact
 from tests.hw_build.test_lowering_errors import lower, network

@@ -44,7 +44,8 @@ def test_groups_as_a_matrix_are_torch(groups):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "dilation", "pads"), [(3, 2, 1, (1, 1, 1, 1)), (4, 3, 2, (0, 2, 1, 0)), (1, 2, 1, (0,) * 4)],
+    ("kernel", "stride", "dilation", "pads"),
+    [(3, 2, 1, (1, 1, 1, 1)), (4, 3, 2, (0, 2, 1, 0)), (1, 2, 1, (0,) * 4)],
 )
 def test_sizes_are_torch(kernel, stride, dilation, pads):
     image = torch.nn.functional.pad(torch.zeros(1, 1, 17, 14), (pads[1], pads[3], pads[0], pads[2]))

@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given
 
-from hw_build.cli import main as hw_build
-from hw_build.sim import toolchain
+from hw_build.cli.main import main as hw_build
+from hw_build.simulate import toolchain
 from models import registry
 from quant.__main__ import main as quant
 from tests.properties.examples import examples

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from hw_build.check import check, lowers
-from hw_build.errors import EdgesegError
+from hw_build.base.errors import EdgesegError
+from hw_build.flow.check import check, lowers
 from hw_build.lowering import execute_codes, lowering_steps
 from hw_build.lowering.intake import load_network
 from hw_build.stitch import stitch

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hw_build.board_config import BOARDS
-from hw_build.cli import main as hw_build
+from hw_build.base.board_config import BOARDS
+from hw_build.cli.main import main as hw_build
 from quant.__main__ import main as quant
 from tests.hw_build import exports, synthetic
 from tests.properties.examples import examples

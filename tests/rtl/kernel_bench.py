@@ -13,8 +13,8 @@ from qonnx.transformation.infer_shapes import InferShapes
 from board.packing import pack_stream, unpack_stream
 from hw_build.kernels import DOMAIN
 from hw_build.kernels.base import RtlInstance
-from hw_build.sim import build
-from hw_build.sim.simulator import Simulator
+from hw_build.simulate import build
+from hw_build.simulate.simulator import Simulator
 
 BUILD_DIR = Path(__file__).resolve().parents[2] / "build" / "tests" / "rtl"
 STALL_PATTERNS = [(0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.4), (0.9, 0.1)]  # (idle, back-pressure)

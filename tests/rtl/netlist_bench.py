@@ -10,11 +10,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from hw_build.implement.netlist.cell_models import cell_models
+from hw_build.implement.synth.yosys import synthesise, yosys_version
 from hw_build.kernels.base import RtlInstance
-from hw_build.netlist.cell_models import cell_models
-from hw_build.sim import build
-from hw_build.sim.simulator import Simulator
-from hw_build.synth.yosys import synthesise, yosys_version
+from hw_build.simulate import build
+from hw_build.simulate.simulator import Simulator
 from tests.rtl.kernel_bench import BUILD_DIR, KernelBench
 
 

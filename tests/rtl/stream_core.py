@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from hw_build.kernels.base import StreamPort
-from hw_build.sim import LastStreamPort, build
-from hw_build.sim.simulator import Simulator
+from hw_build.simulate import LastStreamPort, build
+from hw_build.simulate.simulator import Simulator
 
 BENCH = Path(__file__).with_name("stream_core_bench.sv")
 BUILD_DIR = BENCH.parents[2] / "build" / "tests" / "rtl"

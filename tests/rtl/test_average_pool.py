@@ -7,7 +7,7 @@ import pytest
 import torch
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.average_pool import average_pool_reference
 from tests.rtl.kernel_bench import KernelBench
 from tests.rtl.netlist_bench import NetlistBench

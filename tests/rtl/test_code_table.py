@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.code_table import code_table_reference
 from tests.rtl.kernel_bench import KernelBench
 from tests.rtl.netlist_bench import NetlistBench

@@ -6,7 +6,7 @@ import torch
 from qonnx.custom_op.registry import getCustomOp
 from torch.nn import functional
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.conv import conv_accumulate
 from tests.rtl.kernel_bench import KernelBench, random_codes, single_node_model
 

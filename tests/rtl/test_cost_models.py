@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.synth.cells import utilization
-from hw_build.synth.yosys import synthesise
+from hw_build.implement.synth.cells import utilization
+from hw_build.implement.synth.yosys import synthesise
 from tests.rtl import line_models
 from tests.rtl.test_conv import conv_model
 from tests.rtl.test_depthwise import depthwise_model

@@ -8,7 +8,7 @@ import torch
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels import custom_op
 from hw_build.kernels.bilinear import bilinear_reference
 from hw_build.kernels.depthwise import depthwise_accumulate, depthwise_reference

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.lines import find_lines, find_shift
 from tests.rtl import line_models
 from tests.rtl.kernel_bench import KernelBench

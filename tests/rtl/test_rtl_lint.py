@@ -1,6 +1,6 @@
 """The RTL lint finds what it should, and all of our RTL is clean."""
 
-from hw_build import rtl_lint
+from hw_build.simulate import lint as rtl_lint
 
 
 def test_all_rtl_is_clean(capsys):

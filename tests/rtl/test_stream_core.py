@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from stream_core import build_core, logit_words, mask_words, run
 
 from board import registers as reg
-from hw_build.ip.core import core_text
-from hw_build.ip.package import CONTROL_SOURCES
-from hw_build.rtl_lint import RTL_DIR
+from hw_build.implement.ip.core import core_text
+from hw_build.implement.ip.package import CONTROL_SOURCES
+from hw_build.simulate.lint import RTL_DIR
 
 HERE = Path(__file__).parent
 HEIGHT = WIDTH = 16

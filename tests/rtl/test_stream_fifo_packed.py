@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from hw_build.implement.netlist.cell_models import cell_models
 from hw_build.kernels.base import RtlInstance, StreamPort
-from hw_build.netlist.cell_models import cell_models
-from hw_build.sim import DeadlockError, build
-from hw_build.stitch.fifo_memory import memory_cost, word_beats
+from hw_build.kernels.fifo_memory import memory_cost, word_beats
+from hw_build.simulate import DeadlockError, build
 from hw_build.stitch.stitcher import STREAM_RTL
 from tests.rtl.kernel_bench import BUILD_DIR, STALL_PATTERNS
 from tests.rtl.netlist_bench import netlist_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from tests.rtl.kernel_bench import KernelBench, single_node_model
 
 

@@ -9,7 +9,7 @@ from board.packing import pack_stream, unpack_stream
 from hw_build.kernels.base import StreamPort
 from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.stream_kernel import RTL_DIR
-from hw_build.sim import build
+from hw_build.simulate import build
 from tests.rtl.kernel_bench import BUILD_DIR
 
 FILES = (RTL_DIR / "lib/rom.sv", RTL_DIR / "lib/thresholds.sv", Path(__file__).with_name("thresholds_stream.sv"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.depth_to_space import depth_to_space_reference
 from hw_build.kernels.nearest import nearest_reference
 from tests.rtl.kernel_bench import KernelBench

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.window_max import window_max_reference
 from tests.rtl.kernel_bench import KernelBench
 from tests.rtl.netlist_bench import NetlistBench

@@ -13,8 +13,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.cleanup import cleanup_model
 
-from hw_build.cli import main
-from hw_build.export import read_export
+from hw_build.base.export import read_export
+from hw_build.cli.main import main
 from tests.zoo.networks import NETWORKS, QCDQ, TRACED_BY_DYNAMO, make
 
 torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from finn.custom_op.fpgadataflow.hlsbackend import HLSBackend
 from hw_build.kernels.bilinear.kernel import BilinearUpsample2x_rtl
 from hw_build.kernels.stream_kernel import StreamKernel
 
-HEADER = Path(__file__).parents[2] / "hls" / "cpp" / "bilinear2x.hpp"
+HEADER = Path(__file__).parents[2] / "backends" / "hls" / "cpp" / "bilinear2x.hpp"
 
 
 @register_custom_op

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.resources import dense_rom_luts, fifo2_luts, forced_bram18

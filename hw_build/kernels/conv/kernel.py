@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.conv.cost import ConvShape
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.depthwise.cost import ColumnsCost, WindowCost
 from hw_build.kernels.lines import (

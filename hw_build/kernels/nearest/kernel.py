@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel

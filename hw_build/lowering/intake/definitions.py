@@ -8,7 +8,7 @@ from __future__ import annotations
 from onnx import NodeProto, checker, defs
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.lowering.intake.opset import LEAST_OPSET
 from hw_build.lowering.rules import ONNX_DOMAINS, reject
 

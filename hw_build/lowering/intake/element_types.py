@@ -10,7 +10,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.graph.editor import attribute
 from hw_build.lowering.rules import QUANT, reject
 from hw_build.operators import of_onnx_type

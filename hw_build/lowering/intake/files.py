@@ -12,7 +12,7 @@ from onnx import GraphProto, ModelProto, TensorProto
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 
 
 def load_graph(path: Path) -> ModelWrapper:

@@ -7,7 +7,7 @@ from onnx.shape_inference import InferenceError
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import RemoveStaticGraphInputs
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.graph.editor import QONNX_DOMAIN
 
 LEAST_OPSET = 13

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qonnx.transformation.base import Transformation
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
 

@@ -9,7 +9,7 @@ from qonnx.custom_op.registry import is_custom_op
 from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.transformation.infer_shapes import InferShapes
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.lowering.rules import CHANNELS_LAST_DOMAIN, ONNX_DOMAINS
 
 

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.errors import LoweringError
+from hw_build.base.errors import LoweringError
 from hw_build.graph.editor import label
 
 

@@ -1,5 +1,5 @@
 // Registers of the shell: byte offsets (name), bit numbers of their fields (name_FIELD), constant words.
-// Generated from hw_build/shell/registers.toml by `python -m hw_build.shell.registers`: edit that file.
+// Generated from hw_build/implement/shell/registers.toml by `python -m hw_build.implement.shell.registers`: edit that file.
 package edgeseg_registers_pkg;
   localparam int unsigned WINDOW_BITS = 12;
 

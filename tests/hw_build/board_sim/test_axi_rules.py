@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hw_build.board_sim.build import MEMORY
-from hw_build.sim.toolchain import compiler
+from hw_build.implement.board_sim.build import MEMORY
+from hw_build.simulate.toolchain import compiler
 
 HERE = Path(__file__).parent
 AXI3, AXI4 = 3, 4

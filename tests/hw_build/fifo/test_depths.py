@@ -3,7 +3,7 @@
 import pytest
 
 from hw_build.fifo.depths import rounded_depth
-from hw_build.stitch.fifo_memory import MIN_DEPTH, memory_cost
+from hw_build.kernels.fifo_memory import MIN_DEPTH, memory_cost
 
 
 @pytest.mark.parametrize("width", [1, 4, 20, 36, 80])

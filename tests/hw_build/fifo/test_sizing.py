@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 from hw_build.fifo import sizing
 from hw_build.fifo.sizing import refuse_slower, size_fifos
-from hw_build.sim.accelerator import AcceleratorRun, StreamUse, simulate
+from hw_build.simulate.accelerator import AcceleratorRun, StreamUse, simulate
 from hw_build.stitch import stitch
 from tests.hw_build.hw_graphs import GraphBuilder
 from tests.hw_build.test_stitch import frames

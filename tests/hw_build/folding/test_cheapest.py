@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.finn_rtl.matrix_vector import dsp_lanes
 from hw_build.folding.cheapest import expected_cycles, fold

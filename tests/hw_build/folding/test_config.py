@@ -2,7 +2,7 @@
 
 import pytest
 
-from hw_build.errors import ConfigError
+from hw_build.base.errors import ConfigError
 from hw_build.folding.config import FoldingConfig, load_folding
 
 

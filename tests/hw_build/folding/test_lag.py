@@ -6,8 +6,8 @@ import pytest
 from hw_build.folding.lag import fork_memory, fork_rows, latency, row_ends
 from hw_build.folding.options import Edge, FoldableNode, Network, Option
 from hw_build.folding.policies import levels_of
+from hw_build.kernels.fifo_memory import memory_cost
 from hw_build.kernels.rows import global_rows, pointwise_rows, upsampled_rows, window_rows
-from hw_build.stitch.fifo_memory import memory_cost
 
 
 def node(rows, *, inputs=1, outputs=1):

@@ -2,15 +2,16 @@
 
 import copy
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.board_config import load_board
-from hw_build.errors import ConfigError
+from hw_build.base.board_config import load_board
+from hw_build.base.errors import ConfigError
 from hw_build.folding import optimise
-from hw_build.folding.account import tell_account
+from hw_build.folding.account import Account, NextStep, tell_account
 from hw_build.folding.apply import ACCOUNT, fold_as_asked
 from hw_build.folding.config import FoldingConfig
 from hw_build.folding.lag import fork_memory, latency
@@ -185,18 +186,19 @@ def test_next_step_is_faster_and_says_what_it_costs(network):
 
 
 def test_sentences():
-    figures = {
-        "cycles_per_frame": 1_572_864, "luts": 31_000, "bram18": 201, "dsps": 99, "fork_bram18": 180,
-        "shares": [0.25], "latency_cycles": 2_359_296, "bottlenecks": ["a", "b", "c", "d"],
-    }  # fmt: skip
+    figures = Account(
+        cycles_per_frame=1_572_864, luts=31_000, bram18=201, dsps=99, fork_bram18=180, shares=[0.25],
+        decoder_share=1.0, latency_cycles=2_359_296, bottlenecks=["a", "b", "c", "d"],
+    )  # fmt: skip
     assert tell_account(figures) == (
-        "1,572,864 cycles a frame, by the models 31,000 LUTs, 99 DSPs, 101 BRAM36 (forks hold 90), a frame is out 1.50 "
-        "frame times after its first pixel; slowest: a, b, c and 1 more; no node can go faster"
+        "1,572,864 cycles a frame, by the models 31,000 LUTs, 99 DSPs, 101 BRAM36 (forks hold 90), latency 1.50 "
+        "frame periods; slowest: a, b, c and 1 more; no node can go faster"
     )
     following = {"cycles_per_frame": 1_400_000, "more_luts": 120, "more_bram18": -2, "more_dsps": 3}
     sentence = "the next step, 1,400,000 cycles, would take +120 LUTs, +3 DSPs, -2 BRAM18"
     for within, end in ((True, sentence), (False, sentence + ", beyond the limits")):
-        assert tell_account({**figures, "next_step": {**following, "within_limits": within}}).endswith(end)
+        step = NextStep(**following, within_limits=within)
+        assert tell_account(replace(figures, next_step=step)).endswith(end)
 
 
 def test_what_does_not_fit(network):

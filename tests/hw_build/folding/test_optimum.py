@@ -7,10 +7,10 @@ import pytest
 
 from hw_build.folding.optimum import converter_luts, fewest_luts, fewest_luts_bound, pareto, stream_luts
 from hw_build.folding.options import Edge, FoldableNode, Network, Option
+from hw_build.implement.synth.cells import utilization
+from hw_build.implement.synth.yosys import synthesise
 from hw_build.kernels.rows import pointwise_rows
 from hw_build.kernels.stream_kernel import RTL_DIR
-from hw_build.synth.cells import utilization
-from hw_build.synth.yosys import synthesise
 
 
 def random_network(seed: int, nodes: int = 5, options: int = 4) -> Network:

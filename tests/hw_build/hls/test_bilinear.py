@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hls_frames import compile_frames, run_frames
 
 from board.packing import pack_stream, unpack_stream
+from hw_build.backends.hls.sources import write_sources
 from hw_build.graph.nodes import HLS_DOMAIN
-from hw_build.hls.sources import write_sources
 from hw_build.kernels.bilinear import bilinear_reference
 from hw_build.kernels.bilinear.hls import BilinearUpsample2x_hls
 

@@ -7,8 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import synthetic
 
-from hw_build import cli
-from hw_build.hls import graph as hls_graph_module
+from hw_build.backends.hls import graph as hls_graph_module
+from hw_build.cli import main as cli
 
 
 def check(model, folder, capsys):

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hls_frames import compile_frames, run_frames
 
 from board.packing import pack_stream, unpack_stream
-from hw_build.hls.network import LIBRARY
+from hw_build.backends.hls.network import LIBRARY
 
 FRAMES, BITS = 3, 4
 WINDOWS = [  # (H, W, C, SIMD, (KH, KW), stride, dilation, depthwise)

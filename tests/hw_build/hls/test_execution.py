@@ -14,16 +14,16 @@ from qonnx.custom_op.registry import getCustomOp
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
 
-from hw_build import cli
-from hw_build.errors import BuildError, LoweringError, MismatchError
-from hw_build.export import read_export
+from hw_build.backends.hls import network
+from hw_build.backends.hls.csim import compile_program, find_headers
+from hw_build.backends.hls.execution import compare_layers
+from hw_build.backends.hls.program import write_program
+from hw_build.base.errors import BuildError, LoweringError, MismatchError
+from hw_build.base.export import read_export
+from hw_build.cli import main as cli
 from hw_build.finn_rtl.padding import Padding
-from hw_build.hls import network
-from hw_build.hls.csim import compile_program, find_headers
-from hw_build.hls.execution import compare_layers
-from hw_build.hls.program import write_program
 from hw_build.report.data import read_report
-from hw_build.sim import toolchain
+from hw_build.simulate import toolchain
 
 
 @pytest.fixture(scope="module")

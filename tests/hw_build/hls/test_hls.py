@@ -18,15 +18,15 @@ from qonnx.custom_op.registry import getCustomOp
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
 
-from hw_build import cli
-from hw_build.board_config import board_names, load_board
-from hw_build.errors import LoweringError
-from hw_build.export import read_export
-from hw_build.hls.finn_build import PLATFORMS, build_config
-from hw_build.hls.graph import hls_graph
+from hw_build.backends.hls.finn_build import PLATFORMS, build_config
+from hw_build.backends.hls.graph import hls_graph
+from hw_build.backends.stock_finn import abstract_nodes
+from hw_build.base.board_config import board_names, load_board
+from hw_build.base.errors import LoweringError
+from hw_build.base.export import read_export
+from hw_build.cli import main as cli
 from hw_build.lowering.intake import load_graph
 from hw_build.operators.bilinear_2x import ResizesToHls
-from hw_build.stock_finn import abstract_nodes
 
 PART = "xc7z020clg400-1"
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hw_build.synth.primitives import cell_library, declarations
-from hw_build.synth.yosys import JOIN, READ_OPTIONS, mapping, run_passes
+from hw_build.implement.synth.yosys import JOIN, READ_OPTIONS, mapping, run_passes
+from hw_build.simulate.primitives import cell_library, declarations
 
 # Parts are mapped apart, then joined, as those of a device are: only then do constants at their borders reach LUTs.
 # Each of them reads the register of the shell.
@@ -82,7 +82,7 @@ endmodule
 
 
 def mapped(top: str, text: str, folder: Path) -> dict[str, Any]:
-    """``text`` (SystemVerilog) as `hw_build.synth.yosys.synthesise` maps it, with its ports."""
+    """``text`` (SystemVerilog) as `hw_build.implement.synth.yosys.synthesise` maps it, with its ports."""
     passes = [*mapping(top), *map(list, JOIN), ["opt_clean", "-purge"], ["delete", "t:$scopeinfo"]]
     return _read(top, text, passes, folder)
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hw_build.synth.primitives import cell_library
-from hw_build.synth.yosys import run_passes
+from hw_build.implement.synth.yosys import run_passes
+from hw_build.simulate.primitives import cell_library
 
 LIMIT_SECONDS = 60.0  # a proof takes one
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from hw_build.netlist.assemble import assemble
-from hw_build.synth.yosys import SynthesisError, run_passes, synthesise
+from hw_build.implement.netlist.assemble import assemble
+from hw_build.implement.synth.yosys import SynthesisError, run_passes, synthesise
 from tests.hw_build.netlist.designs import elaborated
 from tests.hw_build.netlist.proofs import prove_equal
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hw_build.netlist.assemble import check_borders
-from hw_build.synth.yosys import SynthesisError
+from hw_build.implement.netlist.assemble import check_borders
+from hw_build.implement.synth.yosys import SynthesisError
 from tests.hw_build.netlist.designs import cell, module
 
 PARTS = {("first", "part_a"), ("second", "part_b")}

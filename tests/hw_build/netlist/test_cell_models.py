@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hw_build.netlist.cell_models import FAST_CELLS, cell_models
-from hw_build.sim.build import build_library
-from hw_build.synth.primitives import cell_library
-from hw_build.synth.yosys import SynthesisError, run_passes
+from hw_build.implement.netlist.cell_models import FAST_CELLS, cell_models
+from hw_build.implement.synth.yosys import SynthesisError, run_passes
+from hw_build.simulate.build import build_library
+from hw_build.simulate.primitives import cell_library
 
 CELLS = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "CARRY4")
 FAST = FAST_CELLS.read_text()

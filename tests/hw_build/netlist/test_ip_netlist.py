@@ -16,16 +16,16 @@ from ipxact_rules import elements, texts
 from stream_core import build_core, logit_words, mask_words, run
 
 from board import registers as reg
-from hw_build import cli
-from hw_build.errors import BuildError
-from hw_build.export import read_export
-from hw_build.ip.core import CORE_MODULE
-from hw_build.netlist.assemble import assemble
-from hw_build.netlist.cell_models import cell_models
-from hw_build.netlist.rules import check_netlist
-from hw_build.netlist.simulation import write_verilog
-from hw_build.synth.design import synthesise_instances
-from hw_build.synth.instances import read_instances
+from hw_build.base.errors import BuildError
+from hw_build.base.export import read_export
+from hw_build.cli import main as cli
+from hw_build.implement.ip.core import CORE_MODULE
+from hw_build.implement.netlist.assemble import assemble
+from hw_build.implement.netlist.cell_models import cell_models
+from hw_build.implement.netlist.rules import check_netlist
+from hw_build.implement.netlist.simulation import write_verilog
+from hw_build.implement.synth.design import synthesise_instances
+from hw_build.implement.synth.instances import read_instances
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,18 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
 import synthetic
 
-from hw_build import cli
-from hw_build.board_config import load_board
-from hw_build.board_sim.library import ProtocolError
-from hw_build.errors import BuildError, MismatchError
-from hw_build.export import read_export
-from hw_build.netlist import device, simulation
-from hw_build.netlist.device import hash_sources, make_netlist
-from hw_build.netlist.record import saved_record
-from hw_build.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
+from hw_build.base.board_config import load_board
+from hw_build.base.errors import BuildError, MismatchError
+from hw_build.base.export import read_export
+from hw_build.base.sources import digests_of
+from hw_build.cli import main as cli
+from hw_build.implement.board_sim.library import ProtocolError
+from hw_build.implement.netlist import device, simulation
+from hw_build.implement.netlist.device import hash_sources, make_netlist
+from hw_build.implement.netlist.record import saved_record
+from hw_build.implement.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
+from hw_build.implement.shell.generate import Shell, write_shell
 from hw_build.report.data import read_report
-from hw_build.shell.generate import Shell, write_shell
-from hw_build.sources import digests_of
 from hw_build.stitch import Design, stitch
 from tests.hw_build.hw_graphs import GraphBuilder
 
@@ -78,7 +78,14 @@ def test_the_command_runs_another_job(built, capsys):
 
 @pytest.mark.parametrize(
     "name",
-    ["netlist/fan_out.py", "netlist/assemble.py", "synth/passes.py", "rtl/lib/rom.sv", "board_config.py", "steps.py"],
+    [
+        "implement/netlist/fan_out.py",
+        "implement/netlist/assemble.py",
+        "implement/synth/passes.py",
+        "rtl/lib/rom.sv",
+        "base/board_config.py",
+        "base/step_engine.py",
+    ],
 )
 def test_an_edit_of_what_makes_a_netlist_makes_it_anew(built, monkeypatch, name):
     design, shell = Design.load(built / "build"), Shell.load(built / "build")

@@ -11,13 +11,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from hw_build.netlist.device import PLACEABLE
-from hw_build.netlist.dsp_pairs import pair_dsps
-from hw_build.netlist.fan_out import FAN_OUT, split_fan_out
-from hw_build.netlist.lut_inputs import simplify_luts
-from hw_build.netlist.replicate import GROUP, replicate_registers
-from hw_build.netlist.shift_registers import expand_shift_registers
-from hw_build.synth.yosys import SynthesisError
+from hw_build.implement.netlist.device import PLACEABLE
+from hw_build.implement.netlist.dsp_pairs import pair_dsps
+from hw_build.implement.netlist.fan_out import FAN_OUT, split_fan_out
+from hw_build.implement.netlist.lut_inputs import simplify_luts
+from hw_build.implement.netlist.replicate import GROUP, replicate_registers
+from hw_build.implement.netlist.shift_registers import expand_shift_registers
+from hw_build.implement.synth.yosys import SynthesisError
 from tests.hw_build.netlist import designs
 from tests.hw_build.netlist.designs import device_source, library, lut, mapped, module, shift_register
 from tests.hw_build.netlist.proofs import prove_equal, prove_unread

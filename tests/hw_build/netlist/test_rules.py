@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 
-from hw_build.errors import BuildError
-from hw_build.netlist.rules import check_netlist
-from hw_build.synth.yosys import SynthesisError
+from hw_build.base.errors import BuildError
+from hw_build.implement.netlist.rules import check_netlist
+from hw_build.implement.synth.yosys import SynthesisError
 from tests.hw_build.netlist.designs import cell, library, lut, module
 from tests.hw_build.netlist.proofs import prove_equal
 

@@ -11,13 +11,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
 import synthetic
 
-from hw_build import cli
-from hw_build.errors import BuildError, MismatchError
-from hw_build.export import read_export
-from hw_build.netlist.rules import check_netlist
-from hw_build.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
+from hw_build.base.errors import BuildError, MismatchError
+from hw_build.base.export import read_export
+from hw_build.cli import main as cli
+from hw_build.implement.netlist.rules import check_netlist
+from hw_build.implement.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
+from hw_build.implement.shell.generate import Shell
 from hw_build.report.data import read_report
-from hw_build.shell.generate import Shell
 from hw_build.stitch import Design
 
 

@@ -19,8 +19,8 @@ import pynq
 
 from board.driver import SegmentationOverlay
 from board.errors import BoardError
-from hw_build.board_sim.library import Fault
-from hw_build.deploy.simulated import bit_container
+from hw_build.implement.board_sim.library import Fault
+from hw_build.implement.deploy.simulated import bit_container
 
 FOLDER = sys.argv[1]
 BITFILE = os.path.join(FOLDER, "edgeseg.bit")

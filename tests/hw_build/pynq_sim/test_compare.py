@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hw_build.pynq_sim.compare import main
+from hw_build.implement.pynq_sim.compare import main
 
 
 @pytest.fixture

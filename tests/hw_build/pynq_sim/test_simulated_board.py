@@ -24,11 +24,11 @@ import shell_bench
 
 from board import registers as reg
 from board.io_spec import IoSpec
-from hw_build import cli
-from hw_build.board_sim.build import build_system
-from hw_build.deploy.hwh import hwh_text
-from hw_build.deploy.simulated import simulated_bitstream
-from hw_build.shell.generate import Shell
+from hw_build.cli import main as cli
+from hw_build.implement.board_sim.build import build_system
+from hw_build.implement.deploy.hwh import hwh_text
+from hw_build.implement.deploy.simulated import simulated_bitstream
+from hw_build.implement.shell.generate import Shell
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.slow

@@ -9,14 +9,18 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from hw_build.errors import BuildError
+from hw_build.base.errors import BuildError
 from hw_build.report.chart import cycles_chart
-from hw_build.report.data import Image, Node, Report, Totals, Verification, read_report, write_report
+from hw_build.report.data import Baseline, Image, Node, Report, Totals, Verification, read_report, write_report
 from hw_build.report.keep import with_figures_of
 from hw_build.report.page import render_page
 from hw_build.report.pictures import mask_picture, outline, overlay_picture
 from hw_build.report.resources import BETWEEN, OTHER, budget_chart, luts_by_kind, luts_chart
 
+BASELINE = Baseline(
+    backend="rtl", target_cycles=9, cycles_per_frame=8, luts=3, dsps=2, bram18=1, nodes={"MVAU": {"count": 1}},
+    not_in_finn=["Resize"],
+)  # fmt: skip
 VOID = {"meta", "img", "br", "link"}
 
 
@@ -204,7 +208,7 @@ def shorter(report):
 
 
 def test_shorter_run_keeps_what_was_measured_of_its_design(report):
-    report = replace(report, design="0x1", baseline={"luts": 3})
+    report = replace(report, design="0x1", baseline=BASELINE)
     assert with_figures_of(report, shorter(report)) == report
     newer = replace(shorter(report), totals=Totals.measured(cycles_per_frame=1_000_000))
     kept = with_figures_of(report, newer)

@@ -6,18 +6,18 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from hw_build.board_config import board_names, load_board
-from hw_build.errors import BuildError, ConfigError
-from hw_build.rtl_lint import RTL_DIR
-from hw_build.shell import generate
-from hw_build.shell.device import load_device
-from hw_build.shell.generate import Shell, stream_sources, write_shell
-from hw_build.shell.system import System
-from hw_build.steps import hash_file
+from hw_build.base.board_config import board_names, load_board
+from hw_build.base.errors import BuildError, ConfigError
+from hw_build.base.step_engine import hash_file
+from hw_build.implement.shell import generate
+from hw_build.implement.shell.device import load_device
+from hw_build.implement.shell.generate import Shell, stream_sources, write_shell
+from hw_build.implement.shell.system import System
+from hw_build.implement.synth.yosys import synthesise
+from hw_build.simulate.lint import RTL_DIR
+from hw_build.simulate.primitives import declarations, ports
 from hw_build.stitch.design import Design, Node, Source
 from hw_build.stitch.top import HEADER
-from hw_build.synth.primitives import declarations, ports
-from hw_build.synth.yosys import synthesise
 
 SYSTEM = System(
     core="core", height=16, width=16, channels=3, network_hash=1, control_base=0x43C0_0000, address_bits=32,

@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from board import registers as constants
-from hw_build.errors import ConfigError
-from hw_build.shell.registers import DESCRIPTION, GENERATED, ROOT, read_registers
-from hw_build.sim.toolchain import compiler
+from hw_build.base.errors import ConfigError
+from hw_build.implement.shell.registers import DESCRIPTION, GENERATED, ROOT, read_registers
+from hw_build.simulate.toolchain import compiler
 
 
 @pytest.mark.parametrize("name", GENERATED)

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from hw_build import cli
-from hw_build.board_config import load_board
-from hw_build.errors import BuildError
-from hw_build.steps import hash_file
+from hw_build.base.board_config import load_board
+from hw_build.base.errors import BuildError
+from hw_build.base.step_engine import hash_file
+from hw_build.cli import main as cli
+from hw_build.implement.synth import design as of_design
+from hw_build.implement.synth.design import synthesise_design, synthesise_flat
+from hw_build.implement.synth.summary import OverBudgetError, refuse_over_budget, summarise, total
+from hw_build.implement.synth.yosys import SynthesisEndedError, SynthesisError
 from hw_build.stitch import Design, stitch
-from hw_build.synth import design as of_design
-from hw_build.synth.design import synthesise_design, synthesise_flat
-from hw_build.synth.summary import OverBudgetError, refuse_over_budget, summarise, total
-from hw_build.synth.yosys import SynthesisEndedError, SynthesisError
 from tests.hw_build.hw_graphs import GraphBuilder
 
 
@@ -159,7 +159,7 @@ def test_command_prints_json_and_fails_when_over(design, no_yosys, tmp_path, cap
 
 
 def _board_file(old: str, new: str) -> str:
-    from hw_build.board_config import BOARDS
+    from hw_build.base.board_config import BOARDS
 
     text = (BOARDS / "pynq-z2.toml").read_text()
     assert old in text

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hw_build.errors import BuildError
-from hw_build.synth.instances import Instance, contents_of, read_instances, sources_of
+from hw_build.base.errors import BuildError
+from hw_build.implement.synth.instances import Instance, contents_of, read_instances, sources_of
 
 TOP = """
 module top #(

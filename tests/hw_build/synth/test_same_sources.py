@@ -5,15 +5,15 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from hw_build.errors import BuildError
-from hw_build.shell import generate as shell
-from hw_build.sim import accelerator as simulation
-from hw_build.sim.accelerator import build_simulator
-from hw_build.steps import hash_file
+from hw_build.base.errors import BuildError
+from hw_build.base.step_engine import hash_file
+from hw_build.implement.shell import generate as shell
+from hw_build.implement.synth import design as of_design
+from hw_build.implement.synth.design import synthesise_design
+from hw_build.implement.synth.instances import read_instances
+from hw_build.simulate import accelerator as simulation
+from hw_build.simulate.accelerator import build_simulator
 from hw_build.stitch import stitch
-from hw_build.synth import design as of_design
-from hw_build.synth.design import synthesise_design
-from hw_build.synth.instances import read_instances
 from tests.hw_build.hw_graphs import GraphBuilder
 
 
@@ -43,7 +43,7 @@ def simulated(design, monkeypatch):
         return real_build(*arguments, data_dir=data_dir, **options)
 
     seen_at, real_build = [], simulation.build
-    monkeypatch.setattr(import_module("hw_build.sim.build"), "build_library", stop)
+    monkeypatch.setattr(import_module("hw_build.simulate.build"), "build_library", stop)
     monkeypatch.setattr(simulation, "build", build)
     with pytest.raises(Enough):
         build_simulator(design)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hw_build.errors import BuildError
-from hw_build.synth import yosys
-from hw_build.synth.cells import Utilization, utilization
-from hw_build.synth.yosys import SynthesisEndedError, SynthesisError, synthesise
+from hw_build.base.errors import BuildError
+from hw_build.implement.synth import yosys
+from hw_build.implement.synth.cells import Utilization, utilization
+from hw_build.implement.synth.yosys import SynthesisEndedError, SynthesisError, synthesise
 
 MODULES = """
 module leaf #(parameter int WIDTH = 1) (input logic clk, input logic [WIDTH-1:0] a, output logic [WIDTH-1:0] y);

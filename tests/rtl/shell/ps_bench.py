@@ -2,11 +2,11 @@
 
 from shell_bench import BUILD_DIR, CORE, ShellBench
 
-from hw_build.board_config import Family
-from hw_build.board_sim.device import build_device
-from hw_build.rtl_lint import RTL_DIR
-from hw_build.shell.generate import PROCESSOR_MODULES, shell_sources, stream_sources, top_text
-from hw_build.shell.system import System
+from hw_build.base.board_config import Family
+from hw_build.implement.board_sim.device import build_device
+from hw_build.implement.shell.generate import PROCESSOR_MODULES, shell_sources, stream_sources, top_text
+from hw_build.implement.shell.system import System
+from hw_build.simulate.lint import RTL_DIR
 
 
 def device_bench(made: System, family: Family, **options) -> ShellBench:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from board import registers as reg
-from hw_build.board_sim.build import build_system
-from hw_build.board_sim.library import AXI3, AXI4, SimulatedBoard
-from hw_build.rtl_lint import RTL_DIR
-from hw_build.shell.system import System
+from hw_build.implement.board_sim.build import build_system
+from hw_build.implement.board_sim.library import AXI3, AXI4, SimulatedBoard
+from hw_build.implement.shell.system import System
+from hw_build.simulate.lint import RTL_DIR
 
 BUILD_DIR = Path(__file__).resolve().parents[3] / "build" / "tests" / "rtl"
 CORE = [RTL_DIR / "stream" / "logit_output.sv", Path(__file__).with_name("standin_core.sv")]

@@ -10,9 +10,9 @@ from ps_bench import device_bench
 from shell_bench import FRAME_LIMIT, ULTRASCALE, ZYNQ_7000
 
 from board import registers as reg
-from hw_build.board_config import Family
-from hw_build.board_sim.device import PROCESSORS
-from hw_build.board_sim.library import DECERR, OKAY
+from hw_build.base.board_config import Family
+from hw_build.implement.board_sim.device import PROCESSORS
+from hw_build.implement.board_sim.library import DECERR, OKAY
 
 SYSTEMS = {Family.ZYNQ_7000: ZYNQ_7000, Family.ZYNQ_ULTRASCALE: ULTRASCALE}
 

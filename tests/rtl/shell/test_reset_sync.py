@@ -7,8 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from shell_bench import BUILD_DIR
 
-from hw_build.rtl_lint import RTL_DIR
-from hw_build.sim.build import build_library
+from hw_build.simulate.build import build_library
+from hw_build.simulate.lint import RTL_DIR
 
 STAGES = 4
 SIM_TOP = """\

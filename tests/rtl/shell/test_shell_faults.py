@@ -21,7 +21,7 @@ from shell_bench import (
 )
 
 from board import registers as reg
-from hw_build.board_sim.library import Fault
+from hw_build.implement.board_sim.library import Fault
 
 
 @pytest.fixture(params=BOARDS)

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from shell_bench import BOARDS, FRAME_LIMIT, MEMORY_BYTES, ULTRASCALE, ZYNQ_7000, bench, system
 
 from board import registers as reg
-from hw_build.board_sim.library import AXI3, AXI4, ProtocolError
+from hw_build.implement.board_sim.library import AXI3, AXI4, ProtocolError
 
 BUSES = [(0.0, 0), (0.0, 60), (0.5, 30), (0.9, 5)]  # (stall, latency)
 

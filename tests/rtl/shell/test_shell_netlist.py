@@ -9,14 +9,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from shell_bench import BUILD_DIR, CORE, SILENT, ShellBench, system
 
 from board import registers as reg
-from hw_build.board_sim.build import DRIVER, generated
-from hw_build.board_sim.library import Fault
-from hw_build.netlist.cell_models import cell_models
-from hw_build.rtl_lint import RTL_DIR
-from hw_build.shell.generate import shell_sources, stream_sources
-from hw_build.shell.system import SYSTEM_MODULE
-from hw_build.sim.build import build_library
-from hw_build.synth.yosys import synthesise
+from hw_build.implement.board_sim.build import DRIVER, generated
+from hw_build.implement.board_sim.library import Fault
+from hw_build.implement.netlist.cell_models import cell_models
+from hw_build.implement.shell.generate import shell_sources, stream_sources
+from hw_build.implement.shell.system import SYSTEM_MODULE
+from hw_build.implement.synth.yosys import synthesise
+from hw_build.simulate.build import build_library
+from hw_build.simulate.lint import RTL_DIR
 
 pytestmark = pytest.mark.slow
 

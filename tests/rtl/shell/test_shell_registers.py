@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from shell_bench import BOARDS, bench
 
 from board import registers as reg
-from hw_build.board_sim.library import DECERR, FIXED, INCR, OKAY, SLVERR, WRAP, BusError
+from hw_build.implement.board_sim.library import DECERR, FIXED, INCR, OKAY, SLVERR, WRAP, BusError
 
 
 class Board:

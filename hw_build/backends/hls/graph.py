@@ -1,0 +1,94 @@
+"""The graph of the step ``lower`` -> FINN's nodes, in HLS where FINN has the variant, and ours with C++."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+from hw_build.backends.stock_finn import folded, quiet, stock_nodes
+from hw_build.base.errors import LoweringError
+from hw_build.graph.editor import GraphEditor
+from hw_build.graph.nodes import FINN_DOMAIN
+from hw_build.kernels.stream_kernel import StreamKernel, divisors
+from hw_build.operators import operators
+
+
+def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrapper:
+    """FINN's nodes for ``part``, HLS preferred, folded by FINN for ``target_cycles`` a frame.
+
+    ``lowered`` stays as it is.
+
+    Raises:
+        LoweringError: FINN has no node for an operator, which it names.
+    """
+    model = copy.deepcopy(lowered)
+    for to_hls in (each for operator in operators() for each in operator.hls_passes):
+        model = model.transform(to_hls, make_deepcopy=False, cleanup=False)
+    model = stock_nodes(model, part, prefer_hls=True)
+    names = {tensor: node.name for node in lowered.graph.node for tensor in node.output}
+    for node in model.graph.node:
+        if not node.domain.startswith(FINN_DOMAIN):
+            name = names.get(node.output[0], node.name)
+            error = LoweringError(
+                f"node {name} ({node.op_type}): FINN's back end has no such node; build it with this project's RTL"
+            )
+            error.node_name = name
+            raise error
+    model = folded(minimised(model), target_cycles)
+    for operation in map(getCustomOp, model.graph.node):
+        if isinstance(operation, StreamKernel):
+            _fold(operation, target_cycles)
+    return model
+
+
+def minimised(model: ModelWrapper) -> ModelWrapper:
+    """``model`` with sums and thresholds as narrow as their values allow, changed in place.
+
+    FINN's conversions leave sums at 32 bits. FINN's builder narrows them by MinimizeWeightBitWidth,
+    MinimizeAccumulatorWidth, RoundAndClipThresholds and InferDataTypes, which each go through the whole graph for every
+    node that changes; here each node is narrowed once, in the order of the data, by the same functions of FINN's nodes.
+    """
+    with quiet():
+        nodes = {node.name: node for node in model.graph.node}
+        for sorted_node in GraphEditor(model).sorted_nodes():
+            op = getCustomOp(nodes[sorted_node.name])
+            op.infer_node_datatype(model)
+            for narrow in ("minimize_weight_bit_width", "minimize_accumulator_width"):
+                getattr(op, narrow, _nothing)(model)
+            _clip_thresholds(model, op)
+            getattr(op, "minimize_weight_bit_width", _nothing)(model)
+            op.infer_node_datatype(model)
+    return model
+
+
+def _nothing(model: ModelWrapper) -> None:
+    """Of a node whose types follow from its inputs."""
+
+
+def _clip_thresholds(model: ModelWrapper, op) -> None:
+    """Thresholds of a node to the least sum, or one beyond the greatest: beyond that, all sums pass or none."""
+    if op.onnx_node.op_type == "Thresholding_hls":
+        name, sums = op.onnx_node.input[1], op.get_input_datatype(0)
+    elif op.onnx_node.op_type in ("MVAU_hls", "VVAU_hls") and not op.get_nodeattr("noActivation"):
+        name, sums = op.onnx_node.input[2], DataType[op.get_nodeattr("accDataType")]
+    else:
+        return
+    clipped = np.clip(np.ceil(model.get_initializer(name)), sums.min(), sums.max() + 1)
+    model.set_initializer(name, clipped.astype(np.float32))
+    beyond = sums.max() + 1
+    data_type = DataType.get_smallest_possible(-beyond - 1 if sums.signed() else beyond)
+    model.set_tensor_datatype(name, data_type)
+    if op.onnx_node.op_type == "Thresholding_hls":
+        op.set_nodeattr("weightDataType", data_type.name)
+
+
+def _fold(op: StreamKernel, target_cycles: int) -> None:
+    """The fewest channels a beat that keep to ``target_cycles``, else all; FINN's folding knows FINN's nodes only."""
+    for pe in divisors(op.get_nodeattr("NumChannels")):
+        op.set_nodeattr("PE", pe)
+        if op.get_exp_cycles() <= target_cycles:
+            return

@@ -1,0 +1,95 @@
+"""What Vitis HLS needs to make one IP of the program: a script, and a testbench with golden frames for cosimulation.
+
+Written here, run by those who have Vitis HLS; g++ runs the same testbench against our stand-in headers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from board.packing import pack_stream
+from hw_build.backends.hls.network import TOP, Beats, Network
+from hw_build.backends.hls.program import HEADER, SOURCE
+from hw_build.base.step_engine import write_atomically
+
+SCRIPT, TESTBENCH, GOLDEN = "vitis_hls.tcl", "testbench.cpp", "golden.dat"
+
+
+def write_vitis(
+    network: Network, folder: Path, codes: np.ndarray, logits: np.ndarray, *, part: str, clk_period_ns: float
+) -> None:
+    """Adds script, testbench and golden frames, codes (N, H, W, C) and logits (N, H, W, 1), to the program's folder."""
+    texts = {
+        SCRIPT: _SCRIPT.format(top=TOP, source=SOURCE, bench=TESTBENCH, golden=GOLDEN, part=part, period=clk_period_ns),
+        TESTBENCH: testbench_text(network, len(codes)),
+        GOLDEN: "\n".join([*_words(network.source.beats, codes), *_words(network.sink.beats, logits)]) + "\n",
+    }
+    for name, text in texts.items():
+        write_atomically(folder / name, text.encode())
+
+
+def testbench_text(network: Network, frames: int) -> str:
+    """Feeds ``frames`` frames back to back, and compares what leaves; status 1 where a beat differs."""
+    source, sink = network.source.beats, network.sink.beats
+    return _TESTBENCH.format(
+        header=HEADER, golden=GOLDEN, top=TOP, frames=frames, taken=source.text, given=sink.text, beats_in=source.count,
+        beats_out=sink.count,
+    )  # fmt: skip
+
+
+def _words(beats: Beats, frames: np.ndarray) -> list[str]:
+    """Beats of all frames, hexadecimal."""
+    packed = pack_stream(frames.reshape(-1, beats.elements), beats.elements, beats.data_type.bitwidth())
+    return [f"0x{row[::-1].tobytes().hex()}" for row in packed]
+
+
+_TESTBENCH = """\
+// Golden frames through the accelerator, back to back: C simulation, and cosimulation of what Vitis HLS makes of it.
+#include "{header}"
+
+#include <fstream>
+#include <iostream>
+#include <string>
+
+int main() {{
+    std::ifstream golden("{golden}");
+    hls::stream<{taken}> in("in");
+    hls::stream<{given}> out("out");
+    std::string word;
+    int differing = 0;
+    for (int i = 0; i < {frames} * {beats_in} && golden >> word; i++) in.write({taken}(word.c_str(), 16));
+    for (int frame = 0; frame < {frames}; frame++) {top}(in, out);
+    for (int i = 0; i < {frames} * {beats_out}; i++) {{
+        if (!(golden >> word)) {{
+            std::cerr << "{golden} is missing or too short\\n";
+            return 2;
+        }}
+        if (out.read() != {given}(word.c_str(), 16)) differing++;
+    }}
+    std::cout << differing << " of {frames} x {beats_out} beats differ\\n";
+    return differing != 0;
+}}
+"""
+
+_SCRIPT = """\
+# One IP of the whole accelerator, in this folder: `vitis-run --mode hls --tcl vitis_hls.tcl` (before 2024.2:
+# `vitis_hls -f vitis_hls.tcl`). FINN_HLSLIB names the folder of finn-hlslib.
+set flags "-std=c++14 -I$::env(FINN_HLSLIB)"
+open_project -reset {top}_project
+add_files {source} -cflags $flags
+add_files -tb {bench} -cflags $flags
+add_files -tb {golden}
+set_top {top}
+open_solution -reset sol1 -flow_target vivado
+set_part {part}
+create_clock -period {period:.3f} -name default
+config_compile -pipeline_style flp
+config_rtl -module_auto_prefix
+csim_design
+csynth_design
+cosim_design
+export_design -format ip_catalog
+exit 0
+"""

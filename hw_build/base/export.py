@@ -1,0 +1,132 @@
+"""Reads an export folder: ``model.qonnx``, ``golden.npz`` and ``manifest.json``, and checks that they belong together.
+
+The golden data are the truth of a build: input codes and integer logits of the very model, which names its hash.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw_build.base.errors import BuildError
+from hw_build.base.manifest import read_manifest
+from hw_build.base.step_engine import hash_file
+
+MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE = "model.qonnx", "golden.npz", "manifest.json"
+_GOLDEN_KEYS = ("codes", "logits", "masks", "names", "model_sha256")
+
+
+class UnfitLogitsError(BuildError):
+    """Golden logits that are not one for each pixel of the images; ``model`` is the network that gave them."""
+
+    def __init__(self, sentence: str, model: Path) -> None:
+        super().__init__(sentence)
+        self.model = model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """An export: codes (N, H, W, C) uint8, logits (N, H, W, 1) int32, masks (N, H, W) uint8, names of the images.
+
+    ``model_sha256`` names its network.
+    """
+
+    folder: Path
+    model: Path
+    golden: Path
+    model_sha256: str
+    codes: np.ndarray
+    logits: np.ndarray
+    masks: np.ndarray
+    names: tuple[str, ...]
+    manifest: dict[str, Any]
+
+    @property
+    def channels(self) -> int:
+        """Of the network's image."""
+        return self.codes.shape[3]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's image."""
+        return self.codes.shape[1], self.codes.shape[2]
+
+    def frames(self, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        """Codes (N, H, W, C), logits (N, H, W, 1) and names of ``count`` images, the list repeated where it ends."""
+        order = np.arange(count) % len(self.names)
+        return self.codes[order], self.logits[order], [self.names[index] for index in order]
+
+
+def read_export(folder: Path) -> Export:
+    """Reads and checks ``folder``.
+
+    Raises:
+        BuildError: a file is missing, cannot be read, or does not belong to the model; an `UnfitLogitsError` where the
+            logits are not one a pixel.
+    """
+    folder = Path(folder)
+    paths = {name: folder / name for name in (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)}
+    for path in paths.values():
+        if not path.is_file():
+            raise BuildError(
+                f"export '{folder}' has no {path.name}; write it with `python -m quant export --out {folder}`, or of "
+                f"an ONNX file with `python -m hw_build adopt MODEL.onnx --out {folder}`"
+            )
+    arrays = _read_golden(paths[GOLDEN_FILE], paths[MODEL_FILE])
+    if str(arrays["model_sha256"]) != hash_file(paths[MODEL_FILE]):
+        raise BuildError(
+            f"golden file '{paths['golden.npz']}' was made from another model than '{paths['model.qonnx']}' "
+            "(the hashes differ); export again"
+        )
+    sha256 = str(arrays["model_sha256"])
+    manifest = read_manifest(paths[MANIFEST_FILE], model_sha256=sha256, size=arrays["codes"].shape[1:])
+    return Export(
+        folder=folder,
+        model=paths[MODEL_FILE],
+        golden=paths[GOLDEN_FILE],
+        model_sha256=sha256,
+        codes=arrays["codes"],
+        logits=arrays["logits"],
+        masks=arrays["masks"],
+        names=tuple(str(name) for name in arrays["names"]),
+        manifest=manifest,
+    )
+
+
+def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in _GOLDEN_KEYS}
+    except TypeError:
+        raise BuildError(f"golden file '{path}' is one array, not an archive of several; export again") from None
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise BuildError(f"golden file '{path}' is corrupt or not one ({error}); export again") from None
+    codes, logits, masks = arrays["codes"], arrays["logits"], arrays["masks"]
+    frames = codes.shape[:3]
+    if logits.ndim == 4 and logits.shape[-1] > 1:
+        raise BuildError(
+            f"export '{path.parent}' has {logits.shape[-1]} logits a pixel, but the accelerator takes one so far; "
+            "train with one class, or run the export with `python -m quant evaluate --integer`"
+        )
+    fits = (
+        (codes.dtype, codes.ndim) == (np.uint8, 4)
+        and (logits.dtype, logits.shape) == (np.int32, (*frames, 1))
+        and masks.shape == frames
+        and arrays["names"].shape == frames[:1]
+        and frames[0] > 0
+    )
+    if not fits:
+        found = ", ".join(f"{key} {arrays[key].dtype}{arrays[key].shape}" for key in ("codes", "logits", "masks"))
+        sentence = (
+            f"golden file '{path}' must hold codes uint8 (N, H, W, C), logits int32 (N, H, W, 1), masks (N, H, W), "
+            f"got {found}; export again"
+        )
+        if logits.ndim == 4 and logits.shape[:3] != frames:
+            raise UnfitLogitsError(sentence, model)
+        raise BuildError(sentence)
+    return arrays

@@ -1,0 +1,49 @@
+"""Reads ``manifest.json`` of an export, and compares what it says with the files that it is about.
+
+Only the network's name must be there; what else is there must be true of the model and the golden data.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hw_build.base.errors import BuildError
+
+_FORMAT = 1
+_TABLES = ("model", "input", "output", "verification", "quant")
+
+
+def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int]) -> dict[str, Any]:
+    """The manifest at ``path`` of the model with hash ``model_sha256`` and golden codes of ``size`` (H, W, C).
+
+    Raises:
+        BuildError: it is no manifest, lacks the network's name, or says something else than model and golden data.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BuildError(f"manifest '{path}' is not JSON ({error}); export again") from None
+    if not isinstance(manifest, dict):
+        raise BuildError(f"manifest '{path}' does not name the network; export again")
+    if wrong := [name for name in _TABLES if not isinstance(manifest.get(name, {}), dict)]:
+        raise BuildError(f"manifest '{path}' has a {wrong[0]} that is no table; export again")
+    model, image, output, checked = (manifest.get(name, {}) for name in ("model", "input", "output", "verification"))
+    if not isinstance(model.get("name"), str):
+        raise BuildError(f"manifest '{path}' does not name the network; export again")
+    said = isinstance(checked.get("images"), list) and isinstance(checked.get("logits_compared"), int)
+    if "verification" in manifest and not said:
+        raise BuildError(f"manifest '{path}' does not say which images were compared; export again")
+    height, width, channels = size
+    for name, table, found in (
+        ("format", manifest, _FORMAT),
+        ("model_sha256", manifest, model_sha256),
+        ("height", image, height),
+        ("width", image, width),
+        ("channels", image, channels),
+        ("classes", output, 1),
+    ):
+        if table.get(name, found) != found:
+            raise BuildError(f"manifest '{path}' says {name} {table[name]!r}, the export has {found!r}; export again")
+    return manifest

@@ -1,0 +1,27 @@
+"""``python -m hw_build adopt``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Adds the command to those of ``hw_build``."""
+    adopt = commands.add_parser("adopt", help="an ONNX file from elsewhere to an export that build takes")
+    adopt.add_argument("model", type=Path, metavar="MODEL", help="a QONNX or QCDQ file")
+    adopt.add_argument("--out", type=Path, required=True, help="folder of the export")
+    adopt.add_argument("--images", type=Path, metavar="DIR", help="golden images, scaled (default: random codes)")
+    adopt.add_argument("--count", type=int, default=2, help="golden images (default 2)")
+    adopt.set_defaults(run=_adopt)
+
+
+def _adopt(arguments: argparse.Namespace) -> None:
+    from hw_build.flow.adopt import AdoptConfig, adopt
+
+    config = AdoptConfig(model=arguments.model, out=arguments.out, images=arguments.images, count=arguments.count)
+    checked = adopt(config)["verification"]
+    print(
+        f"{config.out}: {checked['logits_compared']:,} golden logits of {', '.join(checked['images'])}; as floats they "
+        f"lie within {checked['largest_rounding_in_steps']:.2g} of a step of their integers"
+    )

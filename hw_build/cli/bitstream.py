@@ -1,0 +1,39 @@
+"""``python -m hw_build bitstream``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hw_build.base.errors import ConfigError
+from hw_build.cli.common import read_export
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Adds the command to those of ``hw_build``."""
+    bitstream = commands.add_parser(
+        "bitstream", help="a build to a bitstream, or all that comes before the vendor tool"
+    )
+    bitstream.add_argument("--out", type=Path, required=True, help="directory of the build")
+    bitstream.add_argument("--export", type=Path, help="the export that was built, to simulate what nextpnr routed")
+    bitstream.add_argument("--toolchain", help="vivado or openxc7 (default: whichever is on PATH)")
+    bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
+    bitstream.add_argument(
+        "--unchecked", action="store_true", help="place and route even a netlist that was not simulated and exact"
+    )
+    bitstream.set_defaults(run=_bitstream)
+
+
+def _bitstream(arguments: argparse.Namespace) -> int:
+    from hw_build.commands.bitstream import run_bitstream
+    from hw_build.implement.bitstream.tools import parse_toolchain
+
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
+    return run_bitstream(
+        arguments.out,
+        parse_toolchain(arguments.toolchain),
+        jobs=arguments.jobs,
+        unchecked=arguments.unchecked,
+        export=read_export(arguments.export) if arguments.export else None,
+    )

@@ -1,0 +1,19 @@
+"""``python -m hw_build report``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Adds the command to those of ``hw_build``."""
+    report = commands.add_parser("report", help="the page of a finished build again")
+    report.add_argument("--out", type=Path, required=True, help="directory of the build")
+    report.set_defaults(run=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from hw_build.commands.report import run_report
+
+    return run_report(arguments.out)

@@ -1,0 +1,1 @@
+"""What the commands do on the terminal, a module each."""

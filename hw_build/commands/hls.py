@@ -1,0 +1,166 @@
+"""The command ``hls``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_build.backends.hls.csim import compile_program, find_headers
+from hw_build.backends.hls.execution import HLS, execute_program
+from hw_build.backends.hls.finn_build import finn_build
+from hw_build.backends.hls.graph import hls_graph
+from hw_build.backends.hls.network import read_network
+from hw_build.backends.hls.program import write_program
+from hw_build.backends.hls.sources import write_sources
+from hw_build.backends.hls.vitis import write_vitis
+from hw_build.base.errors import BuildError, ConfigError, MismatchError
+from hw_build.base.export import Export
+from hw_build.base.image import in_colour, overlap, read_image, read_mask
+from hw_build.base.progress import BuildProgress, tell
+from hw_build.base.step_engine import locked_build
+from hw_build.commands.demo import print_table
+from hw_build.flow.demo_frames import demo_frames
+from hw_build.flow.graph_steps import GRAPH
+from hw_build.flow.pipeline import PICTURES, difference, pictures_of, publish
+from hw_build.graph.nodes import HLS_DOMAIN
+from hw_build.implement.bitstream.tools import MissingToolError
+from hw_build.implement.shell.generate import Shell
+from hw_build.lowering.intake import load_graph
+from hw_build.report.data import REPORT_JSON, Image, Report, Verification, read_report
+from hw_build.report.pictures import Pictures
+from hw_build.stitch import Design
+
+FOLDER, NETWORK = "hls", "network"
+VITIS = ("vitis-run", "vitis_hls")  # since 2024.2, and before
+
+
+@dataclass(frozen=True, kw_only=True)
+class HlsConfig:
+    """What ``hls`` does with the build in ``out``.
+
+    Golden images of ``export`` are executed, or ``image``, whose true mask may be given; without an export nothing is.
+    ``finn_hlslib`` takes the place of our stand-in headers. Without ``synthesis`` it ends there.
+    """
+
+    out: Path
+    export: Export | None = None
+    image: Path | None = None
+    mask: Path | None = None
+    finn_hlslib: Path | None = None
+    synthesis: bool = True
+
+    def __post_init__(self) -> None:
+        if self.export is None and (self.image or self.finn_hlslib or not self.synthesis):
+            raise ConfigError("--image, --finn-hlslib and --no-synthesis say how to execute the export: give --export")
+        if self.mask is not None and self.image is None:
+            raise ConfigError("--mask is the mask of an image: give --image, too")
+
+
+def run_hls(config: HlsConfig) -> int:
+    """Writes the sources of every layer to ``hls/`` of the build, executes them, then runs FINN's build to a bitstream.
+
+    The verdict of the execution is the rung ``hls`` of the report.
+
+    Raises:
+        MissingToolError: there is no Vitis HLS or no Vivado to go on with.
+        BuildError: the build has no lowered graph or no shell yet, FINN cannot generate a layer, one does not compile,
+            or FINN's build fails.
+        MismatchError: a tensor or a logit differs.
+        LoweringError: FINN has no node for an operator.
+    """
+    build_dir, folder = config.out, config.out / FOLDER
+    with locked_build(build_dir):
+        model, shell = _write(build_dir, config.export)
+    for kind, wanted in (("C++ for Vitis HLS", True), ("RTL, FINN has no C++ of it", False)):
+        counts = Counter(node.op_type for node in model.graph.node if (node.domain == HLS_DOMAIN) == wanted)
+        tell(f"{kind}: {', '.join(f'{count} {name}' for name, count in sorted(counts.items()))}")
+    if config.export is None:
+        tell("nothing was executed: give --export, whose golden images the C++ then computes")
+    else:
+        with locked_build(build_dir):
+            report = _execute(config, config.export, model, shell)
+        if not config.synthesis:
+            print_table(report)
+            return 0
+    if lacking := _missing():
+        raise MissingToolError(
+            f"{'; '.join(lacking)}, so nothing was synthesised; the sources of every layer lie ready in '{folder}'"
+        )
+    board = read_report(build_dir / REPORT_JSON).board
+    with locked_build(build_dir):
+        made = finn_build(
+            (folder / GRAPH).resolve(), (folder / "finn").resolve(), board=board, part=shell.part,
+            clk_period_ns=1000.0 / shell.fabric_mhz,
+        )  # fmt: skip
+    tell(f"FINN's build: {made}")
+    return 0
+
+
+def _write(build_dir: Path, export: Export | None) -> tuple[ModelWrapper, Shell]:
+    """The HLS graph, whose sources it leaves, and the shell of the build."""
+    lowered = build_dir / "steps" / "lower" / GRAPH
+    if not lowered.is_file():
+        raise BuildError(f"'{build_dir}' holds no lowered graph; run the build as far as its shell first")
+    design, shell = Design.load(build_dir), Shell.load(build_dir)
+    if export is not None:
+        design.check_model(export.model, export.model_sha256)
+    model = hls_graph(load_graph(lowered), shell.part, design.expected_cycles_per_frame)
+    write_sources(model, build_dir / FOLDER, shell.part, 1000.0 / shell.fabric_mhz)
+    return model, shell
+
+
+def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shell) -> Report:
+    """Compiles and runs the program, puts the verdict into the report, and leaves the program ready for Vitis HLS."""
+    report, headers = read_report(config.out / REPORT_JSON), find_headers(config.finn_hlslib)
+    codes, name = export.codes[0], export.names[0]
+    if config.image is not None:
+        codes, name = read_image(config.image, export.size, export.channels), config.image.stem
+    truth = None if config.mask is None else read_mask(config.mask, export.size)
+    program = config.out / FOLDER / NETWORK
+    network = read_network(model, config.out / FOLDER)
+    write_program(network, program)
+    with BuildProgress(HLS) as progress:
+        progress.start("g++ compiles every layer")
+        simulation = compile_program(network, program, headers, progress.meter)
+        progress.start("every layer is executed")
+        frames = demo_frames(export, config.out, codes, name)
+        try:
+            done = execute_program(simulation, model, frames, config.out, headers)
+        except MismatchError as error:
+            _publish(config.out, report, difference(HLS, error))
+            raise
+        progress.done(HLS, f"exact, against {done.rung['against']} · {done.rung['seconds']:.1f} s")
+    write_program(network.with_depths(done.depths), program)
+    period = 1000.0 / shell.fabric_mhz
+    write_vitis(network, program, frames.codes, frames.logits, part=shell.part, clk_period_ns=period)
+    if config.image is not None:
+        prediction = done.logits[0, ..., 0] > 0
+        iou = None if truth is None else overlap(prediction, truth)
+        report = replace(report, image=Image(name=name, logits=int(done.logits[0].size), differing_logits=0, iou=iou))
+        Pictures(codes=in_colour(codes), prediction=prediction, truth=truth).save(config.out / PICTURES)
+    return _publish(config.out, report, Verification(**done.rung))
+
+
+def _publish(build_dir: Path, report: Report, rung: Verification) -> Report:
+    """The report with ``rung`` in the place of an earlier one of the step."""
+    ladder = [*(line for line in report.verification if line.step != HLS), rung]
+    report = replace(report, verification=ladder)
+    publish(build_dir, report, pictures_of(build_dir, report))
+    return report
+
+
+def _missing() -> list[str]:
+    """What FINN's build needs and is not there, a clause each."""
+    lacking = []
+    if not any(shutil.which(name) for name in VITIS):
+        lacking.append(f"neither {' nor '.join(VITIS)} is on PATH (AMD's Vitis HLS)")
+    if not shutil.which("vivado"):
+        lacking.append("vivado is not on PATH (AMD's Vivado ML Standard)")
+    if not os.environ.get("XILINX_VIVADO"):
+        lacking.append("XILINX_VIVADO is not set (Vivado's settings64.sh sets it)")
+    return lacking

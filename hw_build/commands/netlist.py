@@ -1,0 +1,31 @@
+"""The command ``netlist``: the device netlist of a finished build, simulated by whatever job is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hw_build.base.errors import ConfigError
+from hw_build.base.export import Export
+from hw_build.base.progress import BuildProgress, tell
+from hw_build.base.step_engine import locked_build
+from hw_build.flow.netlist_step import check_device, jobs_of
+from hw_build.implement.netlist.simulation import Job
+
+
+def run_netlist(build_dir: Path, export: Export, *, frames: int | None, mask: bool, stall: float, seed: int) -> int:
+    """Makes the netlist of a build that has its shell, unless it is there, and compares it with the golden data.
+
+    Without ``frames`` by the jobs that `build --netlist` runs, else by one job of so many.
+    """
+    if not 0 <= stall < 1:
+        raise ConfigError(f"--stall is a probability and must be at least 0 and below 1, got {stall}")
+    if frames is not None and frames < 1:
+        raise ConfigError(f"--frames must be at least 1, got {frames}")
+    if frames is None and (mask or stall):
+        raise ConfigError("--mask and --stall describe one job: give --frames, too")
+    jobs = jobs_of(export) if frames is None else [Job(frames=frames, mask=mask, stall=stall, seed=seed)]
+    with locked_build(build_dir), BuildProgress("netlist") as progress:
+        record, line = check_device(build_dir, export, jobs, progress.meter)
+    used = ", ".join(f"{count:,} {what}" for what, count in record.used.items())
+    tell(f"exact, against {line['against']}, in {line['seconds']:.0f} s; it takes {used}")
+    return 0

@@ -1,0 +1,125 @@
+"""What the command ``scale`` does: lower every export, evaluate the grid, print the table, write JSON and plot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from hw_build.base.board_config import Board
+from hw_build.base.errors import ConfigError
+from hw_build.base.export import Export
+from hw_build.base.progress import BuildProgress, tell
+from hw_build.base.step_engine import locked, write_atomically
+from hw_build.flow.scale.pareto import draw
+from hw_build.flow.scale.point import BRAM_SHARE, LUT_SHARE, Figures, Outcome, Point
+from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep
+from hw_build.lowering import lowering_steps
+from hw_build.lowering.intake import load_network
+
+TABLE, PLOT, POINTS = "scale.json", "pareto.svg", "points"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleConfig:
+    """The grid: every export at every side (pixels) and rate; None among the rates is the best of each board."""
+
+    exports: Sequence[Export]
+    sides: Sequence[int]
+    rates: Sequence[float | None]
+    boards: Sequence[Board]
+    out: Path
+    jobs: int | None = None
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.jobs < 1:
+            raise ConfigError(f"--jobs must be at least 1, got {self.jobs}")
+        for side in self.sides:
+            if side < 1:
+                raise ConfigError(f"--sizes must be positive, got {side}")
+        labels = [label(export) for export in self.exports]
+        for network, bits in labels:
+            if labels.count((network, bits)) > 1:
+                raise ConfigError(f"two exports are of {network} at {bits}: give one of them")
+
+
+def label(export: Export) -> tuple[str, str]:
+    """(network, bits) of an export, as its manifest names them."""
+    return export.manifest["model"]["name"], export.manifest.get("quant", {}).get("name", "as-exported")
+
+
+def grid(config: ScaleConfig) -> list[Point]:
+    """Every point, in the order of the table."""
+    points = []
+    for network, bits in map(label, config.exports):
+        for side in config.sides:
+            for rate in config.rates:
+                boards = [board.name for board in config.boards] if rate is None else [None]
+                points += [
+                    Point(network=network, bits=bits, side=side, frames_per_second=rate, board=board)
+                    for board in boards
+                ]
+    return points
+
+
+def lowered_network(export: Export, part: str) -> bytes:
+    """The network of ``export`` as hardware nodes, serialised."""
+    model = load_network(export.model)
+    for step in lowering_steps(part):
+        model = step.run(model)
+    return model.model.SerializeToString()
+
+
+def run_scale(config: ScaleConfig, *, as_json: bool) -> int:
+    """Evaluates the grid; prints the table and leaves ``scale.json`` and ``pareto.svg`` in ``config.out``."""
+    points = grid(config)
+    with locked(config.out), BuildProgress("scale") as progress:
+        progress.expect(len(points))
+        lowered = {label(export): lowered_network(export, config.boards[0].part) for export in config.exports}
+
+        def on_done(point: Point, figures: Figures, saved: bool) -> None:
+            progress.done(point.name, f"{_summary(figures)}{' · unchanged' if saved else ''}")
+
+        executor = (
+            partial(dask_cluster, config.scheduler) if config.scheduler else partial(local_processes, config.jobs)
+        )
+        results = sweep(points, lowered, config.boards, config.out / POINTS, executor=executor, on_done=on_done)
+        rows = [{**asdict(point), "figures": asdict(results[point])} for point in points]
+        write_atomically(config.out / TABLE, json.dumps(rows, indent=1).encode())
+        draw(results, config.out / PLOT)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    Console(width=140).print(_table(points, results))
+    tell(f"plot: {config.out / PLOT}")
+    return 0
+
+
+def _summary(figures: Figures) -> str:
+    if figures.outcome is Outcome.TOO_SLOW:
+        return f"too slow: a layer takes {figures.cycles_per_frame:,} cycles"
+    return f"{figures.cycles_per_frame:,} cycles, {figures.luts:,} LUTs: {', '.join(figures.boards) or 'no board'}"
+
+
+def _table(points: Sequence[Point], results: Mapping[Point, Figures]) -> Table:
+    table = Table(
+        title="by the models, nothing synthesised, without the shell; a board fits with "
+        f"{LUT_SHARE:.0%} of its LUTs and {BRAM_SHARE:.0%} of its block RAMs",
+        title_justify="left",
+    )
+    for heading in ("network", "bits", "input", "asked", "cycles", "frames/s", "LUT", "BRAM36", "DSP", "fits"):
+        table.add_column(heading, justify="left" if heading in ("network", "bits", "fits") else "right")
+    for point in points:
+        found = results[point]
+        asked = f"max, {point.board}" if point.frames_per_second is None else f"{point.frames_per_second:g}"
+        numbers = (found.cycles_per_frame, found.frames_per_second, found.luts, found.bram36, found.dsps)
+        cells = ["–" if value is None else f"{value:,.0f}" for value in numbers]
+        fits = ", ".join(found.boards) or found.outcome
+        table.add_row(point.network, point.bits, f"{point.side}x{point.side}", asked, *cells, fits)
+    return table

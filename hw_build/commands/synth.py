@@ -1,0 +1,113 @@
+"""The command ``synth``: a stitched build through Yosys, as a table or JSON, and into the report of the build."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hw_build.base.board_config import Board, load_board
+from hw_build.base.errors import BuildError, ConfigError
+from hw_build.base.progress import BuildProgress
+from hw_build.base.step_engine import locked_build
+from hw_build.flow.pipeline import pictures_of, publish
+from hw_build.implement.synth.design import synthesise_design
+from hw_build.implement.synth.summary import refuse_over_budget, synthesise_and_summarise
+from hw_build.implement.synth.yosys import SynthesisError
+from hw_build.report.data import REPORT_JSON, Node, Report, Totals, read_report
+from hw_build.report.resources import budget_rows
+from hw_build.stitch import Design
+
+_COLUMNS = ("luts", "lutram", "srl", "ffs", "bram18", "dsps", "stream_luts", "stream_bram18")
+_TABLE_WIDTH = 140
+
+
+def run_synth(build_dir: Path, board: Board | None, *, jobs: int | None, as_json: bool, report_only: bool) -> int:
+    """Synthesises the build, shows and reports it.
+
+    Raises:
+        OverBudgetError: the board has too little, unless ``report_only``.
+    """
+    with locked_build(build_dir), BuildProgress("synth") as progress:
+        facts = synthesise_and_summarise(Design.load(build_dir), progress.meter, jobs)
+    report = _into_report(build_dir, facts)
+    board = board or _board_of(report)
+    if as_json:
+        print(json.dumps({**facts, "board": board.name, "budget": asdict(board.resources)}, indent=1))
+    else:
+        _show(facts, board)
+    if not report_only:
+        refuse_over_budget(facts["totals"], board.resources, board.name)
+    return 0
+
+
+def run_synth_node(build_dir: Path, name: str, *, as_json: bool) -> int:
+    """One instance of the build.
+
+    Raises:
+        SynthesisError: Yosys refuses it.
+    """
+    with locked_build(build_dir):
+        (part,) = synthesise_design(Design.load(build_dir), only=name)
+    if part.used is None:
+        raise SynthesisError(part.refusal)
+    figures = {"luts": part.used.luts, **asdict(part.used)}
+    if as_json:
+        print(json.dumps({"node": name, "module": part.module, **figures}, indent=1))
+    else:
+        Console(width=_TABLE_WIDTH).print(
+            f"{name} ({part.module}): " + ", ".join(f"{count} {what}" for what, count in figures.items()),
+            highlight=False,
+        )
+    return 0
+
+
+def _into_report(build_dir: Path, facts: Mapping[str, Any]) -> Report | None:
+    """The build's report with what was synthesised; None where the build has not got as far as a report."""
+    try:
+        report = read_report(build_dir / REPORT_JSON)
+    except BuildError:
+        return None
+    known = facts["nodes"]
+    nodes = [Node(**{**asdict(node), **known.get(node.name, {})}) for node in report.nodes]
+    report = replace(report, totals=replace(report.totals, **facts["totals"]), nodes=nodes)
+    publish(build_dir, report, pictures_of(build_dir, report))
+    return report
+
+
+def _board_of(report: Report | None) -> Board:
+    if report is None:
+        raise ConfigError("the build has no report that names its board: give --board")
+    return load_board(report.board)
+
+
+def _show(facts: Mapping[str, Any], board: Board) -> None:
+    console = Console(width=_TABLE_WIDTH)
+    nodes = Table(title="Yosys' mapping, before placement", title_justify="left")
+    nodes.add_column("node")
+    for column in _COLUMNS:
+        nodes.add_column(column.replace("_", " "), justify="right")
+    for name, node in facts["nodes"].items():
+        nodes.add_row(name, *_figures(node))
+    console.print(nodes)
+    for name, node in facts["nodes"].items():
+        if node.get("not_synthesised"):
+            console.print(f"not synthesised: {name}: {node['not_synthesised']}", highlight=False, markup=False)
+    budget = Table(title=f"against {board.name}", title_justify="left")
+    for heading in ("resource", "used", "has", "share"):
+        budget.add_column(heading, justify="left" if heading == "resource" else "right")
+    for what, used, has in budget_rows(Totals(**facts["totals"]), asdict(board.resources)):
+        budget.add_row(what, f"{used:,}", f"{has:,}", f"{used / has:.0%}")
+    console.print(budget)
+    missing = facts["totals"]["parts_not_synthesised"]
+    if missing:
+        console.print(f"{missing} instances are missing from these figures: Yosys refused them", highlight=False)
+
+
+def _figures(node: Mapping[str, Any]) -> Sequence[str]:
+    return [f"{node[column]:,}" if node.get(column) is not None else "–" for column in _COLUMNS]

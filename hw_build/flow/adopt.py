@@ -1,0 +1,111 @@
+"""``python -m hw_build adopt``: an ONNX file from anywhere becomes an export that `build`, `demo` and `deploy` take.
+
+The golden data are qonnx' execution of the network in the form that intake gives it, which is also what is stored: one
+file with all its data, batch 1. Codes are those of images, or random ones. Where the network's scales are no powers of
+two, its float logits are multiples of the output scale only to float32's rounding; the manifest says by how much.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_build.base.errors import BuildError, ConfigError
+from hw_build.base.export import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE
+from hw_build.base.image import read_folder
+from hw_build.base.step_engine import fresh_folder, hash_file
+from hw_build.flow.check import check, refuse
+from hw_build.lowering import execute_codes, execute_context
+from hw_build.lowering.forms import scales
+from hw_build.lowering.intake import load_network
+
+_FILES = (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)
+_PACKAGES = ("onnx", "qonnx", "onnxruntime", "numpy")
+_SEED = 0
+_MOST_FRAMES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdoptConfig:
+    """``model`` becomes the export ``out`` with ``count`` golden frames: of the folder ``images``, or random ones."""
+
+    model: Path
+    out: Path
+    images: Path | None = None
+    count: int = 2
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= _MOST_FRAMES:
+            raise ConfigError(f"--count must be 1 to {_MOST_FRAMES}, got {self.count}")
+
+
+def adopt(config: AdoptConfig) -> dict[str, Any]:
+    """Writes the export and returns its manifest.
+
+    Raises:
+        BuildError: the file is no network, or ``out`` holds something else than an export, which would be lost.
+        LoweringError: the network does not lower; the sentence is that of `check`.
+        ConfigError: an image is missing, or the network takes no images.
+    """
+    out = config.out.absolute()
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in _FILES) if out.is_dir() else []
+    if foreign:
+        raise BuildError(
+            f"'{out}' holds other files than an export's, as '{foreign[0]}', which would be lost; give another folder"
+        )
+    refuse(check(config.model))
+    model = load_network(config.model)
+    _, channels, height, width = model.get_tensor_shape(model.graph.input[0].name)
+    names, codes = _frames(config, (height, width, channels))
+    logits = execute_codes(model, codes)
+    rounding = _largest_rounding(model, codes, logits)
+    with fresh_folder(out) as folder:
+        model.save(str(folder / MODEL_FILE))
+        sha256 = hash_file(folder / MODEL_FILE)
+        np.savez_compressed(
+            folder / GOLDEN_FILE,
+            codes=codes,
+            logits=logits.astype(np.int32),
+            masks=(logits[..., 0] > 0).astype(np.uint8),
+            names=np.array(names),
+            model_sha256=np.array(sha256),
+        )
+        manifest = {
+            "format": 1,
+            "model": {"name": config.model.stem},
+            "adopted": {"file": config.model.name, "sha256": hash_file(config.model)},
+            "model_sha256": sha256,
+            "input": {"height": height, "width": width, "channels": channels, "scale": scales(model)[0]},
+            "output": {"logit_scale": scales(model)[1], "classes": logits.shape[-1], "mask": "logit > 0"},
+            "verification": {
+                "against": f"qonnx' float execution to {rounding:.2g} of a step",
+                "images": names,
+                "logits_compared": int(logits.size),
+                "largest_rounding_in_steps": rounding,
+            },
+            "versions": {package: version(package) for package in _PACKAGES},
+        }
+        (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _largest_rounding(model: ModelWrapper, codes: np.ndarray, logits: np.ndarray) -> float:
+    """How far a float logit lies beside its integer, in steps."""
+    output, step = model.graph.output[0].name, scales(model)[1]
+    real = np.concatenate([execute_context(model, codes[i : i + 1])[output] for i in range(len(codes))])
+    return float(np.abs(real.astype(np.float64) / step - logits).max())
+
+
+def _frames(config: AdoptConfig, shape: tuple[int, int, int]) -> tuple[list[str], np.ndarray]:
+    """Names and codes (N, H, W, C) uint8."""
+    if config.images is None:
+        codes = np.random.default_rng(_SEED).integers(0, 256, (config.count, *shape), dtype=np.uint8)
+        return [f"random_{index}" for index in range(config.count)], codes
+    frames = read_folder(config.images, config.count, shape[:2], shape[2])
+    return list(frames), np.stack(list(frames.values()))

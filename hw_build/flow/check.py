@@ -1,0 +1,153 @@
+"""Says of each node of a network which kernel it becomes, or why none does, without building anything.
+
+Every node is judged on its own first, so that all that is wrong is said at once. When all pass, the passes of a build
+run, stitching included, and what they made is read: `check` knows no kernel by itself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnx import NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+
+from board.boundary import doing
+from hw_build.base.errors import EdgesegError, LoweringError
+from hw_build.finn_rtl.hardware_node import hardware_node
+from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, label
+from hw_build.lowering import lowering_steps
+from hw_build.lowering.intake import load_network
+from hw_build.lowering.rules import QUANT, is_weight_quant, refusal
+from hw_build.lowering.specialize import DEFAULT_PART
+from hw_build.operators import operator_of
+from hw_build.operators.operator import CodeFunction, Monotonic
+from hw_build.stitch import stitch
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One node: ``kernel`` says what it becomes; ``reason`` is empty, or why it cannot be lowered."""
+
+    node: str
+    operator: str
+    kernel: str
+    reason: str = ""
+
+    @property
+    def lowers(self) -> bool:
+        """Whether a kernel takes the node."""
+        return not self.reason
+
+
+def refuse(verdicts: list[Verdict]) -> None:
+    """LoweringError with the first of ``verdicts`` that says why not."""
+    for verdict in verdicts:
+        if not verdict.lowers:
+            node = f"node {verdict.node} ({verdict.operator}): " if verdict.operator else ""
+            raise LoweringError(f"{node}{verdict.reason}")
+
+
+def lowers(verdicts: list[Verdict]) -> bool:
+    """Whether the whole network lowers."""
+    return all(verdict.lowers for verdict in verdicts)
+
+
+def check(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
+    """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole."""
+    model, refused = judge(model_path)
+    graph = GraphEditor(model)
+    if not lowers(refused):
+        return refused
+    try:
+        for step in lowering_steps(fpgapart):
+            with doing(f"step {step.name}"):
+                model = step.run(model)
+        with tempfile.TemporaryDirectory() as folder, doing("step stitch"):
+            stitch(model, Path(folder), fpgapart=fpgapart)
+    except EdgesegError as error:
+        return blame(refused, error)
+    built = _Built(graph, model)
+    return [Verdict(label(node), node.op_type, built.kernel_of(node)) for node in graph.nodes]
+
+
+def judge(model_path: Path) -> tuple[ModelWrapper, list[Verdict]]:
+    """The network at ``model_path``, and each node on its own: what it may not be, by the rules of lowering."""
+    model = load_network(Path(model_path))
+    graph = GraphEditor(model)
+    return model, [Verdict(label(node), node.op_type, "", _because(refusal(graph, node))) for node in graph.nodes]
+
+
+def _because(reason: str | None) -> str:
+    return "" if reason is None else f"it {reason}"
+
+
+def blame(verdicts: list[Verdict], error: EdgesegError) -> list[Verdict]:
+    """The verdicts with ``error`` at the node that it names, or as a last row for the network as a whole."""
+    name = error.node_name if isinstance(error, LoweringError) else ""
+    origin = origin_of(name, [verdict.node for verdict in verdicts])
+    if origin is None:
+        return [*verdicts, Verdict("network", "", "", str(error))]
+    return [
+        Verdict(verdict.node, verdict.operator, "", str(error)) if verdict.node == origin else verdict
+        for verdict in verdicts
+    ]
+
+
+def origin_of(name: str, nodes: list[str]) -> str | None:
+    """The node that one of the lowering was made from: that of the same name, or of its longest beginning."""
+    return max((node for node in nodes if name == node or name.startswith(f"{node}_")), key=len, default=None)
+
+
+class _Built:
+    """What the lowering made of the nodes of ``graph``: read from the lowered ``model``."""
+
+    def __init__(self, graph: GraphEditor, model: ModelWrapper):
+        self.graph = graph
+        lowered = GraphEditor(model)
+        origins = lowered.metadata("edgeseg_node_origin")
+        names = [label(node) for node in graph.nodes]
+        self.own: dict[str, list[str]] = {}  # node -> kernels that carry its name
+        self.writers = {name: node.op_type for node in lowered.nodes for name in node.output}
+        for node in lowered.nodes:
+            origin = origin_of(origins[node.name], names)
+            if origin is not None and not hardware_node(node).copies:
+                kernels = self.own.setdefault(origin, [])
+                kernels += [node.op_type] if node.op_type not in kernels else []
+
+    def kernel_of(self, node: NodeProto) -> str:
+        """The kernels that ``node`` became, or the one inside which it is."""
+        graph = self.graph
+        if is_weight_quant(graph, node):
+            return "constants"
+        if node.op_type in QUANT and node.input[0] in graph.inputs:
+            return "pixel codes"
+        if label(node) in self.own:
+            return ", ".join(self.own[label(node)])
+        inside = self._kernel_behind(node)
+        if node.op_type in QUANT:
+            return f"thresholds inside {inside}"
+        operator = operator_of(graph, node)
+        if isinstance(operator, CodeFunction) and not isinstance(operator, Monotonic):
+            return f"part of {inside}"
+        if len(graph.dynamic_inputs(node)) > 1:
+            return f"residual inside {inside}"
+        return "thresholds" if self._quantizer_behind(node) else f"bias inside {inside}"
+
+    def _kernel_behind(self, node: NodeProto) -> str:
+        """The kernel that writes the codes of a quantizer at or behind ``node``, or the logits: what comes first."""
+        quant = self._quantizer_behind(node)
+        while quant is not None and f"{quant.output[0]}_codes" not in self.writers:  # itself inside a kernel
+            readers = self.graph.consumers(quant.output[0])
+            quant = self._quantizer_behind(readers[0]) if readers else None
+        return self.writers[GLOBAL_OUT if quant is None else f"{quant.output[0]}_codes"]
+
+    def _quantizer_behind(self, node: NodeProto) -> NodeProto | None:
+        """``node`` where it is one, or the first that it leads to."""
+        while node.op_type not in QUANT:
+            readers = self.graph.consumers(node.output[0])
+            if not readers:
+                return None
+            node = readers[0]
+        return node

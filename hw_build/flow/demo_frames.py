@@ -1,0 +1,43 @@
+"""The frames that a demo streams: the user's image and a golden one behind it, with the logits that must come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hw_build.base.export import Export
+from hw_build.flow.graph_steps import GRAPH, IMPORT
+from hw_build.lowering import execute_codes
+from hw_build.lowering.intake import load_graph
+
+
+@dataclass(frozen=True)
+class DemoFrames:
+    """``codes`` (2, H, W, C), the image first; ``logits`` (2, H, W, 1) and where those of the image come from."""
+
+    codes: np.ndarray
+    logits: np.ndarray
+    names: list[str]
+    against: str
+
+
+def demo_frames(export: Export, build_dir: Path, codes: np.ndarray, name: str) -> DemoFrames:
+    """``codes`` (H, W, C) and, back to back, a golden image unlike it: two frames show the steady interval.
+
+    An image of the golden data has its golden logits; for another the exported network itself is executed.
+    """
+    known = [index for index, golden in enumerate(export.codes) if np.array_equal(golden, codes)]
+    if known:
+        expected, against = export.logits[known[:1]], "golden logits"
+    else:
+        model = load_graph(build_dir / "steps" / IMPORT / GRAPH)
+        expected, against = execute_codes(model, codes[None]), "QONNX execution"
+    second = next((index for index in range(len(export.codes)) if index not in known), 0)
+    return DemoFrames(
+        np.stack([codes, export.codes[second]]),
+        np.concatenate([expected, export.logits[second : second + 1]]),
+        [name, export.names[second]],
+        against,
+    )

@@ -1,0 +1,36 @@
+"""The netlist as it is after routing, simulated by the jobs of the step ``netlist``, every byte against the golden."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from hw_build.base.export import Export
+from hw_build.base.progress import Meter
+from hw_build.flow.netlist_step import compare_jobs, is_large, jobs_of
+from hw_build.implement.netlist.record import FOLDER, NETLIST
+from hw_build.implement.netlist.routed import read_routed, unpack
+from hw_build.implement.netlist.simulation import build_netlist
+from hw_build.implement.shell.generate import Shell
+
+STEP = "routed"
+
+
+def check_routed(build_dir: Path, routed: Path, export: Export, meter: Meter) -> str:
+    """Compare what ``routed``, nextpnr's JSON, computes with the golden data of ``export``; returns what to report.
+
+    Raises:
+        MismatchError: a byte differs; both sides are saved.
+        BuildError: the file is missing or broken, a cell cannot be told as a primitive, or a job does not end.
+    """
+    shell = Shell.load(build_dir)
+    module = read_routed(routed)
+    given = json.loads((build_dir / FOLDER / NETLIST).read_text())
+    with tempfile.TemporaryDirectory(prefix="edgeseg-routed-") as folder:
+        path = Path(folder, NETLIST)
+        path.write_text(json.dumps(unpack(module, given, shell.top)))
+        library = build_netlist(path, shell, build_dir, fast=is_large(export))
+    jobs = jobs_of(export)
+    compared = compare_jobs(library, build_dir, export, jobs, meter, STEP)
+    return f"exact, {'; '.join(map(str, jobs))}: {compared:,} bytes"

@@ -1,0 +1,128 @@
+"""One design point: a lowered network at an image size and a rate, folded for the boards that are asked about.
+
+All figures are the kernels' models (`hw_build.folding`), nothing is synthesised. A board counts as large enough with
+LUT_SHARE of its LUTs, for placement and the shell, and BRAM_SHARE of its block RAMs, for FIFOs beyond the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import onnx
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_build.base.board_config import Board
+from hw_build.folding.config import DEFAULT_CLOCK_MHZ
+from hw_build.folding.optimise import Budget, Plan, best_rate, plan_for
+from hw_build.folding.options import Network, read_network
+from hw_build.lowering import set_input_size
+
+LUT_SHARE = 0.75
+BRAM_SHARE = 0.9
+
+
+class Outcome(StrEnum):
+    """What became of a point."""
+
+    FITS = "fits"
+    TOO_LARGE = "no board"
+    TOO_SLOW = "too slow"  # a layer, unfolded as far as it goes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """``frames_per_second`` None asks for the best rate that ``board`` holds; with a rate, ``board`` is None."""
+
+    network: str
+    bits: str
+    side: int
+    frames_per_second: float | None
+    board: str | None = None
+
+    @property
+    def name(self) -> str:
+        """A file name of its own."""
+        rate = f"max-{self.board}" if self.frames_per_second is None else f"{self.frames_per_second:g}fps"
+        return f"{self.network}-{self.bits}-{self.side}-{rate}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """``boards`` hold the design. Where none does, the figures are those of the fewest LUTs at the rate.
+
+    For a best rate only its own board is looked at.
+
+    At the outcome TOO_SLOW ``cycles_per_frame`` is what the slowest layer takes at least, and the rest is None.
+    """
+
+    outcome: Outcome
+    cycles_per_frame: int | None = None
+    luts: int | None = None
+    dsps: int | None = None
+    bram36: int | None = None
+    boards: tuple[str, ...] = ()
+
+    @property
+    def frames_per_second(self) -> float | None:
+        """At DEFAULT_CLOCK_MHZ."""
+        return None if self.cycles_per_frame is None else DEFAULT_CLOCK_MHZ * 1e6 / self.cycles_per_frame
+
+
+def budget_of(board: Board) -> Budget:
+    """What a design may take of ``board``."""
+    has = board.resources
+    return Budget(luts=int(LUT_SHARE * has.luts), dsps=has.dsps, bram36=int(BRAM_SHARE * has.bram36))
+
+
+def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
+    """Folds the ``lowered`` network (serialised ONNX of the step `specialize`) for ``point``.
+
+    A rate is tried on the boards from the smallest on, and the first that holds it sets the folding.
+    """
+    model = set_input_size(ModelWrapper(onnx.load_from_string(lowered)), point.side, point.side)
+    boards = sorted(boards, key=lambda board: board.resources.luts)
+    network = read_network(model, boards[0].part)
+    if point.frames_per_second is None:
+        return _fastest(network, next(board for board in boards if board.name == point.board))
+    target = int(DEFAULT_CLOCK_MHZ * 1e6 / point.frames_per_second)
+    slowest = slowest_layer(network)
+    if slowest > target:
+        return Figures(outcome=Outcome.TOO_SLOW, cycles_per_frame=slowest)
+    tried: list[Budget] = []
+    for board in boards:
+        budget = budget_of(board)
+        if budget not in tried and (plan := plan_for(network, target, budget)) is not None:
+            return _figures(plan, boards)
+        tried.append(budget)
+    return _figures(plan_for(network, target, Budget()), boards)
+
+
+def slowest_layer(network: Network) -> int:
+    """Cycles a frame of the layer that is slowest with every layer as fast as it goes."""
+    return max(min(option.cycles for option in node.options) for node in network.nodes)
+
+
+def _fastest(network: Network, board: Board) -> Figures:
+    slowest_rate = max(max(option.cycles for option in node.options) for node in network.nodes)
+    budget = budget_of(board)
+    if plan_for(network, slowest_rate, budget) is None:
+        return _figures(plan_for(network, slowest_rate, Budget()), [board])
+    return _figures(best_rate(network, budget), [board])
+
+
+def _figures(plan: Plan, boards: Sequence[Board]) -> Figures:
+    bram36 = -(-plan.bram18 // 2)
+    taken = asdict(Budget(luts=plan.luts, dsps=plan.dsps, bram36=bram36))
+    large_enough = tuple(
+        board.name for board in boards if all(taken[what] <= most for what, most in asdict(budget_of(board)).items())
+    )
+    return Figures(
+        outcome=Outcome.FITS if large_enough else Outcome.TOO_LARGE,
+        cycles_per_frame=plan.cycles_per_frame,
+        luts=plan.luts,
+        dsps=plan.dsps,
+        bram36=bram36,
+        boards=large_enough,
+    )

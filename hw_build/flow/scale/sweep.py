@@ -1,0 +1,130 @@
+"""Evaluates many design points: each in a process here, or on a Dask cluster; each result is a file of its own.
+
+A point whose file has the key of what it would be made from now (network, boards, sources of the models) is not
+evaluated again: an interrupted sweep goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from hw_build.base.board_config import Board
+from hw_build.base.errors import BuildError
+from hw_build.base.sources import digests_of
+from hw_build.base.step_engine import write_atomically
+from hw_build.flow.scale.point import Figures, Outcome, Point, evaluate
+
+_CONNECT_SECONDS = 10
+_KEYED = evaluate  # what a saved result depends on, with all that it runs
+
+
+def sweep(
+    points: Sequence[Point],
+    lowered: Mapping[tuple[str, str], bytes],
+    boards: Sequence[Board],
+    folder: Path,
+    *,
+    executor: Callable[[], AbstractContextManager[Executor]],
+    on_done: Callable[[Point, Figures, bool], None] = lambda point, figures, saved: None,
+) -> dict[Point, Figures]:
+    """Figures of every point; ``lowered`` goes by (network, bits), ``executor`` is entered where a point is missing.
+
+    ``on_done`` is told the point, its figures, and whether they were on disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    common = json.dumps([[asdict(board) for board in boards], digests_of(_KEYED)])
+    keys, found, missing = {}, {}, []
+    for point in points:
+        digest = hashlib.sha256(json.dumps([asdict(point), common]).encode())
+        digest.update(lowered[point.network, point.bits])
+        keys[point] = digest.hexdigest()
+        figures = _saved(folder / f"{point.name}.json", keys[point])
+        if figures is None:
+            missing.append(point)
+        else:
+            found[point] = figures
+            on_done(point, figures, True)
+    if missing:
+        with executor() as pool:
+            for point, figures in _evaluated(pool, missing, lowered, boards):
+                record = {"key": keys[point], "point": asdict(point), "figures": asdict(figures)}
+                write_atomically(folder / f"{point.name}.json", json.dumps(record, indent=1).encode())
+                found[point] = figures
+                on_done(point, figures, False)
+    return {point: found[point] for point in points}
+
+
+def _evaluated(
+    pool: Executor, points: Sequence[Point], lowered: Mapping[tuple[str, str], bytes], boards: Sequence[Board]
+) -> Iterator[tuple[Point, Figures]]:
+    """As they are done.
+
+    Raises:
+        BuildError: a worker was killed.
+    """
+    running = {pool.submit(evaluate, point, lowered[point.network, point.bits], boards): point for point in points}
+    try:
+        for future in as_completed(running):
+            yield running[future], future.result()
+    except BrokenExecutor:
+        raise BuildError(
+            "a process of the sweep was ended from outside, perhaps for want of memory; give fewer --jobs, the same "
+            "command goes on from the points that are done"
+        ) from None
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _saved(path: Path, key: str) -> Figures | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("key") != key:
+        return None
+    figures = record["figures"]
+    return Figures(**figures | {"outcome": Outcome(figures["outcome"]), "boards": tuple(figures["boards"])})
+
+
+@contextmanager
+def local_processes(jobs: int | None = None) -> Iterator[Executor]:
+    """``jobs`` processes of this machine (default: one a core)."""
+    with ProcessPoolExecutor(
+        jobs or os.cpu_count(), mp_context=multiprocessing.get_context("spawn"), initializer=_end_on_interrupt
+    ) as pool:
+        yield pool
+
+
+def _end_on_interrupt() -> None:
+    """Ctrl-C reaches every process of the terminal; the parent alone says so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def dask_cluster(address: str) -> Iterator[Executor]:
+    """The workers of the Dask scheduler at ``address``; each must be able to import this package.
+
+    Raises:
+        BuildError: no scheduler answers there.
+    """
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise BuildError(
+            f"no Dask scheduler answers at '{address}' ({error}); start one with `dask scheduler`, or leave out "
+            "--scheduler"
+        ) from None
+    with client:
+        yield client.get_executor(pure=False)

@@ -1,0 +1,58 @@
+"""A system and its sources -> the shared library of its simulated board (``library.SimulatedBoard`` drives it)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw_build.base.board_config import Family
+from hw_build.implement.shell.device import load_device
+from hw_build.implement.shell.generate import PROCESSOR_MODULES, shell_sources, stream_sources
+from hw_build.implement.shell.system import SYSTEM_MODULE, System
+from hw_build.simulate.build import build_library
+
+DRIVER = Path(__file__).with_name("board.cpp")
+SIM_TOP = Path(__file__).with_name("sim_top.sv")
+MEMORY = Path(__file__).with_name("axi_memory.h")
+FOLDER = "board_sim"
+
+
+def build_board(build_dir: Path) -> Path:
+    """Compile the board of a build whose ``shell`` step is done, or find it compiled; the path of the library.
+
+    Its sources are those of the build's folders, but for the top and the processing system, which ``sim_top`` replaces.
+
+    Raises:
+        BuildError: the shell step is not done, a source was changed since, or Verilator or g++ fails.
+    """
+    design, shell = load_device(build_dir)
+    replaced = {f"{shell.top}.sv", f"{PROCESSOR_MODULES[Family(shell.family)]}.sv"}
+    around = [path for path in shell.files(build_dir) if path.name not in replaced]
+    library = build_library(
+        SYSTEM_MODULE, [*design.rtl_files, *around], Path(build_dir) / FOLDER, driver=DRIVER, generated=generated(""),
+        include_dirs=sorted({path.parent for path in design.rtl_files}), fast=True,
+    )  # fmt: skip
+    # what the accelerator reads by $readmemh is relative to this folder
+    data_dir = os.path.relpath(design.rtl_dir.resolve(), library.parent)
+    (library.parent / "data_dir").write_text(data_dir, encoding="utf-8")
+    return library
+
+
+def build_system(system: System, core_sources: Sequence[Path], build_dir: Path, *, fast: bool = True) -> Path:
+    """Compile ``system`` with the package's shell, no build's, or find it compiled; the path of the library.
+
+    ``core_sources`` hold what stands in for the accelerator, in compile order. ``fast`` drops assertions and the random
+    state at power-up.
+    """
+    core_sources = [path.resolve() for path in core_sources]
+    return build_library(
+        SYSTEM_MODULE, [*shell_sources(), *stream_sources(), *core_sources], build_dir, driver=DRIVER,
+        generated=generated(system.text()),
+        include_dirs=sorted({path.parent for path in core_sources}), fast=fast,
+    )  # fmt: skip
+
+
+def generated(system_text: str) -> dict[str, str]:
+    """What is compiled beside the sources: the bench, and ``system_text`` where no source holds the system."""
+    return {"sim_top.sv": system_text + SIM_TOP.read_text(), MEMORY.name: MEMORY.read_text()}

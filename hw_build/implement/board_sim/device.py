@@ -1,0 +1,92 @@
+"""The whole device on the simulated board: ``edgeseg_top`` with a model of the processing system's primitive in it.
+
+The model of PS7 or PS8 is Yosys' declaration of it. Its pins are tied to the ports of ``sim_top`` from outside, each to
+the one that AXI calls the same; what is narrower at the primitive is cut there, as in the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw_build.base.board_config import Family
+from hw_build.implement.board_sim.build import DRIVER, MEMORY, SIM_TOP
+from hw_build.implement.board_sim.library import AXI3, AXI4
+from hw_build.implement.shell.generate import SHELL_TOP
+from hw_build.simulate.build import build_library
+from hw_build.simulate.primitives import declarations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processor:
+    """A processing system: its primitive, clock buffer, memory port, pins, and the AXI that its ports speak."""
+
+    primitive: str
+    buffer: str
+    memory: str
+    clock: str
+    reset: str
+    reset_bits: int
+    interrupt: str
+    protocol: int
+
+
+PROCESSORS = {
+    Family.ZYNQ_7000: Processor(
+        primitive="PS7", buffer="BUFG", memory="SAXIHP0", clock="FCLKCLK", reset="FCLKRESETN", reset_bits=4,
+        interrupt="IRQF2P[0]", protocol=AXI3,
+    ),
+    Family.ZYNQ_ULTRASCALE: Processor(
+        primitive="PS8", buffer="BUFG_PS", memory="SAXIGP2", clock="PLCLK", reset="EMIOGPIOO", reset_bits=96,
+        interrupt="PLPSIRQ0[0]", protocol=AXI4,
+    ),
+}  # fmt: skip
+_REQUEST = (
+    *("awvalid", "awid", "awaddr", "awlen", "awsize", "awburst", "wvalid", "wdata", "wstrb", "wlast", "bready"),
+    *("arvalid", "arid", "araddr", "arlen", "arsize", "arburst", "rready"),
+)
+_REPLY = ("awready", "wready", "bvalid", "bid", "bresp", "arready", "rvalid", "rid", "rdata", "rresp", "rlast")
+NEVER_IDLE = "1'b1"  # for `busy`: what is gone from a netlist; its jobs end with an interrupt
+
+
+def build_device(
+    family: Family, sources: Sequence[Path], build_dir: Path, *, texts: Sequence[str] = (), instance: str = "ps.ps",
+    busy: str = "dut.system.busy", fast: bool = False, name: str = SHELL_TOP,
+) -> Path:  # fmt: skip
+    """Compile the device (or find it compiled) below ``build_dir``; the path of the library for `SimulatedBoard`.
+
+    ``sources`` and ``texts`` define ``edgeseg_top`` without the primitives of the processing system, of which
+    ``instance`` is the path below it; ``busy`` is what tells that a job runs.
+    """
+    processor = PROCESSORS[family]
+    generated = "".join([declarations((processor.primitive,)), _buffer(processor), *texts])
+    sim_top = device_sim_top(processor, f"dut.{instance}.", busy)
+    return build_library(
+        name, sources, build_dir, driver=DRIVER,
+        generated={"sim_top.sv": generated + sim_top, MEMORY.name: MEMORY.read_text()}, fast=fast,
+    )  # fmt: skip
+
+
+def device_sim_top(processor: Processor, pin: str, busy: str) -> str:
+    """SystemVerilog of ``sim_top`` around the device; ``pin`` is what stands before the name of a primitive's pin."""
+    wid = ["wid"] if processor.protocol == AXI3 else []  # AXI4 has none
+    request = [*_REQUEST, *wid]
+    lines = [
+        f"{SHELL_TOP} dut ();",
+        f"assign {pin}{processor.clock} = {{4{{clk}}}};",
+        f"assign {pin}{processor.reset} = {{{processor.reset_bits}{{rst_n}}}};",
+        f"assign irq = {pin}{processor.interrupt};",
+        f"assign busy = {busy};",
+        *(f"assign {pin}MAXIGP0{name.upper()} = c_{name};" for name in request),
+        *(f"assign c_{name} = {pin}MAXIGP0{name.upper()};" for name in _REPLY),
+        *(f"assign m_{name} = {pin}{processor.memory}{name.upper()};" for name in request),
+        *(f"assign {pin}{processor.memory}{name.upper()} = m_{name};" for name in _REPLY),
+    ]
+    ports, _, _ = SIM_TOP.read_text().partition(");\n")
+    return "\n  ".join([f"{ports});", *lines]) + "\nendmodule\n`default_nettype wire\n"
+
+
+def _buffer(processor: Processor) -> str:
+    """The clock buffer with its parameters, as a netlist sets them, though none changes what it does here."""
+    return declarations((processor.buffer,)).replace("endmodule", "assign O = I;\nendmodule")

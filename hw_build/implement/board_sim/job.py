@@ -1,0 +1,72 @@
+"""Whole jobs on a simulated board, as the driver runs them: frames into memory, registers, interrupt, results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from board import registers as reg
+from hw_build.base.errors import BuildError
+from hw_build.implement.board_sim.library import SimulatedBoard
+
+GUARD_BYTES, GUARD = 4096, 0xC3  # around the results: nothing else may be written
+_CHUNK_CYCLES = 20_000
+
+
+def memory_bytes(codes: np.ndarray) -> int:
+    """What a board needs to run a job of ``codes`` (N, H, W, C)."""
+    return _place_of_results(codes) + 4 * codes[..., 0].size + GUARD_BYTES
+
+
+def run_job(
+    board: SimulatedBoard,
+    control_base: int,
+    codes: np.ndarray,
+    *,
+    mask: bool,
+    max_cycles: int,
+    progress: Callable[[int], None] = lambda cycles: None,
+) -> np.ndarray:
+    """The bytes that the accelerator leaves in memory for frames ``codes`` (N, H, W, C) uint8.
+
+    Packed masks or int32 logits, one frame after another. The end of the job is its interrupt.
+
+    Raises:
+        BuildError: the job has not ended after ``max_cycles``, or with an error, or wrote outside the place of its
+            results.
+    """
+    memory = np.frombuffer(board.memory, np.uint8)
+    begin = _place_of_results(codes)
+    end = begin + (codes[..., 0].size // 8 if mask else 4 * codes[..., 0].size)
+    memory[codes.nbytes :] = GUARD
+    memory[: codes.nbytes] = codes.reshape(-1)
+    registers = {
+        reg.SOURCE_LO: board.memory_base & 0xFFFF_FFFF,
+        reg.SOURCE_HI: board.memory_base >> 32,
+        reg.DESTINATION_LO: (board.memory_base + begin) & 0xFFFF_FFFF,
+        reg.DESTINATION_HI: (board.memory_base + begin) >> 32,
+        reg.FRAMES: len(codes),
+        reg.OUTPUT_MODE: reg.OUTPUT_MODE_MASK if mask else 0,
+        reg.GIE: reg.GIE_ENABLE,
+        reg.IER: reg.IER_DONE,
+        reg.CTRL: reg.CTRL_START,
+    }
+    for offset, value in registers.items():
+        board.write(control_base + offset, value)
+    started = board.cycles
+    while not board.run(_CHUNK_CYCLES, until_interrupt=True):
+        progress(board.cycles - started)
+        if board.cycles - started > max_cycles:
+            done = board.read(control_base + reg.FRAMES_DONE)
+            raise BuildError(f"the simulated device stands: {done} of {len(codes)} frames after {max_cycles:,} cycles")
+    board.write(control_base + reg.ISR, reg.ISR_DONE)
+    if status := board.read(control_base + reg.STATUS) & 0xFFFF:
+        raise BuildError(f"the simulated accelerator reports errors: STATUS 0x{status:04X}")
+    if (memory[codes.nbytes : begin] != GUARD).any() or (memory[end:] != GUARD).any():
+        raise BuildError("the simulated accelerator wrote outside the place of its results")
+    return memory[begin:end].copy()
+
+
+def _place_of_results(codes: np.ndarray) -> int:
+    return -(-codes.nbytes // 8) * 8 + GUARD_BYTES

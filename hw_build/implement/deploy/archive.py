@@ -1,0 +1,149 @@
+"""The deploy zip of a build: bitstream, .hwh, io_spec.json, golden frames, the driver, a wheel of it, a notebook.
+
+The bitstream is whatever file is given. Without one the zip is whole but for it, which its name, the README in it and
+the command say; a simulated one says so in its own header and in the zip's name.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import board
+from board.bitfile import read_header
+from board.deploy import BITFILE, GOLDEN, IO_SPEC
+from board.errors import BoardError
+from board.io_spec import read_io_spec
+from hw_build.base.errors import BuildError, ConfigError
+from hw_build.base.export import Export
+from hw_build.base.step_engine import write_atomically
+from hw_build.implement.board_sim.build import build_board
+from hw_build.implement.deploy.hwh import hwh_text
+from hw_build.implement.deploy.simulated import DESIGN, simulated_bitstream
+from hw_build.implement.shell.device import load_device
+from hw_build.implement.shell.generate import Shell
+
+FILES = Path(__file__).with_name("files")
+HWH = "edgeseg.hwh"
+DRIVER = Path(board.__file__).parent
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # equal content makes equal zips
+_DRIVER_SUFFIXES = (".py", ".h")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployConfig:
+    """What goes into the zip: the build, its export, and a real bitstream, the simulated one, or none."""
+
+    build_dir: Path
+    export: Export
+    bitstream: Path | None = None
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.simulated and self.bitstream is not None:
+            raise ConfigError("--simulated and --bitstream exclude each other; give one of them")
+
+    @property
+    def default_name(self) -> str:
+        """File name of the zip; tells what kind of bitstream is in it."""
+        if self.simulated:
+            return "edgeseg-deploy-SIMULATED.zip"
+        return "edgeseg-deploy.zip" if self.bitstream else "edgeseg-deploy-no-bitstream.zip"
+
+
+def write_deploy(config: DeployConfig, path: Path) -> list[str]:
+    """Writes the zip to ``path``; returns the names of the files in it.
+
+    Raises:
+        BuildError: the build has no shell, golden frames or bitstream are not of it, or the wheel cannot be made.
+        ConfigError: there is no .hwh for the processing system.
+    """
+    design, shell = load_device(config.build_dir)
+    io_spec = _io_spec(config, shell)
+    design.check_model(config.export.model, config.export.model_sha256)
+    content = {
+        **_bitstream(config, shell),
+        HWH: hwh_text(shell).encode(),
+        IO_SPEC: io_spec,
+        GOLDEN: config.export.golden.read_bytes(),
+        **{name: (FILES / name).read_bytes() for name in ("README.md", "edgeseg.ipynb")},
+        **driver_files(),
+        **_wheel(),
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(content):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, content[name])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, packed.getvalue())
+    return sorted(content)
+
+
+def driver_files() -> dict[str, bytes]:
+    """The package ``board`` as files of the zip."""
+    paths = [path for path in DRIVER.rglob("*") if path.suffix in _DRIVER_SUFFIXES]
+    return {f"board/{path.relative_to(DRIVER).as_posix()}": path.read_bytes() for path in paths}
+
+
+def _io_spec(config: DeployConfig, shell: Shell) -> bytes:
+    path = config.build_dir / IO_SPEC
+    try:
+        spec = read_io_spec(path)
+    except BoardError as error:
+        raise BuildError(str(error)) from None
+    if spec.network_hash != shell.system.network_hash:
+        raise BuildError(f"'{path}' and the shell of '{config.build_dir}' are of different accelerators; build again")
+    if config.export.codes.shape[1:] != (spec.height, spec.width, spec.channels):
+        raise BuildError(
+            f"golden frames of '{config.export.folder}' are {config.export.codes.shape[1:]}, the accelerator takes "
+            f"{(spec.height, spec.width, spec.channels)}; give the export that was built"
+        )
+    return path.read_bytes()
+
+
+def _bitstream(config: DeployConfig, shell: Shell) -> dict[str, bytes]:
+    if config.simulated:
+        return {BITFILE: simulated_bitstream(build_board(config.build_dir), shell.system.control_base)}
+    return {BITFILE: _real_bitstream(config.bitstream, shell)} if config.bitstream is not None else {}
+
+
+def _real_bitstream(path: Path, shell: Shell) -> bytes:
+    try:
+        header = read_header(path)
+    except BoardError as error:
+        raise BuildError(str(error)) from None
+    if header.get("design") == DESIGN:
+        raise BuildError(f"'{path}' is the simulated board's bitstream, for no FPGA; use --simulated")
+    part = header.get("part", "")
+    if not part or part not in shell.part:
+        raise BuildError(f"'{path}' is for part '{part}', the build is for '{shell.part}'; give its own bitstream")
+    return path.read_bytes()
+
+
+def _wheel() -> dict[str, bytes]:
+    """A wheel of the driver alone, made offline by pip and setuptools."""
+    with tempfile.TemporaryDirectory(prefix="edgeseg-wheel-") as work:
+        source, out = Path(work, "source"), Path(work, "out")
+        for name, data in driver_files().items():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes(data)
+        shutil.copyfile(FILES / "pyproject.toml", source / "pyproject.toml")
+        made = subprocess.run(
+            [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation",
+             "--disable-pip-version-check", "--wheel-dir", str(out), str(source)],
+            capture_output=True, text=True, env={**os.environ, "SOURCE_DATE_EPOCH": "315532800"},
+        )  # fmt: skip
+        wheels = sorted(out.glob("*.whl"))
+        if made.returncode or len(wheels) != 1:
+            said = made.stderr.strip().splitlines()
+            raise BuildError(f"pip cannot make the driver's wheel ({said[-1] if said else 'no reason given'})")
+        return {wheels[0].name: wheels[0].read_bytes()}

@@ -1,0 +1,83 @@
+"""The whole device as one netlist of xc7 cells, put together, made placeable and checked.
+
+Its parts are the netlists that `hw_build synth` counts and caches; what is mapped here is only what lies around them:
+processing system, clock and reset. On Zynq-7000, cells are then rewritten for nextpnr, to the same function; what
+stands under the final name is what is simulated and what is handed on. UltraScale+ has the same cells around a PS8, to
+be simulated and nothing else: there Vivado starts from the sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from hw_build.base.board_config import Family
+from hw_build.base.errors import BuildError
+from hw_build.base.progress import Meter
+from hw_build.base.sources import digests_of
+from hw_build.base.step_engine import hash_file, write_atomically
+from hw_build.implement.netlist.assemble import assemble
+from hw_build.implement.netlist.dsp_pairs import pair_dsps
+from hw_build.implement.netlist.fan_out import split_fan_out
+from hw_build.implement.netlist.lut_inputs import simplify_luts
+from hw_build.implement.netlist.record import FOLDER, NETLIST, RECORD, NetlistRecord, saved_record
+from hw_build.implement.netlist.replicate import replicate_registers
+from hw_build.implement.netlist.rules import check_netlist
+from hw_build.implement.netlist.shift_registers import expand_shift_registers
+from hw_build.implement.netlist.sources import device_sources
+from hw_build.implement.shell.generate import Shell
+from hw_build.implement.synth.cells import Utilization, utilization
+from hw_build.implement.synth.design import Part, synthesise_parts
+from hw_build.implement.synth.yosys import yosys_version
+from hw_build.stitch import Design
+
+# what nextpnr cannot place, or places badly, is rewritten in this order, to the same function
+PLACEABLE = (simplify_luts, expand_shift_registers, replicate_registers, split_fan_out, pair_dsps)
+
+
+def make_netlist(design: Design, shell: Shell, meter: Meter, jobs: int | None = None) -> NetlistRecord:
+    """The netlist of a build, in its folder ``netlist``: made anew unless the one that is there is of these sources.
+
+    Raises:
+        BuildError: a part has no netlist, or the whole breaks a rule of `hw_build.implement.netlist.rules`.
+        SynthesisError: Yosys refuses the device, or an instance does not fit its part.
+    """
+    sources_sha256 = hash_sources(design, shell)
+    if (record := saved_record(design.build_dir, sources_sha256)) is not None:
+        return record
+    path = design.build_dir / FOLDER / NETLIST
+    path.parent.mkdir(exist_ok=True)
+    path.with_name(RECORD).unlink(missing_ok=True)
+    used = write_netlist(design, shell, synthesise_parts(design, meter, jobs), path)
+    record = NetlistRecord(sources_sha256=sources_sha256, netlist_sha256=hash_file(path), used=asdict(used))
+    record.save(design.build_dir)
+    return record
+
+
+def hash_sources(design: Design, shell: Shell) -> str:
+    """Of all that a netlist depends on: sources, memory contents, Yosys, and all that `make_netlist` runs and reads."""
+    files = [*device_sources(design, shell), *(design.rtl_dir / s.path for s in design.sources if s.role == "memory")]
+    parts = [(path.name, hash_file(path)) for path in files]
+    code = [yosys_version(), digests_of(make_netlist)]
+    return hashlib.sha256(json.dumps([shell.top, parts, code]).encode()).hexdigest()
+
+
+def write_netlist(design: Design, shell: Shell, parts: list[Part], path: Path) -> Utilization:
+    """Write the netlist to ``path``; returns the sites that its cells take. Raises as `make_netlist`."""
+    if missing := [part.name for part in parts if part.netlist is None]:
+        raise BuildError(f"there is no netlist of {', '.join(missing)}: `hw_build synth` says why")
+    netlists = {(part.module, part.name): part.netlist for part in parts}
+    with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as work:
+        assembled = Path(work, path.name)
+        assemble(shell.top, device_sources(design, shell), netlists, assembled, data_dir=design.rtl_dir)
+        netlist = json.loads(assembled.read_text())
+    top = netlist["modules"][shell.top]
+    for change in PLACEABLE if Family(shell.family) is Family.ZYNQ_7000 else ():
+        change(top)
+    check_netlist(netlist["modules"], shell.top)
+    write_atomically(path, json.dumps(netlist).encode())
+    return utilization(Counter(cell["type"] for cell in top["cells"].values()))

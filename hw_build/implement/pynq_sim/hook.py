@@ -1,0 +1,36 @@
+"""Registers the simulated device as soon as pynq has been imported, before pynq looks for devices.
+
+A ``.pth`` file of the environment imports this module when EDGESEG_SIM is 1; nothing of pynq is patched.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+class AfterPynq(MetaPathFinder):
+    """Lets the import of pynq be followed by that of ``hw_build.implement.pynq_sim.device``, once."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != "pynq":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_register(module: ModuleType) -> None:
+                run(module)
+                importlib.import_module("hw_build.implement.pynq_sim.device")
+
+            spec.loader.exec_module = run_and_register
+        return spec
+
+
+sys.meta_path.insert(0, AfterPynq())

@@ -1,0 +1,113 @@
+"""The text of ``edgeseg_system.sv``: shell and accelerator, everything but the processing system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hw_build.base.errors import ConfigError
+
+SYSTEM_MODULE = "edgeseg_system"
+
+_TEMPLATE = """\
+// The accelerator in its shell: registers behind s_ctrl, frames over m_mem. Generated for one network and one board.
+`default_nettype none
+module {module} (
+  input  wire logic              ap_clk,
+  input  wire logic              ap_rst_n,
+  input  wire axi_pkg::request_t s_ctrl,
+  output      axi_pkg::reply_t   s_ctrl_reply,
+  output      axi_pkg::request_t m_mem,
+  input  wire axi_pkg::reply_t   m_mem_reply,
+  output      logic              irq,
+  output      logic              busy
+);
+
+  logic        core_rst_n, mask_mode;
+  logic [{pixel_high}:0] in_tdata;
+  logic        in_tvalid, in_tready;
+  logic [31:0] out_tdata;
+  logic        out_tvalid, out_tready, out_tlast;
+
+  shell #(
+    .HEIGHT      ({height}),
+    .WIDTH       ({width}),
+    .CHANNELS    ({channels}),
+    .NETWORK_HASH(64'h{network_hash:016x}),
+    .CONTROL_BASE(64'h{control_base:016x}),
+    .ADDRESS_BITS({address_bits}),
+    .MAX_BURST   ({max_burst})
+  ) shell_of_core (
+    .ap_clk         (ap_clk),
+    .ap_rst_n       (ap_rst_n),
+    .s_ctrl         (s_ctrl),
+    .s_ctrl_reply   (s_ctrl_reply),
+    .m_mem          (m_mem),
+    .m_mem_reply    (m_mem_reply),
+    .irq            (irq),
+    .busy           (busy),
+    .core_rst_n     (core_rst_n),
+    .core_mask_mode (mask_mode),
+    .core_in_tdata  (in_tdata),
+    .core_in_tvalid (in_tvalid),
+    .core_in_tready (in_tready),
+    .core_out_tdata (out_tdata),
+    .core_out_tvalid(out_tvalid),
+    .core_out_tready(out_tready),
+    .core_out_tlast (out_tlast)
+  );
+
+  /* verilator lint_off PINCONNECTEMPTY */ // the gauges serve simulations of the accelerator alone
+  {core} core (
+    .ap_clk       (ap_clk),
+    .ap_rst_n     (core_rst_n),
+    .s_axis_tdata (in_tdata),
+    .s_axis_tvalid(in_tvalid),
+    .s_axis_tready(in_tready),
+    .m_axis_tdata (out_tdata),
+    .m_axis_tvalid(out_tvalid),
+    .m_axis_tready(out_tready),
+    .m_axis_tlast (out_tlast),
+    .mask_mode    (mask_mode),
+    .isolate      (1'b0),
+    .gauge_clk    (1'b0),
+    .gauge_addr   (16'd0),
+    .gauge_data   ()
+  );
+  /* verilator lint_on PINCONNECTEMPTY */
+
+endmodule
+`default_nettype wire
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What one system is made for: the frame, the network's hash, and the processor's ports.
+
+    ``core`` is the module of the accelerator; ``control_base`` the address of the registers' 4 KiB; ``address_bits``
+    those of the memory port; ``max_burst`` beats of 8 bytes, a power of two (AXI3: at most 16).
+    """
+
+    core: str
+    height: int
+    width: int
+    channels: int
+    network_hash: int
+    control_base: int
+    address_bits: int
+    max_burst: int
+
+    def __post_init__(self) -> None:
+        if self.height * self.width % 64:
+            raise ConfigError(
+                f"frames of {self.height} x {self.width} pixels do not fill beats of 8 bytes in a packed mask; "
+                "height times width must be a multiple of 64"
+            )
+        if self.max_burst not in (2, 4, 8, 16, 32, 64, 128, 256):
+            raise ConfigError(f"max_burst_beats must be a power of two from 2 to 256, got {self.max_burst}")
+        if self.control_base % 4096:
+            raise ConfigError(f"control_base must be a multiple of 4096, got 0x{self.control_base:x}")
+
+    def text(self) -> str:
+        """SystemVerilog of the module ``edgeseg_system``."""
+        return _TEMPLATE.format(module=SYSTEM_MODULE, pixel_high=8 * self.channels - 1, **vars(self))

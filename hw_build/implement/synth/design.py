@@ -1,0 +1,222 @@
+"""A stitched design and its shell through Yosys, instance by instance; one that was synthesised before is not redone.
+
+A refusal of Yosys is kept as its results are, but not that it was ended from outside.
+
+The sources are those below ``rtl/`` of the build, which are also the simulated ones: their hashes must be those of
+``design.json``. Between instances lies nothing but wires (`tests/hw_build/synth` compares the sum with a flat run).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw_build.base.cache import cache_root
+from hw_build.base.errors import BuildError
+from hw_build.base.progress import Meter
+from hw_build.base.step_engine import hash_file, write_atomically
+from hw_build.implement.shell import generate as shell
+from hw_build.implement.shell.system import SYSTEM_MODULE
+from hw_build.implement.synth.cells import Utilization, utilization
+from hw_build.implement.synth.instances import Instance, contents_of, read_instances, sources_of
+from hw_build.implement.synth.yosys import (
+    RTLIL_SUFFIX,
+    SynthesisEndedError,
+    SynthesisError,
+    synthesise_beside_others,
+    yosys_version,
+)
+from hw_build.stitch import TOP_MODULE, Design
+
+LIMIT_SECONDS = 900.0  # a kernel that takes Yosys longer is reported as not synthesised
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One instance: what it takes and its netlist (RTLIL, a module named as the file), or why there is none.
+
+    ``cached``: the result was there already.
+    """
+
+    name: str
+    module: str
+    used: Utilization | None
+    refusal: str | None
+    netlist: Path | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one synthesis needs; equal instances share one, by ``key``."""
+
+    key: str
+    instance: Instance
+    sources: tuple[Path, ...]
+    data_dir: Path
+
+
+def synthesise_design(
+    design: Design,
+    *,
+    jobs: int = 1,
+    only: str | None = None,
+    on_total: Callable[[int], None] = lambda total: None,
+    on_done: Callable[[int], None] = lambda done: None,
+) -> list[Part]:
+    """Every instance of the top and the shell (or the one named ``only``), ``jobs`` Yosys processes at a time.
+
+    ``on_total`` gets the number of different instances, ``on_done`` how many of them are finished.
+
+    Raises:
+        BuildError: a source was changed, or there is no instance ``only``.
+    """
+    design.check_sources()
+    memory = [design.rtl_dir / source.path for source in design.sources if source.role == "memory"]
+    instances = read_instances((design.rtl_dir / "top.sv").read_text())
+    files = [*design.rtl_files, *_shell_files(design)]
+    instances += _shell_instances(design)
+    if only is not None:
+        instances = [instance for instance in instances if instance.name == only]
+        if not instances:
+            raise BuildError(f"the design has no instance '{only}'; its nodes are in {design.build_dir}/design.json")
+    return synthesise_instances(
+        instances, files, data_dir=design.rtl_dir, memory=memory, jobs=jobs, on_total=on_total, on_done=on_done
+    )
+
+
+def synthesise_instances(
+    instances: Sequence[Instance],
+    files: Sequence[Path],
+    *,
+    data_dir: Path,
+    memory: Sequence[Path] = (),
+    jobs: int = 1,
+    on_total: Callable[[int], None] = lambda total: None,
+    on_done: Callable[[int], None] = lambda done: None,
+) -> list[Part]:
+    """``instances`` of modules in ``files``, as `synthesise_design` does; ``memory`` contents lie in ``data_dir``."""
+    listed = [_job(instance, files, memory, data_dir) for instance in instances]
+    unique = {job.key: job for job in listed}
+    on_total(len(unique))
+    results = asyncio.run(_run_all(list(unique.values()), jobs, on_done))
+    return [Part(name=job.instance.name, module=job.instance.module, **results[job.key]) for job in listed]
+
+
+def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None) -> list[Part]:
+    """`synthesise_design` with ``meter`` showing how far it is; ``jobs`` by default one a core."""
+    show: list[Callable[[int], None]] = []
+    return synthesise_design(
+        design,
+        jobs=jobs or os.cpu_count() or 1,
+        on_total=lambda count: show.append(meter("different instances through Yosys", count)),
+        on_done=lambda done: show[0](done),
+    )
+
+
+def synthesise_flat(design: Design) -> Utilization:
+    """The whole top in one run: for small designs, to compare with the sum over its instances."""
+    design.check_sources()
+    cells = asyncio.run(synthesise_beside_others(TOP_MODULE, design.rtl_files, data_dir=design.rtl_dir))
+    return utilization(cells)
+
+
+def _shell_files(design: Design) -> list[Path]:
+    """The shell's sources; none where the build has no shell yet."""
+    if not (design.build_dir / shell.FOLDER / shell.RECORD).is_file():
+        return []
+    made = shell.Shell.load(design.build_dir)
+    made.check_sources(design.build_dir)
+    return made.files(design.build_dir)
+
+
+def _shell_instances(design: Design) -> list[Instance]:
+    """What lies between the processor and the accelerator."""
+    systems = [path for path in _shell_files(design) if path.name == f"{SYSTEM_MODULE}.sv"]
+    return [each for path in systems for each in read_instances(path.read_text()) if each.module != TOP_MODULE]
+
+
+def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data_dir: Path) -> _Job:
+    sources = sources_of(instance.module, files)
+    contents = contents_of(instance, memory, data_dir)
+    parts = [
+        yosys_version(),
+        instance.module,
+        sorted(instance.parameters.items()),
+        [(path.name, hash_file(path)) for path in (*sources, *contents)],
+    ]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    return _Job(key, instance, tuple(sources), data_dir)
+
+
+async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
+    slots = asyncio.Semaphore(jobs)
+    finished = Counter()
+
+    async def run(job: _Job) -> tuple[str, dict]:
+        async with slots:
+            result = await _cached(job)
+        finished["all"] += 1
+        on_done(finished["all"])
+        return job.key, result
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run(job)) for job in unique]
+    return dict(task.result() for task in tasks)
+
+
+async def _cached(job: _Job) -> dict:
+    folder = cache_root() / "synth"
+    path, netlist = folder / f"{job.key}.json", folder / f"part_{job.key}{RTLIL_SUFFIX}"
+    try:
+        saved = json.loads(path.read_text())
+    except (OSError, ValueError):
+        saved = None
+    if not (isinstance(saved, dict) and {"cells", "refusal"} <= saved.keys()):
+        saved = None
+    cached = saved is not None and (saved["cells"] is None or _fits(netlist, saved.get("netlist_sha256")))
+    if not cached:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix="partial-", dir=folder) as work:
+                partial = Path(work, netlist.name)
+                saved = await _fresh(job, partial)
+                if saved["cells"] is not None:
+                    saved["netlist_sha256"] = hash_file(partial)
+                    os.replace(partial, netlist)
+            if not saved["ended"]:
+                write_atomically(path, json.dumps(saved).encode())
+        except OSError as error:
+            raise BuildError(
+                f"cache folder {folder} cannot be written ({error.strerror}): set EDGESEG_CACHE"
+            ) from error
+    if saved["cells"] is None:
+        return {"used": None, "refusal": saved["refusal"], "cached": cached}
+    return {"used": utilization(saved["cells"]), "refusal": None, "netlist": netlist, "cached": cached}
+
+
+def _fits(netlist: Path, sha256: str | None) -> bool:
+    """Whether the file of a part is there, and the one that was counted."""
+    return netlist.is_file() and hash_file(netlist) == sha256
+
+
+async def _fresh(job: _Job, netlist: Path) -> dict:
+    try:
+        cells = await synthesise_beside_others(
+            job.instance.module,
+            job.sources,
+            job.instance.parameters,
+            data_dir=job.data_dir,
+            netlist=netlist,
+            limit_seconds=LIMIT_SECONDS,
+        )
+    except SynthesisError as error:
+        return {"cells": None, "refusal": str(error), "ended": isinstance(error, SynthesisEndedError)}
+    return {"cells": cells, "refusal": None, "ended": False}

@@ -1,0 +1,171 @@
+"""One module through Yosys: SystemVerilog sources -> the xc7 cells it becomes, and on demand their netlist.
+
+What comes out is Yosys' mapping before placement: no packing of two LUTs into one, no retiming, no routing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from hw_build.base.errors import BuildError
+from hw_build.base.step_engine import hash_file
+
+RTL_SUFFIXES = (".sv", ".v")
+READ_OPTIONS = (
+    "--allow-use-before-declare",  # FINN's RTL
+    "--ignore-assertions",
+    "--keep-hierarchy",  # flattened later, but for what asks to be mapped apart
+    *("--max-constexpr-steps", "100000000"),  # tables are computed from packed parameters
+    *("--unroll-limit", "1000000"),
+)
+_SYNTHESIS = ("synth_xilinx", "-family", "xc7", "-flatten", "-noiopad", "-noclkbuf")
+# Eight flip-flops of a slice share enable and reset. An enable or reset of fewer than these moves into the logic before
+# the flip-flop, where it mostly finds room in a LUT: else each takes a slice of its own, and a placer finds none left.
+_FEWEST_FLIP_FLOPS = 4
+# modules that ask to be mapped apart (lib/rom.sv) join the others when all is mapped
+JOIN = (("setattr", "-mod", "-unset", "keep_hierarchy"), ("flatten",))
+PASSES = Path(__file__).with_name("passes.py")
+RTLIL_SUFFIX = ".il"
+# hierarchy's way with a port that is not as wide as its module's: to cut the wires, or to leave some undriven
+_RESIZED = re.compile(r"Resizing cell port .*")
+
+
+def mapping(top: str) -> list[list[str]]:
+    """The passes that map module ``top`` to cells of xc7, flattened but for what asks to be mapped apart."""
+    fewest = str(_FEWEST_FLIP_FLOPS)
+    return [
+        [*_SYNTHESIS, "-top", top, "-run", "begin:map_ffs"],
+        [
+            "dfflegalize",
+            "-cell",
+            "$_DFFE_?P?P_",
+            "01",
+            "-cell",
+            "$_SDFFE_?P?P_",
+            "01",
+            "-cell",
+            "$_DLATCH_?P?_",
+            "01",
+            "-mince",
+            fewest,
+            "-minsrst",
+            fewest,
+        ],
+        [*_SYNTHESIS, "-top", top, "-run", "map_ffs:"],
+    ]
+
+
+class SynthesisError(BuildError):
+    """Yosys refused a module: names the module and gives Yosys' sentence."""
+
+
+class SynthesisEndedError(SynthesisError):
+    """Somebody ended Yosys, or the system did for want of memory: that says nothing of the module."""
+
+
+def yosys_version() -> str:
+    """Text that changes whenever Yosys or what is run and checked here does."""
+    return json.dumps([version("pyosys"), hash_file(Path(__file__)), hash_file(PASSES)])
+
+
+def synthesise(
+    top: str,
+    files: Sequence[Path],
+    parameters: Mapping[str, str] | None = None,
+    *,
+    data_dir: Path | None = None,
+    netlist: Path | None = None,
+) -> dict[str, int]:
+    """Cells by type that module ``top`` becomes on xc7.
+
+    ``files`` are read in the given order, packages first; others than .sv and .v are left to $readmemh, relative to
+    ``data_dir``. ``parameters`` map names to SystemVerilog literals as text. ``netlist`` receives the mapped design:
+    as Verilog, to be simulated with Yosys' models of the cells, or, where its name ends in .il, as Yosys' own RTLIL, a
+    module of the file's name.
+
+    Raises:
+        SynthesisError: Yosys refuses it.
+    """
+    return asyncio.run(synthesise_beside_others(top, files, parameters, data_dir=data_dir, netlist=netlist))
+
+
+async def synthesise_beside_others(
+    top: str,
+    files: Sequence[Path],
+    parameters: Mapping[str, str] | None = None,
+    *,
+    data_dir: Path | None = None,
+    netlist: Path | None = None,
+    limit_seconds: float | None = None,
+) -> dict[str, int]:
+    """`synthesise` as a coroutine, so that several processes run at once; Yosys is stopped when it is cancelled.
+
+    Raises:
+        SynthesisError: Yosys refuses it, or is not done after ``limit_seconds``.
+    """
+    sources = [str(Path(file).resolve()) for file in files if Path(file).suffix in RTL_SUFFIXES]
+    overrides = [part for name, value in (parameters or {}).items() for part in ("-G", f"{name}={value}")]
+    with tempfile.TemporaryDirectory(prefix="edgeseg-synth-") as folder:
+        statistics, mapped = Path(folder, "stat.json"), Path(folder, "netlist.v")
+        passes = [
+            ["read_slang", *READ_OPTIONS, "--top", top, *overrides, *sources],
+            *mapping(top),
+            *map(list, JOIN),
+            ["tee", "-q", "-o", str(statistics), "stat", "-json"],
+        ]
+        if netlist is not None and netlist.suffix == RTLIL_SUFFIX:
+            passes += [["rename", "-top", netlist.stem], ["select", netlist.stem]]
+            passes += [["write_rtlil", "-selected", str(mapped)]]
+        elif netlist is not None:
+            passes.append(["write_verilog", "-noattr", str(mapped)])
+        await run_passes(top, passes, data_dir or Path(folder), limit_seconds)
+        counts = json.loads(statistics.read_text())["modules"]
+        if netlist is not None:
+            shutil.move(mapped, netlist)
+    return cells_of(top, counts)
+
+
+def cells_of(top: str, modules: Mapping[str, dict]) -> dict[str, int]:
+    """Cells by type of the module ``top`` in the statistics of Yosys."""
+    (found,) = [each for name, each in modules.items() if name.lstrip("\\").partition("$")[0] == top]
+    return {cell.lstrip("\\"): count for cell, count in found["num_cells_by_type"].items() if cell != "$scopeinfo"}
+
+
+async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_seconds: float | None = None) -> None:
+    """Run ``passes`` (argument lists) on one design, a process of its own in ``work_dir``; ``top`` names it in errors.
+
+    Raises:
+        SynthesisError: a pass fails or resizes a port of an instance, or all are not done after ``limit_seconds``.
+        SynthesisEndedError: a signal ended the process.
+    """
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, str(PASSES), cwd=work_dir, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    try:
+        async with asyncio.timeout(limit_seconds):
+            out, err = await child.communicate(json.dumps(passes).encode())
+    except TimeoutError:
+        raise SynthesisError(f"{top}: Yosys is not done after {limit_seconds:.0f} s") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode < 0:
+        raise SynthesisEndedError(f"{top}: signal {-child.returncode} ended Yosys; is there memory? Run it again")
+    log = (err + out).decode(errors="replace")
+    if child.returncode:
+        lines = [line for line in log.splitlines() if line.strip()]
+        first = next((line for line in lines if re.search(r"\b(ERROR|error):", line)), None)
+        detail = first or (lines[-1] if lines else f"exit status {child.returncode}")
+        raise SynthesisError(f"{top}: Yosys refuses it: {detail.strip()}")
+    if resized := _RESIZED.search(log):
+        raise SynthesisError(f"{top}: an instance does not fit its module: {resized[0].strip()}")

@@ -1,0 +1,180 @@
+"""RTL sources -> a shared library that simulates them, cached by the hash of all that goes into it.
+
+The library is built in a temporary folder and renamed when complete, so an interrupted build leaves nothing behind
+under the final name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from hw_build.base.errors import BuildError
+from hw_build.kernels.base import StreamPort
+from hw_build.simulate import toolchain
+from hw_build.simulate.simulator import Simulator
+from hw_build.simulate.wrapper import ProbePort, ports_inc, sim_top
+
+DRIVER = Path(__file__).with_name("driver.cpp")
+MESSAGES = Path(__file__).with_name("messages.h")
+LIBRARY = "libsim.so"
+SOURCE_SUFFIXES = (".sv", ".v", ".vlt")
+CHECKED_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
+FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
+CHUNK_BYTES = 1_500_000  # of generated C++ that one g++ call compiles
+
+
+def build(
+    top_module: str,
+    files: Sequence[Path],
+    build_dir: Path,
+    *,
+    parameters: dict[str, str] | None = None,
+    inputs: Sequence[StreamPort],
+    outputs: Sequence[StreamPort],
+    clock: str = "ap_clk",
+    reset_n: str = "ap_rst_n",
+    include_dirs: Sequence[Path] = (),
+    pins: dict[str, int] | None = None,
+    probe: ProbePort | None = None,
+    fast: bool = False,
+    data_dir: Path | None = None,
+) -> Simulator:
+    """Build (or find in the cache) the simulator of ``top_module``.
+
+    ``files`` are compiled in the given order, packages first; others than .sv and .v (memory contents) are left to the
+    design to read at run time. ``parameters`` map names to SystemVerilog literals as text. ``pins`` are further inputs,
+    name -> width in bits, set per run. ``fast`` drops assertions and the random power-up state and optimises: for whole
+    designs; without it registers that no reset or initial value defines start at random. Memory contents that the
+    design names relatively are looked up in ``data_dir``.
+    """
+    parameters = {name: str(value) for name, value in (parameters or {}).items()}
+    pins = dict(pins or {})
+    files = list(dict.fromkeys(Path(f).resolve() for f in files))
+    sources = [f for f in files if f.suffix in SOURCE_SUFFIXES]
+    for path in files:
+        if not path.is_file():
+            raise BuildError(f"{top_module}: RTL source {path} does not exist")
+    wrapper = sim_top(
+        top_module, parameters=parameters, inputs=list(inputs), outputs=list(outputs), pins=pins, probe=probe,
+        clock=clock, reset_n=reset_n,
+    )  # fmt: skip
+    binding = ports_inc(list(inputs), list(outputs), pins, probe)
+    library = build_library(
+        top_module, sources, build_dir, driver=DRIVER, generated={"sim_top.sv": wrapper, "ports.inc": binding},
+        include_dirs=include_dirs, fast=fast,
+    )  # fmt: skip
+    return Simulator(top_module, library, list(inputs), list(outputs), pins, probe, data_dir)
+
+
+def build_library(
+    name: str,
+    sources: Sequence[Path],
+    build_dir: Path,
+    *,
+    driver: Path,
+    generated: dict[str, str],
+    include_dirs: Sequence[Path] = (),
+    fast: bool = False,
+) -> Path:
+    """Build (or find in the cache) the shared library of a C++ ``driver`` and the module ``sim_top`` that it drives.
+
+    ``generated`` holds, by file name, ``sim_top.sv`` and what the driver includes. Returns the library's path, in a
+    folder of its own below ``build_dir``.
+    """
+    key = _cache_key(generated, sources, include_dirs, driver, fast)
+    folder = Path(build_dir).resolve() / f"{name}-{key}"
+    if not (folder / LIBRARY).is_file():
+        partial = _temporary_folder(folder)
+        try:
+            for file_name, text in generated.items():
+                (partial / file_name).write_text(text)
+            _verilate(sources, include_dirs, partial, fast)
+            for file_name in set(generated) - {"sim_top.sv"}:
+                shutil.copyfile(partial / file_name, partial / "cpp" / file_name)
+            _compile(partial, driver, fast)
+            toolchain.publish(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return folder / LIBRARY
+
+
+def _temporary_folder(folder: Path) -> Path:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
+    except OSError as error:
+        raise BuildError(
+            f"build directory {folder.parent} cannot be written ({error.strerror}): choose another"
+        ) from error
+
+
+def _cache_key(
+    generated: dict[str, str], sources: Sequence[Path], include_dirs: Sequence[Path], driver: Path, fast: bool
+) -> str:
+    digest = hashlib.sha256()
+    headers = [h for d in include_dirs for h in sorted(Path(d).glob("*")) if h.suffix in (".svh", ".vh", ".h")]
+    tools = (str(fast), str(CHUNK_BYTES), toolchain.toolchain_version(), MESSAGES.read_text(), driver.read_text())
+    for text in (*generated.values(), *tools):
+        digest.update(text.encode() + b"\0")
+    for path in [*sources, *headers]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _verilate(sources: Sequence[Path], include_dirs: Sequence[Path], partial: Path, fast: bool) -> None:
+    arguments = ["--cc", "--prefix", "Vsim", "--top-module", "sim_top", "--Mdir", "cpp", "-O3", "--no-timing"]
+    arguments += ["-Wno-lint", "-Wno-fatal", "-DFINN_SIMULATION"]
+    arguments += [
+        "--output-split",
+        "3000",
+        "--output-split-cfuncs",
+        "300",
+    ]  # g++ takes more than linear time per function
+    arguments += FAST_FLAGS if fast else CHECKED_FLAGS
+    arguments += [f"-I{Path(d).resolve()}" for d in include_dirs]
+    toolchain.verilate([*arguments, *map(str, sources), "sim_top.sv"], partial)
+
+
+def _compile(partial: Path, driver: Path, fast: bool) -> None:
+    """Compile the generated C++ in chunks, each one a file that includes several, two at a time, and link."""
+    cpp = partial / "cpp"
+    toolchain.write_printf_header(cpp)
+    shutil.copyfile(driver, cpp / "driver.cpp")
+    shutil.copyfile(MESSAGES, cpp / MESSAGES.name)
+    jobs = [(cpp / "driver.cpp", "-O2")]
+    for slow in (False, True):
+        generated = sorted(p for p in cpp.glob("Vsim*.cpp") if _is_slow(p) == slow)
+        optimisation = "-O0" if slow else "-O2" if fast else "-O1"
+        for index, chunk in enumerate(_chunks(generated)):
+            path = cpp / f"chunk_{'slow' if slow else 'fast'}_{index}.cpp"
+            path.write_text("".join(f'#include "{p.name}"\n' for p in chunk))
+            jobs.append((path, optimisation))
+    jobs.sort(key=lambda job: job[1], reverse=True)
+    runtime = toolchain.runtime_objects()
+    with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
+        list(pool.map(lambda job: toolchain.compile_object(job[0], job[0].with_suffix(".o"), job[1]), jobs))
+    toolchain.link_library([*(path.with_suffix(".o") for path, _ in jobs), *runtime], partial / LIBRARY)
+    shutil.rmtree(cpp)
+
+
+def _is_slow(path: Path) -> bool:
+    return bool(re.search(r"__Slow|__Syms|__ConstPool", path.name))
+
+
+def _chunks(paths: list[Path]) -> list[list[Path]]:
+    chunks: list[list[Path]] = []
+    filled = CHUNK_BYTES
+    for path in paths:
+        if filled + path.stat().st_size > CHUNK_BYTES:
+            chunks.append([])
+            filled = 0
+        chunks[-1].append(path)
+        filled += path.stat().st_size
+    return chunks

@@ -1,0 +1,94 @@
+"""Lints all RTL of ours with Verilator: ``python -m hw_build.simulate.lint``; clean or a non-zero exit status.
+
+Every module under ``hw_build/rtl`` and ``hw_build/kernels`` is linted as a top of its own, with its default parameters
+and all warnings on; the few rules that are waived stand in ``hw_build/rtl/lint.vlt`` with their reasons. Modules are
+found by file name; packages are read before the modules of their folder, vendor primitives from the cell library of
+Yosys.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw_build.base.errors import BuildError
+from hw_build.simulate.primitives import PROCESSOR_PRIMITIVES, declarations
+from hw_build.simulate.toolchain import verilator_root
+
+RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
+KERNEL_DIR = RTL_DIR.with_name("kernels")
+WAIVERS = RTL_DIR / "lint.vlt"
+PACKAGE_SUFFIX = "_pkg"
+
+
+def finn_library() -> Path:
+    """FINN's RTL library, without importing FINN."""
+    spec = importlib.util.find_spec("finn")
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    if not locations:
+        raise BuildError("the Python package 'finn-plus' is not installed, its RTL is linted with ours: run make setup")
+    return Path(locations[0]) / "finn-rtllib"
+
+
+def lint_top(top: Path, extra: Sequence[Path] = ()) -> str:
+    """Verilator's warnings and errors on the module in ``top``, the empty string when there are none."""
+    folders = [RTL_DIR / name for name in ("lib", "stream", "finn", "shell")]
+    folders += [*sorted({path.parent for path in KERNEL_DIR.rglob("*.sv")}), finn_library() / "mvu"]
+    return lint(top.stem, [*extra, top], library_folders=folders)
+
+
+def lint(top_module: str, files: Sequence[Path], *, library_folders: Sequence[Path] = ()) -> str:
+    """Verilator's warnings and errors on ``top_module`` and all below it, vendor primitives included."""
+    command = [str(verilator_root() / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-DFINN_SIMULATION"]
+    command += ["--top-module", top_module, str(WAIVERS)]
+    command += [argument for folder in library_folders for argument in ("-y", str(folder))]
+    environment = dict(os.environ, VERILATOR_ROOT=str(verilator_root()))
+    with tempfile.TemporaryDirectory(prefix="edgeseg-lint-") as folder:
+        primitives = Path(folder, "vendor_primitives.v")
+        primitives.write_text(declarations(PROCESSOR_PRIMITIVES))
+        command += [str(primitives), *map(str, files)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def modules_in(*folders: Path) -> list[Path]:
+    """The files of all modules below ``folders``."""
+    return sorted(path for folder in folders for path in folder.rglob("*.sv"))
+
+
+def lint_all(*folders: Path) -> dict[Path, str]:
+    """Every module's complaints, by file; only files that have some."""
+    finn_packages = [finn_library() / "mvu" / "mvu_pkg.sv"]
+    complaints = {}
+    for top in modules_in(*folders):
+        if top.stem.endswith(PACKAGE_SUFFIX):
+            continue
+        folder = top.parent.with_name("shell") if top.parent.name == "ip" else top.parent  # the core uses the shell's
+        own_packages = sorted(folder.glob(f"*{PACKAGE_SUFFIX}.sv"))
+        text = lint_top(top, finn_packages if top.parent.name == "finn" else own_packages)
+        if text:
+            complaints[top] = text
+    return complaints
+
+
+def main() -> int:
+    """Print all complaints to stderr; 1 when there are any."""
+    try:
+        complaints = lint_all(RTL_DIR, KERNEL_DIR)
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for text in complaints.values():
+        print(text, file=sys.stderr)
+    files = len(modules_in(RTL_DIR, KERNEL_DIR))
+    print(f"rtl lint: {files} files, {len(complaints)} with complaints", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
