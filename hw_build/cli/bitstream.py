@@ -18,6 +18,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     bitstream.add_argument("--export", type=Path, help="the export that was built, to simulate what nextpnr routed")
     bitstream.add_argument("--toolchain", help="vivado or openxc7 (default: whichever is on PATH)")
     bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
+    bitstream.add_argument("--seeds", type=int, default=3, help="placements of nextpnr until one meets the clock (3)")
     bitstream.add_argument(
         "--unchecked", action="store_true", help="place and route even a netlist that was not simulated and exact"
     )
@@ -30,10 +31,13 @@ def _bitstream(arguments: argparse.Namespace) -> int:
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
+    if arguments.seeds < 1:
+        raise ConfigError(f"--seeds must be at least 1, got {arguments.seeds}")
     return run_bitstream(
         arguments.out,
         parse_toolchain(arguments.toolchain),
         jobs=arguments.jobs,
+        seeds=arguments.seeds,
         unchecked=arguments.unchecked,
         export=read_export(arguments.export) if arguments.export else None,
     )

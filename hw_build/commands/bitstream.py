@@ -36,7 +36,13 @@ _GUIDE = "docs/how-to/bitstream.md"
 
 
 def run_bitstream(
-    build_dir: Path, asked: Toolchain | None, *, jobs: int | None, unchecked: bool = False, export: Export | None = None
+    build_dir: Path,
+    asked: Toolchain | None,
+    *,
+    jobs: int | None,
+    seeds: int,
+    unchecked: bool = False,
+    export: Export | None = None,
 ) -> int:
     """Make the bitstream of a build that has its shell; everything lies in ``build_dir/bitstream``.
 
@@ -55,7 +61,7 @@ def run_bitstream(
             design.check_model(export.model, export.model_sha256)
         toolchain = choose(asked, Family(shell.family))
         folder = build_dir / FOLDER
-        made = _write_inputs(design, shell, folder)
+        made = _write_inputs(design, shell, folder, seeds)
         lacking = missing(toolchain) if asked else missing_any(toolchain, Family(shell.family))
         if toolchain is Toolchain.OPENXC7 or (lacking and asked is None and Family(shell.family) is Family.ZYNQ_7000):
             record = _netlist(design, shell, progress, jobs)
@@ -79,13 +85,13 @@ def run_bitstream(
     return 0
 
 
-def _write_inputs(design: Design, shell: Shell, folder: Path) -> list[str]:
+def _write_inputs(design: Design, shell: Shell, folder: Path, seeds: int) -> list[str]:
     """Constraints, scripts and handoff file; returns their names."""
     folder.mkdir(exist_ok=True)
     texts = {XDC: xdc_text(shell), vivado.SCRIPT: vivado.script_text(design, shell, folder, XDC), HWH: hwh_text(shell)}
     if Family(shell.family) is Family.ZYNQ_7000:
         texts["nextpnr.xdc"] = "# no ports, so no pins; the clock's frequency is an option of nextpnr\n"
-        texts[openxc7.SCRIPT] = openxc7.script_text(shell)
+        texts[openxc7.SCRIPT] = openxc7.script_text(shell, seeds)
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
     return list(texts)
@@ -103,8 +109,9 @@ def _implement(
 ) -> Implementation:
     """Run the tool; a bitstream stands under its name only when all went well."""
     bitstream = folder / vivado.BITSTREAM
-    for stale in (bitstream, *(folder / name for name in (BINARY, *openxc7.LEFT_BY_A_RUN))):
-        stale.unlink(missing_ok=True)
+    for name in (bitstream.name, BINARY, *openxc7.LEFT_BY_A_RUN):
+        for stale in folder.glob(name):
+            stale.unlink()
     if toolchain is Toolchain.OPENXC7:
         progress.start("DSPs and block RAMs get their sites")
         if placed := openxc7.place_hard_blocks(folder, shell):

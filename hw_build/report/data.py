@@ -150,7 +150,7 @@ class Implementation:
 
     ``luts`` are sites in Vivado, outputs of sites, two each, in nextpnr. ``read_back`` says whether the bitstream,
     taken apart again, holds what was asked for, or why nobody looked; ``routed_netlist``
-    whether the netlist after routing still computes the golden data, or why nobody tried.
+    whether the netlist after routing still computes the golden data, or why nobody tried. ``seed`` is nextpnr's.
     """
 
     toolchain: str
@@ -162,6 +162,7 @@ class Implementation:
     bitstream_bytes: int
     read_back: str
     routed_netlist: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

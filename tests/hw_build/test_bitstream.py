@@ -223,9 +223,9 @@ def test_result_of_vivado_comes_into_the_report(built, no_tools):
     assert (folder / "bitstream" / "edgeseg.bin").read_bytes()[:8] == bytes([3, 2, 1, 0, 7, 6, 5, 4])
     report = read_report(folder / "report.json")
     assert report.totals.fmax_mhz == pytest.approx(1000 / 9, abs=0.01)
-    assert report.implementation["bram36"] == 121.5 and report.implementation["luts"] == 30_000
-    assert report.implementation["read_back"] == "not read back: Vivado writes no FASM"
-    assert report.implementation["routed_netlist"] == "not simulated: Vivado writes its own"
+    assert report.implementation.bram36 == 121.5 and report.implementation.luts == 30_000
+    assert report.implementation.read_back == "not read back: Vivado writes no FASM"
+    assert report.implementation.routed_netlist == "not simulated: Vivado writes its own"
     assert "Placed and routed" in (folder / "report.html").read_text()
 
 
@@ -291,13 +291,33 @@ def test_open_flow_runs_its_tools_in_order(built, no_tools, monkeypatch, tmp_pat
     assert bitstream(folder, "--unchecked") == 0
     report = read_report(folder / "report.json")
     assert report.totals.fmax_mhz == 104.5
-    known = {"toolchain": "openxc7", "luts": 31_000, "ffs": 24_000, "bram36": 115, "dsps": 220}
-    assert {key: report.implementation[key] for key in known} == known
-    assert report.implementation["bitstream_bytes"] == (folder / "bitstream" / "edgeseg.bit").stat().st_size
-    assert report.implementation["read_back"] == "not read back: bit2fasm and bitread are not on PATH"
-    assert report.implementation["routed_netlist"] == "not simulated: give --export"
-    script = (folder / "bitstream" / "openxc7.sh").read_text()
-    assert script.count("--seed 1 --write routed.json") == 2
+    known = {"toolchain": "openxc7", "seed": 1, "luts": 31_000, "ffs": 24_000, "bram36": 115, "dsps": 220}
+    assert {key: getattr(report.implementation, key) for key in known} == known
+    assert report.implementation.bitstream_bytes == (folder / "bitstream" / "edgeseg.bit").stat().st_size
+    assert report.implementation.read_back == "not read back: bit2fasm and bitread are not on PATH"
+    assert report.implementation.routed_netlist == "not simulated: give --export"
+
+
+def test_the_clock_that_one_placement_misses_the_next_may_meet(built, no_tools, monkeypatch, tmp_path, capsys):
+    folder = built("pynq-z2")
+    fake_open_flow(no_tools, monkeypatch, tmp_path, "nextpnr-xilinx", NEXTPNR_LOG)
+    later = (no_tools / "nextpnr-xilinx").read_text().partition("\n")[2]
+    fake_tool(
+        no_tools, "nextpnr-xilinx",
+        f"[[ \"$*\" == *' --seed 3 '* ]] || {{ cat <<'END'\n{MISSED}END\nexit 1; }}\n{later}",
+    )  # fmt: skip
+    assert bitstream(folder, "--unchecked", "--seeds", "2") == 2
+    assert "routed for 88.2 MHz" in capsys.readouterr().err
+    assert bitstream(folder, "--unchecked") == 0
+    implementation = read_report(folder / "report.json").implementation
+    assert (implementation.seed, implementation.fmax_mhz) == (3, 104.5)
+    assert len(list((folder / "bitstream").glob("nextpnr-seed*.log"))) == 2
+    fake_open_flow_again = (no_tools / "nextpnr-xilinx").read_text().replace("--seed 3", "--seed 1")
+    (no_tools / "nextpnr-xilinx").write_text(fake_open_flow_again)
+    assert bitstream(folder, "--unchecked") == 0
+    assert read_report(folder / "report.json").implementation.seed == 1, (
+        "logs of the run before are no seeds of this one"
+    )
 
 
 @pytest.mark.parametrize(
@@ -333,7 +353,7 @@ def test_only_a_bitstream_that_reads_back_as_asked_keeps_its_name(
     if sentence:
         assert sentence in capsys.readouterr().err
     else:
-        assert read_report(folder.parent / "report.json").implementation["read_back"] == "exact, 1 features, 1 bits"
+        assert read_report(folder.parent / "report.json").implementation.read_back == "exact, 1 features, 1 bits"
 
 
 @pytest.mark.parametrize(
@@ -367,7 +387,7 @@ def test_only_a_bitstream_whose_routed_netlist_computes_the_golden_data_keeps_it
         assert f"error: {error}" in capsys.readouterr().err
     else:
         implementation = read_report(folder.parent / "report.json").implementation
-        assert implementation["routed_netlist"] == "exact, 7 bytes; tables of xc7z020clg400-1"
+        assert implementation.routed_netlist == "exact, 7 bytes; tables of xc7z020clg400-1"
 
 
 MISSED = NEXTPNR_LOG.replace("Info: Max frequency for clock               'clk': 104.50 MHz (PASS",

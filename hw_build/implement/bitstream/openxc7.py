@@ -29,7 +29,8 @@ BITSTREAM = "edgeseg.bit"
 ROUTE_LOG = "nextpnr.log"
 FASM, FRAMES, ROUTED = "edgeseg.fasm", "edgeseg.frames", "routed.json"
 PLACED = "floorplan.json"
-LEFT_BY_A_RUN = (ROUTE_LOG, ROUTED, PLACED)  # and not of this netlist, if it is another
+SEED_LOGS = "nextpnr-seed*.log"  # of seeds whose clock was too slow
+LEFT_BY_A_RUN = (ROUTE_LOG, ROUTED, PLACED, SEED_LOGS)  # and not of this netlist, if it is another
 CHIPDB, XRAY = "EDGESEG_CHIPDB", "PRJXRAY_DB_DIR"
 NEXTPNR = ("nextpnr-xilinx", "nextpnr-himbaechel")
 XRAY_TOOLS = ("fasm2frames", "xc7frames2bit")
@@ -41,31 +42,42 @@ _SCRIPT = """\
 set -euo pipefail
 cd "$(dirname "${{BASH_SOURCE[0]}}")"
 database="${xray}/zynq7"
-if command -v nextpnr-xilinx >/dev/null; then
-  netlist={netlist}
-  if [ -f {placed} ]; then netlist={placed}; fi # the same, with the sites of DSPs and block RAMs
-  nextpnr-xilinx --chipdb "${chipdb}" --xdc nextpnr.xdc --json "$netlist" --fasm {fasm} --freq {mhz:g} \\
-    --seed 1 --write {routed} 2>&1 | tee {log}
-else
-  nextpnr-himbaechel --device {part} --chipdb "${chipdb}" -o xdc=nextpnr.xdc --json {netlist} \\
-    -o fasm={fasm} --freq {mhz:g} --seed 1 --write {routed} 2>&1 | tee {log}
-fi
+place_and_route() {{ # place_and_route SEED: what it says is left in {log}
+  if command -v nextpnr-xilinx >/dev/null; then
+    netlist={netlist}
+    if [ -f {placed} ]; then netlist={placed}; fi # the same, with the sites of DSPs and block RAMs
+    nextpnr-xilinx --chipdb "${chipdb}" --xdc nextpnr.xdc --json "$netlist" --fasm {fasm} --freq {mhz:g} \\
+      --seed "$1" --write {routed} 2>&1 | tee {log}
+  else
+    nextpnr-himbaechel --device {part} --chipdb "${chipdb}" -o xdc=nextpnr.xdc --json {netlist} \\
+      -o fasm={fasm} --freq {mhz:g} --seed "$1" --write {routed} 2>&1 | tee {log}
+  fi
+}}
+seed=1
+until place_and_route "$seed"; do
+  grep -q '{missed}' {log} || exit 1 # another seed would not help
+  [ "$seed" -lt {seeds} ] || exit 1
+  mv {log} nextpnr-seed"$seed".log
+  seed=$((seed + 1))
+done
 fasm2frames --part {part} --db-root "$database" {fasm} >{frames}
 xc7frames2bit --part_file "$database/{part}/part.yaml" --part_name {part} --frm_file {frames} \\
   --output_file {bitstream}.partial
 mv {bitstream}.partial {bitstream}
 """
+_MISSED = "^ERROR: Max frequency for clock"
 # the table of used sites has a row for each of these, used or not; nextpnr-himbaechel writes RAMB36E1 twice, with _
 _SITES = {
     "luts": "SLICE_LUTX", "ffs": "SLICE_FFX", "bram36": "RAMB36E1", "bram18": "RAMB18E1", "dsps": "DSP48E1"
 }  # fmt: skip
 
 
-def script_text(shell: Shell) -> str:
-    """The script, to lie beside the netlist."""
+def script_text(shell: Shell, seeds: int) -> str:
+    """The script, to lie beside the netlist; up to ``seeds`` placements are tried until the clock is met."""
     return _SCRIPT.format(
         part=shell.part, netlist=f"../{NETLIST_FOLDER}/{NETLIST}", bitstream=BITSTREAM, chipdb=CHIPDB, xray=XRAY,
         mhz=shell.fabric_mhz, log=ROUTE_LOG, fasm=FASM, frames=FRAMES, routed=ROUTED, placed=PLACED,
+        missed=_MISSED, seeds=seeds,
     )  # fmt: skip
 
 
@@ -93,12 +105,13 @@ def missing_settings() -> list[str]:
 
 
 def missed_mhz(folder: Path) -> float | None:
-    """The clock that was reached, where nextpnr's log in ``folder`` says that it is too slow."""
+    """The best clock that a seed reached, where nextpnr's log in ``folder`` says that the last one's is too slow."""
     try:
         log = (folder / ROUTE_LOG).read_text(errors="replace")
+        others = [path.read_text(errors="replace") for path in folder.glob(SEED_LOGS)]
     except OSError:
         return None
-    return _fmax(log) if re.search(r"^ERROR: Max frequency for clock", log, re.MULTILINE) else None
+    return max(map(_fmax, [log, *others])) if re.search(_MISSED, log, re.MULTILINE) else None
 
 
 def check_bitstream(folder: Path, part: str) -> str:
@@ -134,7 +147,7 @@ def read_result(folder: Path) -> Implementation:
     blocks = used.pop("bram36") + used.pop("bram18") / 2
     return Implementation(
         toolchain="openxc7", bram36=blocks, fmax_mhz=fmax, bitstream_bytes=(folder / BITSTREAM).stat().st_size,
-        read_back="not read back", routed_netlist="not simulated", **used,
+        read_back="not read back", routed_netlist="not simulated", seed=1 + len(list(folder.glob(SEED_LOGS))), **used,
     )  # fmt: skip
 
 
