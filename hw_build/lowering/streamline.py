@@ -51,11 +51,14 @@ class MoveScalesPastLinear(Transformation):
         for name in names:
             if name not in scaled:
                 raise reject(node, f"reads {name}, which is not quantized: put a Quant before it")
+        codes, scales = (list(each) for each in zip(*(scaled[name] for name in names), strict=True))
+        if layer.leaves_to_table(graph, node, codes, scales):
+            return
         for position, name in enumerate(node.input):
             if name in scaled:
                 node.input[position] = scaled[name][0]
         graph.touch()
-        scaled |= layer.to_integers(graph, node, [scaled[name][1] for name in names])
+        scaled |= layer.to_integers(graph, node, scales)
 
 
 class NarrowWeights(Transformation):

@@ -6,12 +6,12 @@ from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
-from hw_build.operators.operator import CodeFunction
+from hw_build.operators.operator import CodeFunction, Layer
 
 
-def cone(graph: GraphEditor, *tensors: str) -> tuple[list[NodeProto], list[str]]:
+def cone(graph: GraphEditor, *tensors: str, joins: bool = False) -> tuple[list[NodeProto], list[str]]:
     """The nodes, in order, that make ``tensors`` value by value of others, and these others: codes, or what a layer or
-    a quantizer gives."""
+    a quantizer gives. With ``joins``, layers that join values are among the nodes."""
     nodes: list[NodeProto] = []
     sources: list[str] = []
     seen: set[str] = set()
@@ -21,7 +21,9 @@ def cone(graph: GraphEditor, *tensors: str) -> tuple[list[NodeProto], list[str]]
             return
         seen.add(tensor)
         node = None if graph.is_integer(tensor) else graph.producer(tensor)
-        if node is None or not isinstance(operator_of(graph, node), CodeFunction):
+        operator = None if node is None else operator_of(graph, node)
+        joined = joins and isinstance(operator, Layer) and operator.joins_values
+        if node is None or not (joined or isinstance(operator, CodeFunction)):
             sources.append(tensor)
             return
         for name in graph.dynamic_inputs(node):
@@ -31,6 +33,18 @@ def cone(graph: GraphEditor, *tensors: str) -> tuple[list[NodeProto], list[str]]
     for tensor in tensors:
         walk(tensor)
     return nodes, sources
+
+
+def ends_in_quantizers(graph: GraphEditor, tensor: str) -> bool:
+    """Whether ``tensor``, of a form with thresholds, is read by functions of values alone, and those by thresholds."""
+    readers = graph.consumers(tensor)
+    if not readers or tensor in graph.outputs:
+        return False
+    return all(
+        reader.op_type == "MultiThreshold"
+        or (isinstance(operator_of(graph, reader), CodeFunction) and ends_in_quantizers(graph, reader.output[0]))
+        for reader in readers
+    )
 
 
 def unfit_constant(graph: GraphEditor, node: NodeProto) -> str | None:

@@ -29,9 +29,9 @@ class FunctionsToTables(Transformation):
     def apply(self, model):
         graph = GraphEditor(model)
         for steps in graph.of_type("MultiThreshold"):
-            nodes, sources = cone(graph, steps.input[0])
+            nodes, sources = cone(graph, steps.input[0], joins=True)
             culprit = next((node for node in nodes if not _undone(graph, node)), None)
-            if len(sources) == 1 and (culprit is not None or _falls(graph, nodes, sources[0])):
+            if len(sources) == 2 or (len(sources) == 1 and (culprit is not None or _falls(graph, nodes, sources[0]))):
                 self._replace(graph, steps, nodes, sources, culprit or nodes[-1])
         graph.commit()
         return model, False
@@ -41,7 +41,7 @@ class FunctionsToTables(Transformation):
         graph: GraphEditor, steps: NodeProto, nodes: list[NodeProto], sources: list[str], culprit: NodeProto
     ) -> None:
         types = [graph.datatypes.get(name) for name in sources]
-        if any(datatype is None or not datatype.is_integer() for datatype in types) or not _fit(types):
+        if any(datatype is None or not datatype.is_integer() for datatype in types) or not fits_table(types):
             raise reject(
                 culprit,
                 f"is a function that thresholds cannot say, and reads {sources[0]}, of more than {MOST_BITS} bits: put "
@@ -61,7 +61,8 @@ class FunctionsToTables(Transformation):
         )  # fmt: skip
 
 
-def _fit(types: list[BaseDataType]) -> bool:
+def fits_table(types: list[BaseDataType]) -> bool:
+    """Whether codes of ``types``, one or two, are few enough for a table."""
     bits = [datatype.bitwidth() for datatype in types]
     return bits[0] <= MOST_BITS if len(bits) == 1 else sum(bits) <= MAX_ADDRESS_BITS
 

@@ -117,6 +117,8 @@ class Layer(Operator):
     """Reads codes of one scale and gives integers of it, ``factor`` of which are one code."""
 
     factor: ClassVar[int] = 1  # the least that makes the output of codes integers
+    keeps_codes: ClassVar[bool] = False  # what it gives is codes that it has read, at other places
+    joins_values: ClassVar[bool] = False  # each value of its output is made of those at the same place of its inputs
 
     def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
         """Let ``node``, which reads codes now, give integers, and their scale be a factor behind them.
@@ -147,6 +149,10 @@ class Layer(Operator):
         factor = graph.add_constant(f"{result}_scale", scale)
         graph.add_node("Mul", [codes, factor], [result], name=f"{node.name}_scale")
         return {result: (codes, scale)}
+
+    def leaves_to_table(self, graph: GraphEditor, node: NodeProto, codes: list[str], scales: list[float]) -> bool:
+        """Whether ``node`` stays on real values, since its quantizer is a function of ``codes`` that a table says."""
+        return False
 
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """Type of the output, before ``factor``, for codes of ``types``; the same as the input's unless it says so."""

@@ -80,6 +80,11 @@ def swish_and_bn(net, x):
     return net.node("BatchNormalization", [net.node("HardSwish", [x], "swish"), *parts], "f", epsilon=1e-5)
 
 
+def reciprocal(net, x):
+    net.channels["two"] = net.channels[x]
+    return net.node("Div", [net.const("two", 2.0), net.node("Exp", [x], "e")], "f")
+
+
 def negated(net, x):
     return net.node("Mul", [x, net.const("factors", np.array([-1, 1, -2, 0.5]).reshape(1, 4, 1, 1))], "f")
 
@@ -103,7 +108,7 @@ FORMS = {
     "swish_and_bn": swish_and_bn,
     "negated": negated,
     "square": lambda net, x: net.node("Mul", [x, x], "f"),
-    "reciprocal": lambda net, x: net.node("Div", [net.const("two", 2.0), net.node("Exp", [x], "e")], "f"),
+    "reciprocal": reciprocal,
 }
 QUICK = ("hard_swish_of_hard_sigmoid", "gelu", "gelu_by_erf", "prelu", "swish_and_bn", "negated")
 

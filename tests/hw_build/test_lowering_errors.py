@@ -224,27 +224,6 @@ def test_padded_pool_of_signed_codes():
         lower(network(change))
 
 
-def test_sum_of_unequal_scales():
-    def change(net, tensor):
-        other = net.conv_bn(tensor, 4, 1, "other", scale=2.0**-4)
-        return net.add(tensor, other, 2.0**-2, name="sum")
-
-    with pytest.raises(LoweringError, match=r"n_sum_sum \(Add\) joins activations of different scales \[0.125, 0"):
-        lower(network(change))
-
-
-def test_concatenation_of_unequal_widths():
-    def change(net, tensor):
-        narrow = net.conv_bn(tensor, 4, 1, "narrow")
-        model_bits = net.constants
-        bits = next(entry for entry in model_bits if entry.name == "narrow_act_b")
-        bits.CopyFrom(synthetic.numpy_helper.from_array(np.float32(3), "narrow_act_b"))
-        return net.concat(tensor, narrow, "both")
-
-    with pytest.raises(LoweringError, match=r"n_both \(Concat\) joins codes of types \['UINT4', 'UINT3'\]"):
-        lower(network(change))
-
-
 def test_convolution_of_what_is_not_quantized():
     def change(net, tensor):
         weight, _, _ = net.weights("raw", (4, 4, 1, 1), 4)

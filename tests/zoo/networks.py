@@ -176,6 +176,22 @@ def joined(net, x):
     return torch.cat([net.shared(x), net.shared(net.a(x))], dim=1)
 
 
+def values(*tensors):
+    """Without their scales, which differ."""
+    return [getattr(x, "value", x) for x in tensors]
+
+
+def sum_of_two_scales(net, x):
+    first, second = values(x, net.a(x))
+    return net.out(first + second)
+
+
+def join_of_two_scales(net, x):
+    """A convolution reads the codes as they are; then a quantizer stands behind a join."""
+    y = net.b(torch.cat(values(x, net.a(x)), dim=1))
+    return net.out(torch.cat(values(x, y), dim=1))
+
+
 def unet_of_sums(net, x):
     down = net.b(net.pool(net.a(x)))
     return net.c(net.out(net.shared(x) + net.shared(net.up(down))))
@@ -364,6 +380,10 @@ NETWORKS = {
     "two_levels": _two_levels(Bits(3, 5)),
     "dense": lambda: Network(
         dense, channels=12, a=Bits().block(4, 4), b=Bits().block(8, 4), shared=Bits().unsigned()
+    ),
+    "sum_of_two_scales": lambda: Network(sum_of_two_scales, a=Bits(4, 5).block(4, 4), out=Bits().unsigned()),
+    "join_of_two_scales_fixed": lambda: Network(
+        join_of_two_scales, FIXED, channels=8, a=F3A5.block(4, 4), b=FIXED.block(8, 4), out=FIXED.unsigned()
     ),
     "silu_and_gelu": lambda: Network(
         chain, a=activated(Bits(), 4, 6, nn.SiLU(), Bits(4, 5).signed()),
