@@ -6,6 +6,7 @@ files, and edits a line of each of the two registries.
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,15 @@ def test_every_file_of_an_operator_is_in_the_registry():
     assert files - {"__init__"} == registered
     folders = {path.parent.name for path in (ROOT / "hw_build" / "kernels").glob("*/__init__.py")}
     assert folders == {name.rpartition(".")[2] for name in KERNELS}
+
+
+def test_what_is_told_to_lower_is_documented():
+    """Each file of an operator that a sentence offers has rows of docs/reference/operators.md."""
+    for name in OPERATORS:
+        module = import_module(name)
+        rows = getattr(module, "ROWS", ())
+        assert rows or not any(operator.told for operator in module.OPERATORS), f"{name} has no ROWS"
+        assert all(len(row) == 3 and row[0] and row[2] for row in rows), f"{name}: operator, limits, becomes"
 
 
 def test_what_is_told_to_lower_has_a_form_to_go_on_with():

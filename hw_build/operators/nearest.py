@@ -104,4 +104,11 @@ class NearestUpsampling(Upsampling):
         return factor * size[0], factor * size[1]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "nearest upsampling",
+        "whole factor, the same for both sides",
+        "NearestUpsample (ours)",
+    ),
+)
 OPERATORS = (NearestUpsampling(),)
