@@ -18,11 +18,9 @@ import models
 from hw_build.cli.main import main as hw_build
 from hw_build.operators import operators
 from hw_build.operators.operator import Affine, Monotonic
-from hw_build.operators.refused import Curved, NotMonotonic
 from models import registry
 from quant.__main__ import main as quant
 from quant.data.pairs import to_input, to_planes
-from quant.integer import parse
 from quant.twin.untrained import take_statistics
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "quant"))
@@ -99,8 +97,6 @@ def test_built_networks_are_exact(name, registered, tmp_path):
 
 
 NOT_EXPORTED = {
-    "gelu": (nn.GELU(), r"activation 'a\.2' \(GELU\) is not monotonic, so it cannot become thresholds; use ReLU"),
-    "elu": (nn.ELU(), r"activation 'a\.2' \(ELU\) is monotonic but curved, which is not made into thresholds yet"),
     "falling_prelu": (nn.PReLU(4, -0.25), r"activation 'a\.2' \(PReLU\) has a slope that is not positive"),
 }
 
@@ -124,8 +120,6 @@ def test_a_network_that_cannot_be_a_twin_is_one_sentence_of_untrained(registered
 
 
 def test_quant_and_hardware_have_one_opinion_of_activations():
-    assert set(parse.NOT_MONOTONIC) == set(NotMonotonic.names)
-    assert set(parse.CURVED) == set(Curved.names)
     monotonic = (operator for operator in operators() if isinstance(operator, Monotonic))
     activations = {name for operator in monotonic if not isinstance(operator, Affine) for name in operator.names}
     assert activations == {"Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid"}

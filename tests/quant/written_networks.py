@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models.layers import Sum, Upsample2x
+from models.layers import Residual, Sum, Upsample2x
 
 
 class Written(nn.Module):
@@ -273,6 +273,10 @@ LOWERS = {
     "pool_3_2_1": _there(lambda: nn.MaxPool2d(3, 2, 1)),
     "pool_ceil": _there(lambda: nn.MaxPool2d(3, 2, ceil_mode=True)),
     "pool_of_negatives": _there(lambda: nn.Sequential(conv(), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2, 1), nn.ReLU())),
+    "pool_joined_with_negatives": _there(
+        lambda: nn.MaxPool2d(3, 2, 1),
+        lambda: nn.Sequential(Residual(nn.Sequential(conv(), _norm())), nn.Upsample(scale_factor=2)),
+    ),
     "pool_pyramid": lambda: Written(pyramid, b=block(12, 4)),
     "average": _there(lambda: nn.AvgPool2d(2)),
     "average_then_relu": _there(lambda: nn.Sequential(conv(), nn.AvgPool2d(2), nn.ReLU())),
