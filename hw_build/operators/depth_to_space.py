@@ -24,6 +24,7 @@ class DepthToSpace(Layer):
 
     names = ("DepthToSpace",)
     told = "DepthToSpace"
+    keeps_codes = True
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Channels that do not fill a block; the order of PyTorch behind what cannot be reordered."""

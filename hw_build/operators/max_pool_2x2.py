@@ -33,6 +33,7 @@ class MaxPool2x2(Layer):
     names = ("MaxPool",)
     inner = ("MaxPoolNHWC",)
     told = "MaxPool 2x2"
+    keeps_codes = True
     placements = (PoolsToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:

@@ -58,6 +58,7 @@ class NearestUpsampling(Upsampling):
     """Resize, nearest."""
 
     told = "Resize nearest x2, x3, ..."
+    keeps_codes = True
     form: ClassVar[dict[str, str]] = {
         "mode": "nearest",
         "coordinate_transformation_mode": "asymmetric",

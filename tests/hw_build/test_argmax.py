@@ -132,3 +132,24 @@ def test_more_classes_than_a_byte_holds_are_refused(tmp_path, capsys):
 
 def test_argmax_is_told_among_what_lowers():
     assert "ArgMax at the end" in {operator.told for operator in operators()}
+
+
+def test_logits_of_scales_of_their_own_are_refused(tmp_path, capsys):
+    model = network(classes=3)
+    model.set_initializer("head_w_s", np.array([1, 1, 2], np.float32).reshape(3, 1, 1, 1) / 128)
+    line = refused(capsys, saved(model, tmp_path))
+    assert "scales that differ: logits need one positive scale (weights of the head with one scale per tensor)" in line
+
+
+def test_a_rate_is_no_higher_than_the_output_stage_allows(tmp_path, capsys):
+    path = saved(network(classes=40), tmp_path)
+    export = ["--export", str(tmp_path / "export"), "--board", "pynq-z2", "--stop-after", "folding"]
+    assert cli.main(["adopt", str(path), "--out", str(tmp_path / "export")]) == 0
+    assert cli.main(["build", *export, "--out", str(tmp_path / "slow"), "--target-fps", "50000"]) == 0
+    capsys.readouterr()
+    for number, rate in enumerate((["--target-fps", "80000"], ["--folding", "1399"])):
+        assert cli.main(["build", *export, "--out", str(tmp_path / f"build{number}"), *rate]) == 2
+        assert re.search(
+            r"the output stage takes 1,400 cycles a frame, one for each logit, more than the target of 1,\d+: ask",
+            capsys.readouterr().err,
+        )

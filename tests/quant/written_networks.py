@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from models.layers import Residual, Sum, Upsample2x
+from quant.operators.table import TABLES
 
 
 class Written(nn.Module):
@@ -296,6 +297,11 @@ LOWERS = {
     "relu6": _activation(nn.ReLU6()),
     "leaky_relu": _activation(nn.LeakyReLU(0.1)),
     "prelu": _activation(nn.PReLU(4)),
+    **{kind.__name__.lower(): _activation(kind()) for kind in TABLES},
+    "gelu_before_norm": lambda: Written(
+        lambda net, x: net.norm(F.gelu(net.conv(x))), conv=conv(), norm=nn.BatchNorm2d(4)
+    ),
+    "hardswish_of_a_sum": lambda: Written(lambda net, x: F.hardswish(x + net.a(x)), a=block()),
     "hardtanh": _activation(nn.Hardtanh()),
     "hardsigmoid": _activation(nn.Hardsigmoid()),
 }  # fmt: skip

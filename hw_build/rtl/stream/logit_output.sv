@@ -44,7 +44,7 @@ module logit_output #(
   logic [PIXEL_BITS-1:0] pixel_q = '0;
   logic                  valid_q = 1'b0;
   logic                  last_q = 1'b0;
-  logic                  padding_q = 1'b0;  // a word of zeros follows the one on offer
+  logic                  padding;  // a word of zeros follows the one on offer
   logic [31:0]           word_q = '0;
   logic [31-DECISION_BITS:0] decisions_q = '0;  // of the mask's word so far, the newest on top
 
@@ -83,8 +83,19 @@ module logit_output #(
   wire logic ends_short = EMPTY_BITS != 0 && frame_end;  // in a word of a mask that is not full
   wire logic mask_word = pixel_end && (PLACE_BITS'(pixel_q) == '1 || ends_short);
   wire logic give = take && (!mask_mode || mask_word);
-  wire logic is_odd = mask_mode ? MASK_WORDS % 2 == 1 : PIXELS * CLASSES % 2 == 1;
-  wire logic pad = padding_q && m_axis_tready;
+  wire logic is_odd = mask_mode ? MASK_WORDS % 2 == 1 : PIXELS * CLASSES % 2 == 1;  // in words
+  wire logic pad = padding && m_axis_tready;
+
+  if (MASK_WORDS % 2 == 1 || PIXELS * CLASSES % 2 == 1) begin : g_padding
+    logic padding_q = 1'b0;
+    always_ff @(posedge ap_clk) begin
+      if (!ap_rst_n) padding_q <= 1'b0;
+      else padding_q <= (give && frame_end && is_odd) || (padding_q && !m_axis_tready);
+    end
+    assign padding = padding_q;
+  end else begin : g_even
+    assign padding = 1'b0;
+  end
 
   always_ff @(posedge ap_clk) begin
     if (take && pixel_end) decisions_q <= decisions_d[31:DECISION_BITS];
@@ -98,17 +109,15 @@ module logit_output #(
   end
   always_ff @(posedge ap_clk) begin
     if (!ap_rst_n) begin
-      pixel_q   <= '0;
-      valid_q   <= 1'b0;
-      padding_q <= 1'b0;
+      pixel_q <= '0;
+      valid_q <= 1'b0;
     end else begin
       if (take && pixel_end) pixel_q <= frame_end ? '0 : pixel_q + 1'b1;
-      valid_q   <= give || pad || (valid_q && !m_axis_tready);
-      padding_q <= (give && frame_end && is_odd) || (padding_q && !m_axis_tready);
+      valid_q <= give || pad || (valid_q && !m_axis_tready);
     end
   end
 
-  assign s_axis_tready = (!valid_q || m_axis_tready) && !padding_q;
+  assign s_axis_tready = (!valid_q || m_axis_tready) && !padding;
   assign m_axis_tdata = word_q;
   assign m_axis_tvalid = valid_q;
   assign m_axis_tlast = last_q;
