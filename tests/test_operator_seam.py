@@ -144,8 +144,16 @@ def test_what_is_told_to_lower_has_a_form_to_go_on_with():
 
 # what `quant` may name of its operators, each with its reason
 TRAINED_MAY_NAME = {
-    "quant/integer/ort_graph.py": {"Add", "Conv", "Concat", "Pad", "Sum"},  # nodes that compute several operators
-    "quant/twin/normal_form.py": {"Conv2d"},  # the identity that gives a BN its accumulator
+    "quant/integer/ort_graph.py": {
+        "Add",
+        "Conv",
+        "Concat",
+        "Mul",
+        "Pad",
+        "Sum",
+    },  # nodes of several
+    "quant/twin/activations.py": {"Sigmoid", "Softplus"},  # the list of those that are never negative
+    "quant/twin/normal_form.py": {"Conv2d", "LogSigmoid", "Sigmoid", "Tanh"},  # an identity; what logits are not
 }
 
 

@@ -34,7 +34,7 @@ import models
 from models.cost import count_parameters, layer_costs
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError, ExportError
-from quant.export.trained_proof import prove_trained
+from quant.export.trained_proof import prove_tables, prove_trained
 from quant.integer import MODEL_FILE
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import parse
@@ -44,7 +44,7 @@ from quant.integer.torch_engine import TorchEngine
 from quant.operators import of_node
 from quant.twin.activations import why_not_exported
 from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size
-from quant.twin.structure import convolution_sites
+from quant.twin.structure import Structure
 from quant.twin.twin import Twin
 
 GOLDEN_FILE, MANIFEST_FILE = "golden.npz", "manifest.json"
@@ -96,7 +96,9 @@ def export(
         program = parse(model)
         distance = require_settled(program)
         steps = prove_steps(model, program)
-        steps += prove_trained(twin, convolution_sites(models.build(checkpoint["model"])), program)
+        structure = Structure(network, twin.in_channels)
+        steps += prove_trained(twin, structure.convolutions(), program)
+        steps += prove_tables(twin, structure.tables(), program)
         codes = np.stack([sample.codes for sample in samples])
         golden = Golden(
             names=tuple(sample.name for sample in samples),

@@ -11,10 +11,11 @@ from functools import partial
 import numpy as np
 import torch
 
-from quant.integer.program import Program
+from quant.base.errors import ExportError
+from quant.integer.program import Program, Table
 from quant.integer.proof import prove_conv
 from quant.layers.fused import plain
-from quant.twin.structure import ConvSite
+from quant.twin.structure import ConvSite, TableSite
 from quant.twin.twin import Twin
 
 
@@ -34,7 +35,31 @@ def prove_trained(twin: Twin, sites: list[ConvSite], program: Program) -> int:
     return compared
 
 
-def _run_modules(twin: Twin, site: ConvSite, values: np.ndarray) -> np.ndarray:
+def prove_tables(twin: Twin, sites: list[TableSite], program: Program) -> int:
+    """Runs all codes that tables read through the modules of ``twin``; returns how many were compared.
+
+    Raises:
+        ExportError: a code becomes another than the table says.
+    """
+    compared = 0
+    tables = [step for step in program.steps if isinstance(step, Table)]
+    for site, table in zip(sites, tables, strict=True):
+        read, channels = program.codes[table.source], program.channels[table.source]
+        codes = np.arange(read.low, read.high + 1)
+        values = np.tile(codes * read.scale, (channels, 1)).astype(np.float32)
+        found = _run_modules(twin, site, values) / program.codes[table.output].scale
+        differing = np.argwhere(found != table.words)
+        if len(differing):
+            channel, column = differing[0]
+            raise ExportError(
+                f"activation '{site.table}', channel {channel}: Brevitas makes code {codes[column]} to"
+                f" {found[channel, column]:g}, QONNX does not; settle it (`python -m quant settle`)"
+            )
+        compared += found.size
+    return compared
+
+
+def _run_modules(twin: Twin, site: ConvSite | TableSite, values: np.ndarray) -> np.ndarray:
     """What the chain of ``site`` and its quantizer make of the convolution's output (C, n): the same shape."""
     x = torch.from_numpy(values[None, :, None, :])  # (C, n) -> (1, C, 1, n)
     with torch.no_grad():

@@ -18,15 +18,12 @@ from qonnx.custom_op.general.quant import max_int, min_int
 
 from quant.base.errors import ExportError
 from quant.integer.exact import require_exact
-from quant.integer.nodes import attribute
-from quant.integer.program import Codes, Conv, Program, Step
+from quant.integer.nodes import attribute, run_nodes
+from quant.integer.program import Codes, Conv, Program, Step, Table
 from quant.integer.staircase import Activation, Affine, Chain, Clip, Leaky
 from quant.operators import of_node, of_step, operators
 
 INPUT_CODES = Codes(1 / 256, 0, 255)
-# What no thresholds hold, and what is monotonic but not made into them yet: ``twin.activations`` in ONNX.
-NOT_MONOTONIC = ("HardSwish", "Gelu", "Erf", "Mish", "Swish", "Sin", "Cos", "Abs")
-CURVED = ("Elu", "Celu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log")
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,14 @@ class Pending:
     step: Step
     chain: Chain
     channels: int
+
+
+@dataclass(frozen=True)
+class Function:
+    """Nodes in order that compute a tensor of the codes ``source`` alone, value by value."""
+
+    source: str
+    nodes: tuple[NodeProto, ...]
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Parser:
         self.channels: dict[str, int] = {}
         self.pending: dict[str, Pending] = {}
         self.weights: dict[str, Weights] = {}
+        self.functions: dict[str, Function] = {}
         self.steps: list[Step] = []
         self.source = model.graph.input[0].name
 
@@ -70,16 +76,8 @@ class Parser:
             "HardSigmoid": self._hard_sigmoid,
         }
         for node in self.model.graph.node:
-            if node.op_type in NOT_MONOTONIC:
-                raise ExportError(
-                    f"activation '{node.op_type}' of node '{node.name}' is not monotonic, so it cannot become"
-                    " thresholds; use ReLU"
-                )
-            if node.op_type in CURVED:
-                raise ExportError(
-                    f"activation '{node.op_type}' of node '{node.name}' is monotonic but curved, which is not made into"
-                    " thresholds yet; use ReLU"
-                )
+            if self._joins_function(node):
+                continue
             operator = of_node(node)
             if operator is not None:
                 operator.parse(self, node)
@@ -134,6 +132,9 @@ class Parser:
             self.codes[node.output[0]] = codes
             self.source = node.output[0]
             return
+        if source in self.functions:
+            self._tabulate(node, codes)
+            return
         pending = self.pending.pop(source, None)
         if pending is None:
             raise ExportError(f"quantizer '{node.name}' reads '{source}', not an accumulator; quantize it once")
@@ -144,6 +145,43 @@ class Parser:
             step = pending.step
         self.steps.append(replace(step, output=node.output[0], staircase=staircase))
         self.codes[node.output[0]], self.channels[node.output[0]] = codes, pending.channels
+
+    def begin_function(self, node: NodeProto) -> None:
+        """Reads ``node``, whose input is codes, as the first of a function of them."""
+        (source, *more) = {name for name in node.input if name and self.model.get_initializer(name) is None}
+        if more or source not in self.codes:
+            raise ExportError(
+                f"node '{node.name}' ({node.op_type}) is a function of {', '.join(sorted((source, *more)))}, not of one"
+                " tensor of codes; put a quantizer before it"
+            )
+        self.functions[node.output[0]] = Function(source, (node,))
+
+    def _joins_function(self, node: NodeProto) -> bool:
+        """Whether ``node`` goes on with a function of codes, of which it is a part then."""
+        names = [name for name in node.input if name and self.model.get_initializer(name) is None]
+        parts = [self.functions[name] for name in names if name in self.functions]
+        if not parts or node.op_type == "Quant":
+            return False
+        if {*(part.source for part in parts), *(name for name in names if name not in self.functions)} != {
+            parts[0].source
+        }:
+            raise ExportError(f"node '{node.name}' ({node.op_type}) joins functions of two tensors; quantize them")
+        nodes = {each.name: each for part in parts for each in part.nodes} | {node.name: node}
+        self.functions[node.output[0]] = Function(parts[0].source, tuple(nodes.values()))
+        return True
+
+    def _tabulate(self, quantizer: NodeProto, codes: Codes) -> None:
+        """The function before ``quantizer`` as a table, by executing it for every code."""
+        function = self.functions[quantizer.input[0]]
+        read, channels = self.codes[function.source], self.channels[function.source]
+        values = np.arange(read.low, read.high + 1) * read.scale
+        nodes = (*function.nodes, quantizer)
+        found = run_nodes(self.model, nodes, function.source, np.tile(values, (channels, 1)).astype(np.float32))
+        words = np.round(found / codes.scale).astype(np.int64)
+        if np.all(words == words[:1]):
+            words = words[:1]
+        step = Table(function.nodes[0].name, function.source, quantizer.output[0], words)
+        self.hand_on(quantizer, step, codes, channels)
 
     def _quantizer(self, node: NodeProto) -> tuple[Codes, np.ndarray]:
         scale, zero_point, bits = (self.model.get_initializer(name) for name in node.input[1:4])
@@ -190,7 +228,8 @@ class Parser:
                     f"the input passes '{node.name}' ({node.op_type}) before its quantizer, which makes zero padding a"
                     " non-integer code; feed pixel codes / 256 without mean and deviation"
                 )
-            raise ExportError(f"node '{node.name}' ({node.op_type}) reads codes; it must stand before a quantizer")
+            self.begin_function(node)
+            return
         step = pending.step
         if isinstance(step, Conv):
             step = replace(step, nodes=(*step.nodes, node.name))

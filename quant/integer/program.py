@@ -107,6 +107,16 @@ class Conv(Step):
 
 
 @dataclass(frozen=True)
+class Table(Step):
+    """``words`` (C, n) int64, C = 1 where all channels have the same: the code for each code of the source."""
+
+    name: str
+    source: str
+    output: str
+    words: np.ndarray
+
+
+@dataclass(frozen=True)
 class Program:
     """Steps in order of execution. ``codes`` and ``channels`` are keyed by tensor name."""
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from quant.operators.operator import Operator
 
 OPERATORS = (
-    "quant.operators.convolution",
     "quant.operators.transposed_convolution",
+    "quant.operators.convolution",
     "quant.operators.stream_sum",
     "quant.operators.concatenation",
     "quant.operators.max_pool",
@@ -33,6 +33,7 @@ OPERATORS = (
     "quant.operators.bilinear_2x",
     "quant.operators.pixel_shuffle",
     "quant.operators.zero_padding",
+    "quant.operators.table",
 )
 
 

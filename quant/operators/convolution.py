@@ -13,9 +13,9 @@ from torch.nn import functional
 from quant.integer.nodes import attribute
 from quant.integer.program import Conv, Step
 from quant.layers.fused import FusedQuantConv2d
-from quant.operators.dilation import fill_gaps
 from quant.operators.filters import Filters
 from quant.operators.operator import refuse
+from quant.operators.zero_taps import fill_gaps, reach_stride
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -67,8 +67,9 @@ class Convolution(Filters):
         return module._conv_forward(inputs[0], module.weight, module.bias)
 
     def tidy(self, model: ModelWrapper, node: NodeProto) -> None:
-        """Depthwise kernels without gaps."""
+        """Depthwise kernels without gaps, and none less than its stride."""
         fill_gaps(model, node)
+        reach_stride(model, node)
 
     def step_of(
         self,

@@ -46,6 +46,16 @@ def pair(value: Any) -> tuple[Any, Any]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
+def activation_function(make: Callable[..., nn.Module]) -> Callable[..., fx.Node]:
+    """What translates a function of torch with the arguments of the module ``make``."""
+
+    def handler(translator: Translator, x: fx.Node, *arguments: Any, inplace: bool = False, **named: Any) -> fx.Node:
+        del inplace
+        return translator.emit(make(*arguments, **named), (x,))
+
+    return handler
+
+
 class Operator:
     """One operator, or one form of a function of torch that has several.
 
@@ -68,6 +78,7 @@ class Operator:
     lets_pass: ClassVar[bool] = False  # f(operator(x)) = operator(f(x)) for every rising f
     needs_own_convolution: ClassVar[bool] = False  # whose outputs it may reorder
     read_by_convolutions: ClassVar[bool] = False  # and by nothing else
+    keeps_sign: ClassVar[bool] = True  # gives nothing negative where it reads nothing negative
     bits: ClassVar[str] = "activation"  # the field of `config.Bits` for its output, where it accumulates
 
     # ---- networks as people write them ----------------------------------------------------------------------------

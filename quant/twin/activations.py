@@ -1,4 +1,4 @@
-"""The one list of activations: which are monotonic, so that thresholds can hold them, and how each is undone.
+"""The one list of activations: which thresholds can hold, how each of these is undone, and which become tables.
 
 An activation after an integer accumulator becomes thresholds through its inverse: see ``integer/staircase.py``.
 """
@@ -11,23 +11,16 @@ import numpy as np
 from torch import nn
 
 from quant.integer.staircase import Activation, Clip, Leaky
+from quant.operators.table import TABLES
 
-# Activations that rise and fall, so that no thresholds hold them: a network with one trains, but is not exported.
-NOT_MONOTONIC = (nn.GELU, nn.Hardswish, nn.SiLU, nn.Mish)
-# Monotonic, but curved: float32 implementations differ in the last bit, and no table of theirs is made yet.
-CURVED = (nn.ELU, nn.CELU, nn.SELU, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softplus, nn.Softsign)
 # Monotonic and made of straight lines: these become thresholds.
 STRAIGHT = (nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.PReLU, nn.Hardsigmoid)
-ACTIVATIONS = (*STRAIGHT, *CURVED, *NOT_MONOTONIC)
+ACTIVATIONS = (*STRAIGHT, *TABLES)
 NEVER_NEGATIVE = (nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Hardsigmoid, nn.Softplus)
 
 
 def why_not_exported(module: nn.Module) -> str | None:
     """Why ``module``, an activation, cannot become thresholds; None where it can."""
-    if isinstance(module, NOT_MONOTONIC):
-        return "is not monotonic, so it cannot become thresholds"
-    if isinstance(module, CURVED):
-        return "is monotonic but curved, which is not made into thresholds yet"
     if isinstance(module, nn.PReLU) and bool((module.weight <= 0).any()):
         return "has a slope that is not positive, so it is not monotonic"
     if isinstance(module, nn.LeakyReLU) and module.negative_slope <= 0:

@@ -19,7 +19,8 @@ _BITS_RANGE = range(2, 9)
 
 @dataclass(frozen=True, kw_only=True)
 class Bits:
-    """Bits by kind of tensor. ``first_weight`` and ``last_weight`` go to the first and the last convolution."""
+    """Bits by kind of tensor. ``first_weight`` and ``last_weight`` go to the first and the last convolution, ``table``
+    to what an activation that becomes a table reads."""
 
     input: int = 8
     first_weight: int = 8
@@ -30,6 +31,7 @@ class Bits:
     activation: int = 4
     sum: int = 4
     upsample: int = 4
+    table: int = 8
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

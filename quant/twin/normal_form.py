@@ -1,7 +1,8 @@
 """A network of modules in the form that quantizers are put into: after each accumulator one chain, then codes.
 
 An accumulator is a convolution's output, a sum's or a mean's. After a convolution stand a BN, then at most one
-activation, then at most one BN more; after a sum or a mean a ReLU at most. What is written otherwise is rewritten
+activation, then at most one BN more; after a sum or a mean a ReLU at most; after a table, which reads codes, a BN at
+most. What is written otherwise is rewritten
 without changing a value:
 
 - a convolution without BN gets a ``FrozenNorm`` after it, which takes its bias;
@@ -25,7 +26,8 @@ from quant.layers.frozen_norm import FrozenNorm, affine_of
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
 from quant.operators.operator import Operator
-from quant.twin.activations import ACTIVATIONS, NOT_MONOTONIC
+from quant.operators.table import TABLES
+from quant.twin.activations import STRAIGHT
 from quant.twin.module_graph import ModuleGraph, never_negative
 from quant.twin.written import as_modules
 
@@ -47,6 +49,15 @@ def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGra
     rewriter.images_that_are_joined()
     graph.finish()
     return graph
+
+
+def set_apart(graph: ModuleGraph, node: fx.Node) -> bool:
+    """Gives what joins the value of ``node`` with others a copy of it by an identity, so that its own codes need not be
+    theirs; whether there is such a reader."""
+    rewriter, readers = _Rewriter(graph), [user for user in node.users if not is_filters(graph.module(user))]
+    for reader in readers:
+        rewriter.copy(node, reader, unsigned=False)
+    return bool(readers)
 
 
 class _Rewriter:
@@ -91,8 +102,8 @@ class _Rewriter:
 
     def pools_behind_activations(self) -> None:
         """pool(x) -> activation becomes activation -> pool: the same for rising activations."""
-        for activation in self._nodes(*ACTIVATIONS):
-            if isinstance(self._module(activation), (*NOT_MONOTONIC, nn.PReLU, nn.LeakyReLU)):
+        for activation in self._nodes(*STRAIGHT):
+            if isinstance(self._module(activation), (nn.PReLU, nn.LeakyReLU)):
                 continue
             pool = activation.args[0]
             while self._lets_pass(pool) and len(pool.users) == 1:
@@ -121,25 +132,26 @@ class _Rewriter:
         """Gives what moves pixels the convolutions around it that it needs."""
         for node, operator in self._operations():
             if operator.needs_own_convolution and not self._has_own_convolution(node.args[0]):
-                self._copy(node.args[0], node)
+                self.copy(node.args[0], node)
             if operator.read_by_convolutions:
                 for reader in list(node.users):
                     reading = self._operator(reader)
                     if reading is None or not reading.makes_logits:
-                        self._copy(node, reader)
+                        self.copy(node, reader)
 
     def _has_own_convolution(self, node: fx.Node) -> bool:
         """Whether ``node`` ends the chain of a convolution of one group that nothing else reads."""
         while not is_filters(self._module(node)):
-            if len(node.users) != 1 or not isinstance(self._module(node), (*ACTIVATIONS, nn.BatchNorm2d)):
+            if len(node.users) != 1 or not isinstance(self._module(node), (*STRAIGHT, nn.BatchNorm2d)):
                 return False
             node = node.args[0]
         operator = self._operator(node)
         return operator.makes_logits and len(node.users) == 1 and self._module(node).groups == 1
 
-    def _copy(self, source: fx.Node, reader: fx.Node) -> None:
-        """An identity between the two whose codes are unsigned where the source's are."""
-        unsigned = never_negative(self._graph, source)
+    def copy(self, source: fx.Node, reader: fx.Node, *, unsigned: bool | None = None) -> None:
+        """An identity between the two whose codes are unsigned as told, or where the source's are."""
+        if unsigned is None:
+            unsigned = never_negative(self._graph, source)
         norm = self._convolution(self._identity(source, reader))
         if unsigned:
             self._insert(nn.ReLU(), norm, [reader])
@@ -172,7 +184,7 @@ class _Rewriter:
             module = self._module(node)
             if isinstance(module, nn.BatchNorm2d):
                 self._norm(node)
-            elif isinstance(module, ACTIVATIONS):
+            elif isinstance(module, STRAIGHT):
                 self._activation(node)
             elif is_filters(module) and not self._is_last(node):
                 self._convolution(node)
@@ -185,7 +197,7 @@ class _Rewriter:
                 while (handing := self._operator(below)) is not None and handing.hands_on and not handing.joins:
                     below = below.args[0]
                 if below is self._graph.image:
-                    self._copy(source, join)
+                    self.copy(source, join)
 
     def _is_last(self, node: fx.Node) -> bool:
         return [user.op for user in node.users] == ["output"]
@@ -237,9 +249,9 @@ class _Rewriter:
         if len(source.users) != 1:
             return False
         before = self._module(source)
-        if is_filters(before):
+        if is_filters(before) or isinstance(before, TABLES):
             return True
-        return isinstance(before, ACTIVATIONS) and isinstance(self._module(source.args[0]), nn.BatchNorm2d)
+        return isinstance(before, STRAIGHT) and isinstance(self._module(source.args[0]), nn.BatchNorm2d)
 
     def _give_accumulator(self, node: fx.Node) -> None:
         """An identity before the BN or activation ``node``."""

@@ -61,6 +61,19 @@ class QuantizedMultiples(nn.Module):
         return self.quantizer(self.layer(*map(plain, inputs)) + TIE_BREAK)
 
 
+class QuantizedTable(QuantizedMultiples):
+    """An activation that becomes a table, then a quantizer of its own (an Identity where a BN with one follows).
+
+    ``shift`` takes its values off the borders of two codes (see ``settle.py``)."""
+
+    def __init__(self, activation: nn.Module, quantizer: nn.Module) -> None:
+        super().__init__(activation, quantizer)
+        self.register_buffer("shift", torch.tensor(TIE_BREAK))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.quantizer(self.layer(plain(x)) + self.shift)
+
+
 def unquantized(module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
     """What ``module`` of a twin gives in evaluation mode without its quantizers: float weights, no rounding."""
     operator = operator_of(module)

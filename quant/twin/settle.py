@@ -29,10 +29,11 @@ from quant.layers.frozen_norm import affine_of
 from quant.operators.filters import by_output
 from quant.twin.activations import ACTIVATIONS, formula, why_not_exported
 from quant.twin.quantized_layers import QuantizedActivation
-from quant.twin.structure import ConvSite
+from quant.twin.structure import ConvSite, TableSite
 from quant.twin.twin import Twin, quantizer_of
 
 SETTLED_DISTANCE = 0.02
+_TABLE_DISTANCE = 5e-4  # of values from the border of two codes, in codes: more than float32 implementations differ
 _ROUNDING_ROOM = 1.05  # aimed at, so that rounding the shift to float32 leaves SETTLED_DISTANCE
 _CLOSE_ENOUGH = 0.95
 _FEW = 23  # so many thresholds always leave a gap of twice the distance aimed at
@@ -95,6 +96,39 @@ def settle_thresholds(twin: Twin, sites: list[ConvSite]) -> int:
             if distance < enough:
                 moved += _settle_channel(affine, channel, distance, aim)
     return moved
+
+
+def settle_tables(twin: Twin, sites: list[TableSite]) -> int:
+    """Shifts the values of tables off the borders of two codes, so that any float32 arithmetic gives their words.
+
+    Those with a BN behind are shifted per channel by its bias, others as a whole. Returns how many shifts there were.
+    """
+    moved = 0
+    for site in sites:
+        source, result = (quantizer_of(twin, name).act_quant for name in (site.source, site.chain[-1]))
+        read, given = _range(source), _range(result)
+        scale = float(result.scale())
+        table, last = (twin.network.get_submodule(name) for name in (site.table, site.chain[-1]))
+        with torch.no_grad():
+            codes = torch.arange(read[0], read[1] + 1, dtype=torch.float64) * source.scale().double()
+            values = (table.layer.double()(codes) + table.shift.double())[None]  # (1, n)
+            table.layer.float()
+            if isinstance(last, nn.BatchNorm2d):
+                gain, shift = affine_of(last)
+                values = gain[:, None] * values + shift[:, None]  # (C, n)
+            for channel, row in enumerate(values / scale):
+                near = row[(row > given[0] - 1) & (row < given[1] + 1)] - 0.5
+                step, _ = _shortest_step(near, _TABLE_DISTANCE) if len(near) else (0.0, 0.0)
+                shifted = last.bias[channel] if isinstance(last, nn.BatchNorm2d) else table.shift
+                shifted += step * scale
+                moved += step != 0
+    return moved
+
+
+def _range(quantizer: nn.Module) -> tuple[int, int]:
+    """Least and greatest code of an activation quantizer."""
+    bits = int(quantizer.bit_width().item())
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if quantizer.is_signed else (0, 2**bits - 1)
 
 
 def _settle_channel(affine: _Affine, channel: int, distance: float, aim: float) -> bool:

@@ -10,9 +10,10 @@ from quant.base.errors import ConfigError
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
 from quant.operators.operator import Operator
-from quant.twin.activations import ACTIVATIONS
+from quant.operators.table import TABLES
+from quant.twin.activations import STRAIGHT
 from quant.twin.module_graph import never_negative
-from quant.twin.normal_form import normal_form
+from quant.twin.normal_form import normal_form, set_apart
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,16 @@ class ConvSite:
     activation: str | None
 
 
+@dataclass(frozen=True)
+class TableSite:
+    """An activation that becomes a table by module name: the quantized module it reads (None: the network's input), and
+    the modules from it to the one whose output is quantized."""
+
+    table: str
+    source: str | None
+    chain: tuple[str, ...]
+
+
 class Structure:
     """The data flow of a network in normal form (``normal_form.py``); ``graph`` holds it, ``network`` is left alone.
 
@@ -37,9 +48,16 @@ class Structure:
 
     def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
         self.graph = normal_form(network, in_channels)
+        self._read_graph()
+        while (misfit := self._misfit()) is not None:
+            node, why = misfit
+            if not (never_negative(self.graph, node) and set_apart(self.graph, node)):
+                raise ConfigError(f"'{node.target}' {why}")
+            self._read_graph()
+
+    def _read_graph(self) -> None:
         self.modules = dict(self.graph.root.named_modules())
         self.nodes = list(self.graph.graph.nodes)
-        self._require_codes_that_fit()
 
     def module(self, node: fx.Node) -> nn.Module | None:
         return self.modules[node.target] if node.op == "call_module" else None
@@ -65,7 +83,7 @@ class Structure:
             if not is_filters(self.module(node)):
                 continue
             sources, chain, last = self.sources(node), [], node
-            for kind in (nn.BatchNorm2d, ACTIVATIONS, nn.BatchNorm2d):
+            for kind in (nn.BatchNorm2d, STRAIGHT, nn.BatchNorm2d):
                 following = self._only_user(last, kind)
                 if following is not None:
                     chain.append(str(following.target))
@@ -79,6 +97,19 @@ class Structure:
                     activation=chain[-1] if chain else None,
                 )
             )
+        return sites
+
+    def tables(self) -> list[TableSite]:
+        """In order of execution."""
+        sites = []
+        for node in self.nodes:
+            if not isinstance(self.module(node), TABLES):
+                continue
+            sources = self.sources(node)
+            behind = self._only_user(node, (nn.BatchNorm2d, nn.ReLU))
+            chain = (node,) if behind is None else (node, behind)
+            source = str(sources[0].target) if sources else None
+            sites.append(TableSite(str(node.target), source, tuple(str(each.target) for each in chain)))
         return sites
 
     def is_inserted(self, name: str) -> bool:
@@ -119,7 +150,8 @@ class Structure:
         """Whether the output of module ``name`` is never negative: a ReLU, or a sum or upsampling of such."""
         return never_negative(self.graph, next(node for node in self.nodes if node.target == name))
 
-    def _require_codes_that_fit(self) -> None:
+    def _misfit(self) -> tuple[fx.Node, str] | None:
+        """The first node that does not take the codes that it reads, and why."""
         groups = {name: members for members in self.scale_groups() for name in members}
         for node in self.nodes:
             operator = self.operator(node)
@@ -128,7 +160,8 @@ class Structure:
             members = {member for source in self.sources(node) for member in groups.get(str(source.target), ())}
             unsigned = all(self.is_unsigned(member) for member in members)
             if (why := operator.refusal(self.module(node), unsigned=unsigned)) is not None:
-                raise ConfigError(f"'{node.target}' {why}")
+                return node, why
+        return None
 
     def _only_user(self, node: fx.Node, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> fx.Node | None:
         users = [user for user in node.users if isinstance(self.module(user), kind)]

@@ -24,9 +24,10 @@ from quant.layers.quantizers import (
 )
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
+from quant.operators.table import TABLES
 from quant.twin.config import QuantConfig
 from quant.twin.module_graph import ModuleGraph, run_graph
-from quant.twin.quantized_layers import QuantizedActivation, QuantizedMultiples, QuantizedNorm
+from quant.twin.quantized_layers import QuantizedActivation, QuantizedMultiples, QuantizedNorm, QuantizedTable
 from quant.twin.structure import ConvSite, Structure
 from quant.twin.twin_proof import prove_twin
 
@@ -140,10 +141,10 @@ def _place_quantizers(
     config: QuantConfig,
 ) -> None:
     """Replaces each module of ``groups`` by its quantized form; a group has the bits of its widest member."""
-    logits = structure.logits()
+    logits, read_by_tables = structure.logits(), {site.source for site in structure.tables()}
     for members in groups:
         unsigned = all(structure.is_unsigned(member) for member in members)
-        bits = max(_activation_bits(structure.modules[name], name, config, logits) for name in members)
+        bits = max(_activation_bits(structure.modules[name], name, config, logits, read_by_tables) for name in members)
         for name in members:
             module = structure.modules[name]
             kwargs = {"bit_width": bits, "return_quant_tensor": name in hands_on_scale}
@@ -159,6 +160,8 @@ def _place_quantizers(
 
 
 def _quantized_form(module: nn.Module, quantizer: nn.Module, unsigned: bool) -> nn.Module:
+    if isinstance(module, TABLES):
+        return QuantizedTable(copy.deepcopy(module), quantizer)
     if _accumulates(module):
         return QuantizedMultiples(copy.deepcopy(module), quantizer)
     if isinstance(module, nn.BatchNorm2d):
@@ -168,11 +171,15 @@ def _quantized_form(module: nn.Module, quantizer: nn.Module, unsigned: bool) -> 
     return QuantizedActivation(copy.deepcopy(module), quantizer)
 
 
-def _activation_bits(module: nn.Module, name: str, config: QuantConfig, logits: set[str]) -> int:
+def _activation_bits(
+    module: nn.Module, name: str, config: QuantConfig, logits: set[str], read_by_tables: set[str]
+) -> int:
     if "activation" in config.layers.get(name, {}):
         return config.layers[name]["activation"]
     if name in logits:
         return LOGIT_BITS
+    if name in read_by_tables:
+        return config.bits.table
     operator = operator_of(module)
     return config.bits.activation if operator is None else getattr(config.bits, operator.bits)
 

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from quant.base.errors import ConfigError
 from quant.layers.frozen_norm import FrozenNorm
 from quant.operators import functions, operator_of, told, written_as
-from quant.operators.operator import Unsupported, refuse
+from quant.operators.operator import Unsupported, activation_function, refuse
 from quant.twin.activations import ACTIVATIONS
 from quant.twin.module_graph import ModuleGraph
 from quant.twin.trace import Trace
@@ -202,47 +202,25 @@ class Translator:
         self._result.graph.output(logits)
 
 
-def _activation(make: Callable[..., nn.Module]) -> Callable[..., fx.Node]:
-    """What a function of torch with the arguments of the module ``make`` becomes."""
-
-    def handler(translator: Translator, x: fx.Node, *arguments: Any, inplace: bool = False, **named: Any) -> fx.Node:
-        del inplace
-        return translator.emit(make(*arguments, **named), (x,))
-
-    return handler
-
-
 def _prelu(translator: Translator, x: fx.Node, weight: Any) -> NoReturn:
     refuse("is a PReLU with a weight of its own; write it as nn.PReLU")
 
 
 _T = Translator
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    **dict.fromkeys((torch.relu, torch.relu_, F.relu, F.relu_), _activation(nn.ReLU)),
-    F.relu6: _activation(nn.ReLU6),
-    **dict.fromkeys((F.leaky_relu, F.leaky_relu_), _activation(nn.LeakyReLU)),
-    **dict.fromkeys((F.hardtanh, F.hardtanh_), _activation(nn.Hardtanh)),
-    F.hardsigmoid: _activation(nn.Hardsigmoid),
+    **dict.fromkeys((torch.relu, torch.relu_, F.relu, F.relu_), activation_function(nn.ReLU)),
+    F.relu6: activation_function(nn.ReLU6),
+    **dict.fromkeys((F.leaky_relu, F.leaky_relu_), activation_function(nn.LeakyReLU)),
+    **dict.fromkeys((F.hardtanh, F.hardtanh_), activation_function(nn.Hardtanh)),
+    F.hardsigmoid: activation_function(nn.Hardsigmoid),
     **dict.fromkeys((F.prelu, torch.prelu), _prelu),
-    **dict.fromkeys((F.elu, F.elu_), _activation(nn.ELU)),
-    **dict.fromkeys((F.celu, torch.celu), _activation(nn.CELU)),
-    **dict.fromkeys((F.selu, torch.selu), _activation(nn.SELU)),
-    **dict.fromkeys((torch.sigmoid, F.sigmoid), _activation(nn.Sigmoid)),
-    **dict.fromkeys((torch.tanh, F.tanh), _activation(nn.Tanh)),
-    F.softplus: _activation(nn.Softplus),
-    F.gelu: _activation(nn.GELU),
-    F.silu: _activation(nn.SiLU),
-    F.mish: _activation(nn.Mish),
-    F.hardswish: _activation(nn.Hardswish),
     **dict.fromkeys((operator.mul, operator.imul, torch.mul, torch.multiply), _T.multiply),
     **dict.fromkeys((operator.truediv, operator.itruediv, torch.div, torch.divide), _T.divide),
     **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
     **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
     **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout, torch.clone), _T.same),
     # methods
-    **dict.fromkeys(("relu", "relu_"), _activation(nn.ReLU)),
-    **dict.fromkeys(("sigmoid", "sigmoid_"), _activation(nn.Sigmoid)),
-    **dict.fromkeys(("tanh", "tanh_"), _activation(nn.Tanh)),
+    **dict.fromkeys(("relu", "relu_"), activation_function(nn.ReLU)),
     **dict.fromkeys(("mul", "mul_", "multiply"), _T.multiply),
     **dict.fromkeys(("div", "div_", "divide"), _T.divide),
     **dict.fromkeys(("clamp", "clamp_", "clip"), _T.clamp),

@@ -335,11 +335,11 @@ def edited(model, kind, **changes):
 
 
 REFUSED = [
-    ("Relu", {"op_type": "HardSwish"}, r"activation 'HardSwish' of node 'Relu_0' is not monotonic, so .* use ReLU"),
+    ("Relu", {"op_type": "HardSwish"}, r"node 'Relu_0' \(HardSwish\) is a function of .*; put a quantizer before"),
     (
         "Relu",
         {"op_type": "Softmax"},
-        r"node 'Relu_0' \(Softmax\) has no integer form; supported: Add, Average",
+        r"node 'Relu_0' \(Softmax\) has no integer form; supported: Abs, Add, Average",
     ),
     ("Quant", {"constants": {1: np.float32(0.5)}}, r"input quantizer 'Quant_0' has scale 0.5 .* pixel codes / 256"),
     ("Quant", {"constants": {2: np.float32(3)}}, r"quantizer 'Quant_0' must round to nearest with zero point 0"),
@@ -347,7 +347,7 @@ REFUSED = [
     ("MaxPool", {"attributes": {"strides": [3, 3]}}, r"max-pool 'MaxPool_0' has a last window that lies in padding"),
     ("Resize", {"attributes": {"mode": "nearest"}}, r"upsampling 'Resize_0' must repeat each pixel by one whole"),
     ("Resize", {"attributes": {"mode": "cubic"}}, r"upsampling 'Resize_0' must be bilinear by 2"),
-    ("Relu", {"op_type": "Elu"}, r"activation 'Elu' of node 'Relu_0' is monotonic but curved, .* use ReLU"),
+    ("Relu", {"op_type": "Elu"}, r"node 'Relu_0' \(Elu\) is a function of .*, not of one tensor of codes; put"),
     ("BatchNormalization", {"inputs": {0: "global_in"}}, r"the input passes .* without mean and deviation"),
 ]
 

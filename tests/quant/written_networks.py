@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models.layers import Sum, Upsample2x
+from models.layers import Residual, Sum, Upsample2x
+from quant.operators.table import TABLES
 
 
 class Written(nn.Module):
@@ -273,6 +274,10 @@ LOWERS = {
     "pool_3_2_1": _there(lambda: nn.MaxPool2d(3, 2, 1)),
     "pool_ceil": _there(lambda: nn.MaxPool2d(3, 2, ceil_mode=True)),
     "pool_of_negatives": _there(lambda: nn.Sequential(conv(), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2, 1), nn.ReLU())),
+    "pool_joined_with_negatives": _there(
+        lambda: nn.MaxPool2d(3, 2, 1),
+        lambda: nn.Sequential(Residual(nn.Sequential(conv(), _norm())), nn.Upsample(scale_factor=2)),
+    ),
     "pool_pyramid": lambda: Written(pyramid, b=block(12, 4)),
     "average": _there(lambda: nn.AvgPool2d(2)),
     "average_then_relu": _there(lambda: nn.Sequential(conv(), nn.AvgPool2d(2), nn.ReLU())),
@@ -292,6 +297,11 @@ LOWERS = {
     "relu6": _activation(nn.ReLU6()),
     "leaky_relu": _activation(nn.LeakyReLU(0.1)),
     "prelu": _activation(nn.PReLU(4)),
+    **{kind.__name__.lower(): _activation(kind()) for kind in TABLES},
+    "gelu_before_norm": lambda: Written(
+        lambda net, x: net.norm(F.gelu(net.conv(x))), conv=conv(), norm=nn.BatchNorm2d(4)
+    ),
+    "hardswish_of_a_sum": lambda: Written(lambda net, x: F.hardswish(x + net.a(x)), a=block()),
     "hardtanh": _activation(nn.Hardtanh()),
     "hardsigmoid": _activation(nn.Hardsigmoid()),
 }  # fmt: skip
