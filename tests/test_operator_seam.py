@@ -6,13 +6,14 @@ files, and edits a line of each of the two registries.
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from hw_build.kernels import KERNELS, custom_op
 from hw_build.operators import OPERATORS, operators
-from hw_build.operators.operator import Monotonic, Operator
+from hw_build.operators.operator import CodeFunction, Operator
 from quant import operators as trained
 from quant.operators.operator import Operator as Trained
 
@@ -121,12 +122,23 @@ def test_every_file_of_an_operator_is_in_the_registry():
     assert folders == {name.rpartition(".")[2] for name in KERNELS}
 
 
+def test_what_is_told_to_lower_is_documented():
+    """Each file of an operator that a sentence offers has rows of docs/reference/operators.md."""
+    for name in OPERATORS:
+        module = import_module(name)
+        rows = getattr(module, "ROWS", ())
+        assert rows or not any(operator.told for operator in module.OPERATORS), f"{name} has no ROWS"
+        assert all(len(row) == 3 and row[0] and row[2] for row in rows), f"{name}: operator, limits, becomes"
+
+
 def test_what_is_told_to_lower_has_a_form_to_go_on_with():
     for operator in operators():
         kind = type(operator)
         rewritten = kind.rewrite is not Operator.rewrite  # by nodes of others
         left_out = kind.chooses_largest is not Operator.chooses_largest  # the output stage does it
-        goes_on = isinstance(operator, Monotonic) or kind.to_channels_last is not Operator.to_channels_last or rewritten
+        goes_on = (
+            isinstance(operator, CodeFunction) or kind.to_channels_last is not Operator.to_channels_last or rewritten
+        )
         assert goes_on or left_out or not operator.told, f"{kind.__name__} has no channels-last form"
 
 

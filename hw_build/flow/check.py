@@ -21,6 +21,8 @@ from hw_build.lowering import lowering_steps
 from hw_build.lowering.intake import load_network
 from hw_build.lowering.rules import QUANT, is_weight_quant, refusal
 from hw_build.lowering.specialize import DEFAULT_PART
+from hw_build.operators import operator_of
+from hw_build.operators.operator import CodeFunction, Monotonic
 from hw_build.stitch import stitch
 
 
@@ -126,6 +128,9 @@ class _Built:
         inside = self._kernel_behind(node)
         if node.op_type in QUANT:
             return f"thresholds inside {inside}"
+        operator = operator_of(graph, node)
+        if isinstance(operator, CodeFunction) and not isinstance(operator, Monotonic):
+            return f"part of {inside}"
         if len(graph.dynamic_inputs(node)) > 1:
             return f"residual inside {inside}"
         return "thresholds" if self._quantizer_behind(node) else f"bias inside {inside}"

@@ -15,7 +15,7 @@ from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, reject
 from hw_build.lowering.thresholds import AbsorbAffineIntoThresholds, IntegerOutput
-from hw_build.operators import operator_of
+from hw_build.operators import operator_of, operators
 from hw_build.operators.filters import Filters
 from hw_build.operators.operator import Layer
 
@@ -51,11 +51,14 @@ class MoveScalesPastLinear(Transformation):
         for name in names:
             if name not in scaled:
                 raise reject(node, f"reads {name}, which is not quantized: put a Quant before it")
+        codes, scales = (list(each) for each in zip(*(scaled[name] for name in names), strict=True))
+        if layer.leaves_to_table(graph, node, codes, scales):
+            return
         for position, name in enumerate(node.input):
             if name in scaled:
                 node.input[position] = scaled[name][0]
         graph.touch()
-        scaled |= layer.to_integers(graph, node, [scaled[name][1] for name in names])
+        scaled |= layer.to_integers(graph, node, scales)
 
 
 class NarrowWeights(Transformation):
@@ -74,11 +77,14 @@ class NarrowWeights(Transformation):
         return model, False
 
 
-PASSES = (MoveScalesPastLinear(), AbsorbAffineIntoThresholds(), IntegerOutput(), NarrowWeights())
+def passes() -> tuple[Transformation, ...]:
+    """All of them, in their order."""
+    of_operators = (each for operator in operators() for each in operator.integer_passes)
+    return MoveScalesPastLinear(), *of_operators, AbsorbAffineIntoThresholds(), IntegerOutput(), NarrowWeights()
 
 
 def streamline(model: ModelWrapper) -> ModelWrapper:
     """FINN dialect with float scales (codes in, NCHW) -> integers only, NCHW; output integer logits."""
-    for transformation in PASSES:
+    for transformation in passes():
         model = model.transform(transformation, make_deepcopy=False, cleanup=False)
     return model

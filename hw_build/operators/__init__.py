@@ -29,6 +29,8 @@ OPERATORS = (
     "hw_build.operators.leaky_relu",
     "hw_build.operators.prelu",
     "hw_build.operators.hard_sigmoid",
+    "hw_build.operators.activations",
+    "hw_build.operators.code_table",
     "hw_build.operators.stream_sum",
     "hw_build.operators.nearest",
     "hw_build.operators.bilinear_2x",
@@ -45,7 +47,6 @@ OPERATORS = (
     "hw_build.operators.transpose",
     "hw_build.operators.identity",
     "hw_build.operators.argmax",
-    "hw_build.operators.refused",
     "hw_build.operators.fork",
 )
 

@@ -112,4 +112,11 @@ class Bilinear2x(Upsampling):
         return 2 * size[0], 2 * size[1]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "bilinear upsampling",
+        "factor 2, `align_corners=False`, then a quantizer",
+        "BilinearThreshold2x (ours), or BilinearUpsample2x and Threshold where codes are signed or wide",
+    ),
+)
 OPERATORS = (Bilinear2x(),)

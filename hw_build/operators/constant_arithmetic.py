@@ -12,6 +12,7 @@ from qonnx.transformation.base import Transformation
 from hw_build.graph.editor import GraphEditor, reject, smallest_integer_type
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.bias import ChannelBias_rtl
+from hw_build.operators.code_functions import unfit_constant
 from hw_build.operators.operator import Affine, Range, RangeOf
 from hw_build.operators.quantized_input import before_first_quantizer
 
@@ -54,17 +55,16 @@ class ConstantArithmetic(Affine):
         if (why := before_first_quantizer(graph, node)) is not None:
             return why
         if len(graph.dynamic_inputs(node)) != 1:
-            return (
-                "combines two activations (as Hardswish, GELU and SiLU do, which are not monotonic and cannot become "
-                "thresholds): train with Relu instead"
-            )
-        if node.op_type == "Div" and node.input[0] in graph.constants:
-            return "divides a constant by an activation, which is not monotonic"
+            return "combines two activations: only their sum and their product lower"
         before, after = graph.shapes.get(graph.dynamic_inputs(node)[0]), graph.shapes.get(node.output[0])
         if before and after and before != after:
             sizes = ("x".join(map(str, shape[1:])) for shape in (before, after))
             return f"spreads {' to '.join(sizes)} by the shape of its constant"
         return None
+
+    def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Constants of other shapes."""
+        return unfit_constant(graph, node)
 
     def gain_and_offset(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[np.ndarray, np.ndarray]:
         """In float64."""
@@ -112,4 +112,16 @@ def _constant(graph: GraphEditor, node: NodeProto) -> str:
     return next(name for name in node.input if name in graph.constants)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "multiplication, addition of constants",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+    (
+        "bias of the last convolution",
+        "quantized to the accumulator's scale",
+        "inside that ConvThreshold",
+    ),
+)
 OPERATORS = (ConstantArithmetic(),)

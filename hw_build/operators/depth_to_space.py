@@ -24,6 +24,7 @@ class DepthToSpace(Layer):
 
     names = ("DepthToSpace",)
     told = "DepthToSpace"
+    keeps_codes = True
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Channels that do not fill a block; the order of PyTorch behind what cannot be reordered."""
@@ -90,4 +91,11 @@ class DepthToSpace(Layer):
         return block * size[0], block * size[1]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "depth to space (pixel shuffle)",
+        "DCR; CRD behind a convolution",
+        "DepthToSpace (ours)",
+    ),
+)
 OPERATORS = (DepthToSpace(),)

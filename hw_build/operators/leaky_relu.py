@@ -20,11 +20,9 @@ class LeakyRelu(Monotonic):
         """Slopes below zero, float64 (1 or C,)."""
         return np.asarray(attribute(node, "alpha", 0.01), np.float64).reshape(-1)
 
-    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Slopes that fall."""
-        if np.any(self.slopes(graph, node) <= 0):
-            return "has a slope that is not positive, so it is not monotonic: train with Relu instead"
-        return None
+    def can_be_undone(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Where no slope falls, or is flat."""
+        return bool(np.all(self.slopes(graph, node) > 0))
 
     def bends(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[Bend, ...]:
         """A slope a channel."""
@@ -35,4 +33,11 @@ class LeakyRelu(Monotonic):
         return np.where(value < 0, value * self.slopes(graph, node).astype(np.float32)[:, None], value)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "LeakyRelu",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+)
 OPERATORS = (LeakyRelu(),)

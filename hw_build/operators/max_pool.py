@@ -23,6 +23,7 @@ class MaxPool(Layer):
 
     names = ("MaxPool",)
     told = "MaxPool"
+    keeps_codes = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
@@ -79,4 +80,11 @@ class MaxPool(Layer):
         return window_size(size, attribute(node, "kernel_shape"), attribute(node, "pads", [0] * 4), strides, dilations)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "max-pool, other windows",
+        "any kernel, padding (of unsigned codes), dilation, `ceil_mode`; equal strides",
+        "FMPadding, ConvolutionInputGenerator (FINN), WindowMax (ours)",
+    ),
+)
 OPERATORS = (MaxPool(),)

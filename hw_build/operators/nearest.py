@@ -58,6 +58,7 @@ class NearestUpsampling(Upsampling):
     """Resize, nearest."""
 
     told = "Resize nearest x2, x3, ..."
+    keeps_codes = True
     form: ClassVar[dict[str, str]] = {
         "mode": "nearest",
         "coordinate_transformation_mode": "asymmetric",
@@ -103,4 +104,11 @@ class NearestUpsampling(Upsampling):
         return factor * size[0], factor * size[1]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "nearest upsampling",
+        "whole factor, the same for both sides",
+        "NearestUpsample (ours)",
+    ),
+)
 OPERATORS = (NearestUpsampling(),)

@@ -9,6 +9,7 @@ The steps of lowering ask in this order:
 | check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
 | convert      | ``weights_to_integers``                                                                           |
 | streamline   | ``integer_type``, ``factor``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
+| streamline   | ``integer_passes``: a `CodeFunction` becomes a table                                              |
 | lower        | ``to_channels_last``                                                                              |
 | hardware     | ``fusions``, ``placements``: the passes that put kernels in its place                             |
 | every form   | ``resize``: the size of its output, for another size of the image                                 |
@@ -56,6 +57,7 @@ class Operator:
     gives_indices: ClassVar[bool] = False  # its output is no float
     may_be_infinite: ClassVar[bool] = False  # its constants may be: a limit that there is not
 
+    integer_passes: ClassVar[tuple[Transformation, ...]] = ()  # of integers and the floats behind them, NCHW
     fusions: ClassVar[tuple[Transformation, ...]] = ()  # of several nodes in one kernel
     placements: ClassVar[tuple[Transformation, ...]] = ()  # of what fusions have left
     hls_passes: ClassVar[tuple[Transformation, ...]] = ()  # kernels with C++, before FINN's conversions
@@ -125,6 +127,8 @@ class Layer(Operator):
     """Reads codes of one scale and gives integers of it, ``factor`` of which are one code."""
 
     factor: ClassVar[int] = 1  # the least that makes the output of codes integers
+    keeps_codes: ClassVar[bool] = False  # what it gives is codes that it has read, at other places
+    joins_values: ClassVar[bool] = False  # each value of its output is made of those at the same place of its inputs
 
     def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
         """Let ``node``, which reads codes now, give integers, and their scale be a factor behind them.
@@ -156,6 +160,10 @@ class Layer(Operator):
         graph.add_node("Mul", [codes, factor], [result], name=f"{node.name}_scale")
         return {result: (codes, scale)}
 
+    def leaves_to_table(self, graph: GraphEditor, node: NodeProto, codes: list[str], scales: list[float]) -> bool:
+        """Whether ``node`` stays on real values, since its quantizer is a function of ``codes`` that a table says."""
+        return False
+
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """Type of the output, before ``factor``, for codes of ``types``; the same as the input's unless it says so."""
         if len({datatype.name for datatype in types}) != 1:
@@ -167,12 +175,24 @@ class Layer(Operator):
         return before
 
 
-class Monotonic(Operator):
-    """A monotonic function of each channel between an integer tensor and its quantizer: it becomes thresholds."""
+class CodeFunction(Operator):
+    """A function of each value, by its channel: between a code and a quantizer it becomes a table of codes."""
 
     elementwise: ClassVar[bool] = True
     per_channel: ClassVar[bool] = True
     any_layout: ClassVar[bool] = True
+
+    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Constants with it."""
+        constants_to_channels_first(graph, node)
+
+
+class Monotonic(CodeFunction):
+    """A monotonic function of each channel between an integer tensor and its quantizer: it becomes thresholds."""
+
+    def can_be_undone(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Whether ``node`` has bends; where it has not, it is a `CodeFunction` alone."""
+        return True
 
     def bends(self, graph: GraphEditor, node: NodeProto, channels: int) -> tuple[Bend, ...]:
         """What it does to a tensor of ``channels``, in the order in which it does it."""
@@ -181,10 +201,6 @@ class Monotonic(Operator):
     def in_float32(self, graph: GraphEditor, node: NodeProto, value: np.ndarray) -> np.ndarray:
         """What it makes of ``value`` (C, n) float32, rounded after each operation."""
         raise NotImplementedError
-
-    def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
-        """Constants with it."""
-        constants_to_channels_first(graph, node)
 
 
 class Affine(Monotonic):

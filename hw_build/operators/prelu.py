@@ -20,10 +20,17 @@ class PRelu(LeakyRelu):
         return np.asarray(graph.constants[node.input[1]], np.float64).reshape(-1)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Slopes that are computed, or fall."""
+        """Slopes that are computed."""
         if node.input[1] not in graph.constants:
             return "has a limit or slope that is not a constant"
-        return super().refusal(graph, node)
+        return None
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "PRelu",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+)
 OPERATORS = (PRelu(),)

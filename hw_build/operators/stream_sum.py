@@ -1,18 +1,29 @@
-"""Sum of two activations of the same shape, type and scale, with its thresholds in one kernel where they fit."""
+"""Sum of two activations of the same shape, with its thresholds in one kernel where they fit.
+
+Scales may differ: each code counts as many times as its scale is a multiple of the common step. Where integers would
+grow wide, or the step is no power of two and float32 could decide a tie, two codes of few bits are a table.
+"""
 
 from __future__ import annotations
+
+from math import frexp
 
 from onnx import NodeProto
 from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
 
-from hw_build.graph.editor import GraphEditor
+from hw_build.graph.editor import GraphEditor, reject
 from hw_build.graph.nodes import add_kernel
-from hw_build.graph.ranges import sum_type
+from hw_build.graph.ranges import scaled_type, sum_type
 from hw_build.kernels.add import StreamAdd_rtl
 from hw_build.kernels.add_threshold import StreamAddThreshold_rtl
+from hw_build.operators.code_functions import ends_in_quantizers
+from hw_build.operators.code_table import fits_table
 from hw_build.operators.operator import Layer, Range, RangeOf
+from hw_build.operators.scales import common_step, multiply_inputs, take_multiples
 from hw_build.operators.sum_thresholds import thresholds_of_sum
+
+MOST_BITS = 16  # of a sum of codes of different scales
 
 
 def _sums(graph: GraphEditor) -> list[NodeProto]:
@@ -25,15 +36,15 @@ class FuseSumThresholds(Transformation):
     def apply(self, model):
         graph = GraphEditor(model)
         for add in _sums(graph):
-            first, second = add.input
-            largest = graph.datatypes[first].max() + graph.datatypes[second].max()
+            (first, second), times, between = take_multiples(graph, add)
+            largest = times[0] * graph.datatypes[first].max() + times[1] * graph.datatypes[second].max()
             steps = thresholds_of_sum(graph, add, [first, second], int(largest))
             if steps is not None:
-                graph.remove(add, steps)
+                graph.remove(add, steps, *between)
                 add_kernel(
                     graph, StreamAddThreshold_rtl, [first, second, steps.input[1]], [steps.output[0]], add.name,
                     outputDataType=graph.datatypes[steps.output[0]].name,
-                    inputDataType2=graph.datatypes[second].name,
+                    inputDataType2=graph.datatypes[second].name, Times=times,
                 )  # fmt: skip
         graph.commit()
         return model, False
@@ -45,10 +56,11 @@ class SumsToKernels(Transformation):
     def apply(self, model):
         graph = GraphEditor(model)
         for add in _sums(graph):
-            graph.remove(add)
+            sources, times, between = take_multiples(graph, add)
+            graph.remove(add, *between)
             add_kernel(
-                graph, StreamAdd_rtl, list(add.input), list(add.output), add.name,
-                inputDataType2=graph.datatypes[add.input[1]].name,
+                graph, StreamAdd_rtl, sources, list(add.output), add.name, Times=times,
+                inputDataType2=graph.datatypes[sources[1]].name,
                 outputDataType=graph.datatypes[add.output[0]].name,
             )  # fmt: skip
         graph.commit()
@@ -60,7 +72,7 @@ class StreamSum(Layer):
 
     names = ("Add",)
     told = "Add"
-    any_layout = True
+    any_layout = joins_values = True
     fusions = (FuseSumThresholds(),)
     placements = (SumsToKernels(),)
 
@@ -76,6 +88,34 @@ class StreamSum(Layer):
             return f"adds images of unlike shapes, {sizes}: only equal ones add, so repeat the smaller before it"
         return None
 
+    def leaves_to_table(self, graph: GraphEditor, node: NodeProto, codes: list[str], scales: list[float]) -> bool:
+        """Codes of few bits, whose scales differ, unless their common step is a power of two: then sums are exact."""
+        types = [graph.datatypes[name] for name in codes]
+        if scales[0] == scales[1] or not fits_table(types) or not ends_in_quantizers(graph, node.output[0]):
+            return False
+        return not self._is_exact(scales, types)
+
+    def _is_exact(self, scales: list[float], types: list[BaseDataType]) -> bool:
+        step, times = common_step(scales)
+        return frexp(step)[0] == 0.5 and self._sum_type(times, types).bitwidth() <= MOST_BITS
+
+    @staticmethod
+    def _sum_type(times: list[int], types: list[BaseDataType]) -> BaseDataType:
+        return sum_type(*(scaled_type(datatype, factor) for datatype, factor in zip(types, times, strict=True)))
+
+    def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
+        """Multiples of the common step."""
+        step, times = common_step(scales)
+        bits = self._sum_type(times, [graph.datatypes[name] for name in node.input]).bitwidth()
+        if scales[0] != scales[1] and bits > MOST_BITS:
+            raise reject(
+                node,
+                f"adds codes of scales {scales[0]:g} and {scales[1]:g}, in whose common step sums take {bits} bits, "
+                f"more than {MOST_BITS}: let both branches share one scale, or quantize them to 6 bits or fewer",
+            )
+        multiply_inputs(graph, node, times)
+        return super().to_integers(graph, node, [step, step])
+
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """One that holds the sum."""
         return sum_type(*types)
@@ -89,4 +129,16 @@ class StreamSum(Layer):
         """The same."""
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "addition of two tensors",
+        "of one scale, or of scales in whose common step the sum has at most 16 bits; then a quantizer",
+        "StreamAddThreshold (ours), or StreamAdd and Threshold where codes are signed or wide",
+    ),
+    (
+        "addition of tensors of any scales",
+        "codes of together at most 12 bits, then a quantizer",
+        "CodeTable (ours) of both codes",
+    ),
+)
 OPERATORS = (StreamSum(),)

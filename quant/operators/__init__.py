@@ -65,7 +65,7 @@ def of_node(node: NodeProto) -> Operator | None:
 
 def of_step(step: Step) -> Operator:
     """The operator of a step of an integer program."""
-    return next(each for each in operators() if isinstance(step, each.steps))
+    return next(each for each in operators() if type(step) in each.steps)  # one step may be another's subclass
 
 
 def told() -> str:

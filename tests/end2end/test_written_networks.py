@@ -17,8 +17,8 @@ import calib_data
 import models
 from hw_build.cli.main import main as hw_build
 from hw_build.operators import operators
+from hw_build.operators.activations import Activation
 from hw_build.operators.operator import Affine, Monotonic
-from hw_build.operators.refused import Curved, NotMonotonic
 from models import registry
 from quant.__main__ import main as quant
 from quant.data.pairs import to_input, to_planes
@@ -124,8 +124,8 @@ def test_a_network_that_cannot_be_a_twin_is_one_sentence_of_untrained(registered
 
 
 def test_quant_and_hardware_have_one_opinion_of_activations():
-    assert set(parse.NOT_MONOTONIC) == set(NotMonotonic.names)
-    assert set(parse.CURVED) == set(Curved.names)
+    tables = set(Activation.names)  # behind a quantizer, which `quant` does not put there
+    assert set(parse.NOT_MONOTONIC) | set(parse.CURVED) <= tables
     monotonic = (operator for operator in operators() if isinstance(operator, Monotonic))
     activations = {name for operator in monotonic if not isinstance(operator, Affine) for name in operator.names}
     assert activations == {"Relu", "Clip", "LeakyRelu", "PRelu", "HardSigmoid"}

@@ -33,7 +33,7 @@ from hw_build.operators.stream_sum import FuseSumThresholds
 from tests.hw_build import synthetic
 
 PASSES = [
-    *c.PASSES, *s.PASSES, ChannelsLast(), *passes(), SpecializeLayers(sp.DEFAULT_PART), sp.NameNodes(),
+    *c.PASSES, *s.passes(), ChannelsLast(), *passes(), SpecializeLayers(sp.DEFAULT_PART), sp.NameNodes(),
     sp.RequireRtl(),
 ]  # fmt: skip
 FUSE_SUMS = FuseSumThresholds(), FuseBilinearThresholds()

@@ -84,6 +84,10 @@ def kernel_cases():
             *("BilinearThreshold2x_rtl", 1, 1, {1: np.arange(8, 240, 16)[None]}),
             *({"outputDataType": "UINT4"}, (8, 12, 4), "UINT4"),
         ),
+        (
+            *("CodeTable_rtl", 1, 2, {2: rng.integers(0, 8, (1, 256))}),
+            *({"inputDataType2": "UINT4", "outputDataType": "UINT3", "TableRows": 1}, (4, 6, 4), "UINT3"),
+        ),
         ("ChannelBias_rtl", 1, 1, {1: [1, -2, 3, -4]}, {"outputDataType": "INT6"}, (4, 6, 4), "INT6"),
         ("StreamConcat_rtl", 1, 2, {}, {"NumChannels": [4, 4]}, (4, 6, 8), "UINT4"),
         (
@@ -176,7 +180,7 @@ def test_depthwise_refuses(attributes, constants, message):
             {"inputDataType2": "UINT4", "outputDataType": "UINT4"},
             {},
             2,
-            r"UINT4 \+ UINT4 spans 0 to 30, which outputDataType=UINT4 cannot hold",
+            r"the sum of UINT4 and UINT4 spans 0 to 30, which outputDataType=UINT4 cannot hold",
         ),
         ("ChannelBias_rtl", {"outputDataType": "UINT4"}, {1: [1, 2, 3, 4]}, 1, r"spans 1 to 19, .* cannot hold"),
         ("ChannelBias_rtl", {"outputDataType": "INT6"}, {1: [1, 2]}, 1, r"bias has shape \(2,\), expected \(4,\)"),

@@ -161,3 +161,60 @@ def test_wide_or_signed_sums_are_refused():
         )  # fmt: skip
         with pytest.raises(ConfigError, match="keep sum and thresholds in nodes of their own"):
             KernelBench(model)
+
+
+@pytest.mark.parametrize(
+    ("types", "times", "out", "pe"), [(["UINT4", "INT5"], [3, 1], "INT8", 2), (["INT4"] * 2, [8, 5], "INT8", 6)]
+)
+def test_add_of_multiples(types, times, out, pe):
+    model = model_of(
+        "StreamAdd_rtl", dim=(4, 3), channels=6, streams=2, types=types, PE=pe, inputDataType2=types[1],
+        outputDataType=out, Times=times,
+    )  # fmt: skip
+    KernelBench(model).check_all_patterns()
+
+
+@pytest.mark.parametrize(
+    ("types", "times", "out"), [(["UINT4", "UINT3"], [1, 4], "UINT5"), (["INT3", "UINT4"], [6, 1], "INT6")]
+)
+def test_concat_of_multiples(types, times, out):
+    model = model_of(
+        "StreamConcat_rtl", dim=(3, 4), channels=[4, 2], types=types, PE=2, inputDataType2=types[1],
+        outputDataType=out, Times=times,
+    )  # fmt: skip
+    KernelBench(model).check_all_patterns()
+
+
+def test_add_threshold_of_multiples():
+    steps = np.sort(np.random.default_rng(5).integers(0, 16 * 11, (4, 15)), axis=1)
+    model = model_of(
+        "StreamAddThreshold_rtl", dim=(4, 5), channels=4, streams=2, constants={2: steps}, PE=2,
+        inputDataType2="UINT4", outputDataType="UINT4", Times=[8, 3],
+    )  # fmt: skip
+    KernelBench(model).check_all_patterns()
+
+
+@pytest.mark.parametrize(
+    ("op", "channels", "settings", "sentence"),
+    [
+        (
+            "StreamAdd_rtl",
+            4,
+            {"Times": [1, 9], "outputDataType": "UINT7"},
+            "and UINT4 spans 0 to 150, which outputDataType=UINT7",
+        ),
+        (
+            "StreamAdd_rtl",
+            4,
+            {"Times": [1, 0], "outputDataType": "UINT8"},
+            r"Times=\[1, 0\] must be two numbers of 1 or",
+        ),
+        ("StreamConcat_rtl", [4, 4], {"Times": [2, 1], "outputDataType": "UINT4"}, "2 times UINT4 does not fit UINT4"),
+    ],
+)
+def test_multiples_that_do_not_fit_are_refused(op, channels, settings, sentence):
+    model = model_of(
+        op, dim=(2, 2), channels=channels, streams=2, types=["UINT4"] * 2, inputDataType2="UINT4", **settings
+    )
+    with pytest.raises(ConfigError, match=sentence):
+        KernelBench(model)

@@ -135,6 +135,17 @@ class Nearest(nn.Module):
         return self.up(getattr(x, "value", x))
 
 
+class OfValues(nn.Module):
+    """A function of values, whatever their scale is."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(getattr(x, "value", x))
+
+
 class Shuffle(nn.Module):
     """Pixel shuffle of codes."""
 
@@ -144,6 +155,12 @@ class Shuffle(nn.Module):
 
     def forward(self, x):
         return self.shuffle(getattr(x, "value", x))
+
+
+def activated(bits, inputs, outputs, function, after, norm=None):
+    """convolution, quantizer, an activation that is not monotonic, [BN,] the quantizer ``after``."""
+    norm = [] if norm is None else [norm]
+    return nn.Sequential(bits.conv(inputs, outputs), bits.signed(), OfValues(function), *norm, after)
 
 
 def chain(net, x):
@@ -157,6 +174,22 @@ def summed(net, x):
 
 def joined(net, x):
     return torch.cat([net.shared(x), net.shared(net.a(x))], dim=1)
+
+
+def values(*tensors):
+    """Without their scales, which differ."""
+    return [getattr(x, "value", x) for x in tensors]
+
+
+def sum_of_two_scales(net, x):
+    first, second = values(x, net.a(x))
+    return net.out(first + second)
+
+
+def join_of_two_scales(net, x):
+    """A convolution reads the codes as they are; then a quantizer stands behind a join."""
+    y = net.b(torch.cat(values(x, net.a(x)), dim=1))
+    return net.out(torch.cat(values(x, y), dim=1))
 
 
 def unet_of_sums(net, x):
@@ -347,6 +380,18 @@ NETWORKS = {
     "two_levels": _two_levels(Bits(3, 5)),
     "dense": lambda: Network(
         dense, channels=12, a=Bits().block(4, 4), b=Bits().block(8, 4), shared=Bits().unsigned()
+    ),
+    "sum_of_two_scales": lambda: Network(sum_of_two_scales, a=Bits(4, 5).block(4, 4), out=Bits().unsigned()),
+    "join_of_two_scales_fixed": lambda: Network(
+        join_of_two_scales, FIXED, channels=8, a=F3A5.block(4, 4), b=FIXED.block(8, 4), out=FIXED.unsigned()
+    ),
+    "silu_and_gelu": lambda: Network(
+        chain, a=activated(Bits(), 4, 6, nn.SiLU(), Bits(4, 5).signed()),
+        b=activated(Bits(4, 6), 6, 4, nn.GELU(), Bits().unsigned()), c=Bits().block(4, 4),
+    ),
+    "hardswish_before_bn_fixed": lambda: Network(
+        chain, FIXED, a=activated(F8A8, 4, 6, nn.Hardswish(), FIXED.unsigned(), nn.BatchNorm2d(6)),
+        b=FIXED.block(6, 4), c=activated(FIXED, 4, 4, nn.PReLU(4, -0.25), FIXED.unsigned()),
     ),
     "five_readers": lambda: _five_readers(FIXED),
     "four_classes": _plain(Bits(), head=Bits().conv(4, 4, 1, weight_bit_width=8)),

@@ -1,12 +1,15 @@
-"""Stream add: the exact integer sum of two streams of the same shape."""
+"""Stream add: the exact integer sum of two streams of the same shape, each times a whole number."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.multiples import check_times, multiple_adders
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
@@ -14,19 +17,26 @@ from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
 FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_add.sv", "stream_add_axi.sv")
 
 
-def add_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a + b, both (N, H, W, C)."""
-    return a + b
+def add_reference(a: np.ndarray, b: np.ndarray, times: Sequence[int] = (1, 1)) -> np.ndarray:
+    """times[0]*a + times[1]*b, both (N, H, W, C)."""
+    return times[0] * a + times[1] * b
 
 
 class StreamAdd_rtl(StreamKernel):
-    """Inputs a, b (1,H,W,C); output a + b, one bit wider than the wider input unless outputDataType says less."""
+    """Inputs a, b (1,H,W,C); output Times[0]*a + Times[1]*b in a type that holds it."""
 
     def get_nodeattr_types(self):
-        """Data types of the second input and of the sum."""
+        """Data types of the second input and of the sum; Times: how many times each input counts, 1 or more."""
         attributes = super().get_nodeattr_types()
-        attributes.update({"inputDataType2": ("s", True, ""), "outputDataType": ("s", True, "")})
+        attributes.update(
+            {"inputDataType2": ("s", True, ""), "outputDataType": ("s", True, ""), "Times": ("ints", False, [1, 1])}
+        )
         return attributes
+
+    @property
+    def times(self) -> list[int]:
+        """How many times each input counts."""
+        return list(self.get_nodeattr("Times"))
 
     def stream_inputs(self) -> range:
         """Both inputs are streams."""
@@ -51,17 +61,19 @@ class StreamAdd_rtl(StreamKernel):
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``add_reference``."""
-        return [add_reference(inputs[0], inputs[1])]
+        return [add_reference(inputs[0], inputs[1], self.times)]
 
     def verify_node(self) -> None:
         """The output type must hold every sum."""
         super().verify_node()
+        check_times(self.onnx_node.name, self.times)
         a, b, out = (self.get_input_datatype(0), self.get_input_datatype(1), self.get_output_datatype(0))
-        low, high = int(a.min() + b.min()), int(a.max() + b.max())
+        first, second = self.times
+        low, high = int(first * a.min() + second * b.min()), int(first * a.max() + second * b.max())
         if low < out.min() or high > out.max():
             raise ConfigError(
-                f"{self.onnx_node.name}: {a.name} + {b.name} spans {low} to {high}, which outputDataType={out.name} "
-                "cannot hold; choose a wider output type"
+                f"{self.onnx_node.name}: the sum of {a.name} and {b.name} spans {low} to {high}, which "
+                f"outputDataType={out.name} cannot hold; choose a wider output type"
             )
 
     def rtl_instance(self, model) -> RtlInstance:
@@ -75,6 +87,8 @@ class StreamAdd_rtl(StreamKernel):
             "B_BITS": b.bitwidth(),
             "B_SIGNED": int(b.signed()),
             "Y_BITS": out.bitwidth(),
+            "A_TIMES": self.times[0],
+            "B_TIMES": self.times[1],
         }
         return self.instance(
             "stream_add_axi",
@@ -84,5 +98,6 @@ class StreamAdd_rtl(StreamKernel):
         )
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """One adder a channel and the output buffer."""
-        return self.get_outstream_width(0) + 4 + fifo2_luts(self.get_outstream_width(0))
+        """One adder a channel, those of the multiples, and the output buffer."""
+        adders = 1 + multiple_adders(self.times)
+        return adders * self.get_outstream_width(0) + 4 + fifo2_luts(self.get_outstream_width(0))

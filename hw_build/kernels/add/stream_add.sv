@@ -1,4 +1,4 @@
-// Stream add: Y = A + B, element by element, exact.
+// Stream add: Y = A_TIMES*A + B_TIMES*B, element by element, exact.
 //
 // Both inputs carry the same shape, lane p at bits [p*BITS +: BITS]; A_SIGNED and B_SIGNED say how each is extended. A
 // beat is taken from both when both have one. Latency 0, throughput one beat a cycle. a_ready follows b_valid and
@@ -9,7 +9,9 @@ module stream_add #(
     parameter bit A_SIGNED = 0,
     parameter int B_BITS   = 4,
     parameter bit B_SIGNED = 0,
-    parameter int Y_BITS   = 5
+    parameter int Y_BITS   = 5,
+    parameter int A_TIMES  = 1,
+    parameter int B_TIMES  = 1
 ) (
     input  logic [PE*A_BITS-1:0] a_data,
     input  logic                 a_valid,
@@ -25,10 +27,16 @@ module stream_add #(
   assign a_ready = b_valid && y_ready;
   assign b_ready = a_valid && y_ready;
 
+  // by shifts and adders: a product would take a DSP
+  function automatic logic [Y_BITS-1:0] times(input logic [Y_BITS-1:0] x, input int factor);
+    times = '0;
+    for (int i = 0; i < Y_BITS; i++) if (factor[i]) times = times + (x << i);
+  endfunction
+
   for (genvar p = 0; p < PE; p++) begin : gen_lane
     logic [Y_BITS-1:0] a, b;
     assign a = A_SIGNED ? Y_BITS'($signed(a_data[p*A_BITS+:A_BITS])) : Y_BITS'(a_data[p*A_BITS+:A_BITS]);
     assign b = B_SIGNED ? Y_BITS'($signed(b_data[p*B_BITS+:B_BITS])) : Y_BITS'(b_data[p*B_BITS+:B_BITS]);
-    assign y_data[p*Y_BITS+:Y_BITS] = a + b;
+    assign y_data[p*Y_BITS+:Y_BITS] = times(a, A_TIMES) + times(b, B_TIMES);
   end
 endmodule

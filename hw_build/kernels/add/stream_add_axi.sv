@@ -6,7 +6,9 @@ module stream_add_axi #(
     parameter bit A_SIGNED = 0,
     parameter int B_BITS = 4,
     parameter bit B_SIGNED = 0,
-    parameter int Y_BITS = 5
+    parameter int Y_BITS = 5,
+    parameter int A_TIMES = 1,
+    parameter int B_TIMES = 1
 ) (
     input  logic ap_clk,
     input  logic ap_rst_n,
@@ -36,7 +38,9 @@ module stream_add_axi #(
       .A_SIGNED(A_SIGNED),
       .B_BITS(B_BITS),
       .B_SIGNED(B_SIGNED),
-      .Y_BITS(Y_BITS)
+      .Y_BITS(Y_BITS),
+      .A_TIMES(A_TIMES),
+      .B_TIMES(B_TIMES)
   ) core (
       .a_data(s0_axis_tdata),
       .a_valid(s0_axis_tvalid),

@@ -1,4 +1,4 @@
-"""Stream add that thresholds its sums itself: Y = number of T[c] entries <= a + b."""
+"""Stream add that thresholds its sums itself: Y = number of T[c] entries <= Times[0]*a + Times[1]*b."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hw_build.kernels.add import StreamAdd_rtl, add_reference
 from hw_build.kernels.add import kernel as add
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.multi_threshold import multi_threshold
+from hw_build.kernels.multiples import check_times, multiple_adders
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.stream_kernel import own_files
 from hw_build.kernels.sum_thresholds import SUM_THRESHOLD_FILES, SumThresholds
@@ -16,21 +17,27 @@ FILES = SUM_THRESHOLD_FILES + own_files(add.__file__, "stream_add.sv") + own_fil
 
 
 class StreamAddThreshold_rtl(SumThresholds, StreamAdd_rtl):
-    """Inputs a, b (1,H,W,C), unsigned, and T; output the number of thresholds that a + b passes."""
+    """Inputs a, b (1,H,W,C), unsigned, and T; output the number of thresholds that the sum passes."""
 
     def largest_sum(self) -> int:
-        """a + b."""
-        return int(self.get_input_datatype(0).max() + self.get_input_datatype(1).max())
+        """Of the largest codes."""
+        return int(sum(times * self.get_input_datatype(ind).max() for ind, times in enumerate(self.times)))
+
+    def verify_node(self) -> None:
+        """Times."""
+        check_times(self.onnx_node.name, self.times)
+        super().verify_node()
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``multi_threshold`` of ``add_reference``."""
-        return [multi_threshold(add_reference(inputs[0], inputs[1]), inputs[2])]
+        return [multi_threshold(add_reference(inputs[0], inputs[1], self.times), inputs[2])]
 
     def rtl_instance(self, model) -> RtlInstance:
         """stream_add_threshold."""
         self.verify_node()
         a, b = self.get_input_datatype(0), self.get_input_datatype(1)
         parameters = {"PE": self.pe, "A_BITS": a.bitwidth(), "B_BITS": b.bitwidth(), "SUM_BITS": self.sum_bits}
+        parameters |= {"A_TIMES": self.times[0], "B_TIMES": self.times[1]}
         return self.instance(
             "stream_add_threshold",
             FILES,
@@ -40,4 +47,5 @@ class StreamAddThreshold_rtl(SumThresholds, StreamAdd_rtl):
 
     def lut_estimation(self, fpgapart: str) -> int:
         """An adder and a table a channel, and the output buffer."""
-        return self.pe * self.sum_bits + self.table_luts() + fifo2_luts(self.get_outstream_width(0))
+        adders = 1 + multiple_adders(self.times)
+        return adders * self.pe * self.sum_bits + self.table_luts() + fifo2_luts(self.get_outstream_width(0))

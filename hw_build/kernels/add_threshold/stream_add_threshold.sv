@@ -1,4 +1,4 @@
-// Stream add with thresholds: Y = number of t < NUM_T with THRESHOLDS[row][t] <= A + B, element by element.
+// Stream add with thresholds: Y = number of t < NUM_T with THRESHOLDS[row][t] <= A_TIMES*A + B_TIMES*B, by element.
 //
 // A and B unsigned, the same shape, lane p at bits [p*BITS +: BITS]; a beat is taken from both when both have one.
 // THRESHOLDS: see lib/sum_thresholds.sv. Latency 2 cycles, throughput one beat a cycle. Timing: each tready depends on
@@ -15,6 +15,8 @@ module stream_add_threshold #(
     parameter bit SCALED   = 0,  // added to and shifted: lib/sum_requantizer.sv
     parameter int SHIFT    = 0,
     parameter int OFFSET   = 0,
+    parameter int A_TIMES  = 1,
+    parameter int B_TIMES  = 1,
     parameter logic [ROWS*NUM_T*SUM_BITS-1:0] THRESHOLDS = '0
 ) (
     input  wire logic                 ap_clk,
@@ -33,7 +35,7 @@ module stream_add_threshold #(
   logic sums_valid, sums_ready;
 
   stream_add #(
-      .PE(PE), .A_BITS(A_BITS), .B_BITS(B_BITS), .Y_BITS(SUM_BITS)
+      .PE(PE), .A_BITS(A_BITS), .B_BITS(B_BITS), .Y_BITS(SUM_BITS), .A_TIMES(A_TIMES), .B_TIMES(B_TIMES)
   ) adder (
       .a_data(s0_axis_tdata), .a_valid(s0_axis_tvalid), .a_ready(s0_axis_tready),
       .b_data(s1_axis_tdata), .b_valid(s1_axis_tvalid), .b_ready(s1_axis_tready),

@@ -1,8 +1,9 @@
 // Stream concatenation along the channels: pixel by pixel, the CHANNELS_A channels of A, then the CHANNELS_B of B.
 //
 // Each input pixel is CHANNELS/PE beats, lane p at bits [p*BITS +: BITS]; elements are extended to Y_BITS as A_SIGNED and
-// B_SIGNED say. Latency 0, throughput one beat a cycle: (CHANNELS_A + CHANNELS_B)/PE cycles a pixel. The readies follow
-// y_ready combinationally: put a buffer after it. Limits: PE divides both channel counts.
+// B_SIGNED say, and come out A_TIMES or B_TIMES as large. Latency 0, throughput one beat a cycle: (CHANNELS_A + CHANNELS_B)/PE
+// cycles a pixel. The readies follow y_ready combinationally: put a buffer after it. Limits: PE divides both channel counts;
+// Y_BITS holds every element.
 module stream_concat #(
     parameter int CHANNELS_A = 4,
     parameter int CHANNELS_B = 2,
@@ -11,7 +12,9 @@ module stream_concat #(
     parameter bit A_SIGNED   = 0,
     parameter int B_BITS     = 4,
     parameter bit B_SIGNED   = 0,
-    parameter int Y_BITS     = 4
+    parameter int Y_BITS     = 4,
+    parameter int A_TIMES    = 1,
+    parameter int B_TIMES    = 1
 ) (
     input  logic                 clk,
     input  logic                 rst_n,    // synchronous, active low
@@ -36,11 +39,17 @@ module stream_concat #(
   assign a_ready = y_ready && !from_b_q;
   assign b_ready = y_ready && from_b_q;
 
+  // by shifts and adders: a product would take a DSP
+  function automatic logic [Y_BITS-1:0] times(input logic [Y_BITS-1:0] x, input int factor);
+    times = '0;
+    for (int i = 0; i < Y_BITS; i++) if (factor[i]) times = times + (x << i);
+  endfunction
+
   for (genvar p = 0; p < PE; p++) begin : gen_lane
     logic [Y_BITS-1:0] a, b;
     assign a = A_SIGNED ? Y_BITS'($signed(a_data[p*A_BITS+:A_BITS])) : Y_BITS'(a_data[p*A_BITS+:A_BITS]);
     assign b = B_SIGNED ? Y_BITS'($signed(b_data[p*B_BITS+:B_BITS])) : Y_BITS'(b_data[p*B_BITS+:B_BITS]);
-    assign y_data[p*Y_BITS+:Y_BITS] = from_b_q ? b : a;
+    assign y_data[p*Y_BITS+:Y_BITS] = from_b_q ? times(b, B_TIMES) : times(a, A_TIMES);
   end
 
   always_ff @(posedge clk) begin

@@ -8,7 +8,9 @@ module stream_concat_axi #(
     parameter bit A_SIGNED = 0,
     parameter int B_BITS = 4,
     parameter bit B_SIGNED = 0,
-    parameter int Y_BITS = 4
+    parameter int Y_BITS = 4,
+    parameter int A_TIMES = 1,
+    parameter int B_TIMES = 1
 ) (
     input  logic ap_clk,
     input  logic ap_rst_n,
@@ -40,7 +42,9 @@ module stream_concat_axi #(
       .A_SIGNED(A_SIGNED),
       .B_BITS(B_BITS),
       .B_SIGNED(B_SIGNED),
-      .Y_BITS(Y_BITS)
+      .Y_BITS(Y_BITS),
+      .A_TIMES(A_TIMES),
+      .B_TIMES(B_TIMES)
   ) core (
       .clk(ap_clk),
       .rst_n(ap_rst_n),

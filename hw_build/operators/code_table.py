@@ -1,0 +1,144 @@
+"""Functions of codes as tables: what lies between integers of few bits and a quantizer, executed for every code.
+
+The table holds what the reference executes, float32 rounding included. Where a value lies so close to the border of two
+codes that the reference rounds it by its place in the image, the network has no one answer, and is refused.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.core.datatype import BaseDataType
+from qonnx.transformation.base import Transformation
+
+from hw_build.graph.editor import GraphEditor, label, reject, set_attribute
+from hw_build.graph.evaluation import evaluate
+from hw_build.graph.nodes import add_kernel
+from hw_build.kernels.code_table import MAX_ADDRESS_BITS, CodeTable_rtl
+from hw_build.operators import operator_of
+from hw_build.operators.code_functions import cone
+from hw_build.operators.operator import Monotonic, Operator, Range, RangeOf
+
+MOST_BITS = 8  # of a code that has a table of its own
+_CLOSE = 1e-4  # of a step of the quantizer: values so close to a border are executed once more, one by one
+
+
+class FunctionsToTables(Transformation):
+    """Codes - any functions of them - MultiThreshold -> a table, where thresholds cannot say it."""
+
+    def apply(self, model):
+        graph = GraphEditor(model)
+        for steps in graph.of_type("MultiThreshold"):
+            nodes, sources = cone(graph, steps.input[0], joins=True)
+            culprit = next((node for node in nodes if not _undone(graph, node)), None)
+            if len(sources) == 2 or (len(sources) == 1 and (culprit is not None or _falls(graph, nodes, sources[0]))):
+                self._replace(graph, steps, nodes, sources, culprit or nodes[-1])
+        graph.commit()
+        return model, False
+
+    @staticmethod
+    def _replace(
+        graph: GraphEditor, steps: NodeProto, nodes: list[NodeProto], sources: list[str], culprit: NodeProto
+    ) -> None:
+        types = [graph.datatypes.get(name) for name in sources]
+        if any(datatype is None or not datatype.is_integer() for datatype in types) or not fits_table(types):
+            raise reject(
+                culprit,
+                f"is a function that thresholds cannot say, and reads {sources[0]}, of more than {MOST_BITS} bits: put "
+                f"a quantizer of at most {MOST_BITS} bits before it",
+            )
+        result = steps.output[0]
+        words = _words(graph, nodes, steps, sources, types, culprit)
+        if np.all(words == words[:1]):
+            words = words[:1]
+        graph.remove(steps)
+        table = graph.add_constant(f"{result}_words", words, graph.datatypes[result])
+        _, channels, height, width = graph.shapes[sources[0]]
+        second = {"inputDataType2": types[1].name} if len(types) > 1 else {}
+        add_kernel(
+            graph, CodeTable_rtl, [*sources, table], [result], steps.name, ImgDim=[height, width], NumChannels=channels,
+            TableRows=len(words), ChannelsFirst=1, outputDataType=graph.datatypes[result].name, **second,
+        )  # fmt: skip
+
+
+def fits_table(types: list[BaseDataType]) -> bool:
+    """Whether codes of ``types``, one or two, are few enough for a table."""
+    bits = [datatype.bitwidth() for datatype in types]
+    return bits[0] <= MOST_BITS if len(bits) == 1 else sum(bits) <= MAX_ADDRESS_BITS
+
+
+def _undone(graph: GraphEditor, node: NodeProto) -> bool:
+    """Whether thresholds can take ``node``: it is monotonic, and known how to undo."""
+    operator = operator_of(graph, node)
+    return isinstance(operator, Monotonic) and operator.can_be_undone(graph, node)
+
+
+def _falls(graph: GraphEditor, nodes: list[NodeProto], source: str) -> bool:
+    """Whether codes of few bits fall with the codes ``source``, which no weights of its own can turn."""
+    datatype, producer = graph.datatypes.get(source), graph.producer(source)
+    if not nodes or datatype is None or datatype.bitwidth() > MOST_BITS:
+        return False
+    if producer is not None and operator_of(graph, producer).negatable:
+        return False
+    channels = graph.shapes[source][1]
+    ends = np.broadcast_to(np.array([datatype.min(), datatype.max()]), (1, channels, 1, 2))
+    first, last = np.moveaxis(evaluate(graph, nodes, {source: ends})[nodes[-1].output[0]], -1, 0)
+    return bool(np.any(last < first))
+
+
+def _words(
+    graph: GraphEditor,
+    nodes: list[NodeProto],
+    steps: NodeProto,
+    sources: list[str],
+    types: list[BaseDataType],
+    culprit: NodeProto,
+) -> np.ndarray:
+    """(C, words): the code that ``steps`` give for all codes of ``sources``, those of the last counting fastest."""
+    channels = graph.shapes[sources[0]][1]
+    axes = [np.arange(int(datatype.min()), int(datatype.max()) + 1) for datatype in types]
+    codes = [each.reshape(-1) for each in np.meshgrid(*axes, indexing="ij")]
+
+    def executed(which: np.ndarray) -> dict[str, np.ndarray]:
+        values = (np.broadcast_to(each[which], (1, channels, 1, len(which))) for each in codes)
+        return evaluate(graph, [*nodes, steps], dict(zip(sources, values, strict=True)))
+
+    found = executed(np.arange(len(codes[0])))
+    words, values = (found[name][0, :, 0].astype(np.float64) for name in (steps.output[0], steps.input[0]))
+    if np.isnan(values).any():
+        raise reject(culprit, f"gives no number for some codes of {sources[0]}: keep what it reads where it is defined")
+    for place in _close_to_a_border(values, graph.constants[steps.input[1]]):
+        if np.any(executed(np.array([place]))[steps.output[0]][0, :, 0, 0] != words[:, place]):
+            raise reject(
+                steps, f"rounds code {codes[0][place]} of {sources[0]} up or down by where it stands in the image, as "
+                f"float32 does: change the scale of {label(steps)} or of {sources[0]} a little"
+            )  # fmt: skip
+    return words
+
+
+def _close_to_a_border(values: np.ndarray, steps: np.ndarray) -> list[int]:
+    """Places where a value (C, n) is next to one of the ``steps`` (1, n)."""
+    borders = np.sort(steps.reshape(-1).astype(np.float64))
+    above = np.clip(np.searchsorted(borders, values), 1, max(1, len(borders) - 1))
+    around = np.stack([borders[above - 1], borders[np.minimum(above, len(borders) - 1)]])
+    step = np.diff(borders).min() if len(borders) > 1 else abs(borders[0])
+    return np.unique(np.nonzero(np.abs(around - values).min(axis=0) < _CLOSE * step)[1]).tolist()
+
+
+class CodeTable(Operator):
+    """A table, from the step `streamline` on its kernel."""
+
+    inner = (CodeTable_rtl.__name__,)
+    integer_passes = (FunctionsToTables(),)
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """What its words are."""
+        words = graph.constants[node.input[-1]]
+        return int(words.min()), int(words.max())
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """The same table."""
+        set_attribute(node, "ChannelsFirst", 0)
+
+
+OPERATORS = (CodeTable(),)
