@@ -13,7 +13,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hw_build.backends.hls.csim import compile_program, find_headers
 from hw_build.backends.hls.execution import HLS, execute_program
 from hw_build.backends.hls.finn_build import finn_build
-from hw_build.backends.hls.graph import hls_graph
+from hw_build.backends.hls.graph import hls_graph, slowest_layer
 from hw_build.backends.hls.network import read_network
 from hw_build.backends.hls.program import write_program
 from hw_build.backends.hls.sources import write_sources
@@ -76,6 +76,10 @@ def run_hls(config: HlsConfig) -> int:
     build_dir, folder = config.out, config.out / FOLDER
     with locked_build(build_dir):
         model, shell = _write(build_dir, config.export)
+        target = Design.load(build_dir).expected_cycles_per_frame
+    name, cycles = slowest_layer(model)
+    reached = "" if cycles <= target else "; no layer of it folds further: give the build more cycles a frame"
+    tell(f"folded for the build's {target:,} cycles a frame: {cycles:,} by FINN's estimate, in {name}{reached}")
     for kind, wanted in (("C++ for Vitis HLS", True), ("RTL, FINN has no C++ of it", False)):
         counts = Counter(node.op_type for node in model.graph.node if (node.domain == HLS_DOMAIN) == wanted)
         tell(f"{kind}: {', '.join(f'{count} {name}' for name, count in sorted(counts.items()))}")
