@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 from finn.custom_op.fpgadataflow.hls import custom_op as hls_variants
+from finn.util.basic import MAX_ALLOWED_AP_INT_W
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
@@ -45,7 +46,15 @@ def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrap
     for operation in map(getCustomOp, model.graph.node):
         if isinstance(operation, StreamKernel):
             _fold(operation, target_cycles)
+        elif operation.onnx_node.op_type == "MVAU_hls":
+            _widen(operation, target_cycles)
     return model
+
+
+def slowest_layer(model: ModelWrapper) -> tuple[str, int]:
+    """The node of a folded graph with the most cycles a frame, by FINN's estimate, and these."""
+    cycles = {node.name: int(getCustomOp(node).get_exp_cycles()) for node in model.graph.node}
+    return max(cycles.items(), key=lambda item: item[1])
 
 
 def _take_cpp(model: ModelWrapper) -> None:
@@ -104,3 +113,16 @@ def _fold(op: StreamKernel, target_cycles: int) -> None:
         op.set_nodeattr("PE", pe)
         if op.get_exp_cycles() <= target_cycles:
             return
+
+
+def _widen(op, target_cycles: int) -> None:
+    """More inputs a beat where an MVAU misses ``target_cycles``: FINN ends at 36 bits of weights a channel."""
+    folding, width = op.get_nodeattr("SIMD"), op.get_nodeattr("MW")
+    for simd in (value for value in divisors(width) if value > folding):
+        if op.get_exp_cycles() <= target_cycles:
+            return
+        op.set_nodeattr("SIMD", simd)
+        if max(op.get_instream_width(1), op.get_instream_width(0)) > MAX_ALLOWED_AP_INT_W:
+            op.set_nodeattr("SIMD", folding)
+            return
+        folding = simd
