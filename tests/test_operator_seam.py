@@ -25,6 +25,7 @@ TEXTS = (".py", ".sv", ".vlt", ".toml", ".cpp", ".hpp", ".h", ".tcl", ".html", "
 ARITHMETIC = {"Add", "Mul", "MultiThreshold"}  # how the steps themselves write scales, biases and thresholds
 OTHER_FORMS = {
     "Clip",
+    "Expand",
     "Identity",
     "IntQuant",
     "Pad",

@@ -24,8 +24,11 @@ KERNELS = (
     "hw_build.kernels.depth_to_space",
     "hw_build.kernels.depthwise",
     "hw_build.kernels.fork",
+    "hw_build.kernels.global_sum",
     "hw_build.kernels.maxpool",
+    "hw_build.kernels.multiply",
     "hw_build.kernels.nearest",
+    "hw_build.kernels.repeat",
     "hw_build.kernels.threshold",
     "hw_build.kernels.window_max",
 )

@@ -42,6 +42,8 @@ OPERATORS = (
     "hw_build.operators.average_pool_2x2",
     "hw_build.operators.max_pool",
     "hw_build.operators.concatenation",
+    "hw_build.operators.global_average",
+    "hw_build.operators.gate",
     "hw_build.operators.constant_arithmetic",
     "hw_build.operators.padding",
     "hw_build.operators.transpose",

@@ -40,8 +40,8 @@ class FunctionsToTables(Transformation):
     def _replace(
         graph: GraphEditor, steps: NodeProto, nodes: list[NodeProto], sources: list[str], culprit: NodeProto
     ) -> None:
-        types = [graph.datatypes.get(name) for name in sources]
-        if any(datatype is None or not datatype.is_integer() for datatype in types) or not fits_table(types):
+        types = [graph.datatypes[name] for name in sources if graph.is_integer(name)]
+        if len(types) < len(sources) or not fits_table(types):
             raise reject(
                 culprit,
                 f"is a function that thresholds cannot say, and reads {sources[0]}, of more than {MOST_BITS} bits: put "
@@ -78,7 +78,8 @@ def _falls(graph: GraphEditor, nodes: list[NodeProto], source: str) -> bool:
     datatype, producer = graph.datatypes.get(source), graph.producer(source)
     if not nodes or datatype is None or datatype.bitwidth() > MOST_BITS:
         return False
-    if producer is not None and operator_of(graph, producer).negatable:
+    operator = None if producer is None else operator_of(graph, producer)
+    if operator is not None and operator.negatable:
         return False
     channels = graph.shapes[source][1]
     ends = np.broadcast_to(np.array([datatype.min(), datatype.max()]), (1, channels, 1, 2))

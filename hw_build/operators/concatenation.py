@@ -73,8 +73,9 @@ class Concatenation(Layer):
     def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
         """The node behind it before it, on each of its inputs; whether that was needed and can be."""
         result, readers = node.output[0], graph.consumers(node.output[0])
-        shapes = [graph.shapes.get(name) for name in node.input]
-        if len(readers) != 1 or result in graph.outputs or None in shapes or len(set(node.input)) != len(node.input):
+        shapes = [graph.shapes[name] for name in node.input if name in graph.shapes]
+        once = len(set(node.input)) == len(node.input) == len(shapes)
+        if len(readers) != 1 or result in graph.outputs or not once:
             return False
         if attribute(node, "axis") not in (1, -3) or any(len(shape) != 4 for shape in shapes):
             return False
@@ -93,7 +94,7 @@ class Concatenation(Layer):
             copy.output[0] = node.input[number] = graph.add_tensor(f"{final}_{number}", shape)
             graph.nodes.append(copy)
             part = np.arange(first, first + shape[1])
-            change_channels(graph, copy, positions, lambda value, axis, part=part: value.take(part, axis))
+            change_channels(graph, copy, positions, lambda value, axis, part=part: value.take(part, axis))  # type: ignore[misc]
             first += shape[1]
         graph.remove(after)
         node.output[0] = final
@@ -139,7 +140,7 @@ def _scales(graph: GraphEditor, tensor: str) -> set[float | None]:
     if node is not None and node.op_type in QUANT and node.input[1] in graph.constants:
         return set(graph.constants[node.input[1]].reshape(-1).tolist())
     operator = None if node is None else operator_of(graph, node)
-    if isinstance(operator, Layer) and operator.keeps_codes:
+    if node is not None and isinstance(operator, Layer) and operator.keeps_codes:
         return set().union(*(_scales(graph, name) for name in graph.dynamic_inputs(node)))
     return {None}
 

@@ -63,13 +63,13 @@ def test_operator_that_no_kernel_has():
         lower(operator_between("Hardmax", axis=1))
 
 
-def test_product_of_two_activations():
+def test_quotient_of_two_activations():
     def change(net, tensor):
         other = net.conv_bn(tensor, 4, 1, "gate")
-        net.node("Mul", [tensor, other], "product")
-        return net.quant("product", 2.0**-3)
+        net.node("Div", [tensor, other], "quotient")
+        return net.quant("quotient", 2.0**-3)
 
-    with pytest.raises(LoweringError, match=r"node n_product \(Mul\) combines two activations: only their sum"):
+    with pytest.raises(LoweringError, match=r"node n_quotient \(Div\) combines two activations: only their sum and"):
         lower(network(change))
 
 

@@ -88,6 +88,9 @@ def kernel_cases():
             *("CodeTable_rtl", 1, 2, {2: rng.integers(0, 8, (1, 256))}),
             *({"inputDataType2": "UINT4", "outputDataType": "UINT3", "TableRows": 1}, (4, 6, 4), "UINT3"),
         ),
+        ("GlobalSum_rtl", 1, 1, {}, {"outputDataType": "UINT9"}, (1, 1, 4), "UINT9"),
+        ("StreamMultiply_rtl", 1, 2, {}, {"inputDataType2": "UINT4", "outputDataType": "UINT8"}, (4, 6, 4), "UINT8"),
+        ("StreamRepeat_rtl", 1, 1, {}, {"ImgDim": [1, 1], "OutDim": [3, 5], "OutChannels": 4}, (3, 5, 4), "UINT4"),
         ("ChannelBias_rtl", 1, 1, {1: [1, -2, 3, -4]}, {"outputDataType": "INT6"}, (4, 6, 4), "INT6"),
         ("StreamConcat_rtl", 1, 2, {}, {"NumChannels": [4, 4]}, (4, 6, 8), "UINT4"),
         (
@@ -113,12 +116,12 @@ def test_every_kernel_executes_in_a_graph():
     rng = np.random.default_rng(4)
     common = {"ImgDim": [4, 6], "NumChannels": 4, "PE": 2, "inputDataType": "UINT4"}
     for op_type, outputs, streams, constants, attributes, shape, out_type in kernel_cases():
-        model = single_node_model(
-            op_type, [(1, 4, 6, 4)] * streams, ["UINT4"] * streams, constants, outputs, **{**common, **attributes}
-        )
+        settings = {**common, **attributes}
+        image = (1, *settings["ImgDim"], 4)
+        model = single_node_model(op_type, [image] * streams, ["UINT4"] * streams, constants, outputs, **settings)
         op = getCustomOp(model.graph.node[0])
         op.verify_node()
-        frames = [rng.integers(0, 16, (1, 4, 6, 4)) for _ in range(streams)]
+        frames = [rng.integers(0, 16, image) for _ in range(streams)]
         names = [value.name for value in model.graph.input]
         result = execute_onnx(
             model,

@@ -192,6 +192,35 @@ def join_of_two_scales(net, x):
     return net.out(torch.cat(values(x, y), dim=1))
 
 
+class ChannelGate(nn.Module):
+    """Squeeze and excitation: the mean of each channel, two 1x1 convolutions, a (hard) sigmoid, and the product."""
+
+    def __init__(self, bits, channels, sigmoid, after):
+        super().__init__()
+        self.pool = OfValues(nn.AdaptiveAvgPool2d(1))
+        self.mean, self.gate, self.after = bits.unsigned(), bits.unsigned(), after
+        self.squeeze = nn.Sequential(bits.conv(channels, 2, 1), bits.relu())
+        self.excite = nn.Sequential(bits.conv(2, channels, 1), bits.signed(), OfValues(sigmoid))
+
+    def forward(self, x):
+        gate = self.gate(self.excite(self.squeeze(self.mean(self.pool(x)))))
+        first, second = values(x, gate)
+        return self.after(first * second)
+
+
+class PixelGate(nn.Module):
+    """One value for all channels of a pixel, as attention gates have it."""
+
+    def __init__(self, bits, channels, after):
+        super().__init__()
+        self.map = nn.Sequential(bits.conv(channels, 1, 1), bits.signed(), OfValues(nn.Sigmoid()), bits.unsigned())
+        self.after = after
+
+    def forward(self, x):
+        first, second = values(x, self.map(x))
+        return self.after(second * first)
+
+
 def unet_of_sums(net, x):
     down = net.b(net.pool(net.a(x)))
     return net.c(net.out(net.shared(x) + net.shared(net.up(down))))
@@ -384,6 +413,15 @@ NETWORKS = {
     "sum_of_two_scales": lambda: Network(sum_of_two_scales, a=Bits(4, 5).block(4, 4), out=Bits().unsigned()),
     "join_of_two_scales_fixed": lambda: Network(
         join_of_two_scales, FIXED, channels=8, a=F3A5.block(4, 4), b=FIXED.block(8, 4), out=FIXED.unsigned()
+    ),
+    "squeeze_and_excitation": lambda: Network(
+        chain, a=Bits().block(4, 6), b=ChannelGate(Bits(), 6, nn.Hardsigmoid(), Bits().unsigned()), c=Bits().block(6, 4)
+    ),
+    "gates_of_eight_bits_fixed": lambda: Network(
+        chain, F8A8, a=ChannelGate(F8A8, 4, nn.Sigmoid(), F8A8.unsigned()), b=PixelGate(F8A8, 4, F8A8.unsigned()),
+    ),
+    "pixel_gate": lambda: Network(
+        chain, a=Bits().block(4, 6), b=PixelGate(Bits(), 6, Bits().unsigned()), c=Bits().block(6, 4)
     ),
     "silu_and_gelu": lambda: Network(
         chain, a=activated(Bits(), 4, 6, nn.SiLU(), Bits(4, 5).signed()),

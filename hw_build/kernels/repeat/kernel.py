@@ -1,0 +1,102 @@
+"""One pixel repeated all over an image, Y[y, x, c] = X[c], or one channel for all, Y[y, x, c] = X[y, x]: of gates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hw_build.base.errors import ConfigError
+from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.resources import fifo2_luts, ram_luts
+from hw_build.kernels.rows import Rows, pointwise_rows, upsampled_rows
+from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+
+FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_repeat.sv")
+
+
+def repeat_reference(x: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
+    """x (N, 1, 1, channels) or (N, *size, 1) -> (N, *size, channels)."""
+    return np.broadcast_to(x, (x.shape[0], *size, channels))
+
+
+class StreamRepeat_rtl(StreamKernel):
+    """Input x (1,1,1,C) or (1,H,W,1); output (1,H,W,C). Attributes OutDim [H, W] and OutChannels C."""
+
+    def get_nodeattr_types(self):
+        """Size and channels of the output."""
+        return super().get_nodeattr_types() | {"OutDim": ("ints", True, []), "OutChannels": ("i", True, 0)}
+
+    def output_size(self) -> tuple[int, int]:
+        """(H, W)."""
+        height, width = self.get_nodeattr("OutDim")
+        return height, width
+
+    def output_channels(self) -> int:
+        """C."""
+        return self.get_nodeattr("OutChannels")
+
+    @property
+    def _of_pixels(self) -> bool:
+        """Whether a pixel is repeated, not a channel."""
+        return self.get_nodeattr("NumChannels") == self.output_channels()
+
+    def folding_limits(self) -> dict[str, tuple[str, int]]:
+        """Of the output."""
+        return {"PE": ("OutChannels", self.output_channels())}
+
+    def input_elements(self, ind: int = 0) -> int:
+        """A beat of one channel holds one code."""
+        return self.pe if self._of_pixels else 1
+
+    def resize(self, size: tuple[int, int]) -> tuple[int, int]:
+        """A pixel stays a pixel: how often it is repeated does not follow from its own size."""
+        if self._of_pixels:
+            raise ConfigError(
+                f"{self.onnx_node.name} repeats a pixel all over {'x'.join(map(str, self.output_size()))}: export the "
+                "network at the size that is needed"
+            )
+        self.set_nodeattr("OutDim", list(size))
+        return super().resize(size)
+
+    def rows(self) -> Rows:
+        """The one there is, or each its own."""
+        height = self.output_size()[0]
+        return upsampled_rows(1, factor=height, mode="nearest") if self._of_pixels else pointwise_rows(height)
+
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``repeat_reference``."""
+        return [repeat_reference(inputs[0], self.output_size(), self.output_channels())]
+
+    def verify_node(self) -> None:
+        """One pixel, or one channel."""
+        super().verify_node()
+        one_pixel = self.image_dim == (1, 1) and self._of_pixels
+        if not one_pixel and not (self.image_dim == self.output_size() and self.get_nodeattr("NumChannels") == 1):
+            raise ConfigError(
+                f"{self.onnx_node.name}: repeats {self.get_normal_input_shape()[1:]} to "
+                f"{self.get_normal_output_shape()[1:]}; one pixel is repeated, or one channel"
+            )
+
+    @property
+    def _memory(self) -> tuple[int, int]:
+        """(beats that are repeated together, bits of one)."""
+        beats = self.output_channels() // self.pe if self._of_pixels else 1
+        return beats, self.get_instream_width(0)
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """stream_repeat."""
+        self.verify_node()
+        height, width = self.output_size()
+        parameters = {
+            "GROUPS": self._memory[0],
+            "IN_LANES": self.input_elements(),
+            "PE": self.pe,
+            "X_BITS": self.get_input_datatype(0).bitwidth(),
+            "TIMES": height * width if self._of_pixels else self.output_channels() // self.pe,
+        }
+        return self.instance("stream_repeat", FILES, parameters)
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """The memory, the choice between it and what has come, and the output buffer; counters take carry chains."""
+        depth, width = self._memory
+        memory = width + ram_luts(depth, width, "distributed") if depth > 1 else 0
+        return memory + 6 + fifo2_luts(width)

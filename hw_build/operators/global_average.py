@@ -1,0 +1,95 @@
+"""Average of all pixels: a sum of codes, and a division by their number, which thresholds take.
+
+Means are divided after they are summed, as onnxruntime does it. From the step `lower` on the sum is its kernel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import NodeProto
+from qonnx.core.datatype import BaseDataType
+
+from hw_build.base.errors import ConfigError
+from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.graph.nodes import add_kernel
+from hw_build.graph.ranges import scaled_type
+from hw_build.kernels.global_sum import GlobalSum_rtl
+from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+MOST_BITS = 24  # of a sum that float32 holds exactly, as the reference computes it
+
+
+class GlobalAverage(Layer):
+    """GlobalAveragePool, and ReduceMean over height and width."""
+
+    names = ("GlobalAveragePool", "ReduceMean")
+    inner = ("ReduceSum",)
+    told = "GlobalAveragePool"
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Means over other axes, or that lose them; frames so large that float32 would round their sums."""
+        axes = attribute(node, "axes", None)
+        if axes is None and len(node.input) > 1 and node.input[1] in graph.constants:
+            axes = graph.constants[node.input[1]].reshape(-1).tolist()
+        if node.op_type == "ReduceMean" and (axes is None or sorted(axis % 4 for axis in axes) != [2, 3]):
+            return f"averages over the axes {axes}: only height and width together, axes 2 and 3, lower"
+        if not attribute(node, "keepdims", 1):
+            return "averages without keepdims, so that no image is left: keep the dimensions"
+        return None
+
+    def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
+        """ReduceSum of codes, times their scale, divided by their number."""
+        source, result = node.input[0], node.output[0]
+        _, _, height, width = graph.shapes[source]
+        datatype = self._type(graph, source)
+        codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], datatype)
+        scaled = graph.add_tensor(f"{result}_sum", graph.shapes[result])
+        axes = graph.add_constant(f"{result}_axes", [2, 3], dtype=np.int64)
+        factor = graph.add_constant(f"{result}_scale", scales[0])
+        count = graph.add_constant(f"{result}_pixels", float(height * width))
+        graph.remove(node)
+        graph.add_node("ReduceSum", [source, axes], [codes], name=node.name, keepdims=1)
+        graph.add_node("Mul", [codes, factor], [scaled], name=f"{node.name}_scale")
+        graph.add_node("Div", [scaled, count], [result], name=f"{node.name}_pixels")
+        return {result: (codes, scales[0] / (height * width))}
+
+    @staticmethod
+    def _type(graph: GraphEditor, source: str) -> BaseDataType:
+        return scaled_type(graph.datatypes[source], graph.shapes[source][2] * graph.shapes[source][3])
+
+    def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Frames whose sums float32 would round."""
+        shape = graph.shapes.get(node.input[0])
+        if shape and len(shape) == 4 and (shape[2] * shape[3] * 255).bit_length() > MOST_BITS:
+            return f"averages {shape[2]}x{shape[3]} pixels, whose sum float32 may round: pool the image before it"
+        return None
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """So many times that of a code."""
+        datatype = graph.datatypes[node.output[0]]
+        return int(datatype.min()), int(datatype.max())
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Its kernel."""
+        source, result = node.input[0], node.output[0]
+        graph.remove(node)
+        add_kernel(graph, GlobalSum_rtl, [source], [result], node.name, outputDataType=graph.datatypes[result].name)
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """One pixel; a sum that is divided already has its own size."""
+        if node.op_type == "ReduceSum" and tuple(graph.shapes[node.input[0]][2:]) != tuple(size):
+            raise ConfigError(
+                f"{node.name} was lowered for another number of pixels than {size[0]}x{size[1]}: set the size before"
+            )
+        return 1, 1
+
+
+ROWS = (
+    (
+        "global average",
+        "GlobalAveragePool, ReduceMean over height and width with `keepdims`; then a quantizer",
+        "GlobalSum (ours), Threshold",
+    ),
+)
+
+OPERATORS = (GlobalAverage(),)
