@@ -22,7 +22,7 @@ from quant.twin.config import QuantConfig
 _SHIPPED = Path(__file__).parents[1] / "recipes"
 _SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
 _LINKS = ("quant", "init_from", "teacher")
-_NAMES = {name: str for name in ("name", "model", *_LINKS)}
+_NAMES = dict.fromkeys(("name", "model", *_LINKS), str)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,7 +152,7 @@ def _stacks(data_dir: Path, images: Path, labels: Path) -> tuple[dict[str, Case]
         numbers = sorted(slices[patient])
         names = [slices[patient][number] for number in numbers]
         cases[patient] = Case(patient, patient, _stack_reader(patient, numbers, names, pictures, masks))
-        names_of |= {name: patient for name in (patient, *names)}
+        names_of |= dict.fromkeys((patient, *names), patient)
     return cases, names_of
 
 

@@ -39,7 +39,7 @@ def test_each_reader_has_a_stream_of_its_own(readers, outputs):
     model = shared_by(readers)
     after = lowered(copy.deepcopy(model))
     graph = GraphEditor(after)
-    forks = [node for node in graph.of_type("StreamFork_rtl")]
+    forks = list(graph.of_type("StreamFork_rtl"))
     assert sorted(attribute(node, "NumOutputs") for node in forks) == outputs
     assert all(len(graph.consumers(name)) == 1 for node in graph.nodes for name in node.output[:-1])
     np.testing.assert_array_equal(execute_codes(after, CODES), execute_codes(model, CODES))

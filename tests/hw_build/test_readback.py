@@ -106,7 +106,7 @@ def test_frames_are_equal_but_for_check_bits_and_frames_of_zeros():
     assert compare_frames({1: words, 2: [0] * 101}, {1: checked, 3: [0] * 101}, FASM, FASM) == 19
 
 
-@pytest.mark.parametrize("asked, found", [({1: [0, 6]}, {1: [0, 4, 1]}), ({1: [0, 6, 0], 7: [1]}, {1: [0, 4]})])
+@pytest.mark.parametrize(("asked", "found"), [({1: [0, 6]}, {1: [0, 4, 1]}), ({1: [0, 6, 0], 7: [1]}, {1: [0, 4]})])
 def test_first_word_that_differs_is_named(asked, found):
     with pytest.raises(
         MismatchError,

@@ -41,7 +41,7 @@ def packed(kind, bel, pins, outputs=(), parameters=None, original=None, **attrib
 def lut(bel, pins, output, init, inputs):
     """A packed LUT; ``inputs`` pin -> input of the original."""
     port = "O6" if bel.endswith("6LUT") else "O5"
-    original = {**{pin: place for pin, place in inputs.items()}, port: "O"}
+    original = {**dict(inputs.items()), port: "O"}
     return packed("SLICE_LUTX", bel, {**pins, port: output}, (port,), {"INIT": init}, original,
                   X_ORIG_TYPE=f"LUT{len(set(inputs.values()))}")  # fmt: skip
 

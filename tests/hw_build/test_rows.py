@@ -46,17 +46,17 @@ def checked(rows, operator, rows_in):
 
 
 WINDOWS = [
-    *(dict(kernel=kernel, pads=(kernel // 2, kernel // 2)) for kernel in (1, 3, 5, 7, 9)),
-    *(dict(kernel=kernel) for kernel in (3, 5)),
-    dict(kernel=2, stride=2),
-    dict(kernel=3, stride=2, pads=(1, 1)),
-    dict(kernel=3, stride=2, pads=(0, 1)),
-    dict(kernel=7, stride=2, pads=(3, 3)),
-    dict(kernel=3, dilation=4, pads=(4, 4)),
-    dict(kernel=3, dilation=2),
-    dict(kernel=5, stride=3, dilation=2, pads=(4, 3)),
-    dict(kernel=1, stride=2),
-    dict(kernel=1, pads=(2, 3)),
+    *({"kernel": kernel, "pads": (kernel // 2, kernel // 2)} for kernel in (1, 3, 5, 7, 9)),
+    *({"kernel": kernel} for kernel in (3, 5)),
+    {"kernel": 2, "stride": 2},
+    {"kernel": 3, "stride": 2, "pads": (1, 1)},
+    {"kernel": 3, "stride": 2, "pads": (0, 1)},
+    {"kernel": 7, "stride": 2, "pads": (3, 3)},
+    {"kernel": 3, "dilation": 4, "pads": (4, 4)},
+    {"kernel": 3, "dilation": 2},
+    {"kernel": 5, "stride": 3, "dilation": 2, "pads": (4, 3)},
+    {"kernel": 1, "stride": 2},
+    {"kernel": 1, "pads": (2, 3)},
 ]
 
 
@@ -129,8 +129,15 @@ def test_finn_s_nodes_by_their_attributes():
         return rows_of(helper.make_node(op_type, ["x"], ["y"], domain=RTL_DOMAIN, name="n", **attributes))
 
     assert rows("FMPadding_rtl", ImgDim=[4, 9], Padding=[1, 7, 2, 7], NumChannels=1).last == (0, 0, 1, 2, 3, 3, 3)
-    window = dict(ConvKernelDim=[3, 1], IFMDim=[9, 7], OFMDim=[3, 7], IFMChannels=1, SIMD=1, inputDataType="UINT4")
-    window |= dict(Stride=[2, 1], Dilation=[2, 1], outputDataType="UINT4")
+    window = {
+        "ConvKernelDim": [3, 1],
+        "IFMDim": [9, 7],
+        "OFMDim": [3, 7],
+        "IFMChannels": 1,
+        "SIMD": 1,
+        "inputDataType": "UINT4",
+    }
+    window |= {"Stride": [2, 1], "Dilation": [2, 1], "outputDataType": "UINT4"}
     assert rows("ConvolutionInputGenerator_rtl", **window).last == (4, 6, 8)
     assert rows("MVAU_rtl", numInputVectors=[1, 3, 5]).last == rows("Thresholding_rtl", numInputVectors=[1, 3, 5]).last
     assert rows("MVAU_rtl", numInputVectors=[1, 3, 5]).last == (0, 1, 2)

@@ -139,7 +139,7 @@ def test_refused_export_leaves_the_former_one_alone(checkpoint, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    "changes, sentence",
+    ("changes", "sentence"),
     [({"images": 0}, "--images must be 1 to 16, .* got 0"), ({"size": (0, 32)}, "--size must be positive, got 0x32")],
 )
 def test_senseless_requests_are_refused(checkpoint, tmp_path, changes, sentence):
@@ -153,7 +153,7 @@ def test_command_line_writes_another_size(checkpoint, tmp_path, capsys):
     assert "cmunext-tiny-hw, 16x32, exact in 512 logits of 1 images" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kept_bytes, sentence", [(0, "does not exist"), (900, "is truncated or not a checkpoint")])
+@pytest.mark.parametrize(("kept_bytes", "sentence"), [(0, "does not exist"), (900, "is truncated or not a checkpoint")])
 def test_command_line_refuses_a_bad_checkpoint_in_one_line(checkpoint, tmp_path, capsys, kept_bytes, sentence):
     path = tmp_path / "bad.pt"
     if kept_bytes:

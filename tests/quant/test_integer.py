@@ -103,7 +103,7 @@ def test_images_side_by_side_do_not_mix(program):
     np.testing.assert_array_equal(engine.run(codes), alone)
 
 
-@pytest.mark.parametrize("name, quant", [("unet3", "w4a4"), ("cmunext-tiny-hw", "w2a3")])
+@pytest.mark.parametrize(("name", "quant"), [("unet3", "w4a4"), ("cmunext-tiny-hw", "w2a3")])
 def test_other_networks_are_exact(name, quant, tmp_path):
     if quant == "w2a3":
         bits = {"dense_weight": 2, "depthwise_weight": 3, "pointwise_weight": 3, "activation": 3, "upsample": 5}
@@ -352,7 +352,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("kind, changes, sentence", REFUSED, ids=[sentence[:30] for _, _, sentence in REFUSED])
+@pytest.mark.parametrize(("kind", "changes", "sentence"), REFUSED, ids=[sentence[:30] for _, _, sentence in REFUSED])
 def test_what_has_no_integer_form_is_refused_by_name(model, kind, changes, sentence):
     with pytest.raises(ExportError, match=sentence):
         parse(edited(model, kind, **changes))

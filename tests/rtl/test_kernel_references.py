@@ -26,7 +26,7 @@ def nhwc(x: torch.Tensor) -> np.ndarray:
     return x.numpy().transpose(0, 2, 3, 1)
 
 
-@pytest.mark.parametrize("kernel,height,width", [(3, 5, 8), (5, 4, 3), (7, 6, 6), (9, 2, 11), (1, 3, 3)])
+@pytest.mark.parametrize(("kernel", "height", "width"), [(3, 5, 8), (5, 4, 3), (7, 6, 6), (9, 2, 11), (1, 3, 3)])
 def test_depthwise_matches_torch(kernel, height, width):
     rng = np.random.default_rng(kernel)
     x = rng.integers(0, 16, (2, height, width, 10))
@@ -48,7 +48,7 @@ def test_multi_threshold_counts_ties():
     np.testing.assert_array_equal(multi_threshold(np.array([[3], [4], [5]]), np.array([[4, 4, 9]])), [[0], [2], [2]])
 
 
-@pytest.mark.parametrize("height,width", [(1, 1), (1, 6), (5, 1), (4, 7)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 6), (5, 1), (4, 7)])
 def test_bilinear_is_16_times_torch(height, width):
     x = np.random.default_rng(height * 8 + width).integers(-128, 128, (2, height, width, 3))
     expected = torch.nn.functional.interpolate(nchw(x), scale_factor=2, mode="bilinear", align_corners=False)
@@ -147,7 +147,7 @@ def test_no_kernel_is_left_out():
 
 
 @pytest.mark.parametrize(
-    "attributes,constants,message",
+    ("attributes", "constants", "message"),
     [
         ({"PE": 3}, {}, r"DepthwiseConv_rtl_0: PE=3 does not divide NumChannels=4; choose one of 1, 2, 4"),
         ({"SIMD": 2}, {}, r"SIMD=2 does not divide KernelDim \* KernelDim=9; choose one of 1, 3, 9"),
@@ -174,7 +174,7 @@ def test_depthwise_refuses(attributes, constants, message):
 
 
 @pytest.mark.parametrize(
-    "op_type,attributes,constants,streams,message",
+    ("op_type", "attributes", "constants", "streams", "message"),
     [
         ("MaxPool2x2_rtl", {"ImgDim": [5, 6]}, {}, 1, r"ImgDim=\[5, 6\] must be even for a 2x2 max-pool"),
         ("StreamFork_rtl", {"NumOutputs": 5}, {}, 1, r"NumOutputs=5 with 1 outputs; .* from 2 to 4"),

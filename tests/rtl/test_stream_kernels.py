@@ -25,7 +25,9 @@ def model_of(op_type, *, dim, channels, x="UINT4", streams=1, constants=None, nu
     )
 
 
-@pytest.mark.parametrize("num_outputs,x,channels,pe", [(2, "UINT4", 10, 2), (3, "INT5", 3, 3), (4, "UINT8", 12, 1)])
+@pytest.mark.parametrize(
+    ("num_outputs", "x", "channels", "pe"), [(2, "UINT4", 10, 2), (3, "INT5", 3, 3), (4, "UINT8", 12, 1)]
+)
 def test_fork(num_outputs, x, channels, pe):
     bench = KernelBench(
         model_of(
@@ -36,7 +38,7 @@ def test_fork(num_outputs, x, channels, pe):
 
 
 @pytest.mark.parametrize(
-    "types,out,channels,pe",
+    ("types", "out", "channels", "pe"),
     [(["UINT4", "UINT4"], "UINT5", 10, 5), (["INT4", "UINT8"], "INT10", 12, 1), (["INT8", "INT3"], "INT9", 3, 3)],
 )
 def test_add(types, out, channels, pe):
@@ -56,7 +58,7 @@ def test_add(types, out, channels, pe):
 
 
 @pytest.mark.parametrize(
-    "types,channels,pe",
+    ("types", "channels", "pe"),
     [(["UINT4", "UINT4"], [10, 4], 2), (["UINT4", "INT6"], [3, 12], 1), (["INT4", "UINT4"], [6, 6], 6)],
 )
 def test_concat(types, channels, pe):
@@ -67,7 +69,7 @@ def test_concat(types, channels, pe):
 
 
 @pytest.mark.parametrize(
-    "x,out,channels,pe", [("INT12", "INT14", 1, 1), ("UINT4", "INT13", 10, 2), ("INT6", "INT13", 6, 6)]
+    ("x", "out", "channels", "pe"), [("INT12", "INT14", 1, 1), ("UINT4", "INT13", 10, 2), ("INT6", "INT13", 6, 6)]
 )
 def test_bias(x, out, channels, pe):
     bias = np.random.default_rng(channels).integers(-2048, 2048, channels)
@@ -78,7 +80,7 @@ def test_bias(x, out, channels, pe):
 
 
 @pytest.mark.parametrize(
-    "dim,x,channels,pe",
+    ("dim", "x", "channels", "pe"),
     [((6, 10), "UINT4", 10, 2), ((4, 6), "INT4", 12, 12), ((2, 2), "UINT8", 1, 1), ((8, 4), "INT7", 3, 1)],
 )
 def test_maxpool(dim, x, channels, pe):
@@ -86,7 +88,7 @@ def test_maxpool(dim, x, channels, pe):
 
 
 @pytest.mark.parametrize(
-    "dim,x,channels,pe",
+    ("dim", "x", "channels", "pe"),
     [
         ((3, 5), "UINT4", 10, 2),
         ((4, 6), "INT4", 12, 12),

@@ -19,9 +19,9 @@ _USED_OF_PROCESSOR = re.compile(r"(MAXIGP0|SAXIHP0|SAXIGP2)[A-Z0-9]+|IRQF2P|PLPS
 # pin of a DSP48E1 -> the registers that it steers, and how many stages they must have for it to do so (Xilinx UG479)
 _STEERS = {
     "CEA1": (("AREG",), 2), "CEB1": (("BREG",), 2), "RSTD": (("DREG", "ADREG"), 1),
-    **{pin: (("OPMODEREG", "CARRYINSELREG"), 1) for pin in ("CECTRL", "RSTCTRL")},
-    **{pin: (("CARRYINREG",), 1) for pin in ("CECARRYIN", "RSTALLCARRYIN")},
-    **{pin: (("AREG",), 1) for pin in ("CEA2", "RSTA")}, **{pin: (("BREG",), 1) for pin in ("CEB2", "RSTB")},
+    **dict.fromkeys(("CECTRL", "RSTCTRL"), (("OPMODEREG", "CARRYINSELREG"), 1)),
+    **dict.fromkeys(("CECARRYIN", "RSTALLCARRYIN"), (("CARRYINREG",), 1)),
+    **dict.fromkeys(("CEA2", "RSTA"), (("AREG",), 1)), **dict.fromkeys(("CEB2", "RSTB"), (("BREG",), 1)),
     **{f"{way}{name}": ((f"{name}REG",), 1) for name in ("C", "M", "P", "INMODE", "ALUMODE") for way in ("CE", "RST")},
     **{f"CE{name}": ((f"{name}REG",), 1) for name in ("D", "AD")},
 }  # fmt: skip

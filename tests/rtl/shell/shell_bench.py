@@ -24,8 +24,14 @@ FRAME_LIMIT = 40_000  # cycles in which any frame here ends, however the bus sta
 
 def system(**changes) -> System:
     """The Zynq-7000's system of 16 x 16 pixels, with ``changes``."""
-    values = dict(height=16, width=16, channels=3, network_hash=0x0123_4567_89AB_CDEF, control_base=0x43C0_0000)
-    values |= dict(core="standin_core", classes=1, address_bits=32, max_burst=16) | changes
+    values = {
+        "height": 16,
+        "width": 16,
+        "channels": 3,
+        "network_hash": 0x0123_4567_89AB_CDEF,
+        "control_base": 0x43C0_0000,
+    }
+    values |= {"core": "standin_core", "classes": 1, "address_bits": 32, "max_burst": 16} | changes
     return System(**values)
 
 
