@@ -48,13 +48,13 @@ def test_kernels_named_are_the_kernels_built(tmp_path):
 def test_every_refused_node_is_listed_with_its_reason(tmp_path):
     net = synthetic.Net()
     stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
-    first = net.quant(net.node("HardSwish", [stem], "swish"), 2.0**-3)
+    first = net.quant(net.node("HardSwish", [net.node("Round", [stem], "round")], "swish"), 2.0**-3)
     second = net.quant(net.node("Hardmax", [first], "soft", axis=1), 2.0**-3)
     verdicts = verdicts_of(net.model(net.head(second), 8, 8), tmp_path)
     refused = {verdict.node: verdict for verdict in verdicts if not verdict.lowers}
     assert not lowers(verdicts)
-    assert set(refused) == {"n_swish", "n_soft"}
-    assert refused["n_swish"].reason.startswith("it is an activation that is not monotonic")
+    assert set(refused) == {"n_round", "n_soft"}
+    assert refused["n_round"].reason.startswith("it is not supported; supported are Add")
     assert refused["n_soft"].reason.startswith("it is not supported; supported are Add")
     assert refused["n_soft"].kernel == ""
 
@@ -76,11 +76,14 @@ def test_operator_that_onnx_does_not_know_is_listed_even_without_shapes(tmp_path
 def test_what_only_shows_in_combination_is_found(tmp_path):
     net = synthetic.Net()
     stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
-    other = net.conv_bn(stem, 4, 1, "other", scale=2.0**-4)
-    model = net.model(net.head(net.add(stem, other, 2.0**-2, name="sum")), 8, 8)
+    first, second = (
+        net.quant(net.conv_bn(stem, 4, 1, name), scale, bits=8) for name, scale in (("one", 0.1), ("other", 0.07))
+    )
+    net.channels["sum"] = 4
+    model = net.model(net.head(net.add(first, second, 2.0**-2, name="sum")), 8, 8)
     refused = [verdict for verdict in verdicts_of(model, tmp_path) if not verdict.lowers]
     assert [verdict.node for verdict in refused] == ["n_sum_sum"]
-    assert "joins activations of different scales" in refused[0].reason
+    assert "adds codes of scales 0.1 and 0.07" in refused[0].reason
 
 
 def test_fault_of_no_single_node_gets_a_row_of_its_own(tmp_path):
