@@ -18,7 +18,7 @@ BOARD ?= pynq-z2
 DEMO := build/demo
 EXPORT := $(DEMO)/export/$(subst /,-,$(basename $(CHECKPOINT)))
 SMALL := $(EXPORT)-32x32
-EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/integer/*.py quant/configs/*.toml calib_data/*.*)
+EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/*/*.py quant/configs/*.toml calib_data/*.*)
 SIM_BOARD := build/sim-board
 SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
 SIM_IMAGES ?= calib_data/images/benign_184.png calib_data/images/benign_007.png
@@ -48,7 +48,7 @@ help: ## this list
 setup: ## .venv by pip alone, once
 	@.ci/setup.sh
 
-demo: setup $(EXPORT)/manifest.json $(SMALL)/manifest.json ## one real image through the whole accelerator, every logit compared
+demo: setup $(EXPORT)/manifest.json $(if $(filter hls,$(BACKEND)),,$(SMALL)/manifest.json) ## one real image through the whole accelerator, every logit compared
 ifeq ($(filter rtl hls,$(BACKEND)),)
 	@echo "error: BACKEND is '$(BACKEND)', must be rtl or hls" >&2; exit 2
 else ifeq ($(BACKEND),hls)
@@ -111,8 +111,9 @@ iou: setup ## IoU of float, QAT, QONNX and integers; fails on a drop of more tha
 	@$(RUN) quant gate --float $(FLOAT_CHECKPOINT) --quantized $(CHECKPOINT) --max-drop $(MAX_DROP) \
 		$(if $(DATA),--data "$(DATA)") --junit build/iou/junit.xml --markdown build/iou/summary.md
 
-lint: setup ## ruff on the Python, Verilator lint on our RTL
+lint: setup ## ruff and mypy on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
+	@$(RUN) mypy
 	@$(RUN) hw_build.simulate.lint
 
 docs: ## the documentation as a site, build/docs/index.html; every link and anchor checked

@@ -15,7 +15,7 @@ class JobBuffers:
     def __init__(self, allocate, spec, frames):
         self._spec, self.frames = spec, frames
         try:
-            self.source = allocate((frames, spec.height, spec.width, spec.channels), np.uint8)
+            self.source = allocate((frames, spec.input_bytes), np.uint8)
             self.destination = allocate((frames * spec.logit_words,), np.uint32)
         except (RuntimeError, MemoryError, OSError) as error:
             size = frames * (spec.input_bytes + 4 * spec.logit_words)
@@ -27,19 +27,19 @@ class JobBuffers:
 
     def load(self, images):
         """Copies images, each (H, W, C) uint8, to the source and hands it to the device."""
-        shape = self.source.shape[1:]
-        for slot, image in zip(self.source, images, strict=False):
+        shape = self._spec.shape
+        for frame, image in zip(self.source, images, strict=False):
             image = np.asarray(image)
             if image.dtype != np.uint8 or image.shape != shape:
                 raise InputError(
                     f"the image is {image.dtype} {image.shape}, the network takes uint8 {shape} "
                     "(height, width, channels); convert or resize it"
                 )
-            np.copyto(slot, image)
+            self._spec.place(image, frame)
         self.source.flush()
 
     def unload_masks(self, count):
-        """``count`` masks, (count, H, W) bool, in an array of their own."""
+        """``count`` masks, (count, H, W) bool or class indices, in an array of their own."""
         return self._spec.masks(self._words(count * self._spec.mask_words))
 
     def unload_logits(self, count):

@@ -37,9 +37,9 @@ def _parser():
     bench.add_argument("--host", action="store_true", help="copies, pack and unpack on this machine; needs no device")
     bench.set_defaults(run=_bench)
 
-    infer = commands.add_parser("infer", help="masks and overlays of image files, as PNG")
+    infer = commands.add_parser("infer", help="masks (or class indices) and overlays of image files, as PNG")
     _device_arguments(infer)
-    infer.add_argument("images", metavar="IMAGE", nargs="+", help="8-bit image of the network's size")
+    infer.add_argument("images", metavar="IMAGE", nargs="+", help="8-bit image of the network's size, or .npy array")
     infer.add_argument("--out", required=True, metavar="DIR", help="folder for NAME_mask.png and NAME_overlay.png")
     infer.add_argument("--resize", action="store_true", help="scale images of another size, bilinearly")
     infer.set_defaults(run=_infer)
@@ -137,20 +137,19 @@ def _infer(arguments):
             path = os.path.join(arguments.out, name)
             write_file(f"{path}_mask.png", mask_png(mask))
             write_file(f"{path}_overlay.png", overlay_png(image, mask))
-            print(f"{path}_mask.png  {mask.mean():.1%} foreground", flush=True)
+            print(f"{path}_mask.png  {(mask > 0).mean():.1%} foreground", flush=True)
 
 
 def _evaluate(arguments):
     from board.dataset import list_pairs
     from board.pictures import read_pair
-    from board.scores import count_pixels, summarise
-    from board.surface import hd95_assd
+    from board.scores import Scores
 
     deploy = Deploy(arguments.deploy)
     spec = deploy.spec()
     pairs = list_pairs(arguments.data, arguments.split)
     waiting = collections.deque()  # truths of images that are read and whose masks are not there yet
-    counts, distances = [], []
+    scores = Scores(spec.classes)
 
     def images():
         for image, masks in pairs:
@@ -160,10 +159,8 @@ def _evaluate(arguments):
 
     with _accelerator(arguments, deploy) as accel:
         for mask in accel.stream(images()):
-            truth = waiting.popleft()
-            counts.append(count_pixels(mask, truth))
-            distances.append(hd95_assd(mask, truth))
-    print(json.dumps({"arithmetic": "board", "split": arguments.split, **summarise(counts, distances)}, indent=1))
+            scores.add(mask, waiting.popleft())
+    print(json.dumps({"arithmetic": "board", "split": arguments.split, **scores.summary()}, indent=1))
 
 
 def _serve(arguments):
@@ -185,4 +182,5 @@ def _describe(arguments):
     spec = read_io_spec(arguments.io_spec) if arguments.io_spec else Deploy().spec()
     print(f"network  {spec.network}, hash 0x{spec.network_hash:016x}")
     print(f"in       {spec.height} x {spec.width} x {spec.channels} codes, {spec.input_bytes} bytes")
-    print(f"out      {spec.logit_words} logits of 32 bits, or a mask of {spec.mask_words} words")
+    decisions = "a mask" if spec.classes == 1 else f"indices of {spec.classes} classes, a byte a pixel, in all"
+    print(f"out      {spec.logit_words} words of one logit each, or {decisions} {spec.mask_words} words")

@@ -11,7 +11,10 @@ import unicodedata
 
 from board.errors import InputError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".ppm", ".pgm", ".pbm")  # in any case
+SUFFIXES = (  # in any case
+    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".ppm", ".pgm", ".pbm"),
+    ".npy",
+)
 _MARKED_AS_MASK = re.compile(r"(.+?)_(?:mask|segmentation)(?:_?\d+)?", re.IGNORECASE | re.DOTALL)
 _INVISIBLE = "\ufeff\u200b"  # byte-order mark, zero-width space
 

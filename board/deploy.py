@@ -35,7 +35,7 @@ class Deploy:
         return read_io_spec(self.path(IO_SPEC))
 
     def golden(self, count=None):
-        """(codes (N, H, W, C) uint8, logits (N, H, W, 1) int32) of the first ``count`` golden frames, or of all."""
+        """(codes (N, H, W, C) uint8, logits (N, H, W, classes) int32) of ``count`` golden frames, or of all."""
         path = self.path(GOLDEN)
         try:
             with np.load(path, allow_pickle=False) as archive:

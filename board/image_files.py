@@ -1,5 +1,7 @@
 """Image files as 8-bit codes: the one place that opens them, for ``board``, ``quant`` and ``hw_build`` alike.
 
+Images of any number of channels, as slices of a volume side by side, are arrays of numpy (``.npy``): ``read_array``.
+
 An image is turned as its EXIF orientation says. Grey levels and colours are taken as they are stored, CMYK becomes RGB
 as (255 - C)(255 - K) / 255 and so on, without a colour profile, and alpha is left out where the network does not take
 four channels. What cannot be read so is refused by one sentence: an ``InputError`` that names the file.
@@ -23,6 +25,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # not EPS: Pillo
 MAX_PIXELS = 1 << 25  # of a file on a small board: three bytes each must fit its memory
 EIGHT_BIT_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I", "F")
+ARRAY = ".npy"
+ARRAY_BEGINS = b"\x93NUMPY"
 MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by the channels that a network takes
 _STRAIGHT_ALPHA = {"La": "LA", "RGBa": "RGBA"}  # of modes whose colours are multiplied by alpha
 _ORIENTATION = 0x0112  # of EXIF; 1 is upright
@@ -77,7 +81,10 @@ def read_image(source, channels=3, max_pixels=MAX_PIXELS):
     InputError: as ``open_image``, or damaged, or not 8-bit, or drawn in alpha alone; another number of channels.
     """
     if channels not in MODE_OF_CHANNELS:
-        raise InputError(f"an image has 1, 3 or 4 channels, the network takes {channels}; give it one of these")
+        raise InputError(
+            f"image '{name_of(source)}' has 1, 3 or 4 channels, the network takes {channels}; give an array, uint8 "
+            f"(height, width, {channels}) in a file {ARRAY}"
+        )
     with open_image(source, max_pixels) as opened:
         check_eight_bits(opened, source)
         image = upright(opened, source)
@@ -94,6 +101,55 @@ def read_image(source, channels=3, max_pixels=MAX_PIXELS):
 def as_codes(image):
     """Codes (H, W, C) uint8 of ``read_image``."""
     return np.asarray(image).reshape(image.height, image.width, -1)
+
+
+def is_array(source):
+    """Whether a path, or the bytes of a file, are an array and no image."""
+    return source.startswith(ARRAY_BEGINS) if isinstance(source, bytes) else str(source).lower().endswith(ARRAY)
+
+
+def read_array(source, channels, max_pixels=MAX_PIXELS):
+    """Codes (H, W, ``channels``) uint8 of the path of an array, or of its bytes; of one channel also (H, W).
+
+    InputError: missing, damaged, of another type or number of channels, or of more than ``max_pixels``.
+    """
+    with _open_file(source) as content:
+        try:
+            shape, dtype = _array_header(content)
+        except Exception as error:
+            raise _unreadable(source, error) from error
+        image = (*shape, 1) if len(shape) == 2 else shape
+        if dtype != np.uint8 or len(image) != 3 or image[2] != channels or 0 in image:
+            raise InputError(
+                f"array '{name_of(source)}' is {dtype} {shape}, the network takes uint8 (height, width, {channels}); "
+                "save it so"
+            )
+        if image[0] * image[1] > max_pixels:
+            raise InputError(f"array '{name_of(source)}' has more than {max_pixels} pixels; scale it down")
+        try:
+            return np.ascontiguousarray(np.load(content, allow_pickle=False).reshape(image))
+        except Exception as error:
+            raise _unreadable(source, error) from error
+
+
+def _array_header(content):
+    """(shape, dtype) of an array in an open file, which stands at its beginning afterwards."""
+    versions = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, dtype = versions[np.lib.format.read_magic(content)](content)
+    content.seek(0)
+    return shape, dtype
+
+
+def resize_array(codes, size):
+    """Codes (H, W, C) at ``size`` (H, W), each channel bilinearly."""
+    planes = [Image.fromarray(codes[..., channel]) for channel in range(codes.shape[2])]
+    return np.stack([np.asarray(plane.resize((size[1], size[0]), Image.BILINEAR)) for plane in planes], axis=2)
+
+
+def in_colour(codes):
+    """Codes (H, W, C) as colours (H, W, 3): alpha left out; of 1, 2, 5 and more channels the middle one in grey."""
+    channels = codes.shape[2]
+    return codes[..., :3] if channels in (3, 4) else np.repeat(codes[..., channels // 2, None], 3, axis=2)
 
 
 def upright(image, source):

@@ -1,11 +1,14 @@
 """What travels between memory and the accelerator: the sizes and the words of a frame, as ``io_spec.json`` says.
 
-In: 8-bit codes, channels last, raster order. Out, chosen at run time: int32 logits, one word per pixel, or a mask of
-one bit per pixel, 32 pixels per word, the first in bit 0; words are little-endian. This file runs on the board's own
-Python.
+In: 8-bit codes, channels last, raster order. Out, chosen at run time: int32 logits, those of a pixel side by side, or
+what they decide. Of one class that is a mask of one bit a pixel, 32 pixels a word, the first in bit 0; of several one
+byte a pixel, the index of the largest logit, the first of equals. Words are little-endian. Both sides are filled up
+with zeros: codes to whole pixels that are whole beats of 8 bytes, results to whole beats. This file runs on the board's
+own Python.
 """
 
 import json
+import math
 
 import numpy as np
 
@@ -13,14 +16,84 @@ from board.errors import BoardError
 
 KEYS = ("version", "network", "network_hash", "height", "width", "channels", "classes")
 VERSION = 2
+BEAT_BYTES = 8
+MAX_CHANNELS = 16
+MAX_CLASSES = 256  # an index is a byte
 
 
 class IoSpecError(BoardError):
     """``io_spec.json`` is missing or wrong, or data does not fit it."""
 
 
-class IoSpec:
-    """Sizes of a frame: codes (H, W, C) in; logits (H, W, classes) or mask (H, W) out.
+def decide(logits):
+    """Logits (..., classes) -> what they decide (...): what the accelerator's hardware computes, too.
+
+    Of one logit bool, logit > 0; of several uint8, the index of the largest, the first of equals.
+    """
+    return logits[..., 0] > 0 if logits.shape[-1] == 1 else logits.argmax(-1).astype(np.uint8)
+
+
+class FrameLayout:
+    """How frames lie in memory: codes (H, W, C) in; logits (H, W, classes), or what they decide (H, W), out."""
+
+    def __init__(self, height, width, channels, classes=1):
+        self.height, self.width = height, width
+        self.channels, self.classes = channels, classes
+
+    @property
+    def shape(self):
+        """(H, W, C) of a frame of codes."""
+        return self.height, self.width, self.channels
+
+    @property
+    def pixels(self):
+        """Of a frame."""
+        return self.height * self.width
+
+    @property
+    def input_bytes(self):
+        """Bytes of one frame of codes, with what fills it up."""
+        group = math.lcm(self.channels, BEAT_BYTES)
+        return -(-self.pixels * self.channels // group) * group
+
+    @property
+    def logit_words(self):
+        """32-bit words of one frame of logits."""
+        return _whole_beats(4 * self.pixels * self.classes)
+
+    @property
+    def mask_words(self):
+        """32-bit words of one frame of decisions: bits, or bytes of several classes."""
+        return _whole_beats(-(-self.pixels // 8) if self.classes == 1 else self.pixels)
+
+    def place(self, codes, frame):
+        """Writes ``codes`` (H, W, C) uint8 into ``frame``, (input_bytes,) uint8 of the memory."""
+        np.copyto(frame[: codes.size].reshape(codes.shape), codes)
+        frame[codes.size :] = 0
+
+    def logits(self, words):
+        """uint32 words of N frames of logits -> (N, H, W, classes) int32, on the same memory."""
+        frames = words.view(np.int32).reshape(-1, self.logit_words)[:, : self.pixels * self.classes]
+        return frames.reshape(-1, self.height, self.width, self.classes)
+
+    def pack(self, results):
+        """The words that hold results (N, H, W) or (N, H, W, classes), as ``masks`` and ``logits`` give them."""
+        rows = results.reshape(len(results), -1)
+        rows = np.packbits(rows, axis=1, bitorder="little") if rows.dtype == np.bool_ else rows
+        rows = rows.astype("<i4" if results.ndim == 4 else np.uint8).view(np.uint8)
+        words = self.logit_words if results.ndim == 4 else self.mask_words
+        return np.pad(rows, ((0, 0), (0, 4 * words - rows.shape[1]))).view("<u4").reshape(-1)
+
+    def masks(self, words):
+        """uint32 words of N frames of decisions -> (N, H, W): bool, or of several classes uint8 indices."""
+        frames = words.astype("<u4", copy=False).view(np.uint8).reshape(-1, 4 * self.mask_words)
+        if self.classes == 1:
+            frames = np.unpackbits(frames, axis=1, bitorder="little").view(np.bool_)
+        return frames[:, : self.pixels].reshape(-1, self.height, self.width)
+
+
+class IoSpec(FrameLayout):
+    """The layout of a network's frames, and which network it is.
 
     ``network_hash`` is 64 bits of a hash over the accelerator's sources, weights included; the bitstream has it, too.
     """
@@ -30,43 +103,23 @@ class IoSpec:
         for name, value in sizes.items():
             if not isinstance(value, int) or value < 1:
                 raise IoSpecError(f"io_spec: {name} must be a positive integer, got {value!r}; build again")
-        if height * width % 32:
-            raise IoSpecError(f"io_spec: {height} x {width} pixels do not fill words of 32 bits; build again")
+        if classes > MAX_CLASSES:
+            raise IoSpecError(f"io_spec: classes must be at most {MAX_CLASSES}, got {classes}; build again")
         if not isinstance(network_hash, int) or not 0 <= network_hash < 1 << 64:
             raise IoSpecError(f"io_spec: network_hash must be a number of 64 bits, got {network_hash!r}; build again")
+        super().__init__(height, width, channels, classes)
         self.network, self.network_hash = network, network_hash
-        self.height, self.width = height, width
-        self.channels, self.classes = channels, classes
-
-    @property
-    def input_bytes(self):
-        """Bytes of one frame of codes."""
-        return self.height * self.width * self.channels
-
-    @property
-    def logit_words(self):
-        """32-bit words of one frame of logits."""
-        return self.height * self.width * self.classes
-
-    @property
-    def mask_words(self):
-        """32-bit words of one packed mask."""
-        return self.height * self.width // 32
-
-    def logits(self, words):
-        """uint32 words of N frames of logits -> (N, H, W, classes) int32, on the same memory."""
-        return words.view(np.int32).reshape(-1, self.height, self.width, self.classes)
-
-    def masks(self, words):
-        """uint32 words of N packed masks -> (N, H, W) bool."""
-        bits = np.unpackbits(words.astype("<u4", copy=False).view(np.uint8), bitorder="little")
-        return bits.view(np.bool_).reshape(-1, self.height, self.width)
 
     def text(self):
         """The content of ``io_spec.json``."""
         values = {name: getattr(self, name) for name in KEYS if name != "version"}
         values["network_hash"] = f"0x{self.network_hash:016x}"
         return json.dumps(dict(version=VERSION, **values), indent=1) + "\n"
+
+
+def _whole_beats(size):
+    """Words of ``size`` bytes, filled up to whole beats."""
+    return -(-size // BEAT_BYTES) * (BEAT_BYTES // 4)
 
 
 def read_io_spec(path):

@@ -5,7 +5,7 @@ Background is 0, or black; foreground is the one other value or colour, whatever
 light with blends between them, of smooth edges or of JPEG, and foreground is what lies above half. Alpha counts only
 where all colours are equal. A mask of one value is empty where that is 0, whole where it is 1, above half, or a colour.
 Every other mask is refused by one sentence with its values, for it may mean something else: class indices, a second
-label, white drawn on red.
+label, white drawn on red. Of several classes a mask is one file whose values are the indices: ``read_labels``.
 """
 
 import numpy as np
@@ -27,6 +27,8 @@ WHITES = (255, 65535)  # white of a file is the least of them that is not below 
 LABEL_VALUES = 32  # a lossless mask of at most so many values may be a map of labels
 GREY_SPREAD = 16  # between the channels of a colour that is grey but for JPEG
 SHOWN_VALUES = 6
+LABEL_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
+GREY_STEPS = {"L;2": 85, "L;4": 17}  # how far Pillow spreads the levels of a grey PNG of 2 and 4 bits
 
 
 def read_mask(sources, image_size=None, max_pixels=MAX_PIXELS):
@@ -40,12 +42,37 @@ def read_mask(sources, image_size=None, max_pixels=MAX_PIXELS):
         mask = _foreground(source, max_pixels)
         expected = (image_size or mask.shape) if merged is None else merged.shape
         if mask.shape != tuple(expected):
-            raise InputError(
-                f"mask '{name_of(source)}' is {mask.shape[0]}x{mask.shape[1]} (height x width), its image "
-                f"{expected[0]}x{expected[1]}; a mask must have the size of its image"
-            )
+            raise _of_other_size(source, mask.shape, expected)
         merged = mask if merged is None else merged | mask
     return merged
+
+
+def read_labels(source, image_size, classes, max_pixels=MAX_PIXELS):
+    """Class indices (H, W) uint8 of a grey or palette image whose values are the indices, upright.
+
+    ``image_size``: (H, W) that it must have. InputError: as ``image_files.open_image``, or damaged, of another size, of
+    colours or JPEG, or with an index that is none of ``classes``.
+    """
+    with open_image(source, max_pixels) as opened:
+        if opened.mode not in LABEL_MODES:
+            raise InputError(
+                f"mask '{name_of(source)}' has Pillow mode {opened.mode}; class indices are a grey (L) or palette (P) "
+                "image"
+            )
+        if opened.format in ("JPEG", "MPO"):
+            raise InputError(f"mask '{name_of(source)}' is a JPEG, which changes class indices; save it as PNG")
+        step = GREY_STEPS.get(opened.tile[0][3], 1) if opened.format == "PNG" else 1
+        labels = np.asarray(upright(opened, source))
+    labels = labels.astype(np.int32) // step
+    if labels.shape != tuple(image_size):
+        raise _of_other_size(source, labels.shape, image_size)
+    wrong = labels.min() if labels.min() < 0 else labels.max()
+    if not 0 <= wrong < classes:
+        raise InputError(
+            f"mask '{name_of(source)}' holds index {wrong}, but classes are 0 to {classes - 1}; give as many classes "
+            "as the masks hold"
+        )
+    return labels.astype(np.uint8)
 
 
 def resize_nearest(values, size):
@@ -53,6 +80,13 @@ def resize_nearest(values, size):
     if values.shape == tuple(size):
         return values
     return np.asarray(Image.fromarray(values).resize((size[1], size[0]), Image.NEAREST))
+
+
+def _of_other_size(source, size, expected):
+    return InputError(
+        f"mask '{name_of(source)}' is {size[0]}x{size[1]} (height x width), its image {expected[0]}x{expected[1]}; "
+        "a mask must have the size of its image"
+    )
 
 
 def _foreground(source, max_pixels):

@@ -10,46 +10,83 @@ import os
 import numpy as np
 
 from board.errors import InputError
-from board.image_files import Image, as_codes, check_eight_bits, name_of, open_image, read_image
-from board.mask_files import read_mask, resize_nearest
+from board.image_files import (
+    Image,
+    as_codes,
+    check_eight_bits,
+    in_colour,
+    is_array,
+    name_of,
+    open_image,
+    read_array,
+    read_image,
+    resize_array,
+)
+from board.mask_files import read_labels, read_mask, resize_nearest
 
 TINT = np.array((255, 64, 64), np.uint16)
 
 
 def check_image(path, spec, resize=False):
     """InputError unless ``read_codes`` takes the file, as far as its header tells."""
+    if is_array(path):
+        _check_size(read_array(path, spec.channels).shape, path, spec, resize)
+        return
     with open_image(path) as image:
         check_eight_bits(image, path)
         if sorted(image.size) != sorted((spec.width, spec.height)):  # EXIF, which may lie at the end, may turn it
-            _check_size(image, path, spec, resize)
+            _check_size(image.size[::-1], path, spec, resize)
 
 
 def read_codes(path, spec, resize=False):
     """Codes (H, W, C) uint8 of the file, or of the bytes ``path``; InputError unless it is 8-bit and of the size.
 
-    ``resize`` scales another size bilinearly instead of refusing it.
+    ``resize`` scales another size bilinearly instead of refusing it. Of any number of channels arrays are read, too.
     """
-    return _codes(read_image(path, spec.channels), path, spec, resize)
+    return _read(path, spec, resize)[0]
 
 
 def read_pair(path, mask_paths, spec, resize=False):
-    """``read_codes`` of an image, and the OR (H, W) bool of its masks, by nearest neighbour where it is scaled."""
-    image = read_image(path, spec.channels)
-    codes = _codes(image, path, spec, resize)
-    truth = read_mask(mask_paths, (image.height, image.width))
+    """``read_codes`` of an image and its truth (H, W), by nearest neighbour where it is scaled.
+
+    Of one class the OR of its masks, bool; of several the one mask of class indices, uint8.
+    """
+    codes, size = _read(path, spec, resize)
+    if spec.classes == 1:
+        truth = read_mask(mask_paths, size)
+    elif len(mask_paths) == 1:
+        truth = read_labels(mask_paths[0], size, spec.classes)
+    else:
+        raise InputError(
+            f"image '{name_of(path)}' has {len(mask_paths)} masks; of several classes it has one, of class indices"
+        )
     return codes, resize_nearest(truth, (spec.height, spec.width))
 
 
 def mask_png(mask):
-    """Mask (H, W) bool as the bytes of a PNG, 0 and 255."""
-    return _png(mask.astype(np.uint8) * 255)
+    """Mask (H, W) bool as the bytes of a PNG, 0 and 255; class indices uint8 as a palette PNG of the indices."""
+    if mask.dtype == np.bool_:
+        return _png(Image.fromarray(mask.astype(np.uint8) * 255))
+    indices = Image.fromarray(mask)
+    indices.putpalette(palette().tobytes())
+    return _png(indices)
 
 
 def overlay_png(codes, mask):
-    """The image with the mask tinted red, as the bytes of a PNG."""
-    colours = np.repeat(codes, 3, axis=2) if codes.shape[2] == 1 else codes
-    tinted = np.where(mask[..., None], (colours.astype(np.uint16) + TINT) // 2, colours)
-    return _png(tinted.astype(np.uint8))
+    """The image with the mask tinted red, or each class but 0 in its colour, as the bytes of a PNG."""
+    colours = in_colour(codes)
+    tints = TINT if mask.dtype == np.bool_ else palette()[mask].astype(np.uint16)
+    tinted = np.where((mask > 0)[..., None], (colours.astype(np.uint16) + tints) // 2, colours)
+    return _png(Image.fromarray(tinted.astype(np.uint8)))
+
+
+def palette():
+    """Colours (256, 3) uint8 of class indices, those of PASCAL VOC: the bits of an index, spread over red to blue."""
+    index, colours = np.arange(256), np.zeros((256, 3), np.uint8)
+    for place in range(8):
+        for channel in range(3):
+            colours[:, channel] |= ((index >> (3 * place + channel) & 1) << (7 - place)).astype(np.uint8)
+    return colours
 
 
 def write_file(path, content):
@@ -65,22 +102,30 @@ def write_file(path, content):
         raise InputError(f"'{path}' cannot be written ({error.strerror}); check the folder and its space") from None
 
 
-def _codes(image, path, spec, resize):
-    _check_size(image, path, spec, resize)
-    if image.size != (spec.width, spec.height):
+def _read(path, spec, resize):
+    """Codes (H, W, C) uint8 of the network's size, and the (H, W) that the file has."""
+    if is_array(path):
+        codes = read_array(path, spec.channels)
+        _check_size(codes.shape, path, spec, resize)
+        size = codes.shape[:2]
+        return (codes if size == (spec.height, spec.width) else resize_array(codes, (spec.height, spec.width))), size
+    image = read_image(path, spec.channels)
+    size = (image.height, image.width)
+    _check_size(size, path, spec, resize)
+    if size != (spec.height, spec.width):
         image = image.resize((spec.width, spec.height), Image.BILINEAR)
-    return as_codes(image)
+    return as_codes(image), size
 
 
-def _check_size(image, path, spec, resize):
-    if image.size != (spec.width, spec.height) and not resize:
+def _check_size(size, path, spec, resize):
+    if tuple(size[:2]) != (spec.height, spec.width) and not resize:
         raise InputError(
-            f"image '{name_of(path)}' is {image.height}x{image.width} (height x width), the network takes "
+            f"image '{name_of(path)}' is {size[0]}x{size[1]} (height x width), the network takes "
             f"{spec.height}x{spec.width}; resize it, or let --resize do it"
         )
 
 
-def _png(array):
+def _png(image):
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()

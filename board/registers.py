@@ -30,9 +30,9 @@ FRAMES = 0x1C
 DESTINATION_LO = 0x24
 # The same, high word.
 DESTINATION_HI = 0x28
-# What a job writes: one int32 logit a pixel, or a packed mask.
+# What a job writes: int32 logits, CLASSES a pixel, or what they decide, packed.
 OUTPUT_MODE = 0x30
-OUTPUT_MODE_MASK = 1 << 0  # rw: 1: one bit a pixel, 32 pixels a word, the first in bit 0
+OUTPUT_MODE_MASK = 1 << 0  # rw: 1: one bit a pixel, 32 pixels a word, the first in bit 0; of several classes one byte a pixel, the index of the largest logit
 # Errors since they were last cleared (bits 0 to 15), and what the shell does now (bits 16 and up).
 STATUS = 0x34
 STATUS_READ_DECERR = 1 << 0  # w1c: no memory at an address that was read
@@ -63,7 +63,7 @@ IDENTITY = 0x50
 IDENTITY_VALUE = 0x45534547
 # Version of this register map, major in the upper half, minor in the lower.
 VERSION = 0x54
-VERSION_VALUE = 0x00010000
+VERSION_VALUE = 0x00010001
 # Low word of the 64-bit hash of network and folding that io_spec.json names, too.
 NETWORK_HASH_LO = 0x58
 # The same, high word.
@@ -76,6 +76,8 @@ WIDTH = 0x64
 CHANNELS = 0x68
 # Bits of a memory address that the shell can reach.
 ADDRESS_BITS = 0x6C
+# Logits of a pixel. (From version 1.1 on; before, one.)
+CLASSES = 0x70
 
 # name -> (offset, may be written, meaning, ((field, bit, access, meaning), ...))
 REGISTERS = {
@@ -88,7 +90,7 @@ REGISTERS = {
     'FRAMES': (28, True, 'Frames to run, back to back in memory on both sides. 0: the job is done at once.', ()),
     'DESTINATION_LO': (36, True, 'Physical address of the first frame of results, low word. A multiple of 8.', ()),
     'DESTINATION_HI': (40, True, 'The same, high word.', ()),
-    'OUTPUT_MODE': (48, True, 'What a job writes: one int32 logit a pixel, or a packed mask.', (('MASK', 0, 'rw', '1: one bit a pixel, 32 pixels a word, the first in bit 0'),)),
+    'OUTPUT_MODE': (48, True, 'What a job writes: int32 logits, CLASSES a pixel, or what they decide, packed.', (('MASK', 0, 'rw', '1: one bit a pixel, 32 pixels a word, the first in bit 0; of several classes one byte a pixel, the index of the largest logit'),)),
     'STATUS': (52, True, 'Errors since they were last cleared (bits 0 to 15), and what the shell does now (bits 16 and up).', (('READ_DECERR', 0, 'w1c', 'no memory at an address that was read'), ('READ_SLVERR', 1, 'w1c', 'the memory refused a read'), ('WRITE_DECERR', 2, 'w1c', 'no memory at an address that was written'), ('WRITE_SLVERR', 3, 'w1c', 'the memory refused a write'), ('SOURCE_MISALIGNED', 4, 'w1c', 'the source address was no multiple of 8: job refused'), ('DESTINATION_MISALIGNED', 5, 'w1c', 'the destination was no multiple of 8: job refused'), ('ADDRESS_RANGE', 6, 'w1c', 'an address has more than ADDRESS_BITS bits: job refused'), ('TLAST_EARLY', 7, 'w1c', 'the accelerator ended a frame before its last word; reset it'), ('TLAST_LATE', 8, 'w1c', 'the accelerator did not end a frame at its last word; reset it'), ('BUSY_WRITE', 9, 'w1c', 'a register was written, or START set, while a job ran: ignored'), ('READING', 16, 'ro', 'read bursts are outstanding'), ('WRITING', 17, 'ro', 'write bursts are outstanding'), ('INPUT_WAITS', 18, 'ro', 'a pixel is offered that the accelerator does not take'), ('OUTPUT_WAITS', 19, 'ro', 'a job runs and the accelerator offers no word'),)),
     'FRAME_CYCLES': (56, False, 'Clock cycles of the last frame: from the end of the frame before, or from START, to its last word.', ()),
     'FRAMES_DONE': (60, False, 'Frames of this job whose last word has left the accelerator. DONE says when they are in memory.', ()),
@@ -102,4 +104,5 @@ REGISTERS = {
     'WIDTH': (100, False, 'Columns of a frame.', ()),
     'CHANNELS': (104, False, 'Codes of a pixel, one byte each.', ()),
     'ADDRESS_BITS': (108, False, 'Bits of a memory address that the shell can reach.', ()),
+    'CLASSES': (112, False, 'Logits of a pixel. (From version 1.1 on; before, one.)', ()),
 }

@@ -1,4 +1,7 @@
-"""Images in, masks out: what a user calls, on any device that has registers and memory. No arithmetic on the host."""
+"""Images in, masks or class indices out: what a user calls, on any device that has registers and memory.
+
+No arithmetic on the host: the largest of several logits is found by the accelerator.
+"""
 
 import asyncio
 import contextlib
@@ -9,6 +12,7 @@ import numpy as np
 
 from board.buffers import JobBuffers
 from board.errors import BoardError, InputError
+from board.io_spec import decide
 from board.shell import Shell
 
 FRAMES_PER_JOB = 8
@@ -73,19 +77,20 @@ class Segmenter:
         return self._timing
 
     def segment(self, image, logits=False):
-        """Returns the bool mask (H, W) of a uint8 image (H, W, C); with ``logits``, its int32 logits (H, W, classes).
+        """Returns the bool mask (H, W) of a uint8 image (H, W, C); of several classes uint8 indices (H, W), the largest
+        logit's; with ``logits``, its int32 logits (H, W, classes).
 
         Raises InputError, TransferError, AcceleratorTimeout or DeviceError; the accelerator can be used after each.
         """
         return self.segment_batch([image], logits)[0]
 
     def segment_batch(self, images, logits=False):
-        """Returns masks (N, H, W), bool, of images (N, H, W, C), uint8, or of a list; with ``logits``, their logits."""
+        """Returns masks (N, H, W) of images (N, H, W, C), uint8, or of a list: see ``segment``."""
         results = list(self.stream(images, logits))
         if results:
             return np.stack(results)
-        frame = (self.spec.height, self.spec.width)
-        return np.zeros((0, *frame, self.spec.classes), np.int32) if logits else np.zeros((0, *frame), np.bool_)
+        none = np.zeros((0, self.spec.height, self.spec.width, self.spec.classes), np.int32)
+        return none if logits else decide(none)
 
     def stream(self, images, logits=False, frames_per_job=None):
         """Yields the result of each image of an iterator, in order.

@@ -3,16 +3,17 @@
 import numpy as np
 
 from board.errors import SelftestError
+from board.io_spec import decide
 
 
 def selftest(accel, codes, logits, report):
-    """Runs codes (N, H, W, C) and compares with logits (N, H, W, 1); ``report`` gets a line for each finished part.
+    """Runs codes (N, H, W, C) and compares with logits (N, H, W, classes); ``report`` gets a line for each part.
 
     SelftestError names the first difference.
     """
-    masks = accel.segment_batch(codes)
-    _compare("mask", masks, logits[..., 0] > 0)
-    report(f"masks of {len(codes)} frames in one batch: exact")
+    one, several = ("mask", "masks") if accel.spec.classes == 1 else ("class index", "class indices")
+    _compare(one, accel.segment_batch(codes), decide(logits))
+    report(f"{several} of {len(codes)} frames in one batch: exact")
     _compare("logit", accel.segment(codes[0], logits=True), logits[0])
     report("logits of one frame: exact")
 

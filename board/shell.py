@@ -44,10 +44,16 @@ class Shell:
                 f"0x{spec.network_hash:016x}; copy both from the same deploy folder"
             )
         shape = (read(reg.HEIGHT), read(reg.WIDTH), read(reg.CHANNELS))
-        if shape != (spec.height, spec.width, spec.channels):
+        if shape != spec.shape:
             raise BitstreamError(
-                f"the bitstream takes frames of {shape}, io_spec.json says "
-                f"{(spec.height, spec.width, spec.channels)}; copy both from the same deploy folder"
+                f"the bitstream takes frames of {shape}, io_spec.json says {spec.shape}; copy both from the same "
+                "deploy folder"
+            )
+        classes = read(reg.CLASSES) if version & 0xFFFF else 1  # version 1.0 has no such register
+        if classes != spec.classes:
+            raise BitstreamError(
+                f"the bitstream gives {classes} logits a pixel, io_spec.json says {spec.classes}; copy both from the "
+                "same deploy folder"
             )
 
     def start(self, source, destination, frames, mask):

@@ -7,12 +7,14 @@ standard library is enough, so that the tables can be made, and checked, without
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -49,6 +51,22 @@ def boards() -> str:
     return table(("board", "part", "LUT", "FF", "BRAM36", "DSP", "clock"), rows)
 
 
+def operators() -> str:
+    """What each operator of hw_build says of itself in its ``ROWS``."""
+    folder = ROOT / "hw_build" / "operators"
+    names = [name.rpartition(".")[2] for name in literal(folder / "__init__.py", "OPERATORS")]
+    rows = [row for name in names for row in literal(folder / f"{name}.py", "ROWS")]
+    return table(("operator", "limits", "becomes"), sorted(rows, key=lambda row: row[0].lower()))
+
+
+def literal(path: Path, name: str) -> Sequence[Any]:
+    """What the module at ``path`` sets ``name`` to, read without importing it; nothing where it does not."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(isinstance(at, ast.Name) and at.id == name for at in node.targets):
+            return ast.literal_eval(node.value)
+    return ()
+
+
 def registers() -> str:
     """Every register and field, from the shell's one description of them."""
     path = ROOT / "hw_build" / "implement" / "shell" / "registers.toml"
@@ -79,7 +97,7 @@ def scaling(results: Path) -> str:
     return table(headings, ((*row, ", ".join(fits) or "none of them") for row, fits in rows.items()))
 
 
-TABLES = {"accuracy": accuracy, "boards": boards, "registers": registers}
+TABLES = {"accuracy": accuracy, "boards": boards, "operators": operators, "registers": registers}
 
 
 def renewed(page: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,21 @@ class Entry:
 _ENTRIES: dict[str, Entry] = {}
 
 
+_FIELDS = ("in_channels", "classes", "input_size")  # of every configuration
+
+
 def register(name: str, summary: str, config: Any, build: Callable[[Any], nn.Module]) -> None:
+    """Makes ``build(config)`` known as ``name``; ``config`` is a dataclass that has at least `_FIELDS`.
+
+    Raises:
+        ConfigError: the name is taken, or the configuration lacks a field.
+    """
+    lacking = [field for field in _FIELDS if not hasattr(config, field)]
+    if lacking or not is_dataclass(config):
+        raise ConfigError(
+            f"the configuration of network '{name}' must be a dataclass with {', '.join(_FIELDS)}"
+            + (f"; it lacks {', '.join(lacking)}" if lacking else "")
+        )
     if name in _ENTRIES:
         raise ConfigError(f"network '{name}' is registered twice; give one of them another name")
     _ENTRIES[name] = Entry(name=name, summary=summary, config=config, build=build)

@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from board.boundary import USER_ERROR, add_debug, run_command
-from quant.commands import (
+from quant.base.errors import EdgesegError, GateError, TimeUp
+from quant.cli import (
     bench,
     crossval,
     evaluate,
@@ -22,7 +23,6 @@ from quant.commands import (
     untrained,
     volumes,
 )
-from quant.errors import EdgesegError, GateError, TimeUp
 
 _COMMANDS = (
     *(train, crossval, study, untrained, settle, evaluate, export),

@@ -1,4 +1,4 @@
-"""An operator is one place: `hw_build` names none of them, and no kernel, outside their own files.
+"""An operator is one place: `hw_build` and `quant` name none of them, and no kernel, outside their own files.
 
 An operator's own files are those of `hw_build/operators`, a kernel's its folder of `hw_build/kernels`. Adding one adds
 files, and edits a line of each of the two registries.
@@ -6,6 +6,7 @@ files, and edits a line of each of the two registries.
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from hw_build.kernels import KERNELS, custom_op
 from hw_build.operators import OPERATORS, operators
 from hw_build.operators.operator import CodeFunction, Operator
+from quant import operators as trained
+from quant.operators.operator import Operator as Trained
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN = ("hw_build/operators/", "hw_build/kernels/")
@@ -42,9 +45,6 @@ MAY_NAME = {
     "hw_build/lowering/intake/weights.py": OTHER_FORMS,
     "hw_build/finn_rtl/sliding_window.py": {"depthwise"},  # an attribute of FINN's node
     "hw_build/backends/stock_finn.py": {"depthwise"},
-    "hw_build/backends/hls/cpp/bilinear2x.hpp": {
-        "bilinear2x"
-    },  # the library of the HLS program: every file of it is a module
 }
 
 
@@ -123,11 +123,92 @@ def test_every_file_of_an_operator_is_in_the_registry():
     assert folders == {name.rpartition(".")[2] for name in KERNELS}
 
 
+def test_what_is_told_to_lower_is_documented():
+    """Each file of an operator that a sentence offers has rows of docs/reference/operators.md."""
+    for name in OPERATORS:
+        module = import_module(name)
+        rows = getattr(module, "ROWS", ())
+        assert rows or not any(operator.told for operator in module.OPERATORS), f"{name} has no ROWS"
+        assert all(len(row) == 3 and row[0] and row[2] for row in rows), f"{name}: operator, limits, becomes"
+
+
 def test_what_is_told_to_lower_has_a_form_to_go_on_with():
     for operator in operators():
         kind = type(operator)
         rewritten = kind.rewrite is not Operator.rewrite  # by nodes of others
+        left_out = kind.chooses_largest is not Operator.chooses_largest  # the output stage does it
         goes_on = (
             isinstance(operator, CodeFunction) or kind.to_channels_last is not Operator.to_channels_last or rewritten
         )
-        assert goes_on or not operator.told, f"{kind.__name__} has no channels-last form"
+        assert goes_on or left_out or not operator.told, f"{kind.__name__} has no channels-last form"
+
+
+# what `quant` may name of its operators, each with its reason
+TRAINED_MAY_NAME = {
+    "quant/integer/ort_graph.py": {
+        "Add",
+        "Conv",
+        "Concat",
+        "Mul",
+        "Pad",
+        "Sum",
+    },  # nodes of several
+    "quant/twin/activations.py": {"Sigmoid", "Softplus"},  # the list of those that are never negative
+    "quant/twin/normal_form.py": {"Conv2d", "LogSigmoid", "Sigmoid", "Tanh"},  # an identity; what logits are not
+}
+
+
+def names_in_quant() -> set[str]:
+    """Modules, ONNX types, and steps of the operators of `quant`; steps of all filters are no operator's own."""
+    found: set[str] = set()
+    for operator in trained.operators():
+        steps = {step.__name__ for step in operator.steps if step.__module__ != "quant.integer.program"}
+        found |= {*operator.names, *steps, *(kind.__name__ for kind in (*operator.kinds, *operator.written))}
+    return found
+
+
+def named_in_quant(source: str) -> set[str]:
+    """Those that are constants, names, attributes or imports."""
+    nodes = list(ast.walk(ast.parse(source)))
+    words = {node.id for node in nodes if isinstance(node, ast.Name)}
+    words |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    words |= {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    return (words - STEPS_OF_ALL | constants(source)) & names_in_quant()
+
+
+STEPS_OF_ALL = {"Conv"}  # the class of the steps of all filters, which is named as an ONNX type is
+
+
+def test_quant_names_an_operator_in_its_own_file_alone():
+    places = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "quant").rglob("*.py")}
+    others = {
+        name: text for name, text in places.items() if not name.startswith(("quant/operators/", "quant/volumes/"))
+    }
+    found = {name: more for name, text in others.items() if (more := named_in_quant(text))}
+    assert found == TRAINED_MAY_NAME, "ask the operator instead"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("isinstance(module, nn.MaxPool2d)", {"MaxPool2d"}),
+        ("from models.layers import Sum", {"Sum"}),
+        ('handlers = {"Resize": None}', {"Resize"}),
+        ('"""A MaxPool2d."""\nx = Conv', set()),
+    ],
+)
+def test_a_name_is_seen_in_quant(source, expected):
+    assert named_in_quant(source) == expected
+
+
+def test_every_operator_of_quant_is_in_its_registry_and_whole():
+    registered = {name.rpartition(".")[2] for name in trained.OPERATORS}
+    folder = ROOT / "quant" / "operators"
+    files = {path.stem for path in folder.glob("*.py") if "\nOPERATORS = (" in path.read_text()}
+    assert files - {"__init__"} == registered
+    for operator in trained.operators():
+        kind = type(operator)
+        assert all((operator.kinds, operator.told, operator.names, operator.steps)), kind.__name__
+        own = (kind.parse, kind.run, kind.build)
+        assert not {*own} & {Trained.parse, Trained.run, Trained.build}, f"{kind.__name__} has no integer form"
+        assert operator.is_filters + operator.accumulates + operator.hands_on == 1

@@ -7,9 +7,12 @@
  *   if (error) fprintf(stderr, "%s\n", edgeseg_message(error));
  *
  * source and destination are physical addresses of contiguous memory, multiples of 8: HEIGHT x WIDTH x CHANNELS bytes a
- * frame in; out a mask of one bit a pixel, the first in bit 0 of its word, or an int32 logit a pixel. Whoever owns that
- * memory keeps caches in step: flush the source before, invalidate the destination after; the order of memory and
- * registers is kept here. One process and one thread at a time. Registers and their bits are in edgeseg_registers.h.
+ * frame in; out a mask of one bit a pixel, the first in bit 0 of its word, or int32 logits, those of a pixel side by side.
+ * Of several classes the mask is one byte a pixel, the index of the largest logit, the first of equals. Frames follow
+ * each other at distances of edgeseg_input_bytes and edgeseg_result_bytes, which are more where pixels do not fill beats
+ * of 8 bytes; what fills them up is not read, and written as zeros. Whoever owns that memory keeps caches in step: flush
+ * the source before, invalidate the destination after; the order of memory and registers is kept here. One process and
+ * one thread at a time. Registers and their bits are in edgeseg_registers.h.
  */
 #ifndef EDGESEG_H
 #define EDGESEG_H
@@ -99,6 +102,29 @@ static inline int edgeseg_identify(const edgeseg_t *device, uint64_t network_has
     if (EDGESEG_READ(device, EDGESEG_NETWORK_HASH_LO) != (uint32_t)network_hash) return EDGESEG_E_NETWORK;
     if (EDGESEG_READ(device, EDGESEG_NETWORK_HASH_HI) != (uint32_t)(network_hash >> 32)) return EDGESEG_E_NETWORK;
     return EDGESEG_OK;
+}
+
+/* Logits of a pixel. */
+static inline uint32_t edgeseg_classes(const edgeseg_t *device) {
+    if (!(EDGESEG_READ(device, EDGESEG_VERSION) & 0xFFFFu)) return 1; /* 1.0 has no such register */
+    return EDGESEG_READ(device, EDGESEG_CLASSES);
+}
+
+/* Bytes of a frame of codes: the fewest whole pixels that are whole beats of 8 bytes. */
+static inline uint64_t edgeseg_input_bytes(const edgeseg_t *device) {
+    const uint64_t bytes = EDGESEG_READ(device, EDGESEG_CHANNELS);
+    const uint64_t pixels = (uint64_t)EDGESEG_READ(device, EDGESEG_HEIGHT) * EDGESEG_READ(device, EDGESEG_WIDTH);
+    uint64_t group = 1; /* pixels in whole beats */
+    while (group * bytes % 8u) ++group;
+    return (pixels + group - 1u) / group * group * bytes;
+}
+
+/* Bytes of a frame of results, in whole beats; mask 0: of logits. */
+static inline uint64_t edgeseg_result_bytes(const edgeseg_t *device, int mask) {
+    const uint64_t pixels = (uint64_t)EDGESEG_READ(device, EDGESEG_HEIGHT) * EDGESEG_READ(device, EDGESEG_WIDTH);
+    const uint32_t classes = edgeseg_classes(device);
+    const uint64_t bytes = !mask ? 4u * classes * pixels : classes > 1u ? pixels : (pixels + 7u) / 8u;
+    return (bytes + 7u) / 8u * 8u;
 }
 
 /* No job runs and no reset drains. */

@@ -39,9 +39,9 @@
 /* The same, high word. */
 #define EDGESEG_DESTINATION_HI 0x28u
 
-/* What a job writes: one int32 logit a pixel, or a packed mask. */
+/* What a job writes: int32 logits, CLASSES a pixel, or what they decide, packed. */
 #define EDGESEG_OUTPUT_MODE 0x30u
-#define EDGESEG_OUTPUT_MODE_MASK (1u << 0) /* rw: 1: one bit a pixel, 32 pixels a word, the first in bit 0 */
+#define EDGESEG_OUTPUT_MODE_MASK (1u << 0) /* rw: 1: one bit a pixel, 32 pixels a word, the first in bit 0; of several classes one byte a pixel, the index of the largest logit */
 
 /* Errors since they were last cleared (bits 0 to 15), and what the shell does now (bits 16 and up). */
 #define EDGESEG_STATUS 0x34u
@@ -79,7 +79,7 @@
 
 /* Version of this register map, major in the upper half, minor in the lower. */
 #define EDGESEG_VERSION 0x54u
-#define EDGESEG_VERSION_VALUE 0x00010000u
+#define EDGESEG_VERSION_VALUE 0x00010001u
 
 /* Low word of the 64-bit hash of network and folding that io_spec.json names, too. */
 #define EDGESEG_NETWORK_HASH_LO 0x58u
@@ -98,5 +98,8 @@
 
 /* Bits of a memory address that the shell can reach. */
 #define EDGESEG_ADDRESS_BITS 0x6Cu
+
+/* Logits of a pixel. (From version 1.1 on; before, one.) */
+#define EDGESEG_CLASSES 0x70u
 
 #endif

@@ -25,6 +25,11 @@ class MismatchError(BuildError):
     """Two representations of the network differ; names the first differing tensor and the files that hold both."""
 
 
+def shorten(line: str) -> str:
+    """``line`` as a sentence may quote it: tools repeat whole weight matrices."""
+    return line if len(line) <= 400 else f"{line[:300]} ... {line[-80:]}"
+
+
 def explain(error: BaseException) -> tuple[str, int] | None:
     """Line and status of an error of ours, for the boundary of every command; None for any other."""
     return (f"error: {error}", error.status) if isinstance(error, EdgesegError) else None

@@ -31,7 +31,7 @@ class UnfitLogitsError(BuildError):
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """An export: codes (N, H, W, C) uint8, logits (N, H, W, 1) int32, masks (N, H, W) uint8, names of the images.
+    """An export: codes (N, H, W, C) uint8, logits (N, H, W, classes) int32, masks (N, H, W) uint8, names of the images.
 
     ``model_sha256`` names its network.
     """
@@ -52,12 +52,17 @@ class Export:
         return self.codes.shape[3]
 
     @property
+    def classes(self) -> int:
+        """Logits of a pixel."""
+        return self.logits.shape[3]
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width of the network's image."""
         return self.codes.shape[1], self.codes.shape[2]
 
     def frames(self, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Codes (N, H, W, C), logits (N, H, W, 1) and names of ``count`` images, the list repeated where it ends."""
+        """Codes (N, H, W, C), logits (N, H, W, classes) and names of ``count`` images, the list repeated."""
         order = np.arange(count) % len(self.names)
         return self.codes[order], self.logits[order], [self.names[index] for index in order]
 
@@ -84,7 +89,12 @@ def read_export(folder: Path) -> Export:
             "(the hashes differ); export again"
         )
     sha256 = str(arrays["model_sha256"])
-    manifest = read_manifest(paths[MANIFEST_FILE], model_sha256=sha256, size=arrays["codes"].shape[1:])
+    manifest = read_manifest(
+        paths[MANIFEST_FILE],
+        model_sha256=sha256,
+        size=arrays["codes"].shape[1:],
+        classes=arrays["logits"].shape[3],
+    )
     return Export(
         folder=folder,
         model=paths[MODEL_FILE],
@@ -108,14 +118,11 @@ def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
         raise BuildError(f"golden file '{path}' is corrupt or not one ({error}); export again") from None
     codes, logits, masks = arrays["codes"], arrays["logits"], arrays["masks"]
     frames = codes.shape[:3]
-    if logits.ndim == 4 and logits.shape[-1] > 1:
-        raise BuildError(
-            f"export '{path.parent}' has {logits.shape[-1]} logits a pixel, but the accelerator takes one so far; "
-            "train with one class, or run the export with `python -m quant evaluate --integer`"
-        )
     fits = (
         (codes.dtype, codes.ndim) == (np.uint8, 4)
-        and (logits.dtype, logits.shape) == (np.int32, (*frames, 1))
+        and (logits.dtype, logits.shape[:-1]) == (np.int32, frames)
+        and logits.ndim == 4
+        and logits.shape[-1] > 0
         and masks.shape == frames
         and arrays["names"].shape == frames[:1]
         and frames[0] > 0
@@ -123,8 +130,8 @@ def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
     if not fits:
         found = ", ".join(f"{key} {arrays[key].dtype}{arrays[key].shape}" for key in ("codes", "logits", "masks"))
         sentence = (
-            f"golden file '{path}' must hold codes uint8 (N, H, W, C), logits int32 (N, H, W, 1), masks (N, H, W), "
-            f"got {found}; export again"
+            f"golden file '{path}' must hold codes uint8 (N, H, W, C), logits int32 (N, H, W, classes), masks "
+            f"(N, H, W), got {found}; export again"
         )
         if logits.ndim == 4 and logits.shape[:3] != frames:
             raise UnfitLogitsError(sentence, model)

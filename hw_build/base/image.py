@@ -20,18 +20,20 @@ def read_image(path: Path, size: tuple[int, int], channels: int = 3) -> np.ndarr
         ConfigError: missing, no image, not 8-bit, or not of ``size`` (H, W); or ``channels`` are none of an image.
     """
     try:
-        return _of_size(image_files.as_codes(image_files.read_image(path, channels)), path, size)
+        return _of_size(_read(str(path), channels), path, size)
     except InputError as error:
         raise ConfigError(str(error)) from error
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Mask (H, W) bool of the image at ``path``, by the rule of ``board.mask_files``.
+def read_mask(path: Path, size: tuple[int, int], classes: int = 1) -> np.ndarray:
+    """Mask (H, W) of the image at ``path``, by the rules of ``board.mask_files``: bool, or uint8 indices of classes.
 
     Raises:
         ConfigError: as ``read_image``, or of values that do not say what is foreground.
     """
     try:
+        if classes > 1:
+            return mask_files.read_labels(path, size, classes)
         return _of_size(mask_files.read_mask((path,)), path, size)
     except InputError as error:
         raise ConfigError(str(error)) from error
@@ -51,16 +53,18 @@ def read_folder(folder: Path, count: int, size: tuple[int, int], channels: int) 
                 f"'{folder}' holds {len(names)} images ({', '.join(SUFFIXES)}), --count asks for {count}; "
                 "add images, or ask for fewer"
             )
-        pixels = [image_files.read_image(images.find(name), channels) for name in names]
+        return {name: _read(images.find(name), channels, size) for name in names}
     except InputError as error:
         raise ConfigError(str(error)) from error
-    scaled = [image.resize(size[::-1], Image.Resampling.BILINEAR) for image in pixels]
-    return dict(zip(names, map(image_files.as_codes, scaled), strict=True))
 
 
-def in_colour(codes: np.ndarray) -> np.ndarray:
-    """Codes (H, W, 1, 3 or 4) -> (H, W, 3): grey repeated, alpha left out."""
-    return np.broadcast_to(codes[..., :3], (*codes.shape[:2], 3))
+def _read(path: str, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Codes (H, W, channels) uint8 of an image or an array, resized where there is a ``size``; InputError."""
+    if image_files.is_array(path):
+        codes = image_files.read_array(path, channels)
+        return codes if size is None else image_files.resize_array(codes, size)
+    image = image_files.read_image(path, channels)
+    return image_files.as_codes(image if size is None else image.resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def _of_size(pixels: np.ndarray, path: Path, size: tuple[int, int]) -> np.ndarray:
@@ -72,7 +76,9 @@ def _of_size(pixels: np.ndarray, path: Path, size: tuple[int, int]) -> np.ndarra
     return pixels
 
 
-def overlap(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Intersection over union of two masks (H, W); 1.0 when both are empty."""
+def overlap(prediction: np.ndarray, truth: np.ndarray, classes: int = 1) -> float:
+    """Intersection over union of two masks (H, W), 1.0 when both are empty; of classes the mean over all but 0."""
+    if classes > 1:
+        return float(np.mean([overlap(prediction == index, truth == index) for index in range(1, classes)]))
     union = np.count_nonzero(prediction | truth)
     return float(np.count_nonzero(prediction & truth) / union) if union else 1.0

@@ -15,8 +15,10 @@ _FORMAT = 1
 _TABLES = ("model", "input", "output", "verification", "quant")
 
 
-def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int]) -> dict[str, Any]:
+def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int], classes: int) -> dict[str, Any]:
     """The manifest at ``path`` of the model with hash ``model_sha256`` and golden codes of ``size`` (H, W, C).
+
+    ``classes``: logits of a pixel in the golden data.
 
     Raises:
         BuildError: it is no manifest, lacks the network's name, or says something else than model and golden data.
@@ -42,7 +44,7 @@ def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int]) 
         ("height", image, height),
         ("width", image, width),
         ("channels", image, channels),
-        ("classes", output, 1),
+        ("classes", output, classes),
     ):
         if table.get(name, found) != found:
             raise BuildError(f"manifest '{path}' says {name} {table[name]!r}, the export has {found!r}; export again")

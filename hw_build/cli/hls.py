@@ -16,6 +16,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     hls.add_argument("--image", type=Path, help="8-bit image of the network's size to execute instead")
     hls.add_argument("--mask", type=Path, help="its true mask, for the IoU")
     hls.add_argument("--finn-hlslib", type=Path, metavar="DIR", help="execute with it and with Vitis' headers")
+    hls.add_argument(
+        "--testbench", nargs="+", default=[], metavar="LAYER", help="write the layer's for cosimulation; all: of each"
+    )
     hls.add_argument("--no-synthesis", action="store_true", help="end after the execution, without vendor tools")
     hls.set_defaults(run=_hls)
 
@@ -29,6 +32,7 @@ def _hls(arguments: argparse.Namespace) -> int:
         image=arguments.image,
         mask=arguments.mask,
         finn_hlslib=arguments.finn_hlslib,
+        testbenches=tuple(arguments.testbench),
         synthesis=not arguments.no_synthesis,
     )
     return run_hls(config)

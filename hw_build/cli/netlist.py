@@ -14,7 +14,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     netlist.add_argument("--export", type=Path, required=True, help="the export that was built")
     netlist.add_argument("--out", type=Path, required=True, help="directory of the build")
     netlist.add_argument("--frames", type=int, help="golden images in one job (default: what `build --netlist` checks)")
-    netlist.add_argument("--mask", action="store_true", help="packed masks instead of logits; with --frames")
+    netlist.add_argument("--mask", action="store_true", help="masks or class indices, not logits; with --frames")
     netlist.add_argument("--stall", type=float, default=0.0, help="probability that the memory stalls; with --frames")
     netlist.add_argument("--seed", type=int, default=1, help="seed of the stalls")
     netlist.set_defaults(run=_netlist)

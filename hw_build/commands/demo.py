@@ -15,9 +15,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from board.image_files import in_colour
+from board.io_spec import decide
 from hw_build.base.errors import MismatchError
 from hw_build.base.export import Export
-from hw_build.base.image import in_colour, overlap, read_image, read_mask
+from hw_build.base.image import overlap, read_image, read_mask
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import Pipeline, locked
 from hw_build.flow.accelerator_steps import MEASURE, SHELL, SIMULATE, accelerator_steps, run_facts, simulate_and_compare
@@ -39,7 +41,7 @@ def run_demo(config: BuildConfig, *, image: Path, mask: Path | None, small: Expo
     ``small``: the same network exported at a small size, whose device netlist is made and simulated, too.
     """
     codes = read_image(image, config.export.size, config.export.channels)
-    truth = None if mask is None else read_mask(mask, config.export.size)
+    truth = None if mask is None else read_mask(mask, config.export.size, config.export.classes)
     try:
         report = _build_and_simulate(config, image.stem, codes, truth, small)
     except MismatchError:
@@ -73,12 +75,12 @@ def _build_and_simulate(
             except MismatchError as error:
                 publish(config.out, collect_report(config, facts, differences=[difference(NETLIST_STEP, error)]))
                 raise
-    prediction = run.logits[0, ..., 0] > 0
+    prediction = decide(run.logits[0])
     shown = Image(
         name=name,
         logits=int(frames.logits[0].size),
         differing_logits=int(np.count_nonzero(run.logits[0] != frames.logits[0])),
-        iou=None if truth is None else overlap(prediction, truth),
+        iou=None if truth is None else overlap(prediction, truth, config.export.classes),
     )
     report = with_figures_of(earlier_report(config.out), collect_report(config, facts, image=shown))
     publish(config.out, report, Pictures(codes=in_colour(codes), prediction=prediction, truth=truth))

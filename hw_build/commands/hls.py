@@ -10,17 +10,20 @@ from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
 
+from board.image_files import in_colour
+from board.io_spec import decide
 from hw_build.backends.hls.csim import compile_program, find_headers
 from hw_build.backends.hls.execution import HLS, execute_program
 from hw_build.backends.hls.finn_build import finn_build
-from hw_build.backends.hls.graph import hls_graph
+from hw_build.backends.hls.graph import hls_graph, slowest_layer
+from hw_build.backends.hls.layer_benches import SCRIPT, check_names, write_layer_bench
 from hw_build.backends.hls.network import read_network
 from hw_build.backends.hls.program import write_program
 from hw_build.backends.hls.sources import write_sources
 from hw_build.backends.hls.vitis import write_vitis
 from hw_build.base.errors import BuildError, ConfigError, MismatchError
 from hw_build.base.export import Export
-from hw_build.base.image import in_colour, overlap, read_image, read_mask
+from hw_build.base.image import overlap, read_image, read_mask
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
 from hw_build.commands.demo import print_table
@@ -44,7 +47,8 @@ class HlsConfig:
     """What ``hls`` does with the build in ``out``.
 
     Golden images of ``export`` are executed, or ``image``, whose true mask may be given; without an export nothing is.
-    ``finn_hlslib`` takes the place of our stand-in headers. Without ``synthesis`` it ends there.
+    ``finn_hlslib`` takes the place of our stand-in headers. ``testbenches`` names layers that get one for cosimulation.
+    Without ``synthesis`` it ends there.
     """
 
     out: Path
@@ -52,11 +56,14 @@ class HlsConfig:
     image: Path | None = None
     mask: Path | None = None
     finn_hlslib: Path | None = None
+    testbenches: tuple[str, ...] = ()
     synthesis: bool = True
 
     def __post_init__(self) -> None:
-        if self.export is None and (self.image or self.finn_hlslib or not self.synthesis):
-            raise ConfigError("--image, --finn-hlslib and --no-synthesis say how to execute the export: give --export")
+        if self.export is None and (self.image or self.finn_hlslib or self.testbenches or not self.synthesis):
+            raise ConfigError(
+                "--image, --finn-hlslib, --testbench and --no-synthesis say how to execute the export: give --export"
+            )
         if self.mask is not None and self.image is None:
             raise ConfigError("--mask is the mask of an image: give --image, too")
 
@@ -76,6 +83,10 @@ def run_hls(config: HlsConfig) -> int:
     build_dir, folder = config.out, config.out / FOLDER
     with locked_build(build_dir):
         model, shell = _write(build_dir, config.export)
+        target = Design.load(build_dir).expected_cycles_per_frame
+    name, cycles = slowest_layer(model)
+    reached = "" if cycles <= target else "; no layer of it folds further: give the build more cycles a frame"
+    tell(f"folded for the build's {target:,} cycles a frame: {cycles:,} by FINN's estimate, in {name}{reached}")
     for kind, wanted in (("C++ for Vitis HLS", True), ("RTL, FINN has no C++ of it", False)):
         counts = Counter(node.op_type for node in model.graph.node if (node.domain == HLS_DOMAIN) == wanted)
         tell(f"{kind}: {', '.join(f'{count} {name}' for name, count in sorted(counts.items()))}")
@@ -120,9 +131,10 @@ def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shel
     codes, name = export.codes[0], export.names[0]
     if config.image is not None:
         codes, name = read_image(config.image, export.size, export.channels), config.image.stem
-    truth = None if config.mask is None else read_mask(config.mask, export.size)
+    truth = None if config.mask is None else read_mask(config.mask, export.size, export.classes)
     program = config.out / FOLDER / NETWORK
     network = read_network(model, config.out / FOLDER)
+    benches = check_names(network, config.testbenches)
     write_program(network, program)
     with BuildProgress(HLS) as progress:
         progress.start("g++ compiles every layer")
@@ -138,9 +150,15 @@ def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shel
     write_program(network.with_depths(done.depths), program)
     period = 1000.0 / shell.fabric_mhz
     write_vitis(network, program, frames.codes, frames.logits, part=shell.part, clk_period_ns=period)
+    if benches:
+        given = simulation.run_layers(frames.codes[:1])
+        for layer in benches:
+            place = config.out / FOLDER / layer.layer
+            write_layer_bench(network, layer, given, place, part=shell.part, clk_period_ns=period)
+        tell(f"testbenches of {len(benches)} layers: {SCRIPT} in the folder of each below '{config.out / FOLDER}'")
     if config.image is not None:
-        prediction = done.logits[0, ..., 0] > 0
-        iou = None if truth is None else overlap(prediction, truth)
+        prediction = decide(done.logits[0])
+        iou = None if truth is None else overlap(prediction, truth, export.classes)
         report = replace(report, image=Image(name=name, logits=int(done.logits[0].size), differing_logits=0, iou=iou))
         Pictures(codes=in_colour(codes), prediction=prediction, truth=truth).save(config.out / PICTURES)
     return _publish(config.out, report, Verification(**done.rung))

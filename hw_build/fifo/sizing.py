@@ -52,7 +52,7 @@ def size_fifos(
 ) -> Sizing:
     """Measures what the streams of a ``model`` folded for ``fpgapart`` hold; builds and simulates below ``work_dir``.
 
-    ``codes`` (N, H, W, C) and ``logits`` (N, H, W, 1) are repeated to FRAMES frames; every logit is compared.
+    ``codes`` (N, H, W, C) and ``logits`` (N, H, W, classes) are repeated to FRAMES frames; every logit is compared.
 
     Raises:
         BuildError: a FIFO was not deep enough to be measured, the interval is not kept, or a logit differs.

@@ -66,12 +66,13 @@ class SlidingWindow(FinnNode):
         return (folding.get("parallel_window", 0), folding.get("SIMD", 1))
 
     def cpp_call(self) -> str:
-        """sliding_window of sliding_window.hpp."""
+        """sliding_window of sliding_window.hpp, or parallel_window of parallel_window.hpp."""
         op = self.operation
         height, width = op.get_nodeattr("IFMDim")
-        groups = op.get_nodeattr("IFMChannels") // op.get_nodeattr("SIMD")
         moves = [value for name in ("ConvKernelDim", "Stride", "Dilation") for value in op.get_nodeattr(name)]
-        numbers = [height, width, groups, *moves]
+        if op.get_nodeattr("parallel_window"):
+            return f"parallel_window<{', '.join(map(str, [height, width, *moves]))}>"
+        numbers = [height, width, op.get_nodeattr("IFMChannels") // op.get_nodeattr("SIMD"), *moves]
         return f"sliding_window<{', '.join(map(str, numbers))}, {'true' if op.get_nodeattr('depthwise') else 'false'}>"
 
     def in_stream_order(self, tensor: np.ndarray) -> np.ndarray:

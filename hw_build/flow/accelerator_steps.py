@@ -66,7 +66,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             model_sha256=config.export.model_sha256,
         )  # fmt: skip
         height, width, channels = design.image_shape
-        spec = IoSpec(_network(config), design.network_hash, height, width, channels)
+        spec = IoSpec(_network(config), design.network_hash, height, width, channels, design.classes)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
         return {"design": f"0x{design.network_hash:016x}", "totals": _fifo_totals(design)}
 
@@ -159,8 +159,8 @@ def simulate_and_compare(
     seed: int = 0,
     source_cycles_per_frame: float | None = None,
 ) -> tuple[AcceleratorRun, dict[str, Any]]:
-    """Streams ``codes`` (N, H, W, 3) through the accelerator, back to back or one frame every
-    ``source_cycles_per_frame``, and compares every logit (N, H, W, 1).
+    """Streams ``codes`` (N, H, W, C) through the accelerator, back to back or one frame every
+    ``source_cycles_per_frame``, and compares every logit (N, H, W, classes).
 
     Returns the run and its rung of the verification ladder.
 
@@ -169,7 +169,7 @@ def simulate_and_compare(
         DeadlockError: the accelerator stands still.
     """
     design = Design.load(build_dir)
-    beats = 2 * int(np.prod(codes.shape[:3]))  # pixels in and logits out
+    beats = int(np.prod(codes.shape[:3])) + len(codes) * design.layout.logit_words  # pixels in and words out
     show = meter(f"{images(len(codes))} through the accelerator", beats)
 
     def on_progress(progress: Progress) -> None:

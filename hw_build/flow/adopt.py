@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
+from board.io_spec import decide
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.export import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE
 from hw_build.base.image import read_folder
@@ -28,6 +29,7 @@ from hw_build.lowering.intake import load_network
 _FILES = (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)
 _PACKAGES = ("onnx", "qonnx", "onnxruntime", "numpy")
 _SEED = 0
+_MASK = ("logit > 0", "index of the largest logit, the first of equals")  # of one class, of several
 _MOST_FRAMES = 10_000
 
 
@@ -72,7 +74,7 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
             folder / GOLDEN_FILE,
             codes=codes,
             logits=logits.astype(np.int32),
-            masks=(logits[..., 0] > 0).astype(np.uint8),
+            masks=decide(logits).astype(np.uint8),
             names=np.array(names),
             model_sha256=np.array(sha256),
         )
@@ -82,7 +84,11 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
             "adopted": {"file": config.model.name, "sha256": hash_file(config.model)},
             "model_sha256": sha256,
             "input": {"height": height, "width": width, "channels": channels, "scale": scales(model)[0]},
-            "output": {"logit_scale": scales(model)[1], "classes": logits.shape[-1], "mask": "logit > 0"},
+            "output": {
+                "logit_scale": scales(model)[1],
+                "classes": logits.shape[-1],
+                "mask": _MASK[logits.shape[-1] > 1],
+            },
             "verification": {
                 "against": f"qonnx' float execution to {rounding:.2g} of a step",
                 "images": names,

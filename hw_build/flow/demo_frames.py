@@ -15,7 +15,7 @@ from hw_build.lowering.intake import load_graph
 
 @dataclass(frozen=True)
 class DemoFrames:
-    """``codes`` (2, H, W, C), the image first; ``logits`` (2, H, W, 1) and where those of the image come from."""
+    """``codes`` (2, H, W, C), the image first; ``logits`` (2, H, W, classes) and where those of the image come from."""
 
     codes: np.ndarray
     logits: np.ndarray

@@ -135,7 +135,7 @@ def _against_golden(config: BuildConfig, model: ModelWrapper, step: str) -> dict
 def compare_logits(
     found: np.ndarray, expected: np.ndarray, names: Sequence[str], step: str, mismatch_dir: Path
 ) -> None:
-    """Compares integer logits (N, H, W, 1) element by element.
+    """Compares integer logits (N, H, W, classes) element by element.
 
     Raises:
         MismatchError: they differ; both are saved below ``mismatch_dir``.

@@ -14,7 +14,7 @@ from hw_build.folding.cheapest import check_names, fold
 from hw_build.folding.config import FoldingConfig
 from hw_build.folding.legal import apply_folding
 from hw_build.folding.optimise import Budget, Plan, at_rate, best_rate, next_step
-from hw_build.folding.options import Network, read_network
+from hw_build.folding.options import Network, output_cycles, read_network, refuse_slower_output
 from hw_build.graph.editor import GraphEditor
 
 ACCOUNT = "edgeseg_folding"  # metadata of a graph that the optimiser folded
@@ -29,9 +29,13 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
         ConfigError: the target or the limits cannot be met, or a fixed folding is not legal.
     """
     if not config.optimised:
-        target = config.target_cycles(size)
+        target, output = config.target_cycles(size), output_cycles(model)
         assert target is not None, "what no optimiser chooses has a target"
-        return fold(model, target, config.nodes)
+        if config.cycles_per_pixel is not None:
+            target = max(target, output)  # cycles a pixel are no fewer than its logits
+        folded = fold(model, target, config.nodes)
+        refuse_slower_output(output, target)
+        return folded
     check_names(model, config.nodes)
     network = read_network(model, board.part, config.nodes)
     budget = budget_for(config, board)

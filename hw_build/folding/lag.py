@@ -6,10 +6,11 @@ row r of its output at
     end[r] = max(arrival[need(r)] + c/(H*W), end[r-1] + c/H),
 
 where arrival is when the last of its inputs has that row in full, c at least the cycles of a fork that it reads (what a
-fork's output holds comes out no faster than it went in), and need(r) the last input row that output row r depends on,
-which the operator says (`hw_build.kernels.rows`). FIFOs hold whatever they must: this is the pipeline that no FIFO
-throttles, and it leaves out what a node takes to begin. Frames follow each other; what a branch holds is the rows that
-went in less the rows that its reader has ended, at its greatest: the lag of the other branches.
+fork's output holds comes out no faster than it went in) and, of the last node, those of the output stage; need(r) is
+the last input row that output row r depends on, which the operator says (`hw_build.kernels.rows`). FIFOs hold whatever
+they must: this is the pipeline that no FIFO throttles, and it leaves out what a node takes to begin. Frames follow each
+other; what a branch holds is the rows that went in less the rows that its reader has ended, at its greatest: the lag of
+the other branches.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def row_ends(network: Network, cycles: Sequence[int], interval: float) -> list[n
         frames = np.arange(FRAMES)[:, None] * rows_in
         needed = arrival[(frames + np.array(node.rows.last)).ravel()]  # (FRAMES * H_out,)
         slowest_fork = max((cycles[source] for source in inputs.get(index, []) if forks[source]), default=0)
-        row_time = max(cycles[index], slowest_fork) / rows_out
+        slowest_reader = network.output_cycles if index == len(network.nodes) - 1 else 0
+        row_time = max(cycles[index], slowest_fork, slowest_reader) / rows_out
         steps = np.arange(FRAMES * rows_out) * row_time
         # end[r] - r*row_time is the running maximum of what the rows up to r add to it
         ends.append(np.maximum.accumulate(needed + row_time / node.out_shape[1] - steps) + steps)

@@ -16,10 +16,11 @@ from math import inf
 from hw_build.base.errors import ConfigError
 from hw_build.folding.lag import fork_memory, latency
 from hw_build.folding.optimum import Choice, fewest_luts, fewest_luts_bound
-from hw_build.folding.options import Network
+from hw_build.folding.options import Network, refuse_slower_output
 from hw_build.folding.policies import Policy, for_latency, for_memory, limits_of_nodes
 
 UNLIMITED = 1 << 40
+OUTPUT_STAGE = "output stage"  # among the bottlenecks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A folding of the whole network by the models. ``cycles_per_frame`` are those of the slowest node.
+    """A folding of the whole network by the models. ``cycles_per_frame`` are those of the slowest node, the output
+    stage among them.
 
     ``luts`` and ``bram18`` include what forks hold (``fork_bram18``); ``latency_cycles`` are those from the first pixel
     of a frame to its last result at that rate; ``policy`` is the one that won.
@@ -79,8 +81,9 @@ def best_rate(network: Network, budget: Budget, progress: Callable[[int], None] 
     Raises:
         ConfigError: the budget is too small for the slowest folding.
     """
-    fastest = max(min(option.cycles for option in node.options) for node in network.nodes)
-    rates = sorted({option.cycles for node in network.nodes for option in node.options if option.cycles >= fastest})
+    fastest = _fastest(network)
+    slower = {option.cycles for node in network.nodes for option in node.options if option.cycles > fastest}
+    rates = sorted({fastest, *slower})
     low, high, best = 0, len(rates) - 1, plan_for(network, rates[-1], budget)
     if best is None:
         raise ConfigError(
@@ -112,6 +115,7 @@ def at_rate(network: Network, target_cycles: int, budget: Budget) -> Plan:
                 f"node {node.name} takes {fastest.cycles} cycles a frame even fully unfolded ({how}), more than the "
                 f"target of {target_cycles}: raise the target or make the layer smaller"
             )
+    refuse_slower_output(network.output_cycles, target_cycles)
     plan = plan_for(network, target_cycles, budget)
     if plan is None:
         free = plan_for(network, target_cycles, Budget())
@@ -128,7 +132,7 @@ def next_step(network: Network, plan: Plan, budget: Budget) -> tuple[Plan, bool]
 
     Where none is, LUTs are free, then DSPs and block RAMs, then latency. None where a node cannot go faster.
     """
-    fastest = max(min(option.cycles for option in node.options) for node in network.nodes)
+    fastest = _fastest(network)
     rates = [o.cycles for node in network.nodes for o in node.options if fastest <= o.cycles < plan.cycles_per_frame]
     if not rates:
         return None
@@ -166,18 +170,20 @@ def _solved(network: Network, budget: Budget, task: _Task) -> Plan | None:
         if choice is None:
             return None
         cycles = [option.cycles for option in choice.options]
-        fork_bram18, fork_luts = fork_memory(network, cycles, max(cycles))
+        fork_bram18, fork_luts = fork_memory(network, cycles, max(*cycles, network.output_cycles))
         over = choice.bram18 + fork_bram18 - 2 * budget.bram36
         if over <= 0:
             break
         bram18 = choice.bram18 - over  # nodes faster than the policy lets them be may leave forks more to hold
-    luts, waited = choice.luts + fork_luts, latency(network, cycles, max(cycles))
-    if luts > budget.luts or waited > budget.latency_frames * max(cycles):
+    slowest = max(*cycles, network.output_cycles)
+    luts, waited = choice.luts + fork_luts, latency(network, cycles, slowest)
+    if luts > budget.luts or waited > budget.latency_frames * slowest:
         return None
+    named = tuple(node.name for node, each in zip(network.nodes, cycles, strict=True) if each == slowest)
     return Plan(
         choice=choice,
-        cycles_per_frame=max(cycles),
-        bottlenecks=tuple(node.name for node, each in zip(network.nodes, cycles, strict=True) if each == max(cycles)),
+        cycles_per_frame=slowest,
+        bottlenecks=named or (OUTPUT_STAGE,),
         luts=luts,
         bram18=choice.bram18 + fork_bram18,
         dsps=choice.dsps,
@@ -185,6 +191,12 @@ def _solved(network: Network, budget: Budget, task: _Task) -> Plan | None:
         latency_cycles=round(waited),
         policy=task.policy,
     )
+
+
+def _fastest(network: Network) -> int:
+    """Cycles a frame that no folding is below."""
+    nodes = (min(option.cycles for option in node.options) for node in network.nodes)
+    return max(*nodes, network.output_cycles)
 
 
 def _limits(budget: Budget) -> str:

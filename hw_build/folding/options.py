@@ -9,6 +9,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from board.io_spec import FrameLayout
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
@@ -60,11 +61,15 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Nodes in graph order, and the streams between them; those of the boundary are no edges."""
+    """Nodes in graph order, and the streams between them; those of the boundary are no edges.
+
+    ``output_cycles``: what the output stage takes for a frame, a logit a cycle.
+    """
 
     nodes: tuple[FoldableNode, ...]
     edges: tuple[Edge, ...]
     fixed: Mapping[str, Folding] = field(default_factory=dict)
+    output_cycles: int = 0
 
 
 def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str, int | str]] | None = None) -> Network:
@@ -86,7 +91,23 @@ def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str
                 bits = model.get_tensor_datatype(tensor).bitwidth()
                 edges.append(Edge(tensor=tensor, source=source, out=out, target=index, into=into, element_bits=bits))
         writers |= {tensor: (index, out) for out, tensor in enumerate(node.output)}
-    return Network(nodes=tuple(nodes), edges=tuple(edges), fixed=taken)
+    return Network(nodes=tuple(nodes), edges=tuple(edges), fixed=taken, output_cycles=output_cycles(model))
+
+
+def output_cycles(model: ModelWrapper) -> int:
+    """Cycles of a frame in the output stage: its words, one logit each."""
+    _, height, width, channels = model.get_tensor_shape(model.graph.input[0].name)
+    classes = model.get_tensor_shape(model.graph.output[0].name)[-1]
+    return FrameLayout(height, width, channels, classes).logit_words
+
+
+def refuse_slower_output(cycles: int, target_cycles: int) -> None:
+    """ConfigError where the output stage takes more ``cycles`` a frame than the target has."""
+    if cycles > target_cycles:
+        raise ConfigError(
+            f"the output stage takes {cycles:,} cycles a frame, one for each logit, more than the target of "
+            f"{target_cycles:,}: ask for a lower rate"
+        )
 
 
 def _foldable(

@@ -171,7 +171,9 @@ class IntegerOutput(Transformation):
         gain = float(chain.gain[0])
         if chain.bends or gain <= 0 or np.any(chain.gain != gain):
             raise reject(
-                producer, "ends the network in a Relu or in scales that differ: logits need one positive scale"
+                producer,
+                "ends the network in a Relu or in scales that differ: logits need one positive scale "
+                "(weights of the head with one scale per tensor)",
             )
         bias = integer_bias(chain.offset / gain, producer)
         low, high = integer_range(graph, chain.source)

@@ -48,6 +48,7 @@ OPERATORS = (
     "hw_build.operators.padding",
     "hw_build.operators.transpose",
     "hw_build.operators.identity",
+    "hw_build.operators.argmax",
     "hw_build.operators.fork",
 )
 

@@ -45,4 +45,12 @@ class Combination(CodeFunction):
         return unfit_constant(graph, node)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "HardSwish, SiLU, GELU, Mish, Sigmoid, Tanh, Elu, Softplus, slopes that fall, `x*f(x)`, with BN and constants",
+        "between a quantizer, or a sum of codes, of at most 8 bits and a quantizer; constants for all "
+        "channels or one a channel",
+        "CodeTable (ours): the codes that qonnx' execution gives, one table or one a channel",
+    ),
+)
 OPERATORS = (Activation(), Combination())

@@ -69,4 +69,11 @@ class AveragePool2x2(Layer):
         return halved(node.name, node.op_type, size)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "average-pool",
+        "2x2, stride 2, then a quantizer",
+        "AveragePool2x2 (ours), Threshold",
+    ),
+)
 OPERATORS = (AveragePool2x2(),)

@@ -50,4 +50,11 @@ class BatchNormalization(Affine):
         return value * gain[:, None] + (beta - mean * gain)[:, None]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "BN",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+)
 OPERATORS = (BatchNormalization(),)

@@ -13,7 +13,7 @@ from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
-from hw_build.graph.nodes import HLS_DOMAIN, add_kernel, only_consumer
+from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.graph.ranges import fraction_type, scaled_type
 from hw_build.kernels.bilinear import BilinearUpsample2x_rtl
 from hw_build.kernels.bilinear_threshold import BilinearThreshold2x_rtl
@@ -58,26 +58,6 @@ class ResizesToKernels(Transformation):
         return model, False
 
 
-class ResizesToHls(Transformation):
-    """Resize with its factor 16 -> a node with C++."""
-
-    def apply(self, model):
-        from hw_build.kernels.bilinear.hls import BilinearUpsample2x_hls  # FINN's HLS nodes take long to load
-
-        graph = GraphEditor(model)
-        for node in _linear(graph):
-            factor = _factor_of(graph, node)
-            graph.remove(node, factor)
-            _, height, width, channels = graph.shapes[node.input[0]]
-            graph.add_node(
-                BilinearUpsample2x_hls.__name__, [node.input[0]], [factor.output[0]], name=node.name, domain=HLS_DOMAIN,
-                backend="fpgadataflow", ImgDim=[height, width], NumChannels=channels, PE=1,
-                inputDataType=graph.datatypes[node.input[0]].name,
-            )  # fmt: skip
-        graph.commit()
-        return model, False
-
-
 def _linear(graph: GraphEditor) -> list[NodeProto]:
     return [node for node in graph.of_type("Resize") if attribute(node, "mode", "nearest") == "linear"]
 
@@ -96,8 +76,7 @@ class Bilinear2x(Upsampling):
     form: ClassVar[dict[str, str]] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     factor = FACTOR
     fusions = (FuseBilinearThresholds(),)
-    placements = (ResizesToKernels(),)
-    hls_passes = (ResizesToHls(),)
+    placements = hls_passes = (ResizesToKernels(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Other modes and factors."""
@@ -133,4 +112,11 @@ class Bilinear2x(Upsampling):
         return 2 * size[0], 2 * size[1]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "bilinear upsampling",
+        "factor 2, `align_corners=False`, then a quantizer",
+        "BilinearThreshold2x (ours), or BilinearUpsample2x and Threshold where codes are signed or wide",
+    ),
+)
 OPERATORS = (Bilinear2x(),)

@@ -28,7 +28,7 @@ def channel_constants(graph: GraphEditor, node: NodeProto, source: str, channels
         value = graph.constants.get(name)
         if value is None:
             return None
-        if value.size == 1:
+        if value.size == 1 and (operator.elementwise or channels > 1):
             continue
         axis = value.ndim - _AXES_OF_IMAGE if value.ndim >= _AXES_OF_IMAGE else 0
         along_image = value.ndim not in (1, *range(_AXES_OF_IMAGE, _AXES_OF_IMAGE + 2))

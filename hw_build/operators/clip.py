@@ -41,4 +41,11 @@ def _limits(graph: GraphEditor, node: NodeProto) -> tuple[float, float]:
     return limits[0], limits[1]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "Clip, ReLU6",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+)
 OPERATORS = (Clip(),)

@@ -62,7 +62,7 @@ class Concatenation(Layer):
     names = ("Concat",)
     told = "Concat"
     any_layout = keeps_codes = True
-    placements = (ConcatenationsToKernels(),)
+    placements = hls_passes = (ConcatenationsToKernels(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Other axes."""
@@ -144,4 +144,12 @@ def _scales(graph: GraphEditor, tensor: str) -> set[float | None]:
     return {None}
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "concatenation",
+        "along the channels, of any types; of one scale, or of scales in whose common step codes have "
+        "at most 8 bits, or of any scale where BN, activation and quantizer follow",
+        "StreamConcat (ours)",
+    ),
+)
 OPERATORS = (Concatenation(),)

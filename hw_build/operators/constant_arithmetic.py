@@ -112,4 +112,16 @@ def _constant(graph: GraphEditor, node: NodeProto) -> str:
     return next(name for name in node.input if name in graph.constants)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "multiplication, addition of constants",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+    (
+        "bias of the last convolution",
+        "quantized to the accumulator's scale",
+        "inside that ConvThreshold",
+    ),
+)
 OPERATORS = (ConstantArithmetic(),)

@@ -168,4 +168,26 @@ class Convolution(Filters):
         return window_size(size, attribute(node, "kernel_size"), [0] * 4, *window)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "convolution, dense",
+        "odd square kernel padded by half of it, stride 1, dilation 1, 4- to 8-bit weights",
+        "ConvThreshold (ours): window, products and thresholds in one kernel",
+    ),
+    (
+        "convolution, pointwise",
+        "stride 1",
+        "ConvThreshold (ours)",
+    ),
+    (
+        "convolution, other windows",
+        "any kernel, zero padding, dilation; equal strides of height and width",
+        "FMPadding, ConvolutionInputGenerator, MVAU (FINN), Threshold (ours)",
+    ),
+    (
+        "convolution, grouped",
+        "any groups",
+        "one dense convolution, zero weights between the groups",
+    ),
+)
 OPERATORS = (Convolution(),)

@@ -91,4 +91,11 @@ class DepthToSpace(Layer):
         return block * size[0], block * size[1]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "depth to space (pixel shuffle)",
+        "DCR; CRD behind a convolution",
+        "DepthToSpace (ours)",
+    ),
+)
 OPERATORS = (DepthToSpace(),)

@@ -122,4 +122,16 @@ class DepthwiseConvolution(Filters):
         window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=self._is_centred(graph, node))
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "convolution, depthwise",
+        "odd square kernel, padded by half of it, stride 1, one filter per channel",
+        "DepthwiseConv (ours); other windows, and where codes are signed, a dense one consisting mostly of zeros",
+    ),
+    (
+        "convolution, depthwise, plus its own input",
+        "both addends with one scale, then a quantizer",
+        "the same DepthwiseConv, fused",
+    ),
+)
 OPERATORS = (DepthwiseConvolution(),)

@@ -48,4 +48,11 @@ class Fork(Operator):
     placements = (ForkStreams(),)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "several readers of a tensor",
+        "any number",
+        "StreamFork (ours) with up to 4 outputs, chained for more",
+    ),
+)
 OPERATORS = (Fork(),)

@@ -85,3 +85,11 @@ class GlobalAverage(Layer):
 
 
 OPERATORS = (GlobalAverage(),)
+
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "global average",
+        "GlobalAveragePool, ReduceMean over height and width with `keepdims`; then a quantizer",
+        "GlobalSum (ours), Threshold",
+    ),
+)

@@ -27,4 +27,11 @@ class HardSigmoid(Monotonic):
         return np.clip(value * alpha + beta, np.float32(0), np.float32(1))
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "HardSigmoid",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+)
 OPERATORS = (HardSigmoid(),)

@@ -12,4 +12,11 @@ class Identity(Operator):
     does_nothing = True
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "Identity, Dropout",
+        "",
+        "nothing",
+    ),
+)
 OPERATORS = (Identity(),)

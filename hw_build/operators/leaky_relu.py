@@ -33,4 +33,11 @@ class LeakyRelu(Monotonic):
         return np.where(value < 0, value * self.slopes(graph, node).astype(np.float32)[:, None], value)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "LeakyRelu",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+)
 OPERATORS = (LeakyRelu(),)

@@ -80,4 +80,11 @@ class MaxPool(Layer):
         return window_size(size, attribute(node, "kernel_shape"), attribute(node, "pads", [0] * 4), strides, dilations)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "max-pool, other windows",
+        "any kernel, padding (of unsigned codes), dilation, `ceil_mode`; equal strides",
+        "FMPadding, ConvolutionInputGenerator (FINN), WindowMax (ours)",
+    ),
+)
 OPERATORS = (MaxPool(),)

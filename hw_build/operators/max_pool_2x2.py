@@ -77,4 +77,11 @@ class MaxPool2x2(Layer):
         return halved(node.name, node.op_type, size)
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "max-pool, 2x2",
+        "2x2, stride 2, even sides",
+        "MaxPool2x2 (ours)",
+    ),
+)
 OPERATORS = (MaxPool2x2(),)

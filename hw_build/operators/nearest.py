@@ -64,7 +64,7 @@ class NearestUpsampling(Upsampling):
         "coordinate_transformation_mode": "asymmetric",
         "nearest_mode": "floor",
     }
-    placements = (NearestToKernels(),)
+    placements = hls_passes = (NearestToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Of Resize, mode nearest."""
@@ -104,4 +104,11 @@ class NearestUpsampling(Upsampling):
         return factor * size[0], factor * size[1]
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "nearest upsampling",
+        "whole factor, the same for both sides",
+        "NearestUpsample (ours)",
+    ),
+)
 OPERATORS = (NearestUpsampling(),)

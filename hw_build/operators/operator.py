@@ -4,7 +4,8 @@ The steps of lowering ask in this order:
 
 | step         | asks                                                                                              |
 | ------------ | ------------------------------------------------------------------------------------------------- |
-| intake       | ``to_channels_first``, ``takes_padding``, ``rewrite``: forms of other exporters                   |
+| intake       | ``chooses_largest``, ``keeps_order``: what is left out behind the logits                          |
+|              | ``to_channels_first``, ``takes_padding``, ``rewrite``: forms of other exporters                   |
 | check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
 | convert      | ``weights_to_integers``                                                                           |
 | streamline   | ``integer_type``, ``factor``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
@@ -12,7 +13,7 @@ The steps of lowering ask in this order:
 | lower        | ``to_channels_last``                                                                              |
 | hardware     | ``fusions``, ``placements``: the passes that put kernels in its place                             |
 | every form   | ``resize``: the size of its output, for another size of the image                                 |
-| HLS back end | ``hls_passes``: its C++; none where FINN's conversions take it, or where there is no C++          |
+| HLS back end | ``hls_passes``: the passes that put a kernel with C++ there; none where FINN has nodes of it      |
 """
 
 from __future__ import annotations
@@ -53,18 +54,27 @@ class Operator:
     takes_padding: ClassVar[bool] = False  # its pads are zeros around the image, so a Pad before it can join them
     negatable: ClassVar[bool] = False  # weights of it can negate its output, channel by channel
     does_nothing: ClassVar[bool] = False
+    gives_indices: ClassVar[bool] = False  # its output is no float
     may_be_infinite: ClassVar[bool] = False  # its constants may be: a limit that there is not
 
     integer_passes: ClassVar[tuple[Transformation, ...]] = ()  # of integers and the floats behind them, NCHW
     fusions: ClassVar[tuple[Transformation, ...]] = ()  # of several nodes in one kernel
     placements: ClassVar[tuple[Transformation, ...]] = ()  # of what fusions have left
-    hls_passes: ClassVar[tuple[Transformation, ...]] = ()  # before FINN's own conversions
+    hls_passes: ClassVar[tuple[Transformation, ...]] = ()  # kernels with C++, before FINN's conversions
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Whether ``node``, of a type of this operator, is one of it: for operators that share an ONNX type."""
         return True
 
     # ---- exported networks ----------------------------------------------------------------------------------------
+    def chooses_largest(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Whether it gives the index of the largest channel, the first of equals, as the output stage does."""
+        return False
+
+    def keeps_order(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Whether the largest channel of a pixel stays the largest."""
+        return False
+
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Why this form does not lower, as the end of a sentence; None where it does."""
         return None

@@ -34,4 +34,11 @@ class Padding(Operator):
         return window_size(size, (1, 1), padding_of(graph, node))
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "Pad",
+        "zeros around height and width, before a convolution or a pooling",
+        "the padding of the layer behind it",
+    ),
+)
 OPERATORS = (Padding(),)

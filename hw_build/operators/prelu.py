@@ -26,4 +26,11 @@ class PRelu(LeakyRelu):
         return None
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "PRelu",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+)
 OPERATORS = (PRelu(),)

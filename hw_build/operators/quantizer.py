@@ -93,4 +93,16 @@ class Quantizer(Operator):
         set_attribute(node, "data_layout", "NHWC")
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "quantizer of activations",
+        "one scale per tensor, zero point 0, any rounding mode of QONNX",
+        "thresholds inside the layer before it, or Threshold (ours); signed: Thresholding (FINN)",
+    ),
+    (
+        "quantizer of activations, more than 5 bits",
+        "equally spaced thresholds, as BN and a quantizer make them",
+        "multiplication, addition and shift in the same kernel, proved equal for every sum; otherwise thresholds",
+    ),
+)
 OPERATORS = (Quantizer(),)

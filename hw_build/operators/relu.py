@@ -25,4 +25,11 @@ class Relu(Monotonic):
         return np.maximum(value, np.float32(0))
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "ReLU",
+        "between a layer and an unsigned quantizer",
+        "thresholds",
+    ),
+)
 OPERATORS = (Relu(),)

@@ -129,4 +129,16 @@ class StreamSum(Layer):
         """The same."""
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "addition of two tensors",
+        "of one scale, or of scales in whose common step the sum has at most 16 bits; then a quantizer",
+        "StreamAddThreshold (ours), or StreamAdd and Threshold where codes are signed or wide",
+    ),
+    (
+        "addition of tensors of any scales",
+        "codes of together at most 12 bits, then a quantizer",
+        "CodeTable (ours) of both codes",
+    ),
+)
 OPERATORS = (StreamSum(),)

@@ -120,4 +120,12 @@ class TransposedConvolution(Operator):
         return top, left
 
 
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "transposed convolution",
+        "output exactly stride times as large, one group",
+        "a convolution of all phases, and DepthToSpace (ours); where the stride does not divide the "
+        "kernel, some weights are zero",
+    ),
+)
 OPERATORS = (TransposedConvolution(),)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from board.pictures import palette
 from hw_build.base.arrays import write_arrays
 from hw_build.base.errors import BuildError
 
@@ -21,7 +22,8 @@ _TINT = 0.35
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """The arrays behind the pictures: codes (H, W, 3) uint8, prediction and truth (H, W) bool; truth may be None."""
+    """The arrays behind the pictures: codes (H, W, 3) uint8, prediction and truth (H, W), bool or class
+    indices uint8; truth may be None."""
 
     codes: np.ndarray
     prediction: np.ndarray
@@ -33,7 +35,8 @@ class Pictures:
         if self.truth is not None:
             shown["mask"] = mask_picture(self.truth)
         shown["prediction of the accelerator"] = mask_picture(self.prediction)
-        caption = "overlay: prediction orange" + ("" if self.truth is None else ", mask green")
+        filled = "prediction orange" if self.prediction.dtype == bool else "classes of the prediction"
+        caption = f"overlay: {filled}" + ("" if self.truth is None else ", mask green")
         return shown | {caption: overlay_picture(self.codes, self.prediction, self.truth)}
 
     def save(self, path: Path) -> None:
@@ -68,22 +71,24 @@ def png_data_uri(pixels: np.ndarray) -> str:
 
 
 def mask_picture(mask: np.ndarray) -> np.ndarray:
-    """(H, W) bool -> (H, W) uint8, foreground white."""
-    return np.where(mask, 255, 0).astype(np.uint8)
+    """(H, W) bool -> (H, W) uint8, foreground white; class indices -> (H, W, 3), each its colour."""
+    return np.where(mask, 255, 0).astype(np.uint8) if mask.dtype == bool else palette()[mask]
 
 
 def overlay_picture(codes: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
     """The image (H, W, 3) with the prediction tinted and outlined, and the truth outlined where there is one."""
-    canvas = codes.astype(np.float32)
-    canvas[prediction] = (1 - _TINT) * canvas[prediction] + _TINT * np.array(_PREDICTION_COLOUR, np.float32)
-    canvas[outline(prediction)] = _PREDICTION_COLOUR
+    canvas, inside = codes.astype(np.float32), prediction > 0
+    colours = np.array(_PREDICTION_COLOUR) if prediction.dtype == bool else palette()[prediction]
+    colours = np.broadcast_to(colours, codes.shape)
+    canvas[inside] = (1 - _TINT) * canvas[inside] + _TINT * colours[inside].astype(np.float32)
+    canvas[outline(prediction)] = colours[outline(prediction)]
     if truth is not None:
         canvas[outline(truth)] = _MASK_COLOUR
     return canvas.astype(np.uint8)
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
-    """Foreground pixels (H, W) with a neighbour above, below, left or right in the background; the border counts."""
+    """Foreground pixels (H, W) with a neighbour above, below, left or right of another class; the border counts."""
     padded = np.pad(mask, 1)
-    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inside
+    around = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    return (mask > 0) & np.any([each != mask for each in around], axis=0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from board.io_spec import decide
 from hw_build.base.errors import BuildError
 from hw_build.kernels.base import StreamPort
 from hw_build.simulate.build import build
@@ -41,9 +42,9 @@ class StreamUse:
 class AcceleratorRun:
     """Result of :func:`simulate`.
 
-    ``logits`` int32 (N, H, W, 1) or None in mask mode; ``masks`` uint8 (N, H, W). ``first_in``, ``last_in`` and
-    ``last_out`` are the cycles of each frame's first pixel in, last pixel in and last word out; ``cycles_per_frame`` is
-    the distance between the last words of the last two frames, None for a single frame.
+    ``logits`` int32 (N, H, W, classes) or None in mask mode; ``masks`` (N, H, W), bool or uint8 indices.
+    ``first_in``, ``last_in`` and ``last_out`` are the cycles of each frame's first pixel in, last pixel in and last
+    word out; ``cycles_per_frame`` is the distance between the last words of the last two frames, None for a single one.
     """
 
     logits: np.ndarray | None
@@ -118,7 +119,8 @@ def simulate(
         )
     simulator = simulator or build_simulator(design)
     frames, pixels = len(codes), height * width
-    words = pixels // 32 if mask_mode else pixels
+    layout = design.layout
+    words = layout.mask_words if mask_mode else layout.logit_words
     pace = source_cycles_per_frame / pixels if source_cycles_per_frame else 0.0
     quiet = 2 * max(design.expected_cycles_per_frame, int(source_cycles_per_frame or 0)) + 100_000
     try:
@@ -131,14 +133,11 @@ def simulate(
     except DeadlockError as error:
         raise DeadlockError(f"{error}; {_standstill(design, error.probes)}", error.probes) from None
     _check_last(result.output_lasts[0], words)
-    values = result.outputs[0].view("<i4").reshape(frames, words)
-    if mask_mode:
-        logits = None
-        bits = np.unpackbits(result.outputs[0].reshape(frames, 4 * words), axis=1, bitorder="little")
-        masks = bits.reshape(frames, height, width)
-    else:
-        logits = values.reshape(frames, height, width, 1)
-        masks = (logits[..., 0] > 0).astype(np.uint8)
+    values = result.outputs[0].view("<u4").reshape(-1)
+    logits = None if mask_mode else layout.logits(values)
+    masks = layout.masks(values) if mask_mode else decide(logits)
+    if not np.array_equal(layout.pack(masks if logits is None else logits), values):
+        raise SimulationError("words of a frame are filled up by something else than zeros: this is a defect")
     last_out = [int(c) for c in result.output_cycles[0][words - 1 :: words]]
     return AcceleratorRun(
         logits=logits,

@@ -27,6 +27,7 @@ LIBRARY = "libsim.so"
 SOURCE_SUFFIXES = (".sv", ".v", ".vlt")
 CHECKED_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
 FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
+LITERAL_BITS = (1 << 24) - 1  # of one constant, as of a layer's weights; as many as Yosys' front end takes
 CHUNK_BYTES = 1_500_000  # of generated C++ that one g++ call compiles
 
 
@@ -130,7 +131,7 @@ def _cache_key(
 
 def _verilate(sources: Sequence[Path], include_dirs: Sequence[Path], partial: Path, fast: bool) -> None:
     arguments = ["--cc", "--prefix", "Vsim", "--top-module", "sim_top", "--Mdir", "cpp", "-O3", "--no-timing"]
-    arguments += ["-Wno-lint", "-Wno-fatal", "-DFINN_SIMULATION"]
+    arguments += ["-Wno-lint", "-Wno-fatal", "-DFINN_SIMULATION", "--max-num-width", str(LITERAL_BITS)]
     arguments += [
         "--output-split",
         "3000",

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hw_build.base.cache import cache_root
-from hw_build.base.errors import BuildError
+from hw_build.base.errors import BuildError, shorten
 
 COMPILE_FLAGS = (
     "-std=c++17",
@@ -134,5 +134,5 @@ def _run(command: list[str], work_dir: Path, tool: str | None = None) -> str:
         lines = (done.stderr + done.stdout).splitlines()
         first = next((line for line in lines if re.search(r"%Error|error:|undefined reference", line)), None)
         detail = first or (lines[-1] if lines else f"exit status {done.returncode}")
-        raise BuildError(f"{tool or Path(command[0]).name} failed: {detail.strip()}")
+        raise BuildError(f"{tool or Path(command[0]).name} failed: {shorten(detail.strip())}")
     return done.stdout

@@ -8,6 +8,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from board.io_spec import FrameLayout
 from hw_build.base.errors import BuildError
 from hw_build.base.records import load_record
 from hw_build.base.step_engine import hash_file
@@ -67,6 +68,7 @@ class Design:
 
     build_dir: Path
     image_shape: tuple[int, int, int]  # (H, W, C) of the input codes
+    classes: int  # logits of a pixel
     logit_bits: int
     logit_signed: bool
     nodes: tuple[Node, ...]
@@ -85,9 +87,14 @@ class Design:
         return [self.rtl_dir / s.path for s in self.sources if s.role == "rtl"]
 
     @property
+    def layout(self) -> FrameLayout:
+        """How its frames lie in memory, and leave it as words."""
+        return FrameLayout(*self.image_shape, self.classes)
+
+    @property
     def expected_cycles_per_frame(self) -> int:
-        """Cycles of the slowest node."""
-        return max(node.expected_cycles for node in self.nodes)
+        """Cycles of the slowest node, or of the output stage, which gives a word a cycle."""
+        return max(*(node.expected_cycles for node in self.nodes), self.layout.logit_words)
 
     @property
     def network_hash(self) -> int:

@@ -15,6 +15,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from board.io_spec import MAX_CHANNELS, MAX_CLASSES
 from hw_build import finn_rtl
 from hw_build.base.errors import BuildError
 from hw_build.kernels import DOMAIN
@@ -70,7 +71,7 @@ def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[Place
 
 
 def boundary(model: ModelWrapper) -> tuple[str, str]:
-    """(input tensor, output tensor), checked: 8-bit codes (1, H, W, C) in, one integer logit per pixel out."""
+    """(input tensor, output tensor), checked: 8-bit codes (1, H, W, C) in, integer logits (1, H, W, classes) out."""
     if len(model.graph.input) != 1 or len(model.graph.output) != 1:
         raise BuildError(
             f"the graph has {len(model.graph.input)} inputs and {len(model.graph.output)} outputs, must be 1 and 1"
@@ -82,15 +83,20 @@ def boundary(model: ModelWrapper) -> tuple[str, str]:
             f"input {source} is {model.get_tensor_datatype(source)} {in_shape}, must be UINT8 (1, H, W, C)"
         )
     datatype = model.get_tensor_datatype(sink)
-    if out_shape != [1, in_shape[1], in_shape[2], 1] or not datatype.is_integer():
+    if out_shape[:-1] != in_shape[:-1] or not datatype.is_integer():
         raise BuildError(
-            f"output {sink} is {datatype} {out_shape}, must be one integer logit per pixel, "
-            f"(1, {in_shape[1]}, {in_shape[2]}, 1)"
+            f"output {sink} is {datatype} {out_shape}, must be integer logits of every pixel, "
+            f"(1, {in_shape[1]}, {in_shape[2]}, classes)"
+        )
+    if in_shape[3] > MAX_CHANNELS:
+        raise BuildError(f"the image has {in_shape[3]} channels, the shell takes at most {MAX_CHANNELS}: give fewer")
+    if out_shape[3] > MAX_CLASSES:
+        raise BuildError(
+            f"output {sink} has {out_shape[3]} logits a pixel; an index of the largest is a byte: at most "
+            f"{MAX_CLASSES} classes lower"
         )
     if datatype.bitwidth() > MAX_LOGIT_BITS:
         raise BuildError(f"output {sink} is {datatype}, logits have at most {MAX_LOGIT_BITS} bits")
-    if in_shape[1] % 16 or in_shape[2] % 16:
-        raise BuildError(f"the image is {in_shape[1]}x{in_shape[2]}, height and width must be multiples of 16")
     return source, sink
 
 

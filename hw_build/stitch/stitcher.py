@@ -21,7 +21,10 @@ from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_node
 from hw_build.stitch.top import top_text
 
 STREAM_RTL = Path(__file__).parents[1] / "rtl" / "stream"
-STREAM_FILES = ("stream_fifo.sv", "stream_fifo_packed.sv", "stream_edge.sv", "stream_width.sv", "logit_output.sv")
+STREAM_FILES = (
+    *("stream_fifo.sv", "stream_fifo_packed.sv", "stream_edge.sv", "stream_width.sv"),
+    *("argmax.sv", "logit_output.sv"),
+)
 RTL_SUFFIXES = (".sv", ".v", ".svh", ".vh")
 MEM_FOLDER = "mem"
 
@@ -63,17 +66,23 @@ def _write(
     placed = [_relocated(item, mem_dir) for item in place_nodes(model, mem_dir, fpgapart)]
     streams = make_streams(model, placed, fifo_depths)
     image_shape = tuple(model.get_tensor_shape(source)[1:])
-    logit_type = model.get_tensor_datatype(sink)
+    logit_type, classes = model.get_tensor_datatype(sink), model.get_tensor_shape(sink)[-1]
     compiled, contents = _copy_sources(placed, partial, mem_dir)
     (partial / "top.sv").write_text(
         top_text(
-            placed, streams, image_shape=image_shape, logit_bits=logit_type.bitwidth(), logit_signed=logit_type.signed()
+            placed,
+            streams,
+            image_shape=image_shape,
+            classes=classes,
+            logit_bits=logit_type.bitwidth(),
+            logit_signed=logit_type.signed(),
         )
     )
     listed = [(path, "rtl") for path in [*compiled, "top.sv"]] + [(path, "memory") for path in contents]
     return Design(
         build_dir=build_dir,
         image_shape=image_shape,
+        classes=classes,
         logit_bits=logit_type.bitwidth(),
         logit_signed=logit_type.signed(),
         nodes=tuple(_describe(item) for item in placed),

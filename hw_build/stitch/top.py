@@ -18,8 +18,9 @@ HEADER = """\
 //
 // In:   s_axis, one pixel a beat: {channels} channels of 8 bits, channel 0 at bits [7:0]; {height} x {width} pixels a
 //       frame in raster order, frames back to back without sideband.
-// Out:  m_axis, 32-bit words, TLAST with the last word of a frame. mask_mode = 0: one logit a word, sign-extended.
-//       mask_mode = 1: 32 pixels a word, bit i = (logit of pixel i > 0). mask_mode changes only when idle.
+// Out:  m_axis, 32-bit words, TLAST with the last word of a frame. mask_mode = 0: one logit a word, sign-extended,
+//       {classes} a pixel. mask_mode = 1: {decisions}.
+//       A frame is an even number of words, filled up with zeros. mask_mode changes only when idle.
 // GAUGE = 1 adds counters to every stream, read over the gauge_* port; isolate cuts all streams (see stream_edge.sv).
 `default_nettype none
 module {top} #(
@@ -55,12 +56,16 @@ module {top} #(
   assign gauge_data = gauge[{edges}];
 """
 
+_ONE_CLASS = "32 pixels a word, bit i = (logit of pixel i > 0)"
+_SEVERAL_CLASSES = "4 pixels a word, byte i = index of the largest logit of pixel i, the first of equals"
+
 
 def top_text(
     placed: list[PlacedNode],
     streams: list[Stream],
     *,
     image_shape: tuple[int, int, int],
+    classes: int,
     logit_bits: int,
     logit_signed: bool,
 ) -> str:
@@ -68,7 +73,14 @@ def top_text(
     height, width, channels = image_shape
     parts = [
         HEADER.format(
-            top=TOP_MODULE, channels=channels, height=height, width=width, in_high=8 * channels - 1, edges=len(streams)
+            top=TOP_MODULE,
+            channels=channels,
+            height=height,
+            width=width,
+            in_high=8 * channels - 1,
+            edges=len(streams),
+            classes=classes,
+            decisions=_ONE_CLASS if classes == 1 else _SEVERAL_CLASSES,
         )
     ]
     index_of = {stream.tensor: i for i, stream in enumerate(streams)}
@@ -82,7 +94,7 @@ def top_text(
                 f"  assign s_axis_tready = p{i}_tready;\n"
             )
         if stream.consumer == OUTPUT:
-            parts.append(_output(i, height * width, logit_bits, logit_signed))
+            parts.append(_output(i, height * width, classes, logit_bits, logit_signed))
     return "\n".join(parts) + "\nendmodule\n`default_nettype wire\n"
 
 
@@ -152,9 +164,10 @@ def _connect(port: StreamPort, signal: str, data: str) -> str:
     return f".{port.tdata}({data}), .{port.tvalid}({signal}_tvalid), .{port.tready}({signal}_tready)"
 
 
-def _output(i: int, pixels: int, bits: int, signed: bool) -> str:
+def _output(i: int, pixels: int, classes: int, bits: int, signed: bool) -> str:
     return (
-        f"  logit_output #(.LOGIT_BITS({bits}), .SIGNED({int(signed)}), .PIXELS({pixels})) output_stage (\n"
+        f"  logit_output #(.LOGIT_BITS({bits}), .SIGNED({int(signed)}), .PIXELS({pixels}), .CLASSES({classes}))"
+        " output_stage (\n"
         f"    .ap_clk(ap_clk), .ap_rst_n(ap_rst_n), .mask_mode(mask_mode),\n    {_bind('s_axis', f'c{i}')},\n"
         f"    {_bind('m_axis', 'm_axis')}, .m_axis_tlast(m_axis_tlast)\n  );\n"
     )

@@ -15,12 +15,12 @@ import torch
 from torch import fx, nn
 
 from quant.bitwidths.memory import Shape
-from quant.data import to_input
-from quant.fused import plain
-from quant.predict import decide
-from quant.quantized_layers import QuantizedNorm
-from quant.structure import Structure
-from quant.twin import Twin
+from quant.data.pairs import to_input
+from quant.evaluation.predict import decide
+from quant.layers.fused import plain
+from quant.twin.quantized_layers import QuantizedNorm
+from quant.twin.structure import Structure
+from quant.twin.twin import Twin
 
 BATCH_IMAGES = 4
 

@@ -15,13 +15,14 @@ from torch import nn
 
 from quant.bitwidths.flow import Flow, Modules
 from quant.bitwidths.sites import ACTIVATION, WEIGHT, Site, Widths
-from quant.config import Bits, QuantConfig
-from quant.fused import plain
-from quant.prepare import CLIP_SHARES, undo_in_norm
-from quant.quantized_layers import QuantizedNorm
-from quant.quantizers import log2_threshold
-from quant.structure import ConvSite, Structure
-from quant.twin import Twin, build_twin, quantizer_of
+from quant.layers.fused import plain
+from quant.layers.quantizers import log2_threshold
+from quant.operators.filters import by_output
+from quant.twin.config import Bits, QuantConfig
+from quant.twin.prepare import CLIP_SHARES, undo_in_norm
+from quant.twin.quantized_layers import QuantizedNorm
+from quant.twin.structure import ConvSite, Structure
+from quant.twin.twin import Twin, build_twin, quantizer_of
 
 _SAMPLED_VALUES = 20_000
 _FINER_STEPS = 4
@@ -130,7 +131,7 @@ def _quantized(x: torch.Tensor, exponent: float, bits: int, signed: bool) -> tor
 
 def _fit_weights(donor: Twin, twin: Twin, site: ConvSite, bits: int) -> None:
     conv, own = donor.network.get_submodule(site.conv), twin.network.get_submodule(site.conv)
-    wanted = own.quant_weight().value
+    weight, wanted = by_output(conv, conv.weight), by_output(own, own.quant_weight().value)  # (O, I / groups, KH, KW)
     if site.norm is None:
         quantized = own.quant_weight()
         exponent = _exponent(quantized.scale, int(quantized.bit_width.item()), signed=True)
@@ -139,11 +140,11 @@ def _fit_weights(donor: Twin, twin: Twin, site: ConvSite, bits: int) -> None:
             for change in _EXPONENTS
         }
         conv.weight_quant.tensor_quant.scaling_impl.value.fill_(min(errors, key=errors.get))
-        conv.weight.copy_(wanted)
+        weight.copy_(wanted)
         return
     steps = _channel_steps(wanted, bits)  # (O,)
     factors = 2.0 ** (1 - bits) / steps
-    conv.weight.copy_(wanted * factors[:, None, None, None])
+    weight.copy_(wanted * factors[:, None, None, None])
     undo_in_norm(donor.network.get_submodule(site.norm), factors)
 
 

@@ -14,10 +14,10 @@ a frame.
 
 from __future__ import annotations
 
-from torch import fx, nn
+from torch import fx
 
-from models.layers import Concat, Sum, Upsample2x
-from quant.structure import Structure
+from quant.operators import operator_of
+from quant.twin.structure import Structure
 
 Shape = tuple[int, int, int]  # C, H, W
 
@@ -25,7 +25,7 @@ Shape = tuple[int, int, int]  # C, H, W
 def codes_on_chip(structure: Structure, shapes: dict[str, Shape]) -> dict[str, int]:
     """Codes held of each tensor that has a quantizer, by the name of its module ("" for the network's input).
 
-    ``shapes`` are the outputs' by name of node. What a max-pool or a concatenation hands on has its source's codes, so
+    ``shapes`` are the outputs' by name of node. What a pooling or a concatenation hands on has its source's codes, so
     it is counted there.
     """
     delays = _delays(structure, shapes)
@@ -46,12 +46,13 @@ def _pixels(structure: Structure, shapes: dict[str, Shape], delays: dict[fx.Node
     longest, handed_on = 1, 0
     for user in node.users:
         module = structure.module(user)
-        window = _window(module)
+        operator = operator_of(module)
+        window = 1 if operator is None else operator.window(module)
         longest = max(longest, (window - 1) * width + window)
-        if isinstance(module, (Sum, Concat)):
+        if operator is not None and operator.joins:
             lag = max(delays[operand] for operand in user.all_input_nodes) - delays[node]
             longest = max(longest, -(-lag // stride) * width + 1)
-        if isinstance(module, (nn.MaxPool2d, Concat)):
+        if operator is not None and operator.hands_on:
             handed_on += _pixels(structure, shapes, delays, user)
     return min(longest, height * width) + handed_on
 
@@ -70,19 +71,13 @@ def _delays(structure: Structure, shapes: dict[str, Shape]) -> dict[fx.Node, int
 def _rows_ahead(structure: Structure, shapes: dict[str, Shape], node: fx.Node) -> int:
     """Rows of the input image by which the window of ``node`` looks ahead of the row that it makes."""
     module = structure.module(node)
-    if isinstance(module, Upsample2x):
-        return _stride(structure, shapes, node)  # an odd row reads the next row of its source: one of its own rows
-    return _window(module) // 2 * _stride(structure, shapes, node.all_input_nodes[0])
+    operator = operator_of(module)
+    if operator is None:
+        return 0
+    steps = (_stride(structure, shapes, each) for each in (node.all_input_nodes[0], node))
+    return operator.rows_ahead(module, *steps)
 
 
 def _stride(structure: Structure, shapes: dict[str, Shape], node: fx.Node) -> int:
     """Rows of the input image in one row of ``node``'s output."""
     return max(1, shapes[structure.nodes[0].name][1] // shapes[node.name][1])
-
-
-def _window(module: nn.Module | None) -> int:
-    if isinstance(module, nn.Conv2d):
-        return module.kernel_size[0]
-    if isinstance(module, nn.MaxPool2d):
-        return module.kernel_size if isinstance(module.kernel_size, int) else module.kernel_size[0]
-    return 2 if isinstance(module, Upsample2x) else 1

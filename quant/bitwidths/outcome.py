@@ -11,11 +11,11 @@ from typing import Any
 
 from rich.table import Table
 
+from quant.base.replace_file import replace_file
 from quant.bitwidths.search import Found, SearchResult
 from quant.bitwidths.sites import Site, Widths
 from quant.bitwidths.table import print_whole
-from quant.config import QuantConfig
-from quant.replace_file import replace_file
+from quant.twin.config import QuantConfig
 
 QUANT_FILE, PARETO_FILE, SEARCH_FILE = "quant.toml", "pareto.csv", "search.json"
 

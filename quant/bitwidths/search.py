@@ -21,15 +21,15 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from quant.base.errors import ConfigError
+from quant.base.progress import steps_with_bar
+from quant.base.seed import require_seed
 from quant.bitwidths.offspring import Offspring
 from quant.bitwidths.prior import Costs, draws
 from quant.bitwidths.sampler import WidthSampler
 from quant.bitwidths.sites import Site, Widths, total_bits
 from quant.bitwidths.subject import Subject
 from quant.bitwidths.trials import measured, taken
-from quant.errors import ConfigError
-from quant.progress import steps_with_bar
-from quant.seed import require_seed
 
 STUDY_FILE = "study.journal"
 KBIT = 1000

@@ -16,11 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from quant.base.errors import ConfigError
+from quant.base.progress import steps_with_bar
+from quant.base.replace_file import replace_file
 from quant.bitwidths.sites import ACTIVATION, WEIGHT, Site, total_bits
 from quant.bitwidths.subject import Subject
-from quant.errors import ConfigError
-from quant.progress import steps_with_bar
-from quant.replace_file import replace_file
 
 FILE = "sensitivity.json"
 BITS_RANGE = range(2, 8)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quant.bitwidths.memory import Shape, codes_on_chip
-from quant.structure import Structure
-from quant.twin import Twin, quantizer_of
+from quant.twin.structure import Structure
+from quant.twin.twin import Twin, quantizer_of
 
 WEIGHT, ACTIVATION = "weight", "activation"
 

@@ -12,19 +12,19 @@ import torch
 
 import calib_data
 import models
-from quant import checkpoint as checkpoints
+from quant.base import checkpoint as checkpoints
+from quant.base.device import require_device
+from quant.base.errors import ConfigError
 from quant.bitwidths.flow import Flow
 from quant.bitwidths.lowered import LoweredLayers
 from quant.bitwidths.memory import codes_on_chip
 from quant.bitwidths.sites import Site, Widths, sites_of
-from quant.config import QuantConfig
-from quant.data import Samples, load_samples, require_foreground
-from quant.device import require_device
-from quant.errors import ConfigError
-from quant.networks import channels_of, classes_of, from_checkpoint, start_from
-from quant.prepare import calibrate
-from quant.scores import score
-from quant.structure import Structure
+from quant.data.pairs import Samples, load_samples, require_foreground
+from quant.scores.masks import score
+from quant.twin.config import QuantConfig
+from quant.twin.networks import channels_of, classes_of, from_checkpoint, start_from
+from quant.twin.prepare import calibrate
+from quant.twin.structure import Structure
 
 SCORES = ("iou_pooled8", "iou")
 

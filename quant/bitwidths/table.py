@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from quant.base.replace_file import replace_file
 from quant.bitwidths.sites import ACTIVATION, WEIGHT
-from quant.replace_file import replace_file
 
 CSV_FILE, PICTURE_FILE = "sensitivity.csv", "sensitivity.png"
 _COLOURS = {2: "tab:red", 3: "tab:orange", 4: "tab:blue", 5: "tab:green", 6: "tab:purple", 7: "tab:gray"}

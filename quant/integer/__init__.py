@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quant.errors import DataError
+from quant.base.errors import DataError
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import load_program
 from quant.integer.program import Program
@@ -47,7 +47,7 @@ class IntegerReference:
 
     def run(self, codes: np.ndarray) -> np.ndarray:
         """Pixel codes (N, H, W, C) uint8 -> integer logits (N, H, W, classes) int32;
-        ``quant.predict.decide`` turns them into masks.
+        ``quant.evaluation.predict.decide`` turns them into masks.
 
         Raises:
             DataError: the images are not 8-bit or not of the network's size.
@@ -64,7 +64,7 @@ class IntegerReference:
 
 
 def _torch_engine(program: Program, device: str) -> object:
-    from quant.device import require_device
+    from quant.base.device import require_device
     from quant.integer.torch_engine import TorchEngine
 
     require_device(device)

@@ -55,6 +55,11 @@ class Fit:
     overshoots: bool  # whether a value can pass the ceiling
     undershoots: bool  # whether a value can stay below a floor above 0
 
+    @property
+    def constant(self) -> bool:
+        """Whether a channel never changes its code."""
+        return not self.multiplier.all()
+
 
 @dataclass(frozen=True)
 class _Sides:

@@ -17,16 +17,17 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
 from quant.integer.fit import Fit, Line, fit_staircase, line_of
-from quant.integer.program import Concat, Conv, MaxPool, Program, Sum, Upsample
+from quant.integer.program import Conv, Program, window_sizes
+from quant.operators import of_step
 
 _MICROSOFT = "com.microsoft"
 _INT16_MAX, _INT8_MAX = 32767, 127
 _FILLED_COLUMNS = 16  # output columns that fill a vector register of the int8 GEMM
 _WIDEST_LANES = 64  # beyond, block-diagonal weights cost more than wide rows give
 _ON_AN_INTEGER = 1e-9
-_BILINEAR = np.outer([1, 2, 1], [1, 2, 1])  # of the nearest-neighbour image, in sixteenths
+_NO_CODE = np.uint8(0)  # the least
 
 
 class GraphBuilder:
@@ -35,18 +36,11 @@ class GraphBuilder:
         self.nodes: list = []
         self.constants: dict[str, np.ndarray] = {}
         self.sizes = {program.source: (program.height, program.width)}
-        self._one, self._zero = self._constant(np.float32(1)), self._constant(np.uint8(0))
+        self.one, self.zero = self.constant(np.float32(1)), self.constant(np.uint8(0))
 
     def build(self) -> ModelProto:
-        builders = {
-            Conv: self._conv,
-            Sum: self._sum,
-            Upsample: self._upsample,
-            MaxPool: self._pool,
-            Concat: self._concat,
-        }
         for step in self.program.steps:
-            builders[type(step)](step)
+            of_step(step).build(self, step)
         height, width, channels = self.program.input_shape
         source = helper.make_tensor_value_info(
             self.program.source, TensorProto.UINT8, (1, height, width, self.lanes * channels)
@@ -57,9 +51,11 @@ class GraphBuilder:
         opsets = [helper.make_opsetid("", 17), helper.make_opsetid(_MICROSOFT, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
-    def _conv(self, conv: Conv) -> None:
-        (height, width), (rows, columns), pads = self.sizes[conv.source], conv.kernel, conv.pads
-        self.sizes[conv.output] = (height + pads[0] + pads[2] - rows + 1, width + pads[1] + pads[3] - columns + 1)
+    def conv(self, conv: Conv) -> None:
+        """A convolution: in int8 where its kernel has it, otherwise in float32."""
+        self.sizes[conv.output] = window_sizes(
+            self.sizes[conv.source], conv.kernel, conv.pads, conv.strides, conv.dilations
+        )
         if conv.staircase is None:
             self._logits(conv)
         elif conv.centred and (fit := self._int8_fit(conv)) is not None:
@@ -68,12 +64,12 @@ class GraphBuilder:
             self._float_conv(conv)
 
     def _int8_fit(self, conv: Conv) -> Fit | None:
-        multiplier = self._int8_limit(conv.source) // np.maximum(np.abs(conv.weights).max(axis=(1, 2, 3)), 1)
+        multiplier = self.int8_limit(conv.source) // np.maximum(np.abs(conv.weights).max(axis=(1, 2, 3)), 1)
         if multiplier.min() < 1:
             return None
         return fit_staircase(conv.staircase, conv.low, conv.high, multiplier)
 
-    def _int8_limit(self, source: str) -> int:
+    def int8_limit(self, source: str) -> int:
         """The largest weight that neither int8 nor the int16 sum of two products overflows."""
         codes = self.program.codes[source]
         return min(_INT8_MAX, _INT16_MAX // (2 * (codes.high - codes.low)))
@@ -89,34 +85,35 @@ class GraphBuilder:
             pixels, groups, pads = height * width * self.lanes, 1, [0] * 4
             columns = self._pixels_a_row(conv.out_channels, pixels)
             weights = banded_weights(dense_weights(weights, conv.groups), 1, columns)
-            source = self._reshape(conv.source, (1, pixels // columns, 1, columns * conv.in_channels))
+            source = self.reshape(conv.source, (1, pixels // columns, 1, columns * conv.in_channels))
         else:
             pixels = self._pixels_a_row(self.lanes * conv.out_channels, width)
             columns, groups = pixels * self.lanes, 1
             weights = banded_weights(dense_weights(weights, conv.groups), pixels, self.lanes)
             pads = [pad, weights.shape[3] // 2] * 2
-            source = self._reshape(conv.source, (1, height, width // pixels, columns * conv.in_channels))
-        out = self._quantized_conv(conv.source, source, weights, fit, columns, pads, groups)
-        out = self._clip(out, fit, columns)
-        self._reshape(out, (1, height, width, self.lanes * conv.out_channels), conv.output)
+            source = self.reshape(conv.source, (1, height, width // pixels, columns * conv.in_channels))
+        out = self.quantized_conv(conv.source, source, weights, fit, columns, pads, groups)
+        out = self.clip(out, fit, columns)
+        self.reshape(out, (1, height, width, self.lanes * conv.out_channels), conv.output)
 
-    def _quantized_conv(
+    def quantized_conv(
         self, codes_of: str, source: str, weights: np.ndarray, fit: Fit, columns: int, pads: list[int], groups: int
     ) -> str:
+        """Codes - low of a convolution of ``source``, whose codes are those of ``codes_of``, by the line ``fit``."""
         channels = weights.shape[0]
         inputs = [
             source,
-            self._one,
+            self.one,
             self._zero_point(codes_of),
-            self._constant(weights.astype(np.int8)),
-            self._constant(np.tile(fit.scale, columns)),
-            self._constant(np.zeros(channels, np.int8)),
-            self._one,
-            self._zero,
-            self._constant(np.tile(fit.bias, columns).astype(np.int32)),
+            self.constant(weights.astype(np.int8)),
+            self.constant(np.tile(fit.scale, columns)),
+            self.constant(np.zeros(channels, np.int8)),
+            self.one,
+            self.zero,
+            self.constant(np.tile(fit.bias, columns).astype(np.int32)),
         ]
         attributes = {"kernel_shape": list(weights.shape[2:]), "pads": pads, "group": groups, "channels_last": 1}
-        return self._node("QLinearConv", inputs, domain=_MICROSOFT, **attributes)
+        return self.node("QLinearConv", inputs, domain=_MICROSOFT, **attributes)
 
     def _pixels_a_row(self, channels: int, pixels: int) -> int:
         """How many pixels to see as one, their ``channels`` filling a register: a power of two dividing ``pixels``."""
@@ -125,163 +122,137 @@ class GraphBuilder:
             count *= 2
         return count
 
-    def _clip(self, source: str, fit: Fit, columns: int) -> str:
+    def clip(self, source: str, fit: Fit, columns: int) -> str:
         """Limits codes that the fitted line lets run past their reachable range."""
         if fit.undershoots:
-            source = self._node("Max", [source, self._constant(np.tile(fit.floor, columns).astype(np.uint8))])
+            source = self.node("Max", [source, self.constant(np.tile(fit.floor, columns).astype(np.uint8))])
         if not fit.overshoots or fit.ceiling.min() >= 255:
             return source
         if fit.ceiling.min() == fit.ceiling.max():
-            limits = [self._zero, self._constant(np.uint8(fit.ceiling[0]))]
-            return self._node("Clip", [source, *limits])
-        return self._node("Min", [source, self._constant(np.tile(fit.ceiling, columns).astype(np.uint8))])
+            limits = [self.zero, self.constant(np.uint8(fit.ceiling[0]))]
+            return self.node("Clip", [source, *limits])
+        return self.node("Min", [source, self.constant(np.tile(fit.ceiling, columns).astype(np.uint8))])
 
     def _float_conv(self, conv: Conv) -> None:
         """Exact integers in float32, NCHW, then codes by a line."""
         signed = conv.staircase.sign[:, None, None, None] * conv.weights
-        accumulators = self._float_accumulators(conv, signed, None)
-        line = line_of(conv.staircase, conv.low, conv.high)
-        self._from_nchw(self._line_codes(accumulators, line, conv.name), conv)
+        self.codes_of(self._float_accumulators(conv, signed, None), conv)
 
-    def _line_codes(self, accumulators: str, line: Line, name: str) -> str:
+    def codes_of(self, accumulators: str, conv: Conv) -> None:
+        """The output of ``conv`` of its signed accumulators (lanes, O, H, W) float32, by a line."""
+        line = line_of(conv.staircase, conv.low, conv.high)
+        self._from_nchw(self.line_codes(accumulators, line, conv.name), conv)
+
+    def line_codes(self, accumulators: str, line: Line, name: str) -> str:
         """uint8 codes - low of exact float32 accumulators (..., C, H, W), in float32 or, if too coarse, float64."""
         slope, offset = line.slope[:, None, None], line.offset[:, None, None]
         if line.exact(np.float32):
-            out = self._node("Mul", [accumulators, self._constant(slope.astype(np.float32))])
-            out = self._node("Add", [out, self._constant(offset.astype(np.float32))])
-            out = self._node("QuantizeLinear", [out, self._one, self._zero])
+            out = self.node("Mul", [accumulators, self.constant(slope.astype(np.float32))])
+            out = self.node("Add", [out, self.constant(offset.astype(np.float32))])
+            out = self.node("QuantizeLinear", [out, self.one, self.zero])
         elif line.exact(np.float64):
-            out = self._node("Cast", [accumulators], to=TensorProto.DOUBLE)
-            out = self._node("Add", [self._node("Mul", [out, self._constant(slope)]), self._constant(offset + 0.5)])
-            limits = [self._constant(np.float64(0)), self._constant(np.float64(255))]
-            out = self._node("Clip", [self._node("Floor", [out]), *limits])
-            out = self._node("Cast", [out], to=TensorProto.UINT8)
+            out = self.node("Cast", [accumulators], to=TensorProto.DOUBLE)
+            out = self.node("Add", [self.node("Mul", [out, self.constant(slope)]), self.constant(offset + 0.5)])
+            limits = [self.constant(np.float64(0)), self.constant(np.float64(255))]
+            out = self.node("Clip", [self.node("Floor", [out]), *limits])
+            out = self.node("Cast", [out], to=TensorProto.UINT8)
         elif line.distance > _ON_AN_INTEGER:
             out = self._climbed(accumulators, line)
         else:
             raise ExportError(f"a threshold of '{name}' lies on an integer accumulator; settle the BN shifts")
         if line.undershoots:
-            out = self._node("Max", [out, self._constant(line.floor.astype(np.uint8)[:, None, None])])
+            out = self.node("Max", [out, self.constant(line.floor.astype(np.uint8)[:, None, None])])
         if line.overshoots:
-            out = self._node("Min", [out, self._constant(line.ceiling.astype(np.uint8)[:, None, None])])
+            out = self.node("Min", [out, self.constant(line.ceiling.astype(np.uint8)[:, None, None])])
         return out
 
     def _climbed(self, accumulators: str, line: Line) -> str:
         """uint8 codes - low as the count of thresholds reached: where an activation bends the line."""
         reached = [
-            self._node("Cast", [self._node("GreaterOrEqual", [accumulators, threshold])], to=TensorProto.FLOAT)
+            self.node("Cast", [self.node("GreaterOrEqual", [accumulators, threshold])], to=TensorProto.FLOAT)
             for step in line.thresholds.T  # (C, n): one threshold of each channel at a time
-            for threshold in [self._constant(step.astype(np.float32)[:, None, None])]
+            for threshold in [self.constant(step.astype(np.float32)[:, None, None])]
         ]
-        return self._node("Cast", [self._node("Sum", reached)], to=TensorProto.UINT8)
+        return self.node("Cast", [self.node("Sum", reached)], to=TensorProto.UINT8)
 
     def _float_accumulators(self, conv: Conv, weights: np.ndarray, bias: np.ndarray | None) -> str:
         """(lanes, O, H, W) float32, exact."""
-        height, width = self.sizes[conv.source]
-        flat = self._reshape(conv.source, (height * width, self.lanes * conv.in_channels))
-        planes = self._node("Transpose", [flat], perm=[1, 0])
-        planes = self._reshape(planes, (self.lanes, conv.in_channels, height, width))
-        planes = self._node("Cast", [planes], to=TensorProto.FLOAT)
-        low = self.program.codes[conv.source].low
-        if low:
-            planes = self._node("Add", [planes, self._constant(np.float32(low))])
-        inputs = [planes, self._constant(weights.astype(np.float32))]
+        inputs = [self.planes(conv.source), self.constant(weights.astype(np.float32))]
         if bias is not None:
-            inputs.append(self._constant(bias.astype(np.float32)))
+            inputs.append(self.constant(bias.astype(np.float32)))
         shape = {"kernel_shape": list(conv.kernel), "pads": list(conv.pads), "group": conv.groups}
-        return self._node("Conv", inputs, **shape)
+        moves = {"strides": list(conv.strides), "dilations": list(conv.dilations)}
+        return self.node("Conv", inputs, **shape, **moves)
+
+    def planes(self, source: str) -> str:
+        """The codes of a tensor as (lanes, C, H, W) float32."""
+        (height, width), channels = self.sizes[source], self.program.channels[source]
+        flat = self.reshape(source, (height * width, self.lanes * channels))
+        planes = self.node("Transpose", [flat], perm=[1, 0])
+        planes = self.reshape(planes, (self.lanes, channels, height, width))
+        planes = self.node("Cast", [planes], to=TensorProto.FLOAT)
+        low = self.program.codes[source].low
+        return self.node("Add", [planes, self.constant(np.float32(low))]) if low else planes
 
     def _from_nchw(self, source: str, conv: Conv) -> None:
         height, width = self.sizes[conv.output]
-        flat = self._reshape(source, (self.lanes * conv.out_channels, height * width))
-        rows = self._node("Transpose", [flat], perm=[1, 0])
-        self._reshape(rows, (1, height, width, self.lanes * conv.out_channels), conv.output)
+        flat = self.reshape(source, (self.lanes * conv.out_channels, height * width))
+        rows = self.node("Transpose", [flat], perm=[1, 0])
+        self.reshape(rows, (1, height, width, self.lanes * conv.out_channels), conv.output)
 
     def _logits(self, conv: Conv) -> None:
-        limit = self._int8_limit(conv.source)
-        if conv.kernel != (1, 1) or any(conv.pads) or conv.groups > 1 or np.abs(conv.weights).max() > limit:
+        limit = self.int8_limit(conv.source)
+        if conv.kernel != (1, 1) or not conv.centred or conv.groups > 1 or np.abs(conv.weights).max() > limit:
             out = self._float_accumulators(conv, conv.weights, conv.bias)
-            self._from_nchw(self._node("Cast", [out], to=TensorProto.INT32), conv)
+            self._from_nchw(self.node("Cast", [out], to=TensorProto.INT32), conv)
             return
         height, width = self.sizes[conv.source]
         pixels = height * width * self.lanes
         columns = self._pixels_a_row(conv.out_channels, pixels)
         matrix = banded_weights(conv.weights, 1, columns)[:, :, 0, 0].T  # (columns * I, columns * O)
-        source = self._reshape(conv.source, (pixels // columns, columns * conv.in_channels))
-        inputs = [source, self._constant(matrix.astype(np.int8)), self._zero_point(conv.source)]
-        out = self._node("MatMulInteger", inputs)
-        out = self._node("Add", [out, self._constant(np.tile(conv.bias, columns).astype(np.int32))])
-        self._reshape(out, (1, height, width, self.lanes * conv.out_channels), conv.output)
+        source = self.reshape(conv.source, (pixels // columns, columns * conv.in_channels))
+        inputs = [source, self.constant(matrix.astype(np.int8)), self._zero_point(conv.source)]
+        out = self.node("MatMulInteger", inputs)
+        out = self.node("Add", [out, self.constant(np.tile(conv.bias, columns).astype(np.int32))])
+        self.reshape(out, (1, height, width, self.lanes * conv.out_channels), conv.output)
 
-    def _sum(self, step: Sum) -> None:
-        a, b = step.sources
-        self.sizes[step.output] = self.sizes[a]
-        codes_a, codes_b = self.program.codes[a], self.program.codes[b]
-        low, high = np.array([codes_a.low + codes_b.low]), np.array([codes_a.high + codes_b.high])
-        zero_points = -codes_a.low - codes_b.low  # the bias travels in the zero points of the addends
-        limits = (zero_points - 2 * 255, zero_points)
-        fit = fit_staircase(step.staircase, low, high, np.ones(1, np.int64), limits)
-        if fit is None or fit.undershoots:
-            integers = [self._node("Cast", [name], to=TensorProto.FLOAT) for name in step.sources]
-            total = self._node("Add", [self._node("Add", integers), self._constant(np.float32(-zero_points))])
-            self._name(self._line_codes(total, line_of(step.staircase, low, high), step.name), step.output)
-            return
-        zero_a = min(zero_points - int(fit.bias[0]), 255)
-        zero_b = zero_points - int(fit.bias[0]) - zero_a
-        first, second = ([name, self._one, self._constant(np.uint8(z))] for name, z in ((a, zero_a), (b, zero_b)))
-        scale = self._constant(np.float32(1 / float(fit.scale[0])))
-        out = self._node("QLinearAdd", [*first, *second, scale, self._zero], domain=_MICROSOFT)
-        self._name(self._clip(out, fit, 1), step.output)
+    def repeated(self, source: str, factor: int) -> str:
+        """Each pixel of a tensor ``factor`` times in both directions."""
+        (height, width), channels = self.sizes[source], self.lanes * self.program.channels[source]
+        columns = self.node("Concat", [source] * factor, axis=3)
+        rows = self.reshape(columns, (height, 1, factor * width, channels))
+        rows = self.node("Concat", [rows] * factor, axis=1)
+        return self.reshape(rows, (1, factor * height, factor * width, channels))
 
-    def _upsample(self, step: Upsample) -> None:
-        height, width = self.sizes[step.source]
-        self.sizes[step.output] = (2 * height, 2 * width)
-        codes = self.program.codes[step.source]
-        multiplier = np.array([self._int8_limit(step.source) // _BILINEAR.max()])
-        fit = fit_staircase(step.staircase, np.array([16 * codes.low]), np.array([16 * codes.high]), multiplier)
-        if fit is None or fit.undershoots:
-            raise ExportError(f"'{step.name}' requantizes by a factor that 8-bit kernels lack; use power-of-two scales")
-        channels = self.lanes * self.program.channels[step.source]
-        twice = self._node("Concat", [step.source, step.source], axis=3)
-        rows = self._reshape(twice, (height, 1, 2 * width, channels))
-        rows = self._node("Concat", [rows, rows], axis=1)
-        nearest = self._reshape(rows, (1, 2 * height, 2 * width, channels))
-        border = self._constant(np.array([0, 1, 1, 0, 0, 1, 1, 0], np.int64))
-        padded = self._node("Pad", [nearest, border], mode="edge")
-        weights = np.tile(fit.multiplier[0] * _BILINEAR, (channels, 1, 1, 1))
-        out = self._quantized_conv(step.source, padded, weights, fit, channels, [0] * 4, channels)
-        self._name(self._clip(out, fit, 1), step.output)
-
-    def _pool(self, step: MaxPool) -> None:
-        height, width = self.sizes[step.source]
-        self.sizes[step.output] = (height // 2, width // 2)
-        shape = {"kernel_shape": [2, 2], "strides": [2, 2]}
-        self._name(self._node("NhwcMaxPool", [step.source], domain=_MICROSOFT, **shape), step.output)
-
-    def _concat(self, step: Concat) -> None:
-        height, width = self.sizes[step.output] = self.sizes[step.sources[0]]
-        pixels = height * width * self.lanes
-        parts = [self._reshape(name, (pixels, self.program.channels[name])) for name in step.sources]
-        joined = self._node("Concat", parts, axis=1)
-        self._reshape(joined, (1, height, width, self.lanes * self.program.channels[step.output]), step.output)
+    def pad(self, source: str, pads: tuple[int, int, int, int], code: np.uint8 = _NO_CODE) -> str:
+        """A tensor with ``code``, stored from 0, around it; ``pads`` as of ``Conv``."""
+        if not any(pads):
+            return source
+        top, left, bottom, right = pads
+        amounts = self.constant(np.array([0, top, left, 0, 0, bottom, right, 0], np.int64))
+        return self.node("Pad", [source, amounts, self.constant(code)], mode="constant")
 
     def _zero_point(self, tensor: str) -> str:
-        return self._constant(np.uint8(-self.program.codes[tensor].low))
+        return self.constant(np.uint8(-self.program.codes[tensor].low))
 
-    def _reshape(self, source: str, shape: tuple[int, ...], output: str | None = None) -> str:
-        return self._node("Reshape", [source, self._constant(np.array(shape, np.int64))], output)
+    def reshape(self, source: str, shape: tuple[int, ...], output: str | None = None) -> str:
+        """``source`` in another shape, under the name ``output``."""
+        return self.node("Reshape", [source, self.constant(np.array(shape, np.int64))], output)
 
-    def _name(self, source: str, output: str) -> None:
-        self._node("Identity", [source], output)
+    def name(self, source: str, output: str) -> None:
+        """Gives the value ``source`` the name ``output``."""
+        self.node("Identity", [source], output)
 
-    def _constant(self, value: np.ndarray | np.generic) -> str:
+    def constant(self, value: np.ndarray | np.generic) -> str:
+        """A constant of the graph."""
         name = f"constant_{len(self.constants)}"
         self.constants[name] = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
         return name
 
-    def _node(
+    def node(
         self, op: str, inputs: list[str], output: str | None = None, domain: str = "", **attributes: object
     ) -> str:
+        """A node with one output, whose name it returns."""
         output = output or f"value_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [output], domain=domain, **attributes))
         return output

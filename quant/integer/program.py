@@ -1,7 +1,7 @@
 """The integer program of an exported network: what the accelerator computes, without scales and without floats.
 
-Every tensor is integer codes. A convolution, sum or bilinear upsampling makes an exact integer accumulator; a staircase
-turns it into the next codes:
+Every tensor is integer codes. Filters, sums and means make an exact integer accumulator; a staircase turns it into the
+next codes:
 
     code = low + number of thresholds <= sign * accumulator            (sign = -1 where BN's gamma is negative)
 
@@ -49,10 +49,16 @@ class Staircase:
         return codes + self.low
 
 
+class Step:
+    """What makes one tensor of others; its dataclass stands with its operator (`quant.operators`)."""
+
+    name: str
+    output: str
+
+
 @dataclass(frozen=True)
-class Conv:
-    """Convolution of stride 1 with zeros around its source; the one without a staircase gives the logits, accumulator +
-    ``bias``.
+class Conv(Step):
+    """Convolution with zeros around its source; the one without a staircase gives the logits, accumulator + ``bias``.
 
     ``pads``: rows above, columns before, rows below, columns after. ``layer``: the name of its module, where known.
 
@@ -73,6 +79,8 @@ class Conv:
     bias: np.ndarray | None = None  # (O,) int64
     nodes: tuple[str, ...] = ()
     layer: str = ""
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
 
     @property
     def depthwise(self) -> bool:
@@ -92,50 +100,20 @@ class Conv:
 
     @property
     def centred(self) -> bool:
-        """Whether the kernel is square and odd, padded by half of it."""
+        """Whether the kernel is square and odd, padded by half of it, of stride and dilation 1."""
         size = self.kernel[0]
-        return self.kernel == (size, size) and size % 2 == 1 and self.pads == (size // 2,) * 4
+        moves = self.strides + self.dilations
+        return self.kernel == (size, size) and size % 2 == 1 and self.pads == (size // 2,) * 4 and moves == (1,) * 4
 
 
 @dataclass(frozen=True)
-class Sum:
-    """Sum of two tensors of one scale, then a staircase over the sum (the same for every channel, C = 1)."""
-
-    name: str
-    sources: tuple[str, str]
-    output: str
-    staircase: Staircase
-
-
-@dataclass(frozen=True)
-class Upsample:
-    """Bilinear x2 (``align_corners=False``): accumulator = 16 times the real value, then a staircase (C = 1)."""
+class Table(Step):
+    """``words`` (C, n) int64, C = 1 where all channels have the same: the code for each code of the source."""
 
     name: str
     source: str
     output: str
-    staircase: Staircase
-
-
-@dataclass(frozen=True)
-class MaxPool:
-    """2x2, stride 2."""
-
-    name: str
-    source: str
-    output: str
-
-
-@dataclass(frozen=True)
-class Concat:
-    """Channels of the first source, then of the next, and so on; one scale."""
-
-    name: str
-    sources: tuple[str, ...]
-    output: str
-
-
-Step = Conv | Sum | Upsample | MaxPool | Concat
+    words: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -159,3 +137,17 @@ class Program:
     @property
     def convolutions(self) -> list[Conv]:
         return [step for step in self.steps if isinstance(step, Conv)]
+
+
+def window_sizes(
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    strides: tuple[int, int] = (1, 1),
+    dilations: tuple[int, int] = (1, 1),
+) -> tuple[int, int]:
+    """(H, W) of the windows of an image of ``size``; ``pads`` as of ``Conv``."""
+    spans = [step * (side - 1) + 1 for step, side in zip(dilations, kernel, strict=True)]
+    padded = (size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3])
+    height, width = ((side - span) // step + 1 for side, span, step in zip(padded, spans, strides, strict=True))
+    return height, width

@@ -11,12 +11,10 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.core.onnx_exec import execute_onnx
-from qonnx.util.basic import qonnx_make_model
 
-from quant.errors import ExportError
+from quant.base.errors import ExportError
+from quant.integer.nodes import run_nodes
 from quant.integer.program import Conv, Program
 
 # A threshold nearer to an integer accumulator than this can be decided by float32 rounding.
@@ -54,7 +52,8 @@ def prove_steps(model: ModelWrapper, program: Program) -> int:
     compared = 0
     for conv in program.convolutions:
         if conv.staircase is not None:
-            run = partial(_run_nodes, model, conv.nodes)
+            nodes = [model.get_node_from_name(name) for name in conv.nodes]
+            run = partial(run_nodes, model, nodes, nodes[0].input[0])
             compared += prove_conv(program, conv, run, name=conv.name, who="float32")
     return compared
 
@@ -82,20 +81,3 @@ def prove_conv(program: Program, conv: Conv, run: Callable[[np.ndarray], np.ndar
             " (`python -m quant settle`) or use fewer bits"
         )
     return accumulators.size
-
-
-def _run_nodes(model: ModelWrapper, names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
-    """Runs the nodes ``names``, one after another, on values (C, n); returns (C, n)."""
-    nodes = [model.get_node_from_name(name) for name in names]
-    source, output = nodes[0].input[0], nodes[-1].output[0]
-    shape = (1, len(values), 1, values.shape[1])
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in (source, output)]
-    graph = helper.make_graph(nodes, "steps", ends[:1], ends[1:])
-    part = ModelWrapper(qonnx_make_model(graph, opset_imports=model.model.opset_import))
-    for node in nodes:
-        part.set_tensor_shape(node.output[0], shape)
-        for name in node.input:
-            constant = model.get_initializer(name)
-            if constant is not None:
-                part.set_initializer(name, constant)
-    return execute_onnx(part, {source: values.reshape(shape)})[output].reshape(values.shape)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from quant.integer.program import Concat, Conv, MaxPool, Program, Staircase, Step, Sum, Upsample
+from quant.integer.program import Program, Staircase
+from quant.operators import of_step
 
 
 class TorchEngine:
@@ -18,9 +18,9 @@ class TorchEngine:
 
     def __init__(self, program: Program, device: str, batch: int = 8) -> None:
         self.program, self.device, self.batch = program, torch.device(device), batch
-        self._weights = {conv.name: self._tensor(conv.weights) for conv in program.convolutions}
+        self.weights = {conv.name: self.tensor(conv.weights) for conv in program.convolutions}
         self._thresholds = {
-            step.name: self._tensor(step.staircase.thresholds)
+            step.name: self.tensor(step.staircase.thresholds)
             for step in program.steps
             if getattr(step, "staircase", None) is not None
         }
@@ -30,44 +30,27 @@ class TorchEngine:
         return np.concatenate(parts)
 
     def _run_batch(self, codes: np.ndarray) -> np.ndarray:
-        tensors = {self.program.source: self._tensor(codes).permute(0, 3, 1, 2)}  # (N, H, W, C) -> (N, C, H, W)
+        tensors = {self.program.source: self.tensor(codes).permute(0, 3, 1, 2)}  # (N, H, W, C) -> (N, C, H, W)
         with torch.inference_mode():
             for step in self.program.steps:
-                tensors[step.output] = self._step(step, tensors)
+                tensors[step.output] = of_step(step).run(self, step, tensors)
         logits = tensors[self.program.output].permute(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
         return logits.to(torch.int32).cpu().numpy()
 
-    def _step(self, step: Step, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
-        if isinstance(step, Conv):
-            weights = self._weights[step.name]
-            top, left, bottom, right = step.pads
-            padded = functional.pad(tensors[step.source], (left, right, top, bottom))
-            accumulators = functional.conv2d(padded, weights, groups=step.groups).round()
-            if step.staircase is None:
-                return accumulators + self._tensor(step.bias)[:, None, None]
-            return self._climb(step.name, step.staircase, accumulators)
-        if isinstance(step, Sum):
-            return self._climb(step.name, step.staircase, tensors[step.sources[0]] + tensors[step.sources[1]])
-        if isinstance(step, Upsample):
-            upsampled = functional.interpolate(tensors[step.source], scale_factor=2, mode="bilinear")
-            return self._climb(step.name, step.staircase, (16 * upsampled).round())
-        if isinstance(step, Concat):
-            return torch.cat([tensors[name] for name in step.sources], dim=1)
-        assert isinstance(step, MaxPool)
-        return functional.max_pool2d(tensors[step.source], 2)
-
-    def _climb(self, name: str, staircase: Staircase, accumulators: torch.Tensor) -> torch.Tensor:
+    def climb(self, name: str, staircase: Staircase, accumulators: torch.Tensor) -> torch.Tensor:
+        """Codes of accumulators (N, C, H, W), by the thresholds of the step ``name``."""
         thresholds = self._thresholds[name]  # (C, n) or (1, n)
         batch, channels, height, width = accumulators.shape
         if len(thresholds) == 1:
             rows = accumulators.reshape(1, -1)  # (N, C, H, W) -> (1, N*C*H*W)
             codes = torch.searchsorted(thresholds, rows, right=True).reshape(accumulators.shape)
         else:
-            signed = accumulators * self._tensor(staircase.sign)[:, None, None]
+            signed = accumulators * self.tensor(staircase.sign)[:, None, None]
             rows = signed.transpose(0, 1).reshape(channels, -1).contiguous()  # (N, C, H, W) -> (C, N*H*W)
             codes = torch.searchsorted(thresholds, rows, right=True)
             codes = codes.reshape(channels, batch, height, width).transpose(0, 1)
         return (codes + staircase.low).to(torch.float64)
 
-    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+    def tensor(self, values: np.ndarray) -> torch.Tensor:
+        """In float64, on the device."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device, torch.float64)

@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 from pydicom.pixels import apply_rescale
 
-from quant.errors import DataError
+from quant.base.errors import DataError
 from quant.volumes.volume import Volume
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])

@@ -11,10 +11,10 @@ from torch import nn
 import models
 from board.errors import InputError
 from board.intensity import Window
-from quant import checkpoint as checkpoints
-from quant.device import require_device
-from quant.errors import CheckpointError, ConfigError, DataError
-from quant.progress import steps_with_bar
+from quant.base import checkpoint as checkpoints
+from quant.base.device import require_device
+from quant.base.errors import CheckpointError, ConfigError, DataError
+from quant.base.progress import steps_with_bar
 from quant.volumes.components import keep_components
 from quant.volumes.layouts import list_cases
 from quant.volumes.nifti import write_labels

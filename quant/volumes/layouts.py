@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from board.dataset import ImageFolder, read_list
-from quant.errors import DataError, as_data_error
+from quant.base.errors import DataError, as_data_error
 from quant.volumes.dicom import is_series, read_series
 from quant.volumes.nifti import is_nifti, read_labels, read_nifti, stem
 from quant.volumes.stacks import patient_and_slice, read_stack, read_stack_labels, require_whole

@@ -12,8 +12,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from quant.errors import DataError
-from quant.replace_file import replace_file
+from quant.base.errors import DataError
+from quant.base.replace_file import replace_file
 from quant.volumes.volume import Volume
 
 SUFFIXES = (".nii.gz", ".nii")

@@ -8,7 +8,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import nn
 
-from quant.data import to_input
+from quant.data.pairs import to_input
 from quant.volumes.slabs import slabs, stacked
 
 OVERLAP = 0.5

@@ -17,8 +17,8 @@ from monai.transforms import CropForegroundd, SpatialResample
 
 from board.errors import InputError
 from board.intensity import Window
-from quant.errors import ConfigError, DataError
-from quant.progress import steps_with_bar
+from quant.base.errors import ConfigError, DataError
+from quant.base.progress import steps_with_bar
 from quant.volumes.layouts import Case, list_cases
 from quant.volumes.volume import Volume
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from quant.errors import ConfigError
+from quant.base.errors import ConfigError
 
 MOMENTUM = 0.99
 

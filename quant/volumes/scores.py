@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from quant.resampling import interval
+from quant.scores.resampling import interval
 
 NAMES = ("dice", "ppv", "sensitivity", "assd", "hd95", "surface_dice")
 _FACES = ndimage.generate_binary_structure(3, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from quant.errors import ConfigError
+from quant.base.errors import ConfigError
 
 
 def require_slices(slices: int) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from board.image_files import DEEP_GREY_MODES, as_codes, open_image, read_image, upright
-from board.mask_files import read_mask
-from quant.data import MAX_PIXELS, read_label_image
-from quant.errors import DataError, as_data_error
+from board.mask_files import read_labels, read_mask
+from quant.base.errors import DataError, as_data_error
+from quant.data.pairs import MAX_PIXELS
 from quant.volumes.volume import Volume
 
 _NAME = re.compile(r"(.+)_(\d+)")
@@ -62,7 +62,7 @@ def read_stack_labels(patient: str, masks: Sequence[tuple[Path, ...]], image: Vo
         if classes == 1:
             planes = [read_mask(files, size, MAX_PIXELS) for files in masks]
         else:
-            planes = [read_label_image(files[0], size, classes) for files in masks]
+            planes = [read_labels(files[0], size, classes, MAX_PIXELS) for files in masks]
     voxels = np.stack(planes).transpose(2, 1, 0).astype(np.uint8)
     return Volume(patient, voxels[None], _AFFINE, has_spacing=False)
 

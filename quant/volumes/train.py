@@ -19,10 +19,10 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import models
-from quant import checkpoint as checkpoints
-from quant.data import to_input
-from quant.errors import CheckpointError, ConfigError
-from quant.replace_file import replace_file
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import CheckpointError, ConfigError
+from quant.base.replace_file import replace_file
+from quant.data.pairs import to_input
 from quant.volumes.loss import LOSSES, deep_supervision
 from quant.volumes.patches import PatchSampler
 from quant.volumes.scans import Scan, cropped_to_body, load_scans

@@ -8,9 +8,9 @@ from typing import Any
 import models
 from board.errors import InputError
 from board.intensity import Window
-from quant.device import require_device
-from quant.errors import ConfigError
-from quant.seed import require_seed
+from quant.base.device import require_device
+from quant.base.errors import ConfigError
+from quant.base.seed import require_seed
 from quant.volumes.loss import LOSSES
 from quant.volumes.schedule import PolySchedule
 from quant.volumes.slabs import require_slices

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import nibabel
 import numpy as np
 
-from quant.errors import DataError
+from quant.base.errors import DataError
 
 _AFFINE_TOLERANCE_MM = 1e-3
 _SHEAR_TOLERANCE = 1e-3  # largest cosine between two axes

@@ -51,6 +51,8 @@ int main(void) {
     CHECK(edgeseg_identify(&device, hash) == EDGESEG_OK);
     CHECK(edgeseg_identify(&device, hash + 1) == EDGESEG_E_NETWORK);
     CHECK(edgeseg_reset(&device) == EDGESEG_OK);
+    CHECK(edgeseg_classes(&device) == 1 && edgeseg_input_bytes(&device) == 3 * PIXELS);
+    CHECK(edgeseg_result_bytes(&device, 0) == 4 * PIXELS && edgeseg_result_bytes(&device, 1) == PIXELS / 8);
 
     CHECK(edgeseg_run(&device, MEMORY, destination, 2, 1, 100000) == EDGESEG_OK);
     for (i = 0; i < 2 * PIXELS; ++i) CHECK((result[i / 8] >> i % 8 & 1) == (logit(source + 3 * i) > 0));

@@ -7,17 +7,20 @@ Memory is not coherent: a buffer's host copy and its device copy meet only at fl
 import numpy as np
 
 from board import registers as reg
-from board.io_spec import IoSpec
+from board.io_spec import IoSpec, decide
 from board.segmenter import Segmenter
 
 SPEC = IoSpec("fake", 0x0123_4567_89AB_CDEF, 16, 16, 3)
+FOUR_CLASSES = IoSpec("fake", 0x0123_4567_89AB_CDEF, 5, 7, 3, 4)  # frames that fill no beats
 CLOCK_MHZ = 100.0
 CYCLES_PER_POLL = 1000
 
 
-def logits_of(codes):
-    """Logits (..., H, W, 1) int32 of codes (..., H, W, 3): any function of the pixel does."""
+def logits_of(codes, classes=1):
+    """Logits (..., H, W, classes) int32 of codes (..., H, W, 3): any function of the pixel does; some are equal."""
     wide = codes.astype(np.int32)
+    if classes > 1:
+        return (wide[..., :1] >> np.arange(classes)) % 5 - 2
     return (wide[..., 0] + 2 * wide[..., 1] - 2 * wide[..., 2] - 40)[..., None]
 
 
@@ -40,11 +43,12 @@ class Buffer(np.ndarray):
 class FakeDevice:
     """``registers`` and ``allocate`` at once. ``status`` is flagged by the next job; ``hangs`` never lets it end."""
 
-    def __init__(self):
+    def __init__(self, spec=SPEC):
+        self.spec = spec
         self.words = {
-            reg.IDENTITY: reg.IDENTITY_VALUE, reg.VERSION: reg.VERSION_VALUE, reg.HEIGHT: 16, reg.WIDTH: 16,
-            reg.CHANNELS: 3, reg.NETWORK_HASH_LO: SPEC.network_hash & 0xFFFFFFFF,
-            reg.NETWORK_HASH_HI: SPEC.network_hash >> 32,
+            reg.IDENTITY: reg.IDENTITY_VALUE, reg.VERSION: reg.VERSION_VALUE, reg.HEIGHT: spec.height,
+            reg.WIDTH: spec.width, reg.CHANNELS: spec.channels, reg.CLASSES: spec.classes,
+            reg.NETWORK_HASH_LO: spec.network_hash & 0xFFFFFFFF, reg.NETWORK_HASH_HI: spec.network_hash >> 32,
         }  # fmt: skip
         self.memory = np.full(1 << 20, 0x5A, np.uint8)
         self.next_address = self.freed = self.resets = self.cycles = self.left = self.status = self.flagged = 0
@@ -88,10 +92,11 @@ class FakeDevice:
         self.events.append("done")
         self.flagged, self.status = self.status, 0
         frames, source = self.words[reg.FRAMES], self.words[reg.SOURCE_LO]
-        codes = self.memory[source : source + frames * SPEC.input_bytes].reshape(frames, 16, 16, 3)
-        logits = logits_of(codes)
-        masks = np.packbits(logits > 0, bitorder="little")
-        words = masks if self.words[reg.OUTPUT_MODE] else logits.astype("<i4").view(np.uint8).reshape(-1)
+        spec = self.spec
+        held = self.memory[source : source + frames * spec.input_bytes].reshape(frames, -1)
+        codes = held[:, : spec.pixels * spec.channels].reshape(frames, *spec.shape)
+        logits = logits_of(codes, spec.classes)
+        words = spec.pack(decide(logits) if self.words[reg.OUTPUT_MODE] else logits).view(np.uint8)
         start = self.words[reg.DESTINATION_LO]
         self.memory[start : start + words.size] = words
 
@@ -119,9 +124,9 @@ class FakeDevice:
 def segmenter(device=None, **options):
     """A Segmenter on a FakeDevice."""
     device = device or FakeDevice()
-    return Segmenter(device, device.allocate, SPEC, CLOCK_MHZ, **options)
+    return Segmenter(device, device.allocate, device.spec, CLOCK_MHZ, **options)
 
 
-def images(count, seed=0):
-    """Codes (count, 16, 16, 3) uint8."""
-    return np.random.default_rng(seed).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+def images(count, seed=0, spec=SPEC):
+    """Codes (count, H, W, C) uint8."""
+    return np.random.default_rng(seed).integers(0, 256, (count, *spec.shape), dtype=np.uint8)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import board.cli
+import hw_build.cli.boards
 import hw_build.cli.main
 import hw_build.implement.board_sim.__main__
 import hw_build.implement.board_sim.build
@@ -41,7 +42,7 @@ def raising(error, node=None, path=None):
 @pytest.mark.parametrize(
     ("main", "argv", "owner", "function"),
     [
-        (hw_build.cli.main.main, ["boards"], hw_build.cli.main, "board_names"),
+        (hw_build.cli.main.main, ["boards"], hw_build.cli.boards, "load_board"),
         (board.cli.main, ["describe", "io_spec.json"], board.cli, "read_io_spec"),
         (models.__main__.main, ["list"], models.__main__, "summary"),
         (hw_build.implement.board_sim.__main__.main, ["build"], hw_build.implement.board_sim.build, "build_board"),
@@ -61,8 +62,6 @@ def test_defect_is_one_line(capsys, monkeypatch, main, argv, owner, function, er
         raise error
 
     monkeypatch.setattr(owner, function, fail)
-    if function == "board_names":  # also read for the help of options
-        monkeypatch.setattr(owner, "_parser", parser_of(argv[0], owner._boards))
     assert main(argv) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
@@ -71,24 +70,13 @@ def test_defect_is_one_line(capsys, monkeypatch, main, argv, owner, function, er
     assert "--debug" in lines[0]
 
 
-def parser_of(name, run):
-    def parser():
-        made = argparse.ArgumentParser()
-        command = made.add_subparsers().add_parser(name)
-        command.add_argument("--json", action="store_true")
-        command.set_defaults(run=run)
-        return made
-
-    return parser
-
-
 def test_defect_of_quant_is_one_line(capsys, monkeypatch, tmp_path):
-    import quant.export
+    import quant.export.export
 
     def fail(*arguments, **options):
         raise IndexError("out of range")
 
-    monkeypatch.setattr(quant.export, "export", fail)
+    monkeypatch.setattr(quant.export.export, "export", fail)
     assert quant.__main__.main(["export", "--checkpoint", "c", "--out", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "defect" in line and "IndexError: out of range (at " in line

@@ -62,11 +62,16 @@ def test_mapped_registers_are_read_and_written_as_words(tmp_path, offset):
     assert {4 * index: int(found[index]) for index in np.flatnonzero(found)} == expected
 
 
-def test_driver_on_the_simulated_shell(tmp_path):
-    made = shell_bench.system()
-    library = build_system(made, shell_bench.CORE, shell_bench.BUILD_DIR, fast=False)
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("c_driver.c", {}), ("c_driver_classes.c", {"height": 5, "width": 7, "classes": 4})],
+    ids=["one_class", "four_classes"],
+)
+def test_driver_on_the_simulated_shell(tmp_path, name, changes):
+    made = shell_bench.system(**changes)
+    library = build_system(made, shell_bench.core_sources(made), shell_bench.BUILD_DIR, fast=False)
     program = tmp_path / "c_driver"
-    source = Path(__file__).with_name("c_driver.c")
+    source = Path(__file__).with_name(name)
     compiled = tmp_path / "c_driver.o"
     subprocess.run(
         [compiler(), "-x", "c", "-std=c99", "-O1", *WARNINGS, "-c", str(source), "-o", str(compiled)], check=True

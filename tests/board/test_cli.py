@@ -18,10 +18,10 @@ from board.bench import bench_host
 from board.io_spec import IoSpec
 from board.scores import count_pixels, summarise
 from board.surface import hd95_assd
-from quant.data import load_samples, read_pair
-from quant.layouts import Pair
-from quant.scores import score
-from quant.surface import score_surfaces
+from quant.data.layouts import Pair
+from quant.data.pairs import load_samples, read_pair
+from quant.scores.masks import score
+from quant.scores.surface import score_surfaces
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from PIL import Image
 
 from board.dataset import ImageFolder, list_pairs, read_list
 from board.errors import InputError
-from quant.data import load_samples
-from quant.errors import DataError
-from quant.layouts import list_pairs as list_pairs_of_quant
+from quant.base.errors import DataError
+from quant.data.layouts import list_pairs as list_pairs_of_quant
+from quant.data.pairs import load_samples
 
 
 def save(path, value=0):

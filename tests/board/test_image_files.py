@@ -19,9 +19,9 @@ from board.pictures import read_codes as read_codes_on_board
 from board.pictures import read_pair as read_pair_on_board
 from hw_build.base.errors import ConfigError
 from hw_build.base.image import read_image as read_image_of_demo
-from quant.data import read_codes, read_pair
-from quant.errors import DataError
-from quant.layouts import Pair
+from quant.base.errors import DataError
+from quant.data.layouts import Pair
+from quant.data.pairs import read_codes, read_pair
 
 HEIGHT, WIDTH = 16, 24
 ORIENTATION = 0x0112
@@ -121,7 +121,7 @@ def test_kinds_of_eight_bit_images(tmp_path):
             read_image_of_demo(tmp_path / "alpha.png", (HEIGHT, WIDTH), channels),
         ):
             assert np.array_equal(codes, expected)
-    with pytest.raises(DataError, match="an image has 1, 3 or 4 channels, the network takes 2; give it one of these"):
+    with pytest.raises(DataError, match="has 1, 3 or 4 channels, the network takes 2; give an array, uint8"):
         read_codes(tmp_path / "grey.png", None, 2)
 
 

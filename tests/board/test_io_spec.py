@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from board.cli import main
-from board.io_spec import IoSpec, IoSpecError, read_io_spec
+from board.io_spec import IoSpec, IoSpecError, decide, read_io_spec
 
 
 @pytest.fixture
@@ -30,11 +30,29 @@ def test_words_of_frames(spec):
     assert words.size == 3 * spec.mask_words and np.array_equal(spec.masks(words), masks)
 
 
+@pytest.mark.parametrize("shape", [(33, 47, 3, 1), (5, 7, 2, 4), (1, 1, 16, 256), (8, 8, 1, 3), (3, 3, 12, 2)])
+def test_frames_are_whole_beats_whatever_their_size(shape):
+    spec, rng = IoSpec("tiny", 0, *shape), np.random.default_rng(7)
+    sizes = (spec.input_bytes, 4 * spec.logit_words, 4 * spec.mask_words)
+    assert all(size % 8 == 0 for size in sizes) and spec.input_bytes % spec.channels == 0
+    codes = rng.integers(0, 256, spec.shape, dtype=np.uint8)
+    frame = np.full(spec.input_bytes, 0xA5, np.uint8)
+    spec.place(codes, frame)
+    assert frame[: codes.size].tolist() == codes.reshape(-1).tolist() and not frame[codes.size :].any()
+    logits = rng.integers(-2, 2, (3, *shape[:2], shape[3]), dtype=np.int32)
+    words = spec.pack(logits)
+    assert words.size == 3 * spec.logit_words and np.array_equal(spec.logits(words), logits)
+    assert words[: shape[3]].view(np.int32).tolist() == logits[0, 0, 0].tolist(), "class 0 first"
+    decided = np.argmax(logits, axis=-1) if shape[3] > 1 else logits[..., 0] > 0
+    packed = spec.pack(decide(logits))
+    assert packed.size == 3 * spec.mask_words and np.array_equal(spec.masks(packed), decided)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"height": 0}, "height must be a positive integer, got 0"),
-        ({"width": 3}, "16 x 3 pixels do not fill words of 32 bits"),
+        ({"classes": 257}, "classes must be at most 256, got 257"),
         ({"version": 1}, "is not of version 2; build again"),
         ({"depth": 2}, "is not of version 2; build again"),
         ({"network_hash": 7}, "network_hash is not a hexadecimal number"),

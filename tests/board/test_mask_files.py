@@ -14,9 +14,9 @@ from board.mask_files import read_mask, resize_nearest
 from board.pictures import read_pair as read_pair_on_board
 from hw_build.base.errors import ConfigError
 from hw_build.base.image import read_mask as read_mask_of_demo
-from quant.data import read_pair
-from quant.errors import DataError
-from quant.layouts import Pair
+from quant.base.errors import DataError
+from quant.data.layouts import Pair
+from quant.data.pairs import read_pair
 
 SIZE = (24, 32)
 TRUE = np.zeros(SIZE, bool)

@@ -12,7 +12,20 @@ FILES = sorted(Path(board.__file__).parent.rglob("*.py"))
 IN_OLD_AND_NEW_NUMPY = {
     *("add", "arange", "argwhere", "array", "asarray", "ascontiguousarray", "average", "bool_", "concatenate"),
     *("copyto", "count_nonzero", "hypot", "int32", "int64", "isfinite", "load", "maximum", "mean", "median", "minimum"),
-    *("ndarray", "packbits", "pad", "percentile", "prod", "random", "repeat", "sqrt", "stack", "uint16", "uint32"),
+    *(
+        "lib",
+        "ndarray",
+        "packbits",
+        "pad",
+        "percentile",
+        "prod",
+        "random",
+        "repeat",
+        "sqrt",
+        "stack",
+        "uint16",
+        "uint32",
+    ),
     *("uint8", "unique"),
     *("unpackbits", "where", "zeros"),
 }

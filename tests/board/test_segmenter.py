@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fake_device import CLOCK_MHZ, CYCLES_PER_POLL, FakeDevice, images, logits_of, segmenter
+from fake_device import CLOCK_MHZ, CYCLES_PER_POLL, FOUR_CLASSES, FakeDevice, images, logits_of, segmenter
 
 from board import registers as reg
 from board import shell
@@ -38,6 +38,25 @@ def test_mask_logits_and_batch(device):
     assert np.array_equal(accel.segment_batch(codes), logits_of(codes)[..., 0] > 0)
     assert np.array_equal(accel.segment_batch(list(codes), logits=True), logits_of(codes))
     assert accel.segment_batch([]).shape == (0, 16, 16)
+
+
+def test_indices_logits_and_batch_of_four_classes_that_fill_no_beats():
+    codes = images(5, spec=FOUR_CLASSES)
+    logits = logits_of(codes, 4)
+    accel = segmenter(FakeDevice(FOUR_CLASSES), frames_per_job=2)
+    found = accel.segment_batch(codes)
+    assert found.dtype == np.uint8 and np.array_equal(found, np.argmax(logits, axis=-1))
+    assert (np.sort(logits)[..., -1] == np.sort(logits)[..., -2]).any(), "ties"
+    assert np.array_equal(accel.segment_batch(codes, logits=True), logits)
+    assert accel.segment_batch([]).dtype == np.uint8 and accel.segment_batch([], logits=True).shape == (0, 5, 7, 4)
+
+
+def test_another_number_of_classes_and_a_bitstream_that_does_not_say(device):
+    device.words[reg.CLASSES] = 4
+    with pytest.raises(BitstreamError, match="the bitstream gives 4 logits a pixel, io_spec.json says 1; copy both"):
+        segmenter(device)
+    device.words[reg.VERSION] = 0x0001_0000  # the version before had one class and no such register
+    check_usable(segmenter(device))
 
 
 def test_results_stay_when_buffers_are_used_again(device):

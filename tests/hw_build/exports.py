@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 import calib_data
+from board.io_spec import decide
 from hw_build import lowering
 from tests.hw_build import synthetic
 
@@ -28,7 +29,7 @@ def write_export(folder, model=None, *, height=16, width=32, frames=2):
         folder / "golden.npz",
         codes=codes,
         logits=logits,
-        masks=(logits[..., 0] > 0).astype(np.uint8),
+        masks=decide(logits).astype(np.uint8),
         names=np.array(names),
         model_sha256=np.array(hashlib.sha256((folder / "model.qonnx").read_bytes()).hexdigest()),
     )

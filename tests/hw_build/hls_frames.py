@@ -43,7 +43,8 @@ def compile_frames(folder, includes, functions, *, frames):
     calls = "\n".join(f"        case {index}: frame({name}, beats); break;" for index, name in enumerate(functions))
     (folder / "main.cpp").write_text(_MAIN.format(includes=includes, frames=frames, calls=calls))
     ap_types = Path(importlib.util.find_spec("hls4ml").origin).parent / "templates" / "vivado" / "ap_types"
-    warnings = ["-Wall", "-Werror", "-Wno-unknown-pragmas", "-Wno-uninitialized"]  # ap_int has no initial value
+    initial = ["-Wno-uninitialized", "-Wno-maybe-uninitialized"]  # ap_int has no initial value
+    warnings = ["-Wall", "-Werror", "-Wno-unknown-pragmas", *initial]
     headers = ["-I.", "-isystem", str(ap_types), "-idirafter", str(STAND_INS)]
     command = [compiler(), "-std=c++14", "-O1", *warnings, *headers, "main.cpp", "-o", "main"]
     subprocess.run(command, cwd=folder, check=True)

@@ -135,15 +135,18 @@ class Net:
         self.scales[name] = self.scales[first]
         return name
 
-    def head(self, tensor, bits=8):
+    def head(self, tensor, bits=8, classes=1):
         cin = self.channels[tensor]
-        weight, _, weight_scale = self.weights("head", (1, cin, 1, 1), bits)
+        weight, _, weight_scale = self.weights("head", (classes, cin, 1, 1), bits)
         step = weight_scale * self.scales[tensor]
-        self.const("head_bias", [-37 * step])
+        self.const("head_bias", (-37 + 5 * np.arange(classes)) * step)
         self.quant("head_bias", step, bits=32, signed=1, name="head_b")
-        return self.node("Conv", [tensor, weight, "head_b"], "logits", kernel_shape=[1, 1], pads=[0, 0, 0, 0])
+        self.node("Conv", [tensor, weight, "head_b"], "logits", kernel_shape=[1, 1], pads=[0, 0, 0, 0])
+        self.channels["logits"] = classes
+        return "logits"
 
-    def model(self, output, height, width, out_channels=1):
+    def model(self, output, height, width, out_channels=None):
+        out_channels = out_channels or self.channels[output]
         image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, self.channels["image"], height, width))
         logits = helper.make_tensor_value_info(output, TensorProto.FLOAT, (1, out_channels, height, width))
         graph = helper.make_graph(self.nodes, "synthetic", [image], [logits], self.constants)
@@ -205,6 +208,13 @@ def every_kernel(height=16, width=32, *, seed=39):
     both = net.concat(net.upsample(back, "up", scale=net.scales[skip]), skip, "both")
     mixed = net.conv_bn(both, 4, 1, "mix", scale=net.scales[skip])
     return net.model(net.head(net.add(mixed, skip, 2.0**-1, name="sum", relu=True)), height, width)
+
+
+def classes(height=33, width=47, *, seed=7, classes=4, channels=3):
+    """Two convolutions and a head of several classes, for images of any size."""
+    net = Net(seed=seed)
+    stem = net.conv_bn(net.image(channels), 4, 3, "stem", bits=8)
+    return net.model(net.head(net.conv_bn(stem, 6, 3, "body", scale=2.0**-2), classes=classes), height, width)
 
 
 def block(net, tensor, kernel, name):

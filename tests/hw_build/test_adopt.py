@@ -128,7 +128,7 @@ def test_images_for_a_network_that_takes_none(tmp_path, capsys):
     exports.save_image(tmp_path / "a.png", np.zeros((16, 16, 3), np.uint8))
     network(channels=5).save(str(tmp_path / "foreign.onnx"))
     arguments = ["adopt", tmp_path / "foreign.onnx", "--out", tmp_path / "e", "--images", tmp_path, "--count", "1"]
-    assert "an image has 1, 3 or 4 channels, the network takes 5" in refused(capsys, arguments)
+    assert "has 1, 3 or 4 channels, the network takes 5; give an array" in refused(capsys, arguments)
 
 
 def test_what_does_not_lower_is_refused_as_check_does(tmp_path, capsys):

@@ -49,7 +49,7 @@ def test_every_refused_node_is_listed_with_its_reason(tmp_path):
     net = synthetic.Net()
     stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8)
     first = net.quant(net.node("HardSwish", [stem], "swish"), 2.0**-3)
-    second = net.quant(net.node("Softmax", [first], "soft", axis=1), 2.0**-3)
+    second = net.quant(net.node("Hardmax", [first], "soft", axis=1), 2.0**-3)
     verdicts = verdicts_of(net.model(net.head(second), 8, 8), tmp_path)
     refused = {verdict.node: verdict for verdict in verdicts if not verdict.lowers}
     assert not lowers(verdicts)

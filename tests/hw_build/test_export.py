@@ -68,9 +68,15 @@ def test_golden_file_with_a_flipped_byte(folder):
         read_export(folder)
 
 
-def test_several_logits_a_pixel_are_refused(folder):
+def test_several_logits_a_pixel(folder):
     write_golden(folder, logits=np.zeros((2, 4, 6, 3), np.int32))
-    with pytest.raises(BuildError, match="has 3 logits a pixel, but the accelerator takes one so far; train with one"):
+    assert read_export(folder).classes == 3
+
+
+def test_another_number_of_classes_than_the_manifest_says(folder):
+    write_golden(folder, logits=np.zeros((2, 4, 6, 3), np.int32))
+    (folder / "manifest.json").write_text(json.dumps({"model": {"name": "tiny"}, "output": {"classes": 4}}))
+    with pytest.raises(BuildError, match="says classes 4, the export has 3; export again"):
         read_export(folder)
 
 

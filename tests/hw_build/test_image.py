@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from hw_build.base.errors import ConfigError
-from hw_build.base.image import overlap, read_image, read_mask
+from hw_build.base.image import overlap, read_folder, read_image, read_mask
 
 
 def save(path, pixels):
@@ -55,3 +55,26 @@ def test_overlap():
     left, both = np.array([True, False, False]), np.array([True, True, False])
     assert overlap(left, both) == 0.5
     assert overlap(np.zeros(3, bool), np.zeros(3, bool)) == 1.0
+
+
+def test_masks_of_classes_and_their_overlap(tmp_path):
+    truth = np.array([[0, 1, 1], [2, 2, 3]], np.uint8)
+    path = save(tmp_path / "mask.png", truth)
+    assert np.array_equal(read_mask(path, (2, 3), 4), truth)
+    with pytest.raises(ConfigError, match="holds index 3, but classes are 0 to 2"):
+        read_mask(path, (2, 3), 3)
+    found = np.array([[0, 1, 0], [2, 2, 2]], np.uint8)
+    assert overlap(found, truth, 4) == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
+    assert overlap(truth, truth, 5) == 1.0  # a class that neither has
+
+
+def test_slices_side_by_side_are_read_from_arrays(tmp_path):
+    slices = np.random.default_rng(2).integers(0, 256, (4, 6, 5), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", slices)
+    assert np.array_equal(read_image(tmp_path / "a.npy", (4, 6), 5), slices)
+    assert np.array_equal(read_folder(tmp_path, 1, (4, 6), 5)["a"], slices)
+    (scaled,) = read_folder(tmp_path, 1, (8, 12), 5).values()
+    alone = Image.fromarray(slices[..., 4]).resize((12, 8), Image.Resampling.BILINEAR)
+    assert np.array_equal(scaled[..., 4], np.asarray(alone))
+    with pytest.raises(ConfigError, match=r"is uint8 \(4, 6, 5\), the network takes uint8 \(height, width, 7\)"):
+        read_image(tmp_path / "a.npy", (4, 6), 7)

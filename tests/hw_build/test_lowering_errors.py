@@ -59,8 +59,8 @@ def test_function_of_wide_sums_that_thresholds_cannot_say(operator, attributes):
 
 
 def test_operator_that_no_kernel_has():
-    with pytest.raises(LoweringError, match=r"node n_odd \(Softmax\) is not supported; supported are .*Conv \(dense"):
-        lower(operator_between("Softmax", axis=1))
+    with pytest.raises(LoweringError, match=r"node n_odd \(Hardmax\) is not supported; supported are .*Conv \(dense"):
+        lower(operator_between("Hardmax", axis=1))
 
 
 def test_quotient_of_two_activations():

@@ -169,6 +169,24 @@ def test_syntax_error_is_one_sentence(tmp_path, build_dir):
         dut(tmp_path, build_dir, "assign = 3;")
 
 
+def test_what_a_tool_repeats_of_a_constant_is_cut(tmp_path, build_dir):
+    with pytest.raises(BuildError, match=r"Verilator failed: %Error") as refused:
+        dut(tmp_path, build_dir, f"assign = 90000'h{'a5' * 11_000};")
+    assert len(str(refused.value)) < 500
+
+
+def test_constants_may_be_wider_than_verilator_takes_by_itself(tmp_path, build_dir):
+    bits = np.random.default_rng(3).integers(0, 2, 100_000)  # weights of a layer: 3x3, 128 to 22 channels, 4 bits
+    literal = f"100000'h{int(''.join(map(str, bits[::-1])), 2):x}"
+    body = PASS + (
+        f"localparam bit [99999:0] BITS = {literal}; logic [16:0] place;"
+        " always_ff @(posedge ap_clk) if (!ap_rst_n) place <= 99_993; else if (m_axis_tvalid && m_axis_tready)"
+        " place <= place + 1; assign m_axis_tdata = {7'b0, BITS[place]};"
+    )
+    found = dut(tmp_path, build_dir, body).run([np.zeros((7, 1), np.uint8)], [7])
+    np.testing.assert_array_equal(found.outputs[0][:, 0], bits[-7:])
+
+
 def test_missing_source_is_named(build_dir):
     with pytest.raises(BuildError, match="RTL source .*absent.sv does not exist"):
         build("dut", [Path("absent.sv")], build_dir, inputs=[], outputs=[])

@@ -161,8 +161,16 @@ def not_codes(model):
     model.set_tensor_datatype("global_in", DataType["UINT4"])
 
 
-def two_classes(model):
-    model.set_tensor_shape("global_out", [1, 16, 16, 2])
+def half_the_rows(model):
+    model.set_tensor_shape("global_out", [1, 8, 16, 1])
+
+
+def many_classes(model):
+    model.set_tensor_shape("global_out", [1, 16, 16, 257])
+
+
+def many_channels(model):
+    model.set_tensor_shape("global_in", [1, 16, 16, 17])
 
 
 @pytest.mark.parametrize(
@@ -173,18 +181,15 @@ def two_classes(model):
         (unknown_node, "Squeeze_rtl has no RTL here"),
         (bad_name, "node name 'a b' .* is no unique identifier"),
         (not_codes, r"input global_in is UINT4 \[1, 16, 16, 3\], must be UINT8"),
-        (two_classes, "must be one integer logit per pixel"),
+        (half_the_rows, r"must be integer logits of every pixel, \(1, 16, 16, classes\)"),
+        (many_classes, "has 257 logits a pixel; an index of the largest is a byte: at most 256 classes lower"),
+        (many_channels, "the image has 17 channels, the shell takes at most 16: give fewer"),
     ],
 )
 def test_graphs_that_cannot_be_stitched_are_refused(tmp_path, change, match):
     with pytest.raises(BuildError, match=match):
         stitch(small(change), tmp_path)
     assert not (tmp_path / "rtl").exists()
-
-
-def test_sizes_that_are_no_multiple_of_16_are_refused(tmp_path):
-    with pytest.raises(BuildError, match="the image is 24x16, height and width must be multiples of 16"):
-        stitch(small(height=24), tmp_path)
 
 
 def test_unknown_fifo_depth_is_refused(tmp_path):

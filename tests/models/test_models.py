@@ -1,8 +1,10 @@
 """Parameters and MACs against the published figures, and the shape contract of every registered network."""
 
+import dataclasses
 import json
 import subprocess
 import sys
+import types
 
 import pytest
 import torch
@@ -81,6 +83,19 @@ def test_command_line_prints_json_and_refuses_an_unknown_name(capsys):
     assert sum(layer["parameters"] for layer in description["layers"]) == description["parameters"]
     assert main(["describe", "resnet"]) != 0
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (dataclasses.make_dataclass("Bare", [("in_channels", int)])(3), "it lacks classes, input_size"),
+        (types.SimpleNamespace(in_channels=3, classes=1, input_size=64), "must be a dataclass with in_channels"),
+    ],
+)
+def test_a_configuration_without_what_every_network_has_is_refused(config, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        registry.register("bare", "", config, lambda config: None)
+    assert "bare" not in registry.names()
 
 
 def test_a_network_whose_own_code_fails_is_named_with_its_line(monkeypatch, capsys):

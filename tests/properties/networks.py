@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from quant.config import Bits, QuantConfig
+from quant.twin.config import Bits, QuantConfig
 
 SIZE = 16
 ACTIVATIONS = {

@@ -11,8 +11,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 import trained
 
-from quant.config import QuantConfig
-from quant.export import export
+from quant.export.export import export
+from quant.twin.config import QuantConfig
 
 torch.set_num_threads(1)
 

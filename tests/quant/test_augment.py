@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from quant.augment import StrongAugmentation, augmented_batches
-from quant.data import Samples
+from quant.data.augment import StrongAugmentation, augmented_batches
+from quant.data.pairs import Samples
 
 
 def batch():

@@ -6,10 +6,10 @@ import zipfile
 import pytest
 import torch
 
-from quant import checkpoint as checkpoints
 from quant.__main__ import main
-from quant.errors import CheckpointError
-from quant.networks import assemble, from_checkpoint
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import CheckpointError
+from quant.twin.networks import assemble, from_checkpoint
 
 GOOD = {"model": "cmunext-tiny-hw", "quant": None, "size": [32, 32], "state": {"stem.0.weight": torch.ones(2)}}
 

@@ -7,21 +7,21 @@ from PIL import Image
 from sklearn.metrics import jaccard_score
 from torch.nn import functional
 
-from quant import checkpoint as checkpoints
-from quant.config import QuantConfig
-from quant.data import load_samples, read_pair
-from quant.errors import CheckpointError, DataError
-from quant.evaluate import evaluate_checkpoint, evaluate_integer
-from quant.export import export
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import CheckpointError, DataError
+from quant.data.layouts import Pair
+from quant.data.pairs import load_samples, read_pair
+from quant.evaluation.evaluate import evaluate_checkpoint, evaluate_integer
+from quant.evaluation.pictures import contour
+from quant.evaluation.predict import decide, predict_masks
+from quant.export.export import export
 from quant.integer import IntegerReference
-from quant.layouts import Pair
-from quant.loss import segmentation_loss
-from quant.networks import from_checkpoint
-from quant.pictures import contour
-from quant.predict import decide, predict_masks
-from quant.scores import score
-from quant.train import train
-from quant.train_config import TrainConfig
+from quant.scores.masks import score
+from quant.training.loss import segmentation_loss
+from quant.training.train import train
+from quant.training.train_config import TrainConfig
+from quant.twin.config import QuantConfig
+from quant.twin.networks import from_checkpoint
 
 SEED, CLASSES = 13, 3
 
@@ -122,7 +122,7 @@ def test_contours_of_classes_that_touch_run_between_them():
 
 
 def test_masks_that_hold_no_class_indices_and_checkpoints_of_other_classes_are_refused(folder, runs, tmp_path):
-    with pytest.raises(DataError, match=r"holds index 2, but classes are 0 to 1; see --classes"):
+    with pytest.raises(DataError, match=r"holds index 2, but classes are 0 to 1; give as many"):
         load_samples(folder, "val", (32, 32), classes=2)
     colour = tmp_path / "colour.png"
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(colour)

@@ -16,14 +16,14 @@ import pytest
 import torch
 from PIL import Image
 
-from quant import checkpoint as checkpoints
-from quant import crossval
-from quant import train as training
 from quant.__main__ import main
-from quant.image_classes import classes_by_name
-from quant.metrics import score_masks
-from quant.networks import from_checkpoint
-from quant.predict import predict_masks
+from quant.base import checkpoint as checkpoints
+from quant.data.image_classes import classes_by_name
+from quant.evaluation.predict import predict_masks
+from quant.scores.metrics import score_masks
+from quant.training import crossval
+from quant.training import train as training
+from quant.twin.networks import from_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 17

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from quant.data import load_samples, read_codes, to_input
-from quant.errors import DataError
+from quant.base.errors import DataError
+from quant.data.pairs import load_samples, read_codes, to_input
 
 
 def save(path, array, mode=None):

@@ -9,10 +9,10 @@ from onnx import numpy_helper
 from PIL import Image
 
 import calib_data
-from quant import bench_sessions
 from quant.__main__ import main
-from quant.bench import bench
-from quant.errors import ConfigError
+from quant.base.errors import ConfigError
+from quant.bench import sessions as bench_sessions
+from quant.bench.integer_reference import bench
 
 KEYS = {"images", "iou", "iou_pooled8", "f1", "precision", "recall", "aac"}
 SEED = 9

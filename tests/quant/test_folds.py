@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from quant.errors import DataError
-from quant.folds import fold_of_images, groups_of_images
-from quant.image_classes import ImageClasses, classes_by_csv, classes_by_name
+from quant.base.errors import DataError
+from quant.data.folds import fold_of_images, groups_of_images
+from quant.data.image_classes import ImageClasses, classes_by_csv, classes_by_name
 
 SEED = 23
 

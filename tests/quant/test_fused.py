@@ -6,8 +6,8 @@ import brevitas.nn as qnn
 import pytest
 import torch
 
-from quant.fused import FusedQuantConv2d, FusedQuantIdentity, FusedQuantReLU
-from quant.quantizers import SignedActivation, UnsignedActivation, WeightConstantScale, log2_threshold
+from quant.layers.fused import FusedQuantConv2d, FusedQuantIdentity, FusedQuantReLU
+from quant.layers.quantizers import SignedActivation, UnsignedActivation, WeightConstantScale, log2_threshold
 
 SEED = 23
 

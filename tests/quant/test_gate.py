@@ -8,13 +8,13 @@ import torch
 import trained
 from PIL import Image
 
-from quant import checkpoint as checkpoints
 from quant.__main__ import main
-from quant.config import QuantConfig
-from quant.errors import ConfigError, GateError
-from quant.gate import GateConfig, Row, junit, markdown, require_open, run_gate
-from quant.networks import from_checkpoint
-from quant.predict import predict_logits, predict_masks
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import ConfigError, GateError
+from quant.evaluation.gate import GateConfig, Row, junit, markdown, require_open, run_gate
+from quant.evaluation.predict import predict_logits, predict_masks
+from quant.twin.config import QuantConfig
+from quant.twin.networks import from_checkpoint
 
 SIZE = (32, 48)
 IMAGES = 4

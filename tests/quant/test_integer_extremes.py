@@ -7,9 +7,12 @@ import pytest
 
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.ort_graph import GraphBuilder
-from quant.integer.program import Codes, Conv, MaxPool, Program, Sum, Upsample
+from quant.integer.program import Codes, Conv, Program
 from quant.integer.staircase import Affine, Chain
 from quant.integer.torch_engine import TorchEngine
+from quant.operators.bilinear_2x import Upsample
+from quant.operators.max_pool import MaxPool
+from quant.operators.stream_sum import Sum
 
 SEED, HEIGHT, WIDTH = 5, 8, 12
 INT16 = np.iinfo(np.int16)
@@ -121,7 +124,7 @@ def test_the_head_alone_takes_weights_up_to_64_of_8_bit_codes_in_int8(weight):
 @pytest.mark.parametrize(("weight", "alone"), [(1, False), (127, True)])
 def test_operands_are_large_enough_to_saturate_where_nothing_kept_weights_small(monkeypatch, weight, alone):
     """The checks above are not empty: with a limit of one product they find sums that a kernel without VNNI cuts."""
-    limit = GraphBuilder._int8_limit
-    monkeypatch.setattr(GraphBuilder, "_int8_limit", lambda builder, source: 2 * limit(builder, source) - 1)
+    limit = GraphBuilder.int8_limit
+    monkeypatch.setattr(GraphBuilder, "int8_limit", lambda builder, source: 2 * limit(builder, source) - 1)
     sums = largest_pair_sums(extreme_program(255, weight, 1, alone=alone))
     assert max(largest for largest, _ in sums) > INT16.max and min(smallest for _, smallest in sums) < INT16.min

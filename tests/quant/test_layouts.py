@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quant.data import load_samples
-from quant.errors import DataError
-from quant.layouts import list_pairs
+from quant.base.errors import DataError
+from quant.data.layouts import list_pairs
+from quant.data.pairs import load_samples
 
 
 def save(path, value=0, size=(8, 8)):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, kl_divergence
 
-from quant.loss import distillation_loss, segmentation_loss
+from quant.training.loss import distillation_loss, segmentation_loss
 
 SEED = 3
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quant.metrics import count_pixels, score_counts, score_masks
+from quant.scores.metrics import count_pixels, score_counts, score_masks
 
 
 def mask(rows):

@@ -5,15 +5,15 @@ import torch
 from torch import nn
 
 import models
-from quant import learner as learning
 from quant.__main__ import main
-from quant.data import load_samples
-from quant.errors import ConfigError
-from quant.learner import Learner
-from quant.networks import require_size
-from quant.ranks import join
-from quant.structure import convolution_sites
-from quant.train_config import TrainConfig
+from quant.base.errors import ConfigError
+from quant.data.pairs import load_samples
+from quant.training import learner as learning
+from quant.training.learner import Learner
+from quant.training.ranks import join
+from quant.training.train_config import TrainConfig
+from quant.twin.networks import require_size
+from quant.twin.structure import convolution_sites
 
 
 def test_unet_for_hardware_has_an_integer_form():

@@ -6,9 +6,8 @@ from PIL import Image
 
 import calib_data
 from quant.__main__ import main
-from quant.errors import DataError
-from quant.metrics import count_pixels, score_counts
-from quant.pictures import (
+from quant.base.errors import DataError
+from quant.evaluation.pictures import (
     PREDICTION_COLOUR,
     TRUTH_COLOUR,
     choose_cases,
@@ -17,7 +16,8 @@ from quant.pictures import (
     read_log,
     training_curves,
 )
-from quant.surface import surface
+from quant.scores.metrics import count_pixels, score_counts
+from quant.scores.surface import surface
 
 
 def test_contours_are_drawn_and_the_rest_of_the_image_stays():

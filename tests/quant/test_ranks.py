@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from quant import checkpoint as checkpoints
-from quant.errors import ConfigError
-from quant.networks import assemble
-from quant.quantized_layers import QuantizedNorm
-from quant.ranks import join, share_statistics
-from quant.train import train
-from quant.train_config import TrainConfig
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import ConfigError
+from quant.training.ranks import join, share_statistics
+from quant.training.train import train
+from quant.training.train_config import TrainConfig
+from quant.twin.networks import assemble
+from quant.twin.quantized_layers import QuantizedNorm
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 13

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 import models
-from quant import checkpoint as checkpoints
-from quant import recipe as recipes
 from quant.__main__ import main
-from quant.config import QuantConfig
-from quant.errors import ConfigError
-from quant.recipe import Stage, read_recipe
-from quant.train_config import TrainConfig
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import ConfigError
+from quant.training import recipe as recipes
+from quant.training.recipe import Stage, read_recipe
+from quant.training.train_config import TrainConfig
+from quant.twin.config import QuantConfig
 
 SHIPPED = sorted(path.stem for path in Path(recipes.__file__).parent.glob("recipes/*.toml"))
 

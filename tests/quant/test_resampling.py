@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from quant.breakdown import ImageScores, break_down, part_scores
-from quant.metrics import count_pixels, score_masks
-from quant.resampling import interval, pooled_iou, pooled_iou_of_orders
+from quant.scores.breakdown import ImageScores, break_down, part_scores
+from quant.scores.metrics import count_pixels, score_masks
+from quant.scores.resampling import interval, pooled_iou, pooled_iou_of_orders
 
 SEED = 29
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from quant import checkpoint as checkpoints
-from quant import pace
-from quant import recipe as recipes
 from quant.__main__ import main
-from quant.errors import ConfigError, TimeUp
-from quant.pace import Pace
-from quant.study import read_study
-from quant.train_config import TrainConfig
+from quant.base import checkpoint as checkpoints
+from quant.base import pace
+from quant.base.errors import ConfigError, TimeUp
+from quant.base.pace import Pace
+from quant.training import recipe as recipes
+from quant.training.study import read_study
+from quant.training.train_config import TrainConfig
 
 FLOAT = """
 model = "cmunext-tiny-hw"

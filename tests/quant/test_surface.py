@@ -8,7 +8,7 @@ import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 from scipy import ndimage
 
-from quant.surface import score_surfaces, surface
+from quant.scores.surface import score_surfaces, surface
 
 SEED = 5
 

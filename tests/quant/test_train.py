@@ -8,19 +8,19 @@ import pytest
 import torch
 from PIL import Image
 
-from quant import checkpoint as checkpoints
-from quant import train as training
 from quant.__main__ import main
-from quant.config import QuantConfig
-from quant.data import load_samples
-from quant.errors import CheckpointError, ConfigError
-from quant.export import export
-from quant.learner import Learner
-from quant.metrics import score_masks
-from quant.networks import from_checkpoint
-from quant.predict import predict_masks
-from quant.train import train
-from quant.train_config import TrainConfig
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import CheckpointError, ConfigError
+from quant.data.pairs import load_samples
+from quant.evaluation.predict import predict_masks
+from quant.export.export import export
+from quant.scores.metrics import score_masks
+from quant.training import train as training
+from quant.training.learner import Learner
+from quant.training.train import train
+from quant.training.train_config import TrainConfig
+from quant.twin.config import QuantConfig
+from quant.twin.networks import from_checkpoint
 
 
 def config(squares, **changes):

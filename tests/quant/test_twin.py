@@ -7,17 +7,25 @@ import torch
 from torch import nn
 
 import models
-from quant.config import QuantConfig
-from quant.data import to_input
-from quant.errors import ConfigError
-from quant.fused import FusedQuantReLU
-from quant.networks import settle
-from quant.prepare import calibrate, fill_weight_range
-from quant.quantized_layers import QuantizedSum
-from quant.quantizers import best_threshold_exponent, log2_threshold
-from quant.settle import SETTLED_DISTANCE, _affine, _distances, _fraction_near, _shortest_step, threshold_margins
-from quant.structure import convolution_sites
-from quant.twin import build_twin
+from models.layers import Sum
+from quant.base.errors import ConfigError
+from quant.data.pairs import to_input
+from quant.layers.fused import FusedQuantReLU
+from quant.layers.quantizers import best_threshold_exponent, log2_threshold
+from quant.twin.config import QuantConfig
+from quant.twin.networks import settle
+from quant.twin.prepare import calibrate, fill_weight_range
+from quant.twin.quantized_layers import QuantizedMultiples
+from quant.twin.settle import (
+    SETTLED_DISTANCE,
+    _affine,
+    _distances,
+    _fraction_near,
+    _shortest_step,
+    threshold_margins,
+)
+from quant.twin.structure import convolution_sites
+from quant.twin.twin import build_twin
 
 SEED = 7
 
@@ -48,8 +56,8 @@ def calibrated_twin(name: str, config: str):
     return network, twin.eval()
 
 
-def quantized_sums(twin: nn.Module) -> list[QuantizedSum]:
-    return [module for module in twin.modules() if isinstance(module, QuantizedSum)]
+def quantized_sums(twin: nn.Module) -> list[QuantizedMultiples]:
+    return [module for module in twin.modules() if isinstance(getattr(module, "layer", None), Sum)]
 
 
 @pytest.mark.parametrize("name", ["cmunext-tiny-hw", "cmunext-xxs", "cmunext-s", "unet3", "mobile-cmunext"])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from quant import checkpoint as checkpoints
 from quant.__main__ import main
+from quant.base import checkpoint as checkpoints
 from quant.integer import IntegerReference
 
 COMMON = ["untrained", "--model", "cmunext-tiny-hw", "--quant", "w4a4", "--size", "32"]

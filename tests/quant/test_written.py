@@ -10,16 +10,16 @@ from torch.nn import functional as F
 from written_networks import LOWERS, Written, block, conv
 
 from models.layers import Upsample2x
-from quant import twin as twins
-from quant.activations import ACTIVATIONS
-from quant.config import QuantConfig
-from quant.data import to_input
-from quant.errors import ConfigError
-from quant.frozen_norm import FrozenNorm
-from quant.module_graph import run_graph
-from quant.normal_form import normal_form
-from quant.structure import Structure
-from quant.twin import build_twin
+from quant.base.errors import ConfigError
+from quant.data.pairs import to_input
+from quant.layers.frozen_norm import FrozenNorm
+from quant.twin import twin as twins
+from quant.twin.activations import ACTIVATIONS
+from quant.twin.config import QuantConfig
+from quant.twin.module_graph import run_graph
+from quant.twin.normal_form import normal_form
+from quant.twin.structure import Structure
+from quant.twin.twin import build_twin
 
 SEED = 4
 W4A4 = QuantConfig.read("w4a4")
@@ -233,37 +233,45 @@ REFUSED = {
         body(lambda net, x: net.a(x), a=lambda: nn.BatchNorm2d(4, track_running_stats=False)),
         r"'a' .* track_running_stats=False",
     ),
-    "stride": (
-        body(lambda net, x: net.a(x), a=lambda: conv(stride=2)),
-        r"'a' has stride \(2, 2\); only stride 1 lowers so far",
+    "strides": (
+        body(lambda net, x: net.a(x), a=lambda: conv(stride=(1, 2))),
+        r"'a' has stride \(1, 2\); only the same for height and width lowers",
     ),
-    "even_same": (
-        body(lambda net, x: net.a(x), a=lambda: conv(kernel=2, padding="same")),
-        r"'a' has padding='same' with kernel \(2, 2\), more on one side",
+    "pool_strides": (
+        body(lambda net, x: F.max_pool2d(x, 2, (1, 2))),
+        r"'max_pool2d' \(test_written.py, line \d+\) is a max-pool with kernel \(2, 2\) and stride \(1, 2\)",
     ),
-    "pool_3_2_1": (
-        body(lambda net, x: net.a(x), a=lambda: nn.MaxPool2d(3, 2, 1)),
-        r"'a' is a max-pool with kernel_size=3",
+    "pool_of_signed": (
+        body(lambda net, x: net.b(net.pool(net.a(x))), a=conv, pool=lambda: nn.MaxPool2d(3, 1, 1), b=conv),
+        r"'pool' is a max-pool that pads codes which may be negative; put it behind a ReLU",
     ),
-    "pool_stride": (
-        body(lambda net, x: F.max_pool2d(x, 2, 1)),
-        r"'max_pool2d' \(test_written.py, line \d+\) is a max-pool with stride=1",
+    "average_of_3": (
+        body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(3, 1, 1)),
+        r"'a' averages with kernel \(3, 3\), stride \(1, 1\) and padding \(1, 1\); only AvgPool2d\(2\) lowers",
     ),
-    "average": (
-        body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(2)),
-        r"'a' is a AvgPool2d, which does not lower so far; reduce",
+    "adaptive_average": (
+        body(lambda net, x: net.a(x), a=lambda: nn.AdaptiveAvgPool2d(8)),
+        r"'a' is a AdaptiveAvgPool2d, which does not lower so far; reduce",
     ),
-    "transposed": (
-        body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 2, 2)),
-        r"'a' is a ConvTranspose2d, .* so far; upsample",
+    "transposed_groups": (
+        body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 2, 2, groups=2)),
+        r"'a' has groups=2 and dilation \(1, 1\); only one group without dilation lowers",
     ),
-    "shuffle": (
-        without(False, lambda net, x: net.a(x), a=lambda: nn.PixelShuffle(2)),
-        r"'a' is a PixelShuffle, which does not lower so far",
+    "transposed_stride_1": (
+        body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 3, 1, 1)),
+        r"'a' has stride \(1, 1\); only equal ones of 2 or more lower: with stride 1 write a Conv2d",
     ),
-    "nearest": (
-        body(lambda net, x: net.a(x), a=lambda: nn.Upsample(scale_factor=2)),
-        r"'a' upsamples by 2x2, mode='nearest'; only by 2",
+    "transposed_size": (
+        body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 3, 2)),
+        r"'a' does not make its input exactly 2 times as large; set padding and output_padding",
+    ),
+    "output_size": (
+        body(lambda net, x: net.a(x, output_size=(128, 128)), a=lambda: nn.ConvTranspose2d(4, 4, 3, 2, 1)),
+        r"'a' is called with an output_size; give the module padding and output_padding",
+    ),
+    "nearest_of_one_side": (
+        body(lambda net, x: net.a(x), a=lambda: nn.Upsample(scale_factor=(2, 1))),
+        r"'a' upsamples by 2x1, mode='nearest'; only mode='nearest' by a whole factor",
     ),
     "corners": (
         body(lambda net, x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)),
@@ -325,7 +333,15 @@ REFUSED = {
         without(False, lambda net, x: torch.sigmoid(net.a(x)), a=conv),
         r"the network ends in 'inserted\.sigmoid' \(Sigmoid\); leave it out",
     ),
-    "pad": (body(lambda net, x: F.max_pool2d(F.pad(x, [1, 1, 1, 1]), 2)), r"'pad' .* pads by \(1, 1, 1, 1\)"),
+    "reflected": (
+        body(lambda net, x: net.a(F.pad(x, [1, 1, 1, 1], mode="reflect")), a=lambda: conv(padding=0)),
+        r"'pad' .* pads by \(1, 1, 1, 1\), mode='reflect', value=0; only zeros",
+    ),
+    "cropped": (body(lambda net, x: net.a(F.pad(x, [-1, 1, 0, 0])), a=conv), r"'pad' .* nothing is cut off"),
+    "padded_by_ones": (
+        body(lambda net, x: net.a(x), a=lambda: nn.ConstantPad2d(1, 1.0)),
+        r"'a' pads by \(1, 1, 1, 1\), mode='constant', value=1.0; only zeros",
+    ),
 }
 
 

@@ -8,13 +8,13 @@ from torch import nn
 
 import calib_data
 import models
-from quant import checkpoint as checkpoints
-from quant.config import QuantConfig
-from quant.data import to_input
-from quant.networks import settle
-from quant.prepare import calibrate, fill_weight_range
-from quant.structure import convolution_sites
-from quant.twin import build_twin
+from quant.base import checkpoint as checkpoints
+from quant.data.pairs import to_input
+from quant.twin.config import QuantConfig
+from quant.twin.networks import settle
+from quant.twin.prepare import calibrate, fill_weight_range
+from quant.twin.structure import convolution_sites
+from quant.twin.twin import build_twin
 
 SEED = 5
 

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models.layers import Sum, Upsample2x
+from models.layers import Residual, Sum, Upsample2x
+from quant.operators.table import TABLES
 
 
 class Written(nn.Module):
@@ -97,6 +98,30 @@ def dense_connections(net, x):
     return torch.cat([x, a, b], 1)
 
 
+def there_and_back(net, x):
+    """Down by one layer, and up again."""
+    return net.b(net.up(net.down(x)))
+
+
+def padded_pool(net, x):
+    return net.up(F.max_pool2d(F.pad(x, [1, 1, 1, 1]), 3, 2))
+
+
+def padded_skip(net, x):
+    """A skip of another size, padded to meet the other."""
+    small = net.a(x)
+    return torch.cat([x, F.pad(small, [1, 0, 1, 0])], 1)
+
+
+def residual_down(net, x):
+    """A ResNet's block that halves the image."""
+    return F.interpolate(F.relu(net.b(net.a(x)) + net.short(x)), size=x.shape[2:])
+
+
+def pyramid(net, x):
+    return net.b(torch.cat([x, F.max_pool2d(x, 3, 1, 1), F.max_pool2d(x, 5, 1, 2)], 1))
+
+
 class MovedInput(nn.Module):
     def __init__(self):
         super().__init__()
@@ -126,6 +151,15 @@ def _bn_head():
 
 def _double(body, **layers):
     return lambda: Written(body, **{name: make() for name, make in layers.items()})
+
+
+def _there(down, up=None):
+    """``down`` to half or less of the image, ``up`` again to its size."""
+    return lambda: Written(there_and_back, down=down(), up=up() if up else nn.Upsample(scale_factor=2), b=block())
+
+
+def _up(inputs, *settings):
+    return nn.Sequential(nn.ConvTranspose2d(inputs, 4, *settings), nn.BatchNorm2d(4), nn.ReLU())
 
 
 def _norm(**settings):
@@ -207,9 +241,67 @@ LOWERS = {
     "kernels_2x2": lambda: Written(
         lambda net, x: F.relu(net.b(net.a(x))), a=nn.Conv2d(4, 4, 2, padding=1), b=nn.Conv2d(4, 4, 2)
     ),
+    "stride_2": _there(lambda: block(stride=2)),
+    "stride_of_7x7": _there(lambda: block(kernel=7, stride=2)),
+    "stride_4": _there(lambda: block(kernel=4, stride=4, padding=0), lambda: nn.Upsample(scale_factor=4)),
+    "stride_of_1x1": _there(lambda: block(kernel=1, stride=2)),
+    "stride_of_a_1x3": _there(lambda: nn.Sequential(nn.Conv2d(4, 4, (1, 3), 2, (0, 1)), nn.ReLU())),
+    "depthwise_stride": _there(lambda: block(stride=2, groups=4)),
+    "grouped_stride_dilated": _there(lambda: block(stride=2, groups=2, dilation=2, padding=2)),
+    "dilated_by_4": lambda: Written(lambda net, x: net.a(x), a=block(dilation=4, padding=4)),
+    "residual_down": lambda: Written(
+        residual_down, a=block(stride=2), b=nn.Sequential(conv(), nn.BatchNorm2d(4)),
+        short=nn.Sequential(conv(kernel=1, stride=2), nn.BatchNorm2d(4)),
+    ),
+    "same_of_even": lambda: Written(lambda net, x: net.a(x), a=block(kernel=2, padding="same")),
+    "zeros_on_two_sides": _there(
+        lambda: nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), block(stride=2, padding=0))
+    ),
+    "functional_pad": _double(lambda net, x: net.a(F.pad(x, (2, 1, 1, 2))), a=lambda: block(kernel=4, padding=0)),
+    "padded_pool": lambda: Written(padded_pool, up=nn.Upsample(scale_factor=2)),
+    "padded_skip": lambda: Written(padded_skip, channels=8, a=block(kernel=2, padding=0)),
+    "transposed_2x2": _there(lambda: block(4, 6, stride=2), lambda: _up(6, 2, 2)),
+    "transposed_3x3": _there(lambda: block(4, 6, stride=2), lambda: _up(6, 3, 2, 1, 1)),
+    "transposed_4x4": _there(lambda: block(4, 6, stride=2), lambda: _up(6, 4, 2, 1)),
+    "transposed_alone": _there(lambda: nn.MaxPool2d(2), lambda: nn.ConvTranspose2d(4, 4, 2, 2)),
+    "transposed_logits": lambda: Written(
+        lambda net, x: net.up(net.a(x)), head=False, a=block(stride=2), up=nn.ConvTranspose2d(4, 1, 4, 2, 1)
+    ),
+    "nearest_by_4": _there(lambda: block(stride=4), lambda: nn.UpsamplingNearest2d(scale_factor=4)),
+    "nearest_before_norm": _there(
+        lambda: nn.MaxPool2d(2), lambda: nn.Sequential(conv(), nn.Upsample(scale_factor=2), _norm(), nn.ReLU())
+    ),
+    "pool_3_2_1": _there(lambda: nn.MaxPool2d(3, 2, 1)),
+    "pool_ceil": _there(lambda: nn.MaxPool2d(3, 2, ceil_mode=True)),
+    "pool_of_negatives": _there(lambda: nn.Sequential(conv(), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2, 1), nn.ReLU())),
+    "pool_joined_with_negatives": _there(
+        lambda: nn.MaxPool2d(3, 2, 1),
+        lambda: nn.Sequential(Residual(nn.Sequential(conv(), _norm())), nn.Upsample(scale_factor=2)),
+    ),
+    "pool_pyramid": lambda: Written(pyramid, b=block(12, 4)),
+    "average": _there(lambda: nn.AvgPool2d(2)),
+    "average_then_relu": _there(lambda: nn.Sequential(conv(), nn.AvgPool2d(2), nn.ReLU())),
+    "functional_average": lambda: Written(
+        lambda net, x: net.a(x) + F.interpolate(F.avg_pool2d(x, 2), scale_factor=2), a=block()
+    ),
+    "pixel_shuffle": _there(lambda: block(4, 16, stride=2), lambda: nn.PixelShuffle(2)),
+    "relu_behind_shuffle": _there(
+        lambda: nn.MaxPool2d(2), lambda: nn.Sequential(conv(4, 16), nn.PixelShuffle(2), nn.ReLU())
+    ),
+    "shuffle_of_a_pool": lambda: Written(
+        lambda net, x: net.b(F.pixel_shuffle(net.pool(x), 2)), pool=nn.MaxPool2d(2), b=block(1, 4)
+    ),
+    "shuffled_logits": lambda: Written(
+        lambda net, x: net.shuffle(net.a(x)), head=False, a=conv(4, 4, stride=2), shuffle=nn.PixelShuffle(2)
+    ),
     "relu6": _activation(nn.ReLU6()),
     "leaky_relu": _activation(nn.LeakyReLU(0.1)),
     "prelu": _activation(nn.PReLU(4)),
+    **{kind.__name__.lower(): _activation(kind()) for kind in TABLES},
+    "gelu_before_norm": lambda: Written(
+        lambda net, x: net.norm(F.gelu(net.conv(x))), conv=conv(), norm=nn.BatchNorm2d(4)
+    ),
+    "hardswish_of_a_sum": lambda: Written(lambda net, x: F.hardswish(x + net.a(x)), a=block()),
     "hardtanh": _activation(nn.Hardtanh()),
     "hardsigmoid": _activation(nn.Hardsigmoid()),
 }  # fmt: skip

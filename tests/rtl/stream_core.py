@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from board.io_spec import FrameLayout, decide
 from hw_build.kernels.base import StreamPort
 from hw_build.simulate import LastStreamPort, build
 from hw_build.simulate.simulator import Simulator
@@ -45,6 +46,12 @@ def run(core, pixels, words, *, writes=(), reads=(), **options):
         np.pad(array, ((0, 0), (0, 8 - array.shape[1]))).view("<u8")[:, 0].tolist() for array in result.outputs
     )
     return answers, [(word >> 32, word & 0xFFFF_FFFF) for word in read], out, result.output_lasts[2].tolist()
+
+
+def words_of(logits, mask):
+    """What frames of ``logits`` (N, H, W, classes) leave as, or their masks or indices, each filled up."""
+    layout = FrameLayout(*logits.shape[1:3], 3, logits.shape[3])
+    return layout.pack(decide(logits) if mask else logits).tolist()
 
 
 def logit_words(logits):

@@ -21,16 +21,16 @@ HASH = 0x0123_4567_89AB_CDEF
 OKAY, SLVERR = 0, 2
 CONSTANTS = {
     reg.NETWORK_HASH_LO: HASH & 0xFFFF_FFFF, reg.NETWORK_HASH_HI: HASH >> 32, reg.HEIGHT: HEIGHT, reg.WIDTH: WIDTH,
-    reg.CHANNELS: 3,
+    reg.CHANNELS: 3, reg.CLASSES: 1,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def core(tmp_path_factory):
     top = tmp_path_factory.mktemp("core") / "edgeseg_stream.v"
-    top.write_text(core_text("standin_core", (HEIGHT, WIDTH, 3), HASH))
-    standin = [RTL_DIR / "stream" / "logit_output.sv", HERE / "shell" / "standin_core.sv"]
-    return build_core([*CONTROL_SOURCES, *standin, top])
+    top.write_text(core_text("standin_core", (HEIGHT, WIDTH, 3), 1, HASH))
+    output_stage = [RTL_DIR / "stream" / "argmax.sv", RTL_DIR / "stream" / "logit_output.sv"]
+    return build_core([*CONTROL_SOURCES, *output_stage, HERE / "shell" / "standin_core.sv", top])
 
 
 def random_frames(count, seed=3):

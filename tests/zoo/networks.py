@@ -432,8 +432,15 @@ NETWORKS = {
         b=FIXED.block(6, 4), c=activated(FIXED, 4, 4, nn.PReLU(4, -0.25), FIXED.unsigned()),
     ),
     "five_readers": lambda: _five_readers(FIXED),
+    "four_classes": _plain(Bits(), head=Bits().conv(4, 4, 1, weight_bit_width=8)),
+    "sixteen_classes_of_seven_slices": _plain(FIXED, inputs=7, head=FIXED.conv(4, 16, 3), pixels=Pixels256),
+    "33x47_grey": _plain(Bits(), inputs=1),
+    "34x50_one_pooling": _unet(Bits(), unet_of_joins, 8, head=Bits().conv(4, 3, 1)),
 }  # fmt: skip
-SIZES = {"w2a2": (32, 48), "sum_fixed": (48, 32), "two_levels": (32, 64)}  # others: 32x32
+SIZES = {  # others: 32x32
+    "w2a2": (32, 48), "sum_fixed": (48, 32), "two_levels": (32, 64), "33x47_grey": (33, 47),
+    "34x50_one_pooling": (34, 50), "sixteen_classes_of_seven_slices": (9, 15),
+}  # fmt: skip
 TRACED_BY_DYNAMO = ("w4a4", "unet_of_sums")  # Brevitas' default; it takes seconds
 QCDQ = ("w8a8_fixed",)
 

@@ -81,7 +81,7 @@ def _difference(
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """``logits`` (N, H, W, 1), the rung of the ladder, and FIFO depths by stream, none with other headers than ours."""
+    """``logits`` (N, H, W, classes), the rung of the ladder, and FIFO depths by stream, none with others' headers."""
 
     logits: np.ndarray
     rung: dict[str, Any]

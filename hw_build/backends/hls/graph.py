@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+from finn.custom_op.fpgadataflow.hls import custom_op as hls_variants
+from finn.util.basic import MAX_ALLOWED_AP_INT_W
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
@@ -12,7 +14,8 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.backends.stock_finn import folded, quiet, stock_nodes
 from hw_build.base.errors import LoweringError
 from hw_build.graph.editor import GraphEditor
-from hw_build.graph.nodes import FINN_DOMAIN
+from hw_build.graph.nodes import FINN_DOMAIN, HLS_DOMAIN
+from hw_build.kernels import DOMAIN, load_hls_nodes
 from hw_build.kernels.stream_kernel import StreamKernel, divisors
 from hw_build.operators import operators
 
@@ -28,6 +31,7 @@ def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrap
     model = copy.deepcopy(lowered)
     for to_hls in (each for operator in operators() for each in operator.hls_passes):
         model = model.transform(to_hls, make_deepcopy=False, cleanup=False)
+    _take_cpp(model)
     model = stock_nodes(model, part, prefer_hls=True)
     names = {tensor: node.name for node in lowered.graph.node for tensor in node.output}
     for node in model.graph.node:
@@ -42,7 +46,24 @@ def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrap
     for operation in map(getCustomOp, model.graph.node):
         if isinstance(operation, StreamKernel):
             _fold(operation, target_cycles)
+        elif operation.onnx_node.op_type == "MVAU_hls":
+            _widen(operation, target_cycles)
     return model
+
+
+def slowest_layer(model: ModelWrapper) -> tuple[str, int]:
+    """The node of a folded graph with the most cycles a frame, by FINN's estimate, and these."""
+    cycles = {node.name: int(getCustomOp(node).get_exp_cycles()) for node in model.graph.node}
+    return max(cycles.items(), key=lambda item: item[1])
+
+
+def _take_cpp(model: ModelWrapper) -> None:
+    """Makes each kernel of ours that has C++ the node of FINN's HLS back end with that."""
+    load_hls_nodes()
+    for node in model.graph.node:
+        variant = f"{node.op_type.removesuffix('_rtl')}_hls"
+        if node.domain == DOMAIN and variant in hls_variants:
+            node.op_type, node.domain = variant, HLS_DOMAIN
 
 
 def minimised(model: ModelWrapper) -> ModelWrapper:
@@ -88,7 +109,20 @@ def _clip_thresholds(model: ModelWrapper, op) -> None:
 
 def _fold(op: StreamKernel, target_cycles: int) -> None:
     """The fewest channels a beat that keep to ``target_cycles``, else all; FINN's folding knows FINN's nodes only."""
-    for pe in divisors(op.get_nodeattr("NumChannels")):
+    for pe in divisors(op.folding_limits()["PE"][1]):
         op.set_nodeattr("PE", pe)
         if op.get_exp_cycles() <= target_cycles:
             return
+
+
+def _widen(op, target_cycles: int) -> None:
+    """More inputs a beat where an MVAU misses ``target_cycles``: FINN ends at 36 bits of weights a channel."""
+    folding, width = op.get_nodeattr("SIMD"), op.get_nodeattr("MW")
+    for simd in (value for value in divisors(width) if value > folding):
+        if op.get_exp_cycles() <= target_cycles:
+            return
+        op.set_nodeattr("SIMD", simd)
+        if max(op.get_instream_width(1), op.get_instream_width(0)) > MAX_ALLOWED_AP_INT_W:
+            op.set_nodeattr("SIMD", folding)
+            return
+        folding = simd

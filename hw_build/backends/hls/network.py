@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from finn.util.basic import MAX_ALLOWED_AP_INT_W
 from onnx import NodeProto
 from qonnx.core.datatype import BaseDataType
 from qonnx.core.modelwrapper import ModelWrapper
@@ -26,7 +27,7 @@ from hw_build.graph.nodes import HLS_DOMAIN
 LIBRARY = Path(__file__).with_name("cpp")
 TOP = "edgeseg"
 SHALLOW = 2  # beats of a FIFO that only decouples two functions
-_MEMORY = "memblock.dat"
+MEMORY = "memblock.dat"
 _OF_A_TOP = re.compile(r"#pragma HLS (INTERFACE|dataflow)|#define (AP_INT_MAX_W|HLS_CONSTEXPR_ENABLE)\b")
 _INCLUDE = re.compile(r'#include "([^"]+)"')
 
@@ -91,10 +92,19 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Constants that a layer reads as a stream of words of ``bits``: all of them, ``repeats`` times a frame."""
+
+    bits: int
+    repeats: int
+
+
+@dataclass(frozen=True)
 class Network:
     """The program; processes stand in topological order.
 
-    ``includes``: header of finn-hlslib -> a layer that names it.
+    ``includes``: header of finn-hlslib -> a layer that names it. ``tops``: layer with a top function for Vitis HLS ->
+    how often it is called for a frame. ``memories``: those of them that read constants as a stream.
     """
 
     layers: tuple[Layer, ...]
@@ -102,6 +112,8 @@ class Network:
     includes: dict[str, str]
     source: Stream
     sink: Stream
+    tops: dict[str, int]
+    memories: dict[str, Memory]
 
     @property
     def streams(self) -> list[Stream]:
@@ -129,7 +141,7 @@ def read_network(model: ModelWrapper, folder: Path) -> Network:
     """The program of ``model``, whose layers' sources lie in ``folder/NODE``.
 
     Raises:
-        LoweringError: a node has no C++.
+        LoweringError: a node has no C++, or beats that are too wide.
     """
     return _Reader(model, folder).network()
 
@@ -142,6 +154,8 @@ class _Reader:
         self.layers: list[Layer] = []
         self.includes: dict[str, str] = {}
         self.processes: list[Process] = []
+        self.tops: dict[str, int] = {}
+        self.memories: dict[str, Memory] = {}
         self.streams: dict[str, Stream] = {}  # tensor -> stream, as its writer leaves it
 
     def network(self) -> Network:
@@ -157,7 +171,7 @@ class _Reader:
         last = self.streams[sink_name]
         sink = Stream("out", sink_name, Beats(last.beats.count, last.beats.elements, last.beats.data_type))
         self._convert(TOP, last, sink)
-        return Network(tuple(self.layers), tuple(self.processes), self.includes, source, sink)
+        return Network(tuple(self.layers), tuple(self.processes), self.includes, source, sink, self.tops, self.memories)
 
     def _layer(self, node: NodeProto) -> None:
         op, constants = getCustomOp(node), {entry.name for entry in self.model.graph.initializer}
@@ -182,6 +196,12 @@ class _Reader:
             layer = _with_frame(layer, [f"{call}(in0, out0);"])
         else:
             raise LoweringError(f"node {node.name} ({node.op_type}): there is RTL of it, but no C++")
+        widest = max(stream.beats.bits for stream in (*reads, *writes))
+        if widest > MAX_ALLOWED_AP_INT_W:
+            raise LoweringError(
+                f"node {node.name} ({node.op_type}): its beats have {widest} bits, Vitis HLS takes "
+                f"{MAX_ALLOWED_AP_INT_W}: fold the build for more cycles a frame"
+            )
         self.layers.append(layer)
         self.processes.append(Process(node.name, f"{node.name}::frame", tuple(reads), tuple(writes)))
 
@@ -202,20 +222,23 @@ class _Reader:
         op, text = getCustomOp(node), self._text(node.name)
         lines, ports = [], _ports(reads, "in")
         if len(reads) == 1 and re.search(r"&\s*in1_V\b", text):
-            bits, words = op.get_instream_width(1), (self.folder / node.name / _MEMORY).read_text().split()
+            bits, words = op.get_instream_width(1), (self.folder / node.name / MEMORY).read_text().split()
             values = ",\n".join(_literal(word, bits) for word in words)
             text += f"\nstatic const ap_uint<{bits}> memory[{len(words)}] = {{\n{values}}};"
+            memory = self.memories[node.name] = Memory(bits, int(np.prod(op.get_normal_output_shape()[:-1])))
             lines = [
                 "#pragma HLS dataflow",
                 f'hls::stream<ap_uint<{bits}>> words("{node.name}_words");',
-                f"stream_memory<{int(np.prod(op.get_normal_output_shape()[:-1]))}>(memory, words);",
+                f"stream_memory<{memory.repeats}>(memory, words);",
             ]
             ports.append("words")
         call = f"{node.name}({', '.join([*ports, *_ports(writes, 'out')])});"
         if op.get_nodeattr("hls_style") == "freerunning":  # a beat a call
-            beats = writes[0].beats.count
-            lines += [f"for (int beat = 0; beat < {beats}; beat++) {{", "#pragma HLS PIPELINE II=1", call, "}"]
+            self.tops[node.name] = writes[0].beats.count
+            loop = f"for (int beat = 0; beat < {self.tops[node.name]}; beat++) {{"
+            lines += [loop, "#pragma HLS PIPELINE II=1", call, "}"]
         else:
+            self.tops[node.name] = 1
             lines.append(call)
         return _with_frame(Layer(node.name, _declaration(reads, writes), text), lines)
 

@@ -20,11 +20,12 @@ SCRIPT, TESTBENCH, GOLDEN = "vitis_hls.tcl", "testbench.cpp", "golden.dat"
 def write_vitis(
     network: Network, folder: Path, codes: np.ndarray, logits: np.ndarray, *, part: str, clk_period_ns: float
 ) -> None:
-    """Adds script, testbench and golden frames, codes (N, H, W, C) and logits (N, H, W, 1), to the program's folder."""
+    """Adds script, testbench and golden frames, codes (N, H, W, C) and logits (N, H, W, classes), to the program."""
+    script = script_text(top=TOP, source=SOURCE, golden=(GOLDEN,), part=part, clk_period_ns=clk_period_ns)
     texts = {
-        SCRIPT: _SCRIPT.format(top=TOP, source=SOURCE, bench=TESTBENCH, golden=GOLDEN, part=part, period=clk_period_ns),
+        SCRIPT: _WHOLE + script.replace("exit 0", "export_design -format ip_catalog\nexit 0"),
         TESTBENCH: testbench_text(network, len(codes)),
-        GOLDEN: "\n".join([*_words(network.source.beats, codes), *_words(network.sink.beats, logits)]) + "\n",
+        GOLDEN: "\n".join([*words_of(network.source.beats, codes), *words_of(network.sink.beats, logits)]) + "\n",
     }
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
@@ -39,10 +40,16 @@ def testbench_text(network: Network, frames: int) -> str:
     )  # fmt: skip
 
 
-def _words(beats: Beats, frames: np.ndarray) -> list[str]:
+def words_of(beats: Beats, frames: np.ndarray) -> list[str]:
     """Beats of all frames, hexadecimal."""
     packed = pack_stream(frames.reshape(-1, beats.elements), beats.elements, beats.data_type.bitwidth())
     return [f"0x{row[::-1].tobytes().hex()}" for row in packed]
+
+
+def script_text(*, top: str, source: str, golden: tuple[str, ...], part: str, clk_period_ns: float) -> str:
+    """C simulation, synthesis and cosimulation of the function ``top`` with the testbench, which reads ``golden``."""
+    files = "\n".join(f"add_files -tb {name}" for name in golden)
+    return _SCRIPT.format(top=top, source=source, bench=TESTBENCH, files=files, part=part, period=clk_period_ns)
 
 
 _TESTBENCH = """\
@@ -73,14 +80,16 @@ int main() {{
 }}
 """
 
+_WHOLE = "# One IP of the whole accelerator: C simulation, synthesis, cosimulation and export.\n"
+
 _SCRIPT = """\
-# One IP of the whole accelerator, in this folder: `vitis-run --mode hls --tcl vitis_hls.tcl` (before 2024.2:
-# `vitis_hls -f vitis_hls.tcl`). FINN_HLSLIB names the folder of finn-hlslib.
-set flags "-std=c++14 -I$::env(FINN_HLSLIB)"
+# In this folder: `vitis-run --mode hls --tcl` and this file (before 2024.2: `vitis_hls -f`).
+# FINN_HLSLIB names the folder of finn-hlslib.
+set flags "-std=c++14 -I. -I$::env(FINN_HLSLIB)"
 open_project -reset {top}_project
 add_files {source} -cflags $flags
 add_files -tb {bench} -cflags $flags
-add_files -tb {golden}
+{files}
 set_top {top}
 open_solution -reset sol1 -flow_target vivado
 set_part {part}
@@ -90,6 +99,5 @@ config_rtl -module_auto_prefix
 csim_design
 csynth_design
 cosim_design
-export_design -format ip_catalog
 exit 0
 """

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from board import registers as reg
+from board.io_spec import FrameLayout
 from hw_build.base.errors import BuildError
 from hw_build.implement.board_sim.library import SimulatedBoard
 
@@ -14,14 +15,15 @@ GUARD_BYTES, GUARD = 4096, 0xC3  # around the results: nothing else may be writt
 _CHUNK_CYCLES = 20_000
 
 
-def memory_bytes(codes: np.ndarray) -> int:
-    """What a board needs to run a job of ``codes`` (N, H, W, C)."""
-    return _place_of_results(codes) + 4 * codes[..., 0].size + GUARD_BYTES
+def memory_bytes(layout: FrameLayout, frames: int) -> int:
+    """What a board needs to run a job of so many frames."""
+    return _place_of_results(layout, frames) + 4 * frames * layout.logit_words + GUARD_BYTES
 
 
 def run_job(
     board: SimulatedBoard,
     control_base: int,
+    layout: FrameLayout,
     codes: np.ndarray,
     *,
     mask: bool,
@@ -30,17 +32,18 @@ def run_job(
 ) -> np.ndarray:
     """The bytes that the accelerator leaves in memory for frames ``codes`` (N, H, W, C) uint8.
 
-    Packed masks or int32 logits, one frame after another. The end of the job is its interrupt.
+    Of masks or of logits, one frame after another. The end of the job is its interrupt.
 
     Raises:
         BuildError: the job has not ended after ``max_cycles``, or with an error, or wrote outside the place of its
             results.
     """
     memory = np.frombuffer(board.memory, np.uint8)
-    begin = _place_of_results(codes)
-    end = begin + (codes[..., 0].size // 8 if mask else 4 * codes[..., 0].size)
-    memory[codes.nbytes :] = GUARD
-    memory[: codes.nbytes] = codes.reshape(-1)
+    begin, loaded = _place_of_results(layout, len(codes)), len(codes) * layout.input_bytes
+    end = begin + 4 * len(codes) * (layout.mask_words if mask else layout.logit_words)
+    memory[loaded:] = GUARD
+    for frame, image in zip(memory[:loaded].reshape(len(codes), -1), codes, strict=True):
+        layout.place(image, frame)
     registers = {
         reg.SOURCE_LO: board.memory_base & 0xFFFF_FFFF,
         reg.SOURCE_HI: board.memory_base >> 32,
@@ -63,10 +66,10 @@ def run_job(
     board.write(control_base + reg.ISR, reg.ISR_DONE)
     if status := board.read(control_base + reg.STATUS) & 0xFFFF:
         raise BuildError(f"the simulated accelerator reports errors: STATUS 0x{status:04X}")
-    if (memory[codes.nbytes : begin] != GUARD).any() or (memory[end:] != GUARD).any():
+    if (memory[loaded:begin] != GUARD).any() or (memory[end:] != GUARD).any():
         raise BuildError("the simulated accelerator wrote outside the place of its results")
     return memory[begin:end].copy()
 
 
-def _place_of_results(codes: np.ndarray) -> int:
-    return -(-codes.nbytes // 8) * 8 + GUARD_BYTES
+def _place_of_results(layout: FrameLayout, frames: int) -> int:
+    return frames * layout.input_bytes + GUARD_BYTES

@@ -41,7 +41,8 @@ _TEMPLATE = """\
 // The accelerator as a stream core, for block designs: pixels in, words out, registers over AXI4-Lite. Generated.
 //
 // s_axis: one pixel a beat, channel 0 in the lowest byte, {height} x {width} pixels a frame in raster order, no TLAST.
-// m_axis: 32-bit words, TLAST with the last of a frame; one logit a word, or 32 pixels of the mask (OUTPUT_MODE).
+// m_axis: 32-bit words, TLAST with the last of a frame; one logit a word, {classes} a pixel, or what they decide
+// (OUTPUT_MODE). A frame is an even number of words, filled up with zeros.
 // While the core is reset (stream_control.sv) neither stream moves; whoever feeds them begins a frame afresh after it.
 `default_nettype none
 module {module} (
@@ -56,6 +57,7 @@ module {module} (
     .HEIGHT      ({height}),
     .WIDTH       ({width}),
     .CHANNELS    ({channels}),
+    .CLASSES     ({classes}),
     .NETWORK_HASH(64'h{network_hash:016x})
   ) control (
     .ap_clk       (ap_clk),
@@ -107,8 +109,8 @@ def core_ports(channels: int) -> tuple[Port, ...]:
     )
 
 
-def core_text(core: str, image_shape: tuple[int, int, int], network_hash: int) -> str:
-    """Verilog of the core around the accelerator's module ``core`` for frames (H, W, C)."""
+def core_text(core: str, image_shape: tuple[int, int, int], classes: int, network_hash: int) -> str:
+    """Verilog of the core around the accelerator's module ``core`` for frames (H, W, C), ``classes`` logits a pixel."""
     height, width, channels = image_shape
     ports = core_ports(channels)
     declared = ",\n".join(
@@ -117,6 +119,6 @@ def core_text(core: str, image_shape: tuple[int, int, int], network_hash: int) -
     )
     control = "\n".join(f"    .{port.name:13}({port.name})," for port in ports if port.bus == CONTROL)
     return _TEMPLATE.format(
-        module=CORE_MODULE, core=core, height=height, width=width, channels=channels, network_hash=network_hash,
-        ports=declared, control=control,
+        module=CORE_MODULE, core=core, height=height, width=width, channels=channels, classes=classes,
+        network_hash=network_hash, ports=declared, control=control,
     )  # fmt: skip

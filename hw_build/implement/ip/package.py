@@ -25,7 +25,8 @@ CONTROL_SOURCES = tuple(
 
 # the registers of stream_control.sv; what they mean where that is not what they mean in the shell
 _MEANINGS = {
-    "OUTPUT_MODE": "0: an int32 logit a word. 1: a mask, 32 pixels a word, first in bit 0. A write resets the core.",
+    "OUTPUT_MODE": "0: an int32 logit a word. 1: a mask, 32 pixels a word, first in bit 0; of several classes the "
+    "index of the largest logit, 4 pixels a word. A write resets the core.",
     "FRAMES_DONE": "Frames whose last word was handed over since the last reset.",
     "SOFT_RESET": "A 1 written resets the core; frames inside are lost. Reads 1 until the reset has ended.",
     "NETWORK_HASH_LO": None,
@@ -33,6 +34,7 @@ _MEANINGS = {
     "HEIGHT": None,
     "WIDTH": None,
     "CHANNELS": None,
+    "CLASSES": None,
 }
 
 
@@ -57,7 +59,7 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
         for path in CONTROL_SOURCES:
             _copy(path, partial / "src" / "control" / path.name)
         top = partial / "src" / f"{CORE_MODULE}.v"
-        top.write_text(core_text(TOP_MODULE, design.image_shape, design.network_hash))
+        top.write_text(core_text(TOP_MODULE, design.image_shape, design.classes, design.network_hash))
         packed = {source.path: hash_file(partial / "src" / source.path) for source in design.sources}
         assert packed == {source.path: source.sha256 for source in design.sources}, "copies are what was checked"
         lint_around_accelerator(design, CORE_MODULE, [*CONTROL_SOURCES, top])
@@ -94,8 +96,8 @@ def _copy(source: Path, target: Path) -> None:
 def _description(design: Design) -> str:
     height, width, channels = design.image_shape
     return (
-        f"Segmentation network on a stream: {height} x {width} pixels of {channels} bytes a frame in, logits or a "
-        f"packed mask out, {design.expected_cycles_per_frame} cycles a frame"
+        f"Segmentation network on a stream: {height} x {width} pixels of {channels} bytes a frame in, "
+        f"logits ({design.classes} a pixel) or what they decide out, {design.expected_cycles_per_frame} cycles a frame"
     )
 
 
@@ -104,6 +106,7 @@ def _registers(design: Design) -> dict[Register, int | None]:
     low, high = design.network_hash & 0xFFFF_FFFF, design.network_hash >> 32
     constants = {
         "NETWORK_HASH_LO": low, "NETWORK_HASH_HI": high, "HEIGHT": height, "WIDTH": width, "CHANNELS": channels,
+        "CLASSES": design.classes,
     }  # fmt: skip
     known = {register.name: register for register in read_registers()}
     return {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from board.io_spec import FrameLayout, decide
 from hw_build.base.arrays import write_arrays
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError, MismatchError
@@ -86,13 +87,14 @@ def simulate_netlist(
     Raises:
         BuildError: the job does not end, ends with an error, or breaks a rule of AXI.
     """
-    options = {"stall": job.stall, "latency": job.latency, "seed": job.seed}
-    with SimulatedBoard(
-        library, memory_bytes=memory_bytes(codes), protocol=PROCESSORS[Family(shell.family)].protocol, **options
-    ) as board:
+    layout, protocol = shell.system.layout, PROCESSORS[Family(shell.family)].protocol
+    options = {"stall": job.stall, "latency": job.latency, "seed": job.seed, "protocol": protocol}
+    with SimulatedBoard(library, memory_bytes=memory_bytes(layout, len(codes)), **options) as board:
         limit = 20_000 + int((len(codes) + _SLOWEST) * frame_cycles / (1 - job.stall) ** 2)
         try:
-            return run_job(board, shell.system.control_base, codes, mask=job.mask, max_cycles=limit, progress=progress)
+            return run_job(
+                board, shell.system.control_base, layout, codes, mask=job.mask, max_cycles=limit, progress=progress
+            )
         except ProtocolError as error:
             raise BuildError(f"the simulated device breaks a rule of AXI ({job}): {error}") from None
 
@@ -100,22 +102,24 @@ def simulate_netlist(
 def compare_bytes(
     found: np.ndarray, logits: np.ndarray, names: Sequence[str], job: Job, step: str, mismatch_dir: Path
 ) -> None:
-    """Compare ``found`` (bytes in memory) with golden ``logits`` (N, H, W, 1) int32.
+    """Compare ``found`` (bytes in memory) with golden ``logits`` (N, H, W, classes) int32.
 
     Raises:
         MismatchError: a byte differs; names the first pixel, both are saved below ``mismatch_dir``.
     """
-    if job.mask:
-        got, expected = np.unpackbits(found, bitorder="little"), (logits > 0).astype(np.uint8).reshape(-1)
-    else:
-        got, expected = found.view("<i4"), logits.reshape(-1)
-    if np.array_equal(got, expected):
+    layout = FrameLayout(*logits.shape[1:3], 1, logits.shape[3])
+    words, expected = found.view("<u4"), decide(logits) if job.mask else logits
+    if np.array_equal(words, layout.pack(expected)):
         return
+    got = layout.masks(words) if job.mask else layout.logits(words)
     path = mismatch_dir / f"mismatch_{step}.npz"
-    write_arrays(path, found=got.reshape(logits.shape), expected=expected.reshape(logits.shape))
-    differing = np.flatnonzero(got != expected)
-    frame, row, column, _ = np.unravel_index(differing[0], logits.shape)
+    write_arrays(path, found=got, expected=expected)
+    differing = np.argwhere(got != expected)
+    if not len(differing):
+        raise MismatchError(f"step {step}: what fills up the results is not zero ({job}); both are in {path}")
+    frame, row, column = (int(index) for index in differing[0][:3])
+    first = tuple(differing[0])
     raise MismatchError(
         f"step {step}: {len(differing)} of {got.size} values differ ({job}), first of image {names[frame]} at "
-        f"{(int(row), int(column))}: {got[differing[0]]} instead of {expected[differing[0]]}; both are in {path}"
+        f"{(row, column)}: {int(got[first])} instead of {int(expected[first])}; both are in {path}"
     )

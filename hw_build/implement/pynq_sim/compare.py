@@ -1,6 +1,7 @@
 """``python -m hw_build.implement.pynq_sim.compare GOLDEN MASKS``: masks of the simulated board against golden logits.
 
-MASKS holds ``NAME_mask.png`` for images NAME of the golden file; every pixel must be logit > 0.
+MASKS holds ``NAME_mask.png`` for images NAME of the golden file; every pixel must be 255 where logit > 0, else 0, or of
+several classes the index of the largest logit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from board.boundary import add_debug_to, run_command
 from board.errors import InputError
 from board.image_files import open_image, upright
+from board.io_spec import decide
 from hw_build.base.errors import BuildError, ConfigError, MismatchError, explain
 
 _ENDING = "_mask.png"
@@ -35,7 +37,8 @@ def compare(golden: Path, masks: Path) -> list[str]:
         name = path.name[: -len(_ENDING)]
         if name not in logits:
             raise MismatchError(f"'{path}' is of no golden image; they are: {', '.join(logits)}")
-        expected, found = np.where(logits[name][..., 0] > 0, 255, 0), _pixels(path)
+        decided, found = decide(logits[name]), _pixels(path)
+        expected = np.where(decided, 255, 0) if decided.dtype == bool else decided
         if found.shape != expected.shape or (found != expected).any():
             raise MismatchError(f"'{path}' differs from the golden mask of {name}")
         lines.append(f"exact    mask of {name}: {expected.size} pixels as golden")

@@ -123,8 +123,9 @@ def write_shell(design: Design, board: Board, folder: Path) -> Shell:
     """
     height, width, channels = design.image_shape
     system = System(
-        core=TOP_MODULE, height=height, width=width, channels=channels, network_hash=design.network_hash,
-        control_base=board.ps.control_base, address_bits=board.ps.address_bits, max_burst=board.ps.max_burst_beats,
+        core=TOP_MODULE, height=height, width=width, channels=channels, classes=design.classes,
+        network_hash=design.network_hash, control_base=board.ps.control_base, address_bits=board.ps.address_bits,
+        max_burst=board.ps.max_burst_beats,
     )  # fmt: skip
     processor = PROCESSOR_MODULES[board.ps.family]
     copied = [*shell_sources(), RTL_DIR / "shell" / f"{processor}.sv"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from board.io_spec import FrameLayout
 from hw_build.base.errors import ConfigError
 
 SYSTEM_MODULE = "edgeseg_system"
@@ -32,6 +33,7 @@ module {module} (
     .HEIGHT      ({height}),
     .WIDTH       ({width}),
     .CHANNELS    ({channels}),
+    .CLASSES     ({classes}),
     .NETWORK_HASH(64'h{network_hash:016x}),
     .CONTROL_BASE(64'h{control_base:016x}),
     .ADDRESS_BITS({address_bits}),
@@ -82,7 +84,7 @@ endmodule
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """What one system is made for: the frame, the network's hash, and the processor's ports.
+    """What one system is made for: the frame, the logits of a pixel, the network's hash, and the processor's ports.
 
     ``core`` is the module of the accelerator; ``control_base`` the address of the registers' 4 KiB; ``address_bits``
     those of the memory port; ``max_burst`` beats of 8 bytes, a power of two (AXI3: at most 16).
@@ -92,21 +94,22 @@ class System:
     height: int
     width: int
     channels: int
+    classes: int
     network_hash: int
     control_base: int
     address_bits: int
     max_burst: int
 
     def __post_init__(self) -> None:
-        if self.height * self.width % 64:
-            raise ConfigError(
-                f"frames of {self.height} x {self.width} pixels do not fill beats of 8 bytes in a packed mask; "
-                "height times width must be a multiple of 64"
-            )
         if self.max_burst not in (2, 4, 8, 16, 32, 64, 128, 256):
             raise ConfigError(f"max_burst_beats must be a power of two from 2 to 256, got {self.max_burst}")
         if self.control_base % 4096:
             raise ConfigError(f"control_base must be a multiple of 4096, got 0x{self.control_base:x}")
+
+    @property
+    def layout(self) -> FrameLayout:
+        """How frames lie in memory."""
+        return FrameLayout(self.height, self.width, self.channels, self.classes)
 
     def text(self) -> str:
         """SystemVerilog of the module ``edgeseg_system``."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from hw_build.base.errors import BuildError
+from hw_build.base.errors import BuildError, shorten
 from hw_build.base.step_engine import hash_file
 
 RTL_SUFFIXES = (".sv", ".v")
@@ -166,6 +166,6 @@ async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_se
         lines = [line for line in log.splitlines() if line.strip()]
         first = next((line for line in lines if re.search(r"\b(ERROR|error):", line)), None)
         detail = first or (lines[-1] if lines else f"exit status {child.returncode}")
-        raise SynthesisError(f"{top}: Yosys refuses it: {detail.strip()}")
+        raise SynthesisError(f"{top}: Yosys refuses it: {shorten(detail.strip())}")
     if resized := _RESIZED.search(log):
         raise SynthesisError(f"{top}: an instance does not fit its module: {resized[0].strip()}")

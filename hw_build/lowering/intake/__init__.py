@@ -1,6 +1,7 @@
 """Intake: whatever ONNX file a network comes in, as the one plain form that the lowering starts from.
 
-    file -> structure -> definitions -> opset -> constants, shapes -> floats at the ends -> QCDQ to Quant
+    file -> structure -> definitions -> opset -> constants, shapes -> no decision behind the logits
+         -> floats at the ends -> QCDQ to Quant
          -> nothing left of Identity and the like -> channels first -> Pads inside convolutions
          -> what operators say otherwise -> one image at a time
 
@@ -18,6 +19,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.lowering.intake.channels_last import ChannelsLastToFirst
 from hw_build.lowering.intake.constants import fold_constants
+from hw_build.lowering.intake.decision import drop_decision
 from hw_build.lowering.intake.definitions import require_definitions
 from hw_build.lowering.intake.element_types import floats_at_the_ends
 from hw_build.lowering.intake.files import load_graph
@@ -51,7 +53,7 @@ def normalise(model: ModelWrapper) -> ModelWrapper:
     require_definitions(model)
     require_quantizers(model)
     model = raise_opset(model)
-    model = floats_at_the_ends(fold_constants(infer_shapes(model)))
+    model = floats_at_the_ends(drop_decision(fold_constants(infer_shapes(model))))
     model = quantize_linear_to_quant(model)
     for transformation in (
         NameUnnamed(),

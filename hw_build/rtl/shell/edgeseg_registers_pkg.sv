@@ -39,9 +39,9 @@ package edgeseg_registers_pkg;
   // The same, high word.
   localparam logic [11:0] DESTINATION_HI = 12'h028;
 
-  // What a job writes: one int32 logit a pixel, or a packed mask.
+  // What a job writes: int32 logits, CLASSES a pixel, or what they decide, packed.
   localparam logic [11:0] OUTPUT_MODE = 12'h030;
-  localparam int unsigned OUTPUT_MODE_MASK = 0;  // rw: 1: one bit a pixel, 32 pixels a word, the first in bit 0
+  localparam int unsigned OUTPUT_MODE_MASK = 0;  // rw: 1: one bit a pixel, 32 pixels a word, the first in bit 0; of several classes one byte a pixel, the index of the largest logit
 
   // Errors since they were last cleared (bits 0 to 15), and what the shell does now (bits 16 and up).
   localparam logic [11:0] STATUS = 12'h034;
@@ -79,7 +79,7 @@ package edgeseg_registers_pkg;
 
   // Version of this register map, major in the upper half, minor in the lower.
   localparam logic [11:0] VERSION = 12'h054;
-  localparam logic [31:0] VERSION_VALUE = 32'h00010000;
+  localparam logic [31:0] VERSION_VALUE = 32'h00010001;
 
   // Low word of the 64-bit hash of network and folding that io_spec.json names, too.
   localparam logic [11:0] NETWORK_HASH_LO = 12'h058;
@@ -98,4 +98,7 @@ package edgeseg_registers_pkg;
 
   // Bits of a memory address that the shell can reach.
   localparam logic [11:0] ADDRESS_BITS = 12'h06C;
+
+  // Logits of a pixel. (From version 1.1 on; before, one.)
+  localparam logic [11:0] CLASSES = 12'h070;
 endpackage

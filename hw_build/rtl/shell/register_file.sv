@@ -7,6 +7,7 @@ module register_file #(
   parameter int unsigned HEIGHT = 16,
   parameter int unsigned WIDTH = 16,
   parameter int unsigned CHANNELS = 3,
+  parameter int unsigned CLASSES = 1,
   parameter int unsigned ADDRESS_BITS = 32,
   parameter logic [63:0] NETWORK_HASH = '0,
   localparam int unsigned ERRORS = edgeseg_registers_pkg::STATUS_BUSY_WRITE + 1
@@ -167,6 +168,7 @@ module register_file #(
       edgeseg_registers_pkg::WIDTH:        read_data = WIDTH;
       edgeseg_registers_pkg::CHANNELS:     read_data = CHANNELS;
       edgeseg_registers_pkg::ADDRESS_BITS: read_data = ADDRESS_BITS;
+      edgeseg_registers_pkg::CLASSES:      read_data = CLASSES;
       default:         read_error = 1'b1;
     endcase
   end

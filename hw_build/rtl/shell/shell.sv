@@ -3,8 +3,10 @@
 //   s_ctrl -> axi_control -> register_file -> job_control
 //   m_mem.AR/R -> read_dma -> 64 bits to pixels -> core -> frame_counter -> words to 64 bits -> write_dma -> m_mem.AW/W/B
 //
-// In memory: a frame is HEIGHT x WIDTH pixels of CHANNELS bytes in raster order; a result is one little-endian word a
-// pixel (logits), or a word per 32 pixels (mask); frames follow each other without a gap.
+// In memory: a frame is HEIGHT x WIDTH pixels of CHANNELS bytes in raster order, then what fills the least number of whole
+// pixels that are whole beats of 8 bytes (read and dropped); a result is little-endian words as logit_output.sv has them:
+// CLASSES a pixel (logits), or one for 32 pixels (mask), for 4 of several classes (indices), and zeros that fill a beat.
+// Frames follow each other without a gap.
 // AXI3 and AXI4: what differs is only MAX_BURST (AXI3: at most 16) and that AXI4 leaves w.id unconnected.
 // The core's ports are those of edgeseg_accelerator; core_rst_n is low for job_control's RESET_CYCLES.
 `default_nettype none
@@ -12,6 +14,7 @@ module shell #(
   parameter int unsigned HEIGHT = 16,
   parameter int unsigned WIDTH = 16,
   parameter int unsigned CHANNELS = 3,
+  parameter int unsigned CLASSES = 1,
   parameter logic [63:0] NETWORK_HASH = '0,
   parameter logic [63:0] CONTROL_BASE = 64'h43C0_0000,
   parameter int unsigned ADDRESS_BITS = 32,
@@ -40,12 +43,15 @@ module shell #(
 
   localparam int unsigned PIXELS = HEIGHT * WIDTH;
   localparam int unsigned BEAT_BYTES = 8;
-  localparam int unsigned IN_BEATS = PIXELS * CHANNELS / BEAT_BYTES;
-  localparam int unsigned WORD_BITS = $clog2(PIXELS + 1);
-
-  if (PIXELS % 64 != 0) begin : g_frame_check
-    $error("shell: %0d x %0d pixels, must be a multiple of 64, or frames do not fill beats of 8 bytes", HEIGHT, WIDTH);
-  end
+  // the fewest pixels that fill whole beats, and how many beats
+  localparam int unsigned GROUP_PIXELS = (CHANNELS % 8 == 0) ? 1 : (CHANNELS % 4 == 0) ? 2 : (CHANNELS % 2 == 0) ? 4 : 8;
+  localparam int unsigned GROUP_BEATS = GROUP_PIXELS * CHANNELS / BEAT_BYTES;
+  localparam int unsigned IN_BEATS = (PIXELS + GROUP_PIXELS - 1) / GROUP_PIXELS * GROUP_BEATS;
+  // words of a result, always even in number
+  localparam int unsigned LOGIT_WORDS = (PIXELS * CLASSES + 1) / 2 * 2;
+  localparam int unsigned MASK_BEAT_PIXELS = (CLASSES == 1) ? 64 : 8;
+  localparam int unsigned MASK_WORDS = (PIXELS + MASK_BEAT_PIXELS - 1) / MASK_BEAT_PIXELS * 2;
+  localparam int unsigned WORD_BITS = $clog2(LOGIT_WORDS + 1);  // a mask has no more words
 
   // registers
   logic        write_en, write_error, read_en, read_error;
@@ -86,6 +92,7 @@ module shell #(
     .HEIGHT      (HEIGHT),
     .WIDTH       (WIDTH),
     .CHANNELS    (CHANNELS),
+    .CLASSES     (CLASSES),
     .ADDRESS_BITS(ADDRESS_BITS),
     .NETWORK_HASH(NETWORK_HASH)
   ) registers (
@@ -179,14 +186,14 @@ module shell #(
     .m_axis_tready(beat_tready)
   );
 
-  // CHANNELS beats hold 8 pixels
-  logic [8*CHANNELS*BEAT_BYTES-1:0] group_tdata;
-  logic                             group_tvalid, group_tready;
+  // GROUP_BEATS beats hold GROUP_PIXELS pixels
+  logic [PIXEL_BITS*GROUP_PIXELS-1:0] group_tdata;
+  logic                               group_tvalid, group_tready;
 
   stream_width #(
     .ELEMENT_BITS(8),
     .IN_ELEMENTS (BEAT_BYTES),
-    .OUT_ELEMENTS(CHANNELS * BEAT_BYTES)
+    .OUT_ELEMENTS(GROUP_BEATS * BEAT_BYTES)
   ) gather (
     .ap_clk       (ap_clk),
     .ap_rst_n     (core_rst_n),
@@ -200,7 +207,8 @@ module shell #(
 
   beat_select #(
     .ELEMENT_BITS(PIXEL_BITS),
-    .COUNT       (BEAT_BYTES)
+    .COUNT       (GROUP_PIXELS),
+    .FRAME       (PIXELS)
   ) spread (
     .ap_clk       (ap_clk),
     .ap_rst_n     (core_rst_n),
@@ -213,7 +221,7 @@ module shell #(
   );
 
   // core to memory
-  wire logic [WORD_BITS-1:0] words = mask_mode ? WORD_BITS'(PIXELS / 32) : WORD_BITS'(PIXELS);
+  wire logic [WORD_BITS-1:0] words = mask_mode ? WORD_BITS'(MASK_WORDS) : WORD_BITS'(LOGIT_WORDS);
   logic [31:0] word_tdata;
   logic        word_tvalid, word_tready;
   logic [63:0] pair_tdata;

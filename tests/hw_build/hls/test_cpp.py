@@ -27,10 +27,26 @@ PADDINGS = [(1, 2, 0, 3), (0, 0, 0, 0)]  # top, left, bottom, right
 SIZES = [(2, 6), (6, 2), (3, 3)]  # elements of a beat, before and after
 
 
+PARALLEL = [  # (H, W, C, (KH, KW), stride, dilation)
+    (5, 6, 2, (3, 3), (1, 1), (1, 1)),
+    (4, 9, 1, (1, 5), (1, 2), (1, 1)),
+    (6, 3, 3, (6, 3), (1, 1), (1, 1)),
+    (1, 1, 2, (1, 1), (1, 1), (1, 1)),
+    (9, 7, 2, (3, 2), (2, 2), (3, 2)),
+]
+
+
 def window_function(case):
     height, width, channels, simd, kernel, stride, dilation, depthwise = case
     numbers = [height, width, channels // simd, *kernel, *stride, *dilation, str(depthwise).lower()]
     return f"sliding_window<{', '.join(map(str, numbers))}, ap_uint<{simd * BITS}>>"
+
+
+def parallel_function(case):
+    height, width, channels, kernel, stride, dilation = case
+    numbers = [height, width, *kernel, *stride, *dilation]
+    types = [f"ap_uint<{taps * channels * BITS}>" for taps in (1, kernel[0] * kernel[1])]
+    return f"parallel_window<{', '.join(map(str, [*numbers, *types]))}>"
 
 
 FUNCTIONS = [
@@ -38,6 +54,7 @@ FUNCTIONS = [
     *(f"pad_image<3, 4, 3, {', '.join(map(str, padding))}, ap_uint<{2 * BITS}>>" for padding in PADDINGS),
     *(f"convert_beats<{24 // a}, {BITS}, {a}, {b}, ap_uint<{a * BITS}>, ap_uint<{b * BITS}>>" for a, b in SIZES),
     "scaled",
+    *(parallel_function(case) for case in PARALLEL),
 ]
 MEMORY = """
 static const ap_uint<8> memory[3] = {1, 2, 3};
@@ -52,9 +69,7 @@ void scaled(hls::stream<ap_uint<4>> &in, hls::stream<ap_uint<8>> &out) {
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cpp")
-    includes = "".join(
-        f'#include "{LIBRARY / name}"\n' for name in ("padding.hpp", "sliding_window.hpp", "streams.hpp")
-    )
+    includes = "".join(f'#include "{path}"\n' for path in sorted(LIBRARY.iterdir()))
     return compile_frames(folder, includes + MEMORY, FUNCTIONS, frames=FRAMES)
 
 
@@ -90,6 +105,15 @@ def test_sliding_window(program, case):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("case", PARALLEL, ids=str)
+def test_parallel_window(program, case):
+    height, width, channels, kernel, stride, dilation = case
+    x = random_codes(FRAMES, height, width, channels)
+    expected = windows_of(x, kernel, stride, dilation, channels * kernel[0] * kernel[1], depthwise=False)
+    found = run(program, FUNCTIONS.index(parallel_function(case)), x, channels, expected.shape, expected.shape[-1])
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("number", range(len(PADDINGS)))
 def test_padding(program, number):
     top, left, bottom, right = PADDINGS[number]
@@ -109,5 +133,5 @@ def test_beats_of_another_size(program, number):
 
 def test_memory_comes_over_and_over(program):
     x = random_codes(FRAMES, 6, 1)
-    found = run(program, len(FUNCTIONS) - 1, x, 1, x.shape, 1, bits=8)
+    found = run(program, FUNCTIONS.index("scaled"), x, 1, x.shape, 1, bits=8)
     np.testing.assert_array_equal(found[..., 0], x[..., 0] * [1, 2, 3, 1, 2, 3])

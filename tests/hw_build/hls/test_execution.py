@@ -17,8 +17,9 @@ import exports
 from hw_build.backends.hls import network
 from hw_build.backends.hls.csim import compile_program, find_headers
 from hw_build.backends.hls.execution import compare_layers
+from hw_build.backends.hls.layer_benches import check_names, write_layer_bench
 from hw_build.backends.hls.program import write_program
-from hw_build.base.errors import BuildError, LoweringError, MismatchError
+from hw_build.base.errors import BuildError, ConfigError, LoweringError, MismatchError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.finn_rtl.padding import Padding
@@ -185,9 +186,61 @@ def test_program_for_vitis_has_sized_fifos_and_a_testbench_that_sees(build, tmp_
     assert (ran.returncode, ran.stdout) == (1, "1 of 2 x 512 beats differ\n")
 
 
+def layer_benches(sources, names, codes):
+    """The layers of ``names`` with their testbenches in their folders."""
+    model, folder = sources
+    simulation = compiled(model, folder)
+    given = simulation.run_layers(codes)
+    layers = check_names(simulation.network, names)
+    for layer in layers:
+        write_layer_bench(
+            simulation.network, layer, given, folder / layer.layer, part="xc7z020clg400-1", clk_period_ns=10.0
+        )
+    return [folder / layer.layer for layer in layers]
+
+
+def run_bench(layer):
+    flags = ["-std=c++17", "-O1", "-w", *(f"-I{folder}" for folder in (layer, *find_headers(None).folders))]
+    command = ["g++", *flags, f"top_{layer.name}.cpp", "testbench.cpp", "-o", "bench"]
+    if not (layer / "bench").is_file():
+        subprocess.run(command, cwd=layer, check=True)
+    ran = subprocess.run(["./bench"], cwd=layer, capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout
+
+
+def test_testbench_of_a_layer_sees_a_bit(build, sources):
+    codes = read_export(build[0]).codes[:1]
+    (layer,) = layer_benches(sources, ("MVAU_hls_0", "MVAU_hls_0"), codes)
+    status, said = run_bench(layer)
+    assert status == 0 and re.fullmatch(r"0 of \d{3,} beats differ\n", said)
+    golden = (layer / "golden.dat").read_text().split()
+    (layer / "golden.dat").write_text("\n".join([*golden[:-1], f"{int(golden[-1], 16) ^ 1:#x}"]))
+    status, said = run_bench(layer)
+    assert status == 1 and said.startswith("1 of ")
+    script = (layer / "cosim.tcl").read_text()
+    assert "set_top MVAU_hls_0\n" in script and "cosim_design\nexit 0" in script and "export" not in script
+    assert "add_files -tb golden.dat\nadd_files -tb memblock.dat\n" in script
+
+
+@pytest.mark.slow
+def test_testbench_of_every_layer(build, sources):
+    layers = layer_benches(sources, ("all",), read_export(build[0]).codes[:1])
+    kinds = {layer.name.rsplit("_", 1)[0] for layer in layers}
+    assert len(layers) > 40 and len(kinds) == 7
+    for kind in kinds:
+        assert run_bench(next(layer for layer in layers if layer.name.startswith(kind)))[0] == 0, kind
+
+
+def test_testbench_of_an_unknown_layer(sources):
+    program = network.read_network(*sources)
+    with pytest.raises(ConfigError, match=r"--testbench FMPadding_rtl_0: .* give all, or one of .*, MVAU_hls, .* with"):
+        check_names(program, ("MVAU_hls_0", "FMPadding_rtl_0"))
+
+
 def test_options_that_say_how_to_execute_need_the_export(build, capsys):
-    assert cli.main(["hls", "--out", str(build[1]), "--no-synthesis"]) == 2
-    assert "give --export" in capsys.readouterr().err
+    for option in (["--no-synthesis"], ["--testbench", "all"]):
+        assert cli.main(["hls", "--out", str(build[1]), *option]) == 2
+        assert "give --export" in capsys.readouterr().err
     options = ["--export", str(build[0]), "--out", str(build[1])]
     assert cli.main(["hls", *options, "--mask", "mask.png"]) == 2
     assert "give --image, too" in capsys.readouterr().err
@@ -197,8 +250,9 @@ def test_image_is_executed_and_shown(build, capsys, tmp_path):
     export = read_export(build[0])
     image = exports.save_image(tmp_path / "own.png", np.flip(export.codes[0], axis=1))
     options = ["--export", str(build[0]), "--out", str(build[1]), "--image", str(image), "--no-synthesis"]
-    assert cli.main(["hls", *options]) == 0
+    assert cli.main(["hls", *options, "--testbench", "Pool_hls_0"]) == 0
     shown = capsys.readouterr().out
+    assert "testbenches of 1 layers: cosim.tcl" in shown and (build[1] / "hls" / "Pool_hls_0" / "cosim.tcl").is_file()
     assert re.search(r"hls\W+exact\W+QONNX execution of 2 images", shown)
     report = read_report(build[1] / "report.json")
     assert (report.image.name, report.image.differing_logits) == ("own", 0)

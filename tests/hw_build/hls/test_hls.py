@@ -19,14 +19,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
 
 from hw_build.backends.hls.finn_build import PLATFORMS, build_config
-from hw_build.backends.hls.graph import hls_graph
+from hw_build.backends.hls.graph import hls_graph, slowest_layer
 from hw_build.backends.stock_finn import abstract_nodes
 from hw_build.base.board_config import board_names, load_board
 from hw_build.base.errors import LoweringError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.lowering.intake import load_graph
-from hw_build.operators.bilinear_2x import ResizesToHls
+from hw_build.operators.bilinear_2x import ResizesToKernels
 
 PART = "xc7z020clg400-1"
 
@@ -53,7 +53,7 @@ def run(capsys, build_dir):
 
 def test_finns_nodes_give_the_golden_logits_before_hls_is_picked(build, lowered):
     export = read_export(build[0])
-    model = abstract_nodes(copy.deepcopy(lowered).transform(ResizesToHls()))
+    model = abstract_nodes(copy.deepcopy(lowered).transform(ResizesToKernels()))
     codes = export.codes[:1].astype(np.float32)
     given = execute_onnx(model, {model.graph.input[0].name: codes})[model.graph.output[0].name]
     np.testing.assert_array_equal(given, export.logits[:1])
@@ -77,12 +77,25 @@ def test_bilinear_is_folded_for_the_target(lowered, target, pe):
     assert getCustomOp(node).get_nodeattr("PE") == pe  # 16 x 32 pixels of 6 channels out
 
 
+@pytest.mark.parametrize("target", [2048, 18 * 34 + 2])
+def test_every_layer_keeps_to_the_cycles_of_the_build(lowered, target):
+    model = hls_graph(lowered, PART, target)  # the least: a pixel of the padded image a cycle
+    name, cycles = slowest_layer(model)
+    assert cycles <= target, name
+    products = [getCustomOp(node) for node in model.get_nodes_by_op_type("MVAU_hls")]
+    assert max(op.get_nodeattr("SIMD") * op.get_input_datatype(1).bitwidth() for op in products) > 36
+    assert all(op.get_nodeattr("MW") % op.get_nodeattr("SIMD") == 0 for op in products)
+
+
 def test_sources_of_every_layer_then_status_3_without_vitis(build, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     status, shown = run(capsys, build[1])
     assert status == 3
     assert re.search(r"error: neither vitis-run nor vitis_hls is on PATH .* lie ready in '.*/hls'\n$", shown.err)
+    assert re.search(
+        r"folded for the build's ([\d,]+) cycles a frame: [\d,]+ by FINN's estimate, in \w+_\d+$", shown.out, re.M
+    )
     assert "12 MVAU_hls" in shown.out and "FINN has no C++ of it: 10 ConvolutionInputGenerator_rtl" in shown.out
     folder = build[1] / "hls"
     model = ModelWrapper(str(folder / "graph.onnx"))

@@ -146,9 +146,26 @@ def test_a_difference_names_the_pixel_and_saves_both_sides(tmp_path):
         compare_bytes(found.view(np.uint8).reshape(-1), logits, ["a"], job, "netlist", tmp_path)
     with np.load(tmp_path / "mismatch_netlist.npz") as saved:
         assert (saved["found"] == found).all() and (saved["expected"] == logits).all()
-    mask = np.packbits((logits > 1).reshape(-1), bitorder="little")
+    mask = np.zeros(8, np.uint8)  # of a whole beat
+    mask[:2] = np.packbits((logits > 1).reshape(-1), bitorder="little")
     with pytest.raises(MismatchError, match=r"1 of 16 values differ \(packed masks of 1 frame\).*\(2, 1\): 0 instead"):
         compare_bytes(mask, logits, ["a"], Job(frames=1, mask=True), "netlist", tmp_path)
+
+
+def test_a_difference_in_indices_and_in_what_fills_up_is_seen(tmp_path):
+    logits = np.arange(18, dtype=np.int32).reshape(1, 2, 3, 3) % 5
+    logits[0, 1] = 7  # ties
+    job = Job(frames=1, mask=True)
+    indices = np.array([2, 1, 2, 0, 0, 0, 0, 0], np.uint8)
+    compare_bytes(indices, logits, ["a"], job, "netlist", tmp_path)
+    wrong, filled = indices.copy(), indices.copy()
+    wrong[3], filled[6] = 2, 1
+    with pytest.raises(
+        MismatchError, match=r"1 of 6 values differ \(packed masks of 1 frame\).*\(1, 0\): 2 instead of 0"
+    ):
+        compare_bytes(wrong, logits, ["a"], job, "netlist", tmp_path)
+    with pytest.raises(MismatchError, match=r"what fills up the results is not zero \(packed masks of 1 frame\)"):
+        compare_bytes(filled, logits, ["a"], job, "netlist", tmp_path)
 
 
 def test_a_broken_rule_of_axi_is_one_sentence(built, capsys, monkeypatch):
@@ -173,6 +190,17 @@ def test_every_kernel_that_networks_are_lowered_to(tmp_path):
     }  # fmt: skip
     assert ".SCALED" in (tmp_path / "build" / "rtl" / "top.sv").read_text()
     assert cli.main(["netlist", "--export", str(export), "--out", str(tmp_path / "build")]) == 0
+
+
+@pytest.mark.slow
+def test_four_classes_of_odd_size(tmp_path):
+    """Logits and indices, with and without stalls of the memory, of frames that fill no beats."""
+    export = exports.write_export(tmp_path / "export", synthetic.classes(7, 9), height=7, width=9)
+    options = ["--export", str(export), "--out", str(tmp_path / "build")]
+    assert cli.main(["build", *options, "--board", "pynq-z2", "--stop-after", "shell"]) == 0
+    assert cli.main(["netlist", *options]) == 0
+    line = (tmp_path / "build" / "netlist" / "record.json").read_text()
+    assert all(what in line for what in ("logits of 2 frames", "packed masks of 2 frames, memory stalled in 40%"))
 
 
 def test_the_other_kernels_signed_ones_too(tmp_path):

@@ -24,11 +24,14 @@ import shell_bench
 
 from board import registers as reg
 from board.io_spec import IoSpec
+from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.implement.board_sim.build import build_system
 from hw_build.implement.deploy.hwh import hwh_text
 from hw_build.implement.deploy.simulated import simulated_bitstream
+from hw_build.implement.pynq_sim.compare import compare
 from hw_build.implement.shell.generate import Shell
+from tests.hw_build import synthetic
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.slow
@@ -188,6 +191,26 @@ def test_an_accelerator_from_its_deploy_zip(unpacked):
     assert "design   SIMULATED" in ran.stdout and ran.stdout.count("exact") == 4
     without = on_board(["-m", "board", "selftest"], unpacked, EDGESEG_SIM="0")
     assert without.returncode == 2 and "pynq finds no device" in without.stderr
+
+
+def test_four_classes_of_odd_size_from_their_deploy_zip(tmp_path):
+    """Indices and logits through the driver, palette pictures of golden images, compared with the golden logits."""
+    export = exports.write_export(tmp_path / "export", synthetic.classes(33, 47), height=33, width=47, frames=3)
+    options = ["--export", str(export), "--out", str(tmp_path / "build")]
+    assert cli.main(["build", *options, "--board", "pynq-z2", "--stop-after", "shell"]) == 0
+    assert cli.main(["deploy", *options, "--simulated"]) == 0
+    with zipfile.ZipFile(tmp_path / "build" / "edgeseg-deploy-SIMULATED.zip") as archive:
+        archive.extractall(tmp_path / "deploy")
+    ran = on_board(["-m", "board", "selftest"], tmp_path / "deploy")
+    assert ran.returncode == 0, ran.stderr
+    assert "class indices of 3 frames in one batch: exact" in ran.stdout and "logits of one frame: exact" in ran.stdout
+    golden = read_export(export)
+    assert set(np.unique(golden.masks)) == {0, 1, 2, 3}
+    named = zip(golden.names, golden.codes, strict=True)
+    paths = [exports.save_image(tmp_path / f"{name}.png", codes) for name, codes in named]
+    ran = on_board(["-m", "board", "infer", *paths, "--out", tmp_path / "masks"], tmp_path / "deploy")
+    assert ran.returncode == 0, ran.stderr
+    assert len(compare(export / "golden.npz", tmp_path / "masks")) == 3
 
 
 def test_the_commands_of_its_own_readme(unpacked, tmp_path):

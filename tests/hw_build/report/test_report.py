@@ -221,3 +221,13 @@ def test_figures_of_another_design_are_not_kept(report):
         changed = replace(shorter(report), **other)
         assert with_figures_of(report, changed) == changed
     assert with_figures_of(None, report) == report
+
+
+def test_pictures_of_classes_have_a_colour_for_each():
+    classes = np.zeros((6, 8), np.uint8)
+    classes[1:5, 1:4], classes[1:5, 4:7] = 1, 2
+    assert mask_picture(classes)[2, 2].tolist() == [128, 0, 0] and mask_picture(classes)[2, 5].tolist() == [0, 128, 0]
+    assert outline(classes)[2].tolist() == [False, True, False, True, True, False, True, False]
+    overlay = overlay_picture(np.full((6, 8, 3), 100, np.uint8), classes, None)
+    assert overlay[2, 4].tolist() == [0, 128, 0] and overlay[0, 0].tolist() == [100] * 3
+    assert overlay[2, 2].tolist() not in ([100] * 3, [128, 0, 0])

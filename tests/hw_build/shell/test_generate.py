@@ -20,8 +20,8 @@ from hw_build.stitch.design import Design, Node, Source
 from hw_build.stitch.top import HEADER
 
 SYSTEM = System(
-    core="core", height=16, width=16, channels=3, network_hash=1, control_base=0x43C0_0000, address_bits=32,
-    max_burst=16,
+    core="core", height=16, width=16, channels=3, classes=1, network_hash=1, control_base=0x43C0_0000,
+    address_bits=32, max_burst=16,
 )  # fmt: skip
 WITHOUT_HASHES = {
     "top": "t", "family": "zynq-7000", "part": "p", "fabric_mhz": 1.0, "window_bytes": 4, "sources": ["axi_pkg.sv"]
@@ -33,7 +33,8 @@ PRIMITIVES = {"zynq7000_ps": ("PS7", ("MAXIGP0", "SAXIHP0")), "zynqmp_ps": ("PS8
 @pytest.fixture
 def design(tmp_path):
     """A design whose accelerator is its header alone."""
-    header = HEADER.format(top="edgeseg_accelerator", channels=3, height=16, width=32, in_high=23, edges=1)
+    values = {"channels": 3, "height": 16, "width": 32, "in_high": 23, "edges": 1, "classes": 1, "decisions": "masks"}
+    header = HEADER.format(top="edgeseg_accelerator", **values)
     (tmp_path / "rtl").mkdir()
     (tmp_path / "rtl" / "top.sv").write_text(header + "endmodule\n")
     sources = (Source(path="top.sv", role="rtl", sha256=hash_file(tmp_path / "rtl" / "top.sv")),)
@@ -42,8 +43,8 @@ def design(tmp_path):
         expected_cycles=1,
     )  # fmt: skip
     return Design(
-        build_dir=tmp_path, image_shape=(16, 32, 3), logit_bits=12, logit_signed=True, nodes=(node,), streams=(),
-        sources=sources,
+        build_dir=tmp_path, image_shape=(16, 32, 3), classes=1, logit_bits=12, logit_signed=True, nodes=(node,),
+        streams=(), sources=sources,
     )  # fmt: skip
 
 
@@ -143,7 +144,6 @@ def test_missing_or_foreign_shell_is_one_sentence(tmp_path, old):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"height": 3, "width": 11}, "frames of 3 x 11 pixels do not fill beats of 8 bytes"),
         ({"max_burst": 24}, "max_burst_beats must be a power of two from 2 to 256, got 24"),
         ({"control_base": 0x43C0_0800}, "control_base must be a multiple of 4096, got 0x43c00800"),
     ],

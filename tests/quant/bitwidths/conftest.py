@@ -6,7 +6,7 @@ import pytest
 import trained
 
 from quant.bitwidths.subject import Subject, SubjectConfig
-from quant.config import QuantConfig
+from quant.twin.config import QuantConfig
 
 NAME, SIZE = "cmunext-tiny-hw", (32, 32)
 

@@ -12,12 +12,12 @@ from quant.bitwidths.flow import Flow, _match
 from quant.bitwidths.lowered import LoweredLayers
 from quant.bitwidths.sites import ACTIVATION, WEIGHT, sites_of, total_bits
 from quant.bitwidths.subject import Subject, SubjectConfig
-from quant.config import QuantConfig
-from quant.fused import plain
-from quant.predict import predict_masks
-from quant.quantizers import log2_threshold
-from quant.structure import Structure
-from quant.twin import build_twin, quantizer_of
+from quant.evaluation.predict import predict_masks
+from quant.layers.fused import plain
+from quant.layers.quantizers import log2_threshold
+from quant.twin.config import QuantConfig
+from quant.twin.structure import Structure
+from quant.twin.twin import build_twin, quantizer_of
 
 SEED = 9
 

@@ -6,7 +6,7 @@ from torch import fx, nn
 
 import models
 from quant.bitwidths.memory import _delays, codes_on_chip
-from quant.structure import Structure
+from quant.twin.structure import Structure
 
 SEED = 3
 

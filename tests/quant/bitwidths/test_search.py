@@ -13,15 +13,15 @@ import pytest
 from optuna.trial import TrialState
 
 import models
-from quant import checkpoint as checkpoints
 from quant.__main__ import main
+from quant.base import checkpoint as checkpoints
 from quant.bitwidths.prior import draws
 from quant.bitwidths.sensitivity import costs_of
 from quant.bitwidths.sites import sites_of, total_bits
 from quant.bitwidths.subject import Subject
-from quant.config import QuantConfig
-from quant.networks import assemble
-from quant.structure import Structure
+from quant.twin.config import QuantConfig
+from quant.twin.networks import assemble
+from quant.twin.structure import Structure
 
 ROOT = Path(__file__).resolve().parents[3]
 BUDGET_KBIT, TRIALS = 17, 16

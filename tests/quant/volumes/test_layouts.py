@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from board.intensity import Window
-from quant.errors import DataError
+from quant.base.errors import DataError
 from quant.volumes.layouts import list_cases
 from quant.volumes.scans import load_scans
 

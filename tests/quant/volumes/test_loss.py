@@ -7,7 +7,7 @@ from monai.losses import DiceLoss
 from scipy import special
 from torch.nn import functional
 
-from quant.errors import ConfigError
+from quant.base.errors import ConfigError
 from quant.volumes.loss import deep_supervision, dice_ce, distance_focal, distance_weights
 from quant.volumes.schedule import PolySchedule, sgd
 

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from quant.errors import DataError
+from quant.base.errors import DataError
 from quant.volumes.dicom import is_series, read_series
 from quant.volumes.layouts import list_cases
 from quant.volumes.nifti import read_labels, read_nifti, write_labels

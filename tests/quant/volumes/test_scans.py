@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from board.intensity import Window
-from quant.errors import ConfigError
+from quant.base.errors import ConfigError
 from quant.volumes.patches import PatchSampler
 from quant.volumes.scans import cropped_to_body, load_scans, on_file_grid
 from quant.volumes.slabs import require_slices, slabs, stacked

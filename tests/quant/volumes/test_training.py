@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from board.intensity import Window
-from quant import checkpoint as checkpoints
 from quant.__main__ import main
-from quant.errors import CheckpointError, ConfigError
-from quant.networks import from_checkpoint
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import CheckpointError, ConfigError
+from quant.twin.networks import from_checkpoint
 from quant.volumes.evaluate import evaluate_volumes
 from quant.volumes.predict import decide, predict_logits
 from quant.volumes.train import train_volumes

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from board import registers as reg
+from board.io_spec import decide
 from hw_build.implement.board_sim.build import build_system
 from hw_build.implement.board_sim.library import AXI3, AXI4, SimulatedBoard
 from hw_build.implement.shell.system import System
 from hw_build.simulate.lint import RTL_DIR
 
 BUILD_DIR = Path(__file__).resolve().parents[3] / "build" / "tests" / "rtl"
-CORE = [RTL_DIR / "stream" / "logit_output.sv", Path(__file__).with_name("standin_core.sv")]
+OUTPUT_STAGE = [RTL_DIR / "stream" / name for name in ("argmax.sv", "logit_output.sv")]
+CORE = [*OUTPUT_STAGE, Path(__file__).with_name("standin_core.sv")]
 MEMORY = 0x1000_0000
 MEMORY_BYTES = 1 << 18
 GUARD = 0xC3
@@ -23,13 +25,22 @@ FRAME_LIMIT = 40_000  # cycles in which any frame here ends, however the bus sta
 def system(**changes) -> System:
     """The Zynq-7000's system of 16 x 16 pixels, with ``changes``."""
     values = dict(height=16, width=16, channels=3, network_hash=0x0123_4567_89AB_CDEF, control_base=0x43C0_0000)
-    values |= dict(core="standin_core", address_bits=32, max_burst=16) | changes
+    values |= dict(core="standin_core", classes=1, address_bits=32, max_burst=16) | changes
     return System(**values)
 
 
 ZYNQ_7000 = system()
 ULTRASCALE = system(control_base=0xA000_0000, address_bits=49, max_burst=64)
 BOARDS = {"zynq-7000": (ZYNQ_7000, AXI3), "zynq-ultrascale": (ULTRASCALE, AXI4)}
+
+
+def logits_of(frames: np.ndarray, classes: int) -> np.ndarray:
+    """What the stand-in makes of codes (N, H, W, C): (N, H, W, classes)."""
+    if classes > 1:
+        rise = np.arange(classes)
+        return (frames[..., :1] >> np.minimum(rise, 8)).astype(np.int32) - rise
+    factors = np.array([1, 2, -2], np.int32)[: frames.shape[3]]
+    return (frames[..., :3].astype(np.int32) @ factors)[..., None]
 
 
 class ShellBench:
@@ -53,7 +64,9 @@ class ShellBench:
     def load(self, frames: np.ndarray, *, mask: bool, source: int = 0, destination: int = 0x20000) -> None:
         """Frames into memory, guard bytes all around the place of the results, registers set, not started."""
         self.memory[0x20000:] = GUARD
-        self.memory[source : source + frames.nbytes] = frames.reshape(-1)
+        for frame, image in enumerate(frames):
+            begin = source + frame * self.system.layout.input_bytes
+            self.system.layout.place(image, self.memory[begin : begin + self.system.layout.input_bytes])
         for name, address in (("SOURCE", self.memory_base + source), ("DESTINATION", self.memory_base + destination)):
             self.write(getattr(reg, f"{name}_LO"), address & 0xFFFF_FFFF)
             self.write(getattr(reg, f"{name}_HI"), address >> 32)
@@ -78,10 +91,8 @@ class ShellBench:
 
     def check(self, frames: np.ndarray, *, mask: bool, destination: int = 0x20000) -> None:
         """The results stand where they should, and the bytes before and after them are untouched."""
-        factors = np.array([1, 2, -2, 0, 0, 0, 0, 0], np.int32)[: frames.shape[3]]
-        logits = frames.astype(np.int32) @ factors
-        expected = np.packbits(logits > 0, bitorder="little") if mask else logits.astype("<i4").view(np.uint8)
-        expected = expected.reshape(-1)
+        logits = logits_of(frames, self.system.classes)
+        expected = self.system.layout.pack(decide(logits) if mask else logits).view(np.uint8)
         end = destination + expected.size
         np.testing.assert_array_equal(self.memory[destination:end], expected)
         assert (self.memory[0x20000:destination] == GUARD).all() and (self.memory[end:] == GUARD).all()
@@ -99,18 +110,19 @@ class ShellBench:
 
 def core_sources(made: System) -> list[Path]:
     """The stand-in for frames of ``made``: a copy with other defaults where they are not 16 x 16 x 3."""
-    logit_output, standin = CORE
+    *output_stage, standin = CORE
     text = standin.read_text()
     sized = text.replace("PIXELS = 256", f"PIXELS = {made.height * made.width}")
     sized = sized.replace("CHANNELS = 3", f"CHANNELS = {made.channels}")
+    sized = sized.replace("CLASSES = 1", f"CLASSES = {made.classes}")
     if sized == text:
         return CORE
-    path = BUILD_DIR / f"standin-{made.height}x{made.width}x{made.channels}" / standin.name
+    path = BUILD_DIR / f"standin-{made.height}x{made.width}x{made.channels}-{made.classes}" / standin.name
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     partial.write_text(sized)
     os.replace(partial, path)
-    return [logit_output, path]
+    return [*output_stage, path]
 
 
 def bench(made: System, **options) -> ShellBench:

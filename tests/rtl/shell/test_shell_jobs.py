@@ -68,6 +68,25 @@ def test_frames_that_are_no_whole_bursts(shape):
             shell.run(shell.frames(count, seed=count), mask=mask, source=0x0FE8, destination=0x20FF8)
 
 
+@pytest.mark.parametrize(
+    ("shape", "classes"),
+    [
+        ((5, 7, 3), 4),
+        *(
+            pytest.param(shape, classes, marks=pytest.mark.slow)
+            for shape, classes in [((3, 5, 1), 1), ((7, 9, 2), 3), ((3, 3, 16), 16), ((5, 5, 4), 1), ((1, 3, 12), 2)]
+        ),
+    ],
+)
+def test_frames_that_fill_no_beats_and_several_classes(shape, classes):
+    made = system(**dict(zip(("height", "width", "channels"), shape, strict=True)), classes=classes)
+    shell = bench(made, stall=0.3, latency=20, seed=7)
+    assert shell.read(reg.CLASSES) == classes
+    for mask in (False, True):
+        for count in (1, 2, 9):
+            shell.run(shell.frames(count, seed=count), mask=mask, source=0x0FE8, destination=0x20FF8)
+
+
 def test_bursts_are_as_long_as_the_bus_allows(any_board):
     any_board.run(any_board.frames(2), mask=False)
     assert any_board.board.bus["longest"] == any_board.system.max_burst

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from shell_bench import BUILD_DIR, CORE, SILENT, ShellBench, system
+from shell_bench import BUILD_DIR, SILENT, ShellBench, core_sources, system
 
 from board import registers as reg
 from hw_build.implement.board_sim.build import DRIVER, generated
@@ -21,22 +21,28 @@ from hw_build.simulate.lint import RTL_DIR
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("netlist")
-    top, netlist = folder / f"{SYSTEM_MODULE}.sv", folder / "netlist.v"
-    top.write_text(system().text())
-    cells = synthesise(SYSTEM_MODULE, [*shell_sources(), *stream_sources(), *CORE, top], netlist=netlist)
-    assert cells["FDRE"] > 500
-    return build_library(
-        "shell_netlist", [RTL_DIR / "shell" / "axi_pkg.sv", netlist, *cell_models(BUILD_DIR)], BUILD_DIR, driver=DRIVER,
+SYSTEMS = {"one_class": system(), "four_classes_that_fill_no_beats": system(height=5, width=7, channels=2, classes=4)}
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def netlist(request, tmp_path_factory):
+    """A system and the library of its netlist."""
+    made, folder = SYSTEMS[request.param], tmp_path_factory.mktemp("netlist")
+    top, cells = folder / f"{SYSTEM_MODULE}.sv", folder / "netlist.v"
+    top.write_text(made.text())
+    used = synthesise(SYSTEM_MODULE, [*shell_sources(), *stream_sources(), *core_sources(made), top], netlist=cells)
+    assert used["FDRE"] > 500
+    library = build_library(
+        "shell_netlist", [RTL_DIR / "shell" / "axi_pkg.sv", cells, *cell_models(BUILD_DIR)], BUILD_DIR, driver=DRIVER,
         generated=generated(""),
     )  # fmt: skip
+    return made, library
 
 
 @pytest.mark.parametrize(("stall", "latency"), [(0.0, 1), (0.4, 40)])
-def test_jobs_errors_and_resets_of_the_netlist(library, stall, latency):
-    shell = ShellBench(system(), library, stall=stall, latency=latency, seed=4)
+def test_jobs_errors_and_resets_of_the_netlist(netlist, stall, latency):
+    made, library = netlist
+    shell = ShellBench(made, library, stall=stall, latency=latency, seed=4)
     assert shell.read(reg.IDENTITY) == reg.IDENTITY_VALUE
     for mask in (False, True):
         shell.run(shell.frames(3, seed=1), mask=mask, source=0x0FF8, destination=0x20F40)

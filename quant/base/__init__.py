@@ -1,0 +1,1 @@
+"""What every part of quant stands on: errors, files, settings of a run, checkpoints."""

@@ -1,0 +1,90 @@
+"""Checkpoints: one file of tensors and plain values, written under its final name only when complete.
+
+Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else the quantization as a dict), ``size``
+(height and width; x, y, z for volumes), ``classes`` (logits per pixel; 1 where it is absent), ``untrained``
+(True where nothing was learned; absent otherwise),
+``normalisation`` ("code/256"), ``state`` (network), and while training ``optimiser``, ``epoch``, ``run``;
+of one trained on volumes ``volumes``: channels, slices, intensity window, spacing and orientation that it takes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from quant.base.errors import CheckpointError
+from quant.base.replace_file import replace_file
+
+FORMAT = 1
+NORMALISATION = "code/256"
+
+
+def save(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Writes ``checkpoint`` to ``path`` in one step: a reader sees the old file or the new one, never half of it."""
+    content = {"format": FORMAT, "normalisation": NORMALISATION, **checkpoint}
+    buffer = io.BytesIO()  # torch itself tells a full disk by a RuntimeError
+    torch.save(content, buffer)
+    replace_file(Path(path), lambda partial: partial.write_bytes(buffer.getbuffer()))
+
+
+def load(path: Path, *, of_volumes: bool = False) -> dict[str, Any]:
+    """Reads a checkpoint onto the CPU; one of a network for volumes only where ``of_volumes`` says so.
+
+    Raises:
+        CheckpointError: missing, truncated, not one of ours, or a key is missing or of another type.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint '{path}' does not exist; train one with `python -m quant train`")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise CheckpointError(f"checkpoint '{path}' cannot be read ({error.strerror}); check its permissions") from None
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever torch, zipfile and pickle say to bytes that are none of theirs
+        raise CheckpointError(
+            f"checkpoint '{path}' is truncated or not a checkpoint of `python -m quant`, which holds tensors and plain"
+            " values alone; fetch it again, or train it"
+        ) from error
+    if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
+        raise CheckpointError(f"'{path}' is not an edgeseg checkpoint of format {FORMAT}; train or export it again")
+    checkpoint = {"classes": 1, **checkpoint}
+    for key, (fits, meant) in (_KEYS | _KEYS_OF_VOLUMES if "volumes" in checkpoint else _KEYS).items():
+        if key not in checkpoint or not fits(checkpoint[key]):
+            found = "lacks" if key not in checkpoint else "is damaged in"
+            raise CheckpointError(f"checkpoint '{path}' {found} '{key}', which is {meant}; fetch it again, or train it")
+    if len(checkpoint["size"]) == 3 and not of_volumes:
+        raise CheckpointError(
+            f"checkpoint '{path}' is of a network for volumes, which has no integer form and does not lower; score it"
+            " with `python -m quant evaluate-volumes`, or train a network for images with --slices"
+        )
+    return checkpoint
+
+
+def _is_size(value: Any, sides: tuple[int, ...] = (2,)) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) in sides and all(type(side) is int for side in value)
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(key, str) and isinstance(tensor, torch.Tensor) for key, tensor in value.items()
+    )
+
+
+_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model": (lambda value: isinstance(value, str), "the name of a network"),
+    "quant": (lambda value: value is None or isinstance(value, dict), "its quantization, or none"),
+    "size": (_is_size, "height and width"),
+    "classes": (lambda value: type(value) is int and value > 0, "logits a pixel"),
+    "normalisation": (lambda value: isinstance(value, str), "how codes become inputs"),
+    "state": (_is_state, "tensors by name"),
+}
+_KEYS_OF_VOLUMES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "size": (lambda value: _is_size(value, (2, 3)), "height and width, or x, y and z"),
+    "volumes": (lambda value: isinstance(value, dict), "what its network takes of volumes"),
+}

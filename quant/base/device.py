@@ -1,0 +1,20 @@
+"""The torch devices that a command may be asked to run on."""
+
+from __future__ import annotations
+
+import torch
+
+from quant.base.errors import ConfigError
+
+
+def require_device(device: str) -> None:
+    """Raises ConfigError where ``device`` is not cpu, cuda or cuda:N, or asks for a GPU that is not there."""
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        found = None
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise ConfigError(f"unknown device '{device}'; known: cpu, cuda, cuda:N")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found.type == "cuda" and (found.index or 0) >= count:
+        raise ConfigError(f"device '{device}' is not available here; use --device cpu")

@@ -1,0 +1,35 @@
+"""TOML files of a user, as tables; and values of tables and checkpoints, of the types that they must have."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from quant.base.errors import ConfigError
+
+_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", dict: "a table"}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of ``path``; ConfigError where it is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"'{path}' is not UTF-8 text, as TOML is; save it as UTF-8") from None
+    except (ValueError, RecursionError) as error:  # ValueErrors: tomllib's own, and a number too long for Python
+        raise ConfigError(f"'{path}' is not valid TOML: {error}; correct it") from None
+
+
+def require_type(what: str, value: Any, wanted: type) -> None:
+    """ConfigError unless ``value`` of ``what`` is of type ``wanted``: text is no number, and neither is true."""
+    fits = isinstance(value, (int, float) if wanted is float else wanted)
+    if not fits or (isinstance(value, bool) and wanted is not bool):
+        raise ConfigError(f"{what} must be {_NAMES[wanted]}, got {value!r}; correct it")
+
+
+def require_types(prefix: str, values: Mapping[str, Any], wanted: Mapping[str, type]) -> None:
+    """ConfigError unless each of ``values`` is of its type in ``wanted``; ``prefix`` goes before its name."""
+    for name, value in values.items():
+        require_type(f"{prefix}{name}", value, wanted[name])

@@ -1,0 +1,1 @@
+"""How fast the integer reference and the training are."""

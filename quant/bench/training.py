@@ -1,0 +1,42 @@
+"""Training time per image of a quantized network against the float network: same machine, threads and run.
+
+Both take whole steps (forward, loss, backward, Adam) on the same batch at the checkpoint's size, in bfloat16 autocast
+as the recipes train; reading and augmenting images is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+import calib_data
+import models
+from quant.training.step import network_input, training_step
+from quant.twin.networks import channels_of, from_checkpoint
+
+_PRECISION = "bfloat16"
+_LEARNING_RATE = 1e-4
+
+
+def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Callable[[], object]]:
+    """One training step of the float network and one of the checkpoint's, each on the same ``images`` images."""
+    samples = [
+        calib_data.load(name, tuple(checkpoint["size"]), channels_of(checkpoint["model"]))
+        for name in calib_data.names()[:images]
+    ]
+    codes = torch.stack([torch.from_numpy(sample.codes) for sample in samples]).permute(0, 3, 1, 2)  # (N, 3, H, W)
+    masks = torch.stack([torch.from_numpy(sample.mask) for sample in samples])[:, None].float()  # (N, 1, H, W)
+    x = network_input(codes, "cpu")
+
+    def stepper(network: nn.Module) -> Callable[[], object]:
+        network.train().to(memory_format=torch.channels_last)
+        optimiser = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
+        return lambda: training_step(network, optimiser, x, masks, precision=_PRECISION)
+
+    return {
+        "float_training_ms": stepper(models.build(checkpoint["model"])),
+        "qat_training_ms": stepper(from_checkpoint(checkpoint)),
+    }

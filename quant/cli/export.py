@@ -1,0 +1,34 @@
+"""``python -m quant export``: the exact integer graph of a quantized checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("export", help="write the exact integer graph of a quantized checkpoint")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint of a quantized network")
+    parser.add_argument("--out", type=Path, required=True, help="folder for model.qonnx, golden.npz and manifest.json")
+    parser.add_argument("--size", type=size, metavar="HxW", help="image size in pixels (default: the checkpoint's)")
+    parser.add_argument("--images", type=int, default=2, help="golden images (default 2)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from quant.export.export import export
+
+    manifest = export(arguments.checkpoint, arguments.out, size=arguments.size, images=arguments.images)
+    shape, checked = manifest["input"], manifest["verification"]
+    print(
+        f"{arguments.out}: {manifest['model']['name']}, {shape['height']}x{shape['width']}, exact in"
+        f" {checked['logits_compared']} logits of {len(checked['images'])} images and on"
+        f" {checked['thresholds_compared']} sides of thresholds"
+    )
+
+
+def size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size; write 256 or 192x256 (height x width)")
+    return int(parts[0]), int(parts[-1])

@@ -1,0 +1,47 @@
+"""``python -m quant pictures``: a contact sheet of a data set's cases, and curves of training runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from quant.base.errors import ConfigError
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("pictures", help="best, median and worst cases of a data set; curves of training runs")
+    parser.add_argument("--checkpoint", type=Path, help="network of the contact sheet")
+    parser.add_argument("--data", type=Path, help="data folder of the contact sheet")
+    parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
+    parser.add_argument("--each", type=int, default=4, help="cases per row of the contact sheet (default 4)")
+    parser.add_argument("--runs", type=Path, nargs="+", metavar="DIR", help="folders of runs whose curves are drawn")
+    parser.add_argument("--out", type=Path, required=True, help="folder for cases.png and curves.png")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from quant.base import checkpoint as checkpoints
+    from quant.data.pairs import load_samples
+    from quant.evaluation.pictures import contact_sheet, drawable, training_curves
+    from quant.evaluation.predict import predict_masks
+    from quant.twin.networks import channels_of, classes_of, from_checkpoint
+
+    if (arguments.checkpoint is None) != (arguments.data is None) or not (arguments.checkpoint or arguments.runs):
+        raise ConfigError("nothing to draw; give --checkpoint and --data for cases, --runs for curves, or all three")
+    if arguments.each < 1:
+        raise ConfigError(f"--each must be at least 1, got {arguments.each}")
+    if arguments.checkpoint:
+        checkpoint = checkpoints.load(arguments.checkpoint)
+        size, classes = tuple(checkpoint["size"]), classes_of(checkpoint)
+        samples = load_samples(
+            arguments.data, arguments.split, size, classes=classes, channels=channels_of(checkpoint["model"])
+        )
+        predictions = predict_masks(from_checkpoint(checkpoint), samples.codes, 8)
+        codes = drawable(samples.codes.permute(0, 2, 3, 1).numpy())  # (N, C, H, W) -> (N, H, W, 3)
+        path = arguments.out / "cases.png"
+        contact_sheet(path, codes, predictions, samples.masks[:, 0].numpy(), samples.names, arguments.each)
+        print(path)
+    if arguments.runs:
+        path = arguments.out / "curves.png"
+        training_curves(path, arguments.runs)
+        print(path)

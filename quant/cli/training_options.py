@@ -1,0 +1,49 @@
+"""Options that describe training, shared by ``train`` and ``crossval``: what is not given is left to the recipe."""
+
+from __future__ import annotations
+
+import argparse
+
+from quant.training.train_config import AUGMENTATIONS, CALIBRATIONS, LOSSES, PRECISIONS, RANGES, SCHEDULES
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of a network and its settings; ``parser`` leaves out what is not given."""
+    parser.add_argument(
+        "--recipe", help="name in quant/recipes or a TOML file; options beside it override its settings"
+    )
+    parser.add_argument("--model", help="registered network (python -m models list)")
+    parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file; without it the float network is trained")
+    parser.add_argument("--data", required=True, help="folder of a known layout (docs/how-to/data-sets.md)")
+    parser.add_argument("--epochs", type=int, help="default 300")
+    parser.add_argument("--batch", type=int, help="images per step (default 8)")
+    parser.add_argument("--lr", type=float, help="default 1e-3")
+    parser.add_argument("--weight-decay", type=float, help="default 1e-4")
+    parser.add_argument(
+        "--schedule",
+        choices=SCHEDULES,
+        help="of the learning rate (default constant); plateau: a tenth when the training loss stops falling",
+    )
+    parser.add_argument("--loss", choices=LOSSES, help="0.5 BCE + Dice (default), or BCE alone")
+    parser.add_argument("--size", type=int, help="height and width in pixels (default 256)")
+    parser.add_argument("--device", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the training pass (default float32)")
+    parser.add_argument(
+        "--calibration",
+        choices=CALIBRATIONS,
+        help="images that a new twin's activation scales are fitted to: the 16 shipped ones (default), or 16 of --data",
+    )
+    parser.add_argument(
+        "--ranges",
+        choices=RANGES,
+        help="of activations: as calibrated (default), or learned from there in the first half of the epochs",
+    )
+    parser.add_argument("--ema", type=float, help="keep an average with this decay per step (default 0: off)")
+    parser.add_argument(
+        "--augmentation",
+        choices=AUGMENTATIONS,
+        help="flips and quarter turns (the paper's), or with them rotation, scale, shift, brightness, contrast, gamma",
+    )
+    parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
+    parser.add_argument("--classes", type=int, help="N: masks hold class indices 0 to N - 1 (default 1: foreground)")
+    parser.add_argument("--seed", type=int, help="default 1")

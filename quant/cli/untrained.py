@@ -1,0 +1,25 @@
+"""``python -m quant untrained``: a seeded, calibrated twin of any registered network, without training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("untrained", help="a seeded twin without training, to export, build and scale")
+    parser.add_argument("--model", required=True, help="registered network (python -m models list)")
+    parser.add_argument("--quant", required=True, help="w4a4, w8a8 or a TOML file")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
+    parser.add_argument("--size", type=int, default=256, help="height and width in pixels (default 256)")
+    parser.add_argument("--seed", type=int, default=1, help="of the weights (default 1)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from quant.twin.config import QuantConfig
+    from quant.twin.untrained import write_untrained
+
+    size, quant = (arguments.size, arguments.size), QuantConfig.read(arguments.quant)
+    write_untrained(arguments.model, quant, arguments.out, size=size, seed=arguments.seed)
+    print(f"{arguments.out}: {arguments.model} at {quant.name}, untrained")

@@ -1,0 +1,133 @@
+"""Image and mask pairs from a folder, resized once when read, kept as uint8 codes.
+
+The network's input is x = code / 256: no mean and no deviation, so that zero padding is the code 0.
+Images are resized bilinearly and masks by nearest neighbour (Pillow), only where their size differs.
+A network of one channel sees them in grey, one of three in colour (grey repeated), one of four with alpha. What a file
+holds is known to ``board.image_files`` and ``board.mask_files``, so that board and training agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from board.image_files import as_codes, read_image
+from board.mask_files import read_labels, read_mask, resize_nearest
+from quant.base.errors import DataError, as_data_error
+from quant.data.layouts import Pair, list_pairs
+
+MAX_PIXELS = 1 << 27  # of a file: 134 million, 400 MB as RGB
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A split in memory: ``codes`` (N, C, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
+    uint8 class indices where there are several classes."""
+
+    names: tuple[str, ...]
+    codes: torch.Tensor
+    masks: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, indices: Sequence[int]) -> Samples:
+        """The samples at ``indices``, in their order."""
+        chosen = torch.as_tensor(indices, dtype=torch.long)
+        return Samples(tuple(self.names[index] for index in indices), self.codes[chosen], self.masks[chosen])
+
+    def to(self, device: torch.device | str) -> Samples:
+        """The same in the memory of ``device``."""
+        return Samples(self.names, self.codes.to(device), self.masks.to(device))
+
+    @staticmethod
+    def joined(parts: Sequence[Samples]) -> Samples:
+        """One after the other."""
+        return Samples(
+            tuple(name for part in parts for name in part.names),
+            torch.cat([part.codes for part in parts]),
+            torch.cat([part.masks for part in parts]),
+        )
+
+
+def read_codes(path: Path, size: tuple[int, int] | None, channels: int = 3) -> np.ndarray:
+    """An 8-bit image as codes (H, W, channels) uint8, upright, resized to ``size`` (H, W) unless that is None.
+
+    Raises:
+        DataError: missing, not an image, or not 8-bit.
+    """
+    with as_data_error():
+        return _codes(read_image(path, channels, MAX_PIXELS), size)
+
+
+def read_pair(
+    pair: Pair, size: tuple[int, int] | None, classes: int = 1, channels: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes as ``read_codes`` and truth (H, W) of ``pair``: bool, or uint8 class indices of several classes.
+
+    Raises:
+        DataError: as ``read_codes``, or masks that are not of the image's size, or do not say what is foreground.
+    """
+    with as_data_error():
+        image = read_image(pair.image, channels, MAX_PIXELS)
+        if classes == 1:
+            truth = read_mask(pair.masks, (image.height, image.width), MAX_PIXELS)
+        elif len(pair.masks) == 1:
+            truth = read_labels(pair.masks[0], (image.height, image.width), classes, MAX_PIXELS)
+        else:
+            raise DataError(
+                f"image '{pair.image}' has {len(pair.masks)} masks; with classes it has one, of class indices"
+            )
+        return _codes(image, size), truth if size is None else resize_nearest(truth, size)
+
+
+def require_foreground(samples: Samples, data_dir: Path, split: str) -> None:
+    """Raises DataError where no mask of a split has a foreground pixel: nothing can be learned from it, or scored."""
+    if not bool((samples.masks > 0).any()):
+        raise DataError(
+            f"none of the {len(samples)} masks of split '{split}' of '{data_dir}' has any foreground; give masks whose"
+            " foreground is not 0"
+        )
+
+
+def _codes(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
+    if size is not None and image.size != (size[1], size[0]):
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return as_codes(image)
+
+
+def load_samples(
+    data_dir: Path,
+    split: str,
+    size: tuple[int, int],
+    *,
+    normal_cases: bool = False,
+    classes: int = 1,
+    channels: int = 3,
+) -> Samples:
+    """Reads a whole split at ``size`` (H, W) into memory, for a network that takes ``channels``.
+
+    See ``layouts.py`` for splits and ``normal_cases``.
+    """
+    pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
+    codes, masks = zip(*(read_pair(pair, size, classes, channels) for pair in pairs), strict=True)
+    return Samples(
+        names=tuple(pair.name for pair in pairs),
+        codes=to_planes(np.stack(codes)),  # (N, H, W, C) -> (N, C, H, W)
+        masks=torch.from_numpy(np.stack(masks))[:, None],  # (N, H, W) -> (N, 1, H, W)
+    )
+
+
+def to_planes(codes: np.ndarray) -> torch.Tensor:
+    """Codes (N, H, W, C) uint8 -> (N, C, H, W), in memory of their own order."""
+    return torch.from_numpy(codes).permute(0, 3, 1, 2).contiguous()
+
+
+def to_input(codes: torch.Tensor) -> torch.Tensor:
+    """uint8 codes -> the network's float input x = code / 256."""
+    return codes.to(torch.float32) / 256.0

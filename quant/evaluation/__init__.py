@@ -1,0 +1,1 @@
+"""What a trained network does on a split: predictions, scores, pictures, the gate."""

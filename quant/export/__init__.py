@@ -1,0 +1,1 @@
+"""From a trained twin to an export that the hardware takes, proved exact."""

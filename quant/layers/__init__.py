@@ -1,0 +1,1 @@
+"""Layers and quantizers of Brevitas, as every twin has them."""

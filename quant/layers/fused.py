@@ -1,0 +1,137 @@
+"""Brevitas layers that quantize in a few passes over the tensor: the same values and gradients.
+
+Brevitas composes a quantizer of a dozen elementwise operators, each with a backward pass of its own, and works out its
+scale anew at each call: two thirds of a training step. With a power-of-two scale all of it is one scaling, one rounding
+and one clamp in place, and one masked copy of the gradient. Exports and layers that hand on their scale
+(``return_quant_tensor``) go through Brevitas.
+
+A threshold that is learned gets its gradient by straight-through estimators on rounding up its exponent and on rounding
+codes, so that x takes part by its rounding error where it is in range and by the bound where it is clipped (S. Jain et
+al., "Trained Quantization Thresholds", MLSys 2020).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import brevitas.nn as qnn
+import torch
+from brevitas.quant_tensor import QuantTensor
+from torch import nn
+
+from quant.layers.quantizers import log2_threshold
+
+
+class _RoundAndClamp(torch.autograd.Function):
+    """``scale * clamp(round(x / scale), low, high)``, ties to even; the gradient passes where x lies in ``window``.
+
+    ``log2_threshold`` is what ``scale`` was made from, given for its gradient alone.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        log2_threshold: torch.Tensor | None,
+        scale: float,
+        codes: tuple[int, int],
+        window: tuple[float, float] | None,
+    ) -> torch.Tensor:
+        y = x.mul(1 / scale).round_().clamp_(*codes).mul_(scale)  # exact: 1 / scale is a power of two as well
+        ctx.window = window
+        if window is not None:
+            ctx.save_for_backward(x, y if ctx.needs_input_grad[1] else None)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        if ctx.window is None:
+            return gradient, None, None, None, None
+        x, y = ctx.saved_tensors
+        passed = torch.ops.aten.hardtanh_backward(gradient, x, *ctx.window)  # 0 outside low < x < high
+        for_threshold = None
+        if y is not None:
+            # d y / d log2(threshold) = ln 2 * (y - x) in range, ln 2 * y where clipped
+            shares = torch.addcmul(passed * (y - x), gradient - passed, y)
+            for_threshold = math.log(2) * shares.sum(dtype=torch.float32)
+        return passed, for_threshold, None, None, None
+
+
+def plain(x: torch.Tensor | QuantTensor) -> torch.Tensor:
+    """The plain tensor; quantizers before a convolution with a bias return theirs together with its scale."""
+    return x.value if isinstance(x, QuantTensor) else x
+
+
+class _ScaleAsNumber:
+    """The scale of an activation quantizer as a number, read again when its threshold has been written to."""
+
+    _read_at: tuple[nn.Parameter, int] | None = None
+    _scale = 0.0
+    _bits = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_read_at": None}  # a copy's threshold counts its writes anew
+
+    def _is_fusible(self) -> bool:
+        return not (self.act_quant.export_mode or self.return_quant_tensor)
+
+    def _scale_and_bits(self) -> tuple[float, int]:
+        threshold = log2_threshold(self)
+        if self._read_at is None or self._read_at[0] is not threshold or self._read_at[1] != threshold._version:
+            self._scale, self._bits = self.act_quant.scale().item(), int(self.act_quant.bit_width())
+            self._read_at = (threshold, threshold._version)
+        return self._scale, self._bits
+
+
+class FusedQuantReLU(_ScaleAsNumber, qnn.QuantReLU):
+    """ReLU and an unsigned quantizer: the clamp at 0 is the ReLU."""
+
+    def forward(self, x: torch.Tensor | QuantTensor) -> torch.Tensor | QuantTensor:
+        if not self._is_fusible():
+            return super().forward(x)
+        scale, bits = self._scale_and_bits()
+        top = 2**bits - 1
+        return _RoundAndClamp.apply(plain(x), log2_threshold(self), scale, (0, top), (0.0, (top + 0.5) * scale))
+
+
+class FusedQuantIdentity(_ScaleAsNumber, qnn.QuantIdentity):
+    """A signed quantizer."""
+
+    def forward(self, x: torch.Tensor | QuantTensor) -> torch.Tensor | QuantTensor:
+        if not self._is_fusible():
+            return super().forward(x)
+        scale, bits = self._scale_and_bits()
+        low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+        return _RoundAndClamp.apply(
+            plain(x), log2_threshold(self), scale, (low, high), ((low - 0.5) * scale, (high + 0.5) * scale)
+        )
+
+
+class FusedFilters(nn.Module):
+    """Filters without bias whose weight scale is the constant 2**-(bits-1); gradients pass the clamp."""
+
+    def __init__(self, *arguments: Any, weight_bit_width: int, **named: Any) -> None:
+        super().__init__(*arguments, weight_bit_width=weight_bit_width, **named)
+        self._limit = 2 ** (weight_bit_width - 1) - 1
+
+    def forward(self, x: torch.Tensor | QuantTensor) -> torch.Tensor:
+        if self.weight_quant.export_mode:
+            return super().forward(x)
+        limit = self._limit
+        weight = _RoundAndClamp.apply(self.weight, None, 1 / (limit + 1), (-limit, limit), None)
+        return self._filtered(plain(x), weight)
+
+
+class FusedQuantConv2d(FusedFilters, qnn.QuantConv2d):
+    """A convolution."""
+
+    def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(x, weight, None)
+
+
+class FusedQuantConvTranspose2d(FusedFilters, qnn.QuantConvTranspose2d):
+    """A transposed convolution."""
+
+    def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return self.conv_transpose2d_zeros_pad(x, weight, None, self.output_padding)

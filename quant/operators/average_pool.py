@@ -1,0 +1,125 @@
+"""Average of 2x2 pixels, stride 2: four times it is an integer, then a quantizer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from onnx import TensorProto
+from torch import fx, nn
+from torch.nn import functional
+
+from quant.base.errors import ExportError
+from quant.integer.fit import line_of
+from quant.integer.nodes import attribute
+from quant.integer.program import Staircase, Step
+from quant.integer.staircase import Chain
+from quant.operators.layers import Accumulating
+from quant.operators.operator import pair, refuse
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from quant.integer.ort_graph import GraphBuilder
+    from quant.integer.parse import Parser
+    from quant.twin.written import Translator
+
+_PIXELS = 4
+
+
+@dataclass(frozen=True)
+class AveragePool(Step):
+    """Sum of 2x2 codes, which is four times their average, then a staircase (C = 1)."""
+
+    name: str
+    source: str
+    output: str
+    staircase: Staircase
+
+
+class AveragePooling(Accumulating):
+    """AvgPool2d(2), ``F.avg_pool2d(x, 2)``."""
+
+    kinds = (nn.AvgPool2d,)
+    told = "AvgPool2d(2)"
+    names = ("AveragePool",)
+    steps = (AveragePool,)
+    bits = "sum"
+
+    def functions(self) -> dict[Any, Callable[..., Any]]:
+        """The function of the same name."""
+        return {functional.avg_pool2d: self.pool}
+
+    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
+        """As the function."""
+        settings = (module.kernel_size, module.stride, module.padding, module.ceil_mode, module.count_include_pad)
+        return self.pool(translator, inputs[0], *settings, module.divisor_override, name=name)
+
+    def pool(
+        self,
+        translator: Translator,
+        x: fx.Node,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+        *,
+        name: str | None = None,
+    ) -> fx.Node:
+        """This window alone."""
+        del count_include_pad  # nothing is padded
+        settings = [pair(value) for value in (kernel_size, stride or kernel_size, padding)]
+        if settings != [(2, 2), (2, 2), (0, 0)] or ceil_mode or divisor_override:
+            refuse(
+                f"averages with kernel {settings[0]}, stride {settings[1]} and padding {settings[2]}; only AvgPool2d(2)"
+                " lowers, without ceil_mode and divisor_override"
+            )
+        return translator.emit(nn.AvgPool2d(2), (x,), name)
+
+    def window(self, module: nn.Module) -> int:
+        """Two rows."""
+        return 2
+
+    def parse(self, parser: Parser, node: NodeProto) -> None:
+        """Of even sides."""
+        source = parser.codes_input(node, 0)
+        shape = parser.model.get_tensor_shape(node.input[0])[2:]
+        for name, value in {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0] * 4}.items():
+            if list(attribute(node, name, [0] * 4)) != value:
+                raise ExportError(f"average-pool '{node.name}' must be 2x2 with stride 2 and no padding")
+        if any(side % 2 for side in shape):
+            raise ExportError(
+                f"average-pool '{node.name}' halves {shape[0]}x{shape[1]}; export for an image whose sides are even"
+                " there"
+            )
+        codes = parser.codes[source]
+        ends = (np.array([_PIXELS * codes.low]), np.array([_PIXELS * codes.high]))
+        step = AveragePool(node.name, source, node.output[0], None)
+        parser.start(node, step, Chain(np.array([codes.scale / _PIXELS]), *ends), parser.channels[source])
+
+    def accumulators(self, step: AveragePool, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Their sum."""
+        return (_PIXELS * functional.avg_pool2d(tensors[step.source], 2)).round()
+
+    def build(self, builder: GraphBuilder, step: AveragePool) -> None:
+        """Sums in float32, which are exact, and a line."""
+        height, width = builder.sizes[step.source]
+        builder.sizes[step.output] = (height // 2, width // 2)
+        channels, codes = builder.lanes * builder.program.channels[step.source], builder.program.codes[step.source]
+        pixels = builder.node("Cast", [step.source], to=TensorProto.FLOAT)
+        pixels = builder.reshape(pixels, (height // 2, 2, width // 2, 2 * channels))
+        halves = builder.node("ReduceSum", [pixels, builder.constant(np.array([1], np.int64))], keepdims=0)
+        halves = builder.reshape(halves, (height // 2, width // 2, 2, channels))
+        sums = builder.node("ReduceSum", [halves, builder.constant(np.array([2], np.int64))], keepdims=0)
+        sums = builder.reshape(sums, (1, height // 2, width // 2, channels))
+        sums = builder.node("Add", [sums, builder.constant(np.float32(_PIXELS * codes.low))])
+        line = line_of(step.staircase, np.array([_PIXELS * codes.low]), np.array([_PIXELS * codes.high]))
+        builder.name(builder.line_codes(sums, line, step.name), step.output)
+
+
+OPERATORS = (AveragePooling(),)

@@ -1,0 +1,110 @@
+"""Convolution of any kernel, stride, dilation and groups, with zeros around its source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import brevitas.nn as qnn
+import numpy as np
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from quant.integer.nodes import attribute
+from quant.integer.program import Conv, Step
+from quant.layers.fused import FusedQuantConv2d
+from quant.operators.filters import Filters
+from quant.operators.operator import refuse
+from quant.operators.zero_taps import fill_gaps, reach_stride
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from quant.integer.ort_graph import GraphBuilder
+    from quant.integer.torch_engine import TorchEngine
+    from quant.twin.written import Translator
+
+
+class Convolution(Filters):
+    """Conv2d."""
+
+    kinds = (nn.Conv2d,)
+    told = "Conv2d"
+    names = ("Conv",)
+    steps = (Conv,)
+    makes_logits = True
+    layer = qnn.QuantConv2d
+    before_norm = FusedQuantConv2d
+
+    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
+        """A padding given as a word becomes numbers; more of it on one side zeros of their own."""
+        if module.padding_mode != "zeros":
+            refuse(f"has padding_mode='{module.padding_mode}'; only 'zeros' lowers: a border is code 0")
+        if module.stride[0] != module.stride[1]:
+            refuse(f"has stride {module.stride}; only the same for height and width lowers")
+        if isinstance(module.padding, str):
+            total = [0, 0]
+            if module.padding == "same":
+                total = [step * (size - 1) for step, size in zip(module.dilation, module.kernel_size, strict=True)]
+            before = [size // 2 for size in total]
+            if any(size % 2 for size in total):
+                (top, left), (bottom, right) = before, (size - less for size, less in zip(total, before, strict=True))
+                _, channels, height, width = translator.shape(inputs[0])
+                shape = (1, channels, top + height + bottom, left + width + right)
+                inputs = (translator.emit(nn.ZeroPad2d((left, right, top, bottom)), inputs, shape=shape),)
+                before = [0, 0]
+            module.padding = tuple(before)
+            module._reversed_padding_repeated_twice = [size for size in before[::-1] for _ in range(2)]
+        return translator.emit(module, inputs, name)
+
+    def window(self, module: nn.Module) -> int:
+        """The kernel, with its gaps."""
+        return module.dilation[0] * (module.kernel_size[0] - 1) + 1
+
+    def unquantized(self, module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+        """By the float weights."""
+        return module._conv_forward(inputs[0], module.weight, module.bias)
+
+    def tidy(self, model: ModelWrapper, node: NodeProto) -> None:
+        """Depthwise kernels without gaps, and none less than its stride."""
+        fill_gaps(model, node)
+        reach_stride(model, node)
+
+    def step_of(
+        self,
+        node: NodeProto,
+        ends: tuple[str, str, str],
+        integers: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+        scale: np.ndarray,
+        shift: np.ndarray,
+    ) -> Conv:
+        """With its pads, strides, dilations and groups."""
+        return Conv(
+            *ends,
+            integers,
+            tuple(attribute(node, "pads", [0] * 4)),
+            attribute(node, "group", 1),
+            low,
+            high,
+            scale,
+            shift,
+            layer=node.doc_string,
+            strides=tuple(attribute(node, "strides", [1, 1])),
+            dilations=tuple(attribute(node, "dilations", [1, 1])),
+        )
+
+    def accumulators(self, engine: TorchEngine, step: Conv, source: torch.Tensor) -> torch.Tensor:
+        """By float64, where every integer below 2**53 is exact."""
+        top, left, bottom, right = step.pads
+        padded = functional.pad(source, (left, right, top, bottom))
+        return functional.conv2d(padded, engine.weights[step.name], None, step.strides, 0, step.dilations, step.groups)
+
+    def build(self, builder: GraphBuilder, step: Step) -> None:
+        """Of the graph's own."""
+        builder.conv(step)
+
+
+OPERATORS = (Convolution(),)

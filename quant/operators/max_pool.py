@@ -1,0 +1,142 @@
+"""Max pooling of any window: the greatest code of each; padding stands for no value at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from quant.base.errors import ExportError
+from quant.integer.nodes import attribute
+from quant.integer.program import Step, window_sizes
+from quant.operators.layers import HandingOn
+from quant.operators.operator import pair, refuse
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from quant.integer.ort_graph import GraphBuilder
+    from quant.integer.parse import Parser
+    from quant.integer.torch_engine import TorchEngine
+    from quant.twin.written import Translator
+
+_HALVES = ((2, 2), (2, 2), (0, 0), (1, 1))  # kernel, stride, padding, dilation of MaxPool2d(2)
+
+
+@dataclass(frozen=True)
+class MaxPool(Step):
+    """``pads``: rows above, columns before, rows below, columns after, those that ``ceil_mode`` asks for among them."""
+
+    name: str
+    source: str
+    output: str
+    kernel: tuple[int, int] = (2, 2)
+    strides: tuple[int, int] = (2, 2)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilations: tuple[int, int] = (1, 1)
+
+
+class MaxPooling(HandingOn):
+    """MaxPool2d, ``F.max_pool2d``."""
+
+    kinds = (nn.MaxPool2d,)
+    told = "MaxPool2d"
+    names = ("MaxPool",)
+    steps = (MaxPool,)
+    lets_pass = True
+
+    def functions(self) -> dict[Any, Callable[..., Any]]:
+        """Two names of one."""
+        return dict.fromkeys((functional.max_pool2d, torch.max_pool2d), self.pool)
+
+    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
+        """As the function."""
+        settings = (module.kernel_size, module.stride, module.padding, module.dilation)
+        return self.pool(translator, inputs[0], *settings, module.ceil_mode, name=name)
+
+    def pool(
+        self,
+        translator: Translator,
+        x: fx.Node,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+        *,
+        name: str | None = None,
+    ) -> fx.Node:
+        """Equal strides; one pixel alone is no window."""
+        del return_indices  # with it there are several tensors, which is refused before
+        settings = tuple(pair(value) for value in (kernel_size, stride or kernel_size, padding, dilation))
+        kernel, strides, _, _ = settings
+        if kernel == (1, 1) or strides[0] != strides[1]:
+            refuse(
+                f"is a max-pool with kernel {kernel} and stride {strides}; windows of more than a pixel, and the same"
+                " stride for height and width, lower"
+            )
+        if settings == _HALVES and not ceil_mode:
+            return translator.emit(nn.MaxPool2d(2), (x,), name)
+        return translator.emit(nn.MaxPool2d(*settings, ceil_mode=ceil_mode), (x,), name)
+
+    def refusal(self, module: nn.Module, *, unsigned: bool) -> str | None:
+        """Padding of signed codes, as ``ceil_mode`` asks for, too."""
+        if unsigned or not (any(pair(module.padding)) or module.ceil_mode):
+            return None
+        return "is a max-pool that pads codes which may be negative; put it behind a ReLU, or pool without padding"
+
+    def window(self, module: nn.Module) -> int:
+        """The kernel, with its gaps."""
+        return pair(module.dilation)[0] * (pair(module.kernel_size)[0] - 1) + 1
+
+    def parse(self, parser: Parser, node: NodeProto) -> None:
+        """By the sizes that the graph has: what ``ceil_mode`` adds becomes padding."""
+        source = parser.codes_input(node, 0)
+        kernel, strides, dilations = (
+            tuple(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides", "dilations")
+        )
+        pads = list(attribute(node, "pads", [0] * 4))
+        before, after = (parser.model.get_tensor_shape(name)[2:] for name in (node.input[0], node.output[0]))
+        if kernel == strides == (2, 2) and not any(pads) and any(side % 2 for side in before):
+            raise ExportError(
+                f"max-pool '{node.name}' halves {before[0]}x{before[1]}; export for an image whose sides are even there"
+            )
+        for axis in range(2):
+            if strides[axis] * (after[axis] - 1) >= before[axis] + pads[axis]:
+                raise ExportError(
+                    f"max-pool '{node.name}' has a last window that lies in padding alone, as ceil_mode may ask for;"
+                    " leave ceil_mode out, or export for another size"
+                )
+            span = dilations[axis] * (kernel[axis] - 1) + 1
+            needed = strides[axis] * (after[axis] - 1) + span - before[axis] - pads[axis]
+            pads[axis + 2] = max(pads[axis + 2], needed)
+        if any(pads) and parser.codes[source].low < 0:
+            raise ExportError(f"max-pool '{node.name}' pads signed codes; put it behind a ReLU")
+        step = MaxPool(node.name, source, node.output[0], kernel, strides, tuple(pads), dilations)
+        parser.hand_on(node, step, parser.codes[source], parser.channels[source])
+
+    def run(self, engine: TorchEngine, step: MaxPool, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Padding is less than any code."""
+        top, left, bottom, right = step.pads
+        source = tensors[step.source]
+        if any(step.pads):
+            source = functional.pad(source, (left, right, top, bottom), value=-torch.inf)
+        return functional.max_pool2d(source, step.kernel, step.strides, 0, step.dilations)
+
+    def build(self, builder: GraphBuilder, step: MaxPool) -> None:
+        """Padding is code 0, the least: codes are unsigned where there is any."""
+        builder.sizes[step.output] = window_sizes(
+            builder.sizes[step.source], step.kernel, step.pads, step.strides, step.dilations
+        )
+        padded = builder.pad(step.source, step.pads)
+        names = {"kernel_shape": step.kernel, "strides": step.strides, "dilations": step.dilations}
+        attributes = {name: list(values) for name, values in names.items()}
+        builder.name(builder.node("NhwcMaxPool", [padded], domain="com.microsoft", **attributes), step.output)
+
+
+OPERATORS = (MaxPooling(),)

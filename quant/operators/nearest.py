@@ -1,0 +1,79 @@
+"""Nearest upsampling by a whole factor: each code is repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from quant.base.errors import ExportError
+from quant.integer.nodes import attribute
+from quant.integer.program import Step
+from quant.operators.layers import HandingOn
+from quant.operators.upsampling import Upsampling
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from quant.integer.ort_graph import GraphBuilder
+    from quant.integer.parse import Parser
+    from quant.integer.torch_engine import TorchEngine
+
+
+@dataclass(frozen=True)
+class Repeat(Step):
+    """Each code ``factor`` times in each direction."""
+
+    name: str
+    source: str
+    output: str
+    factor: int
+
+
+class NearestUpsampling(Upsampling, HandingOn):
+    """Upsample(scale_factor=N), ``F.interpolate``."""
+
+    kinds = (nn.UpsamplingNearest2d,)
+    told = "nearest upsampling by a whole factor"
+    names = ("Resize",)
+    steps = (Repeat,)
+    lets_pass = True
+    mode = "nearest"
+
+    def made(self, factor: tuple[float, float]) -> nn.Module | None:
+        """By the same whole factor of height and width."""
+        whole = int(factor[0])
+        return nn.UpsamplingNearest2d(scale_factor=whole) if factor == (whole, whole) and whole > 1 else None
+
+    def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
+        """None."""
+        return 0
+
+    def takes(self, node: NodeProto) -> bool:
+        """Of Resize, mode nearest."""
+        return attribute(node, "mode", b"nearest") == b"nearest"
+
+    def parse(self, parser: Parser, node: NodeProto) -> None:
+        """By a factor, as PyTorch rounds."""
+        source = parser.codes_input(node, 0)
+        scales = parser.model.get_initializer(node.input[2]) if len(node.input) > 2 else None
+        rounding = tuple(attribute(node, name, b"") for name in ("coordinate_transformation_mode", "nearest_mode"))
+        factor = int(scales[2]) if scales is not None and len(scales) else 0
+        if rounding != (b"asymmetric", b"floor") or factor < 1 or list(scales) != [1, 1, factor, factor]:
+            raise ExportError(f"upsampling '{node.name}' must repeat each pixel by one whole factor")
+        step = Repeat(node.name, source, node.output[0], factor)
+        parser.hand_on(node, step, parser.codes[source], parser.channels[source])
+
+    def run(self, engine: TorchEngine, step: Repeat, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Rows, then columns."""
+        return tensors[step.source].repeat_interleave(step.factor, 2).repeat_interleave(step.factor, 3)
+
+    def build(self, builder: GraphBuilder, step: Repeat) -> None:
+        """Concatenations with itself."""
+        builder.sizes[step.output] = tuple(step.factor * side for side in builder.sizes[step.source])
+        builder.name(builder.repeated(step.source, step.factor), step.output)
+
+
+OPERATORS = (NearestUpsampling(),)

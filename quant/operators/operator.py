@@ -1,0 +1,138 @@
+"""What an operator tells the rest of `quant`, with what holds of most of them.
+
+| step                    | asks                                                                                   |
+| ----------------------- | -------------------------------------------------------------------------------------- |
+| networks as written     | ``kinds``, ``written``, ``functions``, ``take``: modules and functions of PyTorch      |
+| normal form             | ``is_filters``, ``lets_pass``, ``needs_own_convolution``, ``read_by_convolutions``     |
+| structure               | ``hands_on``, ``accumulates``, ``joins``, ``refusal``: where quantizers stand          |
+| twin                    | ``quantized`` of filters, ``bits``, ``unquantized``                                    |
+| export                  | ``tidy``: nodes of the graph as hardware takes them best                               |
+| bits of single layers   | ``window``, ``rows_ahead``: the rows that the accelerator holds                        |
+| integer program         | ``names``, ``takes``, ``parse``: nodes of the exported graph; ``steps``                |
+| both engines            | ``run`` by torch, ``build`` for onnxruntime                                            |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import torch
+from torch import fx, nn
+
+from quant.integer.program import Step
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from quant.integer.ort_graph import GraphBuilder
+    from quant.integer.parse import Parser
+    from quant.integer.torch_engine import TorchEngine
+    from quant.twin.written import Translator
+
+
+class Unsupported(Exception):
+    """Why an operation is not taken; becomes the end of a sentence that begins with its place."""
+
+
+def refuse(reason: str) -> NoReturn:
+    """Ends the translation of an operation."""
+    raise Unsupported(reason)
+
+
+def pair(value: Any) -> tuple[Any, Any]:
+    """Height and width of a setting that may be one number for both."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+
+
+def activation_function(make: Callable[..., nn.Module]) -> Callable[..., fx.Node]:
+    """What translates a function of torch with the arguments of the module ``make``."""
+
+    def handler(translator: Translator, x: fx.Node, *arguments: Any, inplace: bool = False, **named: Any) -> fx.Node:
+        del inplace
+        return translator.emit(make(*arguments, **named), (x,))
+
+    return handler
+
+
+class Operator:
+    """One operator, or one form of a function of torch that has several.
+
+    ``kinds`` are its modules in a network in normal form, which its twin keeps or replaces by modules of their types;
+    ``written`` further modules of torch.nn that people write it as. ``told``: how it stands in the sentence of what is
+    supported. ``names`` are the types of its ONNX nodes, ``steps`` its steps of an integer program.
+    """
+
+    kinds: ClassVar[tuple[type[nn.Module], ...]] = ()
+    written: ClassVar[tuple[type[nn.Module], ...]] = ()
+    told: ClassVar[str] = ""
+    names: ClassVar[tuple[str, ...]] = ()
+    steps: ClassVar[tuple[type[Step], ...]] = ()
+
+    is_filters: ClassVar[bool] = False  # weights and integer accumulators, behind which a BN stands
+    makes_logits: ClassVar[bool] = False  # filters that may be the network's last layer
+    accumulates: ClassVar[bool] = False  # gives multiples of a fraction of its codes, so a quantizer stands behind it
+    hands_on: ClassVar[bool] = False  # gives the codes that it reads, which need no further quantizer
+    joins: ClassVar[bool] = False  # its inputs share a scale
+    lets_pass: ClassVar[bool] = False  # f(operator(x)) = operator(f(x)) for every rising f
+    needs_own_convolution: ClassVar[bool] = False  # whose outputs it may reorder
+    read_by_convolutions: ClassVar[bool] = False  # and by nothing else
+    keeps_sign: ClassVar[bool] = True  # gives nothing negative where it reads nothing negative
+    bits: ClassVar[str] = "activation"  # the field of `config.Bits` for its output, where it accumulates
+
+    # ---- networks as people write them ----------------------------------------------------------------------------
+    def functions(self) -> dict[Any, Callable[..., Any]]:
+        """Function of torch -> what translates its call: (translator, *arguments, **named) -> node."""
+        return {}
+
+    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
+        """The node for a call of ``module``, which has the name ``name``.
+
+        Raises:
+            Unsupported: it is of a form that has no integer form.
+        """
+        return translator.emit(module, inputs, name)
+
+    # ---- structure ------------------------------------------------------------------------------------------------
+    def refusal(self, module: nn.Module, *, unsigned: bool) -> str | None:
+        """Why ``module`` does not take codes that are, or are not, unsigned, as the end of a sentence."""
+        return None
+
+    def window(self, module: nn.Module) -> int:
+        """Rows of its input that one row of its output reads."""
+        return 1
+
+    def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
+        """Rows of the image that it waits for beyond the row that it makes; one row of its input and one of its output
+        stand for ``step_in`` and ``step_out`` of them."""
+        return self.window(module) // 2 * step_in
+
+    # ---- twin -----------------------------------------------------------------------------------------------------
+    def unquantized(self, module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+        """What ``module`` of a twin gives without quantizers of its own."""
+        return module(*inputs)
+
+    def tidy(self, model: ModelWrapper, node: NodeProto) -> None:
+        """Writes ``node`` of an exported graph as hardware takes it best, without changing a value."""
+
+    # ---- integers -------------------------------------------------------------------------------------------------
+    def takes(self, node: NodeProto) -> bool:
+        """Whether ``node``, of a type of this operator, is one of it: for operators that share an ONNX type."""
+        return True
+
+    def parse(self, parser: Parser, node: NodeProto) -> None:
+        """Reads ``node`` as a step.
+
+        Raises:
+            ExportError: it has no exact integer form.
+        """
+        raise NotImplementedError
+
+    def run(self, engine: TorchEngine, step: Step, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Codes (N, C, H, W) of ``step`` in float64, or accumulators of the last layer."""
+        raise NotImplementedError
+
+    def build(self, builder: GraphBuilder, step: Step) -> None:
+        """Adds nodes that compute ``step`` on codes, stored from 0, (1, H, W, lanes * C) uint8."""
+        raise NotImplementedError

@@ -1,0 +1,57 @@
+"""What the forms of upsampling share: how people write them, as one module and one function for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import fx, nn
+
+from quant.operators import operators
+from quant.operators.operator import Operator, refuse
+
+if TYPE_CHECKING:
+    from quant.twin.written import Translator
+
+
+class Upsampling(Operator):
+    """Of one ``mode`` of Upsample and ``F.interpolate``."""
+
+    mode: ClassVar[str]
+
+    def made(self, factor: tuple[float, float]) -> nn.Module | None:
+        """The module that enlarges height and width by ``factor``; None where none lowers."""
+        raise NotImplementedError
+
+    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
+        """As the function."""
+        settings = {"mode": module.mode, "align_corners": module.align_corners}
+        return interpolate(translator, inputs[0], **settings, name=name)
+
+
+def interpolate(
+    translator: Translator,
+    x: fx.Node,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+    *,
+    name: str | None = None,
+) -> fx.Node:
+    """By what it makes of the trace's image: a factor of 1 does nothing."""
+    del size, scale_factor, recompute_scale_factor
+    before, after = translator.shape(x), translator.shape_made()
+    if after == before:
+        return x
+    factor = (after[2] / before[2], after[3] / before[3])
+    forms = [each for each in operators() if isinstance(each, Upsampling) and each.mode == mode]
+    made = forms[0].made(factor) if forms and not (align_corners or antialias) else None
+    if made is None:
+        corners = ", align_corners=True" if align_corners else ""
+        refuse(
+            f"upsamples by {factor[0]:g}x{factor[1]:g}, mode='{mode}'{corners}; only mode='nearest' by a whole factor,"
+            " and by 2 mode='bilinear', align_corners=False, lower so far"
+        )
+    return translator.emit(made, (x,), name)

@@ -1,0 +1,1 @@
+"""Scores of masks, and what they would be on other draws of the images."""

@@ -1,0 +1,1 @@
+"""Training: losses, steps, recipes, cross-validation, studies."""

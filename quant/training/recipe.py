@@ -1,0 +1,129 @@
+"""Recipes: training runs as TOML files, one or more stages that start from each other's weights.
+
+Keys before the first ``[[stages]]`` hold for every stage. A stage has a ``name``, settings of ``TrainConfig``,
+``quant`` (none: the float network), ``init_from`` and ``teacher`` (names of earlier stages; ``init_from`` is the last
+earlier stage of the same model unless it says otherwise). ``after`` names a recipe whose stages come first, so that
+quantized networks share the float network that they start from, or a smaller network has a larger one as its teacher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from quant.base.errors import ConfigError
+from quant.base.toml_file import read_toml, require_types
+from quant.training.train import KEPT, train
+from quant.training.train_config import TrainConfig
+from quant.twin.config import QuantConfig
+
+_SHIPPED = Path(__file__).parents[1] / "recipes"
+_SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
+_LINKS = ("quant", "init_from", "teacher")
+_NAMES = {name: str for name in ("name", "model", *_LINKS)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One training run of a recipe; ``settings`` are of ``TrainConfig``, ``init_from`` and ``teacher`` name stages."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    quant: str | None = None
+    init_from: str | None = None
+    teacher: str | None = None
+
+
+def read_recipe(name_or_path: str) -> tuple[Stage, ...]:
+    """The stages of a shipped recipe by name, or of a TOML file by path.
+
+    Raises:
+        ConfigError: no such recipe, no TOML, an unknown key, a value of another type, recipes that come after each
+            other, or a stage that names one that does not come before it.
+    """
+    return _stages(name_or_path, ())
+
+
+def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
+    """The stages of a recipe that the recipes ``readers`` come after."""
+    path = _SHIPPED / f"{name_or_path}.toml"
+    if not path.is_file():
+        path = Path(name_or_path)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
+        raise ConfigError(f"unknown recipe '{name_or_path}'; known: {known}, or the path of a TOML file")
+    if path.resolve() in readers:
+        raise ConfigError(f"recipe '{path}' follows itself; correct `after` of one of them")
+    recipe = read_toml(path)
+    after, tables = recipe.pop("after", None), recipe.pop("stages", [])
+    if not isinstance(after, (str, type(None))) or not isinstance(tables, list):
+        raise ConfigError(f"recipe '{path}': `after` is the name of a recipe, and stages are tables [[stages]]")
+    stages = [] if after is None else list(_stages(after, (*readers, path.resolve())))
+    if not tables:
+        raise ConfigError(f"recipe '{path}' has no stage; add [[stages]] with a name")
+    for table in tables:
+        if not isinstance(table, dict):
+            raise ConfigError(f"recipe '{path}': a stage is a table, got {table!r}; write it as [[stages]]")
+        stages.append(_stage({**recipe, **table}, stages, path))
+    return tuple(stages)
+
+
+def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
+    names = [stage.name for stage in earlier]
+    named = {key: value for key, value in values.items() if key in _NAMES}
+    require_types(f"recipe '{path}': ", named, _NAMES)
+    if values.get("name", "") in ("", *names):
+        raise ConfigError(f"recipe '{path}': each stage needs a name of its own")
+    name = values.pop("name")
+    if name in (".", "..") or "/" in name:
+        raise ConfigError(f"recipe '{path}': stage '{name}' cannot be the name of a folder; give it another")
+    same_model = [stage.name for stage in earlier if stage.settings.get("model") == values.get("model")]
+    links = {"init_from": same_model[-1] if same_model else None}
+    links |= {key: values.pop(key) for key in _LINKS if key in values}
+    for key in ("init_from", "teacher"):
+        if links.get(key) is not None and links[key] not in names:
+            raise ConfigError(f"recipe '{path}', stage '{name}': {key} '{links[key]}' is not an earlier stage")
+    for key in values:
+        if key not in _SETTINGS:
+            known = ", ".join(sorted({*_SETTINGS, *_LINKS}))
+            raise ConfigError(f"recipe '{path}', stage '{name}': unknown key '{key}'; known: {known}")
+    return Stage(name=name, settings=values, **links)
+
+
+def follow(
+    stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any], run: Callable[..., Any] = train
+) -> dict[str, Any]:
+    """Trains the stages one after the other, each into a folder of its name, and returns the last one's scores.
+
+    A stage that is already there continues from its ``last.pt``, and is left alone once it has all its epochs. Settings
+    in ``overrides`` go before those of every stage. ``run`` trains a stage; it is called as ``train`` is.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: see their messages; also where a folder holds a run of other settings.
+    """
+    runs = [_run_of(stage, overrides) for stage in stages]  # all of them first: a mistake in the last is told at once
+    scores = {}
+    for stage, (config, quant) in zip(stages, runs, strict=True):
+        folder = Path(out_dir) / stage.name
+        scores = run(
+            config,
+            quant,
+            folder,
+            init_from=_kept(out_dir, stage.init_from),
+            teacher=_kept(out_dir, stage.teacher),
+            resume=(folder / "last.pt").is_file(),
+        )
+    return scores
+
+
+def _run_of(stage: Stage, overrides: dict[str, Any]) -> tuple[TrainConfig, QuantConfig | None]:
+    settings = {**stage.settings, **overrides}
+    if "model" not in settings:
+        raise ConfigError(f"stage '{stage.name}' names no model; add `model = ...` to the recipe, or give --model")
+    return TrainConfig(**settings), None if stage.quant is None else QuantConfig.read(stage.quant)
+
+
+def _kept(out_dir: Path, stage: str | None) -> Path | None:
+    return None if stage is None else Path(out_dir) / stage / KEPT

@@ -1,0 +1,165 @@
+"""A study: a table of recipes, each trained under several seeds by the protocol of ``crossval``, as one job.
+
+A study is a TOML file of ``[[cells]]``: ``name``, ``recipe``, ``data`` (the name of a data set, whose folder the
+command is given), ``seeds``, ``folds`` (none: trained on the list ``train``, reported on ``val``), ``settings`` (a
+table that goes before the recipe's: one change for a trial) and ``against`` (an earlier cell of the same data and
+folds, from which the difference is told). Cells without settings of their own share the stages that their recipes
+share.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quant.base.errors import ConfigError
+from quant.base.replace_file import replace_file
+from quant.base.toml_file import read_toml
+from quant.scores.resampling import interval
+from quant.training.crossval import Plan, collect
+from quant.training.crossval_report import write_report
+from quant.training.recipe import read_recipe
+
+_SHIPPED = Path(__file__).parents[1] / "studies"
+_SAVE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One row of a study's table; see the module's text."""
+
+    name: str
+    recipe: str
+    data: str
+    seeds: tuple[int, ...] = (1,)
+    folds: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    against: str | None = None
+
+    def folder(self, out: Path, seed: int) -> Path:
+        """Where its folds of ``seed`` are trained."""
+        split = "fixed" if self.folds is None else f"{self.folds}-folds"
+        own = Path(self.name) if self.settings else Path()
+        return out / f"{self.data}-{split}" / own / f"seed-{seed}"
+
+    def plans(self, out: Path, data: str, **more: Any) -> list[Plan]:
+        """Of each seed; ``data`` is its folder, ``more`` is of ``Plan``."""
+        settings = more.pop("settings", {})
+        split = {"fixed_split": True} if self.folds is None else {"folds": self.folds}
+        return [
+            Plan(
+                stages=read_recipe(self.recipe),
+                settings={**self.settings, **settings, "data": data, "seed": seed},
+                out=self.folder(out, seed),
+                save_seconds=_SAVE_SECONDS,
+                **split,
+                **more,
+            )
+            for seed in self.seeds
+        ]
+
+
+def read_study(name_or_path: str) -> tuple[Cell, ...]:
+    """The cells of a shipped study by name, or of a TOML file by path.
+
+    Raises:
+        ConfigError: no such study, no TOML, an unknown or missing key, or a cell that names one that is not before it.
+    """
+    path = _SHIPPED / f"{name_or_path}.toml"
+    if not path.is_file():
+        path = Path(name_or_path)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
+        raise ConfigError(f"unknown study '{name_or_path}'; known: {known}, or the path of a TOML file")
+    tables = read_toml(path).get("cells", [])
+    if not tables:
+        raise ConfigError(f"study '{path}' has no cell; add [[cells]] with name, recipe and data")
+    cells: list[Cell] = []
+    for table in tables:
+        cells.append(_cell(table, cells, path))
+    return tuple(cells)
+
+
+def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
+    known = [entry.name for entry in fields(Cell)]
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"study '{path}': unknown key '{key}' of a cell; known: {', '.join(known)}")
+    for key in ("name", "recipe", "data"):
+        if key not in table:
+            raise ConfigError(f"study '{path}': a cell has no {key}; give it one")
+    cell = Cell(**{**table, "seeds": tuple(table.get("seeds", (1,)))})
+    where = f"study '{path}', cell '{cell.name}'"
+    if cell.name in [other.name for other in earlier]:
+        raise ConfigError(f"{where}: an earlier cell has that name; give each its own")
+    if not cell.seeds or len(set(cell.seeds)) < len(cell.seeds):
+        raise ConfigError(f"{where}: seeds {list(cell.seeds)} are not one or more different numbers; give one or more")
+    if cell.against is not None:
+        match = [(other.data, other.folds) for other in earlier if other.name == cell.against]
+        if match != [(cell.data, cell.folds)]:
+            raise ConfigError(f"{where}: against '{cell.against}' is not an earlier cell of the same data and folds")
+    return cell
+
+
+def report_study(cells: Sequence[Cell], plans: dict[str, list[Plan]], out: Path) -> str:
+    """Writes ``study.json`` and ``study.md``, and the report of every plan, of the cells all of whose runs are
+    finished; returns the table. ``plans`` are by the cells' names."""
+    rows, iou_of = {}, {}
+    for cell in cells:
+        if not all(plan.is_finished() for plan in plans[cell.name]):
+            continue
+        reported = [collect(plan) for plan in plans[cell.name]]
+        found = [write_report(plan, of) for plan, of in zip(plans[cell.name], reported, strict=True)]
+        iou_of[cell.name] = np.mean([of.scores.score("iou") for of in reported], axis=0)  # (N,) of the seeds together
+        rows[cell.name] = _row(cell, [of["parts"]["all"] for of in found], iou_of)
+    replace_file(out / "study.json", lambda partial: partial.write_text(json.dumps(rows, indent=1) + "\n"))
+    table = _markdown(rows)
+    replace_file(out / "study.md", lambda partial: partial.write_text(table))
+    return table
+
+
+def _row(cell: Cell, of_seeds: list[dict[str, Any]], iou_of: dict[str, np.ndarray]) -> dict[str, Any]:
+    mine = iou_of[cell.name]
+    row = {
+        "recipe": cell.recipe,
+        "data": cell.data,
+        "settings": cell.settings,
+        "seeds": list(cell.seeds),
+        "images": len(mine),
+        "iou": float(mine.mean()),
+        "iou_of_seeds": [of["iou"] for of in of_seeds],
+        "iou_interval": interval(lambda indices: mine[indices].mean(-1), len(mine)),
+        "iou_pooled8_orders": float(np.mean([of["iou_pooled8_orders"] for of in of_seeds])),
+        "missed": float(np.mean([of["missed"] for of in of_seeds])),
+    }
+    if cell.against in iou_of:
+        apart = mine - iou_of[cell.against]  # of the same images
+        row |= {
+            "against": cell.against,
+            "difference": float(apart.mean()),
+            "difference_interval": interval(lambda indices: apart[indices].mean(-1), len(apart)),
+        }
+    return row
+
+
+def _markdown(rows: dict[str, dict[str, Any]]) -> str:
+    lines = [
+        "| cell | seeds | images | IoU per image | 95% interval | IoU pooled-8, random orders | missed | difference |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, row in rows.items():
+        apart = ""
+        if "difference" in row:
+            low, high = row["difference_interval"]
+            apart = f"{row['difference']:+.4f} ({low:+.4f} to {high:+.4f}) from {row['against']}"
+        low, high = row["iou_interval"]
+        lines.append(
+            f"| {name} | {len(row['seeds'])} | {row['images']} | {row['iou']:.4f} | {low:.4f} to {high:.4f} |"
+            f" {row['iou_pooled8_orders']:.4f} | {100 * row['missed']:.1f}% | {apart} |"
+        )
+    return "\n".join(lines) + "\n"

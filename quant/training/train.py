@@ -1,0 +1,222 @@
+"""Training of a float network or its quantized twin: 0.5 BCE + Dice (or BCE), Adam, flips and quarter turns.
+
+The schedule is fixed before it starts or follows the training loss, and the last epoch's weights, averaged where
+``ema`` says so, are what is kept: no score chooses them. Each epoch draws from a generator seeded by (seed, epoch), and
+``last.pt`` holds everything else, so a run that is interrupted and resumed ends with the weights of an uninterrupted
+one. Of a quantized network what is kept has its thresholds settled, so it can be exported. Under ``torchrun`` the
+processes train one network together; the first of them writes the files, so --out is a folder that the others can read.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+
+import calib_data
+import models
+from quant.base import checkpoint as checkpoints
+from quant.base.errors import CheckpointError
+from quant.base.pace import Pace
+from quant.base.replace_file import replace_file
+from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
+from quant.training.learner import Learner
+from quant.training.ranks import join
+from quant.training.train_config import TrainConfig
+from quant.twin.config import QuantConfig
+from quant.twin.networks import assemble, channels_of, classes_of, from_checkpoint, require_size, start_from
+from quant.twin.prepare import calibrate
+
+KEPT = "weights.pt"
+_LAST, _LOG = "last.pt", "log.csv"
+_LOGGED_SCORES = ("iou_pooled8", "iou", "f1", "precision", "recall", "aac")
+_CALIBRATION_IMAGES = 16
+
+
+def train(
+    config: TrainConfig,
+    quant: QuantConfig | None,
+    out_dir: Path,
+    *,
+    init_from: Path | None = None,
+    teacher: Path | None = None,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Trains on the split ``train`` of the data and returns the scores of what is kept on its split ``val``.
+
+    Writes to ``out_dir`` after each epoch: ``weights.pt`` (what is kept, if this epoch is the last), ``last.pt`` (to go
+    on from) and ``log.csv``. ``teacher`` is a checkpoint whose prediction the network is drawn to, with the weight
+    ``config.distill``.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: see their messages.
+    """
+    size, shape = (config.size, config.size), {"classes": config.classes, "channels": channels_of(config.model)}
+    require_size(models.build(config.model, config.classes), config.model, size, shape["channels"])
+    train_samples, val_samples = (
+        load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
+    )
+    for split, samples in (("train", train_samples), ("val", val_samples)):
+        require_foreground(samples, config.data, split)
+    links = {"init_from": init_from, "teacher": teacher}
+    return fit(config, quant, out_dir, train_samples, val_samples, **links, resume=resume)
+
+
+def fit(
+    config: TrainConfig,
+    quant: QuantConfig | None,
+    out_dir: Path,
+    train_samples: Samples,
+    val_samples: Samples | None = None,
+    *,
+    init_from: Path | None = None,
+    teacher: Path | None = None,
+    resume: bool = False,
+    pace: Pace | None = None,
+    quiet: bool = False,
+) -> dict[str, Any] | None:
+    """As ``train``, on samples in memory; ``val_samples`` are scored after each epoch and change nothing.
+
+    Without them there are no scores, and ``weights.pt`` is written after the last epoch only. ``pace`` says when
+    ``last.pt`` is written and when to stop; ``quiet`` leaves out the progress bar.
+
+    Raises:
+        ConfigError, CheckpointError: see their messages.
+        TimeUp: ``pace`` allows no further epoch.
+    """
+    out_dir, fabric, pace = Path(out_dir), join(config.device), pace or Pace()
+    run = {
+        **asdict(config),
+        "data": Path(config.data).name,
+        "init_from": init_from.name if init_from else None,
+        "teacher": teacher.name if teacher else None,
+    }
+    torch.manual_seed(config.seed)
+    state = _last_state(out_dir, run) if resume else None
+    first_epoch = 0 if state is None else state["epoch"] + 1
+    if first_epoch == config.epochs:
+        return checkpoints.load(out_dir / KEPT)["scores"]
+    if state is None:
+        network = _new_network(config, quant, init_from, train_samples)
+    else:
+        network = start_from(config.model, quant, state)
+    learner = Learner(network, None if teacher is None else _trained(teacher), config, fabric)
+    if state is None:
+        learner.centre_ranges()
+    else:
+        learner.load_state(state)
+    if fabric.is_global_zero:
+        _begin_log(out_dir / _LOG, first_epoch)
+    train_samples = train_samples.to(fabric.device)
+    common = {
+        "model": config.model,
+        "quant": quant.as_dict() if quant else None,
+        "size": [config.size, config.size],
+        "classes": config.classes,
+        "run": run,
+    }
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=quiet or not fabric.is_global_zero) as progress:
+        epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
+        batch_bar = progress.add_task("steps", total=learner.batches(train_samples))
+        pace.begin()
+        scores = None
+        for epoch in range(first_epoch, config.epochs):
+            progress.reset(batch_bar)
+            loss = learner.train_epoch(train_samples, epoch, lambda: progress.update(batch_bar, advance=1))
+            is_last = epoch + 1 == config.epochs
+            told = f"epoch {epoch + 1}: loss {loss:.4f}"
+            must_save = pace.must_save() or is_last
+            keeps = is_last or val_samples is not None
+            candidate = learner.candidate() if keeps else None
+            if val_samples is not None:
+                scores = learner.score(candidate, val_samples)
+                told += f", IoU {scores['iou']:.4f}"
+            if fabric.is_global_zero:
+                common |= {"epoch": epoch, "scores": scores}
+                if keeps:
+                    checkpoints.save(out_dir / KEPT, {**common, "state": _portable_state(candidate)})
+                _append_log(out_dir / _LOG, epoch, loss, scores)
+                if must_save:
+                    checkpoints.save(out_dir / _LAST, {**common, **learner.state()})
+            progress.update(epochs_bar, advance=1, description=told)
+            if not is_last:
+                pace.go_on()
+    fabric.barrier()  # the files are complete before another process reads them
+    return scores
+
+
+def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """``last.pt`` of the same run."""
+    state = checkpoints.load(out_dir / _LAST)
+    if not isinstance(state.get("run"), dict):
+        raise CheckpointError(f"'{out_dir / _LAST}' is not of a training that can continue; give another --out")
+    before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
+    for key, value in run.items():
+        if key not in ("device", "init_from") and before.get(key) != value:
+            raise CheckpointError(
+                f"'{out_dir / _LAST}' was trained with {key}={before.get(key)}, not {value};"
+                " resume with the same settings or train into another --out"
+            )
+    return state
+
+
+def _new_network(
+    config: TrainConfig, quant: QuantConfig | None, init_from: Path | None, train_samples: Samples
+) -> nn.Module:
+    """The network as its training begins: fresh or from ``init_from``, a new twin with its scales fitted to images."""
+    start = None if init_from is None else checkpoints.load(init_from)
+    if start is None:
+        network = assemble(config.model, quant, config.classes)
+    else:
+        if classes_of(start) != config.classes:
+            raise CheckpointError(
+                f"'{init_from}' has {classes_of(start)} logits per pixel, not {config.classes}; give --classes to match"
+            )
+        network = start_from(config.model, quant, start)
+    if quant is not None and (start is None or start["quant"] is None):
+        calibrate(network, _calibration_codes(config, train_samples))
+    return network
+
+
+def _trained(path: Path) -> nn.Module:
+    return from_checkpoint(checkpoints.load(path))
+
+
+def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
+    """Codes (N, C, H, W) of the images that activation scales are fitted to."""
+    if config.calibration == "train":
+        return train_samples.codes[:_CALIBRATION_IMAGES]
+    samples = calib_data.load_all((config.size, config.size), channels_of(config.model))
+    return to_planes(np.stack([sample.codes for sample in samples]))
+
+
+def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
+
+
+def _begin_log(path: Path, first_epoch: int) -> None:
+    """Leaves the epochs before ``first_epoch`` in the log: those after it are trained again."""
+    rows = []
+    if first_epoch and path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1 : first_epoch + 1]
+
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("epoch", "loss", *_LOGGED_SCORES), *rows])
+
+    replace_file(path, write)
+
+
+def _append_log(path: Path, epoch: int, loss: float, scores: dict[str, Any] | None) -> None:
+    values = [] if scores is None else [f"{scores[name]:.6f}" for name in _LOGGED_SCORES]
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow((epoch, f"{loss:.6f}", *values))

@@ -1,0 +1,105 @@
+"""The settings of one training run. Defaults are the paper's (Carvalho & Vestias 2025)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+
+from quant.base.device import require_device
+from quant.base.errors import ConfigError
+from quant.base.seed import require_seed
+from quant.base.toml_file import require_types
+
+SCHEDULES = ("constant", "cosine", "plateau")
+LOSSES = ("bce-dice", "bce")
+# bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
+PRECISIONS = ("float32", "bfloat16")
+CALIBRATIONS = ("calib_data", "train")
+AUGMENTATIONS = ("flips", "strong")
+RANGES = ("calibrated", "learned")
+_MOST = 2**31 - 1  # of what is counted
+_LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run; ``size`` in pixels, ``lr`` per step of Adam.
+
+    With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
+    the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
+    distance from a teacher, where there is one. Activation ranges of a quantized network stay as calibrated, or are
+    ``learned`` from there through the first half of the epochs and then stay. ``normal_cases`` keeps the images of a
+    released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
+    for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say what they watch.
+    ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
+    """
+
+    model: str
+    data: str
+    epochs: int = 300
+    batch: int = 8
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    schedule: str = "constant"
+    loss: str = "bce-dice"
+    size: int = 256
+    seed: int = 1
+    device: str = "cpu"
+    precision: str = "float32"
+    calibration: str = "calib_data"
+    ema: float = 0.0
+    augmentation: str = "flips"
+    ranges: str = "calibrated"
+    distill: float = 1.0
+    normal_cases: bool = False
+    classes: int = 1
+
+    def __post_init__(self) -> None:
+        require_types("--", {name.replace("_", "-"): value for name, value in asdict(self).items()}, _TYPES)
+        for field, value in (
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("size", self.size),
+            ("classes", self.classes),
+        ):
+            if not 1 <= value <= _MOST:
+                raise ConfigError(f"--{field} must be 1 to {_MOST}, got {value}")
+        for field, value, known in (
+            ("schedule", self.schedule, SCHEDULES),
+            ("loss", self.loss, LOSSES),
+            ("calibration", self.calibration, CALIBRATIONS),
+            ("precision", self.precision, PRECISIONS),
+            ("augmentation", self.augmentation, AUGMENTATIONS),
+            ("ranges", self.ranges, RANGES),
+        ):
+            if value not in known:
+                raise ConfigError(f"unknown {field} '{value}'; known: {', '.join(known)}")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
+        for field, value in (("distill", self.distill), ("weight-decay", self.weight_decay)):
+            if not 0 <= value <= _LARGEST:
+                raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {value}")
+        if not 0 < self.lr <= _LARGEST:
+            raise ConfigError(f"--lr must be above 0 and at most {_LARGEST:g}, got {self.lr}")
+        require_seed(self.seed)
+        require_device(self.device)
+
+    def learning_rate(self, epoch: int) -> float:
+        """Learning rate of ``epoch`` (from 0): a cosine from ``lr`` to a hundredth of it, or ``lr``.
+
+        What a plateau takes off ``lr`` is known to the ``Learner``, which sees the loss.
+        """
+        if self.schedule != "cosine":
+            return self.lr
+        progress = epoch / max(1, self.epochs - 1)
+        return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def range_learning_rate(self, epoch: int, rate: float) -> float:
+        """That of learned activation ranges, whose unit is an octave: ten times ``rate``, 0 in the second half."""
+        return 0.0 if epoch >= self.epochs / 2 else 10 * rate
+
+
+_TYPES = {
+    entry.name.replace("_", "-"): {"str": str, "int": int, "float": float, "bool": bool}[entry.type]
+    for entry in fields(TrainConfig)
+}

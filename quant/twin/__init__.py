@@ -1,0 +1,1 @@
+"""From a network as people write it to its quantized twin."""

@@ -1,0 +1,157 @@
+"""Networks of a checkpoint: the float network or its quantized twin, ready to load weights into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+import models
+from quant.base.errors import CheckpointError, ConfigError
+from quant.data.pairs import MAX_PIXELS
+from quant.twin.config import QuantConfig
+from quant.twin.prepare import fill_weight_range
+from quant.twin.settle import settle_tables, settle_thresholds
+from quant.twin.structure import Structure, convolution_sites
+from quant.twin.twin import Twin, build_twin
+
+
+def assemble(name: str, quant: QuantConfig | None, classes: int = 1) -> nn.Module:
+    """The registered network ``name``, or its twin under ``quant``, with fresh weights.
+
+    Raises:
+        ConfigError: it is one for volumes, or there is none of that name.
+    """
+    _require_for_images(name)
+    network = models.build(name, classes)
+    return network if quant is None else build_twin(network, channels_of(name), quant)
+
+
+def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
+    """The network of a checkpoint with its weights, in evaluation mode.
+
+    Raises:
+        CheckpointError: the weights are of another network.
+    """
+    quant = None if checkpoint["quant"] is None else QuantConfig.from_dict(checkpoint["quant"])
+    network = assemble(checkpoint["model"], quant, classes_of(checkpoint))
+    _load_state(network, checkpoint)
+    return network.eval()
+
+
+def channels_of(name: str) -> int:
+    """Channels of the image that the registered network ``name`` takes: ``in_channels`` of its configuration.
+
+    Raises:
+        ConfigError: as ``assemble``.
+    """
+    _require_for_images(name)
+    return models.entry(name).config.in_channels
+
+
+def _require_for_images(name: str) -> None:
+    if not models.entry(name).is_for_images:
+        raise ConfigError(
+            f"network '{name}' is for volumes, which has no integer form and does not lower; train it with"
+            " `python -m quant train-volumes`, or give a network for images"
+        )
+
+
+def classes_of(checkpoint: dict[str, Any]) -> int:
+    """Logits a pixel of the checkpoint's network; 1 in checkpoints that do not say."""
+    return checkpoint.get("classes", 1)
+
+
+def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any]) -> nn.Module:
+    """A network to be trained further: float from float, twin from twin, or twin from float weights.
+
+    In the last case each channel's weights are scaled to fill the quantizer's range, and the BN undoes it.
+    """
+    if checkpoint["model"] != name:
+        raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
+    if quant is None or checkpoint["quant"] is not None:
+        network = assemble(name, quant, classes_of(checkpoint))
+        _load_state(network, checkpoint)
+        return network
+    network = assemble(name, None, classes_of(checkpoint))
+    _load_state(network, checkpoint)
+    twin = build_twin(network, channels_of(name), quant)
+    fill_weight_range(twin, convolution_sites(network))
+    return twin
+
+
+def settle(twin: Twin, name: str) -> int:
+    """Moves the thresholds of ``twin``, a twin of the network ``name``, off the integers, and tables off the borders of
+    codes; returns how many channels."""
+    structure = Structure(models.build(name), twin.in_channels)
+    return settle_thresholds(twin, structure.convolutions()) + settle_tables(twin, structure.tables())
+
+
+def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:
+    taken = checkpoint.get("volumes", {}).get("channels")
+    if taken is not None and taken != (own_channels := channels_of(checkpoint["model"])):
+        raise CheckpointError(
+            f"the checkpoint's '{checkpoint['model']}' was trained on {taken} channels, neighbouring slices of a"
+            f" volume, the registered one takes {own_channels}; register a variant with in_channels={taken}"
+        )
+    for key, value in checkpoint["state"].items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise CheckpointError(
+                f"'{key}' of the checkpoint holds NaN or infinity, as after a diverged training; train it again with a"
+                " lower rate"
+            )
+    own, state = network.state_dict(), checkpoint["state"]
+    for key in (key for key in own if key in state):
+        same_shape = state[key].shape == own[key].shape or state[key].numel() == own[key].numel() == 1
+        if not same_shape or state[key].is_floating_point() != own[key].is_floating_point():
+            raise _unlike(checkpoint, f"'{key}' is {_described(state[key])}, in the network {_described(own[key])}")
+    try:
+        network.load_state_dict(state)
+    except RuntimeError:  # of keys alone: values that do not fit were named above
+        missing, unknown = [key for key in own if key not in state], [key for key in state if key not in own]
+        told = [
+            f"{len(keys)} of its tensors {what}, such as '{keys[0]}'"
+            for what, keys in (("are missing", missing), ("are not the network's", unknown))
+            if keys
+        ]
+        raise _unlike(checkpoint, " and ".join(told)) from None
+
+
+def _described(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {'x'.join(map(str, tensor.shape)) or 'scalar'}"
+
+
+def _unlike(checkpoint: dict[str, Any], why: str) -> CheckpointError:
+    return CheckpointError(
+        f"the checkpoint does not fit network '{checkpoint['model']}': {why}; train it again, or give the network as it"
+        " was then"
+    )
+
+
+def require_size(network: nn.Module, name: str, size: tuple[int, int], in_channels: int) -> None:
+    """ConfigError unless ``network`` gives logits of the image's size for an image of ``size`` (H, W)."""
+    if min(size) < 1:
+        raise ConfigError(f"--size must be positive, got {size[0]}x{size[1]}")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ConfigError(f"--size {size[0]}x{size[1]} is more than {MAX_PIXELS} pixels; give a smaller one")
+    why = _why_not(network, size, in_channels)
+    if why is None:
+        return
+    steps = (tuple(-(-side // step) * step for side in size) for step in (2, 4, 8, 16, 32))
+    fitting = next((each for each in steps if _why_not(network, each, in_channels) is None), None)
+    remedy = "write its forward for it" if fitting is None else f"{fitting[0]}x{fitting[1]} fits"
+    raise ConfigError(f"network '{name}' does not accept images of {size[0]}x{size[1]}: {why}; {remedy}")
+
+
+def _why_not(network: nn.Module, size: tuple[int, int], in_channels: int) -> str | None:
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            logits = network.eval()(torch.zeros(1, in_channels, *size))
+    except (RuntimeError, ValueError) as error:  # the latter from norms over a single pixel
+        return str(error).splitlines()[0].rstrip(".")
+    finally:
+        network.train(was_training)
+    found = tuple(logits.shape[2:])
+    return None if found == size else f"its logits have {'x'.join(map(str, found))}"

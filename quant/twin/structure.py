@@ -1,0 +1,173 @@
+"""The data flow of a float network: where quantizers must stand, and which of them share a scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import fx, nn
+
+from quant.base.errors import ConfigError
+from quant.operators import operator_of
+from quant.operators.filters import is_filters
+from quant.operators.operator import Operator
+from quant.operators.table import TABLES
+from quant.twin.activations import STRAIGHT
+from quant.twin.module_graph import never_negative
+from quant.twin.normal_form import normal_form, set_apart
+
+
+@dataclass(frozen=True)
+class ConvSite:
+    """A convolution by module name, with what surrounds it: the quantized module it reads (None: the network's input),
+    the BN directly after it (None: its output is the logits), the modules from there to the one whose output is
+    quantized, and that one."""
+
+    conv: str
+    source: str | None
+    norm: str | None
+    chain: tuple[str, ...]
+    activation: str | None
+
+
+@dataclass(frozen=True)
+class TableSite:
+    """An activation that becomes a table by module name: the quantized module it reads (None: the network's input), and
+    the modules from it to the one whose output is quantized."""
+
+    table: str
+    source: str | None
+    chain: tuple[str, ...]
+
+
+class Structure:
+    """The data flow of a network in normal form (``normal_form.py``); ``graph`` holds it, ``network`` is left alone.
+
+    Raises:
+        ConfigError: something in the network has no integer form; the sentence names it.
+    """
+
+    def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
+        self.graph = normal_form(network, in_channels)
+        self._read_graph()
+        while (misfit := self._misfit()) is not None:
+            node, why = misfit
+            if not (never_negative(self.graph, node) and set_apart(self.graph, node)):
+                raise ConfigError(f"'{node.target}' {why}")
+            self._read_graph()
+
+    def _read_graph(self) -> None:
+        self.modules = dict(self.graph.root.named_modules())
+        self.nodes = list(self.graph.graph.nodes)
+
+    def module(self, node: fx.Node) -> nn.Module | None:
+        return self.modules[node.target] if node.op == "call_module" else None
+
+    def operator(self, node: fx.Node) -> Operator | None:
+        """What ``node`` is; None of the image, the output, norms and activations."""
+        return operator_of(self.module(node))
+
+    def sources(self, node: fx.Node) -> list[fx.Node]:
+        """The nodes whose output needs a quantizer so that ``node``'s inputs are codes."""
+        found = []
+        for parent in node.all_input_nodes:
+            operator = self.operator(parent)
+            if operator is not None and operator.hands_on:
+                found.extend(self.sources(parent))
+            elif parent.op == "call_module":
+                found.append(parent)
+        return found
+
+    def convolutions(self) -> list[ConvSite]:
+        sites = []
+        for node in self.nodes:
+            if not is_filters(self.module(node)):
+                continue
+            sources, chain, last = self.sources(node), [], node
+            for kind in (nn.BatchNorm2d, STRAIGHT, nn.BatchNorm2d):
+                following = self._only_user(last, kind)
+                if following is not None:
+                    chain.append(str(following.target))
+                    last = following
+            sites.append(
+                ConvSite(
+                    conv=str(node.target),
+                    source=str(sources[0].target) if sources else None,
+                    norm=chain[0] if chain else None,
+                    chain=tuple(chain),
+                    activation=chain[-1] if chain else None,
+                )
+            )
+        return sites
+
+    def tables(self) -> list[TableSite]:
+        """In order of execution."""
+        sites = []
+        for node in self.nodes:
+            if not isinstance(self.module(node), TABLES):
+                continue
+            sources = self.sources(node)
+            behind = self._only_user(node, (nn.BatchNorm2d, nn.ReLU))
+            chain = (node,) if behind is None else (node, behind)
+            source = str(sources[0].target) if sources else None
+            sites.append(TableSite(str(node.target), source, tuple(str(each.target) for each in chain)))
+        return sites
+
+    def is_inserted(self, name: str) -> bool:
+        """Whether the module ``name`` is not of the network as it was written."""
+        return name.startswith(f"{self.graph.inserted}.")
+
+    def logits(self) -> set[str]:
+        """Names of quantized modules that hold logits: those before an identity that was appended to the network."""
+        last = self.graph.last
+        found: set[str] = set()
+        waiting = self.sources(last) if self.is_inserted(str(last.target)) else []
+        while waiting:
+            node = waiting.pop()
+            found.add(str(node.target))
+            operator = self.operator(node)
+            if operator is not None and operator.accumulates:
+                waiting.extend(self.sources(node))
+        return found
+
+    def scale_groups(self) -> list[list[str]]:
+        """Names of the modules that need a quantizer, grouped by shared scale."""
+        group_of: dict[str, list[str]] = {}
+        for node in self.nodes:
+            operator = self.operator(node)
+            if operator is None or (operator.hands_on and not operator.joins):
+                continue
+            for source in self.sources(node):
+                name = str(source.target)
+                group_of.setdefault(name, [name])
+            if operator.joins:
+                names = [str(source.target) for source in self.sources(node)]
+                merged = list(dict.fromkeys(member for name in names for member in group_of[name]))
+                for member in merged:
+                    group_of[member] = merged
+        return list({id(group): group for group in group_of.values()}.values())
+
+    def is_unsigned(self, name: str) -> bool:
+        """Whether the output of module ``name`` is never negative: a ReLU, or a sum or upsampling of such."""
+        return never_negative(self.graph, next(node for node in self.nodes if node.target == name))
+
+    def _misfit(self) -> tuple[fx.Node, str] | None:
+        """The first node that does not take the codes that it reads, and why."""
+        groups = {name: members for members in self.scale_groups() for name in members}
+        for node in self.nodes:
+            operator = self.operator(node)
+            if operator is None:
+                continue
+            members = {member for source in self.sources(node) for member in groups.get(str(source.target), ())}
+            unsigned = all(self.is_unsigned(member) for member in members)
+            if (why := operator.refusal(self.module(node), unsigned=unsigned)) is not None:
+                return node, why
+        return None
+
+    def _only_user(self, node: fx.Node, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> fx.Node | None:
+        users = [user for user in node.users if isinstance(self.module(user), kind)]
+        return users[0] if len(users) == len(node.users) == 1 else None
+
+
+def convolution_sites(network: nn.Module) -> list[ConvSite]:
+    """Convolutions of a float network in order of execution."""
+    return Structure(network).convolutions()

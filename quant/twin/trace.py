@@ -1,0 +1,174 @@
+"""A network's operations in order, by torch.fx, with what each gives for one image; a sentence where that fails."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from quant.base.errors import ConfigError
+from quant.operators import operator_of
+from quant.operators.filters import is_filters
+
+_SIZES = (64, 256)  # of the image that a network is tried with: the first at which it runs
+_SEED = 20
+_LINE_LENGTH = 80
+_LIBRARIES = tuple(str(Path(package.__file__).parent) for package in (torch,))
+
+
+class _Tracer(fx.Tracer):
+    record_stack_traces = True
+
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        kinds = [kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules")]
+        plain = kinds and kinds[0] is not nn.Module and type(module).forward is kinds[0].forward
+        is_own = plain and kinds[0] not in (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+        return operator_of(module) is not None or bool(is_own) or super().is_leaf_module(module, qualified_name)
+
+
+class Trace:
+    """``graph`` of a network in evaluation mode, as it is written; ``values``: what each node gives for ``image``.
+
+    The image is (1, C, H, W).
+
+    Raises:
+        ConfigError: its data flow depends on values or shapes, or it does not run.
+    """
+
+    def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
+        try:
+            self.graph = _Tracer().trace(network, concrete_args=_defaults(network) or None)
+        except Exception as error:  # noqa: BLE001  (whatever a forward does with a traced tensor)
+            if isinstance(error, NameError) and "module is not installed as a submodule" in str(error):
+                raise ConfigError(
+                    f"the network's forward calls a module that is not its own{_where(error)}; make it in"
+                    " __init__, as an attribute of the network"
+                ) from None
+            raise ConfigError(
+                f"the network's data flow depends on values or shapes{_where(error)}, which no circuit can follow"
+                f" ({_first_line(error)}); write forward without it"
+            ) from None
+        self.placeholders = [node for node in self.graph.nodes if node.op == "placeholder"]
+        if not self.placeholders:
+            raise ConfigError("the network's forward takes no image; its first argument is the (B, C, H, W) image")
+        self.in_channels = in_channels or _in_channels(network, self.graph)
+        self.image, self.values = self._run(network)
+
+    def where(self, node: fx.Node) -> str:
+        """'module 'name'' or 'operation 'add' (file, line N)' for error messages."""
+        if node.op == "call_module":
+            return f"'{node.target}'"
+        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.name)
+        return f"'{name}'{_line_of(node)}"
+
+    def _run(self, network: nn.Module) -> tuple[torch.Tensor, dict[fx.Node, Any]]:
+        failure = None
+        for size in _SIZES:
+            image = example_codes(1, self.in_channels, size, size) / 256
+            values: dict[fx.Node, Any] = {}
+            try:
+                with torch.no_grad():
+                    _Recorder(network, self.graph, values).run(image)
+            except Exception as error:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
+                node = next(node for node in self.graph.nodes if node not in values)
+                shape = f"{self.in_channels}x{size}x{size}"
+                if _runs(network, image):
+                    raise ConfigError(
+                        f"the network runs on an image of {shape}, but its forward takes another path when it is traced"
+                        f" ({self.where(node)} says '{_first_line(error)}'), as behind isinstance(x, torch.Tensor);"
+                        " write forward without it"
+                    ) from None
+                failure = failure or (
+                    f"the network does not run on an image of {shape}: {self.where(node)} says"
+                    f" '{_first_line(error)}'; shapes that meet there must fit"
+                )
+                continue
+            return image, values
+        raise ConfigError(failure)
+
+
+class _Recorder(fx.Interpreter):
+    """Keeps every value as it was when it was made: operations in place may change it later."""
+
+    def __init__(self, network: nn.Module, graph: fx.Graph, values: dict[fx.Node, Any]) -> None:
+        super().__init__(network, graph=graph)
+        self._values = values
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        self._values[n] = value.clone() if isinstance(value, torch.Tensor) else value
+        return value
+
+
+def record(network: nn.Module, graph: fx.Graph, image: torch.Tensor) -> dict[fx.Node, Any]:
+    """What each node of ``graph``, a trace of ``network``, gives for ``image``."""
+    values: dict[fx.Node, Any] = {}
+    with torch.no_grad():
+        _Recorder(network, graph, values).run(image)
+    return values
+
+
+def example_codes(count: int, channels: int, height: int, width: int, seed: int = _SEED) -> torch.Tensor:
+    """Random codes (count, channels, height, width) float32, the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, channels, height, width), generator=generator).to(torch.float32)
+
+
+def _defaults(network: nn.Module) -> dict[str, Any]:
+    """The arguments of forward after the image that have a default: constants, which may decide its way."""
+    parameters = list(inspect.signature(network.forward).parameters.values())[1:]
+    return {entry.name: entry.default for entry in parameters if entry.default is not inspect.Parameter.empty}
+
+
+def _runs(network: nn.Module, image: torch.Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            network(image)
+    except Exception:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
+        return False
+    return True
+
+
+def _in_channels(network: nn.Module, graph: fx.Graph) -> int:
+    """Channels that the first convolution reads; 3 where there is none."""
+    modules = dict(network.named_modules())
+    for node in graph.nodes:
+        module = modules.get(node.target) if node.op == "call_module" else None
+        if is_filters(module):
+            return module.in_channels
+    return 3
+
+
+def _first_line(error: Exception) -> str:
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line.split(". ")[0].rstrip(".")
+
+
+def _where(error: Exception) -> str:
+    """' in "code" (file, line N)': the last line of the user's own that ran."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_LIBRARIES) and frame.filename != __file__
+    ]
+    if not frames:
+        return ""
+    frame = frames[-1]
+    line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
+    line = line if len(line) <= _LINE_LENGTH else f"{line[:_LINE_LENGTH]} ..."
+    return f" in `{line}` ({Path(frame.filename).name}, line {frame.lineno})"
+
+
+def _line_of(node: fx.Node) -> str:
+    """' (file, line N)' of the last line outside torch that made ``node``."""
+    lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip().startswith("File ")]
+    own = [line for line in lines if not any(library in line for library in _LIBRARIES)]
+    if not own:
+        return ""
+    file, number = own[-1].split('"')[1], own[-1].split("line ")[1].split(",")[0]
+    return f" ({Path(file).name}, line {number})"

@@ -1,0 +1,67 @@
+"""A quantized twin that has learned nothing, for what does not depend on the weights: cycles, resources, exactness.
+
+Weights are drawn from a seed, BNs take the statistics of calibration images, scales are fitted to them and thresholds
+settled, so the twin exports as a trained one does. Its checkpoint says ``untrained``, the manifest of an export
+``"trained": false``; its masks mean nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import calib_data
+import models
+from quant.base import checkpoint as checkpoints
+from quant.base.replace_file import require_file
+from quant.base.seed import require_seed
+from quant.data.pairs import to_input, to_planes
+from quant.twin.config import QuantConfig
+from quant.twin.networks import channels_of, require_size, settle, start_from
+from quant.twin.prepare import calibrate
+from quant.twin.structure import Structure
+
+_CALIBRATION_IMAGES = 4
+
+
+def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[int, int], seed: int = 1) -> None:
+    """Writes the checkpoint of an untrained twin of the registered network ``name`` for images of ``size`` (H, W).
+
+    Raises:
+        ConfigError: there is no such network, it has no integer form, ``size`` does not fit it, or ``path`` is no file.
+    """
+    require_seed(seed)
+    require_file(Path(path))
+    torch.manual_seed(seed)
+    network = models.build(name)
+    Structure(network, channels_of(name))  # says in a sentence what torch would say in a traceback
+    require_size(network, name, size, channels_of(name))
+    samples = [calib_data.load(image, size, channels_of(name)) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
+    codes = to_planes(np.stack([sample.codes for sample in samples]))
+    take_statistics(network, codes)
+    twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
+    calibrate(twin, codes)
+    settle(twin, name)
+    checkpoints.save(
+        path,
+        {
+            "model": name,
+            "quant": quant.as_dict(),
+            "size": list(size),
+            "classes": 1,
+            "untrained": True,
+            "state": twin.state_dict(),
+        },
+    )
+
+
+def take_statistics(network: nn.Module, codes: torch.Tensor) -> None:
+    """Gives each BN the mean and deviation of its channels on ``codes`` (N, C, H, W)."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the average of all batches, of which there is one
+    with torch.no_grad():
+        network.train()(to_input(codes))

@@ -1,0 +1,261 @@
+"""Networks as people write them, as graphs of modules: functions and operators become modules, each used once.
+
+``F.relu(x)``, ``x + y``, ``torch.cat``, ``F.interpolate`` and the like get modules of their own, because a module can
+be given a quantizer; one ReLU used twice becomes two. Dropout and Identity, which do nothing at inference, are left
+out. Sizes that forward works out from shapes are taken as they are for one image. Whatever is not in the tables here
+is refused with a sentence.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+from torch import fx, nn
+from torch.nn import functional as F
+
+from quant.base.errors import ConfigError
+from quant.layers.frozen_norm import FrozenNorm
+from quant.operators import functions, operator_of, told, written_as
+from quant.operators.operator import Unsupported, activation_function, refuse
+from quant.twin.activations import ACTIVATIONS
+from quant.twin.module_graph import ModuleGraph
+from quant.twin.trace import Trace
+
+_NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+_OWN_STATE = (nn.BatchNorm2d, nn.PReLU)  # used twice they would share what is learned, as filters would
+
+
+def supported() -> str:
+    """What a network may consist of, as the end of a sentence."""
+    return (
+        f"{told()}, BatchNorm2d, ReLU and other activations, multiplication and addition of constants, Dropout and"
+        " Identity"
+    )
+
+
+def as_modules(network: nn.Module, in_channels: int | None = None) -> ModuleGraph:
+    """``network``, which is left alone, as a graph of modules in evaluation mode; see the head of this file.
+
+    ``in_channels``: of its image; None: as many as its first convolution reads.
+
+    Each node has in ``meta`` the ``shape`` (1, C, H, W) of its output for the trace's image and, where a node of the
+    trace gives the same values, its name: ``origin``.
+
+    Raises:
+        ConfigError: something in it has no integer form here; the sentence names it.
+    """
+    network = copy.deepcopy(network).eval()
+    _require_finite(network)
+    return Translator(network, Trace(network, in_channels)).run()
+
+
+def _require_finite(network: nn.Module) -> None:
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ConfigError(f"'{name}' of the network holds NaN or infinity; train it again, or from other weights")
+
+
+class Translator:
+    def __init__(self, network: nn.Module, trace: Trace) -> None:
+        self._modules = dict(network.named_modules())
+        self._trace = trace
+        self._result = ModuleGraph(network)
+        self._env: dict[fx.Node, Any] = {}
+        self._used: set[str] = set()
+        self._node: fx.Node | None = None
+
+    def run(self) -> ModuleGraph:
+        for node in self._trace.graph.nodes:
+            self._node = node
+            try:
+                found = self._env[node] = self._translate(node)
+            except Unsupported as reason:
+                raise ConfigError(f"{self._trace.where(node)} {reason}") from None
+            if isinstance(found, fx.Node):
+                found.meta.setdefault("origin", node.name)
+        self._result.finish()
+        return self._result
+
+    def _translate(self, node: fx.Node) -> Any:
+        value = self._trace.values[node]
+        if node.op == "placeholder":
+            if node is self._trace.placeholders[0]:
+                self._result.image.meta["shape"] = tuple(value.shape)
+                return self._result.image
+            if isinstance(value, torch.Tensor):
+                refuse("is a second input, but a network takes one image")
+            return value
+        if node.op == "output":
+            return self._output(node)
+        reads_image = any(isinstance(self._env[source], fx.Node) for source in node.all_input_nodes)
+        if reads_image and isinstance(value, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in value):
+            refuse(f"gives several tensors, which has no integer form here; supported are {supported()}")
+        if not isinstance(value, torch.Tensor) or not reads_image:
+            return value
+        arguments = fx.map_arg(node.args, self._env.__getitem__)
+        named = fx.map_arg(node.kwargs, self._env.__getitem__)
+        if node.op == "call_module":
+            return self._module(node, self._modules[str(node.target)], (*arguments, *named.values()))
+        handler = functions().get(node.target) or FUNCTIONS.get(node.target)
+        if handler is None:
+            refuse(f"is an operation that has no integer form here; supported are {supported()}")
+        try:
+            result = handler(self, *arguments, **named)
+        except TypeError as error:
+            refuse(f"is called in a way that is not known here ({error}); write it as a module of torch.nn")
+        if _in_place(node):
+            self._env[node.all_input_nodes[0]] = result
+        return result
+
+    def _module(self, node: fx.Node, module: nn.Module, arguments: tuple[Any, ...]) -> fx.Node:
+        name = str(node.target)
+        if isinstance(module, _NOTHING):
+            return arguments[0]
+        operator_written = written_as(module)
+        if operator_written is not None:
+            return operator_written.take(self, module, arguments, name)
+        if isinstance(module, nn.BatchNorm2d):
+            _require_norm(module)
+        elif not isinstance(module, ACTIVATIONS):
+            refuse(f"is a {type(module).__name__}, which {_hint(module)}")
+        result = self.emit(module, arguments, name)
+        if getattr(module, "inplace", False):
+            module.inplace = False
+            self._env[node.all_input_nodes[0]] = result
+        return result
+
+    def emit(
+        self,
+        module: nn.Module,
+        inputs: tuple[Any, ...],
+        name: str | None = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> fx.Node:
+        """A node that calls ``module`` under ``name``, or inserted (None, and where the name is called already).
+
+        ``shape``: of its output; None: that of the operation which is translated.
+        """
+        for tensor in inputs:
+            if not isinstance(tensor, fx.Node):
+                refuse("joins the image's tensors with a constant; only multiplication and addition of constants do")
+        if name is not None and name in self._used:
+            operator_called = operator_of(module)
+            if isinstance(module, _OWN_STATE) or (operator_called is not None and operator_called.is_filters):
+                refuse(f"is used twice, sharing its weights; give each use a {type(module).__name__} of its own")
+            module, name = copy.deepcopy(module), None
+        if name is not None:
+            self._used.add(name)
+        result = self._result.call(module, inputs, name)
+        result.meta["shape"] = shape or self.shape_made()
+        return result
+
+    def shape_made(self) -> tuple[int, ...]:
+        """(1, C, H, W) that the operation which is translated gives for the trace's image."""
+        return tuple(self._trace.values[self._node].shape)
+
+    def shape(self, tensor: fx.Node) -> tuple[int, ...]:
+        """(1, C, H, W) of a node of the result for the trace's image."""
+        return tensor.meta["shape"]
+
+    def multiply(self, a: Any, b: Any) -> fx.Node:
+        if isinstance(a, fx.Node) and isinstance(b, fx.Node):
+            refuse("multiplies two activations, which has no integer form here; only a constant factor has")
+        return self.affine(a, b, 0.0) if isinstance(a, fx.Node) else self.affine(b, a, 0.0)
+
+    def divide(self, a: Any, b: Any, *, rounding_mode: str | None = None) -> fx.Node:
+        if isinstance(b, fx.Node) or rounding_mode is not None:
+            refuse("divides by an activation or rounds, which has no integer form here; only a constant divisor has")
+        return self.affine(a, 1 / b, 0.0)
+
+    def affine(self, x: fx.Node, gain: Any, shift: Any) -> fx.Node:
+        """``gain * x + shift``, each one number or one per channel."""
+        channels = self.shape(x)[1]
+        return self.emit(
+            FrozenNorm(_per_channel(gain, channels), _per_channel(shift, channels)), (x,), shape=self.shape(x)
+        )
+
+    def clamp(self, x: fx.Node, min: Any = None, max: Any = None) -> fx.Node:
+        if min == 0 and max is None:
+            return self.emit(nn.ReLU(), (x,))
+        if not (isinstance(min, (int, float)) and isinstance(max, (int, float))):
+            refuse(f"clamps to {min} and {max}; two numbers, or 0 and none, lower")
+        return self.emit(nn.Hardtanh(float(min), float(max)), (x,))
+
+    def same(self, x: fx.Node, *_: Any, **__: Any) -> fx.Node:
+        return x
+
+    def _output(self, node: fx.Node) -> None:
+        (logits,) = fx.map_arg(node.args, self._env.__getitem__)
+        if not isinstance(logits, fx.Node):
+            kind = type(self._trace.values[node]).__name__.removeprefix("immutable_")
+            raise ConfigError(f"the network's forward returns a {kind}; return the (B, classes, H, W) logits alone")
+        size, wanted = self.shape(logits), tuple(self._trace.image.shape)
+        if len(size) != 4 or size[2:] != wanted[2:]:
+            raise ConfigError(
+                f"the network gives {'x'.join(map(str, size[1:]))} for an image of {wanted[2]}x{wanted[3]}; logits have"
+                " the image's size: pad convolutions by half of their kernel, and upsample as often as it is pooled"
+            )
+        self._result.graph.output(logits)
+
+
+def _prelu(translator: Translator, x: fx.Node, weight: Any) -> NoReturn:
+    refuse("is a PReLU with a weight of its own; write it as nn.PReLU")
+
+
+_T = Translator
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    **dict.fromkeys((torch.relu, torch.relu_, F.relu, F.relu_), activation_function(nn.ReLU)),
+    F.relu6: activation_function(nn.ReLU6),
+    **dict.fromkeys((F.leaky_relu, F.leaky_relu_), activation_function(nn.LeakyReLU)),
+    **dict.fromkeys((F.hardtanh, F.hardtanh_), activation_function(nn.Hardtanh)),
+    F.hardsigmoid: activation_function(nn.Hardsigmoid),
+    **dict.fromkeys((F.prelu, torch.prelu), _prelu),
+    **dict.fromkeys((operator.mul, operator.imul, torch.mul, torch.multiply), _T.multiply),
+    **dict.fromkeys((operator.truediv, operator.itruediv, torch.div, torch.divide), _T.divide),
+    **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
+    **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
+    **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout, torch.clone), _T.same),
+    # methods
+    **dict.fromkeys(("relu", "relu_"), activation_function(nn.ReLU)),
+    **dict.fromkeys(("mul", "mul_", "multiply"), _T.multiply),
+    **dict.fromkeys(("div", "div_", "divide"), _T.divide),
+    **dict.fromkeys(("clamp", "clamp_", "clip"), _T.clamp),
+    **dict.fromkeys(("contiguous", "clone", "float"), _T.same),
+}
+_IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv, F.relu_, torch.relu_, F.leaky_relu_)
+
+
+def _in_place(node: fx.Node) -> bool:
+    """Whether ``node`` also changes its first input."""
+    by_name = node.op == "call_method" and str(node.target).endswith("_")
+    return by_name or node.target in _IN_PLACE or node.kwargs.get("inplace", False) is True
+
+
+def _per_channel(value: Any, channels: int) -> torch.Tensor:
+    """(C,) float32 of a number or of a constant that is the same at each pixel."""
+    constant = torch.as_tensor(value, dtype=torch.float32)
+    if constant.numel() == 1:
+        return constant.reshape(1).repeat(channels)
+    if constant.numel() != channels or tuple(constant.shape[-3:]) != (channels, 1, 1):
+        refuse(f"takes a constant of shape {tuple(constant.shape)}; one number, or one per channel, lowers")
+    return constant.reshape(channels).clone()
+
+
+def _require_norm(norm: nn.BatchNorm2d) -> None:
+    if norm.running_mean is None:
+        refuse(
+            "is a BatchNorm2d with track_running_stats=False, which depends on the batch at inference; leave that out"
+        )
+
+
+def _hint(module: nn.Module) -> str:
+    """The end of the sentence on a module that is in no table."""
+    if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
+        return "does not lower so far; reduce with pooling of a fixed window"
+    if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)):
+        return "works out statistics of each image at inference, which do not lower; take BatchNorm2d"
+    return f"has no integer form here; supported are {supported()}"

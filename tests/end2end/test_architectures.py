@@ -1,0 +1,64 @@
+"""Well-known segmentation networks, from PyTorch to simulated RTL by the commands: every integer exact.
+
+Twin and export prove themselves against the float network, Brevitas, QONNX and both integer engines; ``build`` proves
+each step, and the RTL streams two frames with random stalls of source and sink.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_build.cli.main import main as hw_build
+from models import registry
+from quant.__main__ import main as quant
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "quant"))
+from architectures import ARCHITECTURES, UNet
+
+SMALL = {
+    "small_unet_transposed": lambda: UNet((3, 4)),
+    "small_unet_nearest": lambda: UNet((3, 4), transposed=False),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    in_channels: int = 3
+    classes: int = 1
+    input_size: int = 32
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Registers a network as a user does, for one test."""
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    return lambda name, make: registry.register(name, "of a test", Config(), lambda config: make())
+
+
+def assert_exact(name, folder, size):
+    checkpoint, export, out = (str(folder / part) for part in ("twin.pt", "export", "build"))
+    model = ["--model", name, "--quant", "w4a4", "--size", str(size)]
+    assert quant(["untrained", *model, "--out", checkpoint]) == 0
+    assert quant(["export", "--checkpoint", checkpoint, "--out", export]) == 0
+    with np.load(folder / "export" / "golden.npz") as golden:
+        assert np.ptp(golden["logits"]) > 8, "the network says something"
+    assert hw_build(["check", f"{export}/model.qonnx"]) == 0
+    where = ["--export", export, "--out", out]
+    assert hw_build(["build", *where, "--board", "pynq-z2", "--stop-after", "stitch"]) == 0
+    assert hw_build(["simulate", *where, "--frames", "2", "--idle", "0.3", "--stall", "0.4", "--seed", "5"]) == 0
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_networks_are_exact_in_simulated_rtl(name, register, tmp_path):
+    register(name, SMALL[name])
+    assert_exact(name, tmp_path, 16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architectures_are_exact_in_simulated_rtl(name, register, tmp_path):
+    register(name, ARCHITECTURES[name])
+    assert_exact(name, tmp_path, 32)
