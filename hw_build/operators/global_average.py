@@ -93,3 +93,11 @@ ROWS = (
 )
 
 OPERATORS = (GlobalAverage(),)
+
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "global average",
+        "GlobalAveragePool, ReduceMean over height and width with `keepdims`; then a quantizer",
+        "GlobalSum (ours), Threshold",
+    ),
+)
