@@ -143,18 +143,6 @@ class Expand(Layer):
         return size
 
 
-ROWS = (
-    (
-        "product of two tensors",
-        "equal shapes; or a gate of each channel (1, C, 1, 1), as squeeze-and-excitation has it, or of each pixel "
-        "(1, 1, H, W); then a quantizer",
-        "CodeTable (ours) where codes have together at most 12 bits, else StreamMultiply (ours), Threshold; a gate is "
-        "repeated by StreamRepeat (ours)",
-    ),
-)
-
-OPERATORS = (Product(), Expand())
-
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "product of two tensors",

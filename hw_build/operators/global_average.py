@@ -84,16 +84,6 @@ class GlobalAverage(Layer):
         return 1, 1
 
 
-ROWS = (
-    (
-        "global average",
-        "GlobalAveragePool, ReduceMean over height and width with `keepdims`; then a quantizer",
-        "GlobalSum (ours), Threshold",
-    ),
-)
-
-OPERATORS = (GlobalAverage(),)
-
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "global average",
