@@ -48,6 +48,9 @@ def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrap
             _fold(operation, target_cycles)
         elif operation.onnx_node.op_type == "MVAU_hls":
             _widen(operation, target_cycles)
+        elif operation.onnx_node.op_type == "VVAU_hls" and operation.get_nodeattr("SIMD") > 1:
+            operation.set_nodeattr("SIMD", 1)  # several taps a beat differ from FINN's numpy in C simulation
+            getCustomOp(model.find_producer(operation.onnx_node.input[0])).set_nodeattr("parallel_window", 0)
     return model
 
 
