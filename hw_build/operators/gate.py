@@ -152,3 +152,5 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
         "repeated by StreamRepeat (ours)",
     ),
 )
+
+OPERATORS = (Product(), Expand())

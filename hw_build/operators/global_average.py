@@ -91,3 +91,5 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
         "GlobalSum (ours), Threshold",
     ),
 )
+
+OPERATORS = (GlobalAverage(),)
