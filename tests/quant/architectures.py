@@ -301,7 +301,7 @@ class DeepLab(nn.Module):
 ARCHITECTURES = {
     "unet_transposed": UNet,
     "unet_nearest": lambda: UNet(transposed=False),
-    "unetpp": NestedUNet,
+    "nested_unet": NestedUNet,
     "resnet18_unet": ResNetUNet,
     "mobilenetv2_unet": MobileUNet,
     "erfnet": ERFNet,
