@@ -15,6 +15,7 @@ from qonnx.util.cleanup import cleanup_model
 
 from hw_build.base.export import read_export
 from hw_build.cli.main import main
+from tests.zoo import unet
 from tests.zoo.networks import NETWORKS, QCDQ, TRACED_BY_DYNAMO, make
 
 torch.set_num_threads(1)
@@ -59,6 +60,15 @@ def assert_exact(name, folder):
 )
 def test_brevitas_networks_are_exact_in_simulated_rtl(name, tmp_path):
     assert_exact(name, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_whole_unet_of_8_to_64_channels_is_exact_in_simulated_rtl(tmp_path):
+    unet.write(32, tmp_path / "unet.onnx")
+    assert main(["adopt", str(tmp_path / "unet.onnx"), "--out", str(tmp_path / "export")]) == 0
+    where = ["--export", str(tmp_path / "export"), "--out", str(tmp_path / "build")]
+    assert main(["build", *where, "--board", "pynq-z2", "--target-fps", "1000", "--stop-after", "stitch"]) == 0
+    assert main(["simulate", *where, "--frames", "2", "--idle", "0.3", "--stall", "0.4", "--seed", "5"]) == 0
 
 
 def test_there_are_thirty_and_more_and_they_are_brevitas_own():
