@@ -45,7 +45,8 @@ def refuse(verdicts: list[Verdict]) -> None:
     """LoweringError with the first of ``verdicts`` that says why not."""
     for verdict in verdicts:
         if not verdict.lowers:
-            node = f"node {verdict.node} ({verdict.operator}): " if verdict.operator else ""
+            named = not verdict.operator or verdict.reason.startswith("node ")  # as errors of single nodes begin
+            node = "" if named else f"node {verdict.node} ({verdict.operator}): "
             raise LoweringError(f"{node}{verdict.reason}")
 
 

@@ -136,7 +136,7 @@ def test_what_does_not_lower_is_refused_as_check_does(tmp_path, capsys):
     next(node for node in model.graph.node if node.name == "n_more_relu").op_type = "HardSwish"
     model.save(str(tmp_path / "foreign.onnx"))
     line = refused(capsys, ["adopt", tmp_path / "foreign.onnx", "--out", tmp_path / "export"])
-    assert line.startswith("error: node n_more_relu (HardSwish): it is an activation that is not monotonic")
+    assert line.startswith("error: node n_more_relu (HardSwish) is a function that thresholds cannot say, and reads")
     assert not (tmp_path / "export").exists()
 
 

@@ -109,7 +109,12 @@ def test_what_is_no_geometry_is_refused(make, sentence):
         make()
 
 
-NEEDED = {"DepthToSpace_rtl": {"Block": 2}, "NearestUpsample_rtl": {"Factor": 3}, "WindowMax_rtl": {"Taps": 4}}
+NEEDED = {
+    "DepthToSpace_rtl": {"Block": 2},
+    "NearestUpsample_rtl": {"Factor": 3},
+    "StreamRepeat_rtl": {"OutDim": [8, 6], "OutChannels": 5},
+    "WindowMax_rtl": {"Taps": 4},
+}
 
 
 @pytest.mark.parametrize("op_type", sorted(custom_op))

@@ -52,7 +52,7 @@ module code_table #(
     rom #(
         .DEPTH(LANE_ROWS << X_BITS), .WIDTH(Y_BITS), .BLOCK(BLOCK),
         .CONTENTS(CONTENTS[((ROWS==1)?0:p)*LANE_BITS+:LANE_BITS])
-    ) words (
+    ) lane_words (
         .clk(clk), .en(en), .addr(base | AB'(s_data[p*X_BITS+:X_BITS])), .data(y_data[p*Y_BITS+:Y_BITS])
     );
   end

@@ -33,8 +33,8 @@ module stream_multiply #(
   for (genvar p = 0; p < PE; p++) begin : g_lane
     wire logic signed [A_BITS:0] a = {A_SIGNED && s0_axis_tdata[(p+1)*A_BITS-1], s0_axis_tdata[p*A_BITS+:A_BITS]};
     wire logic signed [B_BITS:0] b = {B_SIGNED && s1_axis_tdata[(p+1)*B_BITS-1], s1_axis_tdata[p*B_BITS+:B_BITS]};
-    wire logic signed [A_BITS+B_BITS+1:0] product = a * b;
-    always_ff @(posedge ap_clk) if (step) y_q[p*Y_BITS+:Y_BITS] <= Y_BITS'(product);
+    wire logic signed [Y_BITS-1:0] product = Y_BITS'(a) * Y_BITS'(b);
+    always_ff @(posedge ap_clk) if (step) y_q[p*Y_BITS+:Y_BITS] <= product;
   end
   always_ff @(posedge ap_clk) begin
     if (!ap_rst_n) y_valid_q <= 1'b0;
