@@ -17,6 +17,7 @@ from hw_build.graph.nodes import add_kernel
 from hw_build.graph.ranges import scaled_type, sum_type
 from hw_build.kernels.add import StreamAdd_rtl
 from hw_build.kernels.add_threshold import StreamAddThreshold_rtl
+from hw_build.kernels.code_table import MAX_ADDRESS_BITS
 from hw_build.operators.code_functions import ends_in_quantizers
 from hw_build.operators.code_table import fits_table
 from hw_build.operators.operator import Layer, Range, RangeOf
@@ -111,7 +112,8 @@ class StreamSum(Layer):
             raise reject(
                 node,
                 f"adds codes of scales {scales[0]:g} and {scales[1]:g}, in whose common step sums take {bits} bits, "
-                f"more than {MOST_BITS}: let both branches share one scale, or quantize them to 6 bits or fewer",
+                f"more than {MOST_BITS}: let both branches share one scale, or put a quantizer right behind this sum and give "
+                f"both codes together at most {MAX_ADDRESS_BITS} bits",
             )
         multiply_inputs(graph, node, times)
         return super().to_integers(graph, node, [step, step])

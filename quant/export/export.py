@@ -43,7 +43,7 @@ from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.operators import of_node
 from quant.twin.activations import why_not_exported
-from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size
+from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size, require_twin_size
 from quant.twin.structure import Structure
 from quant.twin.twin import Twin
 
@@ -88,6 +88,7 @@ def export(
     network = models.build(checkpoint["model"], classes_of(checkpoint))
     require_size(network, checkpoint["model"], (height, width), channels_of(checkpoint["model"]))
     twin = from_checkpoint(checkpoint)
+    require_twin_size(twin, checkpoint["model"], (height, width))
     _require_thresholds(twin)
     samples = _golden_samples(images, (height, width), twin.in_channels)
     out_dir.parent.mkdir(parents=True, exist_ok=True)

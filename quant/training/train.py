@@ -30,7 +30,15 @@ from quant.training.learner import Learner
 from quant.training.ranks import join
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
-from quant.twin.networks import assemble, channels_of, classes_of, from_checkpoint, require_size, start_from
+from quant.twin.networks import (
+    assemble,
+    channels_of,
+    classes_of,
+    from_checkpoint,
+    require_size,
+    require_twin_size,
+    start_from,
+)
 from quant.twin.prepare import calibrate
 
 KEPT = "weights.pt"
@@ -106,6 +114,8 @@ def fit(
         network = _new_network(config, quant, init_from, train_samples)
     else:
         network = start_from(config.model, quant, state)
+    if quant is not None:
+        require_twin_size(network, config.model, (config.size, config.size))
     learner = Learner(network, None if teacher is None else _trained(teacher), config, fabric)
     if state is None:
         learner.centre_ranges()

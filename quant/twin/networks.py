@@ -144,6 +144,20 @@ def require_size(network: nn.Module, name: str, size: tuple[int, int], in_channe
     raise ConfigError(f"network '{name}' does not accept images of {size[0]}x{size[1]}: {why}; {remedy}")
 
 
+def require_twin_size(twin: Twin, name: str, size: tuple[int, int]) -> None:
+    """ConfigError unless ``twin``, whose sizes are those of its trace, gives logits of the image's size at ``size``."""
+    why = _why_not(twin, size, twin.in_channels)
+    if why is None:
+        return
+    steps = (tuple(-(-side // step) * step for side in size) for step in (2, 4, 8, 16, 32))
+    fitting = next((each for each in steps if _why_not(twin, each, twin.in_channels) is None), None)
+    remedy = "choose a size that its poolings divide" if fitting is None else f"{fitting[0]}x{fitting[1]} fits"
+    raise ConfigError(
+        f"network '{name}' works out pads, crops or sizes that in a circuit are the same for every image, and those do "
+        f"not fit images of {size[0]}x{size[1]}: {why}; {remedy}"
+    )
+
+
 def _why_not(network: nn.Module, size: tuple[int, int], in_channels: int) -> str | None:
     was_training = network.training
     try:

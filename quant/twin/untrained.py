@@ -20,7 +20,7 @@ from quant.base.replace_file import require_file
 from quant.base.seed import require_seed
 from quant.data.pairs import to_input, to_planes
 from quant.twin.config import QuantConfig
-from quant.twin.networks import channels_of, require_size, settle, start_from
+from quant.twin.networks import channels_of, require_size, require_twin_size, settle, start_from
 from quant.twin.prepare import calibrate
 from quant.twin.structure import Structure
 
@@ -43,6 +43,7 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
     codes = to_planes(np.stack([sample.codes for sample in samples]))
     take_statistics(network, codes)
     twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
+    require_twin_size(twin, name, size)
     calibrate(twin, codes)
     settle(twin, name)
     checkpoints.save(

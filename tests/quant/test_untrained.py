@@ -4,11 +4,15 @@ import contextlib
 import json
 import os
 import resource
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
+from models import registry
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.integer import IntegerReference
@@ -31,6 +35,39 @@ def test_export_is_exact_and_says_untrained(tmp_path, capsys):
     with np.load(tmp_path / "export" / "golden.npz") as golden:
         assert np.array_equal(IntegerReference(tmp_path / "export").run(golden["codes"]), golden["logits"])
         assert len(np.unique(golden["logits"])) > 10  # no dead network
+
+
+@dataclass(frozen=True)
+class Odd:
+    in_channels: int = 3
+    classes: int = 1
+    input_size: int = 17
+
+
+class Padded(nn.Module):
+    """As many U-Nets are written: what pooling lost is padded, as much as the image at hand needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.pool, self.head = nn.MaxPool2d(2), nn.Conv2d(8, 1, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = functional.interpolate(self.pool(x), scale_factor=2)
+        y = functional.pad(y, [0, x.shape[3] - y.shape[3], 0, x.shape[2] - y.shape[2]])
+        return self.head(torch.cat([x, y], dim=1))
+
+
+@pytest.mark.parametrize(("size", "status"), [("17", 2), ("18", 0)])
+def test_sizes_that_a_forward_works_out_for_another_image_are_a_sentence(tmp_path, monkeypatch, capsys, size, status):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    registry.register("padded", "", Odd(), lambda config: Padded())
+    options = ["--model", "padded", "--quant", "w4a4", "--size", size, "--out", str(tmp_path / "network.pt")]
+    assert main(["untrained", *options]) == status
+    if status:
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: network 'padded' works out pads, crops or sizes") and line.endswith("18x18 fits")
 
 
 def test_trained_network_says_so(exported):
