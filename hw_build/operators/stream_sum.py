@@ -112,8 +112,8 @@ class StreamSum(Layer):
             raise reject(
                 node,
                 f"adds codes of scales {scales[0]:g} and {scales[1]:g}, in whose common step sums take {bits} bits, "
-                f"more than {MOST_BITS}: let both branches share one scale, or put a quantizer right behind this sum and give "
-                f"both codes together at most {MAX_ADDRESS_BITS} bits",
+                f"more than {MOST_BITS}: let both branches share one scale, or put a quantizer right behind this sum "
+                f"and give both codes together at most {MAX_ADDRESS_BITS} bits",
             )
         multiply_inputs(graph, node, times)
         return super().to_integers(graph, node, [step, step])
