@@ -138,9 +138,7 @@ def require_size(network: nn.Module, name: str, size: tuple[int, int], in_channe
     why = _why_not(network, size, in_channels)
     if why is None:
         return
-    steps = (tuple(-(-side // step) * step for side in size) for step in (2, 4, 8, 16, 32))
-    fitting = next((each for each in steps if _why_not(network, each, in_channels) is None), None)
-    remedy = "write its forward for it" if fitting is None else f"{fitting[0]}x{fitting[1]} fits"
+    remedy = _fitting(network, size, in_channels) or "write its forward for it"
     raise ConfigError(f"network '{name}' does not accept images of {size[0]}x{size[1]}: {why}; {remedy}")
 
 
@@ -149,13 +147,20 @@ def require_twin_size(twin: Twin, name: str, size: tuple[int, int]) -> None:
     why = _why_not(twin, size, twin.in_channels)
     if why is None:
         return
-    steps = (tuple(-(-side // step) * step for side in size) for step in (2, 4, 8, 16, 32))
-    fitting = next((each for each in steps if _why_not(twin, each, twin.in_channels) is None), None)
-    remedy = "choose a size that its poolings divide" if fitting is None else f"{fitting[0]}x{fitting[1]} fits"
+    remedy = _fitting(twin, size, twin.in_channels) or "choose a size that its poolings divide"
     raise ConfigError(
         f"network '{name}' works out pads, crops or sizes that in a circuit are the same for every image, and those do "
         f"not fit images of {size[0]}x{size[1]}: {why}; {remedy}"
     )
+
+
+def _fitting(network: nn.Module, size: tuple[int, int], in_channels: int) -> str | None:
+    """The next larger size that ``network`` takes, as a remedy; None where there is none near."""
+    for step in (2, 4, 8, 16, 32):
+        height, width = (-(-side // step) * step for side in size)
+        if _why_not(network, (height, width), in_channels) is None:
+            return f"{height}x{width} fits"
+    return None
 
 
 def _why_not(network: nn.Module, size: tuple[int, int], in_channels: int) -> str | None:
