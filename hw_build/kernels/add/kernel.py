@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.multiples import check_times, multiple_adders
+from hw_build.kernels.pair import PairKernel
 from hw_build.kernels.resources import fifo2_luts
-from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files, shared_files
 
 FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_add.sv", "stream_add_axi.sv")
 
@@ -22,42 +21,17 @@ def add_reference(a: np.ndarray, b: np.ndarray, times: Sequence[int] = (1, 1)) -
     return times[0] * a + times[1] * b
 
 
-class StreamAdd_rtl(StreamKernel):
+class StreamAdd_rtl(PairKernel):
     """Inputs a, b (1,H,W,C); output Times[0]*a + Times[1]*b in a type that holds it."""
 
     def get_nodeattr_types(self):
-        """Data types of the second input and of the sum; Times: how many times each input counts, 1 or more."""
-        attributes = super().get_nodeattr_types()
-        attributes.update(
-            {"inputDataType2": ("s", True, ""), "outputDataType": ("s", True, ""), "Times": ("ints", False, [1, 1])}
-        )
-        return attributes
+        """Times: how many times each input counts, 1 or more."""
+        return super().get_nodeattr_types() | {"Times": ("ints", False, [1, 1])}
 
     @property
     def times(self) -> list[int]:
         """How many times each input counts."""
         return list(self.get_nodeattr("Times"))
-
-    def stream_inputs(self) -> range:
-        """Both inputs are streams."""
-        return range(2)
-
-    def get_input_datatype(self, ind: int = 0) -> BaseDataType:
-        """Data type of a or b."""
-        return DataType[self.get_nodeattr("inputDataType2" if ind else "inputDataType")]
-
-    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Data type of the sum."""
-        return DataType[self.get_nodeattr("outputDataType")]
-
-    def infer_node_datatype(self, model) -> None:
-        """Take both input types from the graph, annotate the output."""
-        self.set_nodeattr("inputDataType2", model.get_tensor_datatype(self.onnx_node.input[1]).name)
-        super().infer_node_datatype(model)
-
-    def rows(self) -> Rows:
-        """Each its own."""
-        return pointwise_rows(self.image_dim[0])
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``add_reference``."""

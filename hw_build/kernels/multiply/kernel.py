@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
+from hw_build.kernels.pair import PairKernel
 from hw_build.kernels.resources import fifo2_luts, product_dsps
-from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files, shared_files
 
 FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_multiply.sv")
 
@@ -19,33 +18,8 @@ def multiply_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a * b
 
 
-class StreamMultiply_rtl(StreamKernel):
+class StreamMultiply_rtl(PairKernel):
     """Inputs a, b (1,H,W,C); output a * b in outputDataType, which holds every product."""
-
-    def get_nodeattr_types(self):
-        """Data types of the second input and of the product."""
-        return super().get_nodeattr_types() | {"inputDataType2": ("s", True, ""), "outputDataType": ("s", True, "")}
-
-    def stream_inputs(self) -> range:
-        """Both inputs are streams."""
-        return range(2)
-
-    def get_input_datatype(self, ind: int = 0) -> BaseDataType:
-        """Data type of a or b."""
-        return DataType[self.get_nodeattr("inputDataType2" if ind else "inputDataType")]
-
-    def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Data type of the product."""
-        return DataType[self.get_nodeattr("outputDataType")]
-
-    def infer_node_datatype(self, model) -> None:
-        """Take both input types from the graph, annotate the output."""
-        self.set_nodeattr("inputDataType2", model.get_tensor_datatype(self.onnx_node.input[1]).name)
-        super().infer_node_datatype(model)
-
-    def rows(self) -> Rows:
-        """Each its own."""
-        return pointwise_rows(self.image_dim[0])
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``multiply_reference``."""
