@@ -67,9 +67,10 @@ def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Chain:
             )
         nodes.append(node)
         tensor = graph.dynamic_inputs(node)[0]
-    gain, offset, bends = np.ones(channels), np.zeros(channels), []
+    gain, offset = np.ones(channels), np.zeros(channels)
+    bends: list[Bend] = []
     for node in reversed(nodes):
-        operator = operator_of(graph, node)
+        operator = _monotonic(graph, node)
         if isinstance(operator, Affine) and not bends:
             scale, shift = operator.gain_and_offset(graph, node, channels)
             gain, offset = gain * scale, offset * scale + shift
@@ -82,8 +83,15 @@ def in_float32(graph: GraphEditor, chain: Chain, integers: np.ndarray) -> np.nda
     """What the nodes of ``chain`` make of ``integers`` (C, n) of its source, rounded after each operation: float32."""
     value = (integers * chain.sign[:, None]).astype(np.float32)
     for node in chain.nodes:
-        value = operator_of(graph, node).in_float32(graph, node, value)
+        value = _monotonic(graph, node).in_float32(graph, node, value)
     return value
+
+
+def _monotonic(graph: GraphEditor, node: NodeProto) -> Monotonic:
+    """The operator of a node of a chain, which is one of these."""
+    operator = operator_of(graph, node)
+    assert isinstance(operator, Monotonic)
+    return operator
 
 
 def integer_thresholds(
@@ -133,7 +141,7 @@ class AbsorbAffineIntoThresholds(Transformation):
         """Negate the weights of channels whose codes fall with the accumulator, so that they rise."""
         conv = graph.producer(chain.source)
         operator = None if conv is None else operator_of(graph, conv)
-        if operator is None or not operator.negatable:
+        if conv is None or operator is None or not operator.negatable:
             raise reject(node, "has a negative factor before it that no convolution can take over")
         if len(graph.consumers(chain.source)) != 1:
             raise reject(conv, "has a negative BN factor and several consumers: give each its own convolution")
@@ -150,7 +158,8 @@ def integer_range(graph: GraphEditor, tensor: str) -> tuple[int, int]:
     """Lowest and highest value that an integer tensor can take: from weights and addends where it has them."""
     producer = graph.producer(tensor)
     if producer is not None:
-        found = operator_of(graph, producer).value_range(graph, producer, partial(integer_range, graph))
+        operator = operator_of(graph, producer)
+        found = None if operator is None else operator.value_range(graph, producer, partial(integer_range, graph))
         if found is not None:
             return found
     datatype = graph.datatypes[tensor]

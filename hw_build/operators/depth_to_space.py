@@ -30,7 +30,8 @@ class DepthToSpace(Layer):
         """Channels that do not fill a block; the order of PyTorch behind what cannot be reordered."""
         block, shape = attribute(node, "blocksize"), graph.shapes.get(node.input[0])
         if block < 2 or (shape and shape[1] % block**2):
-            return f"makes blocks of {block}x{block} of {shape[1]} channels: the square of 2 or more must divide them"
+            channels = f" of {shape[1]} channels" if shape else ""
+            return f"makes blocks of {block}x{block}{channels}: the square of 2 or more must divide the channels"
         if attribute(node, "mode", "DCR") != "DCR":
             return "has mode CRD behind something else than a convolution of its own: put it right behind one"
         return None
@@ -58,17 +59,19 @@ class DepthToSpace(Layer):
     @staticmethod
     def _behind_the_next(graph: GraphEditor, node: NodeProto) -> bool:
         moved, result = node.input[0], node.output[0]
-        readers, shapes = graph.consumers(result), [graph.shapes.get(name) for name in (moved, result)]
-        if len(readers) != 1 or result in graph.outputs or None in shapes or attribute(node, "mode", "DCR") != "DCR":
+        readers, shapes = graph.consumers(result), graph.shapes
+        if len(readers) != 1 or result in graph.outputs or attribute(node, "mode", "DCR") != "DCR":
+            return False
+        if moved not in shapes or result not in shapes:
             return False
         (after,) = readers
-        positions = channel_constants(graph, after, result, shapes[1][1])
+        positions = channel_constants(graph, after, result, shapes[result][1])
         if positions is None:
             return False
-        times = shapes[0][1] // shapes[1][1]
+        times = shapes[moved][1] // shapes[result][1]
         change_channels(graph, after, positions, lambda value, axis: np.concatenate([value] * times, axis))
         final = after.output[0]
-        between = graph.add_tensor(f"{final}_deep", shapes[0])
+        between = graph.add_tensor(f"{final}_deep", shapes[moved])
         after.input[list(after.input).index(result)] = moved
         after.output[0] = between
         node.input[0], node.output[0] = between, final

@@ -48,11 +48,16 @@ class FuseDepthwise(Transformation):
         return model, False
 
     def _fuse(self, graph: GraphEditor, im2col: NodeProto) -> None:
-        pad = graph.producer(im2col.input[0])
+        pad = graph.writer(im2col.input[0])
         source = pad.input[0]
         matmul = only_consumer(graph, im2col.output[0], "MatMul")
         first = only_consumer(graph, matmul.output[0], "MultiThreshold") if matmul is not None else None
-        if first is None or attribute(first, "out_bias", 0.0) != 0.0 or graph.datatypes[source].signed():
+        if (
+            matmul is None
+            or first is None
+            or attribute(first, "out_bias", 0.0) != 0.0
+            or graph.datatypes[source].signed()
+        ):
             set_attribute(im2col, "depthwise", 0)
             return
         channels = graph.shapes[source][-1]
