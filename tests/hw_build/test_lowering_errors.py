@@ -53,7 +53,7 @@ def operator_between(operator, **attributes):
     [("HardSwish", {}), ("Elu", {}), ("Sigmoid", {}), ("Erf", {}), ("LeakyRelu", {"alpha": -0.5})],
 )
 def test_function_of_wide_sums_that_thresholds_cannot_say(operator, attributes):
-    sentence = "is a function that thresholds cannot say, and reads raw_conv_unscaled_codes, of more than 8 bits"
+    sentence = "is a function that thresholds cannot say, and reads the output of n_raw_conv, of more than 8 bits"
     with pytest.raises(LoweringError, match=rf"n_odd \({operator}\) {sentence}: put a quantizer of at most 8 bits"):
         lower(operator_between(operator, **attributes))
 
@@ -280,4 +280,12 @@ def test_input_without_fixed_size():
     model = network()
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
     with pytest.raises(LoweringError, match=r"the input image has shape \(1, 3, 0, 16\) \(0 where undefined\): export"):
+        lower(model)
+
+
+def test_sigmoid_behind_the_logits():
+    model = network(lambda net, tensor: tensor)
+    model.graph.node[-1].output[0] = "before"
+    model.graph.node.append(helper.make_node("Sigmoid", ["before"], ["logits"], name="n_end"))
+    with pytest.raises(LoweringError, match=r"n_end \(Sigmoid\) ends the network .*: export the logits before it"):
         lower(model)
