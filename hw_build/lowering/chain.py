@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from onnx import NodeProto
@@ -61,9 +62,10 @@ def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Chain:
             raise reject(culprit, _AT_THE_END if end in graph.outputs else _BEFORE_A_QUANTIZER)
         nodes.append(node)
         tensor = graph.dynamic_inputs(node)[0]
-    gain, offset, bends = np.ones(channels), np.zeros(channels), []
+    gain, offset = np.ones(channels), np.zeros(channels)
+    bends: list[Bend] = []
     for node in reversed(nodes):
-        operator = operator_of(graph, node)
+        operator = cast(Monotonic, operator_of(graph, node))
         if isinstance(operator, Affine) and not bends:
             scale, shift = operator.gain_and_offset(graph, node, channels)
             gain, offset = gain * scale, offset * scale + shift
@@ -76,5 +78,5 @@ def in_float32(graph: GraphEditor, chain: Chain, integers: np.ndarray) -> np.nda
     """What the nodes of ``chain`` make of ``integers`` (C, n) of its source, rounded after each operation: float32."""
     value = (integers * chain.sign[:, None]).astype(np.float32)
     for node in chain.nodes:
-        value = operator_of(graph, node).in_float32(graph, node, value)
+        value = cast(Monotonic, operator_of(graph, node)).in_float32(graph, node, value)
     return value

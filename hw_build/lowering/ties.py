@@ -21,6 +21,7 @@ from hw_build.lowering.chain import Chain
 from hw_build.operators import operator_of
 from hw_build.operators.filters import Filters
 from hw_build.operators.operator import Layer
+from hw_build.operators.quantizer import Quantizer
 
 EXACT = 2**24  # float32 holds every integer up to here
 UNDECIDED = 6 * 2.0**-24  # relative: three scales and a border, each of them rounded to float32 once
@@ -56,7 +57,7 @@ def refuse_ties(
         f"{graph.told(chain.source)} takes itself, such as {found[1][tied][0]:.0f} times "
         f"{scale:g}; {scale:g} is no power of two, so float32 rounds them up or down by the order of additions: make "
         "the scales before it powers of two, or change one of them a little",
-        operator_of(graph, node).told,
+        Quantizer.told,
     )
 
 
@@ -65,8 +66,7 @@ def _rounded_scale(graph: GraphEditor, chain: Chain, largest: int) -> float | No
     where they are codes, each of one value."""
     if _holds_codes(graph, chain.source):
         return None
-    source = graph.producer(chain.source)
-    own = isinstance(operator_of(graph, source), Filters)  # weights have a scale of their own
+    own = _convolution(graph, chain) is not None  # weights have a scale of their own
     factors = [_constant(graph, node) for node in chain.nodes[: 1 + own] if node.op_type == "Mul"]
     scale, odd = np.ones(len(chain.gain)), [1] * len(chain.gain)
     for factor in factors:
@@ -86,20 +86,26 @@ def _holds_codes(graph: GraphEditor, tensor: str) -> bool:
     return moves and all(_holds_codes(graph, name) for name in graph.dynamic_inputs(node))
 
 
-def _filters(graph: GraphEditor, chain: Chain) -> np.ndarray | None:
-    """Weights (C, K) of the convolution that ``chain`` starts from, where it is one."""
+def _convolution(graph: GraphEditor, chain: Chain) -> NodeProto | None:
+    """The convolution that ``chain`` starts from, where it is one."""
     source = graph.producer(chain.source)
-    if not isinstance(operator_of(graph, source), Filters):
+    return source if source is not None and isinstance(operator_of(graph, source), Filters) else None
+
+
+def _filters(graph: GraphEditor, chain: Chain) -> np.ndarray | None:
+    """Weights (C, K) of `_convolution`."""
+    source = _convolution(graph, chain)
+    if source is None:
         return None
     return graph.constants[source.input[1]].reshape(len(chain.gain), -1).astype(np.int64)
 
 
 def _range(graph: GraphEditor, chain: Chain, lowest: int, highest: int) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest integer of each channel, (C, 1)."""
-    weights = _filters(graph, chain)
-    if weights is None:
+    source, weights = _convolution(graph, chain), _filters(graph, chain)
+    if source is None or weights is None:
         return np.array([[lowest]]), np.array([[highest]])
-    low, high = dot_product_range(weights, graph.datatypes[graph.producer(chain.source).input[0]])
+    low, high = dot_product_range(weights, graph.datatypes[source.input[0]])
     return low[:, None], high[:, None]
 
 

@@ -18,6 +18,7 @@ from hw_build.kernels.code_table import MAX_ADDRESS_BITS, CodeTable_rtl
 from hw_build.operators import operator_of
 from hw_build.operators.code_functions import cone
 from hw_build.operators.operator import Monotonic, Operator, Range, RangeOf
+from hw_build.operators.quantizer import Quantizer
 
 MOST_BITS = 8  # of a code that has a table of its own
 _CLOSE = 1e-4  # of a step of the quantizer: values so close to a border are executed once more, one by one
@@ -117,7 +118,7 @@ def _words(
                 steps,
                 f"rounds code {codes[0][place]} of {graph.told(sources[0])} up or down by where it stands in the "
                 "image, as float32 does: change its scale or that of the codes that it reads a little",
-                operator_of(graph, steps).told,
+                Quantizer.told,
             )
     return words
 
