@@ -146,22 +146,32 @@ class InvertedResidual(nn.Module):
 
 
 class MobileUNet(nn.Module):
-    """MobileNetV2's encoder: inverted residuals with linear bottlenecks and ReLU6."""
+    """MobileNetV2's encoder: inverted residuals with linear bottlenecks and ReLU6; a decoder of such."""
 
-    def __init__(self):
+    def __init__(self, widths=(4, 6), expand=3):
         super().__init__()
-        stem = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU6(inplace=True))
-        self.stem = nn.Sequential(stem, InvertedResidual(4, 4, 1, 1))
-        self.stage2 = nn.Sequential(InvertedResidual(4, 6, 2, 3), InvertedResidual(6, 6, 1, 3))
-        self.up1 = nn.ConvTranspose2d(6, 4, 4, stride=2, padding=1, bias=False)
-        self.fuse1 = InvertedResidual(8, 4, 1, 2)
-        self.up2 = nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1, bias=False)
-        self.head = nn.Sequential(conv_bn_relu(4, 4), nn.Conv2d(4, 1, 1))
+        stem, *rest = widths
+        convolution = nn.Conv2d(3, stem, 3, 2, 1, bias=False)
+        first = nn.Sequential(convolution, nn.BatchNorm2d(stem), nn.ReLU6(inplace=True))
+        self.stem = nn.Sequential(first, InvertedResidual(stem, stem, 1, 1))
+        levels = list(itertools.pairwise(widths))
+        self.stages = nn.ModuleList(
+            nn.Sequential(InvertedResidual(i, o, 2, expand), InvertedResidual(o, o, 1, expand)) for i, o in levels
+        )
+        self.up = nn.ModuleList(nn.ConvTranspose2d(o, i, 4, stride=2, padding=1, bias=False) for i, o in levels[::-1])
+        self.fuse = nn.ModuleList(InvertedResidual(2 * i, i, 1, 2) for i, _ in levels[::-1])
+        self.last_up = nn.ConvTranspose2d(stem, stem, 4, stride=2, padding=1, bias=False)
+        self.head = nn.Sequential(conv_bn_relu(stem, stem), nn.Conv2d(stem, 1, 1))
 
     def forward(self, image):
-        low = self.stem(image)
-        x = self.fuse1(torch.cat([low, self.up1(self.stage2(low))], dim=1))
-        return self.head(self.up2(x))
+        x = self.stem(image)
+        skips = []
+        for stage in self.stages:
+            skips.append(x)
+            x = stage(x)
+        for up, fuse, skip in zip(self.up, self.fuse, skips[::-1], strict=True):
+            x = fuse(torch.cat([skip, up(x)], dim=1))
+        return self.head(self.last_up(x))
 
 
 class DownsamplerBlock(nn.Module):

@@ -14,12 +14,14 @@ from quant.base.errors import ConfigError
 from quant.data.pairs import to_input
 from quant.layers.frozen_norm import FrozenNorm
 from quant.twin import twin as twins
+from quant.twin import twin_proof
 from quant.twin.activations import ACTIVATIONS
 from quant.twin.config import QuantConfig
 from quant.twin.module_graph import run_graph
 from quant.twin.normal_form import normal_form
 from quant.twin.structure import Structure
 from quant.twin.twin import build_twin
+from quant.twin.untrained import take_statistics
 
 SEED = 4
 W4A4 = QuantConfig.read("w4a4")
@@ -131,15 +133,19 @@ LOST = [
 ]
 
 
+def _forgetful(lose):
+    """The proof of a twin that ``lose`` was done to."""
+
+    def prove(graph, network, structure):
+        lose(graph.root)
+        twin_proof.prove_twin(graph, network, structure)
+
+    return prove
+
+
 @pytest.mark.parametrize(("lose", "layer"), LOST, ids=[layer for _, layer in LOST])
 def test_an_attribute_that_were_lost_is_found_and_its_layer_named(lose, layer, monkeypatch):
-    prove = twins.prove_twin
-
-    def forgetful(graph, network, structure):
-        lose(graph.root)
-        prove(graph, network, structure)
-
-    monkeypatch.setattr(twins, "prove_twin", forgetful)
+    monkeypatch.setattr(twins, "prove_twin", _forgetful(lose))
     with pytest.raises(ConfigError, match=rf"the quantized twin is not the network: without quantizers, '{layer}' \("):
         build_twin(seasoned(Attributes), 3, W4A4)
 
@@ -436,3 +442,28 @@ def test_a_forward_that_goes_another_way_when_it_is_traced_is_not_called_broken(
 
     with pytest.raises(ConfigError, match=r"runs on an image of 3x64x64, but its forward takes another path when"):
         normal_form(Written(body, a=conv()))
+
+
+def of_large_biases():
+    """Ten blocks whose biases and means are a hundred times as large as what they move."""
+    torch.manual_seed(SEED)
+    network = Written(lambda net, x: net.a(x), a=nn.Sequential(*(block(activation=nn.LeakyReLU) for _ in range(10))))
+    for layer in network.a:
+        nn.init.uniform_(layer[0].bias, 32, 64)
+    take_statistics(network, torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8))
+    return network.eval()
+
+
+def test_rounding_that_grows_from_layer_to_layer_is_no_difference(monkeypatch):
+    """With a tolerance that each layer keeps and the logits of ten do not, as those of ninety with the real one."""
+    network = of_large_biases()
+    monkeypatch.setattr(twin_proof, "_TOLERANCES", {torch.float64: 7e-8})
+    required, require = [], twin_proof._require_each_layer
+    monkeypatch.setattr(twin_proof, "_require_each_layer", lambda *given: required.append(require(*given)))
+    build_twin(network, 3, W4A4)
+    assert required, "its logits differ by more than the tolerance"
+    monkeypatch.setattr(
+        twins, "prove_twin", _forgetful(lambda twin: twin.get_submodule("a.5.0").weight.data.mul_(1.001))
+    )
+    with pytest.raises(ConfigError, match=r"without quantizers, 'a\.5\.0' \(Conv2d\) differs"):
+        build_twin(network, 3, W4A4)
