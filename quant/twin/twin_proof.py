@@ -108,6 +108,7 @@ def _require_each_layer(
         if "origin" not in node.meta:
             continue
         wanted, module = by_name[node.meta["origin"]], structure.modules[str(node.target)]
+        wanted = wanted[:, :, None, None] if wanted.dim() == 2 else wanted  # channels of one pixel
         moved = is_filters(module) and module.bias is not None and twin.module(node).bias is None
         if moved:  # into the BN after it
             wanted = wanted - module.bias.detach().to(wanted.dtype)[:, None, None]

@@ -257,7 +257,7 @@ REFUSED = {
     ),
     "adaptive_average": (
         body(lambda net, x: net.a(x), a=lambda: nn.AdaptiveAvgPool2d(8)),
-        r"'a' is a AdaptiveAvgPool2d, which does not lower so far; reduce",
+        r"'a' averages to 8 pixels; only all of them to one, as AdaptiveAvgPool2d\(1\), lower",
     ),
     "transposed_groups": (
         body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 2, 2, groups=2)),
@@ -293,10 +293,33 @@ REFUSED = {
         r"'a' is a Softmax2d, which has no integer form here; supported are",
     ),
     "mean": (
-        body(lambda net, x: x - x.mean((2, 3), keepdim=True)),
-        r"'mean' .* is an operation that has no integer form here",
+        body(lambda net, x: x - x.mean(1, keepdim=True)),
+        r"'mean' .* is a mean over the dimensions 1; only height and width together, \(2, 3\), lower",
     ),
-    "product": (body(lambda net, x: x * net.a(x), a=conv), r"'mul' .* multiplies two activations"),
+    "greatest": (
+        body(lambda net, x: x * net.a(x), a=lambda: nn.AdaptiveMaxPool2d(1)),
+        r"'a' is a AdaptiveMaxPool2d, which does not lower so far; reduce",
+    ),
+    "product": (
+        body(lambda net, x: x * net.a(x), a=lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(4, 1, 1))),
+        r"'mul' .* multiplies tensors of 4x64x64 and 1x1x1; equal ones lower, or one value for each channel",
+    ),
+    "one_pixel": (
+        body(lambda net, x: F.interpolate(net.a(x), size=(128, 128)), a=lambda: nn.AdaptiveAvgPool2d(1)),
+        r"'interpolate' .* enlarges one pixel to 128x128, which is not the size of any tensor that it was averaged of",
+    ),
+    "expanded": (
+        body(lambda net, x: net.a(x).expand_as(x), a=lambda: conv(4, 1)),
+        r"'expand_as' .* expands 1x64x64 to 4x64x64; only one pixel of each channel is repeated",
+    ),
+    "dense": (
+        body(lambda net, x: net.a(x), a=lambda: nn.Linear(64, 64)),
+        r"'a' is a Linear of 4x64x64; only one of the channels of a single pixel lowers",
+    ),
+    "reshaped": (
+        body(lambda net, x: net.a(x.reshape(1, 16, 32, 32)), a=lambda: conv(16, 4)),
+        r"'reshape' .* reshapes 4x64x64 to 16x32x32; only the channels of a single pixel",
+    ),
     "parts": (
         body(lambda net, x: torch.cat(torch.chunk(x, 2, 1)[::-1], 1)),
         r"'chunk' .* gives several tensors, which has no integer form here",
