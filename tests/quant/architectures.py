@@ -409,6 +409,24 @@ class AttentionUNet(nn.Module):
         return self.out(x)
 
 
+class SmallGates(nn.Module):
+    """One level of a U-Net: below a gate of each channel and a pixel that is repeated, beside it one of each pixel."""
+
+    def __init__(self, channels=3):
+        super().__init__()
+        self.stem, self.pool, self.up = conv_bn_relu(3, channels), nn.MaxPool2d(2), nn.Upsample(scale_factor=2)
+        self.se, self.pooling = SqueezeExcitation(channels, 2), ASPPPooling(channels, 2)
+        self.mix = conv_bn_relu(channels + 2, channels, 1)
+        self.attention = AttentionBlock(channels, channels, 2)
+        self.head = nn.Conv2d(2 * channels, 1, 1)
+
+    def forward(self, image):
+        skip = self.stem(image)
+        x = self.se(self.pool(skip))
+        x = self.up(self.mix(torch.cat([x, self.pooling(x)], dim=1)))
+        return self.head(torch.cat([self.attention(x, skip), x], dim=1))
+
+
 ARCHITECTURES = {
     "unet_transposed": UNet,
     "unet_nearest": lambda: UNet(transposed=False),
