@@ -21,6 +21,7 @@ class Cascade:
 
     ``layouts``: the ``FrameLayout`` of each. ``open_stage(0)`` and ``open_stage(1)`` give a context whose value has
     ``stream(frames, logits=True)``, as ``board.segmenter.Segmenter`` has. ``report`` gets a line for each step.
+    ``spent``: of each stage the frames so far, and the seconds of their jobs by the accelerator's own clock.
 
     InputError: the networks' sizes, channels or classes do not fit each other.
     """
@@ -35,6 +36,7 @@ class Cascade:
             raise InputError(
                 f"the networks of the cascade take {first.channels} and {second.channels} channels; both see one image"
             )
+        self.spent = [(0, 0.0), (0, 0.0)]
         self.spec, self.layouts, self.open_stage, self._report = spec, layouts, open_stage, report
         self.frame = FrameLayout(spec.reduction * first.height, spec.reduction * first.width, first.channels)
         self.crop = (second.height, second.width)
@@ -57,7 +59,7 @@ class Cascade:
         """The outcome of each image of a list: two loads of a bitstream in all."""
         for image in images:
             self._check(image)
-        every_logit = self._first(images)
+        every_logit = self.first_logits(images)
         with contextlib.ExitStack() as opened:
             accel = self._lazily(opened)
             return [
@@ -71,7 +73,7 @@ class Cascade:
         ``CascadeSpec.volume.codes`` makes the codes of a scan.
         """
         slices = Slices(codes, self.frame.height, self.frame.width, self.frame.channels)
-        logits1 = self._first(map(slices.frame, range(len(slices))))
+        logits1 = self.first_logits(map(slices.frame, range(len(slices))))
         with contextlib.ExitStack() as opened:
             accel = self._lazily(opened)
 
@@ -94,18 +96,26 @@ class Cascade:
                 f"the image is {image.dtype} {image.shape}, the cascade takes uint8 {self.frame.shape}; convert it"
             )
 
-    def _first(self, frames):
-        """Logits (N, H, W) int32 of stage 1, at the frames' resolution."""
+    def first_logits(self, frames):
+        """Logits (N, H, W) int32 of stage 1 alone, at the resolution of the frames (H, W, C)."""
         factor = self.spec.reduction
         with self.open_stage(0) as accel:
             self._report("stage 1: on whole images")
             small = (reduced(frame, factor) for frame in frames)
-            logits = [enlarged(found[..., 0], factor) for found in accel.stream(small, logits=True)]
+            logits = [enlarged(found, factor) for found in self._logits(0, accel, small)]
         return np.stack(logits) if logits else np.zeros((0, self.frame.height, self.frame.width), np.int32)
 
     def _second(self, accel, crops):
         """Logits (N, h, w) int32 of stage 2."""
-        return np.stack([found[..., 0] for found in accel.stream(crops, logits=True)])
+        return np.stack(list(self._logits(1, accel, crops)))
+
+    def _logits(self, stage, accel, frames):
+        """Those of each frame, (h, w) int32."""
+        for found in accel.stream(frames, logits=True):
+            yield found[..., 0]
+        if timing := getattr(accel, "timing", None):  # the integer reference has none
+            spent = self.spent[stage]
+            self.spent[stage] = (spent[0] + timing.frames, spent[1] + timing.dma_s)
 
     def _outcome(self, logits1, stage2, *depth):
         found = segment(logits1, stage2, self.spec.table, (*depth, *self.crop), self.spec.least_pixels)

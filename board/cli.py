@@ -144,6 +144,9 @@ def _infer_scan(arguments):
     cascade, scan = _cascade(arguments), read_scan(arguments.images[0])
     mask = cascade.segment_scan(scan).mask
     write_labels(arguments.out, mask, scan)
+    for stage, (frames, seconds) in enumerate(cascade.spent, 1):
+        if frames:
+            print(f"stage {stage}  {frames} frames in {1e3 * seconds:.3f} ms of the accelerator")
     print(f"{arguments.out}  {mask.mean():.1%} foreground", flush=True)
 
 
