@@ -49,8 +49,7 @@ def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrap
         elif operation.onnx_node.op_type == "MVAU_hls":
             _widen(operation, target_cycles)
         elif operation.onnx_node.op_type == "VVAU_hls" and operation.get_nodeattr("SIMD") > 1:
-            operation.set_nodeattr("SIMD", 1)  # several taps a beat differ from FINN's numpy in C simulation
-            getCustomOp(model.find_producer(operation.onnx_node.input[0])).set_nodeattr("parallel_window", 0)
+            _narrow_taps(operation, getCustomOp(model.find_producer(operation.onnx_node.input[0])))
     return model
 
 
@@ -116,6 +115,17 @@ def _fold(op: StreamKernel, target_cycles: int) -> None:
         op.set_nodeattr("PE", pe)
         if op.get_exp_cycles() <= target_cycles:
             return
+
+
+def _narrow_taps(op, window) -> None:
+    """Fewer taps a beat of a VVAU, where a word of its weights is too wide; one, where all taps of its window are."""
+    for simd in reversed(divisors(op.get_nodeattr("SIMD"))):
+        op.set_nodeattr("SIMD", simd)
+        if max(op.get_instream_width(1), op.get_instream_width(0)) <= MAX_ALLOWED_AP_INT_W:
+            break
+    if window.get_outstream_width() > MAX_ALLOWED_AP_INT_W:
+        op.set_nodeattr("SIMD", 1)
+    window.set_nodeattr("parallel_window", int(op.get_nodeattr("SIMD") > 1))
 
 
 def _widen(op, target_cycles: int) -> None:
