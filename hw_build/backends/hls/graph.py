@@ -48,8 +48,10 @@ def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrap
             _fold(operation, target_cycles)
         elif operation.onnx_node.op_type == "MVAU_hls":
             _widen(operation, target_cycles)
-        elif operation.onnx_node.op_type == "VVAU_hls" and operation.get_nodeattr("SIMD") > 1:
-            _narrow_taps(operation, getCustomOp(model.find_producer(operation.onnx_node.input[0])))
+        elif operation.onnx_node.op_type == "ConvolutionInputGenerator_rtl":
+            _narrow_window(operation, getCustomOp(model.find_consumers(operation.onnx_node.output[0])[0]))
+        elif operation.onnx_node.op_type == "VVAU_hls":
+            _narrow_weights(operation)
     return model
 
 
@@ -117,15 +119,20 @@ def _fold(op: StreamKernel, target_cycles: int) -> None:
             return
 
 
-def _narrow_taps(op, window) -> None:
-    """Fewer taps a beat of a VVAU, where a word of its weights is too wide; one, where all taps of its window are."""
-    for simd in reversed(divisors(op.get_nodeattr("SIMD"))):
-        op.set_nodeattr("SIMD", simd)
-        if max(op.get_instream_width(1), op.get_instream_width(0)) <= MAX_ALLOWED_AP_INT_W:
-            break
-    if window.get_outstream_width() > MAX_ALLOWED_AP_INT_W:
-        op.set_nodeattr("SIMD", 1)
-    window.set_nodeattr("parallel_window", int(op.get_nodeattr("SIMD") > 1))
+def _narrow_window(op, reader) -> None:
+    """A tap a beat where all taps of a window are too wide for one."""
+    if op.get_nodeattr("parallel_window") and op.get_outstream_width() > MAX_ALLOWED_AP_INT_W:
+        op.set_nodeattr("parallel_window", 0)
+        if reader.onnx_node.op_type == "VVAU_hls":
+            reader.set_nodeattr("SIMD", 1)
+
+
+def _narrow_weights(op) -> None:
+    """Fewer taps a beat where the weights of a VVAU are too wide for a word."""
+    for taps in reversed(divisors(op.get_nodeattr("SIMD"))):
+        op.set_nodeattr("SIMD", taps)
+        if op.get_instream_width(1) <= MAX_ALLOWED_AP_INT_W:
+            return
 
 
 def _widen(op, target_cycles: int) -> None:
