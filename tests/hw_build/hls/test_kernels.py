@@ -70,8 +70,8 @@ def model_of_all():
         names = [f"in{index}_{position}" for position in range(2 if two else 1)]
         table = [f"table{index}"] if kind == TABLE else []
         node = helper.make_node(
-            kind, [*names, *table], [f"out{index}"], name=f"node_{index}", domain=HLS_DOMAIN, backend="fpgadataflow", PE=pe,
-            ImgDim=size, NumChannels=channels, inputDataType=data_type, **attributes,
+            kind, [*names, *table], [f"out{index}"], name=f"node_{index}", domain=HLS_DOMAIN,
+            backend="fpgadataflow", PE=pe, ImgDim=size, NumChannels=channels, inputDataType=data_type, **attributes,
         )  # fmt: skip
         op = getCustomOp(node)
         nodes.append(node)
