@@ -109,10 +109,13 @@ class CodeTable_rtl(StreamKernel):
                 f"2**{MAX_ADDRESS_BITS}; quantize to fewer bits"
             )
 
-    def rtl_instance(self, model) -> RtlInstance:
-        """code_table or code_table2."""
-        self.verify_node()
-        types, y_type, table = self._types, self.get_output_datatype(0), self.constant(model, len(self._types))
+    def table_of_bits(self, model) -> np.ndarray:
+        """(TableRows, words): the place of a word is the bits of its codes, those of the first stream above.
+
+        Raises:
+            ConfigError: it has not a row for all channels, or for each.
+        """
+        types, table = self._types, self.constant(model, len(self._types))
         rows, words = self.get_nodeattr("TableRows"), 1 << self._address_bits
         if rows not in (1, self.get_nodeattr("NumChannels")) or table.shape != (rows, words):
             raise ConfigError(
@@ -122,6 +125,13 @@ class CodeTable_rtl(StreamKernel):
         for axis, datatype in enumerate(types):  # from the least code up -> in the order of the codes' bits
             sizes = (rows, *(1 << each.bitwidth() for each in types))
             table = np.roll(table.reshape(sizes), int(datatype.min()), axis=axis + 1).reshape(rows, words)
+        return table
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """code_table or code_table2."""
+        self.verify_node()
+        types, y_type, table = self._types, self.get_output_datatype(0), self.table_of_bits(model)
+        rows, words = table.shape
         if rows > 1:
             table = table.reshape(-1, self.pe, words).transpose(1, 0, 2)  # (C, words) -> (PE, C/PE, words)
         parameters = {
