@@ -21,7 +21,6 @@ from hw_build.lowering.chain import Chain
 from hw_build.operators import operator_of
 from hw_build.operators.filters import Filters
 from hw_build.operators.operator import Layer
-from hw_build.operators.quantizer import Quantizer
 
 EXACT = 2**24  # float32 holds every integer up to here
 UNDECIDED = 6 * 2.0**-24  # relative: three scales and a border, each of them rounded to float32 once
@@ -51,13 +50,14 @@ def refuse_ties(
     count = int(tied.sum())
     if count == 0 or count * log(max(2 * float(found[2].sum()), EXACT**-1)) - lgamma(count + 1) > log(CHANCE):
         return
+    operator = operator_of(graph, node)
     raise reject(
         node,
         f"cannot be exact: {count} of its {found.shape[1]} borders between codes are values that "
         f"{graph.told(chain.source)} takes itself, such as {found[1][tied][0]:.0f} times "
         f"{scale:g}; {scale:g} is no power of two, so float32 rounds them up or down by the order of additions: make "
         "the scales before it powers of two, or change one of them a little",
-        Quantizer.told,
+        "" if operator is None else operator.told,
     )
 
 

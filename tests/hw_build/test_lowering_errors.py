@@ -286,5 +286,5 @@ def test_sigmoid_behind_the_logits():
     model = network(lambda net, tensor: tensor)
     model.graph.node[-1].output[0] = "before"
     model.graph.node.append(helper.make_node("Sigmoid", ["before"], ["logits"], name="n_end"))
-    with pytest.raises(LoweringError, match=r"n_end \(Sigmoid\) ends the network .*: export the logits before it"):
+    with pytest.raises(LoweringError, match=r"n_end \(Sigmoid\) ends the network .*so export the logits before it"):
         lower(model)
