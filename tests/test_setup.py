@@ -60,7 +60,7 @@ def test_stamp_that_fits_installs_nothing(tmp_path):
     (venv / "edgeseg.stamp").write_text(checksum.replace(" ", "-") + "\n")
     run = setup_with(TOOLS, tmp_path, VENV=str(venv), PYTHON=sys.executable)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-    assert os.listdir(venv) == ["edgeseg.stamp"]
+    assert [entry.name for entry in venv.iterdir()] == ["edgeseg.stamp"]
 
 
 def test_lock_holds_every_pin():

@@ -27,7 +27,8 @@ UPSAMPLING = ("nearest", "linear")
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Of a frame of ``rows_in`` rows, counted from 0, for each output row: the ``last`` that has been read, and the
-    ``first`` that it or a later one depends on. ``step``: input rows from one output row to the next."""
+    ``first`` that it or a later one depends on. ``step``: input rows from one output row to the next.
+    """
 
     rows_in: int
     first: tuple[int, ...]

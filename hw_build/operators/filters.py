@@ -72,7 +72,8 @@ def _alone(graph: GraphEditor, node: NodeProto) -> bool:
 
 def filter_constants(graph: GraphEditor, conv: NodeProto) -> list[tuple[NodeProto, dict[int, int]]] | None:
     """Nodes and the positions of their constants that hold a value, or a filter, for each output of ``conv``: weights,
-    their scales, bias. None where they are no constants of their own."""
+    their scales, bias. None where they are no constants of their own.
+    """
     outputs = weight_shape(graph, conv)[:1]
     if not outputs:
         return None

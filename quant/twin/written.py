@@ -60,6 +60,8 @@ def _require_finite(network: nn.Module) -> None:
 
 
 class Translator:
+    """Walks the traced nodes of a network as written and emits the modules of its normal form."""
+
     def __init__(self, network: nn.Module, trace: Trace) -> None:
         self._modules = dict(network.named_modules())
         self._trace = trace
@@ -213,6 +215,7 @@ class Translator:
 
 
 def _prelu(translator: Translator, x: fx.Node, weight: Any) -> NoReturn:
+    del translator, x, weight
     refuse("is a PReLU with a weight of its own; write it as nn.PReLU")
 
 

@@ -33,7 +33,8 @@ W4A4 = QuantConfig.read("w4a4")
 
 def all_of_them(net, x):
     """A gate of each channel, of signed values and of others, one of each pixel, products of equals, and a pixel that
-    is repeated."""
+    is repeated.
+    """
     x = net.se(x)
     linear = net.linear(x)
     x = net.a(linear * F.hardsigmoid(net.excite(linear.mean((2, 3), keepdim=True))))

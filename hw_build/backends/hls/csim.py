@@ -175,7 +175,7 @@ def compile_program(
                 said = ran.stderr.strip().splitlines() or ["no output"]
                 first = next((line for line in said if _OF_LINKER.search(line)), said[0])
                 raise BuildError(f"the C simulation of '{folder}' cannot be linked: {first}")
-            os.replace(linked, executable)
+            linked.replace(executable)
     return CSimulation(network, folder, executable)
 
 
