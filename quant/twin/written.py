@@ -228,7 +228,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
     **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
     **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout, torch.clone), _T.same),
-    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze), _T.of_one_pixel),
+    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze, operator.getitem), _T.of_one_pixel),
     # methods
     **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze"), _T.of_one_pixel),
     **dict.fromkeys(("relu", "relu_"), activation_function(nn.ReLU)),

@@ -327,6 +327,10 @@ LOWERS = {
     "dense_excitation": lambda: Written(
         lambda net, x: net.b(net.se(net.a(x))), a=block(), se=SqueezeExcitation(), b=block()
     ),
+    "dense_of_a_mean": lambda: Written(
+        lambda net, x: net.a(x * net.fc(x.mean((2, 3)))[:, :, None, None]),
+        fc=nn.Sequential(nn.Linear(4, 4), nn.Hardsigmoid()), a=block(),
+    ),
     "excitation": lambda: Written(
         excited, a=block(), linear=nn.Sequential(conv(), _norm()), reduce=conv(4, 2, 1), expand=conv(2, 4, 1), b=block()
     ),
