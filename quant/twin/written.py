@@ -62,6 +62,9 @@ def _require_finite(network: nn.Module) -> None:
 class Translator:
     def __init__(self, network: nn.Module, trace: Trace) -> None:
         self._modules = dict(network.named_modules())
+        self._in_place = {module for module in network.modules() if getattr(module, "inplace", False)}
+        for module in self._in_place:
+            module.inplace = False
         self._trace = trace
         self._result = ModuleGraph(network)
         self._env: dict[fx.Node, Any] = {}
@@ -116,17 +119,17 @@ class Translator:
         if isinstance(module, _NOTHING):
             return arguments[0]
         operator_written = written_as(module)
-        if operator_written is not None:
-            return operator_written.take(self, module, arguments, name)
         if isinstance(module, (nn.Flatten, nn.Unflatten)):
             return self.of_one_pixel(*arguments)
         if isinstance(module, nn.BatchNorm2d):
             _require_norm(module)
-        elif not isinstance(module, ACTIVATIONS):
+        elif operator_written is None and not isinstance(module, ACTIVATIONS):
             refuse(f"is a {type(module).__name__}, which {_hint(module)}")
-        result = self.emit(module, arguments, name)
-        if getattr(module, "inplace", False):
-            module.inplace = False
+        if operator_written is None:
+            result = self.emit(module, arguments, name)
+        else:
+            result = operator_written.take(self, module, arguments, name)
+        if module in self._in_place:
             self._env[node.all_input_nodes[0]] = result
         return result
 
