@@ -77,7 +77,7 @@ def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any])
     network = assemble(name, None, classes_of(checkpoint))
     _load_state(network, checkpoint)
     twin = build_twin(network, channels_of(name), quant)
-    fill_weight_range(twin, convolution_sites(network))
+    fill_weight_range(twin, convolution_sites(network, twin.in_channels))
     return twin
 
 

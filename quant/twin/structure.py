@@ -193,6 +193,7 @@ class Structure:
         return users[0] if len(users) == len(node.users) == 1 else None
 
 
-def convolution_sites(network: nn.Module) -> list[ConvSite]:
-    """Convolutions of a float network in order of execution."""
-    return Structure(network).convolutions()
+def convolution_sites(network: nn.Module, in_channels: int | None = None) -> list[ConvSite]:
+    """Convolutions of a float network in order of execution; ``in_channels``: of its image, where the first
+    convolution does not say it."""
+    return Structure(network, in_channels).convolutions()
