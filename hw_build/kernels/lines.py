@@ -79,10 +79,11 @@ def find_lines(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lin
     has none.
     """
     thresholds = np.sort(thresholds.astype(np.int64), axis=1)
-    rows = [_row_line(row, int(a), int(b)) for row, a, b in zip(thresholds, low, high, strict=True)]
-    if any(row is None for row in rows):
+    found = [_row_line(row, int(a), int(b)) for row, a, b in zip(thresholds, low, high, strict=True)]
+    rows = [row for row in found if row is not None]
+    if len(rows) < len(found):
         return None
-    shift = max(found[2] for found in rows)
+    shift = max(own for _, _, own in rows)
     multiplier = np.array([m << (shift - own) for m, _, own in rows], np.int64)
     offset = np.array([b << (shift - own) for _, b, own in rows], np.int64)
     lines = Lines(multiplier, offset, shift, thresholds.shape[1])

@@ -121,6 +121,7 @@ def upsampled_rows(rows_in: int, *, factor: int, mode: str) -> Rows:
             f"upsampling of {rows_in} rows by {factor}, mode '{mode}': which rows it needs is known for positive whole "
             f"factors and the modes {' and '.join(UPSAMPLING)}"
         )
+    needs: list[tuple[int, ...]]
     if mode == "nearest":
         needs = [(row // factor,) for row in range(factor * rows_in)]
     else:

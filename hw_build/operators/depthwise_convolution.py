@@ -43,7 +43,8 @@ def weights_of(matrix: np.ndarray, kernel: Sequence[int]) -> np.ndarray:
 @dataclass(frozen=True, kw_only=True)
 class Window:
     """A window of the kernel's kind, with zeros in it, and what is kept of its output: from ``cuts`` on, every
-    stride-th. ``places``: (rows, columns) of the taps in it."""
+    stride-th. ``places``: (rows, columns) of the taps in it.
+    """
 
     side: int
     cuts: tuple[int, int, int, int]  # top, left, bottom, right
@@ -96,7 +97,12 @@ class FuseDepthwise(Transformation):
         source = pad.input[0] if padded else im2col.input[0]
         matmul = only_consumer(graph, im2col.output[0], "MatMul")
         first = only_consumer(graph, matmul.output[0], "MultiThreshold") if matmul is not None else None
-        if first is None or attribute(first, "out_bias", 0.0) != 0.0 or graph.datatypes[source].signed():
+        if (
+            matmul is None
+            or first is None
+            or attribute(first, "out_bias", 0.0) != 0.0
+            or graph.datatypes[source].signed()
+        ):
             set_attribute(im2col, "depthwise", 0)
             return
         channels = graph.shapes[source][-1]

@@ -158,7 +158,7 @@ def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data
 
 async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
     slots = asyncio.Semaphore(jobs)
-    finished = Counter()
+    finished: Counter[str] = Counter()
 
     async def run(job: _Job) -> tuple[str, dict]:
         async with slots:
