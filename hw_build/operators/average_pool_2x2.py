@@ -27,6 +27,7 @@ class AveragePool2x2(Layer):
     names = ("AveragePool",)
     told = "AveragePool 2x2"
     factor = FACTOR
+    reads_windows = True
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Other windows, strides and pads; sides that are odd."""

@@ -69,7 +69,7 @@ class Subject:
         }
         twin = _twin(checkpoint, self.quant, self.samples.codes).to(config.device, memory_format=torch.channels_last)
         network = models.build(checkpoint["model"], self._classes)
-        structure = Structure(network)
+        structure = Structure(network, twin.in_channels)
         self._flow = Flow(twin, structure, self.samples.codes, config.device)
         observed, masks = self._flow.observe()
         self._like = observed.moments if config.match_norms else None

@@ -81,7 +81,6 @@ def test_another_size(form):
         ({"kernel_shape": [3, 3]}, r"averages with kernel \[3, 3\] and strides \[2, 2\]: only 2x2 with stride 2"),
         ({"strides": [1, 1]}, r"averages with kernel \[2, 2\] and strides \[1, 1\]: only"),
         ({"pads": [1, 1, 1, 1]}, "without padding and dilation, lowers"),
-        ({"auto_pad": "SAME_UPPER"}, "without padding and dilation, lowers"),
     ],
 )
 def test_other_forms_are_refused(attributes, sentence):
