@@ -18,6 +18,7 @@ from hw_build.base.export import MANIFEST_FILE, read_export
 from hw_build.flow.plan.rules import Demand
 from hw_build.flow.scale.lowered import lowered_network
 from hw_build.flow.scale.point import BRAM_SHARE, LUT_SHARE, Figures, Outcome, at_rate, budget_of
+from hw_build.folding.config import DEFAULT_CLOCK_MHZ
 
 _EXPORT_SIDE = 64  # of an untrained export; the lowered network takes any size
 # the strongest first: wider, then more bits
@@ -45,7 +46,7 @@ class Choice:
     @property
     def frames_per_second(self) -> float:
         """Of images: stages run one after the other. Loading bitstreams is not counted."""
-        return 1 / sum(1 / stage.figures.frames_per_second for stage in self.stages)
+        return DEFAULT_CLOCK_MHZ * 1e6 / sum(stage.figures.cycles_per_frame or 0 for stage in self.stages)
 
 
 @dataclass
@@ -141,7 +142,7 @@ def _short(
         ("BRAM36", found.bram36, budget.bram36),
         ("DSPs", found.dsps, budget.dsps),
     )
-    short = ", ".join(f"{need:,} {what} of {most:,}" for what, need, most in needs if need > most)
+    short = ", ".join(f"{need:,} {what} of {most:,}" for what, need, most in needs if (need or 0) > most)
     if not short:  # each alone would do, not all together
         short = ", ".join(f"{need:,} {what} of {most:,}" for what, need, most in needs)
     hold = [name for name in large[0].figures.boards if all(name in one.figures.boards for one in large)]

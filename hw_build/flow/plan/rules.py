@@ -53,6 +53,7 @@ class Demand:
 
     def crop(self, side: int) -> tuple[int, int]:
         """(H, W) of the second stage's crop of an image of ``side``."""
+        assert self.box is not None, "only a cascade has crops"
         height, width = (min(side, up(CROP_MARGIN * share * side + 2 * JITTER)) for share in self.box)
         return height, width
 
