@@ -22,6 +22,7 @@ from hw_build.cli import (
     hls,
     ip,
     netlist,
+    plan,
     report,
     scale,
     simulate,
@@ -32,7 +33,7 @@ _INTERRUPTED = "interrupted; the same command goes on from the last finished ste
 # in the order of the help: the main road, then what goes on from a build, then what looks at one
 _COMMANDS = (
     build, demo, simulate, synth, netlist, deploy, ip, bitstream, hls, baseline, bench, scale, report,
-    check, adopt, boards,
+    check, adopt, plan, boards,
 )  # fmt: skip
 
 
