@@ -37,7 +37,8 @@ class Reason:
 class Demand:
     """What the data ask for. ``sides`` of the (square) image to try, the best first; ``box`` (H, W) as shares of the
     image where a cascade pays, else None; ``reduction`` of its first stage's image. ``framed``: slices, as
-    ``quant slabs`` writes them, with a window over the voxels that are not 0 where ``nonzero``."""
+    ``quant slabs`` writes them, with a window over the voxels that are not 0 where ``nonzero``.
+    """
 
     dimension: str
     sides: tuple[int, ...]
