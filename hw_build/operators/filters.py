@@ -67,13 +67,34 @@ def reorder_outputs(graph: GraphEditor, tensor: str, order: np.ndarray) -> bool:
     return True
 
 
+def reorder_inputs(graph: GraphEditor, tensor: str, order: np.ndarray) -> bool:
+    """Let the one convolution that reads ``tensor`` read channel n where it now reads channel n of a tensor that has
+    channel ``order[n]`` there, by its weights; whether that can be.
+    """
+    readers = graph.consumers(tensor)
+    if len(readers) != 1 or tensor in graph.outputs or not isinstance(operator_of(graph, readers[0]), Filters):
+        return False
+    (conv,) = readers
+    quant, axis = graph.producer(conv.input[1]), 1
+    if attribute(conv, "group", 1) != 1 or quant is None or not is_weight_quant(graph, quant):
+        return False
+    weights = graph.constants[quant.input[0]]
+    sizes = [graph.constants[name].shape for name in quant.input[1:]]
+    one_for_all = all(len(shape) <= axis or shape[axis] == 1 for shape in sizes)
+    if len(graph.consumers(conv.input[1])) != 1 or not one_for_all or weights.shape[axis] != order.size:
+        return False
+    change_channels(graph, quant, {0: axis}, lambda value, axis: value.take(np.argsort(order), axis))
+    return True
+
+
 def _alone(graph: GraphEditor, node: NodeProto) -> bool:
     return len(graph.consumers(node.output[0])) == 1 and node.output[0] not in graph.outputs
 
 
 def filter_constants(graph: GraphEditor, conv: NodeProto) -> list[tuple[NodeProto, dict[int, int]]] | None:
     """Nodes and the positions of their constants that hold a value, or a filter, for each output of ``conv``: weights,
-    their scales, bias. None where they are no constants of their own."""
+    their scales, bias. None where they are no constants of their own.
+    """
     outputs = weight_shape(graph, conv)[:1]
     if not outputs:
         return None

@@ -190,7 +190,7 @@ async def _cached(job: _Job) -> dict:
                 saved = await _fresh(job, partial)
                 if saved["cells"] is not None:
                     saved["netlist_sha256"] = hash_file(partial)
-                    os.replace(partial, netlist)
+                    partial.replace(netlist)
             if not saved["ended"]:
                 write_atomically(path, json.dumps(saved).encode())
         except OSError as error:

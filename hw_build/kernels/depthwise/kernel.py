@@ -65,7 +65,8 @@ class DepthwiseConv_rtl(RowMemoryKernel):
 
     def get_nodeattr_types(self):
         """SIMD is the number of taps a cycle and divides KernelDim**2. LineBits: of multiplier and offset where lines
-        stand in place of T, else empty; SumShift: by how much the residual sum is shifted, -1 where T_sum serves."""
+        stand in place of T, else empty; SumShift: by how much the residual sum is shifted, -1 where T_sum serves.
+        """
         attributes = super().get_nodeattr_types()
         attributes.update(
             {
