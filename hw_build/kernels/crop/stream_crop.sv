@@ -52,7 +52,7 @@ module stream_crop #(
   wire logic frame_ends = row_ends && row_q == RB'(HEIGHT - 1);
   wire logic row_kept = row_q == next_row_q;
   wire logic col_kept = col_q == next_col_q;
-  wire logic group_kept = group_q >= GB'(GROUP_FIRST) && group_q <= GB'(GROUP_LAST);
+  wire logic group_kept = 32'(group_q) + 1 > GROUP_FIRST && 32'(group_q) <= GROUP_LAST;
   assign s_axis_tready = en;
 
   always_ff @(posedge ap_clk) begin
