@@ -24,6 +24,7 @@ TEXTS = (".py", ".sv", ".vlt", ".toml", ".cpp", ".hpp", ".h", ".tcl", ".html", "
 # ONNX types that steps may name, each with its reason
 ARITHMETIC = {"Add", "Mul", "MultiThreshold"}  # how the steps themselves write scales, biases and thresholds
 OTHER_FORMS = {
+    "Reshape",
     "Clip",
     "Expand",
     "Identity",

@@ -137,7 +137,7 @@ class StreamKernel(HWCustomOp):
 
     def folding_cost(self, folding: dict[str, int | str]) -> tuple[int, ...]:
         """What the cheapest folding is chosen by, the first number first: as a rule the products of a cycle."""
-        return (0, folding.get("PE", 1) * folding.get("SIMD", 1))
+        return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)))
 
     def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
         """Further attributes that cost and speed depend on -> their legal values, whatever the others are."""
