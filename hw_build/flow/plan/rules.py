@@ -37,7 +37,8 @@ class Reason:
 class Demand:
     """What the data ask for. ``sides`` of the (square) image to try, the best first; ``box`` (H, W) as shares of the
     image where a cascade pays, else None; ``reduction`` of its first stage's image. ``framed``: slices, as
-    ``quant slabs`` writes them, with a window over the voxels that are not 0 where ``nonzero``."""
+    ``quant slabs`` writes them, with a window over the voxels that are not 0 where ``nonzero``.
+    """
 
     dimension: str
     sides: tuple[int, ...]
@@ -115,7 +116,7 @@ def up(side: float) -> int:
 def _framed_side(native: Sequence[dict[str, float]]) -> tuple[tuple[int, ...], Reason]:
     """Slices are framed at their own resolution, never resized: one side, that of the largest."""
     largest = max(side["max"] for side in native)
-    why = f"slices keep their resolution; the largest has {largest:.0f} pixels, filled up to a multiple of {MULTIPLE}"
+    why = f"slices keep their resolution; the largest that was looked at has {largest:.0f} pixels, filled up to a multiple of {MULTIPLE}"
     return (up(largest),), Reason(what="image side", value=str(up(largest)), why=why)
 
 
