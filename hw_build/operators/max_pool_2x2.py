@@ -33,11 +33,11 @@ class MaxPool2x2(Layer):
     names = ("MaxPool",)
     inner = ("MaxPoolNHWC",)
     told = "MaxPool 2x2"
-    keeps_codes = True
+    keeps_codes = reads_windows = True
     placements = (PoolsToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
-        """This window alone."""
+        """A 2x2 window of stride 2 alone."""
         if node.op_type in self.inner:
             return True
         kernel, strides, dilations = (

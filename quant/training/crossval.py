@@ -48,7 +48,8 @@ _COUNTS = ("tp", "fp", "fn", "tn")
 class Plan:
     """What is trained for each fold. ``settings`` are of ``TrainConfig``, ``data`` among them, and go before those of
     the stages. With ``fixed_split`` there is one fold, which reports the split ``val`` and is trained on ``train``.
-    ``stop_at`` and ``save_seconds``: see ``Pace``."""
+    ``stop_at`` and ``save_seconds``: see ``Pace``.
+    """
 
     stages: tuple[Stage, ...]
     settings: dict[str, Any]
@@ -68,6 +69,10 @@ class Plan:
                 raise ConfigError(
                     f"stage '{stage.name}' fits its ranges to the shipped images, which a fold may report; set"
                     ' calibration = "train", or give --calibration train'
+                )
+            if config.crop is not None:
+                raise ConfigError(
+                    f"stage '{stage.name}' sees crops of a cascade; `evaluate-cascade` scores both stages"
                 )
         if len({(config.classes, config.normal_cases) for config in self.configs}) > 1:
             raise ConfigError("the stages differ in classes or normal_cases; a fold reports the same masks for all")

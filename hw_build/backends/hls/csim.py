@@ -122,7 +122,7 @@ class CSimulation:
         source = self.network.source.beats
         beats = pack_stream(frames.reshape(-1, source.elements), source.elements, source.data_type.bitwidth())
         with tempfile.TemporaryDirectory() as results:
-            command = [self.executable, mode, str(len(frames)), results]
+            command = [str(self.executable), mode, str(len(frames)), results]
             done = subprocess.run(command, input=beats.tobytes(), capture_output=True, check=False)
             said = (done.stderr + done.stdout).decode(errors="replace").splitlines()
             said = [line.strip() for line in said if line.strip() and not line.startswith(_OF_VITIS)]
@@ -173,7 +173,7 @@ def compile_program(
             with tempfile.TemporaryDirectory(dir=cache) as work:
                 linked = Path(work) / "program"
                 _link(objects, linked, folder)
-                os.replace(linked, executable)
+                linked.replace(executable)
     return CSimulation(network, folder, executable)
 
 

@@ -8,9 +8,9 @@ from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, ram_luts
 from hw_build.kernels.rows import Rows, pointwise_rows, upsampled_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_repeat.sv")
+FILES = own_files(__file__, "stream_repeat.sv")
 
 
 def repeat_reference(x: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:

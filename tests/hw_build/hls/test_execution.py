@@ -151,9 +151,7 @@ def test_full_disk_is_told_with_its_folders(sources, monkeypatch, tmp_path):
     fake.chmod(0o755)
     monkeypatch.setenv("EDGESEG_CACHE", str(tmp_path))
     monkeypatch.setattr(csim, "compiler", lambda: str(fake))
-    with pytest.raises(
-        BuildError, match=r"g\+\+ has no space left in '.*' or '.*': free some, or set TMPDIR"
-    ):
+    with pytest.raises(BuildError, match=r"g\+\+ has no space left in '.*' or '.*': free some, or set TMPDIR"):
         compiled(*sources)
 
 

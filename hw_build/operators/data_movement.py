@@ -1,0 +1,34 @@
+"""What operators share that put channels elsewhere: what follows them, channel by channel, may come before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from onnx import NodeProto
+
+from hw_build.graph.editor import GraphEditor
+from hw_build.operators.channel_constants import change_channels, channel_constants
+
+
+def move_behind_the_next(graph: GraphEditor, node: NodeProto, change: Callable[[np.ndarray, int], np.ndarray]) -> bool:
+    """Let the per-channel node that follows ``node`` come before it; whether there is one.
+
+    ``change`` makes of its constants, one a channel along an axis, those for the input of ``node``.
+    """
+    moved, result = node.input[0], node.output[0]
+    readers, shapes = graph.consumers(result), [graph.shapes.get(name) for name in (moved, result)]
+    if len(readers) != 1 or result in graph.outputs or None in shapes:
+        return False
+    (after,) = readers
+    positions = channel_constants(graph, after, result, shapes[1][1])
+    if positions is None:
+        return False
+    change_channels(graph, after, positions, change)
+    final = after.output[0]
+    between = graph.add_tensor(f"{final}_before", shapes[0])
+    after.input[list(after.input).index(result)] = moved
+    after.output[0] = between
+    node.input[0], node.output[0] = between, final
+    graph.touch()
+    return True
