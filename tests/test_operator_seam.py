@@ -37,6 +37,7 @@ MAY_NAME = {
     "hw_build/lowering/convert.py": ARITHMETIC,
     "hw_build/lowering/streamline.py": ARITHMETIC,
     "hw_build/lowering/thresholds.py": ARITHMETIC,
+    "hw_build/lowering/ties.py": ARITHMETIC,
     "hw_build/lowering/intake/channels_last.py": OTHER_FORMS,
     "hw_build/lowering/intake/nothing.py": OTHER_FORMS,
     "hw_build/lowering/intake/opset.py": OTHER_FORMS,

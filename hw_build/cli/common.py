@@ -73,7 +73,7 @@ def build_config(arguments: argparse.Namespace) -> BuildConfig:
 
 
 def _folding(arguments: argparse.Namespace) -> FoldingConfig:
-    from hw_build.folding.config import FoldingConfig, load_folding
+    from hw_build.folding.config import load_folding, make_folding
 
     asked = {
         "frames_per_second": arguments.target_fps,
@@ -87,4 +87,4 @@ def _folding(arguments: argparse.Namespace) -> FoldingConfig:
         return load_folding(arguments.folding or "default")
     if arguments.folding:
         raise ConfigError("--folding and --target-fps, --clock-mhz, --max-... exclude each other: give one of them")
-    return FoldingConfig(**asked)
+    return make_folding(**asked)

@@ -32,9 +32,12 @@ def label(node: NodeProto) -> str:
     return node.name or f"producing {node.output[0]}"
 
 
-def reject(node: NodeProto, why: str) -> LoweringError:
-    """The error for ``node``; it carries the node's name for `hw_build.flow.check`."""
-    error = LoweringError(f"node {label(node)} ({node.op_type}) {why}")
+def reject(node: NodeProto, why: str, operator: str = "") -> LoweringError:
+    """The error for ``node``; it carries the node's name for `hw_build.flow.check`.
+
+    ``operator``: what it is to a user, where the steps of lowering have made another type of it.
+    """
+    error = LoweringError(f"node {label(node)} ({operator or node.op_type}) {why}")
     error.node_name = label(node)
     return error
 
@@ -133,6 +136,11 @@ class GraphEditor:
         """A metadata property of the model, stored as JSON."""
         text = self.model.get_metadata_prop(key)
         return default if text is None else json.loads(text)
+
+    def told(self, tensor: str) -> str:
+        """The integers ``tensor`` as a user finds them, who knows no tensor that lowering has added."""
+        node = self.producer(tensor)
+        return "the image" if node is None else f"the output of {label(node)}"
 
     # -- editing ---------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
+from hw_build.kernels.axi_stream import BUFFER, input_prefixes, output_prefixes, wrapper
 from hw_build.kernels.base import RtlInstance, StreamPort
 from hw_build.kernels.rows import Rows
 
@@ -247,34 +249,38 @@ class StreamKernel(HWCustomOp):
             )
         return np.rint(values).astype(np.int64)
 
-    def stream_port(self, prefix: str, datatype: BaseDataType, elements: int | None = None) -> StreamPort:
-        """The AXI-Stream port ``PREFIX_tdata/tvalid/tready`` of ``elements`` (default PE) of ``datatype`` a beat."""
-        bits, elements = datatype.bitwidth(), elements or self.pe
-        return StreamPort(
-            tdata=f"{prefix}_tdata",
-            tvalid=f"{prefix}_tvalid",
-            tready=f"{prefix}_tready",
-            width_bits=elements * bits,
-            payload_bits=elements * bits,
-            element_bits=bits,
-        )
-
-    def instance(
-        self,
-        module: str,
-        files: tuple[Path, ...],
-        parameters: dict[str, int | str],
-        inputs: tuple[StreamPort, ...] | None = None,
-        outputs: tuple[StreamPort, ...] | None = None,
-        generated: tuple[Path, ...] = (),
-    ) -> RtlInstance:
-        """An ``RtlInstance`` with the usual clock, reset and (unless given) one input and one output port."""
+    def instance(self, core: str, files: tuple[Path, ...], parameters: Mapping[str, int | str]) -> RtlInstance:
+        """The module ``core``, of the one of ``files`` with that name, in its wrapper (``axi_stream.py``)."""
+        (source,) = (path for path in files if path.stem == core)
+        readers = len(self.onnx_node.output)
+        module, text = wrapper(source, readers)
+        streams = self.stream_inputs()
         return RtlInstance(
             module=module,
             clock="ap_clk",
             reset_n="ap_rst_n",
-            inputs=inputs or (self.stream_port("s_axis", self.get_input_datatype(0), self.input_elements()),),
-            outputs=outputs or (self.stream_port("m_axis", self.get_output_datatype(0), self.output_elements()),),
-            files=files + generated,
+            inputs=tuple(
+                stream_port(prefix, self.input_elements(ind), self.get_input_datatype(ind))
+                for ind, prefix in zip(streams, input_prefixes(len(streams)), strict=True)
+            ),
+            outputs=tuple(
+                stream_port(prefix, self.output_elements(), self.get_output_datatype(ind))
+                for ind, prefix in enumerate(output_prefixes(readers))
+            ),
+            files=files + shared_files(BUFFER),
+            generated={f"{module}.sv": text},
             parameters={name: str(value) for name, value in parameters.items()},
         )
+
+
+def stream_port(prefix: str, elements: int, datatype: BaseDataType) -> StreamPort:
+    """The AXI-Stream port ``PREFIX_tdata/tvalid/tready`` of ``elements`` of ``datatype`` a beat."""
+    bits = datatype.bitwidth()
+    return StreamPort(
+        tdata=f"{prefix}_tdata",
+        tvalid=f"{prefix}_tvalid",
+        tready=f"{prefix}_tready",
+        width_bits=elements * bits,
+        payload_bits=elements * bits,
+        element_bits=bits,
+    )

@@ -27,6 +27,7 @@ class AveragePool2x2(Layer):
     names = ("AveragePool",)
     told = "AveragePool 2x2"
     factor = FACTOR
+    reads_windows = True
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """2x2 with stride 2, without padding and dilation."""

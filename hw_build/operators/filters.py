@@ -113,7 +113,7 @@ def filter_constants(graph: GraphEditor, conv: NodeProto) -> list[tuple[NodeProt
 class Filters(Layer):
     """A convolution of some kind: x, quantized weights (O, I/groups, KH, KW), and maybe a bias (O,)."""
 
-    takes_padding = negatable = True
+    takes_padding = negatable = reads_windows = True
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Weights of another kind, and what belongs to no 2D convolution."""

@@ -23,7 +23,7 @@ class MaxPool(Layer):
 
     names = ("MaxPool",)
     told = "MaxPool"
-    keeps_codes = True
+    keeps_codes = reads_windows = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:

@@ -52,6 +52,7 @@ class Operator:
     elementwise: ClassVar[bool] = False  # it does the same to each value of a channel, wherever the channels are
     per_channel: ClassVar[bool] = False  # the same all over the image, by constants of one value or one a channel
     takes_padding: ClassVar[bool] = False  # its pads are zeros around the image, so a Pad before it can join them
+    reads_windows: ClassVar[bool] = False  # of kernel_shape, strides, dilations and pads, as ONNX has them
     negatable: ClassVar[bool] = False  # weights of it can negate its output, channel by channel
     does_nothing: ClassVar[bool] = False
     gives_indices: ClassVar[bool] = False  # its output is no float

@@ -59,7 +59,8 @@ def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[Place
         if not is_finn and node.domain != DOMAIN:
             raise BuildError(f"{node.name}: {node.op_type} has no RTL here: lower it to one of our kernels or FINN's")
         custom_op = getCustomOp(node)
-        instance = finn_rtl.rtl_instance(node, model, mem_dir, fpgapart) if is_finn else custom_op.rtl_instance(model)
+        of_node = finn_rtl.rtl_instance(node, model, mem_dir, fpgapart) if is_finn else custom_op.rtl_instance(model)
+        instance = of_node.written(mem_dir)
         inputs = tuple(t for t in node.input if t and model.get_initializer(t) is None)
         if len(inputs) != len(instance.inputs) or len(node.output) != len(instance.outputs):
             raise BuildError(

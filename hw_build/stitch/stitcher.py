@@ -121,7 +121,7 @@ def _copy_sources(placed: list[PlacedNode], partial: Path, mem_dir: Path) -> tup
     for path, origin in wanted:
         if path.suffix not in RTL_SUFFIXES:
             contents.append(str(path.relative_to(partial)))
-        elif path.is_relative_to(mem_dir):
+        elif path.is_relative_to(mem_dir) and origin == "finn":
             _add(compiled, f"generated/{path.name}", path)
         else:
             _add(compiled, f"{'edgeseg' if path.is_relative_to(ours) else origin}/{path.name}", path)

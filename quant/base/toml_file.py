@@ -9,7 +9,7 @@ from typing import Any
 
 from quant.base.errors import ConfigError
 
-_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", dict: "a table"}
+_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from quant.bitwidths.flow import Flow
 from quant.bitwidths.lowered import LoweredLayers
 from quant.bitwidths.memory import codes_on_chip
 from quant.bitwidths.sites import Site, Widths, sites_of
-from quant.data.pairs import Samples, load_samples, require_foreground
+from quant.data.crops import load_seen
+from quant.data.pairs import Samples, require_foreground
 from quant.scores.masks import score
 from quant.twin.config import QuantConfig
 from quant.twin.networks import channels_of, classes_of, from_checkpoint, start_from
@@ -68,7 +69,7 @@ class Subject:
         }
         twin = _twin(checkpoint, self.quant, self.samples.codes).to(config.device, memory_format=torch.channels_last)
         network = models.build(checkpoint["model"], self._classes)
-        structure = Structure(network)
+        structure = Structure(network, twin.in_channels)
         self._flow = Flow(twin, structure, self.samples.codes, config.device)
         observed, masks = self._flow.observe()
         self._like = observed.moments if config.match_norms else None
@@ -100,7 +101,7 @@ class Subject:
 def _samples(config: SubjectConfig, checkpoint: dict[str, Any]) -> Samples:
     data, split = (calib_data.FOLDER, "calib") if config.data is None else (config.data, config.split)
     shape = {"classes": classes_of(checkpoint), "channels": channels_of(checkpoint["model"])}
-    samples = load_samples(data, split, tuple(checkpoint["size"]), **shape)
+    samples = load_seen(checkpoint, data, split, **shape)
     count = min(config.images, len(samples))
     chosen = [index * len(samples) // count for index in range(count)]
     names = tuple(samples.names[index] for index in chosen)

@@ -45,6 +45,7 @@ class TableActivation(Operator):
     )
     steps = (Table,)
     accumulates = True
+    settled = True
     keeps_sign = False
 
     def functions(self) -> dict[Any, Callable[..., Any]]:

@@ -69,6 +69,10 @@ class Plan:
                     f"stage '{stage.name}' fits its ranges to the shipped images, which a fold may report; set"
                     ' calibration = "train", or give --calibration train'
                 )
+            if config.crop is not None:
+                raise ConfigError(
+                    f"stage '{stage.name}' sees crops of a cascade; `evaluate-cascade` scores both stages"
+                )
         if len({(config.classes, config.normal_cases) for config in self.configs}) > 1:
             raise ConfigError("the stages differ in classes or normal_cases; a fold reports the same masks for all")
 

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant.data.augment import augmented_batches
+from quant.data.crops import crops
 from quant.data.pairs import Samples
 from quant.evaluation.predict import predict_masks
 from quant.scores.masks import score
@@ -98,10 +99,13 @@ class Learner:
             group["lr"] = rate
         seed = config.seed * 100_003 + epoch
         torch.manual_seed(seed + _RANK_SEEDS * fabric.global_rank)
+        generator = torch.Generator().manual_seed(seed)
+        if config.crop is not None:
+            samples = crops(samples, config.crop, config.jitter, generator)
         batches = augmented_batches(
             samples,
             config.batch,
-            torch.Generator().manual_seed(seed),
+            generator,
             augmentation=config.augmentation,
             rank=fabric.global_rank,
             processes=fabric.world_size,

@@ -28,6 +28,15 @@ def why_not_exported(module: nn.Module) -> str | None:
     return None
 
 
+def not_exported(network: nn.Module) -> str | None:
+    """A sentence for the first activation of the twin ``network`` that cannot become thresholds; None without one."""
+    for name, module in network.named_modules():
+        why = why_not_exported(module)
+        if why is not None:
+            return f"activation '{name.removesuffix('.activation')}' ({type(module).__name__}) {why}; use ReLU"
+    return None
+
+
 def formula(module: nn.Module, channels: int) -> tuple[tuple[float, float], Activation]:
     """(gain, shift) of what stands before the activation itself, and the activation.
 

@@ -54,7 +54,8 @@ def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGra
 def set_apart(graph: ModuleGraph, node: fx.Node) -> bool:
     """Gives what joins the value of ``node`` with others a copy of it by an identity, so that its own codes need not be
     theirs; whether there is such a reader."""
-    rewriter, readers = _Rewriter(graph), [user for user in node.users if not is_filters(graph.module(user))]
+    rewriter = _Rewriter(graph)
+    readers = [user for user in rewriter.readers(node) if not is_filters(graph.module(user))]
     for reader in readers:
         rewriter.copy(node, reader, unsigned=False)
     return bool(readers)
@@ -72,6 +73,11 @@ class _Rewriter:
 
     def _operator(self, node: fx.Node) -> Operator | None:
         return operator_of(self._module(node))
+
+    def readers(self, node: fx.Node) -> list[fx.Node]:
+        """Those of the users of ``node`` that read its values."""
+        operators = {user: self._operator(user) for user in node.users}
+        return [user for user, operator in operators.items() if operator is None or node in operator.reads(user)]
 
     def _operations(self) -> list[tuple[fx.Node, Operator]]:
         """Nodes that are an operator, with it."""
@@ -134,7 +140,7 @@ class _Rewriter:
             if operator.needs_own_convolution and not self._has_own_convolution(node.args[0]):
                 self.copy(node.args[0], node)
             if operator.read_by_convolutions:
-                for reader in list(node.users):
+                for reader in self.readers(node):
                     reading = self._operator(reader)
                     if reading is None or not reading.makes_logits:
                         self.copy(node, reader)

@@ -26,10 +26,11 @@ import torch
 from torch import nn
 
 from quant.layers.frozen_norm import affine_of
+from quant.operators import operator_of
 from quant.operators.filters import by_output
 from quant.twin.activations import ACTIVATIONS, formula, why_not_exported
 from quant.twin.quantized_layers import QuantizedActivation
-from quant.twin.structure import ConvSite, TableSite
+from quant.twin.structure import ConvSite, MultiplesSite, TableSite
 from quant.twin.twin import Twin, quantizer_of
 
 SETTLED_DISTANCE = 0.02
@@ -122,6 +123,22 @@ def settle_tables(twin: Twin, sites: list[TableSite]) -> int:
                 shifted = last.bias[channel] if isinstance(last, nn.BatchNorm2d) else table.shift
                 shifted += step * scale
                 moved += step != 0
+    return moved
+
+
+def settle_multiples(twin: Twin, sites: list[MultiplesSite]) -> int:
+    """Puts the thresholds of means and products between the multiples that they give.
+
+    A threshold is an odd multiple of half a code: a whole number of steps of the grid, or, where that is less fine, one
+    of fractions of a power of two. Half of the finer of both is as far as it can be from any. Returns how many moved.
+    """
+    moved = 0
+    for site in sites:
+        layer, result = twin.network.get_submodule(site.layer), quantizer_of(twin, site.activation).act_quant
+        scales = [float(quantizer_of(twin, name).act_quant.scale()) for name in site.sources]
+        shift = min(operator_of(layer.layer).grid(scales) / 2, float(result.scale()) / 4)
+        moved += float(layer.shift) != shift
+        layer.shift.fill_(shift)
     return moved
 
 

@@ -39,6 +39,16 @@ class TableSite:
     chain: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class MultiplesSite:
+    """What gives multiples of a grid that its scales decide, by module name: the quantized modules that it reads, in
+    order (None: the network's input), and the one whose output is quantized."""
+
+    layer: str
+    sources: tuple[str | None, ...]
+    activation: str
+
+
 class Structure:
     """The data flow of a network in normal form (``normal_form.py``); ``graph`` holds it, ``network`` is left alone.
 
@@ -68,14 +78,16 @@ class Structure:
 
     def sources(self, node: fx.Node) -> list[fx.Node]:
         """The nodes whose output needs a quantizer so that ``node``'s inputs are codes."""
-        found = []
-        for parent in node.all_input_nodes:
-            operator = self.operator(parent)
-            if operator is not None and operator.hands_on:
-                found.extend(self.sources(parent))
-            elif parent.op == "call_module":
-                found.append(parent)
-        return found
+        operator = self.operator(node)
+        read = node.all_input_nodes if operator is None else operator.reads(node)
+        return [source for parent in read for source in self._quantized(parent)]
+
+    def _quantized(self, parent: fx.Node) -> list[fx.Node]:
+        """The nodes whose output needs a quantizer so that that of ``parent`` is codes."""
+        operator = self.operator(parent)
+        if operator is not None and operator.hands_on:
+            return self.sources(parent)
+        return [parent] if parent.op == "call_module" else []
 
     def convolutions(self) -> list[ConvSite]:
         sites = []
@@ -110,6 +122,19 @@ class Structure:
             chain = (node,) if behind is None else (node, behind)
             source = str(sources[0].target) if sources else None
             sites.append(TableSite(str(node.target), source, tuple(str(each.target) for each in chain)))
+        return sites
+
+    def multiples(self) -> list[MultiplesSite]:
+        """In order of execution; tables have sites of their own."""
+        sites = []
+        for node in self.nodes:
+            operator = self.operator(node)
+            if operator is None or not operator.settled or isinstance(self.module(node), TABLES):
+                continue
+            quantized = [[str(source.target) for source in self._quantized(read)] for read in operator.reads(node)]
+            last = self._only_user(node, nn.ReLU) or node
+            sources = tuple(next(iter(names), None) for names in quantized)
+            sites.append(MultiplesSite(str(node.target), sources, str(last.target)))
         return sites
 
     def is_inserted(self, name: str) -> bool:
@@ -168,6 +193,7 @@ class Structure:
         return users[0] if len(users) == len(node.users) == 1 else None
 
 
-def convolution_sites(network: nn.Module) -> list[ConvSite]:
-    """Convolutions of a float network in order of execution."""
-    return Structure(network).convolutions()
+def convolution_sites(network: nn.Module, in_channels: int | None = None) -> list[ConvSite]:
+    """Convolutions of a float network in order of execution; ``in_channels``: of its image, where the first
+    convolution does not say it."""
+    return Structure(network, in_channels).convolutions()

@@ -24,10 +24,9 @@ from quant.layers.quantizers import (
 )
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
-from quant.operators.table import TABLES
 from quant.twin.config import QuantConfig
 from quant.twin.module_graph import ModuleGraph, run_graph
-from quant.twin.quantized_layers import QuantizedActivation, QuantizedMultiples, QuantizedNorm, QuantizedTable
+from quant.twin.quantized_layers import QuantizedActivation, QuantizedMultiples, QuantizedNorm, SettledMultiples
 from quant.twin.structure import ConvSite, Structure
 from quant.twin.twin_proof import prove_twin
 
@@ -160,10 +159,9 @@ def _place_quantizers(
 
 
 def _quantized_form(module: nn.Module, quantizer: nn.Module, unsigned: bool) -> nn.Module:
-    if isinstance(module, TABLES):
-        return QuantizedTable(copy.deepcopy(module), quantizer)
     if _accumulates(module):
-        return QuantizedMultiples(copy.deepcopy(module), quantizer)
+        form = SettledMultiples if operator_of(module).settled else QuantizedMultiples
+        return form(copy.deepcopy(module), quantizer)
     if isinstance(module, nn.BatchNorm2d):
         return QuantizedNorm(module, quantizer)
     if unsigned and isinstance(module, nn.ReLU):

@@ -118,6 +118,8 @@ class Translator:
         operator_written = written_as(module)
         if operator_written is not None:
             return operator_written.take(self, module, arguments, name)
+        if isinstance(module, (nn.Flatten, nn.Unflatten)):
+            return self.of_one_pixel(*arguments)
         if isinstance(module, nn.BatchNorm2d):
             _require_norm(module)
         elif not isinstance(module, ACTIVATIONS):
@@ -154,17 +156,17 @@ class Translator:
         return result
 
     def shape_made(self) -> tuple[int, ...]:
-        """(1, C, H, W) that the operation which is translated gives for the trace's image."""
-        return tuple(self._trace.values[self._node].shape)
+        """(1, C, H, W) that the operation which is translated gives for the trace's image; (1, C) is of one pixel."""
+        shape = tuple(self._trace.values[self._node].shape)
+        return (*shape, 1, 1) if len(shape) == 2 else shape
 
     def shape(self, tensor: fx.Node) -> tuple[int, ...]:
         """(1, C, H, W) of a node of the result for the trace's image."""
         return tensor.meta["shape"]
 
-    def multiply(self, a: Any, b: Any) -> fx.Node:
-        if isinstance(a, fx.Node) and isinstance(b, fx.Node):
-            refuse("multiplies two activations, which has no integer form here; only a constant factor has")
-        return self.affine(a, b, 0.0) if isinstance(a, fx.Node) else self.affine(b, a, 0.0)
+    def module(self, node: fx.Node) -> nn.Module | None:
+        """What a node of the result calls."""
+        return self._result.module(node)
 
     def divide(self, a: Any, b: Any, *, rounding_mode: str | None = None) -> fx.Node:
         if isinstance(b, fx.Node) or rounding_mode is not None:
@@ -184,6 +186,14 @@ class Translator:
         if not (isinstance(min, (int, float)) and isinstance(max, (int, float))):
             refuse(f"clamps to {min} and {max}; two numbers, or 0 and none, lower")
         return self.emit(nn.Hardtanh(float(min), float(max)), (x,))
+
+    def of_one_pixel(self, x: fx.Node, *_: Any, **__: Any) -> fx.Node:
+        """Another shape of the channels of a single pixel, as a dense layer reads them."""
+        before, after = self.shape(x), self.shape_made()
+        if before[2:] != (1, 1) or after != before:
+            sizes = " to ".join("x".join(map(str, shape[1:])) for shape in (before, after))
+            refuse(f"reshapes {sizes}; only the channels of a single pixel, as behind an average of all, are reshaped")
+        return x
 
     def same(self, x: fx.Node, *_: Any, **__: Any) -> fx.Node:
         return x
@@ -214,14 +224,14 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((F.hardtanh, F.hardtanh_), activation_function(nn.Hardtanh)),
     F.hardsigmoid: activation_function(nn.Hardsigmoid),
     **dict.fromkeys((F.prelu, torch.prelu), _prelu),
-    **dict.fromkeys((operator.mul, operator.imul, torch.mul, torch.multiply), _T.multiply),
     **dict.fromkeys((operator.truediv, operator.itruediv, torch.div, torch.divide), _T.divide),
     **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
     **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
     **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout, torch.clone), _T.same),
+    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze), _T.of_one_pixel),
     # methods
+    **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze"), _T.of_one_pixel),
     **dict.fromkeys(("relu", "relu_"), activation_function(nn.ReLU)),
-    **dict.fromkeys(("mul", "mul_", "multiply"), _T.multiply),
     **dict.fromkeys(("div", "div_", "divide"), _T.divide),
     **dict.fromkeys(("clamp", "clamp_", "clip"), _T.clamp),
     **dict.fromkeys(("contiguous", "clone", "float"), _T.same),
@@ -254,7 +264,7 @@ def _require_norm(norm: nn.BatchNorm2d) -> None:
 
 def _hint(module: nn.Module) -> str:
     """The end of the sentence on a module that is in no table."""
-    if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
+    if isinstance(module, nn.AdaptiveMaxPool2d):
         return "does not lower so far; reduce with pooling of a fixed window"
     if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)):
         return "works out statistics of each image at inference, which do not lower; take BatchNorm2d"

@@ -83,7 +83,6 @@ def test_another_size(form):
     [
         ({"strides": [1, 2]}, r"has kernel \[2, 2\] and strides \[1, 2\]: 2D windows with equal strides"),
         ({"kernel_shape": [1, 1]}, r"has kernel \[1, 1\]: sides of at most 64, and more than one pixel, lower"),
-        ({"auto_pad": "SAME_UPPER"}, "pads by auto_pad=SAME_UPPER: export explicit pads"),
         ({"dilations": [2, 2]}, r"has dilations \[2, 2\]: only windows without lower"),
         (
             {"pads": [0, 0, 1, 1], "strides": [1, 1]},

@@ -139,7 +139,7 @@ def test_every_kernel_executes_in_a_graph():
         estimate = op.node_res_estimation("xc7z020clg400-1")
         assert estimate["LUT"] > 0 and (estimate["DSP"] == 0 or op_type == "ConvThreshold_rtl"), op_type
         rtl = op.rtl_instance(model)
-        assert re.search(rf"^module {rtl.module}\b", "".join(path.read_text() for path in rtl.files), re.MULTILINE)
+        assert re.search(rf"^module {rtl.module}\b", "".join(rtl.generated.values()), re.MULTILINE)
 
 
 def test_no_kernel_is_left_out():
@@ -177,7 +177,7 @@ def test_depthwise_refuses(attributes, constants, message):
     ("op_type", "attributes", "constants", "streams", "message"),
     [
         ("MaxPool2x2_rtl", {"ImgDim": [5, 6]}, {}, 1, r"ImgDim=\[5, 6\] must be even for a 2x2 max-pool"),
-        ("StreamFork_rtl", {"NumOutputs": 5}, {}, 1, r"NumOutputs=5 with 1 outputs; .* from 2 to 4"),
+        ("StreamFork_rtl", {"NumOutputs": 5}, {}, 1, r"NumOutputs=5 with 1 outputs; .* at least 2"),
         (
             "StreamAdd_rtl",
             {"inputDataType2": "UINT4", "outputDataType": "UINT4"},

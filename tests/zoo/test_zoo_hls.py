@@ -9,17 +9,12 @@ from hw_build.base.export import read_export
 from hw_build.cli.main import main
 from hw_build.flow.check import lowers
 from tests.hw_build.hls_programs import assert_exact_in_hls
+from tests.zoo.networks import NETWORKS
 from tests.zoo.test_zoo import exported
 
 torch.set_num_threads(1)
 
 CYCLES_PER_PIXEL = 7  # most layers fold, and by numbers that do not divide each other
-NETWORKS = (  # every structure of the zoo once
-    "unet_of_nearest", "unet_of_transposed", "transposed_3x3_and_4x4_fixed", "pixel_shuffle", "stem_pool_3x3",
-    "spp_fixed", "resnet_block_strided", "mobile_strided_fixed", "aspp", "grouped_4x4_strided", "dense", "five_readers",
-    "inverted_bottleneck_signed", "post_activation", "kernels_2x2", "kernels_1x7_7x1", "two_levels", "unet_of_sums",
-    "unet_of_joins_fixed", "w8a8", "channels_of_their_own_scale", "biases_fixed", "head_of_3x3",
-)  # fmt: skip
 
 
 @pytest.mark.slow

@@ -32,6 +32,9 @@ from hw_build.simulate.toolchain import compiler
 
 STAND_INS = Path(__file__).with_name("csim")
 _OPTIONS = ("-std=c++17", "-O1", "-w", "-DEDGESEG_LAYERS_ELSEWHERE")
+_LINKED = ("-Wl,-z,muldefs",)  # finn-hlslib defines functions in its headers, so that each unit has them
+_OF_LINKER = re.compile("undefined reference|multiple definition|No space left|cannot find")
+_OF_VITIS = "INFO [HLS SIM]"  # what its hls::stream says of itself
 _UNIT_LAYERS = 12  # a unit reads the headers once, some 2 s; units are compiled beside each other
 _MAIN = "main.cpp"
 DEPTHS = "depths"
@@ -119,9 +122,10 @@ class CSimulation:
         with tempfile.TemporaryDirectory() as results:
             command = [self.executable, mode, str(len(frames)), results]
             done = subprocess.run(command, input=beats.tobytes(), capture_output=True, check=False)
-            said = (done.stderr + done.stdout).decode(errors="replace").strip()
+            said = (done.stderr + done.stdout).decode(errors="replace").splitlines()
+            said = [line.strip() for line in said if line.strip() and not line.startswith(_OF_VITIS)]
             if done.returncode or said:
-                first = said.splitlines()[0] if said else f"it ended with status {done.returncode}"
+                first = said[0] if said else f"it ended with status {done.returncode}"
                 raise BuildError(f"the C simulation of '{self.folder}' went wrong: {first}")
             return read(Path(results))
 
@@ -165,12 +169,12 @@ def compile_program(
     if not executable.is_file():
         with tempfile.TemporaryDirectory(dir=_cache()) as work:
             linked = Path(work) / "program"
-            command = [compiler(), "-o", str(linked), *map(str, objects)]
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            command = [compiler(), *_LINKED, "-o", str(linked), *map(str, objects)]
+            ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
             if ran.returncode:
-                raise BuildError(
-                    f"the C simulation of '{folder}' cannot be linked: {ran.stderr.strip().splitlines()[0]}"
-                )
+                said = ran.stderr.strip().splitlines() or ["no output"]
+                first = next((line for line in said if _OF_LINKER.search(line)), said[0])
+                raise BuildError(f"the C simulation of '{folder}' cannot be linked: {first}")
             os.replace(linked, executable)
     return CSimulation(network, folder, executable)
 

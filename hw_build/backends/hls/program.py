@@ -37,7 +37,7 @@ def header_text(network: Network) -> str:
         *(f'#include "{name}"' for name in includes),
         "",
         *(f"namespace {layer.name} {{ {layer.declaration}; }}" for layer in network.layers),
-        f"{_top(network)};",
+        f"{top_declaration(network)};",
         "",
         "#endif",
     ]
@@ -67,7 +67,7 @@ def source_text(network: Network) -> str:
         *(f'#include "{layer.name}.cpp"' for layer in network.layers),
         "#endif",
         "",
-        f"{_top(network)} {{",
+        f"{top_declaration(network)} {{",
         f"#pragma HLS INTERFACE axis port={network.source.name}",
         f"#pragma HLS INTERFACE axis port={network.sink.name}",
         "#pragma HLS INTERFACE ap_ctrl_none port=return",
@@ -82,6 +82,7 @@ def source_text(network: Network) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _top(network: Network) -> str:
+def top_declaration(network: Network) -> str:
+    """The dataflow function, as C++ declares it."""
     ports = ", ".join(f"hls::stream<{end.beats.text}> &{end.name}" for end in (network.source, network.sink))
     return f"void {TOP}({ports})"

@@ -6,10 +6,10 @@ Whoever hands the netlist on reads here whether this very file, by its hash, was
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 
-from hw_build.base.records import load_record
+from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import hash_file, write_atomically
 
 FOLDER = "netlist"  # of a build directory
@@ -17,7 +17,7 @@ NETLIST = "netlist.json"
 RECORD = "record.json"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class NetlistRecord:
     """``used``: the sites of its cells, keys of `Utilization`. ``checked``: the jobs that were exact, none at first."""
 

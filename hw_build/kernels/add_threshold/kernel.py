@@ -42,7 +42,6 @@ class StreamAddThreshold_rtl(SumThresholds, StreamAdd_rtl):
             "stream_add_threshold",
             FILES,
             parameters | self.threshold_parameters(model),
-            inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
         )
 
     def lut_estimation(self, fpgapart: str) -> int:

@@ -13,9 +13,9 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.multiples import check_times, multiple_adders
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_concat.sv", "stream_concat_axi.sv")
+FILES = own_files(__file__, "stream_concat.sv")
 
 
 def concat_reference(a: np.ndarray, b: np.ndarray, times: Sequence[int] = (1, 1)) -> np.ndarray:
@@ -98,7 +98,7 @@ class StreamConcat_rtl(StreamKernel):
         super().verify_node()
 
     def rtl_instance(self, model) -> RtlInstance:
-        """stream_concat_axi."""
+        """stream_concat."""
         self.verify_node()
         a, b = self.get_input_datatype(0), self.get_input_datatype(1)
         parameters = {
@@ -114,10 +114,9 @@ class StreamConcat_rtl(StreamKernel):
             "B_TIMES": self.times[1],
         }
         return self.instance(
-            "stream_concat_axi",
+            "stream_concat",
             FILES,
             parameters,
-            inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
         )
 
     def lut_estimation(self, fpgapart: str) -> int:

@@ -23,10 +23,10 @@ from hw_build.kernels.stream_kernel import check_constant, divisors, own_files, 
 
 FILES = shared_files(
     *REQUANTIZER_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
-    "stream/stream_fifo.sv", "stream/stream_fifo2.sv", "stream/sliding_window.sv",
+    "stream/stream_fifo.sv", "stream/sliding_window.sv",
 ) + own_files(
     __file__,
-    "conv_window.sv", "conv_window_parallel.sv", "mac_array.sv", "mac_tables.sv", "conv.sv", "conv_axi.sv",
+    "conv_window.sv", "conv_window_parallel.sv", "mac_array.sv", "mac_tables.sv", "conv.sv",
 )  # fmt: skip
 
 
@@ -256,7 +256,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
         return words
 
     def rtl_instance(self, model) -> RtlInstance:
-        """conv_axi; weights, thresholds or bias packed in the order in which the kernel reads them."""
+        """conv; weights, thresholds or bias packed in the order in which the kernel reads them."""
         self.verify_node()
         weights, table, sums = self._constants(model)
         shape = self._shape()
@@ -297,7 +297,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
                 "NUM_T": thresholds.shape[1],
                 "THRESHOLDS": packed_literal(np.sort(thresholds, axis=1), acc_bits),
             }
-        return self.instance("conv_axi", FILES, parameters)
+        return self.instance("conv", FILES, parameters)
 
     # ---- cost model -----------------------------------------------------------------------------------------------
     def _shape(self) -> ConvShape:

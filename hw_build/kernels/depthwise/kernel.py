@@ -30,12 +30,12 @@ from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, own_files, shared_files
 
 COLUMN_FILES = shared_files(
-    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES, "stream/stream_fifo2.sv"
+    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES
 ) + own_files(__file__, "depthwise_columns.sv")
 WINDOW_FILES = shared_files(
     *REQUANTIZER_FILES, *SUM_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
-    "stream/sliding_window.sv", "stream/stream_fifo2.sv",
-) + own_files(__file__, "depthwise.sv", "depthwise_axi.sv")  # fmt: skip
+    "stream/sliding_window.sv",
+) + own_files(__file__, "depthwise.sv")  # fmt: skip
 LUT_ROM_DEPTH = 256  # up to here a LUT6 holds 64 bits; beyond, Yosys takes several times as many LUTs
 
 
@@ -218,7 +218,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         return int(self.get_input_datatype(0).max() + DataType[self.get_nodeattr("convDataType")].max())
 
     def rtl_instance(self, model) -> RtlInstance:
-        """depthwise_axi; weights and thresholds packed in the order in which the kernel reads them."""
+        """depthwise; weights and thresholds packed in the order in which the kernel reads them."""
         self.verify_node()
         weights, thresholds, sums, (low, high) = self._constants(model)
         channels = self.get_nodeattr("NumChannels")
@@ -269,7 +269,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         parameters |= {"PE": self.pe, "WEIGHTS": packed_literal(self._window_words(weights), w_bits)}
         if shift == NO_SHIFT:
             parameters["SUM_THRESHOLDS"] = packed_literal(self._lane_rows(sums), sum_bits)
-        return self.instance("depthwise_axi", WINDOW_FILES, parameters)
+        return self.instance("depthwise", WINDOW_FILES, parameters)
 
     def _lane_rows(self, sums: np.ndarray) -> np.ndarray:
         """(C, m) -> (PE, C/PE, m): a lane's rows in the order of its beats; (1, m) serves all lanes."""

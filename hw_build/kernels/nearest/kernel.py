@@ -9,9 +9,9 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
-from hw_build.kernels.stream_kernel import own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "upsample_nearest.sv")
+FILES = own_files(__file__, "upsample_nearest.sv")
 
 
 def nearest_reference(x: np.ndarray, factor: int) -> np.ndarray:

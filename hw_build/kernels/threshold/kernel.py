@@ -14,7 +14,7 @@ from hw_build.kernels.resources import fifo2_luts, line_dsps, requantizer_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
 
-FILES = shared_files(*REQUANTIZER_FILES, "stream/stream_fifo2.sv") + own_files(__file__, "threshold_axi.sv")
+FILES = shared_files(*REQUANTIZER_FILES) + own_files(__file__, "stream_threshold.sv")
 
 
 class Threshold_rtl(StreamKernel):
@@ -58,7 +58,7 @@ class Threshold_rtl(StreamKernel):
         return lines_of_many(table, int(x_type.min()) * rows, int(x_type.max()) * rows)
 
     def rtl_instance(self, model) -> RtlInstance:
-        """threshold_axi."""
+        """stream_threshold."""
         self.verify_node()
         name, channels, x_type = self.onnx_node.name, self.get_nodeattr("NumChannels"), self.get_input_datatype(0)
         y_type, table = self.get_output_datatype(0), self.constant(model, 1)
@@ -84,7 +84,7 @@ class Threshold_rtl(StreamKernel):
                 "NUM_T": table.shape[1],
                 "THRESHOLDS": packed_literal(np.sort(clipped, axis=1), self._acc_bits),
             }
-        return self.instance("threshold_axi", FILES, parameters)
+        return self.instance("stream_threshold", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Tables and comparators of the search, or of the lines, and the output buffer."""

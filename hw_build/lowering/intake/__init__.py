@@ -26,7 +26,7 @@ from hw_build.lowering.intake.files import load_graph
 from hw_build.lowering.intake.names import NameUnnamed, ReserveBoundaryNames
 from hw_build.lowering.intake.nothing import DropNothing
 from hw_build.lowering.intake.opset import raise_opset
-from hw_build.lowering.intake.pads import FoldPads
+from hw_build.lowering.intake.pads import ExplicitPads, FoldPads
 from hw_build.lowering.intake.qcdq import quantize_linear_to_quant
 from hw_build.lowering.intake.rewrites import Rewrite
 from hw_build.lowering.intake.shapes import infer_shapes, set_batch_to_one
@@ -61,6 +61,7 @@ def normalise(model: ModelWrapper) -> ModelWrapper:
         DropNothing(),
         ChannelsLastToFirst(),
         TransposeWeights(),
+        ExplicitPads(),
         FoldPads(),
         Rewrite(),
     ):

@@ -104,8 +104,9 @@ void Matrix_Vector_Activate_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stre
     }
 }
 
-// One filter of TAPS a channel; a beat has SIMD taps of PE channels, tap-major, the taps of PE channels follow each
-// other. Element pe*SIMD + simd of weight word nf*(TAPS/SIMD) + sf is W[nf*PE + pe][sf*SIMD + simd].
+// One filter of TAPS a channel. Element i*PE + pe of input beat nf*(TAPS/SIMD) + sf is tap sf*SIMD + i of channel
+// nf*PE + pe. Of a weight word the taps of a channel come last first, other than a matrix-vector unit's columns: element
+// pe*SIMD + (SIMD-1 - i) of word nf*(TAPS/SIMD) + sf is W[nf*PE + pe][sf*SIMD + i].
 template <unsigned CHANNELS, unsigned TAPS, unsigned SIMD, unsigned PE, unsigned MMV, typename TSrcI, typename TDstI,
           typename TWeightI, typename TW, int IN, int OUT, int WEIGHTS, typename ACTIVATION, typename RESOURCE>
 void Vector_Vector_Activate_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stream<ap_uint<OUT>> &out,
@@ -119,7 +120,7 @@ void Vector_Vector_Activate_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stre
                 const ap_uint<WEIGHTS> word = weights.read();
                 for (unsigned pe = 0; pe < PE; pe++)
                     for (unsigned i = 0; i < SIMD; i++)
-                        sums[pe] += element_of<TW>(word, pe * SIMD + i) *
+                        sums[pe] += element_of<TW>(word, pe * SIMD + (SIMD - 1 - i)) *
                                     element_of<typename TSrcI::type>(beat, i * PE + pe);
             }
             ap_uint<OUT> result = 0;
