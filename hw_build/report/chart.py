@@ -76,5 +76,5 @@ def cycles_chart(nodes: Sequence[Node], cycles_per_frame: int | None) -> Markup:
                 tip=f"{node.name} ({node.kernel}): {text}",
             )
         )
-    frame = {"limit": cycles_per_frame, "limit_text": f"frame: {cycles_per_frame:,}"} if cycles_per_frame else {}
-    return bars("cycles per frame of every node", rows, **frame)
+    text = f"frame: {cycles_per_frame:,}" if cycles_per_frame else ""
+    return bars("cycles per frame of every node", rows, limit=cycles_per_frame or None, limit_text=text)

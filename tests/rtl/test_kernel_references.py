@@ -139,7 +139,11 @@ def test_every_kernel_executes_in_a_graph():
         estimate = op.node_res_estimation("xc7z020clg400-1")
         assert estimate["LUT"] > 0 and (estimate["DSP"] == 0 or op_type == "ConvThreshold_rtl"), op_type
         rtl = op.rtl_instance(model)
-        assert re.search(rf"^module {rtl.module}\b", "".join(rtl.generated.values()), re.MULTILINE)
+        assert re.search(
+            rf"^module {rtl.module}\b",
+            "".join([*rtl.generated.values(), *(path.read_text() for path in rtl.files)]),
+            re.MULTILINE,
+        )
 
 
 def test_no_kernel_is_left_out():
