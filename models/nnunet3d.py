@@ -10,8 +10,8 @@ a quarter of the block's input channels; heads exist only where they are supervi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -20,6 +20,9 @@ from models.efficientnet3d import EFFICIENTNETS, Encoder, efficientnet_encoder
 from models.errors import ConfigError
 from models.layers3d import MBConv3d, conv_norm_act3d, require_divisible, upsample_conv3d
 from models.registry import register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WIDTHS = (32, 64, 128, 256, 320, 320)  # top to bottom; the decoder has them, too
 DECODERS = ("standard", "mbconv")

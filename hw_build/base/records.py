@@ -7,12 +7,13 @@ values are used. JSON records are written by `dataclasses.asdict`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, get_type_hints
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import ValidationError
 
 Kind = TypeVar("Kind")

@@ -13,16 +13,18 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from board.boundary import doing
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.sources import digests_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 RECORD = "step.json"
 LOCK = ".lock"  # in every directory that a build ran in

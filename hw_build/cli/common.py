@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from hw_build.base.board_config import board_names, load_board
 from hw_build.base.errors import BuildError, ConfigError
 
 if TYPE_CHECKING:
+    import argparse
+
     from hw_build.base.export import Export
     from hw_build.flow.graph_steps import BuildConfig
     from hw_build.folding.config import FoldingConfig

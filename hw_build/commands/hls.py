@@ -6,9 +6,7 @@ import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from board.image_files import in_colour
 from board.io_spec import decide
@@ -22,7 +20,6 @@ from hw_build.backends.hls.program import write_program
 from hw_build.backends.hls.sources import write_sources
 from hw_build.backends.hls.vitis import write_vitis
 from hw_build.base.errors import BuildError, ConfigError, MismatchError
-from hw_build.base.export import Export
 from hw_build.base.image import overlap, read_image, read_mask
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
@@ -38,6 +35,13 @@ from hw_build.report.data import REPORT_JSON, Image, Report, Verification, read_
 from hw_build.report.pictures import Pictures
 from hw_build.simulate.toolchain import compiler
 from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.base.export import Export
 
 FOLDER, NETWORK = "hls", "network"
 VITIS = ("vitis-run", "vitis_hls")  # since 2024.2, and before

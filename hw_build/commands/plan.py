@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +17,10 @@ from hw_build.flow.plan.networks import NETWORKS, Choice, Models, choose, run_qu
 from hw_build.flow.plan.recipe import recipe_text
 from hw_build.flow.plan.rules import Demand, Reason, demand
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 RECIPE, PLAN, EXPORTS = "recipe.toml", "plan.json", "networks"
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.base.export import Export
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
 from hw_build.flow.accelerator_steps import simulate_and_compare
 from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.base.export import Export
 
 LONGEST_PACE = 100_000_000  # cycles a frame: one a second at 100 MHz
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.node import CLOCK_PERIOD_NS, FinnNode, Folding, library, port
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import RTL_DIR
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 DSP48E1_A_BITS = 25
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from finn.util.exception import FINNUserError
 from finn.util.settings import get_settings, initialize_dummy_settings
-from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.base import CustomOp
 from qonnx.util.basic import roundup_to_integer_multiple
 
 from hw_build.kernels.base import RtlInstance, StreamPort
-from hw_build.kernels.rows import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.custom_op.base import CustomOp
+
+    from hw_build.kernels.rows import Rows
 
 CLOCK_PERIOD_NS = 10.0
 Folding = dict[str, int | str]

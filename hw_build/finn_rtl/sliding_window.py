@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.finn_rtl.node import CLOCK_PERIOD_NS, FinnNode, Folding, port
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, window_rows, window_size
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 class SlidingWindow(FinnNode):

@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from board.io_spec import IoSpec
-from hw_build.base.progress import Meter
 from hw_build.base.step_engine import Step, fresh_folder, write_atomically
 from hw_build.fifo import sizing as fifo
 from hw_build.flow.graph_steps import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
@@ -31,8 +28,14 @@ from hw_build.implement.synth.yosys import yosys_version
 from hw_build.kernels.fifo_memory import memory_cost
 from hw_build.lowering.intake import load_graph
 from hw_build.simulate.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simulator, measure_nodes, simulate
-from hw_build.simulate.simulator import Progress
 from hw_build.stitch import Design, stitch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from hw_build.base.progress import Meter
+    from hw_build.simulate.simulator import Progress
 
 FIFOS, STITCH, SHELL, SIMULATOR = "fifos", "stitch", "shell", "simulator"
 SYNTH, MEASURE, SIMULATE, LATENCY = "synth", "measure", "simulate", "latency"

@@ -9,12 +9,9 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from board.boundary import doing
-from hw_build.base.board_config import Board
 from hw_build.base.errors import EdgesegError, LoweringError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.folding.least_memory import least_memory, refusal_of_memory
@@ -27,6 +24,12 @@ from hw_build.lowering.specialize import DEFAULT_PART
 from hw_build.operators import operator_of
 from hw_build.operators.operator import CodeFunction, Monotonic
 from hw_build.stitch import stitch
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.base.board_config import Board
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,16 @@ greatest: the lag of the other branches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hw_build.folding.options import Edge, FoldableNode, Network
 from hw_build.kernels.fifo_memory import LUTRAM_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hw_build.folding.options import Edge, FoldableNode, Network
 
 FRAMES = 4  # the lag is below two frames at sizes that matter; the last frames are in the steady state
 BRAM18_BITS = 18_432  # several beats of a stream fill a word (hw_build.kernels.fifo_memory)

@@ -7,10 +7,13 @@ levels below it read ahead. The least of both is the lag of a pipeline whose nod
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from hw_build.base.board_config import Board
 from hw_build.folding.lag import bram18_of, fork_rows
-from hw_build.folding.options import Network
+
+if TYPE_CHECKING:
+    from hw_build.base.board_config import Board
+    from hw_build.folding.options import Network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,18 @@ that, not the arithmetic, takes the minutes. Our passes collect their matches on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import NodeProto, StringStringEntryProto, TensorAnnotation, TensorProto, helper, numpy_helper
 from qonnx.core.datatype import BaseDataType, DataType
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import LoweringError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
 ONNX_DOMAINS = ("", "ai.onnx")

@@ -13,11 +13,14 @@ inside has the AXI-Stream ports itself, and needs no wrapper.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BUFFER = "stream/stream_fifo2.sv"  # below hw_build/rtl
 _HEADER = re.compile(

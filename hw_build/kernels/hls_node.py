@@ -10,10 +10,12 @@ from __future__ import annotations
 import shutil
 from abc import abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from finn.custom_op.fpgadataflow.hlsbackend import HLSBackend
-from qonnx.core.datatype import BaseDataType
+
+if TYPE_CHECKING:
+    from qonnx.core.datatype import BaseDataType
 
 CONSTANTS = "constants.h"
 

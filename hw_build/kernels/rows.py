@@ -14,13 +14,16 @@ A row of zeros alone depends on none; before any other has left, the first row i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from math import ceil, floor
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UPSAMPLING = ("nearest", "linear")
 

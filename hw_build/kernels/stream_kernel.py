@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
@@ -19,7 +19,11 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.axi_stream import BUFFER, input_prefixes, output_prefixes, read_core, wrapper
 from hw_build.kernels.base import RtlInstance, StreamPort
-from hw_build.kernels.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hw_build.kernels.rows import Rows
 
 RTL_DIR = Path(__file__).resolve().parent.parent / "rtl"
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.bends import Bend, Factor
 from hw_build.graph.editor import GraphEditor, reject
 from hw_build.operators import operator_of
 from hw_build.operators.operator import Affine, Monotonic
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 _BEFORE_A_QUANTIZER = "stands between a layer and its quantizer, where only Mul, Add, BN and activations that rise may"
 _AT_THE_END = (
@@ -65,7 +67,7 @@ def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Chain:
     gain, offset = np.ones(channels), np.zeros(channels)
     bends: list[Bend] = []
     for node in reversed(nodes):
-        operator = cast(Monotonic, operator_of(graph, node))
+        operator = cast("Monotonic", operator_of(graph, node))
         if isinstance(operator, Affine) and not bends:
             scale, shift = operator.gain_and_offset(graph, node, channels)
             gain, offset = gain * scale, offset * scale + shift
@@ -78,5 +80,5 @@ def in_float32(graph: GraphEditor, chain: Chain, integers: np.ndarray) -> np.nda
     """What the nodes of ``chain`` make of ``integers`` (C, n) of its source, rounded after each operation: float32."""
     value = (integers * chain.sign[:, None]).astype(np.float32)
     for node in chain.nodes:
-        value = cast(Monotonic, operator_of(graph, node)).in_float32(graph, node, value)
+        value = cast("Monotonic", operator_of(graph, node)).in_float32(graph, node, value)
     return value

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from finn.core.onnx_exec import execute_onnx
@@ -21,6 +20,10 @@ from hw_build.base.errors import MismatchError
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
 from hw_build.lowering.rules import QUANT, is_weight_quant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 LARGEST_ROUNDING = 0.125  # of a step: what float32 may add to a logit whose scale is no power of two
 

@@ -10,18 +10,22 @@ to [lowest, highest + 1] of the accumulator, which changes no comparison.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, reject, smallest_integer_type
 from hw_build.lowering.chain import Chain, affine_chain, in_float32
 from hw_build.lowering.ties import refuse_ties
 from hw_build.operators import operator_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onnx import NodeProto
 
 
 def integer_thresholds(

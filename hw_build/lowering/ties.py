@@ -11,16 +11,20 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import lgamma, log
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, reject
 from hw_build.graph.ranges import dot_product_range
-from hw_build.lowering.chain import Chain
 from hw_build.operators import operator_of
 from hw_build.operators.filters import Filters
 from hw_build.operators.operator import Layer
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.lowering.chain import Chain
 
 EXACT = 2**24  # float32 holds every integer up to here
 UNDECIDED = 6 * 2.0**-24  # relative: three scales and a border, each of them rounded to float32 once

@@ -15,9 +15,9 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from onnx import NodeProto
-
 if TYPE_CHECKING:
+    from onnx import NodeProto
+
     from hw_build.graph.editor import GraphEditor
     from hw_build.operators.operator import Operator
 

@@ -7,9 +7,9 @@ of type BINARY; from the step `lower` on it is windows of the image and their su
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 from qonnx.core.datatype import DataType
 
 from hw_build.graph.editor import GraphEditor, attribute
@@ -20,6 +20,9 @@ from hw_build.kernels.window_sum import WindowSum_rtl
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
 from hw_build.operators.windows import image_patches
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 ONES = DataType["BINARY"]
 _LARGEST_SIDE = 64  # of a window

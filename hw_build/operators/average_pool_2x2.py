@@ -6,9 +6,7 @@ There is no standard node of it on channels-last tensors: from the step `lower` 
 from __future__ import annotations
 
 from fractions import Fraction
-
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
 from hw_build.graph.nodes import add_kernel, only_consumer
@@ -17,6 +15,10 @@ from hw_build.kernels.average_pool import AveragePool2x2_rtl
 from hw_build.kernels.image_size import halved
 from hw_build.operators.halving import refusal_of_odd_sides
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 FACTOR = 4
 

@@ -6,8 +6,9 @@ otherwise what follows, as far as a quantizer, comes before it, so that codes mo
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
@@ -16,6 +17,9 @@ from hw_build.operators.concatenation import FIRST_AXIS
 from hw_build.operators.data_movement import move_behind_the_next
 from hw_build.operators.filters import reorder_inputs, reorder_outputs
 from hw_build.operators.operator import Layer, Range, RangeOf
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class ChannelGather(Layer):

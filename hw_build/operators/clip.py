@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.bends import Bend
 from hw_build.graph.bends import Clip as Limits
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators.operator import Monotonic
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 class Clip(Monotonic):

@@ -6,9 +6,9 @@ codes that the reference rounds it by its place in the image, the network has no
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, reject, set_attribute
@@ -19,6 +19,10 @@ from hw_build.operators import operator_of
 from hw_build.operators.code_functions import cone
 from hw_build.operators.operator import Monotonic, Operator, Range, RangeOf
 from hw_build.operators.quantizer import Quantizer
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 MOST_BITS = 8  # of a code that has a table of its own
 _CLOSE = 1e-4  # of a step of the quantizer: values so close to a border are executed once more, one by one

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
-from onnx import NodeProto
-
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators.channel_constants import change_channels, channel_constants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 def move_behind_the_next(graph: GraphEditor, node: NodeProto, change: Callable[[np.ndarray, int], np.ndarray]) -> bool:

@@ -7,15 +7,18 @@ thresholds. From the step `lower` on it is its kernel: no standard node of it ta
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.depth_to_space import DepthToSpace_rtl
 from hw_build.operators.data_movement import move_behind_the_next
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class DepthToSpace(Layer):

@@ -8,11 +8,10 @@ or would take more products so than a dense convolution of mostly zeros, becomes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
@@ -23,6 +22,11 @@ from hw_build.operators.convolution import refusal_of_window
 from hw_build.operators.filters import Filters, kernel_shape, weight_shape
 from hw_build.operators.quantizer import per_channel
 from hw_build.operators.windows import padding_of, window_patches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onnx import NodeProto
 
 
 def weight_matrix(weights: np.ndarray) -> np.ndarray:

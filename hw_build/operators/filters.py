@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 from qonnx.core.datatype import BaseDataType, DataType
 from qonnx.custom_op.general.intquant import max_int, min_int, resolve_rounding_mode
 
@@ -16,6 +16,9 @@ from hw_build.operators import operator_of
 from hw_build.operators.channel_constants import change_channels, channel_constants
 from hw_build.operators.constants import is_weight_quant, shape_of_constant
 from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 RANK = 4  # images, channels, height, width
 

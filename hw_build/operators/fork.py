@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
+
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.fork import StreamFork_rtl
 from hw_build.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class ForkStreams(Transformation):

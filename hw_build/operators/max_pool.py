@@ -6,8 +6,7 @@ Padding stands for no value at all; among unsigned codes a zero, the least, does
 from __future__ import annotations
 
 from fractions import Fraction
-
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
 from hw_build.graph.nodes import add_kernel
@@ -16,6 +15,9 @@ from hw_build.kernels.window_max import WindowMax_rtl
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
 from hw_build.operators.windows import image_patches
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class MaxPool(Layer):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.nearest import NearestUpsample_rtl
-from hw_build.operators.operator import Size
 from hw_build.operators.upsampling import Upsampling
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.operators.operator import Size
 
 # (coordinate_transformation_mode, nearest_mode) that repeat each pixel for every whole factor, by ONNX' definition
 _REPEATING = {

@@ -20,15 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import ClassVar
-
-import numpy as np
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
-from qonnx.transformation.base import Transformation
+from typing import TYPE_CHECKING, ClassVar
 
 from hw_build.graph.bends import Bend, Factor
 from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, reject
+
+if TYPE_CHECKING:
+    import numpy as np
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
+    from qonnx.transformation.base import Transformation
 
 Size = tuple[int, int]  # (height, width)
 Range = tuple[int, int]  # lowest and highest value

@@ -6,12 +6,16 @@ their place.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.kernels.depth_to_space import depth_to_space_reference
 from hw_build.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 _RANK = 4
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
@@ -13,6 +13,9 @@ from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.crop import TO_THE_END, StreamCrop_rtl
 from hw_build.operators.concatenation import FIRST_AXIS
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 _AXES = 4  # images, channels, height, width
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class SpaceToDepth(Layer):

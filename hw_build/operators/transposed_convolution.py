@@ -7,13 +7,17 @@ product with an inserted zero. Taps that a phase lacks, where the kernel is no m
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.operators.constants import is_weight_quant
 from hw_build.operators.filters import RANK, weight_shape
 from hw_build.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 MIN_STRIDE = 2
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError
 from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import write_atomically
 from hw_build.folding.account import Account
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REPORT_JSON = "report.json"
 REFERENCE_MHZ = 100.0

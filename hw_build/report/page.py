@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from hw_build.folding.account import tell_account
 from hw_build.report.chart import cycles_chart
-from hw_build.report.data import Node, Report, Totals
 from hw_build.report.pictures import png_data_uri
 from hw_build.report.resources import baseline_rows, budget_chart, budget_rows, luts_by_kind, luts_chart
 from hw_build.report.template import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from hw_build.report.data import Node, Report, Totals
 
 Rows = list[list[Any]]
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from hw_build.report.chart import Bar, bars
-from hw_build.report.data import Baseline, Node, Report, Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from markupsafe import Markup
+
+    from hw_build.report.data import Baseline, Node, Report, Totals
 
 BETWEEN = "FIFOs and width converters"
 OTHER = "shell, input FIFO and output stage"

@@ -6,8 +6,8 @@ directory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from hw_build.simulate.build import build
 from hw_build.simulate.simulator import DeadlockError, Progress, SimulationError, Simulator
 from hw_build.simulate.wrapper import LastStreamPort, ProbePort
 from hw_build.stitch.design import TOP_MODULE, Design, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GAUGE_WORDS = 8
 PEAK, LEVEL, BEATS, FRAMES_BEGUN, BEGUN, BEGUN_BEFORE, WAITED = range(7)

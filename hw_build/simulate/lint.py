@@ -13,13 +13,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.kernels.axi_stream import read_core, wrapper
 from hw_build.simulate.primitives import PROCESSOR_PRIMITIVES, declarations
 from hw_build.simulate.toolchain import verilator_root
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 KERNEL_DIR = RTL_DIR.with_name("kernels")

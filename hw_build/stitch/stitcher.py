@@ -11,14 +11,16 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.stitch.design import Design, Node, Source
 from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_nodes
 from hw_build.stitch.top import top_text
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 STREAM_RTL = Path(__file__).parents[1] / "rtl" / "stream"
 STREAM_FILES = (

@@ -15,10 +15,14 @@ a frame.
 
 from __future__ import annotations
 
-from torch import fx
+from typing import TYPE_CHECKING
 
 from quant.operators import operator_of
-from quant.twin.structure import Structure
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from quant.twin.structure import Structure
 
 Shape = tuple[int, int, int]  # C, H, W
 

@@ -7,11 +7,14 @@ under the budget and another compromise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-from quant.bitwidths.sites import Site, Widths
+    import numpy as np
+
+    from quant.bitwidths.sites import Site, Widths
 
 Costs = dict[str, dict[int, float]]  # IoU lost by key of a site and bits
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
@@ -28,8 +28,10 @@ from quant.bitwidths.offspring import Offspring
 from quant.bitwidths.prior import Costs, draws
 from quant.bitwidths.sampler import WidthSampler
 from quant.bitwidths.sites import Site, Widths, total_bits
-from quant.bitwidths.subject import Subject
 from quant.bitwidths.trials import measured, taken
+
+if TYPE_CHECKING:
+    from quant.bitwidths.subject import Subject
 
 STUDY_FILE = "study.journal"
 KBIT = 1000

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 import calib_data
@@ -26,6 +24,11 @@ from quant.twin.config import QuantConfig
 from quant.twin.networks import channels_of, classes_of, from_checkpoint, start_from
 from quant.twin.prepare import calibrate
 from quant.twin.structure import Structure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
 
 SCORES = ("iou_pooled8", "iou")
 

@@ -7,12 +7,15 @@ the image alone. torchvision would do the same, but its wheels do not load besid
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import kornia.augmentation as kornia_augmentation
 import torch
 
-from quant.data.pairs import Samples
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quant.data.pairs import Samples
 
 
 class StrongAugmentation:

@@ -6,13 +6,15 @@ since the first stage does not find it exactly; an image without foreground is c
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from board.cascade import centroid, crop_around
 from quant.data.pairs import Samples, load_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def crops(

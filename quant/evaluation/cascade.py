@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +26,9 @@ from quant.data.pairs import load_samples
 from quant.export.export import GOLDEN_FILE, MANIFEST_FILE
 from quant.integer import MODEL_FILE, IntegerReference
 from quant.scores.masks import score
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _FRAMES_AT_ONCE = 8
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -24,6 +23,9 @@ from quant.data.layouts import Pair, list_pairs
 from quant.data.pairs import read_pair
 from quant.scores.breakdown import ImageScores, break_down
 from quant.scores.masks import score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 BATCH_IMAGES = 8
 

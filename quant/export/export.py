@@ -19,7 +19,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -44,7 +44,9 @@ from quant.operators import of_node
 from quant.twin.activations import not_exported
 from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size, require_twin_size
 from quant.twin.structure import Structure
-from quant.twin.twin import Twin
+
+if TYPE_CHECKING:
+    from quant.twin.twin import Twin
 
 GOLDEN_FILE, MANIFEST_FILE = "golden.npz", "manifest.json"
 GOLDEN_IMAGES = 2

@@ -6,11 +6,15 @@ leaves the integers on its way (Winograd, FFT) is far below half a unit off. Cod
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
-from quant.integer.program import Program, Staircase
 from quant.operators import of_step
+
+if TYPE_CHECKING:
+    from quant.integer.program import Program, Staircase
 
 
 class TorchEngine:

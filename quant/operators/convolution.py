@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import brevitas.nn as qnn
-import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional
@@ -18,6 +17,7 @@ from quant.operators.operator import refuse
 from quant.operators.zero_taps import fill_gaps, reach_stride
 
 if TYPE_CHECKING:
+    import numpy as np
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 

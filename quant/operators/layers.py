@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from quant.base.errors import ExportError
 from quant.integer.exact import EXACT_FLOAT32
-from quant.integer.program import Step
 from quant.operators.operator import Operator
 
 if TYPE_CHECKING:
+    import torch
+
+    from quant.integer.program import Step
     from quant.integer.torch_engine import TorchEngine
 
 

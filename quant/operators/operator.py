@@ -14,20 +14,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-import torch
-from torch import fx, nn
-
-from quant.integer.program import Step
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
+    from torch import fx, nn
 
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
+    from quant.integer.program import Step
     from quant.integer.torch_engine import TorchEngine
     from quant.twin.written import Translator
 

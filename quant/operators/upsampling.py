@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import fx, nn
-
 from quant.operators import operators
 from quant.operators.operator import Operator, refuse
 from quant.operators.spread import all_over
 
 if TYPE_CHECKING:
+    from torch import fx, nn
+
     from quant.twin.written import Translator
 
 

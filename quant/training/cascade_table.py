@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from board.cascade import FusionTable
 from board.errors import InputError
 from quant.base.errors import ConfigError
 from quant.base.toml_file import require_types
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TYPES = {
     **{"first": str, "second": str, "crop": list, "jitter": int},

@@ -11,11 +11,10 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,8 +32,12 @@ from quant.scores.metrics import Counts
 from quant.training.recipe import Stage, follow
 from quant.training.train import KEPT, fit
 from quant.training.train_config import TrainConfig
-from quant.twin.config import QuantConfig
 from quant.twin.networks import channels_of, from_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quant.twin.config import QuantConfig
 
 SPLITS = ("train", "val")
 _FOLDS_FILE, _COLUMNS = "folds.csv", ("name", "class", "group", "fold")

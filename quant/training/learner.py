@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant.data.augment import augmented_batches
 from quant.data.crops import crops
-from quant.data.pairs import Samples
 from quant.evaluation.predict import predict_masks
 from quant.scores.masks import score
 from quant.training.ranks import gather, share_statistics
 from quant.training.step import network_input, training_step
-from quant.training.train_config import TrainConfig
 from quant.twin.networks import settle
 from quant.twin.twin import Twin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lightning_fabric import Fabric
+
+    from quant.data.pairs import Samples
+    from quant.training.train_config import TrainConfig
 
 _RANK_SEEDS = 1_000_003  # between the seeds of two processes
 

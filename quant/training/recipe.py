@@ -12,10 +12,9 @@ the logits of both become a mask (``quant.training.cascade_table``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import ConfigError
 from quant.base.toml_file import read_toml, require_types
@@ -23,6 +22,9 @@ from quant.training.cascade_table import CascadeTable
 from quant.training.train import KEPT, train
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SHIPPED = Path(__file__).parents[1] / "recipes"
 _SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -30,7 +30,6 @@ from quant.data.pairs import Samples, load_samples, require_foreground, to_plane
 from quant.training.learner import Learner
 from quant.training.ranks import join
 from quant.training.train_config import TrainConfig
-from quant.twin.config import QuantConfig
 from quant.twin.networks import (
     assemble,
     channels_of,
@@ -41,6 +40,9 @@ from quant.twin.networks import (
     start_from,
 )
 from quant.twin.prepare import calibrate
+
+if TYPE_CHECKING:
+    from quant.twin.config import QuantConfig
 
 KEPT = "weights.pt"
 _LAST, _LOG = "last.pt", "log.csv"

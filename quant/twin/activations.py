@@ -5,13 +5,16 @@ An activation after an integer accumulator becomes thresholds through its invers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import nn
 
 from quant.integer.staircase import Activation, Clip, Leaky
 from quant.operators.table import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Monotonic and made of straight lines: these become thresholds.
 STRAIGHT = (nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.PReLU, nn.Hardsigmoid)

@@ -17,6 +17,7 @@ without changing a value:
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import fx, nn
@@ -25,11 +26,13 @@ from quant.base.errors import ConfigError
 from quant.layers.frozen_norm import FrozenNorm, affine_of
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
-from quant.operators.operator import Operator
 from quant.operators.table import TABLES
 from quant.twin.activations import STRAIGHT
 from quant.twin.module_graph import ModuleGraph, never_negative
 from quant.twin.written import as_modules
+
+if TYPE_CHECKING:
+    from quant.operators.operator import Operator
 
 _NOT_LOGITS = (nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
@@ -9,8 +11,10 @@ from quant.data.pairs import to_input
 from quant.layers.fused import plain
 from quant.layers.quantizers import best_threshold_exponent, log2_threshold
 from quant.operators.filters import by_output
-from quant.twin.structure import ConvSite
-from quant.twin.twin import Twin
+
+if TYPE_CHECKING:
+    from quant.twin.structure import ConvSite
+    from quant.twin.twin import Twin
 
 _SAMPLED_VALUES = 20_000
 _CALIBRATION_PASSES = 3

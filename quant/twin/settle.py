@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -30,8 +31,10 @@ from quant.operators import operator_of
 from quant.operators.filters import by_output
 from quant.twin.activations import ACTIVATIONS, formula, why_not_exported
 from quant.twin.quantized_layers import QuantizedActivation
-from quant.twin.structure import ConvSite, MultiplesSite, TableSite
 from quant.twin.twin import Twin, quantizer_of
+
+if TYPE_CHECKING:
+    from quant.twin.structure import ConvSite, MultiplesSite, TableSite
 
 SETTLED_DISTANCE = 0.02
 _TABLE_DISTANCE = 5e-4  # of values from the border of two codes, in codes: more than float32 implementations differ

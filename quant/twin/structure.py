@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import fx, nn
 
 from quant.base.errors import ConfigError
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
-from quant.operators.operator import Operator
 from quant.operators.table import TABLES
 from quant.twin.activations import STRAIGHT
 from quant.twin.module_graph import never_negative
 from quant.twin.normal_form import normal_form, set_apart
+
+if TYPE_CHECKING:
+    from quant.operators.operator import Operator
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ output then has a quantizer of its own.
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import brevitas.nn as qnn
 import torch
@@ -24,11 +25,13 @@ from quant.layers.quantizers import (
 )
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
-from quant.twin.config import QuantConfig
 from quant.twin.module_graph import ModuleGraph, run_graph
 from quant.twin.quantized_layers import QuantizedActivation, QuantizedMultiples, QuantizedNorm, SettledMultiples
 from quant.twin.structure import ConvSite, Structure
 from quant.twin.twin_proof import prove_twin
+
+if TYPE_CHECKING:
+    from quant.twin.config import QuantConfig
 
 LOGIT_BITS = 8  # of tensors that hold logits but are not the last convolution's
 

@@ -9,16 +9,19 @@ alone, on what the network itself gives to it, and the first that differs is nam
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import fx, nn
 
 from quant.base.errors import ConfigError
 from quant.operators.filters import is_filters
-from quant.twin.module_graph import ModuleGraph
 from quant.twin.quantized_layers import unquantized
-from quant.twin.structure import Structure
 from quant.twin.trace import Trace, example_codes, record
+
+if TYPE_CHECKING:
+    from quant.twin.module_graph import ModuleGraph
+    from quant.twin.structure import Structure
 
 _TOLERANCES = {torch.float64: 1e-5, torch.float32: 1e-4}  # of the largest value
 _IMAGES = 1

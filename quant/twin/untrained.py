@@ -8,6 +8,7 @@ settled, so the twin exports as a trained one does. Its checkpoint says ``untrai
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,10 +22,12 @@ from quant.base.replace_file import require_file
 from quant.base.seed import require_seed
 from quant.data.pairs import to_input, to_planes
 from quant.twin.activations import not_exported
-from quant.twin.config import QuantConfig
 from quant.twin.networks import channels_of, require_size, require_twin_size, settle, start_from
 from quant.twin.prepare import calibrate
 from quant.twin.structure import Structure
+
+if TYPE_CHECKING:
+    from quant.twin.config import QuantConfig
 
 _CALIBRATION_IMAGES = 4
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import fx, nn
@@ -24,6 +23,9 @@ from quant.operators.operator import Unsupported, activation_function, refuse
 from quant.twin.activations import ACTIVATIONS
 from quant.twin.module_graph import ModuleGraph
 from quant.twin.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _OWN_STATE = (nn.BatchNorm2d, nn.PReLU)  # used twice they would share what is learned, as filters would

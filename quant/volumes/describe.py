@@ -7,9 +7,8 @@ plane is (y, x), and the box that of the whole volume.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -22,6 +21,9 @@ from quant.base.progress import steps_with_bar
 from quant.data.layouts import Pair, list_pairs
 from quant.data.pairs import MAX_PIXELS
 from quant.volumes.layouts import Case, list_cases
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MOST_CASES = 64
 _MOST_CLASSES = 256

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from monai.transforms import Compose, RandCropByPosNegLabeld, RandFlipd, SpatialPadd
 from torch.nn import functional
 
-from quant.volumes.scans import Scan
 from quant.volumes.slabs import extended, slab_of_patch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from quant.volumes.scans import Scan
 
 
 class PatchSampler:

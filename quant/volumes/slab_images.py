@@ -7,23 +7,26 @@ board must know of a scan (``board.cascade_spec.VolumeSpec``); the lists keep pa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from board.cascade_spec import VolumeSpec
 from board.errors import InputError
-from board.intensity import Window
 from board.slices import Slices
 from quant.base.errors import ConfigError, DataError, as_data_error
 from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
 from quant.volumes.layouts import Case, list_cases
 from quant.volumes.slabs import require_slices
-from quant.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from board.intensity import Window
+    from quant.volumes.volume import Volume
 
 SLABS = "slabs.json"
 SPLITS = ("train", "val")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +17,10 @@ from board.mask_files import read_labels, read_mask
 from quant.base.errors import DataError, as_data_error
 from quant.data.pairs import MAX_PIXELS
 from quant.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 _NAME = re.compile(r"(.+)_(\d+)")
 _MOST_GREY = 65535

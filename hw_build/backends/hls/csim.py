@@ -13,24 +13,27 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from board.packing import bytes_per_beat, pack_stream, unpack_stream
 from hw_build.backends.hls.main_program import DEPTHS, main_text
-from hw_build.backends.hls.network import Network, Stream
 from hw_build.backends.hls.program import HEADER, SOURCE
 from hw_build.base.cache import cache_root
 from hw_build.base.errors import BuildError
-from hw_build.base.progress import Meter
 from hw_build.base.step_engine import write_atomically
 from hw_build.simulate.toolchain import compiler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hw_build.backends.hls.network import Network, Stream
+    from hw_build.base.progress import Meter
 
 STAND_INS = Path(__file__).with_name("csim")
 _OPTIONS = ("-std=c++17", "-O1", "-w", "-DEDGESEG_LAYERS_ELSEWHERE")

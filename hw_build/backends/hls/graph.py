@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 from finn.custom_op.fpgadataflow.hls import custom_op as hls_variants
 from finn.util.basic import MAX_ALLOWED_AP_INT_W
 from qonnx.core.datatype import DataType
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.backends.stock_finn import folded, quiet, stock_nodes
@@ -18,6 +18,9 @@ from hw_build.graph.nodes import FINN_DOMAIN, HLS_DOMAIN
 from hw_build.kernels import DOMAIN, load_hls_nodes
 from hw_build.kernels.stream_kernel import StreamKernel, divisors
 from hw_build.operators import operators
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrapper:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.backends.hls.network import LIBRARY, TOP, Layer, Network
 from hw_build.base.step_engine import fresh_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEADER, SOURCE = "network.hpp", "network.cpp"
 _DEFINE = re.compile(r"^\s*#define\s+(\w+)", re.MULTILINE)

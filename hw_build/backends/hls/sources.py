@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finn.util.settings import initialize_dummy_settings
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.errors import BuildError
 from hw_build.base.step_engine import fresh_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 GRAPH = "graph.onnx"
 _TEXTS = (".cpp", ".hpp", ".h", ".tcl", ".v", ".sv")

@@ -5,14 +5,17 @@ Written here, run by those who have Vitis HLS; g++ runs the same testbench again
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from board.packing import pack_stream
 from hw_build.backends.hls.network import TOP, Beats, Network
 from hw_build.backends.hls.program import SOURCE, top_declaration
 from hw_build.base.step_engine import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
 
 SCRIPT, TESTBENCH, GOLDEN = "vitis_hls.tcl", "testbench.cpp", "golden.dat"
 

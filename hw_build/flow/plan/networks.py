@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hw_build.base.board_config import Board
 from hw_build.base.errors import BuildError
 from hw_build.base.export import MANIFEST_FILE, read_export
-from hw_build.flow.plan.rules import Demand
 from hw_build.flow.scale.lowered import lowered_network
 from hw_build.flow.scale.point import BRAM_SHARE, LUT_SHARE, Figures, Outcome, at_rate, budget_of
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hw_build.base.board_config import Board
+    from hw_build.flow.plan.rules import Demand
 
 _EXPORT_SIDE = 64  # of an untrained export; the lowered network takes any size
 # the strongest first: wider, then more bits

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from hw_build.flow.plan.networks import Choice
 from hw_build.flow.plan.rules import BATCH, JITTER, Demand, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hw_build.flow.plan.networks import Choice
 
 _COMMENT_WIDTH = 110
 

@@ -7,9 +7,11 @@ The figures are those of ``python -m quant describe``. The way is nnU-Net's (F. 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MULTIPLE = 32  # of every side: what the networks' four and five halvings take
 LARGEST_SIDE = 256  # the networks and recipes of this project were settled at it

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from hw_build.base.export import Export
+from typing import TYPE_CHECKING
+
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.intake import load_network
+
+if TYPE_CHECKING:
+    from hw_build.base.export import Export
 
 
 def lowered_network(export: Export, part: str) -> bytes:

@@ -6,18 +6,22 @@ LUT_SHARE of its LUTs, for placement and the shell, and BRAM_SHARE of its block 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.base.board_config import Board
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
 from hw_build.folding.optimise import Budget, Plan, best_rate, plan_for
 from hw_build.folding.options import Network, read_network
 from hw_build.lowering import set_input_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hw_build.base.board_config import Board
 
 LUT_SHARE = 0.75
 BRAM_SHARE = 0.9

@@ -8,15 +8,19 @@ the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hw_build.base.errors import MismatchError
-from hw_build.implement.bitstream.fasm import Feature
 from hw_build.implement.bitstream.xray_database import tile_grid
-from hw_build.implement.netlist.routed_luts import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from hw_build.implement.bitstream.fasm import Feature
+    from hw_build.implement.netlist.routed_luts import Site
 
 
 def read_slices(database: Path, part: str) -> dict[str, str]:

@@ -12,11 +12,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections import defaultdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError, MismatchError
 from hw_build.implement.bitstream.fasm import Feature, read_fasm, text_of
 from hw_build.implement.bitstream.xray_database import XrayDatabase
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TOOLS = ("bit2fasm", "bitread")
 FASM_BACK, BITS_BACK, LOG = "readback.fasm", "readback.bits", "readback.log"

@@ -14,10 +14,10 @@ import tempfile
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError
-from hw_build.base.progress import Meter
 from hw_build.base.sources import digests_of
 from hw_build.base.step_engine import hash_file, write_atomically
 from hw_build.implement.netlist.assemble import assemble
@@ -29,11 +29,14 @@ from hw_build.implement.netlist.replicate import replicate_registers
 from hw_build.implement.netlist.rules import check_netlist
 from hw_build.implement.netlist.shift_registers import expand_shift_registers
 from hw_build.implement.netlist.sources import device_sources
-from hw_build.implement.shell.generate import Shell
 from hw_build.implement.synth.cells import Utilization, utilization
 from hw_build.implement.synth.design import Part, synthesise_parts
 from hw_build.implement.synth.yosys import yosys_version
-from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from hw_build.base.progress import Meter
+    from hw_build.implement.shell.generate import Shell
+    from hw_build.stitch import Design
 
 # what nextpnr cannot place, or places badly, is rewritten in this order, to the same function
 PLACEABLE = (simplify_luts, expand_shift_registers, replicate_registers, split_fan_out, pair_dsps)

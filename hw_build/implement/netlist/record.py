@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import hash_file, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = "netlist"  # of a build directory
 NETLIST = "netlist.json"

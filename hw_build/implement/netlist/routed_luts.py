@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hw_build.implement.netlist.routed_pins import Bit, Cell, Ties, is_set, kind_of, known, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
 
 _PINS = ("A1", "A2", "A3", "A4", "A5", "A6")
 _BEL = re.compile(r"(SLICE_X\d+Y\d+)/([A-D])([56])LUT")

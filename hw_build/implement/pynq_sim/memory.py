@@ -8,10 +8,13 @@ copies start as different garbage.
 from __future__ import annotations
 
 import ctypes
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
 from pynq.buffer import PynqBuffer
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 PAGE_BYTES = 4096
 HOST_GARBAGE, DEVICE_GARBAGE = 0xA5, 0x5A

@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field as Limits
 
 from hw_build.base.errors import ConfigError, EdgesegError
 from hw_build.base.records import as_record, record
 from hw_build.base.toml_file import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DESCRIPTION = Path(__file__).with_name("registers.toml")
 ROOT = Path(__file__).resolve().parents[3]

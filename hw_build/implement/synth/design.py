@@ -14,13 +14,12 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.cache import cache_root
 from hw_build.base.errors import BuildError
-from hw_build.base.progress import Meter
 from hw_build.base.step_engine import hash_file, write_atomically
 from hw_build.implement.shell import generate as shell
 from hw_build.implement.shell.system import SYSTEM_MODULE
@@ -34,6 +33,11 @@ from hw_build.implement.synth.yosys import (
     yosys_version,
 )
 from hw_build.stitch import TOP_MODULE, Design
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hw_build.base.progress import Meter
 
 LIMIT_SECONDS = 900.0  # a kernel that takes Yosys longer is reported as not synthesised
 

@@ -11,12 +11,15 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError, shorten
 from hw_build.base.step_engine import hash_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 RTL_SUFFIXES = (".sv", ".v")
 READ_OPTIONS = (

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.multiples import check_times, multiple_adders
 from hw_build.kernels.pair import PairKernel
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.stream_kernel import own_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
 
 FILES = own_files(__file__, "stream_add.sv")
 

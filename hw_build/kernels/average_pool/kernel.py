@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.halving import HalvingKernel
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.stream_kernel import own_files
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
 
 FILES = own_files(__file__, "average_pool2x2.sv")
 

@@ -6,14 +6,18 @@ Rows and columns each weigh their two neighbours 3:1, the edge repeated:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
 from hw_build.kernels.stream_kernel import own_files
+
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
 
 FILES = own_files(__file__, "bilinear2x.sv")
 

@@ -5,17 +5,21 @@ The table holds every code that can come: a ROM of LUTs, or of block RAM where i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.resources import dense_rom_luts, fifo2_luts, forced_bram18
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hw_build.kernels.base import RtlInstance
 
 MAX_ADDRESS_BITS = 12  # of all codes that a word depends on: 4096 words a channel
 _LUTS_OF_A_BLOCK = 200  # a ROM that would take more lies in block RAM

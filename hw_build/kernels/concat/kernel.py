@@ -4,17 +4,21 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.multiples import check_times, multiple_adders
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hw_build.kernels.base import RtlInstance
 
 FILES = own_files(__file__, "stream_concat.sv")
 

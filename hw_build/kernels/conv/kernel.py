@@ -7,12 +7,12 @@ Raw = 0: Y = number of T[o] entries <= acc;   Raw = 1: Y = acc + B[o]
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.conv.cost import ConvShape
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
@@ -20,6 +20,9 @@ from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, divisors, own_files, shared_files
+
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
 
 FILES = shared_files(
     *REQUANTIZER_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",

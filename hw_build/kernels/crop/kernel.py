@@ -5,13 +5,17 @@ Rows and columns are slices as Python has them: what is below 0 counts from the 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, selected_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files
+
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
 
 FILES = own_files(__file__, "stream_crop.sv")
 

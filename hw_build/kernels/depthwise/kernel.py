@@ -7,11 +7,12 @@ Residual = 0: Y = r;   Residual = 1: Y = number of T_sum[c] entries <= X[y, x, c
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.depthwise.cost import ColumnsCost, WindowCost
 from hw_build.kernels.lines import (
     NO_SHIFT,
@@ -28,6 +29,9 @@ from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, own_files, shared_files
+
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
 
 COLUMN_FILES = shared_files(
     *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.pair import PairKernel
 from hw_build.kernels.resources import fifo2_luts, product_dsps
 from hw_build.kernels.stream_kernel import own_files
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
 
 FILES = own_files(__file__, "stream_multiply.sv")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, ram_luts
 from hw_build.kernels.rows import Rows, pointwise_rows, upsampled_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files
+
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
 
 FILES = own_files(__file__, "stream_repeat.sv")
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_many, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.resources import fifo2_luts, line_dsps, requantizer_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
 
 FILES = shared_files(*REQUANTIZER_FILES) + own_files(__file__, "stream_threshold.sv")
 

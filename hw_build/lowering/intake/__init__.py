@@ -13,9 +13,7 @@ and `hw_build.lowering.rules` says why it does not lower.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.lowering.intake.channels_last import ChannelsLastToFirst
 from hw_build.lowering.intake.constants import fold_constants
@@ -33,6 +31,11 @@ from hw_build.lowering.intake.shapes import infer_shapes, set_batch_to_one
 from hw_build.lowering.intake.structure import sort_nodes
 from hw_build.lowering.intake.validity import require_quantizers
 from hw_build.lowering.intake.weights import TransposeWeights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 __all__ = ["load_graph", "load_network", "normalise"]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.operators import of_onnx_type, operator_of
 from hw_build.operators.constants import shape_of_constant
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class ExplicitPads(Transformation):

@@ -7,15 +7,19 @@ for each channel, and the width that their codes need: a Clip that told it has b
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.general import GiveUniqueParameterTensors
 from qonnx.transformation.qcdq_to_qonnx import QCDQToQuant
 
 from hw_build.graph.editor import QONNX_DOMAIN, attribute, smallest_integer_type
 from hw_build.lowering.rules import reject
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 LINEAR = ("QuantizeLinear", "DequantizeLinear")
 
