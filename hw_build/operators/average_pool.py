@@ -41,6 +41,7 @@ class AveragePool(Layer):
     """AveragePool."""
 
     names = ("AveragePool",)
+    reads_windows = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
@@ -50,7 +51,7 @@ class AveragePool(Layer):
             return f"has kernel {kernel} and strides {strides}: 2D windows with equal strides of height and width lower"
         if kernel == [1, 1] or max(kernel) > _LARGEST_SIDE:
             return f"has kernel {kernel}: sides of at most {_LARGEST_SIDE}, and more than one pixel, lower"
-        if attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
             return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
         if any(each != 1 for each in attribute(node, "dilations", [1])):
             return f"has dilations {list(attribute(node, 'dilations'))}: only windows without lower"

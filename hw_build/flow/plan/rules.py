@@ -116,8 +116,10 @@ def up(side: float) -> int:
 def _framed_side(native: Sequence[dict[str, float]]) -> tuple[tuple[int, ...], Reason]:
     """Slices are framed at their own resolution, never resized: one side, that of the largest."""
     largest = max(side["max"] for side in native)
-    why = f"slices keep their resolution; the largest that was looked at has {largest:.0f} pixels, filled up to a "
-    why += f"multiple of {MULTIPLE}"
+    why = (
+        f"slices keep their resolution; the largest that was looked at has {largest:.0f} pixels, filled up to a "
+        f"multiple of {MULTIPLE}"
+    )
     return (up(largest),), Reason(what="image side", value=str(up(largest)), why=why)
 
 

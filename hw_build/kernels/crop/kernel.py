@@ -11,9 +11,9 @@ from hw_build.base.errors import ConfigError
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, selected_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_crop.sv")
+FILES = own_files(__file__, "stream_crop.sv")
 
 TO_THE_END = (1 << 63) - 1  # a stop behind every row and column, as ONNX' exporters write it
 

@@ -3,7 +3,7 @@
 //
 // Streams: pixels in raster order, frames back to back; a pixel is GROUPS beats of BEAT bits, whatever they hold.
 //
-// Throughput: one input beat a cycle. Latency: 2 cycles. Limits: the last of each kind is the first plus whole steps.
+// Throughput: one input beat a cycle. Latency: 1 cycle. Limits: the last of each kind is the first plus whole steps.
 `default_nettype none
 module stream_crop #(
   parameter int unsigned HEIGHT = 4,
@@ -19,14 +19,14 @@ module stream_crop #(
   parameter int unsigned GROUP_FIRST = 0,
   parameter int unsigned GROUP_LAST = 0
 ) (
-  input  wire logic            ap_clk,
-  input  wire logic            ap_rst_n,
-  input  wire logic [BEAT-1:0] s_axis_tdata,
-  input  wire logic            s_axis_tvalid,
-  output      logic            s_axis_tready,
-  output      logic [BEAT-1:0] m_axis_tdata,
-  output      logic            m_axis_tvalid,
-  input  wire logic            m_axis_tready
+  input  wire logic            clk,
+  input  wire logic            rst_n,
+  input  wire logic [BEAT-1:0] x_data,
+  input  wire logic            x_valid,
+  output      logic            x_ready,
+  output      logic [BEAT-1:0] y_data,
+  output      logic            y_valid,
+  input  wire logic            y_ready
 );
   if ((ROW_LAST - ROW_FIRST) % ROW_STEP != 0 || (COL_LAST - COL_FIRST) % COL_STEP != 0) begin : g_check_steps
     $error("stream_crop: rows %0d to %0d, columns %0d to %0d must be whole steps of %0d and %0d apart", ROW_FIRST, ROW_LAST,
@@ -45,18 +45,18 @@ module stream_crop #(
   logic [RB-1:0] row_q, next_row_q;
   logic [CB-1:0] col_q, next_col_q;
   logic [GB-1:0] group_q;
-  logic en;
-  wire logic step = en && s_axis_tvalid;
+  wire logic en = y_ready;
+  wire logic step = en && x_valid;
   wire logic pixel_ends = group_q == GB'(GROUPS - 1);
   wire logic row_ends = pixel_ends && col_q == CB'(WIDTH - 1);
   wire logic frame_ends = row_ends && row_q == RB'(HEIGHT - 1);
   wire logic row_kept = row_q == next_row_q;
   wire logic col_kept = col_q == next_col_q;
-  wire logic group_kept = group_q >= GB'(GROUP_FIRST) && group_q <= GB'(GROUP_LAST);
-  assign s_axis_tready = en;
+  wire logic group_kept = 32'(group_q) + 1 > GROUP_FIRST && 32'(group_q) <= GROUP_LAST;
+  assign x_ready = en;
 
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) begin
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
       row_q      <= '0;
       col_q      <= '0;
       group_q    <= '0;
@@ -72,27 +72,12 @@ module stream_crop #(
     end
   end
 
-  logic [BEAT-1:0] y_q;
-  logic y_valid_q;
-  always_ff @(posedge ap_clk) begin
-    if (step) y_q <= s_axis_tdata;
+  always_ff @(posedge clk) begin
+    if (step) y_data <= x_data;
   end
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) y_valid_q <= 1'b0;
-    else if (en) y_valid_q <= step && row_kept && col_kept && group_kept;
+  always_ff @(posedge clk) begin
+    if (!rst_n) y_valid <= 1'b0;
+    else if (en) y_valid <= step && row_kept && col_kept && group_kept;
   end
-
-  stream_fifo2 #(
-    .DATA_BITS(BEAT)
-  ) out_buffer (
-    .clk      (ap_clk),
-    .rst_n    (ap_rst_n),
-    .in_data  (y_q),
-    .in_valid (y_valid_q),
-    .in_ready (en),
-    .out_data (m_axis_tdata),
-    .out_valid(m_axis_tvalid),
-    .out_ready(m_axis_tready)
-  );
 endmodule
 `default_nettype wire

@@ -4,7 +4,7 @@
 // of beat g is channel g*PE+p at bits [p*X_BITS +: X_BITS]. A pixel is stored, once for each lane of the output and there
 // without the lanes that it never reads; while it leaves, the next one comes into the other half of the memories.
 //
-// Throughput: as many cycles a pixel as the larger of both counts of beats. Latency: 2 cycles after its last beat.
+// Throughput: as many cycles a pixel as the larger of both counts of beats. Latency: 1 cycle after its last beat.
 // Limits: PE divides both numbers of channels; INDEX holds numbers below IN_CHANNELS, the first one lowest.
 `default_nettype none
 module channel_gather #(
@@ -16,14 +16,14 @@ module channel_gather #(
   parameter logic [OUT_CHANNELS*IB-1:0] INDEX = '0,
   localparam int unsigned BEAT = PE * X_BITS
 ) (
-  input  wire logic            ap_clk,
-  input  wire logic            ap_rst_n,
-  input  wire logic [BEAT-1:0] s_axis_tdata,
-  input  wire logic            s_axis_tvalid,
-  output      logic            s_axis_tready,
-  output      logic [BEAT-1:0] m_axis_tdata,
-  output      logic            m_axis_tvalid,
-  input  wire logic            m_axis_tready
+  input  wire logic            clk,
+  input  wire logic            rst_n,
+  input  wire logic [BEAT-1:0] x_data,
+  input  wire logic            x_valid,
+  output      logic            x_ready,
+  output      logic [BEAT-1:0] y_data,
+  output      logic            y_valid,
+  input  wire logic            y_ready
 );
   if (IN_CHANNELS % PE != 0 || OUT_CHANNELS % PE != 0) begin : g_check_pe
     $error("channel_gather: PE=%0d must divide IN_CHANNELS=%0d and OUT_CHANNELS=%0d", PE, IN_CHANNELS, OUT_CHANNELS);
@@ -55,15 +55,15 @@ module channel_gather #(
   logic [LB-1:0] leave_q;
   logic to_q, from_q;    // half of the memories
   logic [1:0] filled_q;  // pixels that are there
-  logic en;
-  wire logic write = s_axis_tvalid && s_axis_tready;
+  wire logic en = y_ready;
+  wire logic write = x_valid && x_ready;
   wire logic read = en && filled_q != '0;
   wire logic come_ends = write && come_q == CB'(COME - 1);
   wire logic leave_ends = read && leave_q == LB'(LEAVE - 1);
-  assign s_axis_tready = !filled_q[1];
+  assign x_ready = !filled_q[1];
 
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) begin
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
       come_q   <= '0;
       leave_q  <= '0;
       to_q     <= 1'b0;
@@ -78,13 +78,15 @@ module channel_gather #(
     end
   end
 
-  logic [BEAT-1:0] y, y_q;
+  logic [BEAT-1:0] y;
   for (genvar lane = 0; lane < PE; lane++) begin : g_lane
     localparam int unsigned LANES = place(lane, PE);
     logic [LANES*X_BITS-1:0] kept, found;
     logic [CB-1:0] group;
     for (genvar from = 0; from < PE; from++) begin : g_kept
-      if (reads(lane, from)) assign kept[place(lane, from)*X_BITS+:X_BITS] = s_axis_tdata[from*X_BITS+:X_BITS];
+      if (reads(lane, from)) begin : g_read
+        assign kept[place(lane, from)*X_BITS+:X_BITS] = x_data[from*X_BITS+:X_BITS];
+      end
     end
     always_comb begin
       group = '0;
@@ -95,10 +97,10 @@ module channel_gather #(
     (* ram_style = "distributed" *) logic [LANES*X_BITS-1:0] memory[2<<((COME > 1) ? CB : 0)];
     if (COME > 1) begin : g_groups
       assign found = memory[{from_q, group}];
-      always_ff @(posedge ap_clk) if (write) memory[{to_q, come_q}] <= kept;
+      always_ff @(posedge clk) if (write) memory[{to_q, come_q}] <= kept;
     end else begin : g_pixel
       assign found = memory[from_q];
-      always_ff @(posedge ap_clk) if (write) memory[to_q] <= kept;
+      always_ff @(posedge clk) if (write) memory[to_q] <= kept;
     end
     if (LANES > 1) begin : g_choose
       logic [$clog2(LANES)-1:0] chosen;
@@ -114,26 +116,12 @@ module channel_gather #(
     end
   end
 
-  logic y_valid_q;
-  always_ff @(posedge ap_clk) begin
-    if (read) y_q <= y;
+  always_ff @(posedge clk) begin
+    if (read) y_data <= y;
   end
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) y_valid_q <= 1'b0;
-    else if (en) y_valid_q <= read;
+  always_ff @(posedge clk) begin
+    if (!rst_n) y_valid <= 1'b0;
+    else if (en) y_valid <= read;
   end
-
-  stream_fifo2 #(
-    .DATA_BITS(BEAT)
-  ) out_buffer (
-    .clk      (ap_clk),
-    .rst_n    (ap_rst_n),
-    .in_data  (y_q),
-    .in_valid (y_valid_q),
-    .in_ready (en),
-    .out_data (m_axis_tdata),
-    .out_valid(m_axis_tvalid),
-    .out_ready(m_axis_tready)
-  );
 endmodule
 `default_nettype wire

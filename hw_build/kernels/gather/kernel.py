@@ -11,9 +11,9 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, mux_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "channel_gather.sv")
+FILES = own_files(__file__, "channel_gather.sv")
 
 
 def gather_reference(x: np.ndarray, index: list[int]) -> np.ndarray:
