@@ -84,7 +84,9 @@ module channel_gather #(
     logic [LANES*X_BITS-1:0] kept, found;
     logic [CB-1:0] group;
     for (genvar from = 0; from < PE; from++) begin : g_kept
-      if (reads(lane, from)) assign kept[place(lane, from)*X_BITS+:X_BITS] = x_data[from*X_BITS+:X_BITS];
+      if (reads(lane, from)) begin : g_read
+        assign kept[place(lane, from)*X_BITS+:X_BITS] = x_data[from*X_BITS+:X_BITS];
+      end
     end
     always_comb begin
       group = '0;
