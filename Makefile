@@ -36,7 +36,7 @@ endif
 .DEFAULT_GOAL := help
 no-checkpoint:
 
-.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow test-properties iou lint docs bench report clean
+.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow test-properties iou lint coverage lock docs bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
@@ -132,6 +132,14 @@ lint: setup ## ruff and mypy on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) hw_build.simulate.lint
+
+coverage: setup ## the default tests with line and branch coverage; fails below the floor in pyproject.toml
+	@$(RUN) pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html:build/coverage $(TESTS)
+
+lock: setup ## requirements.lock: the versions of all that .venv holds but torch, whose builds differ
+	@{ echo "# Written by make lock: constraints of make setup."; $(RUN) pip freeze | \
+		grep -v -i -E '^(torch|triton|nvidia|brevitas|finn-plus|hls4ml|setuptools)[^ ]*' | grep '=='; } >requirements.lock.partial
+	@mv requirements.lock.partial requirements.lock
 
 docs: ## the documentation as a site, build/docs/index.html; every link and anchor checked
 	@.ci/setup-docs.sh

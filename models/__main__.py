@@ -81,6 +81,7 @@ def _describe(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command of ``argv`` (default: the process's arguments) and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m models", description="the float networks")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     lister = commands.add_parser("list", help="the networks with their parameters and GMAC")

@@ -37,6 +37,7 @@ class LayerCost:
 
 
 def count_parameters(network: nn.Module) -> int:
+    """How many numbers are trained."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 

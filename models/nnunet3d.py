@@ -29,7 +29,8 @@ _EXPANSION, _SQUEEZE_SHARE = 6, 4
 @dataclass(frozen=True, kw_only=True)
 class NNUNetConfig:
     """``encoder``: generic, or a key of ``EFFICIENTNETS``; ``widths``: channels, of the decoder and of the generic
-    encoder, top to bottom."""
+    encoder, top to bottom.
+    """
 
     encoder: str = "generic"
     decoder: str = "standard"
@@ -100,6 +101,8 @@ class Decoder(nn.Module):
 
 
 class NNUNet(nn.Module):
+    """3D U-Net of nnU-Net, with its own encoder or an EfficientNet's."""
+
     def __init__(self, config: NNUNetConfig) -> None:
         super().__init__()
         self.encoder: GenericEncoder | Encoder

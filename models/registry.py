@@ -61,10 +61,12 @@ def register(name: str, summary: str, config: Any, build: Callable[[Any], nn.Mod
 
 
 def names() -> list[str]:
+    """Names of all registered networks, sorted."""
     return sorted(_ENTRIES)
 
 
 def entry(name: str) -> Entry:
+    """The registered network ``name``; ConfigError where there is none."""
     if name not in _ENTRIES:
         raise ConfigError(f"unknown network '{name}'; known networks: {', '.join(names())}")
     return _ENTRIES[name]

@@ -35,6 +35,7 @@ _INTERRUPTED = "interrupted; the same command continues (train: with --resume)"
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command of ``argv`` (default: the process's arguments) and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:

@@ -48,7 +48,8 @@ def digests_of(function: Callable, root: Path = ROOT, packages: tuple[str, ...] 
 
 def _modules_of(function: Callable, packages: tuple[str, ...]) -> set[str]:
     """Modules whose names ``function`` uses: itself, in functions and tables of its own file, and in what it
-    encloses."""
+    encloses.
+    """
     found: set[str] = set()
     waiting, seen = [function], set()
     while waiting:

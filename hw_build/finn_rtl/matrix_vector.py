@@ -114,6 +114,6 @@ class MatrixVector(FinnNode):
 
     def folding_cost(self, folding: Folding) -> tuple[int, ...]:
         """DSPs, then products."""
-        op, pe, simd = self.operation, folding.get("PE", 1), folding.get("SIMD", 1)
+        op, pe, simd = self.operation, int(folding.get("PE", 1)), int(folding.get("SIMD", 1))
         lanes = dsp_lanes(op.get_input_datatype(1).bitwidth(), op.get_input_datatype(0).bitwidth())
         return (simd * math.ceil(pe / lanes), pe * simd)

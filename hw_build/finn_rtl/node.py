@@ -56,7 +56,7 @@ class FinnNode(ABC):
 
     def folding_cost(self, folding: Folding) -> tuple[int, ...]:
         """What the cheapest folding is chosen by, the first number first."""
-        return (0, folding.get("PE", 1) * folding.get("SIMD", 1))
+        return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)))
 
     def cpp_call(self) -> str | None:
         """C++ of ours that does what its RTL does, up to the bracket; None where there is none."""

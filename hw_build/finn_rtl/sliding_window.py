@@ -63,7 +63,7 @@ class SlidingWindow(FinnNode):
 
     def folding_cost(self, folding: Folding) -> tuple[int, ...]:
         """SIMD; a parallel window last."""
-        return (folding.get("parallel_window", 0), folding.get("SIMD", 1))
+        return (int(folding.get("parallel_window", 0)), int(folding.get("SIMD", 1)))
 
     def cpp_call(self) -> str:
         """sliding_window of sliding_window.hpp, or parallel_window of parallel_window.hpp."""

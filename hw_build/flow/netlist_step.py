@@ -38,7 +38,7 @@ _ONE_FRAME = (Job(frames=1, mask=False),)
 def netlist_step(build_dir: Path, export: Export, meter: Meter, *, needs: tuple[str, ...]) -> Step:
     """Make the netlist and check it by the jobs of `jobs_of`; what place and route is handed comes into the totals."""
 
-    def run(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         record, line = check_device(build_dir, export, jobs_of(export), meter)
         return {"verification": [line], "totals": _totals(Utilization(**record.used), _family(build_dir))}
 

@@ -26,7 +26,8 @@ OUTPUT_STAGE = "output stage"  # among the bottlenecks
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """At most so much; ``bram36`` counts two RAMB18 as one. ``latency_frames``: from the first pixel of a frame to its
-    last result, in frame times, where frames follow each other at the design's own rate."""
+    last result, in frame times, where frames follow each other at the design's own rate.
+    """
 
     luts: int = UNLIMITED
     dsps: int = UNLIMITED

@@ -116,6 +116,10 @@ class GraphEditor:
         """The node that writes ``tensor``; None for a graph input or a constant."""
         return self._maps()[0].get(tensor)
 
+    def writer(self, tensor: str) -> NodeProto:
+        """The node that writes ``tensor``, where it is known that one does."""
+        return self._maps()[0][tensor]
+
     def consumers(self, tensor: str) -> list[NodeProto]:
         """The nodes that read ``tensor``, each once."""
         return self._maps()[1].get(tensor, [])
@@ -165,7 +169,7 @@ class GraphEditor:
         return name
 
     def add_constant(
-        self, base: str, value: Any, datatype: BaseDataType | None = None, dtype: type = np.float32
+        self, base: str, value: Any, datatype: BaseDataType | None = None, dtype: np.typing.DTypeLike = np.float32
     ) -> str:
         """Store ``value`` as float32 (or ``dtype``) under a name made from ``base``; returns the name."""
         name = self.unique(base)

@@ -6,7 +6,8 @@ has registers.
 
 The wrapper has the same parameters, ports s_axis (s0_axis, s1_axis) and m_axis (m0_axis, m1_axis, ...) as wide as the
 core's, and a buffer of two beats: behind the core, so that it may take y_ready, a register's output, as its enable, or
-before it where there are several readers. No tready follows an m_axis_tready combinationally.
+before it where there are several readers. No tready follows an m_axis_tready combinationally. A core that is buffered
+inside has the AXI-Stream ports itself, and needs no wrapper.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class Core:
     def inputs(self) -> tuple[str, ...]:
         """Its streams in; none where it is no core of a kernel."""
         return next((streams for streams in _INPUTS if self._has(*streams, "y")), ())
+
+    @property
+    def needs_wrapper(self) -> bool:
+        """Whether it has no AXI-Stream ports itself."""
+        return "m_axis_tdata" not in self.ports
 
     @property
     def forks(self) -> bool:
@@ -101,13 +107,15 @@ def wrapper(path: Path, readers: int = 1) -> tuple[str, str]:
 
     joined = dict(sinks)  # the core's streams -> what they are connected to
     if not core.forks:
-        body = _buffer("y", core, source=_signals("y"), sink=sources[0])
+        body, buffers = _declared("y", core), [_buffer("y", source=_signals("y"), sink=sources[0])]
         joined["y"] = _signals("y")
     else:
-        body = [f"  logic {core.ports['y_data']} y_data;", *(f"  assign {axis[0]} = y_data;" for axis in sources)]
+        body, buffers = [f"  logic {core.ports['y_data']} y_data;"], []
+        body += [f"  assign {axis[0]} = y_data;" for axis in sources]
         joined["y"] = ("y_data", _together(axis[1] for axis in sources), _together(axis[2] for axis in sources))
         for stream, axis in sinks.items():
-            body += _buffer(stream, core, source=axis, sink=_signals(stream))
+            body += _declared(stream, core)
+            buffers.append(_buffer(stream, source=axis, sink=_signals(stream)))
             joined[stream] = _signals(stream)
     clocking = {name: f"ap_{name}" for name in ("clk", "rst_n") if name in core.ports}
     streams = {f"{name}_{wire}": to for name in joined for wire, to in zip(_WIRES, joined[name], strict=True)}
@@ -120,6 +128,7 @@ def wrapper(path: Path, readers: int = 1) -> tuple[str, str]:
         ");",
         *body,
         _instance(core.module, "core", {name: name for name in core.names}, clocking | streams),
+        *buffers,
         "endmodule",
         "`default_nettype wire",
     ]
@@ -148,16 +157,17 @@ def _ports(axis: Wires, bits: str, *, forth: str, back: str) -> list[str]:
     return [f"    {forth} logic {bits} {data}", f"    {forth} logic {valid}", f"    {back} logic {ready}"]
 
 
-def _buffer(stream: str, core: Core, *, source: Wires, sink: Wires) -> list[str]:
-    """The signals of ``stream`` on the core's side, and a buffer of two beats from ``source`` to ``sink``."""
+def _declared(stream: str, core: Core) -> list[str]:
+    """The signals of ``stream`` on the core's side."""
     data, valid, ready = _signals(stream)
+    return [f"  logic {core.ports[data]} {data};", f"  logic {valid}, {ready};"]
+
+
+def _buffer(stream: str, *, source: Wires, sink: Wires) -> str:
+    """A buffer of two beats on the way of ``stream``."""
     sides = [f"{side}_{wire}" for side in ("in", "out") for wire in _WIRES]
     connections = {"clk": "ap_clk", "rst_n": "ap_rst_n"} | dict(zip(sides, source + sink, strict=True))
-    return [
-        f"  logic {core.ports[data]} {data};",
-        f"  logic {valid}, {ready};",
-        _instance(Path(BUFFER).stem, f"{stream}_buffer", {"DATA_BITS": f"$bits({data})"}, connections),
-    ]
+    return _instance(Path(BUFFER).stem, f"{stream}_buffer", {"DATA_BITS": f"$bits({stream}_data)"}, connections)
 
 
 def _instance(module: str, name: str, parameters: dict[str, str], connections: dict[str, str]) -> str:

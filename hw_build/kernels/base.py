@@ -52,5 +52,5 @@ class RtlInstance:
         for path in paths:
             partial = path.with_suffix(f".{os.getpid()}")  # others may read it
             partial.write_text(self.generated[path.name])
-            os.replace(partial, path)
+            partial.replace(path)
         return replace(self, files=self.files + paths, generated={})

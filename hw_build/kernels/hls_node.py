@@ -31,7 +31,8 @@ class HlsNode(HLSBackend):
     @abstractmethod
     def cpp_function(self) -> str:
         """The function of ``header`` with its template arguments; its arguments are all inputs, then the output, then
-        the constants."""
+        the constants.
+        """
 
     def cpp_constants(self, model) -> str:
         """C++ that defines ``constants``."""

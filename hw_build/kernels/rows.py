@@ -28,7 +28,8 @@ UPSAMPLING = ("nearest", "linear")
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Of a frame of ``rows_in`` rows, counted from 0, for each output row: the ``last`` that has been read, and the
-    ``first`` that it or a later one depends on. ``step``: input rows from one output row to the next."""
+    ``first`` that it or a later one depends on. ``step``: input rows from one output row to the next.
+    """
 
     rows_in: int
     first: tuple[int, ...]
@@ -120,6 +121,7 @@ def upsampled_rows(rows_in: int, *, factor: int, mode: str) -> Rows:
             f"upsampling of {rows_in} rows by {factor}, mode '{mode}': which rows it needs is known for positive whole "
             f"factors and the modes {' and '.join(UPSAMPLING)}"
         )
+    needs: list[tuple[int, ...]]
     if mode == "nearest":
         needs = [(row // factor,) for row in range(factor * rows_in)]
     else:

@@ -17,7 +17,7 @@ from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.axi_stream import BUFFER, input_prefixes, output_prefixes, wrapper
+from hw_build.kernels.axi_stream import BUFFER, input_prefixes, output_prefixes, read_core, wrapper
 from hw_build.kernels.base import RtlInstance, StreamPort
 from hw_build.kernels.rows import Rows
 
@@ -137,7 +137,7 @@ class StreamKernel(HWCustomOp):
 
     def folding_cost(self, folding: dict[str, int | str]) -> tuple[int, ...]:
         """What the cheapest folding is chosen by, the first number first: as a rule the products of a cycle."""
-        return (0, folding.get("PE", 1) * folding.get("SIMD", 1))
+        return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)))
 
     def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
         """Further attributes that cost and speed depend on -> their legal values, whatever the others are."""
@@ -250,13 +250,13 @@ class StreamKernel(HWCustomOp):
         return np.rint(values).astype(np.int64)
 
     def instance(self, core: str, files: tuple[Path, ...], parameters: Mapping[str, int | str]) -> RtlInstance:
-        """The module ``core``, of the one of ``files`` with that name, in its wrapper (``axi_stream.py``)."""
+        """The module ``core``, of the one of ``files`` with that name, in its wrapper, if any (``axi_stream.py``)."""
         (source,) = (path for path in files if path.stem == core)
         readers = len(self.onnx_node.output)
-        module, text = wrapper(source, readers)
+        wrappers = [wrapper(source, readers)] if read_core(source).needs_wrapper else []
         streams = self.stream_inputs()
         return RtlInstance(
-            module=module,
+            module=wrappers[0][0] if wrappers else core,
             clock="ap_clk",
             reset_n="ap_rst_n",
             inputs=tuple(
@@ -267,8 +267,8 @@ class StreamKernel(HWCustomOp):
                 stream_port(prefix, self.output_elements(), self.get_output_datatype(ind))
                 for ind, prefix in enumerate(output_prefixes(readers))
             ),
-            files=files + shared_files(BUFFER),
-            generated={f"{module}.sv": text},
+            files=tuple(dict.fromkeys(files + shared_files(BUFFER))),
+            generated={f"{module}.sv": text for module, text in wrappers},
             parameters={name: str(value) for name, value in parameters.items()},
         )
 

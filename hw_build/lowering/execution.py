@@ -109,11 +109,11 @@ def verify(before: ModelWrapper, after: ModelWrapper, codes: np.ndarray, out_dir
         first, second = execute_context(before, frame), execute_context(after, frame)
         for name in names:
             _compare(name, first[name], second[name], frame, index, out_dir, step_name)
-        logits = [
+        logits_before, logits_after = (
             _to_logits(model, values[model.graph.output[0].name])
             for model, values in ((before, first), (after, second))
-        ]
-        _compare("integer logits", *logits, frame, index, out_dir, step_name)
+        )
+        _compare("integer logits", logits_before, logits_after, frame, index, out_dir, step_name)
     return len(names) + 1
 
 

@@ -72,7 +72,7 @@ class AbsorbAffineIntoThresholds(Transformation):
         """Negate the weights of channels whose codes fall with the accumulator, so that they rise."""
         conv = graph.producer(chain.source)
         operator = None if conv is None else operator_of(graph, conv)
-        if operator is None or not operator.negatable:
+        if conv is None or operator is None or not operator.negatable:
             raise reject(node, "has a negative factor before it that no convolution can take over")
         if len(graph.consumers(chain.source)) != 1:
             raise reject(conv, "has a negative BN factor and several consumers: give each its own convolution")
@@ -89,7 +89,8 @@ def integer_range(graph: GraphEditor, tensor: str) -> tuple[int, int]:
     """Lowest and highest value that an integer tensor can take: from weights and addends where it has them."""
     producer = graph.producer(tensor)
     if producer is not None:
-        found = operator_of(graph, producer).value_range(graph, producer, partial(integer_range, graph))
+        operator = operator_of(graph, producer)
+        found = None if operator is None else operator.value_range(graph, producer, partial(integer_range, graph))
         if found is not None:
             return found
     datatype = graph.datatypes[tensor]

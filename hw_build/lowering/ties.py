@@ -63,7 +63,8 @@ def refuse_ties(
 
 def _rounded_scale(graph: GraphEditor, chain: Chain, largest: int) -> float | None:
     """The scale of the integers that ``chain`` starts from; None where float32 computes their multiples exactly, or
-    where they are codes, each of one value."""
+    where they are codes, each of one value.
+    """
     if _holds_codes(graph, chain.source):
         return None
     own = _convolution(graph, chain) is not None  # weights have a scale of their own

@@ -30,7 +30,8 @@ class Clip(Monotonic):
 
     def in_float32(self, graph: GraphEditor, node: NodeProto, value: np.ndarray) -> np.ndarray:
         """Exact."""
-        return np.clip(value, *(np.float32(limit) for limit in _limits(graph, node)))
+        low, high = _limits(graph, node)
+        return np.clip(value, np.float32(low), np.float32(high))
 
 
 def _limits(graph: GraphEditor, node: NodeProto) -> tuple[float, float]:

@@ -11,7 +11,8 @@ from hw_build.operators.operator import CodeFunction, Layer
 
 def cone(graph: GraphEditor, *tensors: str, joins: bool = False) -> tuple[list[NodeProto], list[str]]:
     """The nodes, in order, that make ``tensors`` value by value of others, and these others: codes, or what a layer or
-    a quantizer gives. With ``joins``, layers that join values are among the nodes."""
+    a quantizer gives. With ``joins``, layers that join values are among the nodes.
+    """
     nodes: list[NodeProto] = []
     sources: list[str] = []
     seen: set[str] = set()

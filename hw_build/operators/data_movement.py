@@ -17,16 +17,16 @@ def move_behind_the_next(graph: GraphEditor, node: NodeProto, change: Callable[[
     ``change`` makes of its constants, one a channel along an axis, those for the input of ``node``.
     """
     moved, result = node.input[0], node.output[0]
-    readers, shapes = graph.consumers(result), [graph.shapes.get(name) for name in (moved, result)]
-    if len(readers) != 1 or result in graph.outputs or None in shapes:
+    readers, shapes = graph.consumers(result), graph.shapes
+    if len(readers) != 1 or result in graph.outputs or moved not in shapes or result not in shapes:
         return False
     (after,) = readers
-    positions = channel_constants(graph, after, result, shapes[1][1])
+    positions = channel_constants(graph, after, result, shapes[result][1])
     if positions is None:
         return False
     change_channels(graph, after, positions, change)
     final = after.output[0]
-    between = graph.add_tensor(f"{final}_before", shapes[0])
+    between = graph.add_tensor(f"{final}_before", shapes[moved])
     after.input[list(after.input).index(result)] = moved
     after.output[0] = between
     node.input[0], node.output[0] = between, final

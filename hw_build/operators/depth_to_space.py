@@ -29,7 +29,8 @@ class DepthToSpace(Layer):
         """Channels that do not fill a block."""
         block, shape = attribute(node, "blocksize"), graph.shapes.get(node.input[0])
         if block < 2 or (shape and shape[1] % block**2):
-            return f"makes blocks of {block}x{block} of {shape[1]} channels: the square of 2 or more must divide them"
+            channels = f" of {shape[1]} channels" if shape else ""
+            return f"makes blocks of {block}x{block}{channels}: the square of 2 or more must divide the channels"
         return None
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:

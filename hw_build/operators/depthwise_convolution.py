@@ -43,7 +43,8 @@ def weights_of(matrix: np.ndarray, kernel: Sequence[int]) -> np.ndarray:
 @dataclass(frozen=True, kw_only=True)
 class Window:
     """A window of the kernel's kind, with zeros in it, and what is kept of its output: from ``cuts`` on, every
-    stride-th. ``places``: (rows, columns) of the taps in it."""
+    stride-th. ``places``: (rows, columns) of the taps in it.
+    """
 
     side: int
     cuts: tuple[int, int, int, int]  # top, left, bottom, right
@@ -92,20 +93,27 @@ class FuseDepthwise(Transformation):
 
     def _fuse(self, graph: GraphEditor, im2col: NodeProto) -> None:
         pad = graph.producer(im2col.input[0])
-        padded = pad is not None and pad.op_type == "Pad"
-        source = pad.input[0] if padded else im2col.input[0]
+        pads = [pad] if pad is not None and pad.op_type == "Pad" else []
+        source = pads[0].input[0] if pads else im2col.input[0]
         matmul = only_consumer(graph, im2col.output[0], "MatMul")
         first = only_consumer(graph, matmul.output[0], "MultiThreshold") if matmul is not None else None
-        if first is None or attribute(first, "out_bias", 0.0) != 0.0 or graph.datatypes[source].signed():
+        if (
+            matmul is None
+            or first is None
+            or attribute(first, "out_bias", 0.0) != 0.0
+            or graph.datatypes[source].signed()
+        ):
             set_attribute(im2col, "depthwise", 0)
             return
         channels = graph.shapes[source][-1]
         kernel, strides = attribute(im2col, "kernel_size"), attribute(im2col, "stride")
-        window = find_window(kernel, padding_of(graph, pad) if padded else [0] * 4, attribute(im2col, "dilations"))
+        padding = padding_of(graph, pads[0]) if pads else [0] * 4
+        window = find_window(kernel, padding, attribute(im2col, "dilations"))
+        assert window is not None  # others are refused
         weights = window.weights(weights_of(graph.constants[matmul.input[1]], kernel))
         weight_type = graph.datatypes[matmul.input[1]]
         result, steps = first.output[0], [per_channel(graph, first.input[1], channels)]
-        gone = [pad, im2col, matmul, first] if padded else [im2col, matmul, first]
+        gone = [*pads, im2col, matmul, first]
         inputs = [source, graph.add_constant(f"{matmul.input[1]}_dw", weights, weight_type)]
         whole = not any(window.cuts) and list(strides) == [1, 1]
         residual = self._residual(graph, source, result) if whole else None

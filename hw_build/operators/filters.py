@@ -29,13 +29,14 @@ def weight_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, ...]:
 
 def kernel_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, int]:
     """Height and width of the filter, from the weights: exporters may leave the attribute out."""
-    return weight_shape(graph, conv)[2:]
+    height, width = weight_shape(graph, conv)[2:]
+    return height, width
 
 
 def quantized_constant(graph: GraphEditor, quant: NodeProto) -> tuple[np.ndarray, np.ndarray, BaseDataType]:
     """Integers, scale and datatype of a Quant of a constant, in float64 so that no scale disturbs the rounding."""
-    value, scale, _, bits = (graph.constants[name] for name in quant.input[:4])
-    signed, narrow, bits = bool(attribute(quant, "signed", 1)), bool(attribute(quant, "narrow", 0)), int(bits.item())
+    value, scale, _, width = (graph.constants[name] for name in quant.input[:4])
+    signed, narrow, bits = bool(attribute(quant, "signed", 1)), bool(attribute(quant, "narrow", 0)), int(width.item())
     ratio = (value / scale).astype(np.float64)  # float32 division, as qonnx executes it
     codes = resolve_rounding_mode(attribute(quant, "rounding_mode", "ROUND"))(ratio)
     codes = np.clip(codes, min_int(signed, narrow, bits), max_int(signed, narrow, bits))
@@ -68,7 +69,8 @@ def reorder_outputs(graph: GraphEditor, tensor: str, order: np.ndarray) -> bool:
 
 def reorder_inputs(graph: GraphEditor, tensor: str, order: np.ndarray) -> bool:
     """Let the one convolution that reads ``tensor`` read channel n where it now reads channel n of a tensor that has
-    channel ``order[n]`` there, by its weights; whether that can be."""
+    channel ``order[n]`` there, by its weights; whether that can be.
+    """
     readers = graph.consumers(tensor)
     if len(readers) != 1 or tensor in graph.outputs or not isinstance(operator_of(graph, readers[0]), Filters):
         return False
@@ -91,7 +93,8 @@ def _alone(graph: GraphEditor, node: NodeProto) -> bool:
 
 def filter_constants(graph: GraphEditor, conv: NodeProto) -> list[tuple[NodeProto, dict[int, int]]] | None:
     """Nodes and the positions of their constants that hold a value, or a filter, for each output of ``conv``: weights,
-    their scales, bias. None where they are no constants of their own."""
+    their scales, bias. None where they are no constants of their own.
+    """
     outputs = weight_shape(graph, conv)[:1]
     if not outputs:
         return None
@@ -155,7 +158,7 @@ class Filters(Layer):
 
     def weights_to_integers(self, graph: GraphEditor, node: NodeProto) -> None:
         """Conv(x, Quant(w)) -> Mul(Conv(x, integers), scale) [-> Add(bias)]."""
-        quant = graph.producer(node.input[1])
+        quant = graph.writer(node.input[1])
         integers, scale, datatype = quantized_constant(graph, quant)
         out_channels = integers.shape[0]
         if scale.size not in (1, out_channels) or (scale.size > 1 and scale.shape[0] != out_channels):

@@ -37,7 +37,7 @@ class MaxPool2x2(Layer):
     placements = (PoolsToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
-        """This window alone."""
+        """A 2x2 window of stride 2 alone."""
         if node.op_type in self.inner:
             return True
         kernel, strides, dilations = (

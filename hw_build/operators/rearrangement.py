@@ -46,9 +46,10 @@ class Rearrangement(Operator):
         numbers = np.arange(np.prod(shape)).reshape(shape)
         value, chain, each = numbers, [], node
         while True:
-            value = _moved(graph, each, value)
-            if value is None:
+            moved = _moved(graph, each, value)
+            if moved is None:
                 return False
+            value = moved
             chain.append(each)
             if value.ndim == _RANK and (each.op_type == "Reshape" or len(chain) > 1):
                 break
@@ -97,9 +98,9 @@ def _forms(numbers: np.ndarray, value: np.ndarray) -> tuple[str, int, list[int]]
             continue
         places = np.arange(deep.size).reshape(deep.shape)
         spread = depth_to_space_reference(places.transpose(TO_LAST), block).transpose(TO_FIRST)  # DCR
-        folded = np.empty(deep.size, int)
-        folded[spread.ravel()] = wide.ravel()
-        folded = folded.reshape(deep.shape)  # SpaceToDepth of what is wide
+        flat = np.empty(deep.size, int)
+        flat[spread.ravel()] = wide.ravel()
+        folded = flat.reshape(deep.shape)  # SpaceToDepth of what is wide
         index = _order(folded, deep) if kind == "SpaceToDepth" else _order(deep, folded)
         if index is not None:
             return kind, block, index

@@ -96,7 +96,7 @@ class Slice(Layer):
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Its kernel."""
-        slices, channels = _slices(graph, node), graph.shapes[node.input[0]][-1]
+        slices, channels = _required(graph, node), graph.shapes[node.input[0]][-1]
         rows, columns = (
             [each.start or 0, TO_THE_END if each.stop is None else each.stop, each.step] for each in slices[2:]
         )
@@ -109,10 +109,17 @@ class Slice(Layer):
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """What is left of it."""
-        after = tuple(map(len, _ranges(_slices(graph, node)[2:], size)))
-        if min(after) < 1:
+        rows, columns = map(len, _ranges(_required(graph, node)[2:], size))
+        if min(rows, columns) < 1:
             raise ConfigError(f"{node.name} leaves nothing of {size[0]}x{size[1]}: use a larger image")
-        return after
+        return rows, columns
+
+
+def _required(graph: GraphEditor, node: NodeProto) -> list[slice]:
+    """`_slices` of a node that was not refused."""
+    slices = _slices(graph, node)
+    assert slices is not None
+    return slices
 
 
 class Split(Layer):
@@ -133,7 +140,7 @@ class Split(Layer):
     def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
         """A Slice for each output that is read."""
         axis, outputs = attribute(node, "axis", 0) % _AXES, list(node.output)
-        shapes = [graph.shapes.get(name) for name in outputs if name]
+        shapes = [graph.shapes[name] for name in outputs if name in graph.shapes]
         if axis == 0 or len(shapes) != len(outputs) or any(not shape or len(shape) != _AXES for shape in shapes):
             return False
         graph.remove(node)

@@ -22,7 +22,8 @@ class SpaceToDepth(Layer):
         """Blocks that do not fill the image."""
         block, shape = attribute(node, "blocksize"), graph.shapes.get(node.input[0])
         if block < 2 or (shape and (shape[2] % block or shape[3] % block)):
-            return f"takes blocks of {block}x{block} of {shape[2]}x{shape[3]}: 2 or more that divide both sides lower"
+            size = f" of {shape[2]}x{shape[3]}" if shape else ""
+            return f"takes blocks of {block}x{block}{size}: 2 or more that divide both sides lower"
         return None
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:

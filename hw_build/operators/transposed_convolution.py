@@ -75,7 +75,7 @@ class TransposedConvolution(Operator):
         """Conv of all phases, then DepthToSpace."""
         if self._why_not(graph, node) is not None:
             return False
-        quant, stride = graph.producer(node.input[1]), attribute(node, "strides")[0]
+        quant, stride = graph.writer(node.input[1]), attribute(node, "strides")[0]
         outputs = weight_shape(graph, node)[1]
         filters, pads = phases(graph.constants[quant.input[0]], stride, self._pads(graph, node))
 

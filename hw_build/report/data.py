@@ -193,6 +193,7 @@ class Report:
 
 
 def write_report(path: Path, report: Report) -> None:
+    """Writes ``report.json``, complete or not at all."""
     write_atomically(path, (json.dumps(asdict(report), indent=1) + "\n").encode())
 
 

@@ -23,7 +23,8 @@ _TINT = 0.35
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
     """The arrays behind the pictures: codes (H, W, 3) uint8, prediction and truth (H, W), bool or class
-    indices uint8; truth may be None."""
+    indices uint8; truth may be None.
+    """
 
     codes: np.ndarray
     prediction: np.ndarray

@@ -180,7 +180,8 @@ def measure_nodes(
     measured = {}
     for node in design.nodes:
         of_node = [intervals[tensor] for tensor in node.outputs]
-        measured[node.name] = None if None in of_node else max(of_node)
+        known = [interval for interval in of_node if interval is not None]
+        measured[node.name] = max(known) if len(known) == len(of_node) else None
     return measured
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -123,7 +122,7 @@ class Design:
         path = self.build_dir / "design.json"
         partial = path.with_suffix(".json.partial")
         partial.write_text(json.dumps(content, indent=1) + "\n")
-        os.replace(partial, path)
+        partial.replace(path)
         return path
 
     @classmethod

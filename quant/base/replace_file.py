@@ -28,7 +28,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     partial = path.with_name(f"{path.name}.partial{os.getpid()}")
     try:
         write(partial)
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk shows while writing, when the name is long forgotten
         raise

@@ -41,7 +41,8 @@ _BARREN_TRIALS = 20  # so many in a row without anything new: the search is over
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
     """``budget_kbit``: weights, activations on chip and the input's window, in 1000 bits. ``trials``: of the whole
-    study. ``storage``: URL of a database or path of a journal file; by default a journal in the output folder."""
+    study. ``storage``: URL of a database or path of a journal file; by default a journal in the output folder.
+    """
 
     budget_kbit: float
     trials: int = 60

@@ -27,6 +27,7 @@ BITS_RANGE = range(2, 8)
 
 
 def require_bits(bits: Iterable[int]) -> None:
+    """ConfigError unless each of ``bits`` is one that a layer can have."""
     for width in bits:
         if width not in BITS_RANGE:
             raise ConfigError(f"--bits must be {BITS_RANGE.start} to {BITS_RANGE.stop - 1}, got {width}")

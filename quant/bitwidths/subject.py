@@ -33,7 +33,8 @@ SCORES = ("iou_pooled8", "iou")
 @dataclass(frozen=True, kw_only=True)
 class SubjectConfig:
     """``quant``: name or file, for a float checkpoint alone. ``data``: None for the shipped images. ``images``: at most
-    so many, evenly spaced in the list. ``match_norms``: see ``flow.py``."""
+    so many, evenly spaced in the list. ``match_norms``: see ``flow.py``.
+    """
 
     checkpoint: Path
     quant: str | None = None

@@ -34,7 +34,8 @@ def crops(
 
 def load_seen(checkpoint: dict[str, Any], data_dir: Path, split: str, **settings: Any) -> Samples:
     """A split as the network of a checkpoint sees it: at its size or, of a cascade's second network, cut around the
-    truth. ``settings`` are of ``load_samples``."""
+    truth. ``settings`` are of ``load_samples``.
+    """
     run, seen = checkpoint.get("run") or {}, tuple(checkpoint["size"])
     if not run.get("crop_height"):
         return load_samples(data_dir, split, seen, **settings)

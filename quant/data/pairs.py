@@ -27,7 +27,8 @@ MAX_PIXELS = 1 << 27  # of a file: 134 million, 400 MB as RGB
 @dataclass(frozen=True)
 class Samples:
     """A split in memory: ``codes`` (N, C, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
-    uint8 class indices where there are several classes."""
+    uint8 class indices where there are several classes.
+    """
 
     names: tuple[str, ...]
     codes: torch.Tensor

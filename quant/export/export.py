@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import tempfile
 import warnings
@@ -275,7 +274,7 @@ def _publish(partial: Path, out_dir: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         (out_dir / MANIFEST_FILE).unlink()
     for name in (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE):
-        os.replace(partial / name, out_dir / name)
+        (partial / name).replace(out_dir / name)
 
 
 def _sha256(path: Path) -> str:

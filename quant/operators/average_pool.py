@@ -71,7 +71,7 @@ class AveragePooling(Accumulating):
         *,
         name: str | None = None,
     ) -> fx.Node:
-        """This window alone."""
+        """A 2x2 window of stride 2 alone."""
         del count_include_pad  # nothing is padded
         settings = [pair(value) for value in (kernel_size, stride or kernel_size, padding)]
         if settings != [(2, 2), (2, 2), (0, 0)] or ceil_mode or divisor_override:

@@ -40,7 +40,8 @@ class Convolution(Filters):
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
         """A padding given as a word becomes numbers; more of it on one side zeros of their own. A dense layer on one
-        pixel is a 1x1 convolution."""
+        pixel is a 1x1 convolution.
+        """
         if isinstance(module, nn.Linear):
             return translator.emit(_of_one_pixel(translator, module, inputs[0]), inputs, name)
         if module.padding_mode != "zeros":

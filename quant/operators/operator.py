@@ -110,7 +110,8 @@ class Operator:
 
     def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
         """Rows of the image that it waits for beyond the row that it makes; one row of its input and one of its output
-        stand for ``step_in`` and ``step_out`` of them."""
+        stand for ``step_in`` and ``step_out`` of them.
+        """
         return self.window(module) // 2 * step_in
 
     # ---- twin -----------------------------------------------------------------------------------------------------

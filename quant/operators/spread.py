@@ -101,7 +101,8 @@ class Spreading(HandingOn):
 
 def all_over(translator: Translator, x: fx.Node, name: str | None) -> fx.Node:
     """The pixel ``x`` at every place of the image that the operation which is translated makes: one that it was
-    averaged of."""
+    averaged of.
+    """
     size, waiting = translator.shape_made()[2:], [x]
     while waiting:
         node = waiting.pop()

@@ -21,7 +21,8 @@ _NEEDED = ("first", "second", "crop")
 @dataclass(frozen=True, kw_only=True)
 class CascadeTable:
     """``first`` and ``second`` name stages, ``crop`` is (H, W) of what the second sees, moved by up to ``jitter``
-    pixels in training; the rest is of ``board.cascade_spec.CascadeSpec``. Defaults: CMDR-UNet's (Yang et al. 2022)."""
+    pixels in training; the rest is of ``board.cascade_spec.CascadeSpec``. Defaults: CMDR-UNet's (Yang et al. 2022).
+    """
 
     source: Path
     first: str

@@ -48,7 +48,8 @@ _COUNTS = ("tp", "fp", "fn", "tn")
 class Plan:
     """What is trained for each fold. ``settings`` are of ``TrainConfig``, ``data`` among them, and go before those of
     the stages. With ``fixed_split`` there is one fold, which reports the split ``val`` and is trained on ``train``.
-    ``stop_at`` and ``save_seconds``: see ``Pace``."""
+    ``stop_at`` and ``save_seconds``: see ``Pace``.
+    """
 
     stages: tuple[Stage, ...]
     settings: dict[str, Any]

@@ -134,7 +134,8 @@ class Learner:
 
     def candidate(self) -> nn.Module:
         """What would be kept now: the average, if there is one; of a twin a copy with its BN shifts moved off the
-        accumulator grid, so that any arithmetic gives its integers."""
+        accumulator grid, so that any arithmetic gives its integers.
+        """
         network = self._network if self._averaged is None else self._averaged.module
         if not isinstance(network, Twin):
             return network

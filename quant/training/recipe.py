@@ -90,7 +90,10 @@ def read_cascade_table(path: str) -> tuple[CascadeTable, int]:
 
 
 def _size(stage: Stage) -> int:
-    return stage.settings.get("size", TrainConfig.size)
+    size = stage.settings.get("size", TrainConfig.size)
+    if type(size) is not int or size < 1:
+        raise ConfigError(f"stage '{stage.name}': size must be a whole number above 0, got {size!r}; correct it")
+    return size
 
 
 def _cropped(stages: list[Stage], cascade: CascadeTable) -> tuple[Stage, ...]:

@@ -108,7 +108,8 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
 
 def report_study(cells: Sequence[Cell], plans: dict[str, list[Plan]], out: Path) -> str:
     """Writes ``study.json`` and ``study.md``, and the report of every plan, of the cells all of whose runs are
-    finished; returns the table. ``plans`` are by the cells' names."""
+    finished; returns the table. ``plans`` are by the cells' names.
+    """
     rows, iou_of = {}, {}
     for cell in cells:
         if not all(plan.is_finished() for plan in plans[cell.name]):

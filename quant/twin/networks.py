@@ -83,7 +83,8 @@ def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any])
 
 def settle(twin: Twin, name: str) -> int:
     """Moves the thresholds of ``twin``, a twin of the network ``name``, off the integers, and tables off the borders of
-    codes; returns how many channels and shifts."""
+    codes; returns how many channels and shifts.
+    """
     structure = Structure(models.build(name), twin.in_channels)
     moved = settle_multiples(twin, structure.multiples())
     return moved + settle_thresholds(twin, structure.convolutions()) + settle_tables(twin, structure.tables())

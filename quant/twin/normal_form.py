@@ -53,7 +53,8 @@ def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGra
 
 def set_apart(graph: ModuleGraph, node: fx.Node) -> bool:
     """Gives what joins the value of ``node`` with others a copy of it by an identity, so that its own codes need not be
-    theirs; whether there is such a reader."""
+    theirs; whether there is such a reader.
+    """
     rewriter = _Rewriter(graph)
     readers = [user for user in rewriter.readers(node) if not is_filters(graph.module(user))]
     for reader in readers:

@@ -20,7 +20,8 @@ CLIP_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 
 def fill_weight_range(twin: Twin, sites: list[ConvSite]) -> None:
     """Scales each output channel to the quantizer's range and undoes it in the BN after it; convolutions without a BN
-    get the power-of-two scale that holds their largest weight."""
+    get the power-of-two scale that holds their largest weight.
+    """
     for site in sites:
         conv = twin.network.get_submodule(site.conv)
         bits = int(conv.quant_weight().bit_width.item())

@@ -51,7 +51,8 @@ class QuantizedActivation(nn.Module):
 
 class QuantizedMultiples(nn.Module):
     """A layer that gives exact multiples of a fraction of its codes, as sums and means do, then a quantizer of its own
-    (an Identity where a ReLU with one follows)."""
+    (an Identity where a ReLU with one follows).
+    """
 
     def __init__(self, layer: nn.Module, quantizer: nn.Module) -> None:
         super().__init__()
@@ -64,7 +65,8 @@ class QuantizedMultiples(nn.Module):
 class SettledMultiples(QuantizedMultiples):
     """The same of a layer whose values lie as near to each other as scales and sizes have it, or anywhere, as those of
     tables: ``shift``, of as many parts as the layer has of a code, takes them off the borders of two codes (see
-    ``settle.py``)."""
+    ``settle.py``).
+    """
 
     def __init__(self, layer: nn.Module, quantizer: nn.Module) -> None:
         super().__init__(layer, quantizer)

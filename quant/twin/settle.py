@@ -192,7 +192,8 @@ def _activation(module: nn.Module) -> nn.Module:
 
 def _behind_norm(twin: Twin, site: ConvSite, bounds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Bounds (C, n) of what the quantizer of ``site`` reads, as bounds of what its first BN gives, and the gain (C,) on
-    the way."""
+    the way.
+    """
     gain = torch.ones(len(bounds), dtype=torch.float64)
     for name in reversed(site.chain[1:]):
         module = _activation(twin.network.get_submodule(name))

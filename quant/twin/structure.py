@@ -20,7 +20,8 @@ from quant.twin.normal_form import normal_form, set_apart
 class ConvSite:
     """A convolution by module name, with what surrounds it: the quantized module it reads (None: the network's input),
     the BN directly after it (None: its output is the logits), the modules from there to the one whose output is
-    quantized, and that one."""
+    quantized, and that one.
+    """
 
     conv: str
     source: str | None
@@ -32,7 +33,8 @@ class ConvSite:
 @dataclass(frozen=True)
 class TableSite:
     """An activation that becomes a table by module name: the quantized module it reads (None: the network's input), and
-    the modules from it to the one whose output is quantized."""
+    the modules from it to the one whose output is quantized.
+    """
 
     table: str
     source: str | None
@@ -42,7 +44,8 @@ class TableSite:
 @dataclass(frozen=True)
 class MultiplesSite:
     """What gives multiples of a grid that its scales decide, by module name: the quantized modules that it reads, in
-    order (None: the network's input), and the one whose output is quantized."""
+    order (None: the network's input), and the one whose output is quantized.
+    """
 
     layer: str
     sources: tuple[str | None, ...]
@@ -195,5 +198,6 @@ class Structure:
 
 def convolution_sites(network: nn.Module, in_channels: int | None = None) -> list[ConvSite]:
     """Convolutions of a float network in order of execution; ``in_channels``: of its image, where the first
-    convolution does not say it."""
+    convolution does not say it.
+    """
     return Structure(network, in_channels).convolutions()

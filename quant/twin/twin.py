@@ -35,7 +35,8 @@ LOGIT_BITS = 8  # of tensors that hold logits but are not the last convolution's
 
 class Twin(nn.Module):
     """Input quantizer and quantized network. Scales are stored, and learned only on request; ``groups``: modules that
-    share one."""
+    share one.
+    """
 
     def __init__(
         self, network: ModuleGraph, in_channels: int, groups: list[list[str]], *, hands_on_scale: bool = False

@@ -60,8 +60,13 @@ def _require_finite(network: nn.Module) -> None:
 
 
 class Translator:
+    """Walks the traced nodes of a network as written and emits the modules of its normal form."""
+
     def __init__(self, network: nn.Module, trace: Trace) -> None:
         self._modules = dict(network.named_modules())
+        self._in_place = {module for module in network.modules() if getattr(module, "inplace", False)}
+        for module in self._in_place:
+            module.inplace = False
         self._trace = trace
         self._result = ModuleGraph(network)
         self._env: dict[fx.Node, Any] = {}
@@ -116,17 +121,17 @@ class Translator:
         if isinstance(module, _NOTHING):
             return arguments[0]
         operator_written = written_as(module)
-        if operator_written is not None:
-            return operator_written.take(self, module, arguments, name)
         if isinstance(module, (nn.Flatten, nn.Unflatten)):
             return self.of_one_pixel(*arguments)
         if isinstance(module, nn.BatchNorm2d):
             _require_norm(module)
-        elif not isinstance(module, ACTIVATIONS):
+        elif operator_written is None and not isinstance(module, ACTIVATIONS):
             refuse(f"is a {type(module).__name__}, which {_hint(module)}")
-        result = self.emit(module, arguments, name)
-        if getattr(module, "inplace", False):
-            module.inplace = False
+        if operator_written is None:
+            result = self.emit(module, arguments, name)
+        else:
+            result = operator_written.take(self, module, arguments, name)
+        if module in self._in_place:
             self._env[node.all_input_nodes[0]] = result
         return result
 
@@ -213,6 +218,7 @@ class Translator:
 
 
 def _prelu(translator: Translator, x: fx.Node, weight: Any) -> NoReturn:
+    del translator, x, weight
     refuse("is a PReLU with a weight of its own; write it as nn.PReLU")
 
 
@@ -228,7 +234,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
     **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
     **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout, torch.clone), _T.same),
-    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze), _T.of_one_pixel),
+    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze, operator.getitem), _T.of_one_pixel),
     # methods
     **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze"), _T.of_one_pixel),
     **dict.fromkeys(("relu", "relu_"), activation_function(nn.ReLU)),

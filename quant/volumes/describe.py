@@ -25,7 +25,7 @@ from quant.volumes.layouts import Case, list_cases
 
 _MOST_CASES = 64
 _MOST_CLASSES = 256
-_QUANTILES = (0.05, 0.5, 0.95)
+_QUANTILES = (0.05, 0.5, 0.95, 1.0)
 
 
 def describe(data_dir: Path) -> dict[str, Any]:
@@ -153,5 +153,5 @@ def _intensity(levels: Sequence[np.ndarray]) -> dict[str, float]:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
-    """5th, 50th and 95th percentile."""
-    return dict(zip(("p5", "p50", "p95"), map(float, np.quantile(values, _QUANTILES)), strict=True))
+    """5th, 50th and 95th percentile and the largest."""
+    return dict(zip(("p5", "p50", "p95", "max"), map(float, np.quantile(values, _QUANTILES)), strict=True))

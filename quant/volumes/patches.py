@@ -40,7 +40,8 @@ class PatchSampler:
 
     def batches(self, steps: int, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """``steps`` batches: codes (B, C, X, Y, Z) and labels (B, 1, X, Y, Z), uint8, or (B, C * slices, Y, X) and
-        (B, 1, Y, X). All follows from ``seed``; scans come in turn, in an order drawn anew for each pass over them."""
+        (B, 1, Y, X). All follows from ``seed``; scans come in turn, in an order drawn anew for each pass over them.
+        """
         rng = np.random.default_rng(seed)
         self._draw.set_random_state(seed=seed % (1 << 32))
         order: list[int] = []

@@ -26,7 +26,8 @@ from quant.volumes.volume import Volume
 @dataclass(frozen=True)
 class Scan:
     """``codes`` (C, X, Y, Z) and ``labels`` (X, Y, Z), uint8, on the network's grid, which ``affine`` places;
-    ``truth`` (X, Y, Z) uint8 on the grid of ``file``, whose voxels are not kept."""
+    ``truth`` (X, Y, Z) uint8 on the grid of ``file``, whose voxels are not kept.
+    """
 
     name: str
     patient: str

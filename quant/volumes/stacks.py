@@ -68,7 +68,7 @@ def read_stack_labels(patient: str, masks: Sequence[tuple[Path, ...]], image: Vo
 
 
 def _read_grey(path: Path) -> np.ndarray:
-    """(Y, X) uint8 or uint16"""
+    """The slice, (Y, X) uint8 or uint16."""
     with as_data_error():
         with open_image(path, MAX_PIXELS) as opened:
             if opened.mode in DEEP_GREY_MODES and opened.mode != "F":

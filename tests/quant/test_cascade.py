@@ -75,6 +75,8 @@ def test_stages_behind_the_first_see_crops(tmp_path):
         ("jitter = 2", "jitter = -1", "jitter must be at least 0, got -1"),
         ("jitter = 2", "weight = 1.5", "weight of stage 1 must be at least 0 and below 1, got 1.5"),
         ("jitter = 2", "speed = 1", "unknown key 'speed'; known: first, second"),
+        ("size = 16", "size = 0", "stage 'coarse': size must be a whole number above 0, got 0"),
+        ("size = 32", 'size = "32"', "stage 'fine': size must be a whole number above 0, got '32'"),
         ("size = 32", "size = 40", "size 40 of 'fine' is no whole number of times the size 16 of 'coarse'"),
     ],
 )

@@ -1,13 +1,19 @@
 """Products and averages of all pixels: training, export, and every accumulator as float32 execution has it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
+from architectures import SmallGates
 from qonnx.core.onnx_exec import execute_onnx
 from torch import nn
 from torch.nn import functional as F
 from written_networks import SqueezeExcitation, Written, block, conv
 
+from models import registry
+from quant.__main__ import main
+from quant.base import checkpoint as checkpoints
 from quant.base.errors import ExportError
 from quant.bitwidths.memory import codes_on_chip
 from quant.data.pairs import to_input
@@ -33,7 +39,8 @@ W4A4 = QuantConfig.read("w4a4")
 
 def all_of_them(net, x):
     """A gate of each channel, of signed values and of others, one of each pixel, products of equals, and a pixel that
-    is repeated."""
+    is repeated.
+    """
     x = net.se(x)
     linear = net.linear(x)
     x = net.a(linear * F.hardsigmoid(net.excite(linear.mean((2, 3), keepdim=True))))
@@ -176,3 +183,23 @@ def test_a_twin_with_gates_trains():
     learned = {name: value for name, value in twin.named_parameters() if value.requires_grad}
     assert all(value.grad is not None and value.grad.isfinite().all() for value in learned.values())
     assert sum(bool(value.grad.abs().sum() > 0) for value in learned.values()) > len(learned) // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    in_channels: int = 3
+    classes: int = 1
+    input_size: int = 32
+
+
+def test_a_trained_network_with_gates_is_exported(squares, tmp_path, monkeypatch):
+    """Float, then QAT with learned ranges, then an export at a size that it was not settled at."""
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    registry.register("gated", "of a test", Config(), lambda config: SmallGates(8))
+    command = ["train", "--model", "gated", "--data", str(squares), "--size", "32", "--lr", "2e-2", "--epochs"]
+    assert main([*command, "8", "--out", str(tmp_path / "float")]) == 0
+    quantized = ["--quant", "w4a4", "--ranges", "learned", "--init-from", str(tmp_path / "float" / "weights.pt")]
+    assert main([*command, "2", "--out", str(tmp_path / "twin"), *quantized]) == 0
+    weights = tmp_path / "twin" / "weights.pt"
+    assert checkpoints.load(weights)["scores"]["iou_pooled8"] > 0.6
+    assert main(["export", "--checkpoint", str(weights), "--size", "20x28", "--out", str(tmp_path / "export")]) == 0

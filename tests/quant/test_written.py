@@ -316,6 +316,10 @@ REFUSED = {
         body(lambda net, x: net.a(x), a=lambda: nn.Linear(64, 64)),
         r"'a' is a Linear of 4x64x64; only one of the channels of a single pixel lowers",
     ),
+    "sliced": (
+        body(lambda net, x: net.a(x[:, :2]), a=lambda: conv(2, 4)),
+        r"'getitem' .* reshapes 4x64x64 to 2x64x64; only the channels of a single pixel",
+    ),
     "reshaped": (
         body(lambda net, x: net.a(x.reshape(1, 16, 32, 32)), a=lambda: conv(16, 4)),
         r"'reshape' .* reshapes 4x64x64 to 16x32x32; only the channels of a single pixel",

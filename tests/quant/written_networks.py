@@ -41,6 +41,12 @@ def in_place_sum(net, x):
     return net.b(y)
 
 
+def silu_in_place(net, x):
+    """Twice, and what it changed is read again."""
+    y = net.act(x) + x
+    return net.b(net.act(y) + y)
+
+
 def pre_activation(net, x):
     y = net.conv1(F.relu(net.norm1(x)))
     y = net.conv2(F.relu(net.norm2(y)))
@@ -327,6 +333,10 @@ LOWERS = {
     "dense_excitation": lambda: Written(
         lambda net, x: net.b(net.se(net.a(x))), a=block(), se=SqueezeExcitation(), b=block()
     ),
+    "dense_of_a_mean": lambda: Written(
+        lambda net, x: net.a(x * net.fc(x.mean((2, 3)))[:, :, None, None]),
+        fc=nn.Sequential(nn.Linear(4, 4), nn.Hardsigmoid()), a=block(),
+    ),
     "excitation": lambda: Written(
         excited, a=block(), linear=nn.Sequential(conv(), _norm()), reduce=conv(4, 2, 1), expand=conv(2, 4, 1), b=block()
     ),
@@ -358,6 +368,7 @@ LOWERS = {
     "gelu_before_norm": lambda: Written(
         lambda net, x: net.norm(F.gelu(net.conv(x))), conv=conv(), norm=nn.BatchNorm2d(4)
     ),
+    "silu_in_place": _double(silu_in_place, act=lambda: nn.SiLU(inplace=True), b=block),
     "hardswish_of_a_sum": lambda: Written(lambda net, x: F.hardswish(x + net.a(x)), a=block()),
     "hardtanh": _activation(nn.Hardtanh()),
     "hardsigmoid": _activation(nn.Hardsigmoid()),

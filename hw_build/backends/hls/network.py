@@ -175,7 +175,7 @@ class _Reader:
 
     def _layer(self, node: NodeProto) -> None:
         op, constants = getCustomOp(node), {entry.name for entry in self.model.graph.initializer}
-        reads = []
+        reads: list[Stream] = []
         for position, tensor in enumerate(node.input):
             if tensor and tensor not in constants:
                 arriving, wanted = self.streams[tensor], _beats_in(node, position)

@@ -31,6 +31,8 @@ def write_sources(model: ModelWrapper, folder: Path, part: str, clk_period_ns: f
             op.set_nodeattr("code_gen_dir_ipgen", str(layer))
             try:
                 op.code_generation_ipgen(model, part, clk_period_ns)
+            except OSError:
+                raise
             except Exception as error:  # FINN raises just that
                 raise BuildError(f"FINN cannot generate {node.name}: {error}; take this project's RTL") from error
         # FINN writes absolute paths, into its sources and into its nodes

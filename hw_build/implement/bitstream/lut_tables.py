@@ -25,7 +25,7 @@ def read_slices(database: Path, part: str) -> dict[str, str]:
     Raises:
         BuildError: the database has no tile grid of the part.
     """
-    names = {}
+    names: dict[str, str] = {}
     for tile, contents in tile_grid(database, part).items():
         kinds = {name: kind for name, kind in contents["sites"].items() if name.startswith("SLICE_X")}
         ordered = sorted(kinds, key=lambda name: int(name.removeprefix("SLICE_X").partition("Y")[0]))

@@ -70,7 +70,7 @@ def write_netlist(design: Design, shell: Shell, parts: list[Part], path: Path) -
     """Write the netlist to ``path``; returns the sites that its cells take. Raises as `make_netlist`."""
     if missing := [part.name for part in parts if part.netlist is None]:
         raise BuildError(f"there is no netlist of {', '.join(missing)}: `hw_build synth` says why")
-    netlists = {(part.module, part.name): part.netlist for part in parts}
+    netlists = {(part.module, part.name): part.netlist for part in parts if part.netlist is not None}
     with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as work:
         assembled = Path(work, path.name)
         assemble(shell.top, device_sources(design, shell), netlists, assembled, data_dir=design.rtl_dir)

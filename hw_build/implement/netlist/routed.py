@@ -151,7 +151,7 @@ def _carry(name: str, cell: Cell, ties: Ties, declared: Mapping[str, Any], free:
     return _made("CARRY4", {}, wires, directions)
 
 
-def _clock_buffer(name: str, cell: Cell, ties: Ties, declared: Mapping[str, Any], free: Iterator[int]) -> Made:
+def _clock_buffer(name: str, cell: Cell, ties: Ties, _declared: Mapping[str, Any], _free: Iterator[int]) -> Made:
     """BUFGCTRL that lets I0 through for good, as nextpnr makes it of a BUFG."""
 
     def high(pin: str) -> bool:

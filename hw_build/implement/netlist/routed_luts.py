@@ -110,7 +110,8 @@ def _wire(site: Site, pin: str, ties: Ties) -> Bit:
 
 def _lut(table: np.ndarray, wires: list[Bit], target: Bit) -> dict[str, Any]:
     """A LUT of ``table`` (64,) over ``wires``, first lowest; constants and inputs that change nothing are taken out."""
-    cube, kept = table.reshape((2,) * 6), []  # (64,) -> (A6, ..., A1)
+    cube = table.reshape((2,) * 6)  # (64,) -> (A6, ..., A1)
+    kept: list[Bit] = []
     for axis in range(6):  # from A6 on; `cube` loses the axes that are gone
         wire = wires[5 - axis]
         place = len(kept)

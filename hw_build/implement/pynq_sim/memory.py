@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
+from numpy.typing import DTypeLike
 from pynq.buffer import PynqBuffer
 
 PAGE_BYTES = 4096
@@ -23,7 +24,7 @@ class BoardMemory:
         self._memory, self._base = memory, base
         self._taken: dict[int, int] = {}  # address -> bytes
 
-    def allocate(self, device: object, shape: tuple[int, ...] | int, dtype: object) -> PynqBuffer:
+    def allocate(self, device: object, shape: tuple[int, ...] | int, dtype: DTypeLike) -> PynqBuffer:
         """A buffer as ``pynq.allocate`` returns it; RuntimeError when there is no room, as on a board."""
         count = int(np.prod(shape)) * np.dtype(dtype).itemsize
         address = self._place(count)

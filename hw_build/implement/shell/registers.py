@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -162,7 +161,7 @@ def main() -> int:
         for name, text in GENERATED.items():
             partial = ROOT / f"{name}.partial"
             partial.write_text(text(registers), encoding="utf-8")
-            os.replace(partial, ROOT / name)
+            partial.replace(ROOT / name)
     except EdgesegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

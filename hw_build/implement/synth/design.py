@@ -158,7 +158,7 @@ def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data
 
 async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
     slots = asyncio.Semaphore(jobs)
-    finished = Counter()
+    finished: Counter[str] = Counter()
 
     async def run(job: _Job) -> tuple[str, dict]:
         async with slots:
@@ -190,7 +190,7 @@ async def _cached(job: _Job) -> dict:
                 saved = await _fresh(job, partial)
                 if saved["cells"] is not None:
                     saved["netlist_sha256"] = hash_file(partial)
-                    os.replace(partial, netlist)
+                    partial.replace(netlist)
             if not saved["ended"]:
                 write_atomically(path, json.dumps(saved).encode())
         except OSError as error:

@@ -19,17 +19,17 @@ module stream_add_threshold #(
     parameter int B_TIMES  = 1,
     parameter logic [ROWS*NUM_T*SUM_BITS-1:0] THRESHOLDS = '0
 ) (
-    input  wire logic                 clk,
-    input  wire logic                 rst_n,
-    input  wire logic [PE*A_BITS-1:0] a_data,
-    input  wire logic                 a_valid,
-    output      logic                 a_ready,
-    input  wire logic [PE*B_BITS-1:0] b_data,
-    input  wire logic                 b_valid,
-    output      logic                 b_ready,
-    output      logic [PE*Y_BITS-1:0] y_data,
-    output      logic                 y_valid,
-    input  wire logic                 y_ready
+    input  wire logic                 ap_clk,
+    input  wire logic                 ap_rst_n,
+    input  wire logic [PE*A_BITS-1:0] s0_axis_tdata,
+    input  wire logic                 s0_axis_tvalid,
+    output      logic                 s0_axis_tready,
+    input  wire logic [PE*B_BITS-1:0] s1_axis_tdata,
+    input  wire logic                 s1_axis_tvalid,
+    output      logic                 s1_axis_tready,
+    output      logic [PE*Y_BITS-1:0] m_axis_tdata,
+    output      logic                 m_axis_tvalid,
+    input  wire logic                 m_axis_tready
 );
   logic [PE*SUM_BITS-1:0] sums;
   logic sums_valid, sums_ready;
@@ -37,16 +37,16 @@ module stream_add_threshold #(
   stream_add #(
       .PE(PE), .A_BITS(A_BITS), .B_BITS(B_BITS), .Y_BITS(SUM_BITS), .A_TIMES(A_TIMES), .B_TIMES(B_TIMES)
   ) adder (
-      .a_data(a_data), .a_valid(a_valid), .a_ready(a_ready),
-      .b_data(b_data), .b_valid(b_valid), .b_ready(b_ready),
+      .a_data(s0_axis_tdata), .a_valid(s0_axis_tvalid), .a_ready(s0_axis_tready),
+      .b_data(s1_axis_tdata), .b_valid(s1_axis_tvalid), .b_ready(s1_axis_tready),
       .y_data(sums), .y_valid(sums_valid), .y_ready(sums_ready)
   );
   sum_thresholds #(
       .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED), .SHIFT(SHIFT),
       .OFFSET(OFFSET), .CONTENTS(THRESHOLDS)
   ) table_of_sums (
-      .clk(clk), .rst_n(rst_n), .x_data(sums), .x_valid(sums_valid), .x_ready(sums_ready),
-      .y_data(y_data), .y_valid(y_valid), .y_ready(y_ready)
+      .clk(ap_clk), .rst_n(ap_rst_n), .s_data(sums), .s_valid(sums_valid), .s_ready(sums_ready),
+      .m_data(m_axis_tdata), .m_valid(m_axis_tvalid), .m_ready(m_axis_tready)
   );
 endmodule
 `default_nettype wire

@@ -18,14 +18,14 @@ module bilinear2x_threshold #(
     parameter int OFFSET   = 0,
     parameter logic [ROWS*NUM_T*(X_BITS+4)-1:0] THRESHOLDS = '0
 ) (
-    input  wire logic                 clk,
-    input  wire logic                 rst_n,
-    input  wire logic [PE*X_BITS-1:0] x_data,
-    input  wire logic                 x_valid,
-    output      logic                 x_ready,
-    output      logic [PE*Y_BITS-1:0] y_data,
-    output      logic                 y_valid,
-    input  wire logic                 y_ready
+    input  wire logic                 ap_clk,
+    input  wire logic                 ap_rst_n,
+    input  wire logic [PE*X_BITS-1:0] s_axis_tdata,
+    input  wire logic                 s_axis_tvalid,
+    output      logic                 s_axis_tready,
+    output      logic [PE*Y_BITS-1:0] m_axis_tdata,
+    output      logic                 m_axis_tvalid,
+    input  wire logic                 m_axis_tready
 );
   localparam int SUM_BITS = X_BITS + 4;
   logic [PE*SUM_BITS-1:0] sums;
@@ -34,15 +34,15 @@ module bilinear2x_threshold #(
   bilinear2x #(
       .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(CHANNELS), .PE(PE), .X_BITS(X_BITS), .RAM_STYLE(RAM_STYLE)
   ) upsampling (
-      .clk(clk), .rst_n(rst_n), .x_data(x_data), .x_valid(x_valid), .x_ready(x_ready),
+      .clk(ap_clk), .rst_n(ap_rst_n), .x_data(s_axis_tdata), .x_valid(s_axis_tvalid), .x_ready(s_axis_tready),
       .y_data(sums), .y_valid(sums_valid), .y_ready(sums_ready)
   );
   sum_thresholds #(
       .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED), .SHIFT(SHIFT),
       .OFFSET(OFFSET), .CONTENTS(THRESHOLDS)
   ) table_of_sums (
-      .clk(clk), .rst_n(rst_n), .x_data(sums), .x_valid(sums_valid), .x_ready(sums_ready),
-      .y_data(y_data), .y_valid(y_valid), .y_ready(y_ready)
+      .clk(ap_clk), .rst_n(ap_rst_n), .s_data(sums), .s_valid(sums_valid), .s_ready(sums_ready),
+      .m_data(m_axis_tdata), .m_valid(m_axis_tvalid), .m_ready(m_axis_tready)
   );
 endmodule
 `default_nettype wire

@@ -36,7 +36,8 @@ class CodeTable_rtl(StreamKernel):
 
     def get_nodeattr_types(self):
         """``TableRows`` is 1 where all channels share the table, else NumChannels; inputDataType2 is empty for one
-        stream; ChannelsFirst is 1 while the graph's tensors are (1, C, H, W), before the step `lower`."""
+        stream; ChannelsFirst is 1 while the graph's tensors are (1, C, H, W), before the step `lower`.
+        """
         return super().get_nodeattr_types() | {
             "inputDataType2": ("s", False, ""),
             "outputDataType": ("s", True, ""),

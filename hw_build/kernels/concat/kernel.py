@@ -1,5 +1,6 @@
 """Stream concatenation along the channels: of each pixel, input 0's channels and then input 1's, each times a whole
-number."""
+number.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def concat_reference(a: np.ndarray, b: np.ndarray, times: Sequence[int] = (1, 1)
 
 class StreamConcat_rtl(StreamKernel):
     """Inputs a (1,H,W,C0), b (1,H,W,C1); output (1,H,W,C0+C1) in a type that holds both, each as many times as
-    Times says. PE divides C0 and C1."""
+    Times says. PE divides C0 and C1.
+    """
 
     def get_nodeattr_types(self):
         """NumChannels is [C0, C1]; the second input may have another data type, and the output a wider one."""

@@ -138,7 +138,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
     def folding_cost(self, folding: dict[str, int | str]) -> tuple[int, ...]:
         """Products of a cycle."""
         taps = self.kernel_dim**2 if folding.get("Window") == "parallel" else 1
-        return (0, folding.get("PE", 1) * folding.get("SIMD", 1) * taps)
+        return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)) * taps)
 
     def output_channels(self) -> int:
         """O."""

@@ -52,8 +52,7 @@ module stream_crop #(
   wire logic frame_ends = row_ends && row_q == RB'(HEIGHT - 1);
   wire logic row_kept = row_q == next_row_q;
   wire logic col_kept = col_q == next_col_q;
-  wire logic [GB-1:0] group_in = group_q - GB'(GROUP_FIRST);  // below the first one it wraps beyond the last
-  wire logic group_kept = group_in <= GB'(GROUP_LAST - GROUP_FIRST);
+  wire logic group_kept = 32'(group_q) + 1 > GROUP_FIRST && 32'(group_q) <= GROUP_LAST;
   assign x_ready = en;
 
   always_ff @(posedge clk) begin

@@ -6,7 +6,7 @@
 // belongs to the first row of a block leaves as it comes; the BLOCK-1 rows below it are stored and leave when the row of
 // the input ends.
 //
-// Throughput: a beat of the input a cycle, then as many cycles as the stored rows have beats. Latency: 1 cycle. Limits:
+// Throughput: a beat of the input a cycle, then as many cycles as the stored rows have beats. Latency: 2 cycles. Limits:
 // PE divides CHANNELS, BLOCK >= 2; the image's height, which the core need not know.
 `default_nettype none
 module depth_to_space #(
@@ -18,14 +18,14 @@ module depth_to_space #(
   parameter              RAM_STYLE = "auto",  // of the stored rows
   localparam int unsigned BEAT = PE * X_BITS
 ) (
-  input  wire logic            clk,
-  input  wire logic            rst_n,
-  input  wire logic [BEAT-1:0] x_data,
-  input  wire logic            x_valid,
-  output      logic            x_ready,
-  output      logic [BEAT-1:0] y_data,
-  output      logic            y_valid,
-  input  wire logic            y_ready
+  input  wire logic            ap_clk,
+  input  wire logic            ap_rst_n,
+  input  wire logic [BEAT-1:0] s_axis_tdata,
+  input  wire logic            s_axis_tvalid,
+  output      logic            s_axis_tready,
+  output      logic [BEAT-1:0] m_axis_tdata,
+  output      logic            m_axis_tvalid,
+  input  wire logic            m_axis_tready
 );
   if (CHANNELS % PE != 0) begin : g_check_pe
     $error("depth_to_space: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
@@ -50,16 +50,16 @@ module depth_to_space #(
   logic [AB-1:0] addr_q;    // to store at, or to read
   logic          giving_q;  // the stored rows leave
 
-  wire logic en = y_ready;
-  wire logic step = en && (giving_q || x_valid);
+  logic en;
+  wire logic step = en && (giving_q || s_axis_tvalid);
   wire logic part_ends = beat_q == PB'(PART - 1);
   wire logic pixel_ends = part_ends && part_q == BB'(BLOCK - 1);
   wire logic row_ends = pixel_ends && col_q == CB'(WIDTH - 1);
   wire logic passes = !giving_q && part_q == '0;
-  assign x_ready = en && !giving_q;
+  assign s_axis_tready = en && !giving_q;
 
-  always_ff @(posedge clk) begin
-    if (!rst_n) begin
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) begin
       beat_q   <= '0;
       part_q   <= '0;
       col_q    <= '0;
@@ -87,23 +87,36 @@ module depth_to_space #(
 
   // ---- the rows, and the beat that has come just now ----------------------------------------------------------------
   (* ram_style = RAM_STYLE *) logic [BEAT-1:0] row_mem[STORED];
-  logic [BEAT-1:0] stored_q, come_q;
-  logic passes_q;
+  logic [BEAT-1:0] stored_q, come_q, y_data;
+  logic y_valid_q, passes_q;
 
-  always_ff @(posedge clk) begin
-    if (step && !giving_q && !passes) row_mem[addr_q] <= x_data;
+  always_ff @(posedge ap_clk) begin
+    if (step && !giving_q && !passes) row_mem[addr_q] <= s_axis_tdata;
     if (step && giving_q) stored_q <= row_mem[addr_q];
   end
-  always_ff @(posedge clk) begin
+  always_ff @(posedge ap_clk) begin
     if (step) begin
-      come_q   <= x_data;
+      come_q   <= s_axis_tdata;
       passes_q <= passes;
     end
   end
-  always_ff @(posedge clk) begin
-    if (!rst_n) y_valid <= 1'b0;
-    else if (en) y_valid <= step && (giving_q || passes);
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) y_valid_q <= 1'b0;
+    else if (en) y_valid_q <= step && (giving_q || passes);
   end
   assign y_data = passes_q ? come_q : stored_q;
+
+  stream_fifo2 #(
+    .DATA_BITS(BEAT)
+  ) out_buffer (
+    .clk      (ap_clk),
+    .rst_n    (ap_rst_n),
+    .in_data  (y_data),
+    .in_valid (y_valid_q),
+    .in_ready (en),
+    .out_data (m_axis_tdata),
+    .out_valid(m_axis_tvalid),
+    .out_ready(m_axis_tready)
+  );
 endmodule
 `default_nettype wire

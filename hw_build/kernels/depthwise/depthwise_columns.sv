@@ -20,6 +20,7 @@
 //
 // Throughput: K*K/SIMD cycles a beat that gives output, 1 cycle one that does not (the first LAG pixels after a pause).
 // Frames back to back: HEIGHT*WIDTH*CHANNELS*K*K/SIMD cycles each, no bubble. Latency: LAG pixels and some 12 cycles, log2(SIMD) more.
+// Timing: tready and m_axis_tvalid come from registers.
 // Limits: K odd, at least 3; SIMD divides K; WIDTH >= K; HEIGHT > K/2; one channel a beat.
 `default_nettype none
 module depthwise_columns #(
@@ -53,14 +54,14 @@ module depthwise_columns #(
     parameter logic [CHANNELS*B_BITS-1:0]            OFFSETS        = '0,
     parameter logic [SUM_ROWS*NUM_T_SUM*SUM_BITS-1:0] SUM_THRESHOLDS = '0
 ) (
-    input  wire logic              clk,
-    input  wire logic              rst_n,    // synchronous, active low
-    input  wire logic [X_BITS-1:0] x_data,
-    input  wire logic              x_valid,
-    output      logic              x_ready,
-    output      logic [Y_BITS-1:0] y_data,
-    output      logic              y_valid,
-    input  wire logic              y_ready
+    input  wire logic              ap_clk,
+    input  wire logic              ap_rst_n,    // synchronous, active low
+    input  wire logic [X_BITS-1:0] s_axis_tdata,
+    input  wire logic              s_axis_tvalid,
+    output      logic              s_axis_tready,
+    output      logic [Y_BITS-1:0] m_axis_tdata,
+    output      logic              m_axis_tvalid,
+    input  wire logic              m_axis_tready
 );
   localparam int P      = K / 2;
   localparam int BLOCKS = K / SIMD;            // cycles a column
@@ -87,7 +88,9 @@ module depthwise_columns #(
     $error("depthwise_columns: counts do not fit R_BITS=%0d and Y_BITS=%0d", R_BITS, Y_BITS);
   end
 
-  wire logic en = y_ready;  // everything moves
+  logic en;  // everything moves: from a register of the buffer at the end
+  logic [Y_BITS-1:0] y_data;
+  logic y_valid;
 
   // ---- position: the column of the window that is read next, of the output at (row_q, base_q + P) ---------------------
   logic [XB-1:0] base_q;    // oldest column of the window, modulo WIDTH
@@ -106,10 +109,10 @@ module depthwise_columns #(
   assign newest        = tap_q == KB'(K - 1);
   assign first_block   = block_q == '0;
   assign start_frame   = base_q == XB'(WIDTH - 2 * P) && row_q == YB'(HEIGHT - 1 - P) && channel_q == '0;
-  assign start_flush   = start_frame && active_q && tap_q == '0 && first_block && !x_valid;
+  assign start_flush   = start_frame && active_q && tap_q == '0 && first_block && !s_axis_tvalid;
   assign flush         = flush_q || start_flush;
-  assign x_ready = en && newest && first_block && !flush_q;
-  assign go            = en && (!newest || !first_block || flush_q || x_valid);
+  assign s_axis_tready = en && newest && first_block && !flush_q;
+  assign go            = en && (!newest || !first_block || flush_q || s_axis_tvalid);
   assign next_column   = block_q == BB'(BLOCKS - 1) || !active_q;
   assign next_step     = next_column && newest;
   assign next_pixel    = next_step && channel_q == CB'(CHANNELS - 1);
@@ -125,8 +128,8 @@ module depthwise_columns #(
   assign active_d = (next_row && last_row) ? !flush_q : active_q;
   assign base_d   = !next_pixel ? base_q : (next_row && last_row && flush_q) ? XB'(WIDTH - 2 * P) : after(base_q);
 
-  always_ff @(posedge clk) begin
-    if (!rst_n) begin
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) begin
       base_q    <= XB'(WIDTH - 2 * P);
       column_q  <= '0;
       tap_q     <= KB'(K - 1);
@@ -170,8 +173,8 @@ module depthwise_columns #(
   assign near_edge  = base_q >= XB'(WIDTH - 2 * P);
   assign in_image   = near_right ? !wrapped_q : !near_edge || wrapped_q;
 
-  always_ff @(posedge clk) begin
-    if (!rst_n) begin
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) begin
       a_valid_q <= 1'b0;
       a_write_q <= 1'b0;
     end else if (en) begin
@@ -179,7 +182,7 @@ module depthwise_columns #(
       a_write_q <= go && newest && first_block;
     end
   end
-  always_ff @(posedge clk) begin
+  always_ff @(posedge ap_clk) begin
     if (go) begin
       a_block_q  <= block_q;
       a_newest_q <= newest;
@@ -191,14 +194,14 @@ module depthwise_columns #(
     if (go && first_block) begin
       a_word_q    <= memory[{column_q, channel_q}];
       a_address_q <= {column_q, channel_q};
-      a_x_q       <= x_data;
+      a_x_q       <= s_axis_tdata;
     end
     if (en && a_write_q) memory[a_address_q] <= {a_x_q, a_word_q[K*X_BITS-1:X_BITS]};
   end
 
   // ---- B: the taps of this cycle, those outside the image cleared, and their weights ----------------------------------
   logic [K-1:0] row_inside_q;  // rows of the window that lie in the image
-  always_ff @(posedge clk) begin
+  always_ff @(posedge ap_clk) begin
     if (en) begin
       for (int i = 0; i < K; i++) begin
         if (i < P) row_inside_q[i] <= row_q >= YB'(P - i);
@@ -229,12 +232,12 @@ module depthwise_columns #(
     assign block        = taps[a_block_q];
     assign block_inside = taps_inside[a_block_q];
   end
-  always_ff @(posedge clk) begin
+  always_ff @(posedge ap_clk) begin
     for (int s = 0; s < SIMD; s++) if (en) b_taps_q[s] <= block_inside[s] ? block[s] : '0;
   end
 
-  always_ff @(posedge clk) begin
-    if (!rst_n) word_q <= '0;
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) word_q <= '0;
     else if (en && a_valid_q) word_q <= (word_q == SB'(STEPS - 1)) ? '0 : word_q + 1'b1;
   end
   rom #(
@@ -243,7 +246,7 @@ module depthwise_columns #(
       .BLOCK   (BLOCK),
       .CONTENTS(WEIGHTS)
   ) weights (
-      .clk (clk),
+      .clk (ap_clk),
       .en  (en),
       .addr(word_q),
       .data(b_weights)
@@ -258,8 +261,8 @@ module depthwise_columns #(
   logic d_last_q;
   logic [ACC_BITS-1:0] d_acc_q;
 
-  always_ff @(posedge clk) begin
-    if (!rst_n) begin
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) begin
       b_valid_q <= 1'b0;
       c_valid_q <= '0;
       d_last_q  <= 1'b0;
@@ -270,7 +273,7 @@ module depthwise_columns #(
     end
   end
 
-  always_ff @(posedge clk) begin : products
+  always_ff @(posedge ap_clk) begin : products
     if (en) begin
       b_first_q <= a_first_q;
       b_last_q  <= a_last_q;
@@ -285,10 +288,10 @@ module depthwise_columns #(
   adder_tree #(
       .N(SIMD), .IN_BITS(P_BITS), .SHIFT(0), .OUT_BITS(SUM_OF_BITS)
   ) over_rows (
-      .clk(clk), .en(en), .x(c_products_q), .sum(products_sum)
+      .clk(ap_clk), .en(en), .x(c_products_q), .sum(products_sum)
   );
 
-  always_ff @(posedge clk) begin
+  always_ff @(posedge ap_clk) begin
     if (en && c_valid_q[TREE]) d_acc_q <= (c_first_q[TREE] ? '0 : d_acc_q) + ACC_BITS'($signed(products_sum));
   end
 
@@ -298,8 +301,8 @@ module depthwise_columns #(
   logic [R_BITS-1:0] count;
   logic [LATENCY-1:0] due_q;  // the sum of so many cycles ago was a whole one
 
-  always_ff @(posedge clk) begin
-    if (!rst_n) begin
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) begin
       d_channel_q <= '0;
       due_q       <= '0;
     end else if (en) begin
@@ -312,14 +315,14 @@ module depthwise_columns #(
     thresholds_serial #(
         .ROWS(CHANNELS), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .BLOCK(BLOCK), .CONTENTS(THRESHOLDS)
     ) search (
-        .clk(clk), .en(en), .start(d_last_q), .group(d_channel_q), .acc(d_acc_q), .y(count)
+        .clk(ap_clk), .en(en), .start(d_last_q), .group(d_channel_q), .acc(d_acc_q), .y(count)
     );
   end else begin : g_pipelined
     requantizer #(
         .ROWS(CHANNELS), .LANES(1), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .BLOCK(BLOCK), .SCALED(SCALED),
         .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
     ) first_codes (
-        .clk(clk), .en(en), .group(d_channel_q), .acc(d_acc_q), .y(count)
+        .clk(ap_clk), .en(en), .group(d_channel_q), .acc(d_acc_q), .y(count)
     );
   end
 
@@ -330,7 +333,7 @@ module depthwise_columns #(
     logic [SUM_BITS-1:0] sum;
     logic valid_q;
 
-    always_ff @(posedge clk) begin
+    always_ff @(posedge ap_clk) begin
       if (en) begin
         if (a_valid_q && a_centre_q) centre_q <= a_word_q[P*X_BITS+:X_BITS];
         if (c_valid_q[0] && c_last_q[0]) c_centre_q <= centre_q;
@@ -340,8 +343,8 @@ module depthwise_columns #(
     end
     assign sum = SUM_BITS'(centres_q[LATENCY-1]) + SUM_BITS'(count);
 
-    always_ff @(posedge clk) begin
-      if (!rst_n) valid_q <= 1'b0;
+    always_ff @(posedge ap_clk) begin
+      if (!ap_rst_n) valid_q <= 1'b0;
       else if (en) valid_q <= due_q[LATENCY-1];
     end
     assign y_valid = valid_q;
@@ -350,11 +353,18 @@ module depthwise_columns #(
         .ROWS(SUM_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SUM_SCALED), .SHIFT(SUM_SHIFT),
         .OFFSET(SUM_OFFSET), .CONTENTS(SUM_THRESHOLDS)
     ) sum_codes (
-        .clk(clk), .rst_n(rst_n), .en(en && due_q[LATENCY-1]), .sum(sum), .y(y_data)
+        .clk(ap_clk), .rst_n(ap_rst_n), .en(en && due_q[LATENCY-1]), .sum(sum), .y(y_data)
     );
   end else begin : g_plain
     assign y_valid = due_q[LATENCY-1];
     assign y_data  = count;
   end
+
+  stream_fifo2 #(
+      .DATA_BITS(Y_BITS)
+  ) out_buffer (
+      .clk(ap_clk), .rst_n(ap_rst_n), .in_data(y_data), .in_valid(y_valid), .in_ready(en), .out_data(m_axis_tdata),
+      .out_valid(m_axis_tvalid), .out_ready(m_axis_tready)
+  );
 endmodule
 `default_nettype wire

@@ -65,7 +65,8 @@ class DepthwiseConv_rtl(RowMemoryKernel):
 
     def get_nodeattr_types(self):
         """SIMD is the number of taps a cycle and divides KernelDim**2. LineBits: of multiplier and offset where lines
-        stand in place of T, else empty; SumShift: by how much the residual sum is shifted, -1 where T_sum serves."""
+        stand in place of T, else empty; SumShift: by how much the residual sum is shifted, -1 where T_sum serves.
+        """
         attributes = super().get_nodeattr_types()
         attributes.update(
             {
@@ -179,11 +180,11 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         if thresholds.ndim != 2 or thresholds.shape[0] != channels:
             raise ConfigError(f"{name}: thresholds have shape {thresholds.shape}, expected ({channels}, n)")
         sums = self.constant(model, 3) if self.residual else None
-        if sums is not None and (sums.ndim != 2 or sums.shape[0] not in (1, channels)):
-            raise ConfigError(f"{name}: sum thresholds have shape {sums.shape}, expected (1 or {channels}, m)")
-        limits = (
-            {"convDataType": thresholds, "outputDataType": sums} if self.residual else {"outputDataType": thresholds}
-        )
+        limits = {"outputDataType": thresholds}
+        if sums is not None:
+            if sums.ndim != 2 or sums.shape[0] not in (1, channels):
+                raise ConfigError(f"{name}: sum thresholds have shape {sums.shape}, expected (1 or {channels}, m)")
+            limits = {"convDataType": thresholds, "outputDataType": sums}
         for attribute, table in limits.items():
             if table.shape[1] > DataType[self.get_nodeattr(attribute)].max():
                 raise ConfigError(
@@ -202,7 +203,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """LineBits and SumShift."""
         lines = self._lines(model)
-        attributes = {} if lines is None else {"LineBits": lines.bits}
+        attributes: dict[str, int | list[int]] = {} if lines is None else {"LineBits": lines.bits}
         if self.residual:
             shift = find_shift(self.constant(model, 3), self._sum_max)
             attributes |= {} if shift is None else {"SumShift": shift.shift}

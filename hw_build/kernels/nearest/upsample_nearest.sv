@@ -4,7 +4,7 @@
 // at bits [p*X_BITS +: X_BITS]. One row of the input is stored; a beat that comes leaves at once and is repeated from
 // there.
 //
-// Throughput: one output beat a cycle. Latency: 1 cycle. Limits: PE divides CHANNELS, FACTOR >= 2; the image's height,
+// Throughput: one output beat a cycle. Latency: 2 cycles. Limits: PE divides CHANNELS, FACTOR >= 2; the image's height,
 // which the core need not know.
 `default_nettype none
 module upsample_nearest #(
@@ -16,14 +16,14 @@ module upsample_nearest #(
   parameter              RAM_STYLE = "auto",  // of the row
   localparam int unsigned BEAT = PE * X_BITS
 ) (
-  input  wire logic            clk,
-  input  wire logic            rst_n,
-  input  wire logic [BEAT-1:0] x_data,
-  input  wire logic            x_valid,
-  output      logic            x_ready,
-  output      logic [BEAT-1:0] y_data,
-  output      logic            y_valid,
-  input  wire logic            y_ready
+  input  wire logic            ap_clk,
+  input  wire logic            ap_rst_n,
+  input  wire logic [BEAT-1:0] s_axis_tdata,
+  input  wire logic            s_axis_tvalid,
+  output      logic            s_axis_tready,
+  output      logic [BEAT-1:0] m_axis_tdata,
+  output      logic            m_axis_tvalid,
+  input  wire logic            m_axis_tready
 );
   if (CHANNELS % PE != 0) begin : g_check_pe
     $error("upsample_nearest: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
@@ -44,16 +44,16 @@ module upsample_nearest #(
   logic [AB-1:0] pixel_q;  // address of its group 0
   logic [FB-1:0] across_q, down_q;  // repetition of the pixel, of the row
 
-  wire logic en = y_ready;
+  logic en;
   wire logic fresh = across_q == '0 && down_q == '0;
-  wire logic step = en && (!fresh || x_valid);
+  wire logic step = en && (!fresh || s_axis_tvalid);
   wire logic pixel_ends = group_q == GB'(GROUPS - 1);
   wire logic repeated = across_q == FB'(FACTOR - 1);
   wire logic row_ends = addr_q == AB'(ROW - 1);
-  assign x_ready = en && fresh;
+  assign s_axis_tready = en && fresh;
 
-  always_ff @(posedge clk) begin
-    if (!rst_n) begin
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) begin
       group_q  <= '0;
       addr_q   <= '0;
       pixel_q  <= '0;
@@ -73,23 +73,36 @@ module upsample_nearest #(
 
   // ---- the row, and the beat that has come just now -----------------------------------------------------------------
   (* ram_style = RAM_STYLE *) logic [BEAT-1:0] row_mem[ROW];
-  logic [BEAT-1:0] stored_q, come_q;
-  logic fresh_q;
+  logic [BEAT-1:0] stored_q, come_q, y_data;
+  logic y_valid_q, fresh_q;
 
-  always_ff @(posedge clk) begin
-    if (step && fresh) row_mem[addr_q] <= x_data;
+  always_ff @(posedge ap_clk) begin
+    if (step && fresh) row_mem[addr_q] <= s_axis_tdata;
     if (step && !fresh) stored_q <= row_mem[addr_q];
   end
-  always_ff @(posedge clk) begin
+  always_ff @(posedge ap_clk) begin
     if (step) begin
-      come_q  <= x_data;
+      come_q  <= s_axis_tdata;
       fresh_q <= fresh;
     end
   end
-  always_ff @(posedge clk) begin
-    if (!rst_n) y_valid <= 1'b0;
-    else if (en) y_valid <= step;
+  always_ff @(posedge ap_clk) begin
+    if (!ap_rst_n) y_valid_q <= 1'b0;
+    else if (en) y_valid_q <= step;
   end
   assign y_data = fresh_q ? come_q : stored_q;
+
+  stream_fifo2 #(
+    .DATA_BITS(BEAT)
+  ) out_buffer (
+    .clk      (ap_clk),
+    .rst_n    (ap_rst_n),
+    .in_data  (y_data),
+    .in_valid (y_valid_q),
+    .in_ready (en),
+    .out_data (m_axis_tdata),
+    .out_valid(m_axis_tvalid),
+    .out_ready(m_axis_tready)
+  );
 endmodule
 `default_nettype wire

@@ -22,7 +22,8 @@ class Threshold_rtl(StreamKernel):
 
     def get_nodeattr_types(self):
         """``ThresholdRows`` is 1 where all channels share their thresholds, else NumChannels. LineBits: of multiplier
-        and offset where lines stand in place of thresholds, else empty."""
+        and offset where lines stand in place of thresholds, else empty.
+        """
         attributes = super().get_nodeattr_types()
         attributes.update(
             {"ThresholdRows": ("i", True, 1), "outputDataType": ("s", True, ""), "LineBits": ("ints", False, [])}

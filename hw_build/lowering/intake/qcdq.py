@@ -66,9 +66,11 @@ def _quantize_constant(model: ModelWrapper, node: NodeProto, index: int) -> None
         names.append(f"{node.output[0]}_{kind}{index}")
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), names[-1]))
     narrow = int(signed and low > -(2 ** (bits - 1)))
-    attributes = {"signed": int(signed), "narrow": narrow, "rounding_mode": "ROUND"}
     result = list(node.output)
-    node.CopyFrom(helper.make_node("Quant", names, result, name=node.name, domain=QONNX_DOMAIN, **attributes))
+    quant = helper.make_node("Quant", names, result, name=node.name, domain=QONNX_DOMAIN)
+    for name, setting in (("signed", int(signed)), ("narrow", narrow), ("rounding_mode", "ROUND")):
+        quant.attribute.append(helper.make_attribute(name, setting))
+    node.CopyFrom(quant)
 
 
 def _complete(model: ModelWrapper, node: NodeProto) -> None:

@@ -1,10 +1,10 @@
-// Thresholds behind the adder of a stream kernel: a table of all sums a lane, or a shift.
+// Thresholds behind the adder of a stream kernel: a table of all sums a lane, or a shift, and a buffer of two beats.
 //
 //   Y[p] = number of t < NUM_T with CONTENTS[row][t] <= S[p],   row = that of the beat's channel (0 where ROWS is 1)
 //
 // Beats of LANES sums, unsigned, channel g*LANES+p in lane p of beat g of a pixel. CONTENTS: rows of NUM_T elements of
-// SUM_BITS, unsigned; where ROWS is not 1, those of lane 0 first, a lane's in the order of its beats. Latency 1 cycle, one
-// beat a cycle.
+// SUM_BITS, unsigned; where ROWS is not 1, those of lane 0 first, a lane's in the order of its beats. Latency 2 cycles, one
+// beat a cycle. s_ready and m_valid are registers.
 `default_nettype none
 module sum_thresholds #(
     parameter int ROWS     = 1,  // 1, or channels: a multiple of LANES
@@ -19,21 +19,22 @@ module sum_thresholds #(
 ) (
     input  wire logic                      clk,
     input  wire logic                      rst_n,  // synchronous, active low
-    input  wire logic [LANES*SUM_BITS-1:0] x_data,
-    input  wire logic                      x_valid,
-    output      logic                      x_ready,
-    output      logic [LANES*Y_BITS-1:0]   y_data,
-    output      logic                      y_valid,
-    input  wire logic                      y_ready
+    input  wire logic [LANES*SUM_BITS-1:0] s_data,
+    input  wire logic                      s_valid,
+    output      logic                      s_ready,
+    output      logic [LANES*Y_BITS-1:0]   m_data,
+    output      logic                      m_valid,
+    input  wire logic                      m_ready
 );
   localparam int LANE_ROWS = (ROWS == 1) ? 1 : ROWS / LANES;
   localparam int LANE_BITS = LANE_ROWS * NUM_T * SUM_BITS;
 
-  assign x_ready = y_ready;
+  logic [LANES*Y_BITS-1:0] y_data;
+  logic y_valid;
 
   always_ff @(posedge clk) begin
     if (!rst_n) y_valid <= 1'b0;
-    else if (x_ready) y_valid <= x_valid;
+    else if (s_ready) y_valid <= s_valid;
   end
 
   for (genvar p = 0; p < LANES; p++) begin : g_lane
@@ -42,9 +43,16 @@ module sum_thresholds #(
         .OFFSET(OFFSET),
         .CONTENTS(CONTENTS[((ROWS==1)?0:p)*LANE_BITS+:LANE_BITS])
     ) lane (
-        .clk(clk), .rst_n(rst_n), .en(x_ready && x_valid), .sum(x_data[p*SUM_BITS+:SUM_BITS]),
+        .clk(clk), .rst_n(rst_n), .en(s_ready && s_valid), .sum(s_data[p*SUM_BITS+:SUM_BITS]),
         .y(y_data[p*Y_BITS+:Y_BITS])
     );
   end
+
+  stream_fifo2 #(
+      .DATA_BITS(LANES * Y_BITS)
+  ) out_buffer (
+      .clk, .rst_n, .in_data(y_data), .in_valid(y_valid), .in_ready(s_ready), .out_data(m_data), .out_valid(m_valid),
+      .out_ready(m_ready)
+  );
 endmodule
 `default_nettype wire

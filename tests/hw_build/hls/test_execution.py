@@ -14,7 +14,7 @@ from qonnx.custom_op.registry import getCustomOp
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
 
-from hw_build.backends.hls import network
+from hw_build.backends.hls import csim, network
 from hw_build.backends.hls.csim import compile_program, find_headers
 from hw_build.backends.hls.execution import compare_layers
 from hw_build.backends.hls.layer_benches import check_names, write_layer_bench
@@ -95,6 +95,8 @@ def test_golden_logits_that_differ_end_the_command(build, capsys, tmp_path):
     assert "error: step hls: 1 of 1024 logits differ from the golden ones" in capsys.readouterr().err
     (line,) = [line for line in read_report(copied / "report.json").verification if line.step == "hls"]
     assert not line.exact and "1 of 1024" in line.first_difference
+    assert cli.main(["hls", "--out", str(copied)]) == 3  # other sources, which nobody has executed
+    assert not [line for line in read_report(copied / "report.json").verification if line.step == "hls"]
 
 
 def test_layer_that_does_not_compile_is_named_with_its_file(sources):
@@ -134,6 +136,23 @@ def test_without_a_compiler_one_sentence_says_so(build, capsys, monkeypatch, tmp
     finally:
         toolchain.compiler.cache_clear()
     assert "error: g++ is not on PATH" in capsys.readouterr().err
+
+
+def test_full_disk_is_told_with_its_folders(sources, monkeypatch, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("EDGESEG_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(BuildError, match=r"cache folder .*cache/hls cannot be written \(.*\): set EDGESEG_CACHE"):
+        compiled(*sources)
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin" / "g++"
+    fake.write_text(
+        "#!/bin/sh\necho 'fatal error: error writing to x.s: No space left on device' >&2\nexit $(($# > 1))\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("EDGESEG_CACHE", str(tmp_path))
+    monkeypatch.setattr(csim, "compiler", lambda: str(fake))
+    with pytest.raises(BuildError, match=r"g\+\+ has no space left in '.*' or '.*': free some, or set TMPDIR"):
+        compiled(*sources)
 
 
 def test_node_with_rtl_alone_is_refused(sources, monkeypatch):
