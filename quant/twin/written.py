@@ -198,8 +198,11 @@ class Translator:
         """Another shape of the channels of a single pixel, as a dense layer reads them."""
         before, after = self.shape(x), self.shape_made()
         if before[2:] != (1, 1) or after != before:
-            sizes = " to ".join("x".join(map(str, shape[1:])) for shape in (before, after))
-            refuse(f"reshapes {sizes}; only the channels of a single pixel, as behind an average of all, are reshaped")
+            whole, made = ("x".join(map(str, shape[1:])) for shape in (before, after))
+            refuse(
+                f"makes {made} of {whole}: slices, splits and reshapes have no trainable form here, except of the "
+                "channels of a single pixel, as behind an average of all"
+            )
         return x
 
     def same(self, x: fx.Node, *_: Any, **__: Any) -> fx.Node:

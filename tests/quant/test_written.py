@@ -318,11 +318,11 @@ REFUSED = {
     ),
     "sliced": (
         body(lambda net, x: net.a(x[:, :2]), a=lambda: conv(2, 4)),
-        r"'getitem' .* reshapes 4x64x64 to 2x64x64; only the channels of a single pixel",
+        r"'getitem' .* makes 2x64x64 of 4x64x64: slices, splits and reshapes have no trainable form here",
     ),
     "reshaped": (
         body(lambda net, x: net.a(x.reshape(1, 16, 32, 32)), a=lambda: conv(16, 4)),
-        r"'reshape' .* reshapes 4x64x64 to 16x32x32; only the channels of a single pixel",
+        r"'reshape' .* makes 16x32x32 of 4x64x64: slices, splits and reshapes",
     ),
     "parts": (
         body(lambda net, x: torch.cat(torch.chunk(x, 2, 1)[::-1], 1)),
