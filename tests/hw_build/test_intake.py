@@ -486,6 +486,37 @@ def test_qcdq_of_activations_with_a_scale_a_channel_is_a_sentence():
     assert "quantizes activations with 4 scales" in refusal(graph, graph.producer("stem_act"))
 
 
+@pytest.mark.parametrize(("kind", "zero_point"), [(np.int8, -128), (np.uint8, 128)])
+def test_zero_points_of_half_the_range_only_move_codes(kind, zero_point):
+    model = as_qcdq(network())
+    dequantize = next(entry for entry in model.graph.node if entry.output[0] == "stem_act")
+    clip = model.find_producer(dequantize.input[0])
+    quantize = model.find_producer(clip.input[0])
+    model.graph.node.remove(clip)
+    dequantize.input[0] = quantize.output[0]
+    model.set_initializer("moved", np.array(zero_point, kind))
+    quantize.input[2] = dequantize.input[2] = "moved"
+    assert_exact(model.model)
+
+
+def test_weights_around_a_zero_point():
+    model = as_qcdq(network())
+    dequantize = next(entry for entry in model.graph.node if entry.output[0] == "stem_w")
+    codes = np.random.default_rng(1).integers(121, 136, (4, 3, 3, 3)).astype(np.uint8)
+    for name, value in (("codes", codes), ("step", np.float32(2.0**-6)), ("zero", np.uint8(128))):
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    dequantize.input[:] = ["codes", "step", "zero"]
+    assert_exact(model.model)
+
+
+def test_quantizers_of_another_domain_need_no_inferred_type():
+    model = as_qcdq(network())
+    for entry in model.graph.node:
+        if entry.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            entry.domain = "com.microsoft"
+    assert not normalise(model).get_nodes_by_op_type("QuantizeLinear")
+
+
 def test_clip_that_is_no_range_of_bits_is_a_sentence():
     model = as_qcdq(network())
     clip = next(model.find_producer(entry.input[0]) for entry in model.graph.node if entry.output[0] == "stem_act")
