@@ -32,7 +32,7 @@ _PARTS = {Family.ZYNQ_7000: ("xc7z",), Family.ZYNQ_ULTRASCALE: ("xczu", "xck")} 
 _ADDRESS_BITS = range(32, 65)
 _MOST = 10**9  # of anything that a board has
 Count = Annotated[int, Field(gt=0, le=_MOST)]
-MegaHertz = Annotated[float, Field(gt=0, le=_MOST)]
+MegaHertz = Annotated[float, Field(ge=1e-3, le=_MOST)]
 
 
 @record
@@ -44,6 +44,10 @@ class Resources:
     ffs: Count
     bram36: Count
     dsps: Count
+
+    def __post_init__(self) -> None:
+        if self.memory_luts > self.luts:
+            raise ValueError(f"memory_luts are some of the luts, got {self.memory_luts} of {self.luts}")
 
 
 @record

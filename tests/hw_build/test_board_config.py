@@ -30,6 +30,7 @@ def test_unknown_board_lists_the_known_ones():
         ("luts = 53200", "luts = -1", "resources.luts must be above 0, got -1"),
         ("luts = 53200", 'luts = "many"', 'resources.luts is "many", not int'),
         ("luts = 53200", "", "resources lacks luts; correct it"),
+        ("luts = 53200", "luts = 17000", "memory_luts are some of the luts, got 17400 of 17000"),
         (
             "luts = 53200",
             "luts = 53200\nuram = 1",
@@ -60,7 +61,7 @@ def test_unknown_board_lists_the_known_ones():
         ),
         ("0x43C00000", "-4096", "control_base must be a positive multiple of 4096, got 0x-1000"),
         ("address_bits = 32", "address_bits = 0", "address_bits must be 32 to 64, got 0"),
-        ("fabric_mhz = 100.0", "fabric_mhz = 0", "clocks.fabric_mhz must be above 0, got 0"),
+        ("fabric_mhz = 100.0", "fabric_mhz = 0", "clocks.fabric_mhz must be at least 0.001, got 0"),
         (
             'part = "xc7z020clg400-1"',
             'part = "xczu7ev-ffvc1156-2-e"',
@@ -107,7 +108,7 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path):
         "resources has the unknown key lut",
         "resources.ffs is 1.5, not int",
         "resources lacks luts",
-        "clocks.ps_ref_mhz must be above 0, got 0.0; clocks.fabric_mhz must be above 0, got -100.0",
+        "clocks.ps_ref_mhz must be at least 0.001, got 0.0; clocks.fabric_mhz must be at least 0.001, got -100.0",
         "memory_bits must be 64, the width of the shell's DMA, got 32",
         "must be GP0 and HP0, got GP0 and HP7",
     ):
