@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import helper
+from qonnx.core.modelwrapper import ModelWrapper
 
 sys.path.insert(0, str(Path(__file__).parent))
 import exports
@@ -15,7 +16,6 @@ import exports
 from hw_build import lowering
 from hw_build.base.step_engine import Pipeline, hash_file
 from hw_build.cli import main as cli
-from hw_build.flow import graph_steps as build
 from hw_build.lowering.intake import load_graph
 
 GRAPH_STEPS = ["import", "convert", "streamline", "lower", "hardware", "specialize", "folding"]
@@ -148,7 +148,7 @@ def test_full_disk(capsys, export, tmp_path, monkeypatch):
     def full(self, path):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(build.ModelWrapper, "save", full)
+    monkeypatch.setattr(ModelWrapper, "save", full)
     line = refused(capsys, export, tmp_path / "out")
     assert "the disk is full at " in line and "free space or give another --out" in line
     assert list((tmp_path / "out" / "steps").iterdir()) == []
