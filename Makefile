@@ -22,6 +22,8 @@ EXPORT_SOURCES := $(wildcard models/*.py quant/*.py quant/*/*.py quant/configs/*
 SIM_BOARD := build/sim-board
 SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
 SIM_IMAGES ?= calib_data/images/benign_184.png calib_data/images/benign_007.png
+CASCADE ?=
+SCAN ?= calib_data/hippocampus/images/hippocampus_148.nii.gz
 ON_SIM_BOARD := EDGESEG_SIM=1 EDGESEG_LOCK=$(abspath $(SIM_BOARD))/lock $(abspath .venv-board)/bin/python
 TESTS ?=
 JOBS ?= auto
@@ -34,7 +36,7 @@ endif
 .DEFAULT_GOAL := help
 no-checkpoint:
 
-.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow test-properties iou lint docs bench report clean
+.PHONY: no-checkpoint help setup demo bitstream ip sim-board test test-slow test-properties iou lint coverage lock docs bench report clean
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=value]"
@@ -42,7 +44,8 @@ help: ## this list
 	@echo "variables: IMAGE, MASK (demo image and its mask), FOLDING (name, TOML file or cycles per frame), BOARD,"
 	@echo "  TOOLCHAIN (vivado, openxc7), BACKEND (rtl, hls: of make demo and make bitstream),"
 	@echo "  CHECKPOINT (network of the demo), FLOAT_CHECKPOINT, DATA, MAX_DROP (what make iou compares it with, on what),"
-	@echo "  SIM_IMAGES (what make sim-board segments), TESTS (what make test runs),"
+	@echo "  SIM_IMAGES (what make sim-board segments), CASCADE, SCAN (instead: a folder of quant cascade, a NIfTI file),"
+	@echo "  TESTS (what make test runs),"
 	@echo "  JOBS (processes that run it; auto: one a core), PYTHON, TORCH (what pip installs as torch)"
 
 setup: ## .venv by pip alone, once
@@ -67,8 +70,21 @@ $(SMALL)/manifest.json: $(or $(wildcard $(CHECKPOINT)),no-checkpoint) $(EXPORT_S
 	@$(RUN) quant export --checkpoint $(CHECKPOINT) --size 32 --out $(SMALL)
 
 # What runs is what would be copied to a board: the zip, unpacked, in an environment with pynq and without this project.
-sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulated PYNQ board: selftest and SIM_IMAGES
+sim-board: setup $(if $(CASCADE),,$(EXPORT)/manifest.json) ## the driver, unchanged, on a simulated PYNQ board: selftest and SIM_IMAGES
 	@.ci/setup-board.sh
+ifneq ($(CASCADE),)
+	@rm -rf $(SIM_BOARD)/cascade
+	@mkdir -p $(SIM_BOARD)/cascade
+	@cp $(CASCADE)/cascade.json $(SIM_BOARD)/cascade
+	@for stage in first second; do \
+		$(RUN) hw_build build --export $(CASCADE)/$$stage --board $(BOARD) --folding $(FOLDING) --out $(SIM_BOARD)/$$stage --stop-after shell && \
+		$(RUN) hw_build deploy --export $(CASCADE)/$$stage --out $(SIM_BOARD)/$$stage --simulated --zip $(SIM_BOARD)/$$stage.zip && \
+		$(ON_SIM_BOARD) -m zipfile -e $(SIM_BOARD)/$$stage.zip $(SIM_BOARD)/cascade/$$stage || exit; done
+	@cd $(SIM_BOARD)/cascade/first && $(ON_SIM_BOARD) -m board infer --deploy .. --out $(abspath $(SIM_BOARD))/mask.nii.gz $(abspath $(SCAN))
+	@$(RUN) quant predict-cascade --cascade $(CASCADE) --out $(SIM_BOARD)/reference.nii.gz $(SCAN)
+	@cmp $(SIM_BOARD)/mask.nii.gz $(SIM_BOARD)/reference.nii.gz
+	@echo "exact    mask of $(SCAN): as the integer reference"
+else
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
 	@$(RUN) hw_build deploy --export $(EXPORT) --out $(DEMO) --simulated --zip $(SIM_ZIP)
 	@rm -rf $(SIM_BOARD)/deploy $(SIM_BOARD)/masks
@@ -76,6 +92,7 @@ sim-board: setup $(EXPORT)/manifest.json ## the driver, unchanged, on a simulate
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board selftest --frames 1
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board infer --resize --out ../masks $(abspath $(SIM_IMAGES))
 	@$(RUN) hw_build.implement.pynq_sim.compare $(SIM_BOARD)/deploy/golden.npz $(SIM_BOARD)/masks
+endif
 
 ip: setup $(EXPORT)/manifest.json ## the accelerator as an IP-XACT core, for a block design of your own
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
@@ -115,6 +132,14 @@ lint: setup ## ruff and mypy on the Python, Verilator lint on our RTL
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) hw_build.simulate.lint
+
+coverage: setup ## the default tests with line and branch coverage; fails below the floor in pyproject.toml
+	@$(RUN) pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html:build/coverage $(TESTS)
+
+lock: setup ## requirements.lock: the versions of all that .venv holds but torch, whose builds differ
+	@{ echo "# Written by make lock: constraints of make setup."; $(RUN) pip freeze | \
+		grep -v -i -E '^(torch|triton|nvidia|brevitas|finn-plus|hls4ml|setuptools)[^ ]*' | grep '=='; } >requirements.lock.partial
+	@mv requirements.lock.partial requirements.lock
 
 docs: ## the documentation as a site, build/docs/index.html; every link and anchor checked
 	@.ci/setup-docs.sh

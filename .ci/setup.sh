@@ -28,14 +28,14 @@ listed() { # listed EXPRESSION: the requirements that EXPRESSION picks from pypr
 import tomllib
 with open('pyproject.toml', 'rb') as file:
     project = tomllib.load(file)
-needs = project['project']['dependencies']
+needs = project['project']['dependencies'] + project['project']['optional-dependencies']['dev']
 print(*($1), sep='\n')"
 }
 TORCH=${TORCH:-$(listed "[need for need in needs if need.startswith('torch==')]")}
 NEEDS=$(listed "[need for need in needs if not need.startswith('torch==')]")
 WITHOUT_PINS=$(listed "project['tool']['edgeseg']['without-pins']")
 
-stamp=$(printf '%s\n' "$TORCH" "$NEEDS" "$WITHOUT_PINS" | cksum | tr ' ' '-')
+stamp=$(printf '%s\n' "$TORCH" "$NEEDS" "$WITHOUT_PINS" | cat - requirements.lock | cksum | tr ' ' '-')
 [ "$(cat "$VENV/edgeseg.stamp" 2>/dev/null || true)" != "$stamp" ] || exit 0
 
 echo "setting up $VENV (once; a few minutes)"
@@ -48,7 +48,7 @@ hint="the lines above say why; check network and disk, then run make setup again
 # shellcheck disable=SC2086 # each holds several words
 {
     pip install $TORCH || fail "pip could not install '$TORCH'; $hint"
-    pip install $NEEDS || fail "pip could not install the dependencies of pyproject.toml; $hint"
+    pip install --constraint requirements.lock $NEEDS || fail "pip could not install the dependencies of pyproject.toml; $hint"
     pip install --no-deps $WITHOUT_PINS || fail "pip could not install '${WITHOUT_PINS//$'\n'/ }'; $hint"
 }
 echo "$stamp" >"$VENV/edgeseg.stamp.part"

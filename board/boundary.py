@@ -74,7 +74,7 @@ def _sigterm_raised():
             signal.signal(signal.SIGTERM, before)
 
 
-def _end(number, frame):
+def _end(_number, _frame):
     raise _Ended
 
 

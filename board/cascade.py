@@ -109,6 +109,21 @@ def crop_around(centre, size, shape):
     return tuple(slice(start, start + w) for start, w in zip(starts, size, strict=True))
 
 
+def reduced(codes, factor):
+    """Codes (H, W, C) uint8 -> (H / factor, W / factor, C): means of squares, rounded half up. Sides divide."""
+    if factor == 1:
+        return codes
+    height, width, channels = codes.shape
+    squares = codes.reshape(height // factor, factor, width // factor, factor, channels)
+    sums = squares.sum(axis=(1, 3), dtype=np.int64)
+    return ((2 * sums + factor * factor) // (2 * factor * factor)).astype(np.uint8)
+
+
+def enlarged(logits, factor):
+    """Logits (H, W) -> (H * factor, W * factor): each repeated over its square."""
+    return logits.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The mask of a cascade; ``crop`` is None, and ``note`` says so, where stage 1 found nothing to look at."""

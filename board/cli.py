@@ -4,8 +4,10 @@ import argparse
 import collections
 import json
 import os
+import sys
 
 from board.boundary import USER_ERROR, add_debug, run_command
+from board.cascade_folder import is_cascade, open_cascade
 from board.deploy import BITFILE, Deploy
 from board.errors import BoardError, DeviceError, InputError
 from board.io_spec import IoSpec, read_io_spec
@@ -37,10 +39,17 @@ def _parser():
     bench.add_argument("--host", action="store_true", help="copies, pack and unpack on this machine; needs no device")
     bench.set_defaults(run=_bench)
 
-    infer = commands.add_parser("infer", help="masks (or class indices) and overlays of image files, as PNG")
+    infer = commands.add_parser("infer", help="masks (or class indices) and overlays of image files, or of a scan")
     _device_arguments(infer)
-    infer.add_argument("images", metavar="IMAGE", nargs="+", help="8-bit image of the network's size, or .npy array")
-    infer.add_argument("--out", required=True, metavar="DIR", help="folder for NAME_mask.png and NAME_overlay.png")
+    infer.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="8-bit image of the network's size, .npy array, or a NIfTI scan"
+    )
+    infer.add_argument(
+        "--out",
+        required=True,
+        metavar="PATH",
+        help="folder for NAME_mask.png and NAME_overlay.png, or NIfTI file",
+    )
     infer.add_argument("--resize", action="store_true", help="scale images of another size, bilinearly")
     infer.set_defaults(run=_infer)
 
@@ -114,13 +123,69 @@ def _bench(arguments):
 
 
 def _infer(arguments):
+    from board.nifti import is_nifti
+
+    scans = [path for path in arguments.images if is_nifti(path)]
+    if is_cascade(arguments.deploy):
+        (_infer_scan if scans else _infer_cascade)(arguments)
+    elif scans:
+        raise InputError(f"scan '{scans[0]}' needs a cascade; go to its folder, or name it with --deploy")
+    else:
+        _infer_images(arguments)
+
+
+def _infer_scan(arguments):
+    from board.nifti import is_nifti, read_scan, write_labels
+
+    if len(arguments.images) > 1:
+        raise InputError("give one scan at a time, and the name of its mask with --out")
+    if not is_nifti(arguments.out):
+        raise InputError(f"the mask of a scan is a NIfTI file, --out is '{arguments.out}'; end it with .nii.gz or .nii")
+    cascade, scan = _cascade(arguments), read_scan(arguments.images[0])
+    mask = cascade.segment_scan(scan).mask
+    write_labels(arguments.out, mask, scan)
+    for stage, (frames, seconds) in enumerate(cascade.spent, 1):
+        if frames:
+            print(f"stage {stage}  {frames} frames in {1e3 * seconds:.3f} ms of the accelerator")
+    print(f"{arguments.out}  {mask.mean():.1%} foreground", flush=True)
+
+
+def _infer_cascade(arguments):
+    from board.pictures import mask_png, overlay_png, read_codes, write_file
+
+    cascade, names = _cascade(arguments), _names(arguments.images)
+    images = [read_codes(path, cascade.frame, arguments.resize) for path in arguments.images]
+    os.makedirs(arguments.out, exist_ok=True)
+    for name, image, found in zip(names, images, cascade.segment_batch(images), strict=True):
+        path = os.path.join(arguments.out, name)
+        write_file(f"{path}_mask.png", mask_png(found.mask))
+        write_file(f"{path}_overlay.png", overlay_png(image, found.mask))
+        told = f"; {found.note}" if found.note else ""
+        print(f"{path}_mask.png  {found.mask.mean():.1%} foreground{told}", flush=True)
+
+
+def _cascade(arguments):
+    """The cascade of the deploy folder; the steps are told on stderr."""
+    return open_cascade(
+        arguments.deploy or os.getcwd(),
+        lambda deploy: _accelerator(arguments, deploy),
+        lambda line: print(line, file=sys.stderr, flush=True),
+    )
+
+
+def _names(paths):
+    """The names of the images' masks."""
+    names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+    if len(set(names)) < len(names):
+        raise InputError("two images have the same name, so would their masks; rename one")
+    return names
+
+
+def _infer_images(arguments):
     from board.pictures import check_image, mask_png, overlay_png, read_codes, write_file
 
     deploy = Deploy(arguments.deploy)
-    spec = deploy.spec()
-    names = [os.path.splitext(os.path.basename(path))[0] for path in arguments.images]
-    if len(set(names)) < len(names):
-        raise InputError("two images have the same name, so would their masks; rename one")
+    spec, names = deploy.spec(), _names(arguments.images)
     for path in arguments.images:
         check_image(path, spec, arguments.resize)
     os.makedirs(arguments.out, exist_ok=True)

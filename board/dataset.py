@@ -54,7 +54,7 @@ class ImageFolder:
 
     def __init__(self, path):
         self.path = path
-        self._files, self._marked, self._below = {}, {}, {}
+        self.files, self.marked, self._below = {}, {}, {}
         try:
             entries = sorted(os.listdir(path))
         except OSError as error:
@@ -65,26 +65,26 @@ class ImageFolder:
             if entry.startswith(".") or suffix.lower() not in SUFFIXES or os.path.isdir(file):
                 continue
             name = _composed(stem)
-            self._files.setdefault(name, []).append(file)
-            if (match := _MARKED_AS_MASK.fullmatch(name)) and len(self._files[name]) == 1:
-                self._marked.setdefault(match[1], []).append(name)
+            self.files.setdefault(name, []).append(file)
+            if (match := _MARKED_AS_MASK.fullmatch(name)) and len(self.files[name]) == 1:
+                self.marked.setdefault(match[1], []).append(name)
 
     def __contains__(self, name):
         folder, name = self._at(name)
-        return folder is not None and name in folder._files
+        return folder is not None and name in folder.files
 
     def names(self):
         """Names of all files."""
-        return list(self._files)
+        return list(self.files)
 
     def unmarked_names(self):
         """Names of the files that do not end as a mask's name does: the images, where both lie in one folder."""
-        return [name for name in self._files if not _MARKED_AS_MASK.fullmatch(name)]
+        return [name for name in self.files if not _MARKED_AS_MASK.fullmatch(name)]
 
     def find(self, name):
         """The one file of ``name``, which may begin with folders; InputError where there is none, or several."""
         folder, base = self._at(name)
-        files = folder._files.get(base, ()) if folder is not None else ()
+        files = folder.files.get(base, ()) if folder is not None else ()
         if not files:
             raise InputError(
                 f"no image {name!r} with one of {', '.join(SUFFIXES)} in '{self.path}'; check the list, which "
@@ -100,7 +100,7 @@ class ImageFolder:
         InputError where there is none.
         """
         folder, base = self._at(name)
-        marked = folder._marked.get(base, ()) if folder is not None else ()
+        marked = folder.marked.get(base, ()) if folder is not None else ()
         inner = _composed(name)[: -len(base)] if base else ""
         names = [*([name] if name in self else []), *(inner + other for other in marked if inner + other not in images)]
         if not names:

@@ -36,9 +36,16 @@ class Deploy:
 
     def golden(self, count=None):
         """(codes (N, H, W, C) uint8, logits (N, H, W, classes) int32) of ``count`` golden frames, or of all."""
+        return self._of_golden(lambda archive: (archive["codes"][:count], archive["logits"][:count]))
+
+    def model_sha256(self):
+        """Hex digest of the exported network's file, as the golden frames have it."""
+        return self._of_golden(lambda archive: str(archive["model_sha256"]))
+
+    def _of_golden(self, read):
         path = self.path(GOLDEN)
         try:
             with np.load(path, allow_pickle=False) as archive:
-                return archive["codes"][:count], archive["logits"][:count]
+                return read(archive)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"golden file '{path}' is missing or corrupt ({error}); copy it again") from None

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
@@ -18,7 +18,9 @@ import models
 from board.boundary import USER_ERROR, add_debug, run_command
 from models.cost import costs_and_macs, count_parameters
 from models.errors import ConfigError, EdgesegError
-from models.registry import Entry
+
+if TYPE_CHECKING:
+    from models.registry import Entry
 
 _TABLE_COLUMNS = 132
 
@@ -81,6 +83,7 @@ def _describe(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command of ``argv`` (default: the process's arguments) and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m models", description="the float networks")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     lister = commands.add_parser("list", help="the networks with their parameters and GMAC")

@@ -10,10 +10,12 @@ from torch import nn
 
 
 def tokens_of(x: torch.Tensor) -> torch.Tensor:
+    """Pixels as tokens: (B, C, H, W) -> (B, H * W, C)."""
     return x.flatten(2).transpose(1, 2)  # (B, C, H, W) -> (B, H * W, C)
 
 
 def map_of(tokens: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Tokens as the pixels of a map of ``size``: (B, H * W, C) -> (B, C, H, W)."""
     return tokens.transpose(1, 2).unflatten(2, size)  # (B, H * W, C) -> (B, C, H, W)
 
 

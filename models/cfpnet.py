@@ -45,10 +45,12 @@ class CFPNetConfig:
 
 
 def norm_act(channels: int) -> nn.Sequential:
+    """BN, with the paper's eps, and ReLU."""
     return nn.Sequential(nn.BatchNorm2d(channels, eps=_EPS), nn.ReLU())
 
 
 def layer(in_channels: int, out_channels: int, kernel: int, **shape: int) -> nn.Sequential:
+    """Convolution, BN with the paper's eps, ReLU."""
     made = conv_norm_act(in_channels, out_channels, kernel, bias=False, **shape)
     made[1].eps = _EPS
     return made
@@ -89,6 +91,8 @@ class Pyramid(nn.Module):
 
 
 class CFPModule(nn.Module):
+    """3x3 down to a quarter, pyramid, 1x1 to mix it, the input added: (B, C, H, W) -> the same shape."""
+
     def __init__(self, channels: int, d: int, for_hardware: bool) -> None:
         super().__init__()
         reduce, pyramid = layer(channels, channels // 4, 3), Pyramid(channels, d)
@@ -132,6 +136,8 @@ class Up(nn.Sequential):
 
 
 class CFPNet(nn.Module):
+    """The network as published: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     for_hardware = False
 
     def __init__(self, config: CFPNetConfig) -> None:
@@ -168,6 +174,8 @@ class CFPNet(nn.Module):
 
 
 class CFPNetHw(CFPNet):
+    """The same pyramids with BN and ReLU behind every convolution, so that each can be folded."""
+
     for_hardware = True
 
 

@@ -45,6 +45,7 @@ def block(channels: int, kernel: int) -> nn.Sequential:
 
 
 def encoder_stage(in_channels: int, out_channels: int, depth: int, kernel: int) -> nn.Sequential:
+    """``depth`` blocks, then a 3x3 convolution to ``out_channels``."""
     blocks = [block(in_channels, kernel) for _ in range(depth)]
     return nn.Sequential(*blocks, conv_norm_act(in_channels, out_channels, 3, bias=True))
 
@@ -66,6 +67,8 @@ class SkipFusion(nn.Module):
 
 
 class CMUNeXt(nn.Module):
+    """The network as published: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: CMUNeXtConfig) -> None:
         super().__init__()
         dims = config.dims

@@ -39,6 +39,7 @@ class CMUNeXtHwConfig:
 
 
 def layer(in_channels: int, out_channels: int, kernel: int, groups: int = 1) -> nn.Sequential:
+    """Convolution without bias, BN, ReLU."""
     return conv_norm_act(in_channels, out_channels, kernel, groups=groups, bias=False)
 
 
@@ -53,6 +54,7 @@ def block(channels: int, kernel: int) -> nn.Sequential:
 
 
 def encoder_stage(in_channels: int, out_channels: int, depth: int, kernel: int) -> nn.Sequential:
+    """``depth`` blocks, then a 3x3 convolution to ``out_channels``."""
     return nn.Sequential(*(block(in_channels, kernel) for _ in range(depth)), layer(in_channels, out_channels, 3))
 
 
@@ -71,6 +73,8 @@ class SkipFusion(nn.Module):
 
 
 class CMUNeXtHw(nn.Module):
+    """The network as the hardware folds it: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: CMUNeXtHwConfig) -> None:
         super().__init__()
         dims = config.dims

@@ -12,15 +12,18 @@ Publications count differently, so three counts of MACs are given:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.layers import Upsample2x
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class LayerCost:
 
 
 def count_parameters(network: nn.Module) -> int:
+    """How many numbers are trained."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 

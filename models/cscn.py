@@ -45,6 +45,8 @@ def _unit(in_channels: int, out_channels: int, kernel: int = 3, *, dilation: int
 
 
 class BUNet(nn.Module):
+    """3D U-Net: (B, in_channels, X, Y, Z) -> logits (B, 1, X, Y, Z)."""
+
     def __init__(self, config: BUNetConfig) -> None:
         super().__init__()
         inputs = (config.in_channels, *(2 * width for width in config.dims[:-1]))
@@ -106,6 +108,8 @@ class DenseBlock(nn.Module):
 
 
 class ACDNet(nn.Module):
+    """Dense blocks with ASPP: (B, in_channels, X, Y, Z) -> logits (B, 1, X, Y, Z)."""
+
     def __init__(self, config: ACDNetConfig) -> None:
         super().__init__()
         self.stem = _unit(config.in_channels, config.stem)

@@ -54,10 +54,12 @@ def conv(in_channels: int, out_channels: int, kernel: int, *after: nn.Module, **
 
 
 def conv_bn(in_channels: int, out_channels: int, kernel: int, *after: nn.Module, **shape: int) -> nn.Sequential:
+    """Convolution, BN and what comes ``after``."""
     return conv(in_channels, out_channels, kernel, nn.BatchNorm2d(out_channels), *after, **shape)
 
 
 def conv_in_relu(in_channels: int, out_channels: int, kernel: int, **shape: int) -> nn.Sequential:
+    """Convolution, instance norm, ReLU."""
     return conv(in_channels, out_channels, kernel, nn.InstanceNorm2d(out_channels), nn.ReLU(), **shape)
 
 
@@ -82,6 +84,8 @@ class SqueezeExcite(nn.Module):
 
 
 class Ghost(nn.Module):
+    """Half of the channels by 1x1, the other half from those by a depthwise 3x3."""
+
     def __init__(self, in_channels: int, out_channels: int, activation: type[nn.Module]) -> None:
         super().__init__()
         half = out_channels // 2
@@ -94,6 +98,8 @@ class Ghost(nn.Module):
 
 
 class GhostBottleneck(nn.Module):
+    """Ghost modules around a strided depthwise 3x3 and a channel gate, a shortcut added."""
+
     def __init__(self, in_channels: int, inner: int, out_channels: int, *, stride: int, squeeze: bool) -> None:
         super().__init__()
         self.fn = nn.Sequential(
@@ -114,6 +120,8 @@ class GhostBottleneck(nn.Module):
 
 
 class Involution(nn.Module):
+    """A kernel of its own for each pixel, shared by all channels: (B, C, H, W) -> the same shape."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         squeezed = quarter(channels)
@@ -163,6 +171,8 @@ class DecoderBlock(nn.Module):
 
 
 class GIVTEDNet(nn.Module):
+    """The network as published: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: GIVTEDConfig) -> None:
         super().__init__()
         dims = config.dims

@@ -64,6 +64,8 @@ class SparseAttention(Attention):
 
 
 class GlobalBlock(nn.Module):
+    """Position, sparse attention and MLP, each added to its input: (B, C, H, W) -> the same shape."""
+
     def __init__(self, channels: int, heads: int, stride: int, dropout: float, drop_path: float) -> None:
         super().__init__()
         self.position = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
@@ -86,6 +88,7 @@ class GlobalBlock(nn.Module):
 
 
 def local_block(channels: int, dropout: float, drop_path: float) -> nn.Sequential:
+    """A depthwise 3x3, a depthwise 5x5 between two 1x1 and a pointwise MLP, each added to its input."""
     pointwise = lambda i, o: nn.Conv2d(i, o, 1)  # noqa: E731
     depthwise = lambda kernel: nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)  # noqa: E731
     wide = _EXPANSION * channels
@@ -101,11 +104,14 @@ def local_block(channels: int, dropout: float, drop_path: float) -> nn.Sequentia
 
 
 def double_conv(in_channels: int, out_channels: int, dropout: float = 0.0) -> nn.Sequential:
+    """Two times 3x3, BN and leaky ReLU, with dropout between them."""
     conv = lambda c: (nn.Conv2d(c, out_channels, 3, padding=1), nn.BatchNorm2d(out_channels), nn.LeakyReLU())  # noqa: E731
     return nn.Sequential(*conv(in_channels), nn.Dropout(dropout), *conv(out_channels))
 
 
 class LUCFNet(nn.Module):
+    """The network as published: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: LUCFNetConfig) -> None:
         super().__init__()
         dims = config.dims

@@ -69,6 +69,7 @@ class ChannelGate(nn.Module):
 
 
 def layer(in_channels: int, out_channels: int, kernel: int, **shape: int) -> nn.Sequential:
+    """Convolution without bias, BN, the activation."""
     return conv_norm_act(in_channels, out_channels, kernel, bias=False, **shape)
 
 
@@ -98,6 +99,8 @@ class MBConv(nn.Module):
 
 
 class LWUNet(nn.Module):
+    """MBConv encoder and U-Net decoder: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: LWUNetConfig) -> None:
         super().__init__()
         dims, bias = config.dims, not config.for_hardware

@@ -45,6 +45,8 @@ class MDRUNetConfig:
 
 
 class ResidualBlock(nn.Module):
+    """Two 3x3x3 convolutions with instance norm, the input added."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = conv_norm_act3d(channels, channels)
@@ -93,6 +95,8 @@ def _level(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequentia
 
 
 class MDRUNet(nn.Module):
+    """3D residual U-Net with ASPP in its skips: (B, in_channels, X, Y, Z) -> logits (B, 1, X, Y, Z)."""
+
     def __init__(self, config: MDRUNetConfig) -> None:
         super().__init__()
         dims = config.dims

@@ -52,6 +52,7 @@ def block(channels: int, kernel: int, activation: type[nn.Module]) -> nn.Sequent
 def encoder_stage(
     in_channels: int, out_channels: int, depth: int, kernel: int, activation: type[nn.Module]
 ) -> nn.Sequential:
+    """``depth`` blocks, then a 3x3 convolution to ``out_channels``."""
     blocks = [block(in_channels, kernel, activation) for _ in range(depth)]
     return nn.Sequential(*blocks, conv_norm_act(in_channels, out_channels, 3, bias=True))
 
@@ -73,6 +74,8 @@ class SkipFusion(nn.Module):
 
 
 class MobileCMUNeXt(nn.Module):
+    """The network of the paper: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: MobileCMUNeXtConfig) -> None:
         super().__init__()
         dims, activation = config.dims, _ACTIVATIONS[config.activation]

@@ -10,8 +10,8 @@ a quarter of the block's input channels; heads exist only where they are supervi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -21,6 +21,9 @@ from models.errors import ConfigError
 from models.layers3d import MBConv3d, conv_norm_act3d, require_divisible, upsample_conv3d
 from models.registry import register
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 WIDTHS = (32, 64, 128, 256, 320, 320)  # top to bottom; the decoder has them, too
 DECODERS = ("standard", "mbconv")
 _EXPANSION, _SQUEEZE_SHARE = 6, 4
@@ -29,7 +32,8 @@ _EXPANSION, _SQUEEZE_SHARE = 6, 4
 @dataclass(frozen=True, kw_only=True)
 class NNUNetConfig:
     """``encoder``: generic, or a key of ``EFFICIENTNETS``; ``widths``: channels, of the decoder and of the generic
-    encoder, top to bottom."""
+    encoder, top to bottom.
+    """
 
     encoder: str = "generic"
     decoder: str = "standard"
@@ -100,6 +104,8 @@ class Decoder(nn.Module):
 
 
 class NNUNet(nn.Module):
+    """3D U-Net of nnU-Net, with its own encoder or an EfficientNet's."""
+
     def __init__(self, config: NNUNetConfig) -> None:
         super().__init__()
         self.encoder: GenericEncoder | Encoder

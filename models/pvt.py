@@ -40,6 +40,8 @@ PVT_V2_B2 = PVTConfig(
 
 
 class ShrunkAttention(Attention):
+    """Attention of all tokens to those of a map that a strided convolution has shrunk."""
+
     def __init__(self, channels: int, heads: int, shrink: int) -> None:
         super().__init__(channels, heads)
         self.shrink = nn.Conv2d(channels, channels, shrink, stride=shrink) if shrink > 1 else None
@@ -53,6 +55,8 @@ class ShrunkAttention(Attention):
 
 
 class ConvMLP(nn.Module):
+    """MLP with a depthwise 3x3 between its layers: tokens (B, H * W, C) -> the same shape."""
+
     def __init__(self, channels: int, expansion: int) -> None:
         super().__init__()
         wide = expansion * channels
@@ -66,6 +70,8 @@ class ConvMLP(nn.Module):
 
 
 class Block(nn.Module):
+    """Attention and MLP, each behind a layer norm and added to its input."""
+
     def __init__(self, channels: int, heads: int, expansion: int, shrink: int, drop_path: float) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(channels, eps=_EPS), nn.LayerNorm(channels, eps=_EPS)
@@ -79,6 +85,8 @@ class Block(nn.Module):
 
 
 class Stage(nn.Module):
+    """Patch embedding and its blocks: (B, C, H, W) -> (B, C', H', W')."""
+
     def __init__(self, patch: nn.Conv2d, blocks: list[Block]) -> None:
         super().__init__()
         self.patch, self.patch_norm = patch, nn.LayerNorm(patch.out_channels)
@@ -95,6 +103,8 @@ class Stage(nn.Module):
 
 
 class PVT(nn.Module):
+    """Pyramid vision transformer: (B, in_channels, H, W) -> a map of each stage."""
+
     def __init__(self, config: PVTConfig, in_channels: int) -> None:
         super().__init__()
         blocks, made = sum(config.depths), 0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from models.errors import ConfigError, EdgesegError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +63,12 @@ def register(name: str, summary: str, config: Any, build: Callable[[Any], nn.Mod
 
 
 def names() -> list[str]:
+    """Names of all registered networks, sorted."""
     return sorted(_ENTRIES)
 
 
 def entry(name: str) -> Entry:
+    """The registered network ``name``; ConfigError where there is none."""
     if name not in _ENTRIES:
         raise ConfigError(f"unknown network '{name}'; known networks: {', '.join(names())}")
     return _ENTRIES[name]

@@ -59,6 +59,7 @@ class StandardisedConv2d(nn.Conv2d):
 
 
 def conv_gn(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Weight-standardised convolution and group norm."""
     conv = StandardisedConv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(conv, nn.GroupNorm(_GROUPS, out_channels, eps=_EPS))
 
@@ -86,6 +87,8 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
+    """The convolutional encoder: (B, in_channels, H, W) -> maps, fine to coarse."""
+
     def __init__(self, stages: tuple[int, ...], in_channels: int) -> None:
         super().__init__()
         self.dims = (64, 256, 512, 1024)
@@ -134,6 +137,8 @@ class Layer(nn.Module):
 
 
 class DecoderBlock(nn.Module):
+    """Bilinear x2, concatenation of the skip, two 3x3."""
+
     def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
         super().__init__()
         self.grow = nn.UpsamplingBilinear2d(scale_factor=2)  # corners aligned
@@ -148,6 +153,8 @@ class DecoderBlock(nn.Module):
 
 
 class TransUNet(nn.Module):
+    """The network as published: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: TransUNetConfig) -> None:
         super().__init__()
         grid = config.input_size // _STRIDE

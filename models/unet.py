@@ -46,12 +46,15 @@ class UNetConfig:
 
 
 def double_conv(in_channels: int, out_channels: int, bias: bool) -> nn.Sequential:
+    """Two times 3x3, BN, ReLU."""
     return nn.Sequential(
         conv_norm_act(in_channels, out_channels, 3, bias=bias), conv_norm_act(out_channels, out_channels, 3, bias=bias)
     )
 
 
 class UNet(nn.Module):
+    """U-Net: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         dims, bias = config.dims, not config.for_hardware

@@ -31,6 +31,7 @@ class UNet3Config:
 
 
 def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Two times 3x3, BN, ReLU."""
     return nn.Sequential(
         conv_norm_act(in_channels, out_channels, 3, bias=False),
         conv_norm_act(out_channels, out_channels, 3, bias=False),
@@ -38,6 +39,8 @@ def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 class UNet3(nn.Module):
+    """U-Net of three levels: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: UNet3Config) -> None:
         super().__init__()
         top, middle, bottom = config.dims

@@ -102,6 +102,8 @@ def _resized(x: torch.Tensor, size: torch.Size) -> torch.Tensor:
 
 
 class UNetV2(nn.Module):
+    """The network as published: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: UNetV2Config) -> None:
         super().__init__()
         dims, fusion = PVT_V2_B2.dims, config.fusion

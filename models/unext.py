@@ -78,6 +78,7 @@ class PixelWise(nn.Module):
 
 
 def linear(channels: int) -> PixelWise:
+    """A linear layer of each pixel's channels, initialised as published."""
     layer = nn.Linear(channels, channels)
     nn.init.normal_(layer.weight, std=0.02)
     nn.init.zeros_(layer.bias)
@@ -85,6 +86,7 @@ def linear(channels: int) -> PixelWise:
 
 
 def shifted_mlp(channels: int) -> Residual:
+    """Channels shifted along one axis, linear, depthwise, shifted along the other, linear; the input added."""
     return Residual(
         nn.Sequential(
             PixelWise(nn.LayerNorm(channels)),
@@ -99,6 +101,8 @@ def shifted_mlp(channels: int) -> Residual:
 
 
 class UNeXt(nn.Module):
+    """The network as published: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: UNeXtConfig) -> None:
         super().__init__()
         dims = config.dims
@@ -144,10 +148,12 @@ def _twice(x: torch.Tensor) -> torch.Tensor:
 
 
 def layer(in_channels: int, out_channels: int, kernel: int, **shape: int) -> nn.Sequential:
+    """Convolution without bias, BN, ReLU."""
     return conv_norm_act(in_channels, out_channels, kernel, bias=False, **shape)
 
 
 def shifted_mlp_hw(channels: int) -> Residual:
+    """The same with 1x1 convolutions, BN and ReLU."""
     return Residual(
         nn.Sequential(
             GroupShift(channels, axis=2),
@@ -160,6 +166,8 @@ def shifted_mlp_hw(channels: int) -> Residual:
 
 
 class UNeXtHw(nn.Module):
+    """The network as the hardware folds it: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
+
     def __init__(self, config: UNeXtConfig) -> None:
         super().__init__()
         dims = config.dims

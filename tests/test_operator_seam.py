@@ -24,6 +24,7 @@ TEXTS = (".py", ".sv", ".vlt", ".toml", ".cpp", ".hpp", ".h", ".tcl", ".html", "
 # ONNX types that steps may name, each with its reason
 ARITHMETIC = {"Add", "Mul", "MultiThreshold"}  # how the steps themselves write scales, biases and thresholds
 OTHER_FORMS = {
+    "Reshape",
     "Clip",
     "Expand",
     "Identity",
@@ -36,6 +37,7 @@ MAY_NAME = {
     "hw_build/lowering/convert.py": ARITHMETIC,
     "hw_build/lowering/streamline.py": ARITHMETIC,
     "hw_build/lowering/thresholds.py": ARITHMETIC,
+    "hw_build/lowering/ties.py": ARITHMETIC,
     "hw_build/lowering/intake/channels_last.py": OTHER_FORMS,
     "hw_build/lowering/intake/nothing.py": OTHER_FORMS,
     "hw_build/lowering/intake/opset.py": OTHER_FORMS,

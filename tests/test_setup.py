@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("bash", "dirname", "cat", "cksum", "tr", "python3", "g++", "make", "perl")
@@ -50,14 +52,25 @@ def test_stamp_that_fits_installs_nothing(tmp_path):
     venv = tmp_path / "venv"
     venv.mkdir()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    needs = project["project"]["dependencies"]
+    needs = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
     assert needs[0].startswith("torch=="), "torch goes in first, on its own"
     text = "".join(f"{line}\n" for line in [*needs, *project["tool"]["edgeseg"]["without-pins"]])
+    text += (ROOT / "requirements.lock").read_text()
     checksum = subprocess.run(["cksum"], input=text, capture_output=True, text=True, check=True).stdout.strip()
     (venv / "edgeseg.stamp").write_text(checksum.replace(" ", "-") + "\n")
     run = setup_with(TOOLS, tmp_path, VENV=str(venv), PYTHON=sys.executable)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-    assert os.listdir(venv) == ["edgeseg.stamp"]
+    assert [entry.name for entry in venv.iterdir()] == ["edgeseg.stamp"]
+
+
+def test_lock_holds_every_pin():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needs = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
+    pins = dict(_pin(need) for need in needs[1:] if "==" in need)
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = dict(_pin(line) for line in lines if not line.startswith("#"))
+    assert pins.items() <= locked.items()
+    assert len(locked) > len(pins), "what comes with them, too"
 
 
 def test_documentation_without_a_package_index_is_one_sentence(tmp_path):
@@ -88,3 +101,8 @@ def test_ci_calls_lint_and_tests_only():
     commands = [line for line in (ROOT / ".ci/run").read_text().splitlines() if line and not line.startswith("#")]
     assert commands[0] == "set -euo pipefail"
     assert commands[2:] == ["make lint", "make test"]
+
+
+def _pin(requirement):
+    name, version = requirement.split("==")
+    return canonicalize_name(name.split("[")[0]), Version(version)

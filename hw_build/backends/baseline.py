@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from finn.analysis.fpgadataflow.exp_cycles_per_layer import exp_cycles_per_layer
 from finn.analysis.fpgadataflow.res_estimation import res_estimation
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.backends.hls.graph import hls_graph
 from hw_build.backends.stock_finn import folded, stock_nodes
 from hw_build.kernels import DOMAIN
 from hw_build.report.data import Baseline
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 _COUNTED = {"LUT": "luts", "DSP": "dsps", "BRAM_18K": "bram18"}
 

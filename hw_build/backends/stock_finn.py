@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from finn.custom_op.fpgadataflow.hls import custom_op as hls_variants
 from finn.transformation.fpgadataflow.convert_to_hw.conv_inp_gen import InferConvInpGen
@@ -22,12 +22,16 @@ from finn.transformation.fpgadataflow.convert_to_hw.thresholding import InferThr
 from finn.transformation.fpgadataflow.convert_to_hw.vector_vector_activation import InferVectorVectorActivation
 from finn.transformation.fpgadataflow.set_folding import SetFolding
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames
 
 from hw_build.graph.editor import attribute, set_attribute
 from hw_build.graph.nodes import FINN_DOMAIN
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 def stock_nodes(model: ModelWrapper, part: str, *, prefer_hls: bool = False) -> ModelWrapper:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hw_build.base.step_engine import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

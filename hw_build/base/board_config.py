@@ -1,20 +1,24 @@
-"""Boards: one TOML file each under ``hw_build/boards``, read into frozen dataclasses that refuse unknown keys."""
+"""Boards: one TOML file each under ``hw_build/boards``, read into records."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from hw_build.base.errors import ConfigError
+from hw_build.base.records import as_record, record
 from hw_build.base.toml_file import read_table
 
 BOARDS = Path(__file__).resolve().parents[1] / "boards"
 
 
 class Family(StrEnum):
+    """Which processing system stands beside the fabric."""
+
     ZYNQ_7000 = "zynq-7000"
     ZYNQ_ULTRASCALE = "zynq-ultrascale"
 
@@ -27,34 +31,34 @@ _PORTS = {
 _PARTS = {Family.ZYNQ_7000: ("xc7z",), Family.ZYNQ_ULTRASCALE: ("xczu", "xck")}  # how names of the family's parts begin
 _ADDRESS_BITS = range(32, 65)
 _MOST = 10**9  # of anything that a board has
+Count = Annotated[int, Field(gt=0, le=_MOST)]
+MegaHertz = Annotated[float, Field(ge=1e-3, le=_MOST)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Resources:
     """What the part has: 6-input LUTs, those of them that can be memory, flip-flops, 36 Kbit block RAMs, DSP slices."""
 
-    luts: int
-    memory_luts: int
-    ffs: int
-    bram36: int
-    dsps: int
+    luts: Count
+    memory_luts: Count
+    ffs: Count
+    bram36: Count
+    dsps: Count
 
     def __post_init__(self) -> None:
-        _positive(self, "luts", "memory_luts", "ffs", "bram36", "dsps")
+        if self.memory_luts > self.luts:
+            raise ValueError(f"memory_luts are some of the luts, got {self.memory_luts} of {self.luts}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Clocks:
     """The oscillator of the processing system and the clock the accelerator runs at."""
 
-    ps_ref_mhz: float
-    fabric_mhz: float
-
-    def __post_init__(self) -> None:
-        _positive(self, "ps_ref_mhz", "fabric_mhz")
+    ps_ref_mhz: MegaHertz
+    fabric_mhz: MegaHertz
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ProcessingSystem:
     """Ports of the hard processor that the shell uses.
 
@@ -71,10 +75,6 @@ class ProcessingSystem:
     max_burst_beats: int
 
     def __post_init__(self) -> None:
-        if self.family not in list(Family):
-            known = ", ".join(Family)
-            raise ConfigError(f"family must be one of {known}, got '{self.family}'; choose one of them")
-        object.__setattr__(self, "family", Family(self.family))
         ports, longest = _PORTS[self.family]
         beats = self.max_burst_beats
         rules = (
@@ -90,10 +90,10 @@ class ProcessingSystem:
              f"max_burst_beats must be a power of two of at most {longest}, got {beats}"),
         )  # fmt: skip
         if wrong := [sentence for holds, sentence in rules if not holds]:
-            raise ConfigError(f"{', '.join(wrong)}; correct it")
+            raise ValueError(", ".join(wrong))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Board:
     """One board: its FPGA part, resources, clocks and processor interface."""
 
@@ -105,15 +105,14 @@ class Board:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9-]+", self.part):
-            raise ConfigError(f"part must be the name of an FPGA, letters, digits and -, got {self.part!r}; correct it")
+            raise ValueError(f"part must be the name of an FPGA, letters, digits and -, got {self.part!r}")
         known = _PARTS[self.ps.family]
         if not self.part.startswith(known):
-            raise ConfigError(
-                f"part of a {self.ps.family} begins with {' or '.join(known)}, got '{self.part}'; correct one of them"
-            )
+            raise ValueError(f"part of a {self.ps.family} begins with {' or '.join(known)}, got '{self.part}'")
 
 
 def board_names() -> list[str]:
+    """The boards that have a file."""
     return sorted(path.stem for path in BOARDS.glob("*.toml"))
 
 
@@ -129,55 +128,7 @@ def load_board(name: str) -> Board:
             f"unknown board '{name}'; known boards: {', '.join(board_names())}, or give a TOML file that describes one"
         )
     table = read_table(path, "board file")
-    sections = {"resources": Resources, "clocks": Clocks, "ps": ProcessingSystem}
-    tables = {key: table.pop(key, {}) for key in sections}
-    entries = {"name": path.stem, **table, **tables}
-    problems = _key_problems(Board, entries, "the board")
-    for key, kind in sections.items():
-        entries[key] = _made(kind, tables[key], key, problems)
-    if not problems:
-        board = _made(Board, entries, "the board", problems)
-    if problems:
-        raise ConfigError(f"board file '{path}': {'; '.join(problems)}")
-    return board
-
-
-def _made(kind: type, table: Any, where: str, problems: list[str]) -> Any:
-    """Dataclass ``kind`` from ``table``; where that is wrong None, and what is wrong comes into ``problems``."""
-    found = _key_problems(kind, table, where)
-    if not found:
-        try:
-            return kind(**table)
-        except ConfigError as error:
-            found = [str(error)]
-    problems += found
-    return None
-
-
-def _key_problems(kind: type, table: Any, where: str) -> list[str]:
-    """Keys of ``table`` that dataclass ``kind`` does not know, lacks, or has with another type."""
-    if not isinstance(table, dict):
-        return [f"{where} must be a table, got {table!r}; write it as [{where}]"]
-    known = {entry.name: str(entry.type) for entry in fields(kind)}
-    types: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str, "Family": str}
-    problems = []
-    for key, value in table.items():
-        wanted = types.get(known.get(key, ""), object)
-        if key not in known:
-            problems.append(f"unknown key '{key}' in {where}; known keys: {', '.join(known)}")
-        elif not isinstance(value, wanted) or isinstance(value, bool):
-            problems.append(f"{key} in {where} must be of type {known[key]}, got {value!r}; correct it")
-    if missing := [key for key in known if key not in table]:
-        problems.append(f"{where} lacks {', '.join(missing)}; add it")
-    return problems
-
-
-def _positive(entry: Any, *names: str) -> None:
-    values = {name: getattr(entry, name) for name in names}
-    wrong = [
-        f"{name} must be positive{'' if value <= 0 else f' and at most {_MOST}'}, got {value}"
-        for name, value in values.items()
-        if not 0 < value <= _MOST  # false of a nan, too
-    ]
-    if wrong:
-        raise ConfigError(f"{', '.join(wrong)}; correct it")
+    try:
+        return as_record(Board, {"name": path.stem, **table}, "the board")
+    except ValueError as error:
+        raise ConfigError(f"board file '{path}': {error}; correct it") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -11,6 +11,9 @@ from board import image_files, mask_files
 from board.dataset import SUFFIXES, ImageFolder
 from board.errors import InputError
 from hw_build.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read_image(path: Path, size: tuple[int, int], channels: int = 3) -> np.ndarray:

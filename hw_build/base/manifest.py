@@ -6,10 +6,12 @@ Only the network's name must be there; what else is there must be true of the mo
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FORMAT = 1
 _TABLES = ("model", "input", "output", "verification", "quant")

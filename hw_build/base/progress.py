@@ -6,10 +6,13 @@ Where the output is no terminal, each finished step is a line and bars are not d
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 # called with a description and a total, returns a function that is called with how much of it is done
 Meter = Callable[[str, int], Callable[[int], None]]

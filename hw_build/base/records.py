@@ -1,25 +1,47 @@
-"""Reads the JSON records that a build leaves: each a dataclass, every value of the type that its field declares.
+"""Dataclasses that JSON and TOML files are read into: pydantic holds every value against the type of its field.
 
-Records are written by `dataclasses.asdict`. One that was edited, cut short or left by another version is refused here,
-with the place, and not where its values are used.
+A file that was edited, cut short or written by another version is refused here, with the place, and not where its
+values are used. JSON records are written by `dataclasses.asdict`.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, get_type_hints
 
-Record = TypeVar("Record")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import ValidationError
+
+Kind = TypeVar("Kind")
+
+_CONFIG = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
+_NAMES = {
+    "int_type": "int", "int_from_float": "int", "float_type": "float", "finite_number": "float", "string_type": "str",
+    "bool_type": "bool", "tuple_type": "tuple", "list_type": "list", "dict_type": "dict", "missing": "tuple",
+    "too_long": "tuple", "path_type": "path",
+}  # fmt: skip
+
+_BOUNDS = {
+    "greater_than": ("above", "gt"), "greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le"),
+}  # fmt: skip
 
 
-def load_record(kind: type[Record], path: Path, **given: Any) -> Record:
-    """The dataclass ``kind`` in the JSON file ``path``; fields that the file does not hold are ``given``.
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def record(kind: type[Kind]) -> type[Kind]:
+    """A frozen dataclass of keywords alone that files are read into; no key but its fields, no value of another type.
+
+    What its ``__post_init__`` raises as ValueError is told beside whatever else is wrong.
+    """
+    kind.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]
+    return dataclass(frozen=True, kw_only=True)(kind)
+
+
+def load_record(kind: type[Kind], path: Path, **given: Any) -> Kind:
+    """The record ``kind`` in the JSON file ``path``; fields that the file does not hold are ``given``.
 
     Raises:
         OSError: it cannot be read.
@@ -31,63 +53,70 @@ def load_record(kind: type[Record], path: Path, **given: Any) -> Record:
         raise ValueError("it is nested too deep") from None
     if not isinstance(content, dict):
         raise ValueError(f"it holds {_short(content)} instead of an object")
-    return _object(kind, content, "", given)
+    return as_record(kind, {**content, **given})
 
 
-def as_record(kind: type[Record], content: Mapping[str, Any]) -> Record:
-    """The dataclass ``kind`` of what `dataclasses.asdict` made of one; ValueError as of `load_record`."""
-    return _object(kind, dict(content), "", {})
+def as_record(kind: type[Kind], content: Mapping[str, Any], name: str = "it") -> Kind:
+    """The record ``kind`` of the table ``content``, called ``name``; ValueError names all that is wrong with it."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(content, default=_as_json))
+    except ValidationError as error:
+        raise ValueError("; ".join(_problems(kind, error, name))) from None
 
 
-def _object(kind: type, content: dict[str, Any], where: str, given: dict[str, Any]) -> Any:
-    wanted = _types_of(kind)
-    names = wanted.keys() - given.keys()
-    if missing := sorted(names - content.keys()):
-        raise ValueError(f"{where or 'it'} lacks {', '.join(missing)}")
-    if unknown := sorted(content.keys() - names):
-        raise ValueError(f"{where or 'it'} has the unknown key {unknown[0]}")
-    return kind(**given, **{name: _value(wanted[name], content[name], _at(where, name)) for name in names})
+def _as_json(value: Any) -> Any:
+    """A path as text; a date of TOML, which no field takes, as what it is."""
+    return str(value) if isinstance(value, Path) else [type(value).__name__, str(value)]
 
 
-@lru_cache(maxsize=64)
-def _types_of(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {entry.name: hints[entry.name] for entry in fields(kind)}
+def _problems(kind: type, error: ValidationError, name: str) -> list[str]:
+    """All that is wrong; what is of neither type of two is told once."""
+    lacking: dict[str, list[str]] = {}
+    others: dict[str, str] = {}
+    for found in error.errors(include_url=False):
+        *above, key = found["loc"] or ("",)
+        where, place = _at(above, name), _at([*above, key], name)
+        if found["type"] == "missing" and isinstance(key, str):
+            lacking.setdefault(where, []).append(key)
+        elif found["type"] == "unexpected_keyword_argument":
+            known = ", ".join(entry.name for entry in fields(_kind_at(kind, above)))
+            others[place] = f"{where} has the unknown key {key}; known: {known}"
+        elif found["type"] == "value_error":
+            others[place] = str(found["ctx"]["error"])
+        elif key in ("int", "str") and found["type"] in _NAMES:  # one of two types
+            others[where] = f"{others[where]} or {key}" if where in others else _of_value(found, where)
+        else:
+            others[place] = _of_value(found, where if found["type"] == "missing" else place)
+    return [f"{where} lacks {', '.join(sorted(keys))}" for where, keys in lacking.items()] + list(others.values())
 
 
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """``value`` as the type ``kind``: of Python's own, of lists and tables, or a dataclass."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return value
-    if origin is UnionType:
-        if value is None and NoneType in inner:
-            return None
-        (kind,) = (one for one in inner if one is not NoneType)
-        return _value(kind, value, where)
-    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
-        return _object(kind, value, where, {})
-    if origin is list and isinstance(value, list):
-        return [_value(inner[0], one, _at(where, index)) for index, one in enumerate(value)]
-    if origin is tuple and isinstance(value, list):
-        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
-        if len(kinds) == len(value):
-            return tuple(
-                _value(one, part, _at(where, i)) for i, (one, part) in enumerate(zip(kinds, value, strict=True))
-            )
-    if origin is dict and isinstance(value, dict):
-        return {name: _value(inner[1], one, _at(where, name)) for name, one in value.items()}
-    if kind is float and type(value) in (int, float) and math.isfinite(value):
-        return value
-    if kind in (int, str, bool) and type(value) is kind:
-        return value
-    raise ValueError(f"{where} is {_short(value)}, not {getattr(kind, '__name__', kind)}")
+def _at(place: list[str | int], name: str) -> str:
+    return ".".join(str(part) for part in place if part != "") or name
 
 
-def _at(where: str, part: str | int) -> str:
-    return f"{where}.{part}" if where else str(part)
+def _of_value(found: Mapping[str, Any], where: str) -> str:
+    value, rule = _short(found["input"]), found["type"]
+    if bound := _BOUNDS.get(rule):
+        words, key = bound
+        return f"{where} must be {words} {found['ctx'][key]:g}, got {value}"
+    if rule in ("enum", "literal_error"):
+        return f"{where} must be {found['ctx']['expected']}, got {value}"
+    wanted = found["ctx"]["class_name"] if rule == "dataclass_type" else _NAMES.get(rule)
+    return f"{where} is {value}, not {wanted}" if wanted else f"{where} is {value}: {found['msg'].lower()}"
+
+
+def _kind_at(kind: Any, place: list[str | int]) -> Any:
+    """The dataclass at ``place`` within a record ``kind``."""
+    for part in place:
+        inner = getattr(kind, "__args__", ())  # of a list, a table, or None beside a dataclass
+        kind = next((one for one in (kind, *inner) if hasattr(one, "__dataclass_fields__")), kind)
+        kind = get_type_hints(kind).get(part, kind) if isinstance(part, str) else kind
+    inner = getattr(kind, "__args__", ())
+    return next(one for one in (kind, *inner) if hasattr(one, "__dataclass_fields__"))
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value, default=repr)
     return text if len(text) <= 40 else f"{text[:40]}..."

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("hw_build", "board")
@@ -48,7 +51,8 @@ def digests_of(function: Callable, root: Path = ROOT, packages: tuple[str, ...] 
 
 def _modules_of(function: Callable, packages: tuple[str, ...]) -> set[str]:
     """Modules whose names ``function`` uses: itself, in functions and tables of its own file, and in what it
-    encloses."""
+    encloses.
+    """
     found: set[str] = set()
     waiting, seen = [function], set()
     while waiting:

@@ -13,16 +13,18 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from board.boundary import doing
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.sources import digests_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 RECORD = "step.json"
 LOCK = ".lock"  # in every directory that a build ran in
@@ -193,11 +195,11 @@ def fresh_folder(final: Path) -> Iterator[Path]:
     try:
         yield partial
         if final.exists():
-            os.replace(final, outdated)
-        os.replace(partial, final)
+            final.replace(outdated)
+        partial.replace(final)
     finally:
         if outdated.exists() and not final.exists():  # interrupted between the two
-            os.replace(outdated, final)
+            outdated.replace(final)
         for folder in (partial, outdated):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -224,7 +226,7 @@ def locked(build_dir: Path) -> Iterator[None]:
     """
     try:
         build_dir.mkdir(parents=True, exist_ok=True)
-        lock = open(build_dir / LOCK, "a")  # noqa: SIM115 - closed below, where the lock ends
+        lock = (build_dir / LOCK).open("a")  # closed below, where the lock ends
     except OSError as error:
         raise BuildError(
             f"build directory '{build_dir}' cannot be written ({error.strerror}); give another one or free it"
@@ -276,13 +278,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial{os.getpid()}")
     try:
         partial.write_bytes(content)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def hash_file(path: Path) -> str:
-    with open(path, "rb") as opened:
+    """SHA-256 of the file at ``path``, hexadecimal."""
+    with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 

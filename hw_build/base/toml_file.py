@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read_table(path: Path, what: str) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.board_config import load_board
 from hw_build.base.step_engine import write_atomically
 from hw_build.cli.common import read_export
+
+if TYPE_CHECKING:
+    import argparse
 
 FOLDINGS = ("pynq-z2-60fps", "pynq-z2-low-latency", "pynq-z2-max")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
 from hw_build.cli.common import read_export
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from hw_build.base.board_config import board_names, load_board
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add(commands: argparse._SubParsersAction) -> None:

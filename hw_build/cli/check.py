@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from board.boundary import USER_ERROR
+from hw_build.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -18,19 +22,23 @@ def add(commands: argparse._SubParsersAction) -> None:
     check = commands.add_parser("check", help="node by node: which kernel serves it, or why none does")
     check.add_argument("model", type=Path, metavar="MODEL", help="a QONNX file")
     check.add_argument("--backend", choices=("rtl", "hls"), default="rtl", help="hls: which layer of FINN's HLS")
+    check.add_argument("--board", help="also whether its block RAMs hold what every folding must, by the models")
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     check.set_defaults(run=_check)
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from hw_build.base.board_config import load_board
     from hw_build.flow.check import check, lowers
 
+    if arguments.backend == "hls" and arguments.board:
+        raise ConfigError("--board counts block RAMs of our own kernels: leave --backend hls or --board out")
     if arguments.backend == "hls":
         from hw_build.backends.hls.check import check_hls
 
         verdicts = check_hls(arguments.model)
     else:
-        verdicts = check(arguments.model)
+        verdicts = check(arguments.model, load_board(arguments.board) if arguments.board else None)
     if arguments.json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:

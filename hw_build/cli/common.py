@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from hw_build.base.board_config import board_names, load_board
 from hw_build.base.errors import BuildError, ConfigError
 
 if TYPE_CHECKING:
+    import argparse
+
     from hw_build.base.export import Export
     from hw_build.flow.graph_steps import BuildConfig
     from hw_build.folding.config import FoldingConfig
@@ -73,7 +74,7 @@ def build_config(arguments: argparse.Namespace) -> BuildConfig:
 
 
 def _folding(arguments: argparse.Namespace) -> FoldingConfig:
-    from hw_build.folding.config import FoldingConfig, load_folding
+    from hw_build.folding.config import load_folding, make_folding
 
     asked = {
         "frames_per_second": arguments.target_fps,
@@ -87,4 +88,4 @@ def _folding(arguments: argparse.Namespace) -> FoldingConfig:
         return load_folding(arguments.folding or "default")
     if arguments.folding:
         raise ConfigError("--folding and --target-fps, --clock-mhz, --max-... exclude each other: give one of them")
-    return FoldingConfig(**asked)
+    return make_folding(**asked)

@@ -17,6 +17,7 @@ _PACKAGES = {
     "hw": ("hw_build.cli.main", "an exported network to RTL, bitstream and a board's files, proved exact"),
     "board": ("board.cli", "segment images on the board"),
 }
+_SHORTCUTS = {"plan": ("hw", "plan")}  # a name that is a command of a package
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,13 +26,21 @@ def main(argv: list[str] | None = None) -> int:
         prog="edgeseg",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="segmentation networks from training to a streaming accelerator on a Zynq",
-        epilog="\n".join(["packages:", *(f"  {name:<8} {what}" for name, (_, what) in _PACKAGES.items())]),
+        epilog="\n".join(
+            ["packages:", *(f"  {name:<8} {what}" for name, (_, what) in _PACKAGES.items()), *_shortcuts()]
+        ),
     )
     parser.add_argument("--version", action="version", version=_version())
-    parser.add_argument("package", choices=_PACKAGES, metavar="PACKAGE", help=", ".join(_PACKAGES))
+    names = (*_PACKAGES, *_SHORTCUTS)
+    parser.add_argument("package", choices=names, metavar="PACKAGE", help=", ".join(names))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND ...", help="-h lists its commands")
     arguments = parser.parse_args(argv)
-    return import_module(_PACKAGES[arguments.package][0]).main(arguments.arguments)
+    package, *command = _SHORTCUTS.get(arguments.package, (arguments.package,))
+    return import_module(_PACKAGES[package][0]).main([*command, *arguments.arguments])
+
+
+def _shortcuts() -> list[str]:
+    return [f"  {name:<8} the same as {' '.join(command)}" for name, command in _SHORTCUTS.items()]
 
 
 def _version() -> str:

@@ -22,6 +22,7 @@ from hw_build.cli import (
     hls,
     ip,
     netlist,
+    plan,
     report,
     scale,
     simulate,
@@ -32,11 +33,12 @@ _INTERRUPTED = "interrupted; the same command goes on from the last finished ste
 # in the order of the help: the main road, then what goes on from a build, then what looks at one
 _COMMANDS = (
     build, demo, simulate, synth, netlist, deploy, ip, bitstream, hls, baseline, bench, scale, report,
-    check, adopt, boards,
+    check, adopt, plan, boards,
 )  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs the command of ``argv`` (default: the process's arguments) and returns the exit status."""
     return run_command(_parser().parse_args(argv), explain, _INTERRUPTED)
 
 

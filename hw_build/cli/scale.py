@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import board_names, load_board
 from hw_build.base.errors import ConfigError
 from hw_build.cli.common import read_export
+
+if TYPE_CHECKING:
+    import argparse
 
 SIZES = (128, 256, 512)
 RATES = ("15", "30", "60", "120", "max")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,9 @@ from hw_build.flow.pipeline import pictures_of, publish
 from hw_build.lowering.intake import load_graph
 from hw_build.report.data import REPORT_JSON, read_report
 from hw_build.report.resources import baseline_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run_baseline(build_dir: Path, *, as_json: bool, hls: bool = False) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError, MismatchError
-from hw_build.base.export import Export
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build, write_atomically
 from hw_build.flow.pipeline import pictures_of, publish
@@ -23,9 +22,14 @@ from hw_build.implement.netlist.device import make_netlist
 from hw_build.implement.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.implement.netlist.record import NETLIST, NetlistRecord
 from hw_build.implement.shell.device import load_device
-from hw_build.implement.shell.generate import Shell
 from hw_build.report.data import REPORT_JSON, Implementation, read_report
-from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.base.export import Export
+    from hw_build.implement.shell.generate import Shell
+    from hw_build.stitch import Design
 
 FOLDER = "bitstream"
 XDC = "edgeseg.xdc"

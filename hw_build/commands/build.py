@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.flow.accelerator_steps import SYNTH
 from hw_build.flow.collect_report import account_of, collect_report
-from hw_build.flow.graph_steps import BuildConfig
 from hw_build.flow.pipeline import REPORT_HTML, earlier_report, pictures_of, publish, run_pipeline
 from hw_build.folding.account import tell_account
 from hw_build.implement.synth.summary import refuse_over_budget
 from hw_build.report.keep import with_figures_of
+
+if TYPE_CHECKING:
+    from hw_build.flow.graph_steps import BuildConfig
 
 
 def run_build(config: BuildConfig, *, start_from: str | None, stop_after: str | None) -> int:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -18,7 +17,6 @@ from rich.table import Table
 from board.image_files import in_colour
 from board.io_spec import decide
 from hw_build.base.errors import MismatchError
-from hw_build.base.export import Export
 from hw_build.base.image import overlap, read_image, read_mask
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import Pipeline, locked
@@ -31,6 +29,11 @@ from hw_build.flow.pipeline import REPORT_HTML, difference, earlier_report, publ
 from hw_build.report.data import REPORT_JSON, Image, Report, read_report
 from hw_build.report.keep import with_figures_of
 from hw_build.report.pictures import Pictures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.base.export import Export
 
 _TABLE_COLUMNS = 110
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.progress import tell
 from hw_build.base.step_engine import locked_build
 from hw_build.implement.deploy.archive import DeployConfig, write_deploy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run_deploy(config: DeployConfig, path: Path | None) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.base.export import Export
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
 from hw_build.flow.netlist_step import check_device, jobs_of
 from hw_build.implement.netlist.simulation import Job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.base.export import Export
 
 
 def run_netlist(build_dir: Path, export: Export, *, frames: int | None, mask: bool, stall: float, seed: int) -> int:

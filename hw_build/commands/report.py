@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.progress import tell
 from hw_build.flow.pipeline import REPORT_HTML, pictures_of, publish
 from hw_build.report.data import REPORT_JSON, read_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run_report(build_dir: Path) -> int:

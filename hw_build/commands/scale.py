@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from hw_build.base.board_config import Board
 from hw_build.base.errors import ConfigError
-from hw_build.base.export import Export
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked, write_atomically
+from hw_build.flow.scale.lowered import lowered_network
 from hw_build.flow.scale.pareto import draw
 from hw_build.flow.scale.point import BRAM_SHARE, LUT_SHARE, Figures, Outcome, Point
 from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep
-from hw_build.lowering import lowering_steps
-from hw_build.lowering.intake import load_network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from hw_build.base.board_config import Board
+    from hw_build.base.export import Export
 
 TABLE, PLOT, POINTS = "scale.json", "pareto.svg", "points"
 
@@ -66,14 +69,6 @@ def grid(config: ScaleConfig) -> list[Point]:
                     for board in boards
                 ]
     return points
-
-
-def lowered_network(export: Export, part: str) -> bytes:
-    """The network of ``export`` as hardware nodes, serialised."""
-    model = load_network(export.model)
-    for step in lowering_steps(part):
-        model = step.run(model)
-    return model.model.SerializeToString()
 
 
 def run_scale(config: ScaleConfig, *, as_json: bool) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.base.export import Export
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
 from hw_build.flow.accelerator_steps import simulate_and_compare
 from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.base.export import Export
+
+LONGEST_PACE = 100_000_000  # cycles a frame: one a second at 100 MHz
 
 
 def run_simulate(
@@ -25,6 +31,8 @@ def run_simulate(
     for name, value in (("--frames", frames), ("--pace", pace)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}")
+    if pace is not None and pace > LONGEST_PACE:
+        raise ConfigError(f"--pace must be at most {LONGEST_PACE} cycles, a frame a second at 100 MHz, got {pace}")
     with locked_build(build_dir), BuildProgress("simulate") as progress:
         Design.load(build_dir).check_model(export.model, export.model_sha256)
         run, line = simulate_and_compare(

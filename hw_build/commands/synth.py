@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +20,10 @@ from hw_build.implement.synth.yosys import SynthesisError
 from hw_build.report.data import REPORT_JSON, Node, Report, Totals, read_report
 from hw_build.report.resources import budget_rows
 from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _COLUMNS = ("luts", "lutram", "srl", "ffs", "bram18", "dsps", "stream_luts", "stream_bram18")
 _TABLE_WIDTH = 140

@@ -10,12 +10,10 @@ upsampling, which gives two while it takes one) get a row; where that is not eno
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import BuildError
 from hw_build.fifo.depths import LUTRAM_STEP, rounded_depth
@@ -23,8 +21,15 @@ from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.kernels.fifo_memory import MIN_DEPTH
 from hw_build.simulate.accelerator import AcceleratorRun, simulate
-from hw_build.simulate.simulator import Progress
 from hw_build.stitch import Design, Stream, stitch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.simulate.simulator import Progress
 
 FRAMES = 4
 # of ordinary streams, tried in turn: (depth, whether bursts get a row); no depth: as for simulation

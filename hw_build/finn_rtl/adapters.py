@@ -7,11 +7,9 @@ packaging around them is left out: library modules are instantiated directly. FI
 from __future__ import annotations
 
 import copy
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finn.util.exception import FINNUserError
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.errors import BuildError, ConfigError
@@ -20,7 +18,14 @@ from hw_build.finn_rtl.node import FinnNode, library_folder
 from hw_build.finn_rtl.padding import Padding
 from hw_build.finn_rtl.sliding_window import SlidingWindow
 from hw_build.finn_rtl.thresholding import Thresholding
-from hw_build.kernels.base import RtlInstance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.kernels.base import RtlInstance
 
 FPGA_PART = "xc7z020clg400-1"
 SUPPORTED: dict[str, type[FinnNode]] = {

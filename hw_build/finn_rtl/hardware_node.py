@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
+
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.adapters import SUPPORTED
-from hw_build.finn_rtl.node import FinnNode
-from hw_build.kernels.rows import Rows
 from hw_build.kernels.stream_kernel import StreamKernel
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.finn_rtl.node import FinnNode
+    from hw_build.kernels.rows import Rows
 
 FINN_NODES = {kind.name: kind for kind in SUPPORTED.values()}
 

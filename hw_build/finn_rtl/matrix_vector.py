@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.node import CLOCK_PERIOD_NS, FinnNode, Folding, library, port
@@ -14,12 +13,31 @@ from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import RTL_DIR
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
+
 DSP48E1_A_BITS = 25
 
 
 def dsp_lanes(weight_bits: int, activation_bits: int) -> int:
     """Products per DSP48E1 and cycle for narrow-range weights, as FINN's mvu.sv packs them into the 25-bit A port."""
     return 1 + (DSP48E1_A_BITS - weight_bits) // (weight_bits + activation_bits - 1)
+
+
+def weight_words(tensor: np.ndarray, bits: int) -> str:
+    """Weights (1, PE, words, SIMD), last column first, as FINN's memory holds them: a word of hex digits a line.
+
+    The lowest ``bits`` of a word are the first weight of lane 0. FINN's own ``make_weight_file`` writes the same weight
+    by weight, which takes minutes where a network has a million.
+    """
+    words = tensor[0].transpose(1, 0, 2)[:, ::-1].reshape(tensor.shape[2], -1)  # most significant first
+    planes = (words.astype(np.int64)[:, :, None] >> np.arange(bits)[::-1]) & 1
+    lines = planes.reshape(len(words), -1).astype(np.uint8)
+    lines = np.pad(lines, ((0, 0), (-lines.shape[1] % 8, 0)))
+    digits = -(-words.shape[1] * bits // 4)
+    return "".join(f"{line.tobytes().hex()[-digits:]}\n" for line in np.packbits(lines, axis=1))
 
 
 class MatrixVector(FinnNode):
@@ -42,7 +60,7 @@ class MatrixVector(FinnNode):
         if weights is None:
             raise ConfigError(f"{name}: its weights are no initializer: only constant weights can be put into a ROM")
         weight_type = op.get_input_datatype(1)
-        if not np.vectorize(weight_type.allowed)(weights).all():
+        if not all(weight_type.allowed(value) for value in np.unique(weights)):
             raise ConfigError(
                 f"{name}: weights {weights.min():g} to {weights.max():g} do not fit {weight_type}: lower the graph "
                 "again"
@@ -60,7 +78,7 @@ class MatrixVector(FinnNode):
             "SIGNED_ACTIVATIONS",
         )
         weight_file = code_gen_dir / f"{name}_weights.dat"
-        op.make_weight_file(weights, "decoupled_verilog_dat", str(weight_file))
+        weight_file.write_text(weight_words(op.get_hw_compatible_weight_tensor(weights), weight_type.bitwidth()))
         parameters = {key: values[key] for key in kept}
         parameters["NARROW_WEIGHTS"] = str(int(weights.min() > weight_type.min()))
         parameters["WEIGHT_FILE"] = f'"{weight_file}"'
@@ -100,6 +118,6 @@ class MatrixVector(FinnNode):
 
     def folding_cost(self, folding: Folding) -> tuple[int, ...]:
         """DSPs, then products."""
-        op, pe, simd = self.operation, folding.get("PE", 1), folding.get("SIMD", 1)
+        op, pe, simd = self.operation, int(folding.get("PE", 1)), int(folding.get("SIMD", 1))
         lanes = dsp_lanes(op.get_input_datatype(1).bitwidth(), op.get_input_datatype(0).bitwidth())
         return (simd * math.ceil(pe / lanes), pe * simd)

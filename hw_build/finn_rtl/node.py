@@ -5,17 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from finn.util.exception import FINNUserError
 from finn.util.settings import get_settings, initialize_dummy_settings
-from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.base import CustomOp
 from qonnx.util.basic import roundup_to_integer_multiple
 
 from hw_build.kernels.base import RtlInstance, StreamPort
-from hw_build.kernels.rows import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.custom_op.base import CustomOp
+
+    from hw_build.kernels.rows import Rows
 
 CLOCK_PERIOD_NS = 10.0
 Folding = dict[str, int | str]
@@ -56,7 +59,7 @@ class FinnNode(ABC):
 
     def folding_cost(self, folding: Folding) -> tuple[int, ...]:
         """What the cheapest folding is chosen by, the first number first."""
-        return (0, folding.get("PE", 1) * folding.get("SIMD", 1))
+        return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)))
 
     def cpp_call(self) -> str | None:
         """C++ of ours that does what its RTL does, up to the bracket; None where there is none."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.finn_rtl.node import FinnNode, library, port
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, padded_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 class Padding(FinnNode):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.finn_rtl.node import CLOCK_PERIOD_NS, FinnNode, Folding, port
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, window_rows, window_size
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 class SlidingWindow(FinnNode):
@@ -63,7 +66,7 @@ class SlidingWindow(FinnNode):
 
     def folding_cost(self, folding: Folding) -> tuple[int, ...]:
         """SIMD; a parallel window last."""
-        return (folding.get("parallel_window", 0), folding.get("SIMD", 1))
+        return (int(folding.get("parallel_window", 0)), int(folding.get("SIMD", 1)))
 
     def cpp_call(self) -> str:
         """sliding_window of sliding_window.hpp, or parallel_window of parallel_window.hpp."""

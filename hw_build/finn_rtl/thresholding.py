@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.node import FinnNode, library, port
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, pointwise_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 class Thresholding(FinnNode):

@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from board.io_spec import IoSpec
-from hw_build.base.progress import Meter
 from hw_build.base.step_engine import Step, fresh_folder, write_atomically
 from hw_build.fifo import sizing as fifo
 from hw_build.flow.graph_steps import FOLDING, GRAPH, MISMATCH, BuildConfig, compare_logits, images, verified
@@ -31,8 +28,14 @@ from hw_build.implement.synth.yosys import yosys_version
 from hw_build.kernels.fifo_memory import memory_cost
 from hw_build.lowering.intake import load_graph
 from hw_build.simulate.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simulator, measure_nodes, simulate
-from hw_build.simulate.simulator import Progress
 from hw_build.stitch import Design, stitch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from hw_build.base.progress import Meter
+    from hw_build.simulate.simulator import Progress
 
 FIFOS, STITCH, SHELL, SIMULATOR = "fifos", "stitch", "shell", "simulator"
 SYNTH, MEASURE, SIMULATE, LATENCY = "synth", "measure", "simulate", "latency"
@@ -59,7 +62,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         (folder / DEPTHS).write_text(json.dumps(sizing.depths, indent=1))
         return {"interval": sizing.interval, "totals": {"fifo_sizing_seconds": round(time.perf_counter() - started, 1)}}
 
-    def run_stitch(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run_stitch(_folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
         design = stitch(
             load_graph(needed[FOLDING] / GRAPH), config.out, fpgapart=config.board.part, fifo_depths=depths,
@@ -70,19 +73,19 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         write_atomically(config.out / IO_SPEC, spec.text().encode())
         return {"design": f"0x{design.network_hash:016x}", "totals": _fifo_totals(design)}
 
-    def run_shell(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run_shell(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         with fresh_folder(config.out / shell.FOLDER) as partial:
             shell.write_shell(Design.load(config.out), config.board, partial)
         return {}
 
-    def run_simulator(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run_simulator(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         build_simulator(Design.load(config.out))
         return {}
 
-    def run_synth(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run_synth(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         return synthesise_and_summarise(Design.load(config.out), meter)
 
-    def run_measure(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run_measure(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         design = Design.load(config.out)
         cycles = int(MEASURE_ROUNDS[0] * design.expected_cycles_per_frame)
         show = meter("every node on its own", cycles)
@@ -90,14 +93,14 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         show(cycles)
         return {"nodes": {name: {"measured_cycles": count} for name, count in measured.items()}}
 
-    def run_simulate(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run_simulate(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         frames = config.export.frames(SIZED_FRAMES if config.size_fifos else FRAMES)
         run, line = simulate_and_compare(config.out, *frames, meter)
         if config.size_fifos:
             fifo.refuse_slower(run, Design.load(config.out))
         return {"verification": [line], **run_facts(config.out, run)}
 
-    def run_latency(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run_latency(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         frames = config.export.frames(SIZED_FRAMES)
         interval = Design.load(config.out).expected_cycles_per_frame
         run, line = simulate_and_compare(config.out, *frames, meter, step=LATENCY, source_cycles_per_frame=interval)

@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from board.io_spec import decide
 from hw_build.base.errors import BuildError, ConfigError
@@ -25,6 +23,11 @@ from hw_build.flow.check import check, refuse
 from hw_build.lowering import execute_codes, execute_context
 from hw_build.lowering.forms import scales
 from hw_build.lowering.intake import load_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 _FILES = (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)
 _PACKAGES = ("onnx", "qonnx", "onnxruntime", "numpy")

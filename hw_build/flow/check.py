@@ -9,13 +9,13 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from board.boundary import doing
 from hw_build.base.errors import EdgesegError, LoweringError
 from hw_build.finn_rtl.hardware_node import hardware_node
+from hw_build.folding.least_memory import least_memory, refusal_of_memory
+from hw_build.folding.options import read_network
 from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, label
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.intake import load_network
@@ -24,6 +24,12 @@ from hw_build.lowering.specialize import DEFAULT_PART
 from hw_build.operators import operator_of
 from hw_build.operators.operator import CodeFunction, Monotonic
 from hw_build.stitch import stitch
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.base.board_config import Board
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,12 @@ def lowers(verdicts: list[Verdict]) -> bool:
     return all(verdict.lowers for verdict in verdicts)
 
 
-def check(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
-    """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole."""
+def check(model_path: Path, board: Board | None = None) -> list[Verdict]:
+    """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole.
+
+    With ``board`` a last row says so where its block RAMs cannot hold what every folding must.
+    """
+    fpgapart = DEFAULT_PART if board is None else board.part
     model, refused = judge(model_path)
     graph = GraphEditor(model)
     if not lowers(refused):
@@ -70,7 +80,9 @@ def check(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
     except EdgesegError as error:
         return blame(refused, error)
     built = _Built(graph, model)
-    return [Verdict(label(node), node.op_type, built.kernel_of(node)) for node in graph.nodes]
+    verdicts = [Verdict(label(node), node.op_type, built.kernel_of(node)) for node in graph.nodes]
+    too_much = None if board is None else refusal_of_memory(least_memory(read_network(model, board.part)), board)
+    return verdicts if too_much is None else [*verdicts, Verdict("network", "", "", too_much)]
 
 
 def judge(model_path: Path) -> tuple[ModelWrapper, list[Verdict]]:

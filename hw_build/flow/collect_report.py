@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.records import as_record
 from hw_build.flow.accelerator_steps import STITCH
 from hw_build.flow.graph_steps import FOLDING, BuildConfig, images
 from hw_build.folding.account import Account
 from hw_build.report.data import Image, Node, Report, Totals, Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 EXPORT = "export"
 

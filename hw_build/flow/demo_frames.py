@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hw_build.base.export import Export
 from hw_build.flow.graph_steps import GRAPH, IMPORT
 from hw_build.lowering import execute_codes
 from hw_build.lowering.intake import load_graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.base.export import Export
 
 
 @dataclass(frozen=True)

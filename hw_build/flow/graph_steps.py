@@ -11,26 +11,30 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build import lowering
 from hw_build.base.arrays import write_arrays
-from hw_build.base.board_config import Board
 from hw_build.base.errors import ConfigError, MismatchError
-from hw_build.base.export import Export
 from hw_build.base.step_engine import Step
 from hw_build.folding.apply import ACCOUNT, fold_as_asked
-from hw_build.folding.config import FoldingConfig
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.intake import load_graph, load_network
 from hw_build.report.nodes import node_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.base.board_config import Board
+    from hw_build.base.export import Export
+    from hw_build.folding.config import FoldingConfig
 
 GRAPH = "graph.onnx"
 IMPORT, FOLDING = "import", "folding"

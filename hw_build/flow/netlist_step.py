@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.board_config import Family
-from hw_build.base.export import Export
-from hw_build.base.progress import Meter
 from hw_build.base.step_engine import Step
 from hw_build.flow.graph_steps import MISMATCH, images, verified
 from hw_build.implement.netlist.device import make_netlist
@@ -21,6 +17,13 @@ from hw_build.implement.shell.generate import Shell
 from hw_build.implement.synth.cells import Utilization
 from hw_build.implement.synth.yosys import yosys_version
 from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from hw_build.base.export import Export
+    from hw_build.base.progress import Meter
 
 NETLIST_STEP = "netlist"
 _SMALL_PIXELS = 64 * 64  # up to here a frame takes seconds
@@ -38,7 +41,7 @@ _ONE_FRAME = (Job(frames=1, mask=False),)
 def netlist_step(build_dir: Path, export: Export, meter: Meter, *, needs: tuple[str, ...]) -> Step:
     """Make the netlist and check it by the jobs of `jobs_of`; what place and route is handed comes into the totals."""
 
-    def run(folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
+    def run(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         record, line = check_device(build_dir, export, jobs_of(export), meter)
         return {"verification": [line], "totals": _totals(Utilization(**record.used), _family(build_dir))}
 

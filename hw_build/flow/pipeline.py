@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError, MismatchError
-from hw_build.base.progress import BuildProgress
 from hw_build.base.step_engine import Pipeline, Step, StepResult, write_atomically
 from hw_build.flow.accelerator_steps import accelerator_steps
 from hw_build.flow.collect_report import collect_report
@@ -14,6 +12,11 @@ from hw_build.flow.graph_steps import BuildConfig, graph_steps
 from hw_build.report.data import REPORT_JSON, Report, Verification, read_report, write_report
 from hw_build.report.page import render_page
 from hw_build.report.pictures import Pictures, read_pictures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.base.progress import BuildProgress
 
 REPORT_HTML = "report.html"
 PICTURES = "pictures.npz"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hw_build.base.export import Export
-from hw_build.base.progress import Meter
 from hw_build.flow.netlist_step import compare_jobs, is_large, jobs_of
 from hw_build.implement.netlist.record import FOLDER, NETLIST
 from hw_build.implement.netlist.routed import read_routed, unpack
 from hw_build.implement.netlist.simulation import build_netlist
 from hw_build.implement.shell.generate import Shell
+
+if TYPE_CHECKING:
+    from hw_build.base.export import Export
+    from hw_build.base.progress import Meter
 
 STEP = "routed"
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from hw_build.base.records import record
 
 if TYPE_CHECKING:
     from hw_build.folding.optimise import Plan
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class NextStep:
     """The next faster folding: its cycles, what it takes beyond the chosen one, and whether the limits hold it."""
 
@@ -20,7 +21,7 @@ class NextStep:
     within_limits: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Account:
     """A folding by the models; ``fork_bram18`` are those of ``bram18`` in FIFOs behind forks.
 

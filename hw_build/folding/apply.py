@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from math import inf
+from typing import TYPE_CHECKING
 
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.base.board_config import Board
 from hw_build.folding.account import account
 from hw_build.folding.cheapest import check_names, fold
-from hw_build.folding.config import FoldingConfig
 from hw_build.folding.legal import apply_folding
 from hw_build.folding.optimise import Budget, Plan, at_rate, best_rate, next_step
 from hw_build.folding.options import Network, output_cycles, read_network, refuse_slower_output
 from hw_build.graph.editor import GraphEditor
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.base.board_config import Board
+    from hw_build.folding.config import FoldingConfig
 
 ACCOUNT = "edgeseg_folding"  # metadata of a graph that the optimiser folded
 

@@ -10,17 +10,21 @@ then needs no common multiple. ``cycles_estimate`` of each node holds the result
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
 from hw_build.graph.editor import GraphEditor, attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.custom_op.base import CustomOp
 
 
 def _beat_mismatch(operation: CustomOp, beats: list[int]) -> int:

@@ -20,61 +20,52 @@ Either way a table per node name fixes that node's folding::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from hw_build.base.errors import ConfigError
+from hw_build.base.records import as_record, record
 from hw_build.base.toml_file import read_table
 
 FOLDINGS = Path(__file__).resolve().parent
 DEFAULT_CLOCK_MHZ = 100.0
 _CYCLES = ("cycles_per_frame", "cycles_per_pixel")
 _LIMITS = ("max_luts", "max_dsps", "max_bram36", "max_latency_frames")
-_FRACTIONAL = ("frames_per_second", "clock_mhz", "max_latency_frames")
 _RATE = ("frames_per_second", "clock_mhz")
 _LEAST, _MOST = 1e-6, 1e12  # of anything that is asked for
 _MOST_DIGITS = 30
+_Whole = Annotated[int, Field(gt=0, le=_MOST)]
+_Number = Annotated[float, Field(ge=_LEAST, le=_MOST)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class FoldingConfig:
     """One of: a target of cycles; ``frames_per_second``, with or without limits; limits alone.
 
     ``nodes`` maps node names to foldings that are taken as they are.
     """
 
-    cycles_per_frame: int | None = None
-    cycles_per_pixel: int | None = None
-    frames_per_second: float | None = None
-    clock_mhz: float | None = None
-    max_luts: int | None = None
-    max_dsps: int | None = None
-    max_bram36: int | None = None
-    max_latency_frames: float | None = None
-    nodes: Mapping[str, Mapping[str, int | str]] = field(default_factory=dict)
+    cycles_per_frame: _Whole | None = None
+    cycles_per_pixel: _Whole | None = None
+    frames_per_second: _Number | None = None
+    clock_mhz: _Number | None = None
+    max_luts: _Whole | None = None
+    max_dsps: _Whole | None = None
+    max_bram36: _Whole | None = None
+    max_latency_frames: _Number | None = None
+    nodes: dict[str, dict[str, int | str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in (*_CYCLES, *_RATE, *_LIMITS) if getattr(self, name) is not None}
         cycles = [name for name in _CYCLES if name in given]
         if len(cycles) > 1 or (cycles and len(given) > 1) or set(given) <= {"clock_mhz"}:
-            raise ConfigError(
+            raise ValueError(
                 f"a folding names one of {' and '.join(_CYCLES)}, or frames_per_second, or limits "
                 f"({', '.join(_LIMITS)}) with or without it; got {given or 'none of them'}"
             )
-        for name, value in given.items():
-            whole = name not in _FRACTIONAL
-            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value <= 0:
-                raise ConfigError(f"{name} must be a positive {'integer' if whole else 'number'}, got {value!r}")
-            if not _LEAST <= value <= _MOST:  # true of a nan, too
-                raise ConfigError(f"{name} must lie between {_LEAST:g} and {_MOST:g}, got {value!r}")
-        for node, table in self.nodes.items():
-            if not isinstance(table, dict):
-                keys = ", ".join((*_CYCLES, *_RATE, *_LIMITS))
-                raise ConfigError(f"'{node}' is neither one of {keys} nor a table; write [{node}] with PE and SIMD")
-            for key, value in table.items():
-                if not isinstance(value, int | str):
-                    raise ConfigError(f"folding of {node}: {key} must be an integer or a word, got {value!r}")
 
     @property
     def optimised(self) -> bool:
@@ -90,6 +81,18 @@ class FoldingConfig:
         return self.cycles_per_frame
 
 
+def make_folding(**asked: Any) -> FoldingConfig:
+    """The folding of these fields, each held against its type and range.
+
+    Raises:
+        ConfigError: one of them is wrong, or they exclude each other.
+    """
+    try:
+        return as_record(FoldingConfig, asked)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
 def load_folding(text: str) -> FoldingConfig:
     """The folding that a user names: a number of cycles per frame, a shipped name, or a TOML file.
 
@@ -99,7 +102,7 @@ def load_folding(text: str) -> FoldingConfig:
     if text.isdecimal():
         if len(text) > _MOST_DIGITS:
             raise ConfigError(f"cycles_per_frame must be at most {_MOST:g}, got a number of {len(text)} digits")
-        return FoldingConfig(cycles_per_frame=int(text))
+        return make_folding(cycles_per_frame=int(text))
     path = Path(text) if text.endswith(".toml") else FOLDINGS / f"{text}.toml"
     if not path.is_file():
         known = ", ".join(sorted(entry.stem for entry in FOLDINGS.glob("*.toml")))
@@ -107,8 +110,14 @@ def load_folding(text: str) -> FoldingConfig:
             f"unknown folding '{text}'; known: {known}, or give a TOML file or a number of cycles per frame"
         )
     tables = read_table(path, "folding file")
+    named = {name: tables.pop(name) for name in (*_CYCLES, *_RATE, *_LIMITS) if name in tables}
+    if loose := [name for name, value in tables.items() if not isinstance(value, dict)]:
+        keys = ", ".join((*_CYCLES, *_RATE, *_LIMITS))
+        raise ConfigError(
+            f"folding file '{path}': '{loose[0]}' is neither one of {keys} nor a table; write [{loose[0]}] with PE and "
+            "SIMD"
+        )
     try:
-        named = {name: tables.pop(name) for name in (*_CYCLES, *_RATE, *_LIMITS) if name in tables}
-        return FoldingConfig(**named, nodes=tables)
+        return make_folding(**named, nodes=tables)
     except ConfigError as error:
         raise ConfigError(f"folding file '{path}': {error}") from None

@@ -7,20 +7,25 @@ row r of its output at
 
 where arrival is when the last of its inputs has that row in full, c at least the cycles of a fork that it reads (what a
 fork's output holds comes out no faster than it went in) and, of the last node, those of the output stage; need(r) is
-the last input row that output row r depends on, which the operator says (`hw_build.kernels.rows`). FIFOs hold whatever
-they must: this is the pipeline that no FIFO throttles, and it leaves out what a node takes to begin. Frames follow each
-other; what a branch holds is the rows that went in less the rows that its reader has ended, at its greatest: the lag of
-the other branches.
+the last input row that output row r depends on, which the operator says (`hw_build.kernels.rows`). Where nothing comes
+before a whole frame is in, as of a global pooling, c is spread over the pixels of the input, if they are more. FIFOs
+hold whatever they must: this is the pipeline that no FIFO throttles, and it leaves out what a node takes to begin.
+Frames follow each other; what a branch holds is the rows that went in less the rows that its reader has ended, at its
+greatest: the lag of the other branches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hw_build.folding.options import FoldableNode, Network
 from hw_build.kernels.fifo_memory import LUTRAM_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hw_build.folding.options import Edge, FoldableNode, Network
 
 FRAMES = 4  # the lag is below two frames at sizes that matter; the last frames are in the steady state
 BRAM18_BITS = 18_432  # several beats of a stream fill a word (hw_build.kernels.fifo_memory)
@@ -51,8 +56,11 @@ def row_ends(network: Network, cycles: Sequence[int], interval: float) -> list[n
         slowest_reader = network.output_cycles if index == len(network.nodes) - 1 else 0
         row_time = max(cycles[index], slowest_fork, slowest_reader) / rows_out
         steps = np.arange(FRAMES * rows_out) * row_time
+        pixels = rows_out * node.out_shape[1]
+        if node.rows.whole_frame:  # a sum of all pixels ends with the last one that comes
+            pixels = max(pixels, rows_in * node.in_shape[1])
         # end[r] - r*row_time is the running maximum of what the rows up to r add to it
-        ends.append(np.maximum.accumulate(needed + row_time / node.out_shape[1] - steps) + steps)
+        ends.append(np.maximum.accumulate(needed + row_time * rows_out / pixels - steps) + steps)
     return ends
 
 
@@ -86,10 +94,18 @@ def fork_memory(network: Network, cycles: Sequence[int], interval: float) -> tup
     bram18 = luts = 0
     for edge in network.edges:
         if edge.tensor in rows:
-            _, width, channels = network.nodes[edge.source].out_shape
-            bits = rows[edge.tensor] * width * channels * edge.element_bits
-            if bits > LUTRAM_BITS:
-                bram18 += -(-bits // BRAM18_BITS)
-            else:
-                luts += -(-bits // LUT_BITS)
+            blocks = bram18_of(network, edge, rows[edge.tensor])
+            bram18 += blocks
+            luts += 0 if blocks else -(-_bits(network, edge, rows[edge.tensor]) // LUT_BITS)
     return bram18, luts
+
+
+def bram18_of(network: Network, edge: Edge, rows: int) -> int:
+    """RAMB18 of ``rows`` in the stream ``edge``; 0 where LUTs hold them."""
+    bits = _bits(network, edge, rows)
+    return -(-bits // BRAM18_BITS) if bits > LUTRAM_BITS else 0
+
+
+def _bits(network: Network, edge: Edge, rows: int) -> int:
+    _, width, channels = network.nodes[edge.source].out_shape
+    return rows * width * channels * edge.element_bits

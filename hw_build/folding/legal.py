@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-
-from onnx import NodeProto
-from qonnx.custom_op.base import CustomOp
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.graph.editor import attribute
 from hw_build.kernels.stream_kernel import divisors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from onnx import NodeProto
+    from qonnx.custom_op.base import CustomOp
 
 Folding = dict[str, int | str]
 

@@ -9,15 +9,18 @@ policy lets them be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import inf
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
 from hw_build.folding.lag import fork_memory, latency
 from hw_build.folding.optimum import Choice, fewest_luts, fewest_luts_bound
 from hw_build.folding.options import Network, refuse_slower_output
 from hw_build.folding.policies import Policy, for_latency, for_memory, limits_of_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 UNLIMITED = 1 << 40
 OUTPUT_STAGE = "output stage"  # among the bottlenecks
@@ -26,7 +29,8 @@ OUTPUT_STAGE = "output stage"  # among the bottlenecks
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """At most so much; ``bram36`` counts two RAMB18 as one. ``latency_frames``: from the first pixel of a frame to its
-    last result, in frame times, where frames follow each other at the design's own rate."""
+    last result, in frame times, where frames follow each other at the design's own rate.
+    """
 
     luts: int = UNLIMITED
     dsps: int = UNLIMITED

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import lcm
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from hw_build.folding.options import Edge, Network, Option
 from hw_build.kernels.resources import fifo2_luts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hw_build.folding.options import Edge, Network, Option
 
 # a LUT is worth more than any DSP: DSPs and RAMs only break ties
 _TIE_BREAK = 1e-3

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from board.io_spec import FrameLayout
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
-from hw_build.kernels.rows import Rows
 from hw_build.kernels.stream_kernel import StreamKernel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.kernels.rows import Rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,17 @@ is in, and takes its own time after that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING
 
 from hw_build.folding.lag import fork_memory, is_fork, latency
-from hw_build.folding.options import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hw_build.folding.options import Network
 
 SHARES = (1.0, 0.5, 0.25, 0.125)  # of the frame time that a level may take
 FLUSHING_SHARES = (*SHARES, 0.0625, 0.03125)

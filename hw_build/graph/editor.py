@@ -8,15 +8,18 @@ that, not the arithmetic, takes the minutes. Our passes collect their matches on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import NodeProto, StringStringEntryProto, TensorAnnotation, TensorProto, helper, numpy_helper
 from qonnx.core.datatype import BaseDataType, DataType
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import LoweringError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
 ONNX_DOMAINS = ("", "ai.onnx")
@@ -32,9 +35,12 @@ def label(node: NodeProto) -> str:
     return node.name or f"producing {node.output[0]}"
 
 
-def reject(node: NodeProto, why: str) -> LoweringError:
-    """The error for ``node``; it carries the node's name for `hw_build.flow.check`."""
-    error = LoweringError(f"node {label(node)} ({node.op_type}) {why}")
+def reject(node: NodeProto, why: str, operator: str = "") -> LoweringError:
+    """The error for ``node``; it carries the node's name for `hw_build.flow.check`.
+
+    ``operator``: what it is to a user, where the steps of lowering have made another type of it.
+    """
+    error = LoweringError(f"node {label(node)} ({operator or node.op_type}) {why}")
     error.node_name = label(node)
     return error
 
@@ -113,6 +119,10 @@ class GraphEditor:
         """The node that writes ``tensor``; None for a graph input or a constant."""
         return self._maps()[0].get(tensor)
 
+    def writer(self, tensor: str) -> NodeProto:
+        """The node that writes ``tensor``, where it is known that one does."""
+        return self._maps()[0][tensor]
+
     def consumers(self, tensor: str) -> list[NodeProto]:
         """The nodes that read ``tensor``, each once."""
         return self._maps()[1].get(tensor, [])
@@ -133,6 +143,11 @@ class GraphEditor:
         """A metadata property of the model, stored as JSON."""
         text = self.model.get_metadata_prop(key)
         return default if text is None else json.loads(text)
+
+    def told(self, tensor: str) -> str:
+        """The integers ``tensor`` as a user finds them, who knows no tensor that lowering has added."""
+        node = self.producer(tensor)
+        return "the image" if node is None else f"the output of {label(node)}"
 
     # -- editing ---------------------------------------------------------------------------------------------------
 
@@ -157,7 +172,7 @@ class GraphEditor:
         return name
 
     def add_constant(
-        self, base: str, value: Any, datatype: BaseDataType | None = None, dtype: type = np.float32
+        self, base: str, value: Any, datatype: BaseDataType | None = None, dtype: np.typing.DTypeLike = np.float32
     ) -> str:
         """Store ``value`` as float32 (or ``dtype``) under a name made from ``base``; returns the name."""
         name = self.unique(base)

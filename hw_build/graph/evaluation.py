@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 
-from hw_build.graph.editor import GraphEditor
+if TYPE_CHECKING:
+    from hw_build.graph.editor import GraphEditor
 
 
 def evaluate(graph: GraphEditor, nodes: list[NodeProto], values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

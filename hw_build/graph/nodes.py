@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
-from hw_build.graph.editor import GraphEditor
 from hw_build.kernels import DOMAIN
-from hw_build.kernels.stream_kernel import StreamKernel
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
+    from hw_build.kernels.stream_kernel import StreamKernel
 
 FINN_DOMAIN = "finn.custom_op.fpgadataflow"
 HLS_DOMAIN = f"{FINN_DOMAIN}.hls"

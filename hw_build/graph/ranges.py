@@ -1,5 +1,6 @@
 """Integer ranges that tensors can really take: from the range of the input codes and the actual weights, not from
-widths."""
+widths.
+"""
 
 from __future__ import annotations
 

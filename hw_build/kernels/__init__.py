@@ -21,9 +21,11 @@ KERNELS = (
     "hw_build.kernels.code_table",
     "hw_build.kernels.concat",
     "hw_build.kernels.conv",
+    "hw_build.kernels.crop",
     "hw_build.kernels.depth_to_space",
     "hw_build.kernels.depthwise",
     "hw_build.kernels.fork",
+    "hw_build.kernels.gather",
     "hw_build.kernels.global_sum",
     "hw_build.kernels.maxpool",
     "hw_build.kernels.multiply",
@@ -31,6 +33,7 @@ KERNELS = (
     "hw_build.kernels.repeat",
     "hw_build.kernels.threshold",
     "hw_build.kernels.window_max",
+    "hw_build.kernels.window_sum",
 )
 
 

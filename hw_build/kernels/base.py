@@ -5,8 +5,12 @@ One description serves FINN's own RTL nodes and ours, so that the stitcher knows
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,10 @@ class StreamPort:
 
 @dataclass(frozen=True, kw_only=True)
 class RtlInstance:
-    """An RTL module as the stitcher instantiates it. ``parameters`` map names to SystemVerilog literals as text."""
+    """An RTL module as the stitcher instantiates it. ``parameters`` map names to SystemVerilog literals as text.
+
+    ``generated`` maps names of further sources, which are no files yet, to their text.
+    """
 
     module: str
     clock: str
@@ -37,5 +44,16 @@ class RtlInstance:
     outputs: tuple[StreamPort, ...]
     files: tuple[Path, ...]
     parameters: dict[str, str] = field(default_factory=dict)
+    generated: dict[str, str] = field(default_factory=dict)
     include_dirs: tuple[Path, ...] = ()
     origin: str = "edgeseg"  # or "finn": whose RTL this is
+
+    def written(self, folder: Path) -> RtlInstance:
+        """The same with its generated sources as files of ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = tuple(folder / name for name in self.generated)
+        for path in paths:
+            partial = path.with_suffix(f".{os.getpid()}")  # others may read it
+            partial.write_text(self.generated[path.name])
+            partial.replace(path)
+        return replace(self, files=self.files + paths, generated={})

@@ -41,11 +41,9 @@ class HalvingKernel(RowMemoryKernel):
 
     def rtl_parameters(self) -> dict[str, int | str]:
         """Those of the RTL module."""
-        height, width = self.image_dim
         data_type = self.get_input_datatype(0)
         return {
-            "HEIGHT": height,
-            "WIDTH": width,
+            "WIDTH": self.image_dim[1],
             "CHANNELS": self.get_nodeattr("NumChannels"),
             "PE": self.pe,
             "X_BITS": data_type.bitwidth(),

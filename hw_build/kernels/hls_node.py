@@ -10,31 +10,46 @@ from __future__ import annotations
 import shutil
 from abc import abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from finn.custom_op.fpgadataflow.hlsbackend import HLSBackend
-from qonnx.core.datatype import BaseDataType
+
+if TYPE_CHECKING:
+    from qonnx.core.datatype import BaseDataType
+
+CONSTANTS = "constants.h"
 
 
 class HlsNode(HLSBackend):
     """Behind its kernel among the bases of a node: attributes, shapes and numpy reference are the kernel's.
 
-    ``header`` is the kernel's C++, which needs Vitis' headers alone.
+    ``header`` is the kernel's C++, which needs Vitis' headers alone; ``constants`` are arguments of its function that
+    ``cpp_constants`` defines.
     """
 
     header: ClassVar[Path]
+    constants: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def cpp_function(self) -> str:
-        """The function of ``header`` with its template arguments; its arguments are all inputs, then the output."""
+        """The function of ``header`` with its template arguments; its arguments are all inputs, then the output, then
+        the constants.
+        """
+
+    def cpp_constants(self, model) -> str:
+        """C++ that defines ``constants``."""
+        return ""
 
     def generate_params(self, model, path) -> None:
-        """The header, beside the generated source."""
+        """The header, beside the generated source, and the constants."""
         shutil.copyfile(self.header, Path(path) / self.header.name)
+        if self.constants:
+            (Path(path) / CONSTANTS).write_text(self.cpp_constants(model))
 
     def global_includes(self) -> None:
-        """The header."""
-        self.code_gen_dict["$GLOBALS$"] = [f'#include "{self.header.name}"']
+        """The header, then the constants."""
+        names = [self.header.name, *([CONSTANTS] if self.constants else [])]
+        self.code_gen_dict["$GLOBALS$"] = [f'#include "{name}"' for name in names]
 
     def defines(self, var) -> None:
         """Nothing: all parameters are template arguments."""
@@ -42,7 +57,7 @@ class HlsNode(HLSBackend):
 
     def docompute(self) -> None:
         """The call for one frame."""
-        self.code_gen_dict["$DOCOMPUTE$"] = [f"{self.cpp_function()}({', '.join(self._ports())});"]
+        self.code_gen_dict["$DOCOMPUTE$"] = [f"{self.cpp_function()}({', '.join([*self._ports(), *self.constants])});"]
 
     def blackboxfunction(self) -> None:
         """The top function."""

@@ -76,12 +76,14 @@ def lines_of_many(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
 
 def find_lines(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lines | None:
     """Lines of ``thresholds`` (R, n) for sums ``low``..``high`` (R,), proved on both sides of each; None where a row
-    has none."""
+    has none.
+    """
     thresholds = np.sort(thresholds.astype(np.int64), axis=1)
-    rows = [_row_line(row, int(a), int(b)) for row, a, b in zip(thresholds, low, high, strict=True)]
-    if any(row is None for row in rows):
+    found = [_row_line(row, int(a), int(b)) for row, a, b in zip(thresholds, low, high, strict=True)]
+    rows = [row for row in found if row is not None]
+    if len(rows) < len(found):
         return None
-    shift = max(found[2] for found in rows)
+    shift = max(own for _, _, own in rows)
     multiplier = np.array([m << (shift - own) for m, _, own in rows], np.int64)
     offset = np.array([b << (shift - own) for _, b, own in rows], np.int64)
     lines = Lines(multiplier, offset, shift, thresholds.shape[1])
@@ -156,7 +158,8 @@ def _row_line(row: np.ndarray, low: int, high: int) -> tuple[int, int, int] | No
 
 def _prove(lines: Lines, thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
     """Compares with the thresholds on both sides of each and at both ends of the sums: all there is to a monotonic
-    count."""
+    count.
+    """
     assert (lines.multiplier >= 0).all()
     ends = np.stack([low, high], axis=1)
     sums = np.clip(np.concatenate([thresholds, thresholds - 1, ends], axis=1), low[:, None], high[:, None])

@@ -35,7 +35,8 @@ def lutram_luts(depth: int, width: int) -> int:
 
 def ram_luts(depth: int, width: int, ram_style: str) -> int:
     """LUTs of a memory with synchronous read, of the multiplexers that read it and of the decoder that writes it: 0
-    where it lies in block RAM."""
+    where it lies in block RAM.
+    """
     if uses_block_ram(depth, width, ram_style):
         return 0
     blocks = math.ceil(depth / 64)
@@ -85,7 +86,8 @@ def line_dsps(acc_bits: int, line_bits: tuple[int, ...]) -> int:
 
 def requantizer_luts(rows: int, lanes: int, acc_bits: int, y_bits: int, line_bits: tuple[int, ...]) -> int:
     """LUTs of requantizer.sv: a search in thresholds; with ``line_bits`` a table of lines for each lane, and what
-    clips."""
+    clips.
+    """
     if not line_bits:
         return threshold_luts(rows, lanes, acc_bits, y_bits)
     depth, word = max(1, rows // lanes), sum(line_bits)
@@ -101,7 +103,8 @@ def product_dsps(x_bits: int, w_bits: int) -> int:
 
 def products_luts(count: int, x_bits: int, w_bits: int, acc_bits: int) -> float:
     """LUTs of ``count`` products as they are written, their tree and accumulator; DSP48E1 hold the products they take,
-    with the first adders and the accumulator."""
+    with the first adders and the accumulator.
+    """
     if product_dsps(x_bits, w_bits):
         return (count - 1) * (x_bits + w_bits) / 2
     return 1.35 * x_bits * w_bits * count + ((count - 1) * 11.5 / 8 * (x_bits + w_bits) + acc_bits)

@@ -30,6 +30,7 @@ class RowMemoryKernel(StreamKernel):
 
     def settled_row_memory(self, depth: int, width: int) -> dict[str, str]:
         """RAM_STYLE of the RTL, decided here: for a memory that is never read and written at once. Synthesis places
-        such a one by other rules."""
+        such a one by other rules.
+        """
         style = "block" if uses_block_ram(depth, width, self.ram_style) else "distributed"
         return {"RAM_STYLE": f'"{style}"'}

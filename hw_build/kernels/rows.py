@@ -7,19 +7,23 @@ keeps what the rows after it need. Row r depends on these, where they lie in the
     nearest upsampling by f                                      r // f
     linear upsampling by f, half-pixel centres                   the two rows around (r + 1/2)/f - 1/2
     zero rows around a frame, p above                            r - p
+    every s-th row from the first one that is kept, f            f + s*r
 
 A row of zeros alone depends on none; before any other has left, the first row is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from math import ceil, floor
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UPSAMPLING = ("nearest", "linear")
 
@@ -27,7 +31,8 @@ UPSAMPLING = ("nearest", "linear")
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Of a frame of ``rows_in`` rows, counted from 0, for each output row: the ``last`` that has been read, and the
-    ``first`` that it or a later one depends on. ``step``: input rows from one output row to the next."""
+    ``first`` that it or a later one depends on. ``step``: input rows from one output row to the next.
+    """
 
     rows_in: int
     first: tuple[int, ...]
@@ -103,6 +108,11 @@ def padded_rows(rows_in: int, before: int, after: int) -> Rows:
     return window_rows(rows_in, kernel=1, pads=(before, after))
 
 
+def selected_rows(rows_in: int, chosen: range) -> Rows:
+    """The rows ``chosen`` of a frame alone."""
+    return _rows(rows_in, [(row,) for row in chosen], Fraction(chosen.step))
+
+
 def upsampled_rows(rows_in: int, *, factor: int, mode: str) -> Rows:
     """``factor`` rows of each: ``nearest``, or ``linear`` with half-pixel centres and the edge repeated.
 
@@ -114,6 +124,7 @@ def upsampled_rows(rows_in: int, *, factor: int, mode: str) -> Rows:
             f"upsampling of {rows_in} rows by {factor}, mode '{mode}': which rows it needs is known for positive whole "
             f"factors and the modes {' and '.join(UPSAMPLING)}"
         )
+    needs: list[tuple[int, ...]]
     if mode == "nearest":
         needs = [(row // factor,) for row in range(factor * rows_in)]
     else:

@@ -10,14 +10,20 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
+from hw_build.kernels.axi_stream import BUFFER, input_prefixes, output_prefixes, read_core, wrapper
 from hw_build.kernels.base import RtlInstance, StreamPort
-from hw_build.kernels.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hw_build.kernels.rows import Rows
 
 RTL_DIR = Path(__file__).resolve().parent.parent / "rtl"
 
@@ -135,7 +141,7 @@ class StreamKernel(HWCustomOp):
 
     def folding_cost(self, folding: dict[str, int | str]) -> tuple[int, ...]:
         """What the cheapest folding is chosen by, the first number first: as a rule the products of a cycle."""
-        return (0, folding.get("PE", 1) * folding.get("SIMD", 1))
+        return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)))
 
     def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
         """Further attributes that cost and speed depend on -> their legal values, whatever the others are."""
@@ -247,34 +253,38 @@ class StreamKernel(HWCustomOp):
             )
         return np.rint(values).astype(np.int64)
 
-    def stream_port(self, prefix: str, datatype: BaseDataType, elements: int | None = None) -> StreamPort:
-        """The AXI-Stream port ``PREFIX_tdata/tvalid/tready`` of ``elements`` (default PE) of ``datatype`` a beat."""
-        bits, elements = datatype.bitwidth(), elements or self.pe
-        return StreamPort(
-            tdata=f"{prefix}_tdata",
-            tvalid=f"{prefix}_tvalid",
-            tready=f"{prefix}_tready",
-            width_bits=elements * bits,
-            payload_bits=elements * bits,
-            element_bits=bits,
-        )
-
-    def instance(
-        self,
-        module: str,
-        files: tuple[Path, ...],
-        parameters: dict[str, int | str],
-        inputs: tuple[StreamPort, ...] | None = None,
-        outputs: tuple[StreamPort, ...] | None = None,
-        generated: tuple[Path, ...] = (),
-    ) -> RtlInstance:
-        """An ``RtlInstance`` with the usual clock, reset and (unless given) one input and one output port."""
+    def instance(self, core: str, files: tuple[Path, ...], parameters: Mapping[str, int | str]) -> RtlInstance:
+        """The module ``core``, of the one of ``files`` with that name, in its wrapper, if any (``axi_stream.py``)."""
+        (source,) = (path for path in files if path.stem == core)
+        readers = len(self.onnx_node.output)
+        wrappers = [wrapper(source, readers)] if read_core(source).needs_wrapper else []
+        streams = self.stream_inputs()
         return RtlInstance(
-            module=module,
+            module=wrappers[0][0] if wrappers else core,
             clock="ap_clk",
             reset_n="ap_rst_n",
-            inputs=inputs or (self.stream_port("s_axis", self.get_input_datatype(0), self.input_elements()),),
-            outputs=outputs or (self.stream_port("m_axis", self.get_output_datatype(0), self.output_elements()),),
-            files=files + generated,
+            inputs=tuple(
+                stream_port(prefix, self.input_elements(ind), self.get_input_datatype(ind))
+                for ind, prefix in zip(streams, input_prefixes(len(streams)), strict=True)
+            ),
+            outputs=tuple(
+                stream_port(prefix, self.output_elements(), self.get_output_datatype(ind))
+                for ind, prefix in enumerate(output_prefixes(readers))
+            ),
+            files=tuple(dict.fromkeys(files + shared_files(BUFFER))),
+            generated={f"{module}.sv": text for module, text in wrappers},
             parameters={name: str(value) for name, value in parameters.items()},
         )
+
+
+def stream_port(prefix: str, elements: int, datatype: BaseDataType) -> StreamPort:
+    """The AXI-Stream port ``PREFIX_tdata/tvalid/tready`` of ``elements`` of ``datatype`` a beat."""
+    bits = datatype.bitwidth()
+    return StreamPort(
+        tdata=f"{prefix}_tdata",
+        tvalid=f"{prefix}_tvalid",
+        tready=f"{prefix}_tready",
+        width_bits=elements * bits,
+        payload_bits=elements * bits,
+        element_bits=bits,
+    )

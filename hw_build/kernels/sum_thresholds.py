@@ -11,7 +11,7 @@ from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.resources import dense_rom_luts
 from hw_build.kernels.stream_kernel import StreamKernel, shared_files
 
-SUM_THRESHOLD_FILES = shared_files("lib/rom.sv", *SUM_FILES, "stream/stream_fifo2.sv", "lib/sum_thresholds.sv")
+SUM_THRESHOLD_FILES = shared_files("lib/rom.sv", *SUM_FILES, "lib/sum_thresholds.sv")
 MAX_SUM_BITS = 10  # a table of all sums; beyond, comparators are smaller
 
 

@@ -16,14 +16,17 @@ What each step makes of an operator, the operator says itself (`hw_build.operato
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.lowering import convert, hardware, lower, specialize, streamline
 from hw_build.lowering.execution import execute_codes, execute_context, verify
 from hw_build.lowering.sizes import set_input_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 __all__ = ["STEPS", "Step", "execute_codes", "execute_context", "lowering_steps", "set_input_size", "verify"]
 

@@ -8,9 +8,10 @@ input becomes UINT8 codes, NCHW. Every tensor that existed before keeps its name
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from qonnx.core.datatype import DataType
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.base import Transformation
 
@@ -21,6 +22,9 @@ from hw_build.lowering.intake import normalise
 from hw_build.lowering.rules import QUANT, is_weight_quant, refusal, reject
 from hw_build.operators import operator_of
 from hw_build.operators.filters import quantized_constant
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 class RefuseUnsupported(Transformation):

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from finn.core.onnx_exec import execute_onnx
@@ -21,6 +20,10 @@ from hw_build.base.errors import MismatchError
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
 from hw_build.lowering.rules import QUANT, is_weight_quant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 LARGEST_ROUNDING = 0.125  # of a step: what float32 may add to a logit whose scale is no power of two
 
@@ -109,11 +112,11 @@ def verify(before: ModelWrapper, after: ModelWrapper, codes: np.ndarray, out_dir
         first, second = execute_context(before, frame), execute_context(after, frame)
         for name in names:
             _compare(name, first[name], second[name], frame, index, out_dir, step_name)
-        logits = [
+        logits_before, logits_after = (
             _to_logits(model, values[model.graph.output[0].name])
             for model, values in ((before, first), (after, second))
-        ]
-        _compare("integer logits", *logits, frame, index, out_dir, step_name)
+        )
+        _compare("integer logits", logits_before, logits_after, frame, index, out_dir, step_name)
     return len(names) + 1
 
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import BuildError
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.convert import convert
 from hw_build.lowering.streamline import streamline
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 EXPORTED, CODES_NCHW, CODES_NHWC = "float_nchw", "codes_nchw", "codes_nhwc"
 

@@ -10,11 +10,14 @@ loses the accumulator ranges that are known here; so the nodes are made directly
 
 from __future__ import annotations
 
-from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.transformation.base import Transformation
+from typing import TYPE_CHECKING
 
 from hw_build.lowering.lines import LinesForThresholds
 from hw_build.operators import operators
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.base import Transformation
 
 
 def passes() -> tuple[Transformation, ...]:

@@ -6,11 +6,15 @@ from here on. Tensors keep their names; only the outputs of Im2Col are new.
 
 from __future__ import annotations
 
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
+
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, reject
 from hw_build.operators import operator_of
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 class ChannelsLast(Transformation):

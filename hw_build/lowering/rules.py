@@ -6,12 +6,16 @@ raise them through `reject`, and `hw_build.flow.check` lists them for every node
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import CHANNELS_LAST, CHANNELS_LAST_DOMAIN, ONNX_DOMAINS, GraphEditor, reject
 from hw_build.operators import of_onnx_type, operator_of, supported
 from hw_build.operators.constants import QUANT, is_weight_quant, shape_of_constant
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 __all__ = ["CHANNELS_LAST_DOMAIN", "ONNX_DOMAINS", "QUANT", "is_weight_quant", "refusal", "reject"]
 

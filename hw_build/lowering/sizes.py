@@ -6,8 +6,7 @@ Spatial sizes follow the nodes from the input: each says what it makes of a size
 
 from __future__ import annotations
 
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
@@ -15,6 +14,10 @@ from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import FINN_DOMAIN
 from hw_build.kernels import DOMAIN
 from hw_build.operators import operator_of
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
 
 Size = tuple[int, int]
 

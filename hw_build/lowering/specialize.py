@@ -8,12 +8,16 @@ simulator.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, reject, set_attribute
 from hw_build.kernels import DOMAIN
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 DEFAULT_PART = "xc7z020clg400-1"
 RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"

@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 from qonnx.core.datatype import DataType
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, reject
@@ -18,6 +18,10 @@ from hw_build.lowering.thresholds import AbsorbAffineIntoThresholds, IntegerOutp
 from hw_build.operators import operator_of, operators
 from hw_build.operators.filters import Filters
 from hw_build.operators.operator import Layer
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 class MoveScalesPastLinear(Transformation):

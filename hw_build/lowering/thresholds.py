@@ -10,80 +10,22 @@ to [lowest, highest + 1] of the accumulator, which changes no comparison.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.graph.bends import Bend, Factor
 from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, reject, smallest_integer_type
+from hw_build.lowering.chain import Chain, affine_chain, in_float32
+from hw_build.lowering.ties import refuse_ties
 from hw_build.operators import operator_of
-from hw_build.operators.operator import Affine, Monotonic
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@dataclass(frozen=True)
-class Chain:
-    """x = gain * integer + offset per channel (float64 arrays (C,)), then activations and factors.
-
-    ``nodes`` compute it, in their order; ``sign`` (C,) is -1 where ``source`` holds the negated integer.
-    """
-
-    source: str
-    gain: np.ndarray
-    offset: np.ndarray
-    bends: tuple[Bend, ...]
-    nodes: tuple[NodeProto, ...]
-    sign: np.ndarray
-
-    @property
-    def falls(self) -> np.ndarray:
-        """(C,) bool: whether what the quantizer reads falls with the integer."""
-        falls = self.gain < 0
-        for bend in self.bends:
-            if isinstance(bend, Factor):
-                falls = falls != (bend.gain < 0)
-        return falls
-
-    def bounds(self, steps: np.ndarray) -> np.ndarray:
-        """Steps (1 or C, n) of what the quantizer reads as bounds (C, n) of x; infinite: reached always or never."""
-        bounds, rising = np.broadcast_to(steps, (len(self.gain), steps.shape[1])), np.ones((len(self.gain), 1), bool)
-        for bend in reversed(self.bends):
-            bounds, rising = bend.before(bounds, rising)
-        return bounds
-
-
-def affine_chain(graph: GraphEditor, tensor: str, channels: int) -> Chain:
-    """Walk up from ``tensor`` to the nearest integer tensor through affine nodes, BNs and activations."""
-    nodes: list[NodeProto] = []
-    while not graph.is_integer(tensor):
-        node = graph.producer(tensor)
-        if node is None or not isinstance(operator_of(graph, node), Monotonic):
-            culprit = node if node is not None else nodes[-1]
-            raise reject(
-                culprit, f"stands between integers and thresholds at {tensor}, where only Mul, Add, BN and Relu may"
-            )
-        nodes.append(node)
-        tensor = graph.dynamic_inputs(node)[0]
-    gain, offset, bends = np.ones(channels), np.zeros(channels), []
-    for node in reversed(nodes):
-        operator = operator_of(graph, node)
-        if isinstance(operator, Affine) and not bends:
-            scale, shift = operator.gain_and_offset(graph, node, channels)
-            gain, offset = gain * scale, offset * scale + shift
-        else:
-            bends.extend(operator.bends(graph, node, channels))
-    return Chain(tensor, gain, offset, tuple(bends), tuple(reversed(nodes)), np.ones(channels))
-
-
-def in_float32(graph: GraphEditor, chain: Chain, integers: np.ndarray) -> np.ndarray:
-    """What the nodes of ``chain`` make of ``integers`` (C, n) of its source, rounded after each operation: float32."""
-    value = (integers * chain.sign[:, None]).astype(np.float32)
-    for node in chain.nodes:
-        value = operator_of(graph, node).in_float32(graph, node, value)
-    return value
+    from onnx import NodeProto
 
 
 def integer_thresholds(
@@ -117,6 +59,7 @@ class AbsorbAffineIntoThresholds(Transformation):
                 chain = self._negate(graph, node, chain)
             steps = graph.constants[node.input[1]].astype(np.float64)
             low, high = integer_range(graph, chain.source)
+            refuse_ties(graph, node, chain, steps, low, high)
             thresholds = integer_thresholds(steps, chain, low, high, partial(in_float32, graph, chain))
             if np.all(thresholds == thresholds[:1]):
                 thresholds = thresholds[:1]
@@ -133,7 +76,7 @@ class AbsorbAffineIntoThresholds(Transformation):
         """Negate the weights of channels whose codes fall with the accumulator, so that they rise."""
         conv = graph.producer(chain.source)
         operator = None if conv is None else operator_of(graph, conv)
-        if operator is None or not operator.negatable:
+        if conv is None or operator is None or not operator.negatable:
             raise reject(node, "has a negative factor before it that no convolution can take over")
         if len(graph.consumers(chain.source)) != 1:
             raise reject(conv, "has a negative BN factor and several consumers: give each its own convolution")
@@ -150,7 +93,8 @@ def integer_range(graph: GraphEditor, tensor: str) -> tuple[int, int]:
     """Lowest and highest value that an integer tensor can take: from weights and addends where it has them."""
     producer = graph.producer(tensor)
     if producer is not None:
-        found = operator_of(graph, producer).value_range(graph, producer, partial(integer_range, graph))
+        operator = operator_of(graph, producer)
+        found = None if operator is None else operator.value_range(graph, producer, partial(integer_range, graph))
         if found is not None:
             return found
     datatype = graph.datatypes[tensor]

@@ -15,13 +15,15 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from onnx import NodeProto
-
 if TYPE_CHECKING:
+    from onnx import NodeProto
+
     from hw_build.graph.editor import GraphEditor
     from hw_build.operators.operator import Operator
 
 OPERATORS = (
+    "hw_build.operators.average_pool_2x2",
+    "hw_build.operators.average_pool",
     "hw_build.operators.depthwise_convolution",
     "hw_build.operators.batch_normalization",
     "hw_build.operators.relu",
@@ -36,10 +38,13 @@ OPERATORS = (
     "hw_build.operators.bilinear_2x",
     "hw_build.operators.convolution",
     "hw_build.operators.depth_to_space",
+    "hw_build.operators.space_to_depth",
+    "hw_build.operators.rearrangement",
+    "hw_build.operators.slice",
+    "hw_build.operators.channel_gather",
     "hw_build.operators.transposed_convolution",
     "hw_build.operators.quantizer",
     "hw_build.operators.max_pool_2x2",
-    "hw_build.operators.average_pool_2x2",
     "hw_build.operators.max_pool",
     "hw_build.operators.concatenation",
     "hw_build.operators.global_average",

@@ -7,11 +7,15 @@ they are executed for every code.
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators.code_functions import cone, unfit_constant
 from hw_build.operators.operator import CodeFunction
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 class Activation(CodeFunction):

@@ -6,10 +6,13 @@ probability is that of the largest logit; its values themselves have no integer 
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 _RANK = 4  # images, channels, height, width
 

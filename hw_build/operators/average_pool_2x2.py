@@ -6,9 +6,7 @@ There is no standard node of it on channels-last tensors: from the step `lower` 
 from __future__ import annotations
 
 from fractions import Fraction
-
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
 from hw_build.graph.nodes import add_kernel, only_consumer
@@ -17,6 +15,10 @@ from hw_build.kernels.average_pool import AveragePool2x2_rtl
 from hw_build.kernels.image_size import halved
 from hw_build.operators.halving import refusal_of_odd_sides
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 FACTOR = 4
 
@@ -27,17 +29,17 @@ class AveragePool2x2(Layer):
     names = ("AveragePool",)
     told = "AveragePool 2x2"
     factor = FACTOR
+    reads_windows = True
 
-    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Other windows, strides and pads; sides that are odd."""
-        kernel, strides = attribute(node, "kernel_shape"), attribute(node, "strides", [1, 1])
+    def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """2x2 with stride 2, without padding and dilation."""
+        sides = [list(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides")]
         padded = any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID")
         dilated = any(each != 1 for each in attribute(node, "dilations", [1]))
-        if list(kernel) != [2, 2] or list(strides) != [2, 2] or padded or dilated:
-            return (
-                f"averages with kernel {list(kernel)} and strides {list(strides)}: only 2x2 with stride 2, without "
-                "padding and dilation, lowers"
-            )
+        return sides == [[2, 2], [2, 2]] and not (padded or dilated or attribute(node, "ceil_mode", 0))
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Sides that are odd."""
         return refusal_of_odd_sides(graph, node)
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
@@ -71,8 +73,8 @@ class AveragePool2x2(Layer):
 
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
-        "average-pool",
-        "2x2, stride 2, then a quantizer",
+        "average-pool, 2x2",
+        "2x2, stride 2, even sides, then a quantizer",
         "AveragePool2x2 (ours), Threshold",
     ),
 )

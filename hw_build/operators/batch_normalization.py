@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.operators.filters import RANK
 from hw_build.operators.operator import Affine
 from hw_build.operators.quantized_input import before_first_quantizer
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 PARAMETERS = ("scale", "shift", "mean", "variance")
 

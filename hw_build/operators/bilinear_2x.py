@@ -6,10 +6,8 @@ Of codes it is a multiple of 1/16: sixteen times it is an integer.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
@@ -17,9 +15,14 @@ from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.graph.ranges import fraction_type, scaled_type
 from hw_build.kernels.bilinear import BilinearUpsample2x_rtl
 from hw_build.kernels.bilinear_threshold import BilinearThreshold2x_rtl
-from hw_build.operators.operator import Size
 from hw_build.operators.sum_thresholds import thresholds_of_sum
 from hw_build.operators.upsampling import Upsampling
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
+
+    from hw_build.operators.operator import Size
 
 FACTOR = 16
 

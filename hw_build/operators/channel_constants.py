@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
-from onnx import NodeProto
-
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 _AXES_OF_IMAGE = 3  # channels, height, width: constants of so many axes or more are spread over an image
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.bends import Bend
 from hw_build.graph.bends import Clip as Limits
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators.operator import Monotonic
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 class Clip(Monotonic):
@@ -30,7 +35,8 @@ class Clip(Monotonic):
 
     def in_float32(self, graph: GraphEditor, node: NodeProto, value: np.ndarray) -> np.ndarray:
         """Exact."""
-        return np.clip(value, *(np.float32(limit) for limit in _limits(graph, node)))
+        low, high = _limits(graph, node)
+        return np.clip(value, np.float32(low), np.float32(high))
 
 
 def _limits(graph: GraphEditor, node: NodeProto) -> tuple[float, float]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
 from hw_build.operators.operator import CodeFunction, Layer
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 def cone(graph: GraphEditor, *tensors: str, joins: bool = False) -> tuple[list[NodeProto], list[str]]:
     """The nodes, in order, that make ``tensors`` value by value of others, and these others: codes, or what a layer or
-    a quantizer gives. With ``joins``, layers that join values are among the nodes."""
+    a quantizer gives. With ``joins``, layers that join values are among the nodes.
+    """
     nodes: list[NodeProto] = []
     sources: list[str] = []
     seen: set[str] = set()

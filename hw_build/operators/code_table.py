@@ -6,18 +6,23 @@ codes that the reference rounds it by its place in the image, the network has no
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
 
-from hw_build.graph.editor import GraphEditor, label, reject, set_attribute
+from hw_build.graph.editor import GraphEditor, reject, set_attribute
 from hw_build.graph.evaluation import evaluate
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.code_table import MAX_ADDRESS_BITS, CodeTable_rtl
 from hw_build.operators import operator_of
 from hw_build.operators.code_functions import cone
 from hw_build.operators.operator import Monotonic, Operator, Range, RangeOf
+from hw_build.operators.quantizer import Quantizer
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 MOST_BITS = 8  # of a code that has a table of its own
 _CLOSE = 1e-4  # of a step of the quantizer: values so close to a border are executed once more, one by one
@@ -44,8 +49,8 @@ class FunctionsToTables(Transformation):
         if len(types) < len(sources) or not fits_table(types):
             raise reject(
                 culprit,
-                f"is a function that thresholds cannot say, and reads {sources[0]}, of more than {MOST_BITS} bits: put "
-                f"a quantizer of at most {MOST_BITS} bits before it",
+                f"is a function that thresholds cannot say, and reads {graph.told(sources[0])}, of more than "
+                f"{MOST_BITS} bits: put a quantizer of at most {MOST_BITS} bits before it",
             )
         result = steps.output[0]
         words = _words(graph, nodes, steps, sources, types, culprit)
@@ -107,13 +112,18 @@ def _words(
     found = executed(np.arange(len(codes[0])))
     words, values = (found[name][0, :, 0].astype(np.float64) for name in (steps.output[0], steps.input[0]))
     if np.isnan(values).any():
-        raise reject(culprit, f"gives no number for some codes of {sources[0]}: keep what it reads where it is defined")
+        raise reject(
+            culprit,
+            f"gives no number for some codes of {graph.told(sources[0])}: keep what it reads where it is defined",
+        )
     for place in _close_to_a_border(values, graph.constants[steps.input[1]]):
         if np.any(executed(np.array([place]))[steps.output[0]][0, :, 0, 0] != words[:, place]):
             raise reject(
-                steps, f"rounds code {codes[0][place]} of {sources[0]} up or down by where it stands in the image, as "
-                f"float32 does: change the scale of {label(steps)} or of {sources[0]} a little"
-            )  # fmt: skip
+                steps,
+                f"rounds code {codes[0][place]} of {graph.told(sources[0])} up or down by where it stands in the "
+                "image, as float32 does: change its scale or that of the codes that it reads a little",
+                Quantizer.told,
+            )
     return words
 
 

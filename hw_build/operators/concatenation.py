@@ -7,10 +7,9 @@ where inputs are no codes yet, or not of one scale: it works on each channel by 
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, reject, set_attribute, smallest_integer_type
@@ -22,6 +21,10 @@ from hw_build.operators.channel_constants import change_channels, channel_consta
 from hw_build.operators.constants import QUANT
 from hw_build.operators.operator import Layer, Range, RangeOf
 from hw_build.operators.scales import common_step, multiply_inputs, take_multiples
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 MOST_BITS = 8  # of a code that a convolution reads
 FIRST_AXIS = {0: 0, 1: 2, 2: 3, 3: 1}  # of a channels-last tensor -> the same axis with channels first

@@ -5,8 +5,9 @@ A constant sum of integers that stands before no thresholds, as after the head's
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, reject, smallest_integer_type
@@ -15,6 +16,9 @@ from hw_build.kernels.bias import ChannelBias_rtl
 from hw_build.operators.code_functions import unfit_constant
 from hw_build.operators.operator import Affine, Range, RangeOf
 from hw_build.operators.quantized_input import before_first_quantizer
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 IN_FLOAT32 = {"Mul": np.multiply, "Div": np.divide, "Add": np.add, "Sub": np.subtract}
 

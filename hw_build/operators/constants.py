@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
-from hw_build.graph.editor import GraphEditor
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 QUANT = ("Quant", "IntQuant")
 

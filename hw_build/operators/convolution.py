@@ -7,8 +7,9 @@ becomes FINN's padding, sliding window and matrix-vector unit. Groups are one de
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute, smallest_integer_type
@@ -17,9 +18,13 @@ from hw_build.kernels.conv import ConvThreshold_rtl
 from hw_build.kernels.rows import window_size
 from hw_build.operators.filters import Filters, kernel_shape, weight_shape
 from hw_build.operators.finn_nodes import MatMulsToMvau, PatchesToSlidingWindows
-from hw_build.operators.operator import Size
 from hw_build.operators.quantizer import per_channel
 from hw_build.operators.windows import padding_of, window_patches
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.operators.operator import Size
 
 
 def weight_matrix(weights: np.ndarray, groups: int = 1) -> np.ndarray:

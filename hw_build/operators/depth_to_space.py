@@ -7,16 +7,18 @@ thresholds. From the step `lower` on it is its kernel: no standard node of it ta
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.depth_to_space import DepthToSpace_rtl
-from hw_build.operators.channel_constants import change_channels, channel_constants
-from hw_build.operators.filters import reorder_outputs
+from hw_build.operators.data_movement import move_behind_the_next
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class DepthToSpace(Layer):
@@ -27,12 +29,11 @@ class DepthToSpace(Layer):
     keeps_codes = True
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Channels that do not fill a block; the order of PyTorch behind what cannot be reordered."""
+        """Channels that do not fill a block."""
         block, shape = attribute(node, "blocksize"), graph.shapes.get(node.input[0])
         if block < 2 or (shape and shape[1] % block**2):
-            return f"makes blocks of {block}x{block} of {shape[1]} channels: the square of 2 or more must divide them"
-        if attribute(node, "mode", "DCR") != "DCR":
-            return "has mode CRD behind something else than a convolution of its own: put it right behind one"
+            channels = f" of {shape[1]} channels" if shape else ""
+            return f"makes blocks of {block}x{block}{channels}: the square of 2 or more must divide the channels"
         return None
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
@@ -50,30 +51,19 @@ class DepthToSpace(Layer):
             return False
         # channel (c, i, j) of CRD goes where DCR has (i, j, c)
         order = np.arange(shape[1]).reshape(-1, block**2).T.reshape(-1)
-        if not reorder_outputs(graph, node.input[0], order):
-            return False
+        ordered = graph.add_tensor(f"{node.input[0]}_ordered", shape)
+        index = graph.add_constant(f"{ordered}_index", order, dtype=np.int64)
+        graph.add_node("Gather", [node.input[0], index], [ordered], name=f"{node.name}_order", axis=1)
+        node.input[0] = ordered
+        graph.touch()
         set_attribute(node, "mode", "DCR")
         return True
 
     @staticmethod
     def _behind_the_next(graph: GraphEditor, node: NodeProto) -> bool:
-        moved, result = node.input[0], node.output[0]
-        readers, shapes = graph.consumers(result), [graph.shapes.get(name) for name in (moved, result)]
-        if len(readers) != 1 or result in graph.outputs or None in shapes or attribute(node, "mode", "DCR") != "DCR":
-            return False
-        (after,) = readers
-        positions = channel_constants(graph, after, result, shapes[1][1])
-        if positions is None:
-            return False
-        times = shapes[0][1] // shapes[1][1]
-        change_channels(graph, after, positions, lambda value, axis: np.concatenate([value] * times, axis))
-        final = after.output[0]
-        between = graph.add_tensor(f"{final}_deep", shapes[0])
-        after.input[list(after.input).index(result)] = moved
-        after.output[0] = between
-        node.input[0], node.output[0] = between, final
-        graph.touch()
-        return True
+        times = attribute(node, "blocksize") ** 2
+        dcr = attribute(node, "mode", "DCR") == "DCR"
+        return dcr and move_behind_the_next(graph, node, lambda value, axis: np.concatenate([value] * times, axis))
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
         """No other values."""
@@ -94,8 +84,8 @@ class DepthToSpace(Layer):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "depth to space (pixel shuffle)",
-        "DCR; CRD behind a convolution",
-        "DepthToSpace (ours)",
+        "DCR and CRD",
+        "DepthToSpace (ours); CRD also what orders channels",
     ),
 )
 OPERATORS = (DepthToSpace(),)

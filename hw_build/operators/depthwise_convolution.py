@@ -1,23 +1,32 @@
 """Depthwise convolution: one filter a channel.
 
-Square and odd, of stride 1, padded by half its size, it is one kernel with its thresholds, and where the pattern is
-there with its residual sum. Other windows, and what reads or writes signed codes or has no quantizer of its own, become
-a dense convolution of mostly zeros.
+It is one kernel with its thresholds, and where the pattern is there with its residual sum. The kernel's window is
+square, odd, of stride 1 and padded by half its size: another window lies in such a one, zeros around it, and a crop
+keeps every stride-th row and column. What reads or writes signed codes, has no quantizer of its own,
+or would take more products so than a dense convolution of mostly zeros, becomes that.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel, only_consumer
+from hw_build.kernels.crop import TO_THE_END, StreamCrop_rtl
 from hw_build.kernels.depthwise import DepthwiseConv_rtl
 from hw_build.operators.convolution import refusal_of_window
 from hw_build.operators.filters import Filters, kernel_shape, weight_shape
 from hw_build.operators.quantizer import per_channel
-from hw_build.operators.windows import window_patches
+from hw_build.operators.windows import padding_of, window_patches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onnx import NodeProto
 
 
 def weight_matrix(weights: np.ndarray) -> np.ndarray:
@@ -28,12 +37,51 @@ def weight_matrix(weights: np.ndarray) -> np.ndarray:
     return matrix.reshape(-1, channels)
 
 
-def weights_of(matrix: np.ndarray) -> np.ndarray:
-    """The inverse: (K*K*C, C) -> (C, K, K)."""
+def weights_of(matrix: np.ndarray, kernel: Sequence[int]) -> np.ndarray:
+    """The inverse: (KH*KW*C, C) -> (C, KH, KW)."""
     channels = matrix.shape[1]
-    taps = matrix.reshape(-1, channels, channels)[:, np.arange(channels), np.arange(channels)]  # (K*K, C)
-    kernel = round(taps.shape[0] ** 0.5)
-    return taps.T.reshape(channels, kernel, kernel)
+    taps = matrix.reshape(-1, channels, channels)[:, np.arange(channels), np.arange(channels)]  # (KH*KW, C)
+    return taps.T.reshape(channels, *kernel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A window of the kernel's kind, with zeros in it, and what is kept of its output: from ``cuts`` on, every
+    stride-th. ``places``: (rows, columns) of the taps in it.
+    """
+
+    side: int
+    cuts: tuple[int, int, int, int]  # top, left, bottom, right
+    places: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def kept(self, axis: int, stride: int) -> list[int]:
+        """[start, stop, step] of rows (axis 0) or columns."""
+        return [self.cuts[axis], -self.cuts[axis + 2] or TO_THE_END, stride]
+
+    def weights(self, weights: np.ndarray) -> np.ndarray:
+        """(C, KH, KW) -> (C, side, side)."""
+        wide = np.zeros((len(weights), self.side, self.side), weights.dtype)
+        wide[:, np.array(self.places[0])[:, None], np.array(self.places[1])] = weights
+        return wide
+
+
+def find_window(kernel: Sequence[int], pads: Sequence[int], dilations: Sequence[int]) -> Window | None:
+    """The smallest `Window` that holds one of ``kernel`` and ``dilations`` behind ``pads`` [top, left, bottom, right].
+
+    None where there is none: pads that make the output of stride 1 larger than the input. Row r of the output of stride
+    1 reads the rows from r - pad, the kernel's row r + first those from r + first - side/2, whose taps begin with
+    zeros.
+    """
+    spans = [dilation * (side - 1) + 1 for side, dilation in zip(kernel, dilations, strict=True)]
+    gone = [span - 1 - pads[axis] - pads[axis + 2] for axis, span in enumerate(spans)]  # rows and columns less
+    if min(gone) < 0:
+        return None
+    first = [min(max((span - 1) // 2 - pads[axis], 0), gone[axis]) for axis, span in enumerate(spans)]
+    half = max(1, *(max(pads[axis] + first[axis], spans[axis] - 1 - pads[axis] - first[axis]) for axis in range(2)))
+    begins = [half - pads[axis] - first[axis] for axis in range(2)]
+    rows, columns = (tuple(begins[axis] + dilations[axis] * tap for tap in range(kernel[axis])) for axis in range(2))
+    cuts = (first[0], first[1], gone[0] - first[0], gone[1] - first[1])
+    return Window(side=2 * half + 1, cuts=cuts, places=(rows, columns))
 
 
 class FuseDepthwise(Transformation):
@@ -49,30 +97,44 @@ class FuseDepthwise(Transformation):
 
     def _fuse(self, graph: GraphEditor, im2col: NodeProto) -> None:
         pad = graph.producer(im2col.input[0])
-        source = pad.input[0]
+        pads = [pad] if pad is not None and pad.op_type == "Pad" else []
+        source = pads[0].input[0] if pads else im2col.input[0]
         matmul = only_consumer(graph, im2col.output[0], "MatMul")
         first = only_consumer(graph, matmul.output[0], "MultiThreshold") if matmul is not None else None
-        if first is None or attribute(first, "out_bias", 0.0) != 0.0 or graph.datatypes[source].signed():
+        if (
+            matmul is None
+            or first is None
+            or attribute(first, "out_bias", 0.0) != 0.0
+            or graph.datatypes[source].signed()
+        ):
             set_attribute(im2col, "depthwise", 0)
             return
         channels = graph.shapes[source][-1]
-        weights = weights_of(graph.constants[matmul.input[1]])
+        kernel, strides = attribute(im2col, "kernel_size"), attribute(im2col, "stride")
+        padding = padding_of(graph, pads[0]) if pads else [0] * 4
+        window = find_window(kernel, padding, attribute(im2col, "dilations"))
+        assert window is not None  # others are refused
+        weights = window.weights(weights_of(graph.constants[matmul.input[1]], kernel))
         weight_type = graph.datatypes[matmul.input[1]]
         result, steps = first.output[0], [per_channel(graph, first.input[1], channels)]
-        gone = [pad, im2col, matmul, first]
+        gone = [*pads, im2col, matmul, first]
         inputs = [source, graph.add_constant(f"{matmul.input[1]}_dw", weights, weight_type)]
-        residual = self._residual(graph, source, result)
+        whole = not any(window.cuts) and list(strides) == [1, 1]
+        residual = self._residual(graph, source, result) if whole else None
         if residual is not None:
             add, second = residual
             gone += [add, second]
             result = second.output[0]
             steps.append(second.input[1])
         graph.remove(*gone)
+        everywhere = result
+        if not whole:
+            everywhere = graph.add_tensor(f"{result}_of_stride_1", graph.shapes[source], graph.datatypes[result])
         add_kernel(
             graph,
             DepthwiseConv_rtl,
             [*inputs, *steps],
-            [result],
+            [everywhere],
             matmul.name,
             KernelDim=weights.shape[1],
             SIMD=1,
@@ -82,6 +144,11 @@ class FuseDepthwise(Transformation):
             convDataType=graph.datatypes[first.output[0]].name,
             outputDataType=graph.datatypes[result].name,
         )
+        if not whole:
+            add_kernel(
+                graph, StreamCrop_rtl, [everywhere], [result], f"{matmul.name}_crop", Channels=[0, channels],
+                Rows=window.kept(0, strides[0]), Columns=window.kept(1, strides[1]),
+            )  # fmt: skip
 
     @staticmethod
     def _residual(graph: GraphEditor, source: str, branch: str) -> tuple[NodeProto, NodeProto] | None:
@@ -110,23 +177,24 @@ class DepthwiseConvolution(Filters):
         return super().refusal(graph, node) or refusal_of_window(node)
 
     @staticmethod
-    def _is_centred(graph: GraphEditor, node: NodeProto) -> bool:
-        kernel, pads = kernel_shape(graph, node), list(attribute(node, "pads", [0] * 4))
-        moves = [*attribute(node, "strides", [1, 1]), *attribute(node, "dilations", [1, 1])]
-        odd = kernel[0] == kernel[1] and kernel[0] % 2 == 1 and kernel[0] > 1
-        return odd and pads == [kernel[0] // 2] * 4 and moves == [1] * 4
+    def _has_window(graph: GraphEditor, node: NodeProto) -> bool:
+        kernel, pads = kernel_shape(graph, node), attribute(node, "pads", [0] * 4)
+        window = find_window(kernel, pads, attribute(node, "dilations", [1, 1]))
+        dense = kernel[0] * kernel[1] * weight_shape(graph, node)[0]  # products of a channel, mostly with zeros
+        return window is not None and kernel != (1, 1) and window.side**2 <= dense
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Im2Col(depthwise=1) and a product with a matrix that is zero off its channel."""
         matrix = weight_matrix(graph.constants[node.input[1]])
-        window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=self._is_centred(graph, node))
+        window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=self._has_window(graph, node))
 
 
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "convolution, depthwise",
-        "odd square kernel, padded by half of it, stride 1, one filter per channel",
-        "DepthwiseConv (ours); other windows, and where codes are signed, a dense one consisting mostly of zeros",
+        "one filter per channel; equal strides of height and width",
+        "DepthwiseConv (ours), of an odd square window; StreamCrop (ours) behind it where stride, size or pads differ; "
+        "where codes are signed, or there are few channels for such a window, a dense one consisting mostly of zeros",
     ),
     (
         "convolution, depthwise, plus its own input",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto
 from qonnx.core.datatype import BaseDataType, DataType
 from qonnx.custom_op.general.intquant import max_int, min_int, resolve_rounding_mode
 
@@ -16,6 +16,9 @@ from hw_build.operators import operator_of
 from hw_build.operators.channel_constants import change_channels, channel_constants
 from hw_build.operators.constants import is_weight_quant, shape_of_constant
 from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 RANK = 4  # images, channels, height, width
 
@@ -29,13 +32,14 @@ def weight_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, ...]:
 
 def kernel_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, int]:
     """Height and width of the filter, from the weights: exporters may leave the attribute out."""
-    return weight_shape(graph, conv)[2:]
+    height, width = weight_shape(graph, conv)[2:]
+    return height, width
 
 
 def quantized_constant(graph: GraphEditor, quant: NodeProto) -> tuple[np.ndarray, np.ndarray, BaseDataType]:
     """Integers, scale and datatype of a Quant of a constant, in float64 so that no scale disturbs the rounding."""
-    value, scale, _, bits = (graph.constants[name] for name in quant.input[:4])
-    signed, narrow, bits = bool(attribute(quant, "signed", 1)), bool(attribute(quant, "narrow", 0)), int(bits.item())
+    value, scale, _, width = (graph.constants[name] for name in quant.input[:4])
+    signed, narrow, bits = bool(attribute(quant, "signed", 1)), bool(attribute(quant, "narrow", 0)), int(width.item())
     ratio = (value / scale).astype(np.float64)  # float32 division, as qonnx executes it
     codes = resolve_rounding_mode(attribute(quant, "rounding_mode", "ROUND"))(ratio)
     codes = np.clip(codes, min_int(signed, narrow, bits), max_int(signed, narrow, bits))
@@ -66,13 +70,34 @@ def reorder_outputs(graph: GraphEditor, tensor: str, order: np.ndarray) -> bool:
     return True
 
 
+def reorder_inputs(graph: GraphEditor, tensor: str, order: np.ndarray) -> bool:
+    """Let the one convolution that reads ``tensor`` read channel n where it now reads channel n of a tensor that has
+    channel ``order[n]`` there, by its weights; whether that can be.
+    """
+    readers = graph.consumers(tensor)
+    if len(readers) != 1 or tensor in graph.outputs or not isinstance(operator_of(graph, readers[0]), Filters):
+        return False
+    (conv,) = readers
+    quant, axis = graph.producer(conv.input[1]), 1
+    if attribute(conv, "group", 1) != 1 or quant is None or not is_weight_quant(graph, quant):
+        return False
+    weights = graph.constants[quant.input[0]]
+    sizes = [graph.constants[name].shape for name in quant.input[1:]]
+    one_for_all = all(len(shape) <= axis or shape[axis] == 1 for shape in sizes)
+    if len(graph.consumers(conv.input[1])) != 1 or not one_for_all or weights.shape[axis] != order.size:
+        return False
+    change_channels(graph, quant, {0: axis}, lambda value, axis: value.take(np.argsort(order), axis))
+    return True
+
+
 def _alone(graph: GraphEditor, node: NodeProto) -> bool:
     return len(graph.consumers(node.output[0])) == 1 and node.output[0] not in graph.outputs
 
 
 def filter_constants(graph: GraphEditor, conv: NodeProto) -> list[tuple[NodeProto, dict[int, int]]] | None:
     """Nodes and the positions of their constants that hold a value, or a filter, for each output of ``conv``: weights,
-    their scales, bias. None where they are no constants of their own."""
+    their scales, bias. None where they are no constants of their own.
+    """
     outputs = weight_shape(graph, conv)[:1]
     if not outputs:
         return None
@@ -94,7 +119,7 @@ def filter_constants(graph: GraphEditor, conv: NodeProto) -> list[tuple[NodeProt
 class Filters(Layer):
     """A convolution of some kind: x, quantized weights (O, I/groups, KH, KW), and maybe a bias (O,)."""
 
-    takes_padding = negatable = True
+    takes_padding = negatable = reads_windows = True
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Weights of another kind, and what belongs to no 2D convolution."""
@@ -136,7 +161,7 @@ class Filters(Layer):
 
     def weights_to_integers(self, graph: GraphEditor, node: NodeProto) -> None:
         """Conv(x, Quant(w)) -> Mul(Conv(x, integers), scale) [-> Add(bias)]."""
-        quant = graph.producer(node.input[1])
+        quant = graph.writer(node.input[1])
         integers, scale, datatype = quantized_constant(graph, quant)
         out_channels = integers.shape[0]
         if scale.size not in (1, out_channels) or (scale.size > 1 and scale.shape[0] != out_channels):

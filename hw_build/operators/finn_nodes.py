@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
+
 from qonnx.core.datatype import DataType
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.graph.nodes import add_finn_node
 from hw_build.operators.windows import padding_of
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class PatchesToSlidingWindows(Transformation):

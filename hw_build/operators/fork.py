@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
+
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import add_kernel
-from hw_build.kernels.fork import MAX_OUTPUTS, StreamFork_rtl
+from hw_build.kernels.fork import StreamFork_rtl
 from hw_build.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class ForkStreams(Transformation):
-    """Give each reader of a tensor a stream of its own; many of them by several forks, one behind the other."""
+    """Give each reader of a tensor a stream of its own."""
 
     def apply(self, model):
         graph = GraphEditor(model)
@@ -26,20 +30,14 @@ class ForkStreams(Transformation):
 
     @staticmethod
     def _fork(graph: GraphEditor, tensor: str, uses: list[tuple[NodeProto, int]]) -> None:
-        source = tensor
-        while uses:
-            last = len(uses) <= MAX_OUTPUTS
-            count = len(uses) if last else MAX_OUTPUTS
-            copies = [
-                graph.add_tensor(f"{tensor}_fork{i}", graph.shapes[tensor], graph.datatypes[tensor])
-                for i in range(count)
-            ]
-            taken, uses = (uses, []) if last else (uses[: count - 1], uses[count - 1 :])
-            for (node, position), copy in zip(taken, copies, strict=last):
-                node.input[position] = copy
-            graph.touch()
-            add_kernel(graph, StreamFork_rtl, [source], copies, f"fork_{source}", NumOutputs=count)
-            source = copies[-1]
+        copies = [
+            graph.add_tensor(f"{tensor}_fork{i}", graph.shapes[tensor], graph.datatypes[tensor])
+            for i in range(len(uses))
+        ]
+        for (node, position), copy in zip(uses, copies, strict=True):
+            node.input[position] = copy
+        graph.touch()
+        add_kernel(graph, StreamFork_rtl, [tensor], copies, f"fork_{tensor}", NumOutputs=len(copies))
 
 
 class Fork(Operator):
@@ -52,7 +50,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "several readers of a tensor",
         "any number",
-        "StreamFork (ours) with up to 4 outputs, chained for more",
+        "StreamFork (ours), an output a reader",
     ),
 )
 OPERATORS = (Fork(),)

@@ -6,9 +6,9 @@ Codes of few bits whose product is quantized are a table of both; wide ones are 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
 
 from hw_build.base.errors import ConfigError
@@ -19,6 +19,10 @@ from hw_build.kernels.repeat import StreamRepeat_rtl
 from hw_build.operators.code_functions import ends_in_quantizers
 from hw_build.operators.code_table import fits_table
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 
 class ProductsToKernels(Transformation):

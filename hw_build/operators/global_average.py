@@ -5,9 +5,9 @@ Means are divided after they are summed, as onnxruntime does it. From the step `
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import GraphEditor, attribute
@@ -15,6 +15,10 @@ from hw_build.graph.nodes import add_kernel
 from hw_build.graph.ranges import scaled_type
 from hw_build.kernels.global_sum import GlobalSum_rtl
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 MOST_BITS = 24  # of a sum that float32 holds exactly, as the reference computes it
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from onnx import NodeProto
-
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 def refusal_of_odd_sides(graph: GraphEditor, node: NodeProto) -> str | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.bends import Bend, Leaky
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.operators.operator import Monotonic
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class LeakyRelu(Monotonic):

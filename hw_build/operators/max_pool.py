@@ -6,8 +6,7 @@ Padding stands for no value at all; among unsigned codes a zero, the least, does
 from __future__ import annotations
 
 from fractions import Fraction
-
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
 from hw_build.graph.nodes import add_kernel
@@ -17,13 +16,16 @@ from hw_build.operators.finn_nodes import PatchesToSlidingWindows
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
 from hw_build.operators.windows import image_patches
 
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
 
 class MaxPool(Layer):
     """MaxPool."""
 
     names = ("MaxPool",)
     told = "MaxPool"
-    keeps_codes = True
+    keeps_codes = reads_windows = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:

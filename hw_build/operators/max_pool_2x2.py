@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
@@ -13,6 +13,9 @@ from hw_build.kernels.image_size import halved
 from hw_build.kernels.maxpool import MaxPool2x2_rtl
 from hw_build.operators.halving import refusal_of_odd_sides
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class PoolsToKernels(Transformation):
@@ -33,11 +36,11 @@ class MaxPool2x2(Layer):
     names = ("MaxPool",)
     inner = ("MaxPoolNHWC",)
     told = "MaxPool 2x2"
-    keeps_codes = True
+    keeps_codes = reads_windows = True
     placements = (PoolsToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
-        """This window alone."""
+        """A 2x2 window of stride 2 alone."""
         if node.op_type in self.inner:
             return True
         kernel, strides, dilations = (

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
-from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.graph.editor import GraphEditor, attribute, reject
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.nearest import NearestUpsample_rtl
-from hw_build.operators.operator import Size
 from hw_build.operators.upsampling import Upsampling
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.operators.operator import Size
 
 # (coordinate_transformation_mode, nearest_mode) that repeat each pixel for every whole factor, by ONNX' definition
 _REPEATING = {
@@ -54,6 +57,14 @@ def _factor(graph: GraphEditor, node: NodeProto) -> int | None:
     return factor if whole else None
 
 
+def _whole_factor(graph: GraphEditor, node: NodeProto) -> int:
+    """`_factor` of a node that was not refused."""
+    factor = _factor(graph, node)
+    if factor is None:
+        raise reject(node, "resizes by nearest, but by no whole factor, the same for height and width")
+    return factor
+
+
 class NearestUpsampling(Upsampling):
     """Resize, nearest."""
 
@@ -78,7 +89,7 @@ class NearestUpsampling(Upsampling):
             attribute(node, "nearest_mode", "round_prefer_floor"),
         )
         factor = _factor(graph, node) if before and after else 2
-        if factor is None:
+        if before and after and factor is None:
             return (
                 f"resizes {before[2]}x{before[3]} to {after[2]}x{after[3]} by nearest: only a whole factor, the same "
                 "for height and width, lowers"
@@ -96,11 +107,11 @@ class NearestUpsampling(Upsampling):
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """As many times as large."""
-        self.enlarge_channels_last(graph, node, _factor(graph, node))
+        self.enlarge_channels_last(graph, node, _whole_factor(graph, node))
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """As many times as large."""
-        factor = _factor(graph, node)
+        factor = _whole_factor(graph, node)
         return factor * size[0], factor * size[1]
 
 

@@ -20,15 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import ClassVar
-
-import numpy as np
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
-from qonnx.transformation.base import Transformation
+from typing import TYPE_CHECKING, ClassVar
 
 from hw_build.graph.bends import Bend, Factor
 from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, reject
+
+if TYPE_CHECKING:
+    import numpy as np
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
+    from qonnx.transformation.base import Transformation
 
 Size = tuple[int, int]  # (height, width)
 Range = tuple[int, int]  # lowest and highest value
@@ -52,6 +53,7 @@ class Operator:
     elementwise: ClassVar[bool] = False  # it does the same to each value of a channel, wherever the channels are
     per_channel: ClassVar[bool] = False  # the same all over the image, by constants of one value or one a channel
     takes_padding: ClassVar[bool] = False  # its pads are zeros around the image, so a Pad before it can join them
+    reads_windows: ClassVar[bool] = False  # of kernel_shape, strides, dilations and pads, as ONNX has them
     negatable: ClassVar[bool] = False  # weights of it can negate its output, channel by channel
     does_nothing: ClassVar[bool] = False
     gives_indices: ClassVar[bool] = False  # its output is no float

@@ -5,12 +5,15 @@ The step `lower` puts Pad nodes of its own before windows, on channels-last tens
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.kernels.rows import window_size
 from hw_build.operators.operator import Operator, Size
 from hw_build.operators.windows import padding_of
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class Padding(Operator):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
-from hw_build.graph.editor import GraphEditor
+import numpy as np
+
 from hw_build.operators.leaky_relu import LeakyRelu
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 class PRelu(LeakyRelu):

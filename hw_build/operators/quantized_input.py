@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
 from hw_build.operators.operator import Affine
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 def before_first_quantizer(graph: GraphEditor, node: NodeProto) -> str | None:

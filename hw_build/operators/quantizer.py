@@ -5,8 +5,9 @@ Thresholds that no other kernel takes are a kernel of their own for unsigned cod
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, attribute, set_attribute
@@ -16,6 +17,9 @@ from hw_build.kernels.threshold import Threshold_rtl
 from hw_build.operators.constants import QUANT, is_bias_quant, is_weight_quant
 from hw_build.operators.finn_nodes import ThresholdsToHardware
 from hw_build.operators.operator import Operator, constants_to_channels_first
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 def per_channel(graph: GraphEditor, name: str, channels: int) -> str:

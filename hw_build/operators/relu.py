@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.bends import Bend, Clip
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators.operator import Monotonic
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 class Relu(Monotonic):

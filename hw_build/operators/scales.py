@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import gcd, lcm
+from typing import TYPE_CHECKING
 
-from onnx import NodeProto
-
-from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import only_consumer
 from hw_build.graph.ranges import scaled_type
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 def common_step(scales: list[float]) -> tuple[float, list[int]]:

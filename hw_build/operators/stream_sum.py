@@ -7,9 +7,8 @@ grow wide, or the step is no power of two and float32 could decide a tie, two co
 from __future__ import annotations
 
 from math import frexp
+from typing import TYPE_CHECKING
 
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, reject
@@ -23,6 +22,10 @@ from hw_build.operators.code_table import fits_table
 from hw_build.operators.operator import Layer, Range, RangeOf
 from hw_build.operators.scales import common_step, multiply_inputs, take_multiples
 from hw_build.operators.sum_thresholds import thresholds_of_sum
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 MOST_BITS = 16  # of a sum of codes of different scales
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.graph.nodes import only_consumer
 from hw_build.kernels.lines import find_shift
 from hw_build.kernels.sum_thresholds import MAX_SUM_BITS
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 def thresholds_of_sum(graph: GraphEditor, last: NodeProto, streams: list[str], largest: int) -> NodeProto | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from onnx import NodeProto
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import CHANNELS_LAST, GraphEditor
 from hw_build.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 class Transpose(Operator):

@@ -7,13 +7,17 @@ product with an inserted zero. Taps that a phase lacks, where the kernel is no m
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.operators.constants import is_weight_quant
 from hw_build.operators.filters import RANK, weight_shape
 from hw_build.operators.operator import Operator
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 MIN_STRIDE = 2
 
@@ -75,7 +79,7 @@ class TransposedConvolution(Operator):
         """Conv of all phases, then DepthToSpace."""
         if self._why_not(graph, node) is not None:
             return False
-        quant, stride = graph.producer(node.input[1]), attribute(node, "strides")[0]
+        quant, stride = graph.writer(node.input[1]), attribute(node, "strides")[0]
         outputs = weight_shape(graph, node)[1]
         filters, pads = phases(graph.constants[quant.input[0]], stride, self._pads(graph, node))
 

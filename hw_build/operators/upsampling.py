@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from onnx import NodeProto
 
-from hw_build.graph.editor import GraphEditor
 from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
 
 
 class Upsampling(Layer):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 
 from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 def window_patches(

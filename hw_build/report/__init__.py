@@ -1,0 +1,1 @@
+"""``report.json``, what a build measured, and the page made of it."""

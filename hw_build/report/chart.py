@@ -1,46 +1,84 @@
-"""Cycles per frame of every node as an SVG bar chart: expected as a bar, measured as a mark on it."""
+"""Bar charts as SVG: cycles of every node, shares of the board, where the LUTs go."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hw_build.report.data import Node
+from hw_build.report.template import fill
 
-_ROW, _BAR, _LABEL, _PLOT, _VALUE, _AXIS = 18, 12, 250, 560, 190, 24  # px
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markupsafe import Markup
+
+    from hw_build.report.data import Node
+
+_ROW, _BAR, _LABEL, _PLOT, _VALUE = 18, 12, 250, 560, 190  # px
+_AXIS, _FOOT, _SHORTEST = 24, 6, 0.5
 
 
-def cycles_chart(nodes: Sequence[Node], cycles_per_frame: int | None) -> str:
-    """One row per node in the order of the graph; a vertical line at ``cycles_per_frame`` of the whole accelerator."""
-    longest = max([node.expected_cycles for node in nodes] + [node.measured_cycles or 0 for node in nodes] + [1])
-    scale = _PLOT / max(longest, cycles_per_frame or 0)
-    height = _AXIS + _ROW * len(nodes) + 6
-    parts = [
-        f'<svg class="chart" viewBox="0 0 {_LABEL + _PLOT + _VALUE} {height}" role="img" '
-        'aria-label="cycles per frame of every node">'
-    ]
-    for row, node in enumerate(nodes):
-        parts.extend(_row(node, _AXIS + row * _ROW, scale))
-    if cycles_per_frame:
-        x = _LABEL + cycles_per_frame * scale
-        parts.append(f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="{_AXIS - 6}" y2="{height}"/>')
-        parts.append(
-            f'<text class="limit" x="{x:.1f}" y="{_AXIS - 10}" text-anchor="end">frame: {cycles_per_frame:,}</text>'
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """``value`` as a bar of class ``kind``, ``mark`` as a line across it; ``text`` is behind, ``tip`` on hovering."""
+
+    label: str
+    value: float
+    text: str
+    kind: str = "edgeseg"
+    mark: float | None = None
+    tip: str = ""
+
+
+def bars(title: str, rows: Sequence[Bar], limit: float | None = None, limit_text: str = "") -> Markup:
+    """A row a bar, all of one scale; a vertical line at ``limit``, its text above."""
+    axis = _AXIS if limit_text else 3
+    longest = max([value for row in rows for value in (row.value, row.mark or 0)] + [limit or 0, 1e-9])
+    scale = _PLOT / longest
+    return fill(
+        "bars.svg.j2",
+        title=title,
+        width=_LABEL + _PLOT + _VALUE,
+        height=axis + _ROW * len(rows) + _FOOT - 3,
+        left=_LABEL,
+        plot=_PLOT,
+        thick=_BAR,
+        axis=axis,
+        limit=None if limit is None else limit * scale,
+        limit_text=limit_text,
+        bars=[
+            {
+                "label": row.label,
+                "text": row.text,
+                "tip": row.tip,
+                "kind": row.kind,
+                "top": axis + _ROW * number,
+                "length": max(row.value * scale, _SHORTEST),
+                "mark": None if row.mark is None else row.mark * scale,
+            }
+            for number, row in enumerate(rows)
+        ],
+    )
+
+
+def cycles_chart(nodes: Sequence[Node], cycles_per_frame: int | None) -> Markup:
+    """Expected cycles of every node, in the order of the graph, as bars, measured ones as marks on them.
+
+    A vertical line stands at ``cycles_per_frame`` of the whole accelerator.
+    """
+    rows = []
+    for node in nodes:
+        text = f"{node.expected_cycles:,}"
+        text += "" if node.measured_cycles is None else f" / {node.measured_cycles:,}"
+        rows.append(
+            Bar(
+                label=node.name,
+                value=node.expected_cycles,
+                text=text,
+                kind=node.origin,
+                mark=node.measured_cycles,
+                tip=f"{node.name} ({node.kernel}): {text}",
+            )
         )
-    return "\n".join([*parts, "</svg>"])
-
-
-def _row(node: Node, top: float, scale: float) -> list[str]:
-    baseline = top + _BAR - 2
-    width = max(node.expected_cycles * scale, 0.5)
-    measured = "" if node.measured_cycles is None else f" / {node.measured_cycles:,}"
-    parts = [
-        f'<text x="{_LABEL - 6}" y="{baseline}" text-anchor="end">{escape(node.name)}</text>',
-        f'<rect class="{escape(node.origin)}" x="{_LABEL}" y="{top}" width="{width:.1f}" height="{_BAR}">'
-        f"<title>{escape(node.name)} ({escape(node.kernel)}): {node.expected_cycles:,}{measured}</title></rect>",
-        f'<text x="{_LABEL + _PLOT + 10}" y="{baseline}">{node.expected_cycles:,}{measured}</text>',
-    ]
-    if node.measured_cycles is not None:
-        x = _LABEL + node.measured_cycles * scale
-        parts.append(f'<line class="measured" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 1}" y2="{top + _BAR + 1}"/>')
-    return parts
+    text = f"frame: {cycles_per_frame:,}" if cycles_per_frame else ""
+    return bars("cycles per frame of every node", rows, limit=cycles_per_frame or None, limit_text=text)

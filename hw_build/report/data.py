@@ -7,20 +7,22 @@ was not measured in this build is None, in JSON null.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError
-from hw_build.base.records import load_record
+from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import write_atomically
 from hw_build.folding.account import Account
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REPORT_JSON = "report.json"
 REFERENCE_MHZ = 100.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Totals:
     """The accelerator as a whole. ``latency_cycles`` are those from the first pixel in to the last result out of a lone
     frame that comes as fast as it is taken, ``flush_cycles`` those from its last pixel in. The ``paced_`` ones are the
@@ -66,7 +68,7 @@ class Totals:
         return cls(cycles_per_frame=cycles_per_frame, fps_at_100mhz=fps, **others)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Verification:
     """One rung of the ladder: ``step`` compared with ``against`` on real images, integer by integer.
 
@@ -80,7 +82,7 @@ class Verification:
     first_difference: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Node:
     """One hardware node. ``layer`` is the node of the exported network that it came from, ``origin`` whose RTL it is;
     shapes are (N, H, W, C), ``bits`` those of its output; the FIFO is the one behind it.
@@ -116,7 +118,7 @@ class Node:
     not_synthesised: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Image:
     """The image of the demo. ``differing_logits`` counts logits unlike the reference; ``iou`` is against the mask."""
 
@@ -126,7 +128,7 @@ class Image:
     iou: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Baseline:
     """Stock FINN's own estimates for the same network, folded by FINN for ``target_cycles`` a frame.
 
@@ -144,7 +146,7 @@ class Baseline:
     not_in_finn: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Implementation:
     """After placement and routing, by the tool's own reports; ``bram36`` counts a RAMB18 as half.
 
@@ -165,7 +167,7 @@ class Implementation:
     seed: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Report:
     """``report.json``: one object with these keys. ``budget`` is what the board has, in the keys of its file.
 
@@ -193,6 +195,7 @@ class Report:
 
 
 def write_report(path: Path, report: Report) -> None:
+    """Writes ``report.json``, complete or not at all."""
     write_atomically(path, (json.dumps(asdict(report), indent=1) + "\n").encode())
 
 

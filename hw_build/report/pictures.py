@@ -6,7 +6,7 @@ import base64
 import io
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,9 @@ from PIL import Image
 from board.pictures import palette
 from hw_build.base.arrays import write_arrays
 from hw_build.base.errors import BuildError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MASK_COLOUR = (46, 160, 67)  # outline of the truth
 _PREDICTION_COLOUR = (240, 136, 62)  # outline and tint of the prediction
@@ -23,7 +26,8 @@ _TINT = 0.35
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
     """The arrays behind the pictures: codes (H, W, 3) uint8, prediction and truth (H, W), bool or class
-    indices uint8; truth may be None."""
+    indices uint8; truth may be None.
+    """
 
     codes: np.ndarray
     prediction: np.ndarray

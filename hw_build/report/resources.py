@@ -1,14 +1,19 @@
-"""Resources as SVG: the shares of the board that are taken, and where the LUTs go."""
+"""What a build takes of its board, and where the LUTs go: as figures and as charts."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from html import escape
+from typing import TYPE_CHECKING
 
-from hw_build.report.data import Baseline, Node, Report, Totals
+from hw_build.report.chart import Bar, bars
 
-_ROW, _BAR, _LABEL, _PLOT, _VALUE = 18, 12, 250, 560, 190  # px
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from markupsafe import Markup
+
+    from hw_build.report.data import Baseline, Node, Report, Totals
+
 BETWEEN = "FIFOs and width converters"
 OTHER = "shell, input FIFO and output stage"
 
@@ -53,36 +58,30 @@ def luts_by_kind(nodes: Sequence[Node], total_luts: int) -> list[tuple[str, int,
     return sorted(((kind, counts[kind], sum_) for kind, sum_ in luts.items()), key=lambda row: -row[2])
 
 
-def budget_chart(rows: Sequence[tuple[str, int, int]]) -> str:
+def budget_chart(rows: Sequence[tuple[str, int, int]]) -> Markup:
     """A bar per resource, as long as its share of the board; the line at the right end is all there is."""
-    bars = [(what, used / has, f"{used:,} of {has:,} ({used / has:.0%})") for what, used, has in rows]
-    return _bars("shares of the board", bars, limit=1.0)
+    return bars(
+        "shares of the board",
+        [
+            Bar(
+                label=what,
+                value=used / has,
+                text=f"{used:,} of {has:,} ({used / has:.0%})",
+                kind="over" if used > has else "edgeseg",
+            )
+            for what, used, has in rows
+        ],
+        limit=1.0,
+    )
 
 
-def luts_chart(rows: Sequence[tuple[str, int, int]]) -> str:
+def luts_chart(rows: Sequence[tuple[str, int, int]]) -> Markup:
     """A bar per kind of node."""
     whole = max(sum(luts for _, _, luts in rows), 1)
-    bars = [
-        (f"{count} {kind}" if count else kind, luts, f"{luts:,} ({luts / whole:.0%})") for kind, count, luts in rows
-    ]
-    return _bars("LUT sites by kind of node", bars)
-
-
-def _bars(title: str, bars: Sequence[tuple[str, float, str]], limit: float | None = None) -> str:
-    longest = max([value for _, value, _ in bars] + [limit or 0, 1e-9])
-    height = _ROW * len(bars) + 6
-    parts = [
-        f'<svg class="chart" viewBox="0 0 {_LABEL + _PLOT + _VALUE} {height}" role="img" aria-label="{escape(title)}">'
-    ]
-    for row, (label, value, text) in enumerate(bars):
-        top, width = row * _ROW + 3, max(value * _PLOT / longest, 0.5)
-        kind = "over" if limit is not None and value > limit else "edgeseg"
-        parts += [
-            f'<text x="{_LABEL - 6}" y="{top + _BAR - 2}" text-anchor="end">{escape(label)}</text>',
-            f'<rect class="{kind}" x="{_LABEL}" y="{top}" width="{width:.1f}" height="{_BAR}"/>',
-            f'<text x="{_LABEL + _PLOT + 10}" y="{top + _BAR - 2}">{escape(text)}</text>',
-        ]
-    if limit is not None:
-        x = _LABEL + limit * _PLOT / longest
-        parts.append(f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"/>')
-    return "\n".join([*parts, "</svg>"])
+    return bars(
+        "LUT sites by kind of node",
+        [
+            Bar(label=f"{count} {kind}" if count else kind, value=luts, text=f"{luts:,} ({luts / whole:.0%})")
+            for kind, count, luts in rows
+        ],
+    )

@@ -6,8 +6,8 @@ directory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from hw_build.simulate.build import build
 from hw_build.simulate.simulator import DeadlockError, Progress, SimulationError, Simulator
 from hw_build.simulate.wrapper import LastStreamPort, ProbePort
 from hw_build.stitch.design import TOP_MODULE, Design, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GAUGE_WORDS = 8
 PEAK, LEVEL, BEATS, FRAMES_BEGUN, BEGUN, BEGUN_BEFORE, WAITED = range(7)
@@ -180,7 +183,8 @@ def measure_nodes(
     measured = {}
     for node in design.nodes:
         of_node = [intervals[tensor] for tensor in node.outputs]
-        measured[node.name] = None if None in of_node else max(of_node)
+        known = [interval for interval in of_node if interval is not None]
+        measured[node.name] = max(known) if len(known) == len(of_node) else None
     return measured
 
 

@@ -11,15 +11,19 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
-from hw_build.kernels.base import StreamPort
 from hw_build.simulate import toolchain
 from hw_build.simulate.simulator import Simulator
 from hw_build.simulate.wrapper import ProbePort, ports_inc, sim_top
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hw_build.kernels.base import StreamPort
 
 DRIVER = Path(__file__).with_name("driver.cpp")
 MESSAGES = Path(__file__).with_name("messages.h")

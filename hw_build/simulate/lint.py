@@ -1,9 +1,9 @@
 """Lints all RTL of ours with Verilator: ``python -m hw_build.simulate.lint``; clean or a non-zero exit status.
 
-Every module under ``hw_build/rtl`` and ``hw_build/kernels`` is linted as a top of its own, with its default parameters
-and all warnings on; the few rules that are waived stand in ``hw_build/rtl/lint.vlt`` with their reasons. Modules are
-found by file name; packages are read before the modules of their folder, vendor primitives from the cell library of
-Yosys.
+Every module under ``hw_build/rtl`` and ``hw_build/kernels``, and the wrapper of each kernel's core, is linted as a top
+of its own, with its default parameters and all warnings on; the few rules that are waived stand in
+``hw_build/rtl/lint.vlt`` with their reasons. Modules are found by file name; packages are read before the modules of
+their folder, vendor primitives from the cell library of Yosys.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
+from hw_build.kernels.axi_stream import read_core, wrapper
 from hw_build.simulate.primitives import PROCESSOR_PRIMITIVES, declarations
 from hw_build.simulate.toolchain import verilator_root
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 KERNEL_DIR = RTL_DIR.with_name("kernels")
@@ -56,6 +60,18 @@ def lint(top_module: str, files: Sequence[Path], *, library_folders: Sequence[Pa
     return done.stderr.strip() if done.returncode else ""
 
 
+def lint_wrapper(core: Path) -> str:
+    """Verilator's warnings and errors on the AXI-Stream wrapper of a kernel's core; none where ``core`` is no such."""
+    if not core.is_relative_to(KERNEL_DIR) or not read_core(core).inputs:
+        return ""
+    readers = 2 if read_core(core).forks else 1
+    with tempfile.TemporaryDirectory(prefix="edgeseg-lint-") as folder:
+        module, text = wrapper(core, readers)
+        path = Path(folder, f"{module}.sv")
+        path.write_text(text)
+        return lint_top(path, [core])
+
+
 def modules_in(*folders: Path) -> list[Path]:
     """The files of all modules below ``folders``."""
     return sorted(path for folder in folders for path in folder.rglob("*.sv"))
@@ -70,7 +86,7 @@ def lint_all(*folders: Path) -> dict[Path, str]:
             continue
         folder = top.parent.with_name("shell") if top.parent.name == "ip" else top.parent  # the core uses the shell's
         own_packages = sorted(folder.glob(f"*{PACKAGE_SUFFIX}.sv"))
-        text = lint_top(top, finn_packages if top.parent.name == "finn" else own_packages)
+        text = lint_top(top, finn_packages if top.parent.name == "finn" else own_packages) or lint_wrapper(top)
         if text:
             complaints[top] = text
     return complaints

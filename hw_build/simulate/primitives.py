@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROCESSOR_PRIMITIVES = ("PS7", "PS8", "BUFG", "BUFG_PS")  # what the tops of the shell instantiate
 _LIBRARIES = ("cells_xtra.v", "cells_sim.v")

@@ -6,17 +6,21 @@ Python only hands arrays over and returns every few thousand cycles to show prog
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hw_build.base.errors import BuildError
-from hw_build.kernels.base import StreamPort
 from hw_build.simulate.wrapper import ProbePort, bytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hw_build.kernels.base import StreamPort
 
 RUNNING, FINISHED, DEADLOCK, FAILED = range(4)
 SLICE_SECONDS = 0.2  # between two returns to Python

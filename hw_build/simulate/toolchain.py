@@ -119,7 +119,7 @@ def write_printf_header(folder: Path) -> None:
 def publish(partial: Path, final: Path) -> None:
     """Move a finished folder to its final name; another process that was faster wins."""
     try:
-        os.rename(partial, final)
+        partial.rename(final)
     except OSError:
         if not final.is_dir():
             raise

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from board.io_spec import FrameLayout
 from hw_build.base.errors import BuildError
-from hw_build.base.records import load_record
+from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import hash_file
 
 TOP_MODULE = "edgeseg_accelerator"
 INPUT, OUTPUT = "s_axis", "m_axis"  # stand for a node where a stream begins or ends at the boundary
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Node:
     """One hardware node. ``expected_cycles`` per frame come from its cost model."""
 
@@ -31,7 +30,7 @@ class Node:
     expected_cycles: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Stream:
     """One edge: its FIFO carries beats of ``producer_elements``, the consumer takes beats of ``consumer_elements``."""
 
@@ -50,7 +49,7 @@ class Stream:
         return f"{self.producer} -> {self.consumer}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Source:
     """A file below ``rtl/``; ``role`` is "rtl" (compiled, in this order) or "memory" (read by $readmemh)."""
 
@@ -59,7 +58,7 @@ class Source:
     sha256: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Design:
     """A stitched accelerator below ``build_dir/rtl``.
 
@@ -123,7 +122,7 @@ class Design:
         path = self.build_dir / "design.json"
         partial = path.with_suffix(".json.partial")
         partial.write_text(json.dumps(content, indent=1) + "\n")
-        os.replace(partial, path)
+        partial.replace(path)
         return path
 
     @classmethod

@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from board.io_spec import MAX_CHANNELS, MAX_CLASSES
@@ -21,6 +19,12 @@ from hw_build.base.errors import BuildError
 from hw_build.kernels import DOMAIN
 from hw_build.kernels.base import RtlInstance, StreamPort
 from hw_build.stitch.design import INPUT, OUTPUT, Stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
 
 MIN_DEPTH = 64
 ROWS_HELD = 2  # depth of an ordinary stream, in rows of its image
@@ -59,7 +63,8 @@ def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[Place
         if not is_finn and node.domain != DOMAIN:
             raise BuildError(f"{node.name}: {node.op_type} has no RTL here: lower it to one of our kernels or FINN's")
         custom_op = getCustomOp(node)
-        instance = finn_rtl.rtl_instance(node, model, mem_dir, fpgapart) if is_finn else custom_op.rtl_instance(model)
+        of_node = finn_rtl.rtl_instance(node, model, mem_dir, fpgapart) if is_finn else custom_op.rtl_instance(model)
+        instance = of_node.written(mem_dir)
         inputs = tuple(t for t in node.input if t and model.get_initializer(t) is None)
         if len(inputs) != len(instance.inputs) or len(node.output) != len(instance.outputs):
             raise BuildError(

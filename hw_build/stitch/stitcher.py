@@ -11,14 +11,16 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.stitch.design import Design, Node, Source
 from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_nodes
 from hw_build.stitch.top import top_text
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 STREAM_RTL = Path(__file__).parents[1] / "rtl" / "stream"
 STREAM_FILES = (
@@ -121,7 +123,7 @@ def _copy_sources(placed: list[PlacedNode], partial: Path, mem_dir: Path) -> tup
     for path, origin in wanted:
         if path.suffix not in RTL_SUFFIXES:
             contents.append(str(path.relative_to(partial)))
-        elif path.is_relative_to(mem_dir):
+        elif path.is_relative_to(mem_dir) and origin == "finn":
             _add(compiled, f"generated/{path.name}", path)
         else:
             _add(compiled, f"{'edgeseg' if path.is_relative_to(ours) else origin}/{path.name}", path)

@@ -7,11 +7,14 @@ the consumer's (two, over the least common multiple, when neither folding divide
 from __future__ import annotations
 
 from math import lcm
+from typing import TYPE_CHECKING
 
-from hw_build.kernels.base import StreamPort
 from hw_build.kernels.fifo_memory import word_beats
 from hw_build.stitch.design import INPUT, OUTPUT, TOP_MODULE, Stream
-from hw_build.stitch.graph import PlacedNode
+
+if TYPE_CHECKING:
+    from hw_build.kernels.base import StreamPort
+    from hw_build.stitch.graph import PlacedNode
 
 HEADER = """\
 // The stitched accelerator: one instance per node, one FIFO per stream. Generated from the hardware graph.

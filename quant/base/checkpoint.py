@@ -10,14 +10,16 @@ of one trained on volumes ``volumes``: channels, slices, intensity window, spaci
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from quant.base.errors import CheckpointError
 from quant.base.replace_file import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FORMAT = 1
 NORMALISATION = "code/256"

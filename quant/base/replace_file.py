@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quant.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def require_file(path: Path) -> None:
@@ -28,7 +31,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     partial = path.with_name(f"{path.name}.partial{os.getpid()}")
     try:
         write(partial)
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk shows while writing, when the name is long forgotten
         raise

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import ConfigError
 
-_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", dict: "a table"}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
 
 
 def read_toml(path: Path) -> dict[str, Any]:

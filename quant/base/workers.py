@@ -9,13 +9,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import ConfigError, TimeUp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 _CONNECT_SECONDS = 10
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from onnxruntime import InferenceSession
 
 import calib_data
 from quant.base import checkpoint as checkpoints
@@ -28,6 +26,11 @@ from quant.bench import sessions as bench_sessions
 from quant.bench.training import training_contenders
 from quant.export.export import export
 from quant.integer import IntegerReference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onnxruntime import InferenceSession
 
 BATCH_IMAGES = 4
 

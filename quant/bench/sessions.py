@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import onnxruntime
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -24,6 +23,11 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 import models
 from quant.data.pairs import to_input, to_planes
 from quant.twin.untrained import take_statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
 
 _OPSET = 17
 _SOURCE = "image"

@@ -6,8 +6,7 @@ as the recipes train; reading and augmenting images is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -16,6 +15,9 @@ import calib_data
 import models
 from quant.training.step import network_input, training_step
 from quant.twin.networks import channels_of, from_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PRECISION = "bfloat16"
 _LEARNING_RATE = 1e-4

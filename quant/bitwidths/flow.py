@@ -9,18 +9,22 @@ map of each channel, so the BN's own weight and bias could hold it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import fx, nn
 
-from quant.bitwidths.memory import Shape
 from quant.data.pairs import to_input
 from quant.evaluation.predict import decide
 from quant.layers.fused import plain
 from quant.twin.quantized_layers import QuantizedNorm
-from quant.twin.structure import Structure
-from quant.twin.twin import Twin
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from quant.bitwidths.memory import Shape
+    from quant.twin.structure import Structure
+    from quant.twin.twin import Twin
 
 BATCH_IMAGES = 4
 

@@ -9,11 +9,11 @@ Activations: the power-of-two scale of least squared error against the twin's qu
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from quant.bitwidths.flow import Flow, Modules
 from quant.bitwidths.sites import ACTIVATION, WEIGHT, Site, Widths
 from quant.layers.fused import plain
 from quant.layers.quantizers import log2_threshold
@@ -21,8 +21,11 @@ from quant.operators.filters import by_output
 from quant.twin.config import Bits, QuantConfig
 from quant.twin.prepare import CLIP_SHARES, undo_in_norm
 from quant.twin.quantized_layers import QuantizedNorm
-from quant.twin.structure import ConvSite, Structure
 from quant.twin.twin import Twin, build_twin, quantizer_of
+
+if TYPE_CHECKING:
+    from quant.bitwidths.flow import Flow, Modules
+    from quant.twin.structure import ConvSite, Structure
 
 _SAMPLED_VALUES = 20_000
 _FINER_STEPS = 4

@@ -4,7 +4,8 @@ A stream is never stored whole. What stays on chip of a tensor of width W is, fo
 
 - a window of KxK pixels (convolution; max-pool; bilinear upsampling counts as 2x2): (K - 1) * W + K pixels, from the
   window's first to its last;
-- the earlier operand of a sum or a concatenation: the rows by which the other one lags, at most the whole frame.
+- the earlier operand of a sum, a product or a concatenation: the rows by which the other one lags, at most the whole
+  frame.
 
 Readers share the buffer, so the longest counts. The lag follows from the rows that the windows on the way look ahead
 (K // 2 rows of their source each): it is what the data flow itself enforces, without any folding. A residual
@@ -14,10 +15,14 @@ a frame.
 
 from __future__ import annotations
 
-from torch import fx
+from typing import TYPE_CHECKING
 
 from quant.operators import operator_of
-from quant.twin.structure import Structure
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from quant.twin.structure import Structure
 
 Shape = tuple[int, int, int]  # C, H, W
 
@@ -47,9 +52,11 @@ def _pixels(structure: Structure, shapes: dict[str, Shape], delays: dict[fx.Node
     for user in node.users:
         module = structure.module(user)
         operator = operator_of(module)
+        if operator is not None and node not in operator.reads(user):
+            continue
         window = 1 if operator is None else operator.window(module)
         longest = max(longest, (window - 1) * width + window)
-        if operator is not None and operator.joins:
+        if operator is not None and len(operator.reads(user)) > 1:
             lag = max(delays[operand] for operand in user.all_input_nodes) - delays[node]
             longest = max(longest, -(-lag // stride) * width + 1)
         if operator is not None and operator.hands_on:

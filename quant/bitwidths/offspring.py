@@ -6,15 +6,17 @@ per layer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
-from optuna.distributions import CategoricalDistribution
-from optuna.trial import FrozenTrial
 
 from quant.bitwidths.sites import Site, Widths, total_bits
 from quant.bitwidths.trials import taken
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import CategoricalDistribution
+    from optuna.trial import FrozenTrial
 
 _ATTEMPTS = 1000
 

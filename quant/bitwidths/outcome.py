@@ -6,16 +6,19 @@ import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from quant.base.replace_file import replace_file
-from quant.bitwidths.search import Found, SearchResult
-from quant.bitwidths.sites import Site, Widths
 from quant.bitwidths.table import print_whole
-from quant.twin.config import QuantConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quant.bitwidths.search import Found, SearchResult
+    from quant.bitwidths.sites import Site, Widths
+    from quant.twin.config import QuantConfig
 
 QUANT_FILE, PARETO_FILE, SEARCH_FILE = "quant.toml", "pareto.csv", "search.json"
 

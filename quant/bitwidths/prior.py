@@ -7,11 +7,14 @@ under the budget and another compromise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-from quant.bitwidths.sites import Site, Widths
+    import numpy as np
+
+    from quant.bitwidths.sites import Site, Widths
 
 Costs = dict[str, dict[int, float]]  # IoU lost by key of a site and bits
 
@@ -22,7 +25,8 @@ _FRUITLESS_DRAWS = 50
 
 def draws(sites: list[Site], costs: Costs, budget_bits: int, generator: np.random.Generator) -> Iterator[Widths]:
     """Different widths of all sites, none above ``budget_bits``: the greedy solution, then noisy ones, until hardly any
-    new ones come. The budget must be within reach of the fewest bits in ``costs``."""
+    new ones come. The budget must be within reach of the fewest bits in ``costs``.
+    """
     lost = {key: {bits: max(0.0, loss) for bits, loss in by_bits.items()} for key, by_bits in costs.items()}
     seen = []
     fruitless = 0

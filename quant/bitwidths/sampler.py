@@ -7,18 +7,22 @@ generation would be random.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import NSGAIISampler
-from optuna.trial import FrozenTrial
 
-from quant.bitwidths.offspring import Offspring
-from quant.bitwidths.sites import Widths
 from quant.bitwidths.trials import measured, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import optuna
+    from optuna.distributions import BaseDistribution, CategoricalDistribution
+    from optuna.trial import FrozenTrial
+
+    from quant.bitwidths.offspring import Offspring
+    from quant.bitwidths.sites import Widths
 
 
 class WidthSampler(NSGAIISampler):

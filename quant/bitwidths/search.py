@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
@@ -28,8 +28,10 @@ from quant.bitwidths.offspring import Offspring
 from quant.bitwidths.prior import Costs, draws
 from quant.bitwidths.sampler import WidthSampler
 from quant.bitwidths.sites import Site, Widths, total_bits
-from quant.bitwidths.subject import Subject
 from quant.bitwidths.trials import measured, taken
+
+if TYPE_CHECKING:
+    from quant.bitwidths.subject import Subject
 
 STUDY_FILE = "study.journal"
 KBIT = 1000
@@ -41,7 +43,8 @@ _BARREN_TRIALS = 20  # so many in a row without anything new: the search is over
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
     """``budget_kbit``: weights, activations on chip and the input's window, in 1000 bits. ``trials``: of the whole
-    study. ``storage``: URL of a database or path of a journal file; by default a journal in the output folder."""
+    study. ``storage``: URL of a database or path of a journal file; by default a journal in the output folder.
+    """
 
     budget_kbit: float
     trials: int = 60

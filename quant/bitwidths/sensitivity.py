@@ -11,22 +11,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import ConfigError
 from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
 from quant.bitwidths.sites import ACTIVATION, WEIGHT, Site, total_bits
-from quant.bitwidths.subject import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from quant.bitwidths.subject import Subject
 
 FILE = "sensitivity.json"
 BITS_RANGE = range(2, 8)
 
 
 def require_bits(bits: Iterable[int]) -> None:
+    """ConfigError unless each of ``bits`` is one that a layer can have."""
     for width in bits:
         if width not in BITS_RANGE:
             raise ConfigError(f"--bits must be {BITS_RANGE.start} to {BITS_RANGE.stop - 1}, got {width}")

@@ -6,10 +6,13 @@ What enters one sum or one concatenation has one scale and therefore one width, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from quant.bitwidths.memory import Shape, codes_on_chip
-from quant.twin.structure import Structure
 from quant.twin.twin import Twin, quantizer_of
+
+if TYPE_CHECKING:
+    from quant.twin.structure import Structure
 
 WEIGHT, ACTIVATION = "weight", "activation"
 

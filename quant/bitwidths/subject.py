@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 import calib_data
@@ -19,12 +17,18 @@ from quant.bitwidths.flow import Flow
 from quant.bitwidths.lowered import LoweredLayers
 from quant.bitwidths.memory import codes_on_chip
 from quant.bitwidths.sites import Site, Widths, sites_of
-from quant.data.pairs import Samples, load_samples, require_foreground
+from quant.data.crops import load_seen
+from quant.data.pairs import Samples, require_foreground
 from quant.scores.masks import score
 from quant.twin.config import QuantConfig
 from quant.twin.networks import channels_of, classes_of, from_checkpoint, start_from
 from quant.twin.prepare import calibrate
 from quant.twin.structure import Structure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
 
 SCORES = ("iou_pooled8", "iou")
 
@@ -32,7 +36,8 @@ SCORES = ("iou_pooled8", "iou")
 @dataclass(frozen=True, kw_only=True)
 class SubjectConfig:
     """``quant``: name or file, for a float checkpoint alone. ``data``: None for the shipped images. ``images``: at most
-    so many, evenly spaced in the list. ``match_norms``: see ``flow.py``."""
+    so many, evenly spaced in the list. ``match_norms``: see ``flow.py``.
+    """
 
     checkpoint: Path
     quant: str | None = None
@@ -68,7 +73,7 @@ class Subject:
         }
         twin = _twin(checkpoint, self.quant, self.samples.codes).to(config.device, memory_format=torch.channels_last)
         network = models.build(checkpoint["model"], self._classes)
-        structure = Structure(network)
+        structure = Structure(network, twin.in_channels)
         self._flow = Flow(twin, structure, self.samples.codes, config.device)
         observed, masks = self._flow.observe()
         self._like = observed.moments if config.match_norms else None
@@ -100,7 +105,7 @@ class Subject:
 def _samples(config: SubjectConfig, checkpoint: dict[str, Any]) -> Samples:
     data, split = (calib_data.FOLDER, "calib") if config.data is None else (config.data, config.split)
     shape = {"classes": classes_of(checkpoint), "channels": channels_of(checkpoint["model"])}
-    samples = load_samples(data, split, tuple(checkpoint["size"]), **shape)
+    samples = load_seen(checkpoint, data, split, **shape)
     count = min(config.images, len(samples))
     chosen = [index * len(samples) // count for index in range(count)]
     names = tuple(samples.names[index] for index in chosen)

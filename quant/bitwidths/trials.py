@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import optuna
+from typing import TYPE_CHECKING
+
 from optuna.trial import FrozenTrial, TrialState
+
+if TYPE_CHECKING:
+    import optuna
 
 
 def measured(study: optuna.Study) -> list[FrozenTrial]:

@@ -28,6 +28,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def size(text: str) -> tuple[int, int]:
+    """(height, width) of 256 or 192x256; argparse's error for anything else."""
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdigit() for part in parts):
         raise argparse.ArgumentTypeError(f"'{text}' is not a size; write 256 or 192x256 (height x width)")

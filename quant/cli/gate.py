@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import calib_data
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quant.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -21,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from quant.base import checkpoint as checkpoints
-    from quant.data.pairs import load_samples
+    from quant.data.crops import load_seen
     from quant.evaluation.pictures import contact_sheet, drawable, training_curves
     from quant.evaluation.predict import predict_masks
     from quant.twin.networks import channels_of, classes_of, from_checkpoint
@@ -32,10 +35,8 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--each must be at least 1, got {arguments.each}")
     if arguments.checkpoint:
         checkpoint = checkpoints.load(arguments.checkpoint)
-        size, classes = tuple(checkpoint["size"]), classes_of(checkpoint)
-        samples = load_samples(
-            arguments.data, arguments.split, size, classes=classes, channels=channels_of(checkpoint["model"])
-        )
+        shape = {"classes": classes_of(checkpoint), "channels": channels_of(checkpoint["model"])}
+        samples = load_seen(checkpoint, arguments.data, arguments.split, **shape)
         predictions = predict_masks(from_checkpoint(checkpoint), samples.codes, 8)
         codes = drawable(samples.codes.permute(0, 2, 3, 1).numpy())  # (N, C, H, W) -> (N, H, W, 3)
         path = arguments.out / "cases.png"

@@ -13,6 +13,7 @@ _OPTIONS = ("checkpoint", "quant", "data", "split", "images", "match_norms", "de
 
 
 def add_subject_options(parser: argparse.ArgumentParser) -> None:
+    """The options that name a network and the images to judge it on."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="quantized checkpoint, or float with --quant")
     parser.add_argument("--quant", help="of a float checkpoint: the quantization to start from (w8a8 or a TOML file)")
     parser.add_argument("--data", type=Path, help="folder with images/ masks/ SPLIT.txt (default: the shipped images)")
@@ -32,12 +33,14 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
 
 
 def subject_of(arguments: argparse.Namespace) -> Subject:
+    """What these options name."""
     from quant.bitwidths.subject import Subject, SubjectConfig
 
     return Subject(SubjectConfig(**{option: getattr(arguments, option) for option in _OPTIONS}))
 
 
 def bit_widths(text: str) -> list[int]:
+    """Widths of 4,3,2, largest first; argparse's error for anything else."""
     parts = text.split(",")
     if not all(part.strip().isdigit() for part in parts):
         raise argparse.ArgumentTypeError(f"'{text}' is not a list of widths; write 4,3,2")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING
 
 from quant.training.train_config import AUGMENTATIONS, CALIBRATIONS, LOSSES, PRECISIONS, RANGES, SCHEDULES
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:

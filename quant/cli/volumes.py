@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quant.cli.output import show
+
+if TYPE_CHECKING:
+    from board.intensity import Window
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -29,10 +33,7 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--spacing", type=_distances, metavar="X,Y,Z", help="resample to so many mm (default: as they are)"
     )
-    parser.add_argument("--window", default="percentile", help="percentile, fixed or zscore (default percentile)")
-    parser.add_argument("--low", type=float, help="of the window (default 1 %%, or -4 deviations)")
-    parser.add_argument("--high", type=float, help="of the window (default 99 %%, or 4 deviations)")
-    parser.add_argument("--nonzero", action="store_true", help="statistics of the window over voxels that are not 0")
+    add_window(parser)
     parser.add_argument("--body-crop", action="store_true", help="draw patches from the box of the codes above 0 alone")
     parser.add_argument("--epochs", type=int, default=100, help="default 100")
     parser.add_argument("--steps", type=int, default=250, help="an epoch (default 250)")
@@ -49,6 +50,21 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
     parser.set_defaults(run=_train)
+
+
+def add_window(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of an intensity window."""
+    parser.add_argument("--window", default="percentile", help="percentile, fixed or zscore (default percentile)")
+    parser.add_argument("--low", type=float, help="of the window (default 1 %%, or -4 deviations)")
+    parser.add_argument("--high", type=float, help="of the window (default 99 %%, or 4 deviations)")
+    parser.add_argument("--nonzero", action="store_true", help="statistics of the window over voxels that are not 0")
+
+
+def window_of_arguments(arguments: argparse.Namespace) -> Window:
+    """The window of ``add_window``; ConfigError where it makes no sense."""
+    from quant.volumes.train_config import window_of
+
+    return window_of(arguments.window, arguments.low, arguments.high, arguments.nonzero)
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
@@ -70,14 +86,14 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from quant.volumes.train import train_volumes
-    from quant.volumes.train_config import VolumeTrainConfig, window_of
+    from quant.volumes.train_config import VolumeTrainConfig
 
     names = ("model", "data", "classes", "slices", "patch", "body_crop", "epochs", "steps", "batch", "accumulate")
     further = ("lr", "weight_decay", "loss", "foreground_share", "ema", "seed", "device")
     config = VolumeTrainConfig(
         **{name: getattr(arguments, name) for name in (*names, *further)},
         spacing_mm=arguments.spacing,
-        window=window_of(arguments.window, arguments.low, arguments.high, arguments.nonzero),
+        window=window_of_arguments(arguments),
     )
     print(json.dumps({"checkpoint": str(train_volumes(config, arguments.out, resume=arguments.resume))}))
 

@@ -7,12 +7,15 @@ the image alone. torchvision would do the same, but its wheels do not load besid
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import kornia.augmentation as kornia_augmentation
 import torch
 
-from quant.data.pairs import Samples
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quant.data.pairs import Samples
 
 
 class StrongAugmentation:
@@ -71,7 +74,8 @@ def augmented_batches(
 
 def flipped_and_turned(planes: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """(B, C, H, W) -> the same shape, image by image as ``draws`` (B, 3) says: flip of columns and of rows where odd,
-    then so many quarter turns against the clock, of which only even ones where H and W differ."""
+    then so many quarter turns against the clock, of which only even ones where H and W differ.
+    """
     flip_columns, flip_rows, turns = (draw.view(-1, 1, 1, 1) for draw in draws.unbind(1))
     flip_columns, flip_rows = flip_columns % 2 == 1, flip_rows % 2 == 1
     planes = torch.where(flip_columns, planes.flip(-1), planes)

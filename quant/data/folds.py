@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from quant.base.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
 
 
 def groups_of_images(names: Sequence[str], given: Sequence[str] | None, codes: torch.Tensor) -> list[str]:

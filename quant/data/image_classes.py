@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quant.base.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _WORDS_AND_NUMBER = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[ _(-]*\d+\)?")
 

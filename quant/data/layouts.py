@@ -16,13 +16,16 @@ and which masks belong to one, is known to ``board.dataset``; several masks of a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from board.dataset import ImageFolder, read_list
 from board.errors import InputError
 from quant.base.errors import DataError, as_data_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _USUAL_LISTS = ("train", "val", "test")
 _VALIDATION_SHARE_PERCENT = 20

@@ -8,9 +8,8 @@ holds is known to ``board.image_files`` and ``board.mask_files``, so that board 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,13 +20,18 @@ from board.mask_files import read_labels, read_mask, resize_nearest
 from quant.base.errors import DataError, as_data_error
 from quant.data.layouts import Pair, list_pairs
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
 MAX_PIXELS = 1 << 27  # of a file: 134 million, 400 MB as RGB
 
 
 @dataclass(frozen=True)
 class Samples:
     """A split in memory: ``codes`` (N, C, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
-    uint8 class indices where there are several classes."""
+    uint8 class indices where there are several classes.
+    """
 
     names: tuple[str, ...]
     codes: torch.Tensor

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -18,11 +17,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import DataError, ExportError
+from quant.data.crops import load_seen
 from quant.data.image_classes import ImageClasses, classes_of_images
 from quant.data.layouts import Pair, list_pairs
-from quant.data.pairs import load_samples, read_pair
+from quant.data.pairs import read_pair
 from quant.scores.breakdown import ImageScores, break_down
 from quant.scores.masks import score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 BATCH_IMAGES = 8
 
@@ -38,6 +41,8 @@ def evaluate_checkpoint(
 ) -> dict[str, Any]:
     """Scores of a float or quantized checkpoint: see ``scores.masks``; and of ``parts`` of the images: ``breakdown``.
 
+    The second network of a cascade is scored on crops around the truth: ``quant.evaluation.cascade`` scores both.
+
     ``image_classes`` is a CSV file that says the images' classes; without it their names do.
 
     Raises:
@@ -50,10 +55,10 @@ def evaluate_checkpoint(
     checkpoint = checkpoints.load(checkpoint_path)
     require_device(device)
     classes = classes_of(checkpoint)
-    samples = load_samples(
+    samples = load_seen(
+        checkpoint,
         data_dir,
         split,
-        tuple(checkpoint["size"]),
         normal_cases=normal_cases,
         classes=classes,
         channels=channels_of(checkpoint["model"]),

@@ -21,7 +21,8 @@ from rich.console import Console
 
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError, GateError
-from quant.data.pairs import Samples, load_samples, require_foreground, to_input
+from quant.data.crops import load_seen
+from quant.data.pairs import Samples, require_foreground, to_input
 from quant.evaluation.predict import decide, predict_masks
 from quant.export.export import export
 from quant.integer import MODEL_FILE, IntegerReference
@@ -89,8 +90,8 @@ def run_gate(config: GateConfig) -> list[Row]:
     )
     _require_comparable(float_state, quantized_state, config)
     classes = classes_of(quantized_state)
-    size, channels = tuple(quantized_state["size"]), channels_of(quantized_state["model"])
-    samples = load_samples(config.data, config.split, size, classes=classes, channels=channels)
+    channels = channels_of(quantized_state["model"])
+    samples = load_seen(quantized_state, config.data, config.split, classes=classes, channels=channels)
     require_foreground(samples, config.data, config.split)
     truth = samples.masks[:, 0].numpy()
     console = Console(stderr=True)

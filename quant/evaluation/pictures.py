@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -15,6 +14,10 @@ from quant.base.errors import DataError
 from quant.base.replace_file import replace_file
 from quant.scores.metrics import count_pixels, score_counts
 from quant.scores.surface import surface
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 TRUTH_COLOUR, PREDICTION_COLOUR = (0, 190, 90), (230, 40, 130)  # green and magenta, apart for the colour-blind too
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
 from board.io_spec import decide  # multiples of integer logits by their scale give the same, ties included
 from quant.data.pairs import to_input
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def predict_logits(network: nn.Module, codes: torch.Tensor, batch: int, device: str = "cpu") -> torch.Tensor:

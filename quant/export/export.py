@@ -14,13 +14,12 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -42,10 +41,12 @@ from quant.integer.program import Conv, Program
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.operators import of_node
-from quant.twin.activations import why_not_exported
+from quant.twin.activations import not_exported
 from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size, require_twin_size
 from quant.twin.structure import Structure
-from quant.twin.twin import Twin
+
+if TYPE_CHECKING:
+    from quant.twin.twin import Twin
 
 GOLDEN_FILE, MANIFEST_FILE = "golden.npz", "manifest.json"
 GOLDEN_IMAGES = 2
@@ -89,7 +90,8 @@ def export(
     require_size(network, checkpoint["model"], (height, width), channels_of(checkpoint["model"]))
     twin = from_checkpoint(checkpoint)
     require_twin_size(twin, checkpoint["model"], (height, width))
-    _require_thresholds(twin)
+    if (sentence := not_exported(twin.network)) is not None:
+        raise ExportError(sentence)
     samples = _golden_samples(images, (height, width), twin.in_channels)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as partial:
@@ -161,14 +163,6 @@ def _require_exportable(checkpoint: dict[str, Any], path: Path) -> None:
         )
     if checkpoint["quant"] is None:
         raise ExportError(f"checkpoint '{path}' holds a float network; train its twin with --quant w4a4 --init-from it")
-
-
-def _require_thresholds(twin: Twin) -> None:
-    for name, module in twin.network.named_modules():
-        why = why_not_exported(module)
-        if why is not None:
-            shown = name.removesuffix(".activation")
-            raise ExportError(f"activation '{shown}' ({type(module).__name__}) {why}; use ReLU")
 
 
 def qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
@@ -282,7 +276,7 @@ def _publish(partial: Path, out_dir: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         (out_dir / MANIFEST_FILE).unlink()
     for name in (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE):
-        os.replace(partial / name, out_dir / name)
+        (partial / name).replace(out_dir / name)
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ convolution, in float32, as evaluation and training run them.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from quant.base.errors import ExportError
 from quant.integer.program import Program, Table
 from quant.integer.proof import prove_conv
 from quant.layers.fused import plain
-from quant.twin.structure import ConvSite, TableSite
-from quant.twin.twin import Twin
+
+if TYPE_CHECKING:
+    from quant.twin.structure import ConvSite, TableSite
+    from quant.twin.twin import Twin
 
 
 def prove_trained(twin: Twin, sites: list[ConvSite], program: Program) -> int:

@@ -8,13 +8,16 @@ depend on the order of sums, and no kernel that saturates is given operands that
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quant.base.errors import DataError
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import load_program
-from quant.integer.program import Program
+
+if TYPE_CHECKING:
+    from quant.integer.program import Program
 
 MODEL_FILE = "model.qonnx"
 

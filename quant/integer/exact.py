@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from quant.base.errors import ExportError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Accumulators and logits below it are exact in a float32 convolution, in any order of its sums.
 EXACT_FLOAT32 = 2**24

@@ -11,10 +11,12 @@ does not matter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quant.integer.program import Staircase
+if TYPE_CHECKING:
+    from quant.integer.program import Staircase
 
 _FLOAT32_ROOM = 16 * 2.0**-24
 _EXACT_FLOAT32 = 2**24

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import onnxruntime
 
 from quant.integer.ort_graph import GraphBuilder, widest_lanes
-from quant.integer.program import Program
+
+if TYPE_CHECKING:
+    from quant.integer.program import Program
 
 LANES = 4
 

@@ -31,6 +31,8 @@ _NO_CODE = np.uint8(0)  # the least
 
 
 class GraphBuilder:
+    """Writes a program as an onnxruntime graph, node by node."""
+
     def __init__(self, program: Program, lanes: int) -> None:
         self.program, self.lanes = program, lanes
         self.nodes: list = []

@@ -52,6 +52,8 @@ class Weights:
 
 
 class Parser:
+    """Reads an exported graph into integer operations, from its input to its output."""
+
     def __init__(self, model: ModelWrapper) -> None:
         self.model = model
         self.codes: dict[str, Codes] = {}

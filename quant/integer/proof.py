@@ -7,15 +7,21 @@ nodes of the graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from quant.base.errors import ExportError
 from quant.integer.nodes import run_nodes
-from quant.integer.program import Conv, Program
+from quant.operators import of_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from quant.integer.program import Conv, Program
 
 # A threshold nearer to an integer accumulator than this can be decided by float32 rounding.
 LEAST_DISTANCE = 1e-3
@@ -25,8 +31,10 @@ def require_settled(program: Program) -> float:
     """The smallest distance of a threshold from an integer accumulator.
 
     Raises:
-        ExportError: it is below ``LEAST_DISTANCE``.
+        ExportError: it is below ``LEAST_DISTANCE``, or that of a mean or a product below what float32 tells apart.
     """
+    for step in program.steps:
+        of_step(step).require_settled(step)
     smallest = np.inf
     for conv in program.convolutions:
         if conv.staircase is None:

@@ -6,11 +6,15 @@ leaves the integers on its way (Winograd, FFT) is far below half a unit off. Cod
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
-from quant.integer.program import Program, Staircase
 from quant.operators import of_step
+
+if TYPE_CHECKING:
+    from quant.integer.program import Program, Staircase
 
 
 class TorchEngine:
@@ -41,11 +45,11 @@ class TorchEngine:
         """Codes of accumulators (N, C, H, W), by the thresholds of the step ``name``."""
         thresholds = self._thresholds[name]  # (C, n) or (1, n)
         batch, channels, height, width = accumulators.shape
+        signed = accumulators * self.tensor(staircase.sign)[:, None, None]
         if len(thresholds) == 1:
-            rows = accumulators.reshape(1, -1)  # (N, C, H, W) -> (1, N*C*H*W)
+            rows = signed.reshape(1, -1)  # (N, C, H, W) -> (1, N*C*H*W)
             codes = torch.searchsorted(thresholds, rows, right=True).reshape(accumulators.shape)
         else:
-            signed = accumulators * self.tensor(staircase.sign)[:, None, None]
             rows = signed.transpose(0, 1).reshape(channels, -1).contiguous()  # (N, C, H, W) -> (C, N*H*W)
             codes = torch.searchsorted(thresholds, rows, right=True)
             codes = codes.reshape(channels, batch, height, width).transpose(0, 1)

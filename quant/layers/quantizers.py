@@ -20,6 +20,8 @@ from torch import nn
 
 
 class WeightConstantScale(Int8WeightPerTensorFixedPoint):
+    """Signed weights with a power-of-two scale that is set, not learned."""
+
     scaling_impl_type = ScalingImplType.CONST
     restrict_scaling_type = RestrictValueType.POWER_OF_TWO
     int_scaling_impl = PowerOfTwoIntScaling
@@ -28,11 +30,15 @@ class WeightConstantScale(Int8WeightPerTensorFixedPoint):
 
 
 class WeightStoredScale(WeightConstantScale):
+    """The same with the scale as a parameter, so that checkpoints hold it."""
+
     scaling_impl_type = ScalingImplType.PARAMETER
     scaling_shape = ()
 
 
 class UnsignedActivation(Uint8ActPerTensorFixedPoint):
+    """Unsigned activations with a power-of-two scale that is stored."""
+
     scaling_impl_type = ScalingImplType.PARAMETER
     restrict_scaling_type = RestrictValueType.POWER_OF_TWO
     scaling_init = 4.0
@@ -40,6 +46,8 @@ class UnsignedActivation(Uint8ActPerTensorFixedPoint):
 
 
 class SignedActivation(Int8ActPerTensorFixedPoint):
+    """Signed activations with a power-of-two scale that is stored."""
+
     scaling_impl_type = ScalingImplType.PARAMETER
     restrict_scaling_type = RestrictValueType.POWER_OF_TWO
     scaling_init = 4.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,8 @@ from quant.operators.layers import Accumulating
 from quant.operators.operator import pair, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from onnx import NodeProto
 
     from quant.integer.ort_graph import GraphBuilder
@@ -71,7 +72,7 @@ class AveragePooling(Accumulating):
         *,
         name: str | None = None,
     ) -> fx.Node:
-        """This window alone."""
+        """A 2x2 window of stride 2 alone."""
         del count_include_pad  # nothing is padded
         settings = [pair(value) for value in (kernel_size, stride or kernel_size, padding)]
         if settings != [(2, 2), (2, 2), (0, 0)] or ceil_mode or divisor_override:

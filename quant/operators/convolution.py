@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import brevitas.nn as qnn
-import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional
@@ -18,6 +17,7 @@ from quant.operators.operator import refuse
 from quant.operators.zero_taps import fill_gaps, reach_stride
 
 if TYPE_CHECKING:
+    import numpy as np
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
@@ -30,6 +30,7 @@ class Convolution(Filters):
     """Conv2d."""
 
     kinds = (nn.Conv2d,)
+    written = (nn.Linear,)
     told = "Conv2d"
     names = ("Conv",)
     steps = (Conv,)
@@ -38,7 +39,11 @@ class Convolution(Filters):
     before_norm = FusedQuantConv2d
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
-        """A padding given as a word becomes numbers; more of it on one side zeros of their own."""
+        """A padding given as a word becomes numbers; more of it on one side zeros of their own. A dense layer on one
+        pixel is a 1x1 convolution.
+        """
+        if isinstance(module, nn.Linear):
+            return translator.emit(_of_one_pixel(translator, module, inputs[0]), inputs, name)
         if module.padding_mode != "zeros":
             refuse(f"has padding_mode='{module.padding_mode}'; only 'zeros' lowers: a border is code 0")
         if module.stride[0] != module.stride[1]:
@@ -105,6 +110,18 @@ class Convolution(Filters):
     def build(self, builder: GraphBuilder, step: Step) -> None:
         """Of the graph's own."""
         builder.conv(step)
+
+
+def _of_one_pixel(translator: Translator, linear: nn.Linear, source: fx.Node) -> nn.Conv2d:
+    if translator.shape(source)[1:] != (linear.in_features, 1, 1):
+        sizes = "x".join(map(str, translator.shape(source)[1:]))
+        refuse(f"is a Linear of {sizes}; only one of the channels of a single pixel lowers, as a 1x1 convolution")
+    conv = nn.Conv2d(linear.in_features, linear.out_features, 1, bias=linear.bias is not None)
+    with torch.no_grad():
+        conv.weight.copy_(linear.weight[:, :, None, None])
+        if linear.bias is not None:
+            conv.bias.copy_(linear.bias)
+    return conv
 
 
 OPERATORS = (Convolution(),)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import brevitas.nn as qnn
 import numpy as np
 import torch
 from brevitas.quant import Int32Bias
@@ -15,18 +14,19 @@ from torch import nn
 
 from quant.base.errors import ExportError
 from quant.integer.exact import require_exact
-from quant.integer.program import Conv, Step
 from quant.integer.staircase import Affine, Chain
-from quant.layers.fused import FusedFilters
 from quant.layers.quantizers import WeightConstantScale, WeightStoredScale
 from quant.operators import operator_of
 from quant.operators.operator import Operator
 
 if TYPE_CHECKING:
+    import brevitas.nn as qnn
     from onnx import NodeProto
 
     from quant.integer.parse import Parser
+    from quant.integer.program import Conv, Step
     from quant.integer.torch_engine import TorchEngine
+    from quant.layers.fused import FusedFilters
 
 
 class Filters(Operator):

@@ -4,8 +4,8 @@
 | ----------------------- | -------------------------------------------------------------------------------------- |
 | networks as written     | ``kinds``, ``written``, ``functions``, ``take``: modules and functions of PyTorch      |
 | normal form             | ``is_filters``, ``lets_pass``, ``needs_own_convolution``, ``read_by_convolutions``     |
-| structure               | ``hands_on``, ``accumulates``, ``joins``, ``refusal``: where quantizers stand          |
-| twin                    | ``quantized`` of filters, ``bits``, ``unquantized``                                    |
+| structure               | ``hands_on``, ``accumulates``, ``joins``, ``reads``, ``refusal``: where quantizers are |
+| twin                    | ``quantized`` of filters, ``bits``, ``unquantized``; ``settled``, ``grid``, ``parts``  |
 | export                  | ``tidy``: nodes of the graph as hardware takes them best                               |
 | bits of single layers   | ``window``, ``rows_ahead``: the rows that the accelerator holds                        |
 | integer program         | ``names``, ``takes``, ``parse``: nodes of the exported graph; ``steps``                |
@@ -14,20 +14,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-import torch
-from torch import fx, nn
-
-from quant.integer.program import Step
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
+    from torch import fx, nn
 
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
+    from quant.integer.program import Step
     from quant.integer.torch_engine import TorchEngine
     from quant.twin.written import Translator
 
@@ -74,6 +73,7 @@ class Operator:
     makes_logits: ClassVar[bool] = False  # filters that may be the network's last layer
     accumulates: ClassVar[bool] = False  # gives multiples of a fraction of its codes, so a quantizer stands behind it
     hands_on: ClassVar[bool] = False  # gives the codes that it reads, which need no further quantizer
+    settled: ClassVar[bool] = False  # where it accumulates: the constant before its quantizer is stored, and settled
     joins: ClassVar[bool] = False  # its inputs share a scale
     lets_pass: ClassVar[bool] = False  # f(operator(x)) = operator(f(x)) for every rising f
     needs_own_convolution: ClassVar[bool] = False  # whose outputs it may reorder
@@ -95,6 +95,10 @@ class Operator:
         return translator.emit(module, inputs, name)
 
     # ---- structure ------------------------------------------------------------------------------------------------
+    def reads(self, node: fx.Node) -> list[fx.Node]:
+        """The nodes whose values ``node`` reads."""
+        return node.all_input_nodes
+
     def refusal(self, module: nn.Module, *, unsigned: bool) -> str | None:
         """Why ``module`` does not take codes that are, or are not, unsigned, as the end of a sentence."""
         return None
@@ -105,13 +109,22 @@ class Operator:
 
     def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
         """Rows of the image that it waits for beyond the row that it makes; one row of its input and one of its output
-        stand for ``step_in`` and ``step_out`` of them."""
+        stand for ``step_in`` and ``step_out`` of them.
+        """
         return self.window(module) // 2 * step_in
 
     # ---- twin -----------------------------------------------------------------------------------------------------
     def unquantized(self, module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
         """What ``module`` of a twin gives without quantizers of its own."""
         return module(*inputs)
+
+    def parts(self, *inputs: torch.Tensor) -> int:
+        """How many times its output is a multiple of ``grid``; of what is ``settled``."""
+        return 1
+
+    def grid(self, scales: list[float]) -> float:
+        """What one accumulator is worth, by the scales of its inputs; of what is ``settled`` by it."""
+        raise NotImplementedError
 
     def tidy(self, model: ModelWrapper, node: NodeProto) -> None:
         """Writes ``node`` of an exported graph as hardware takes it best, without changing a value."""
@@ -128,6 +141,9 @@ class Operator:
             ExportError: it has no exact integer form.
         """
         raise NotImplementedError
+
+    def require_settled(self, step: Step) -> None:
+        """ExportError where float32 may decide a code of ``step``, beside convolutions."""
 
     def run(self, engine: TorchEngine, step: Step, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         """Codes (N, C, H, W) of ``step`` in float64, or accumulators of the last layer."""

@@ -8,7 +8,6 @@ standard nodes between two quantizers. The table is what executing them gives fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,8 @@ from quant.integer.program import Table
 from quant.operators.operator import Operator, activation_function
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from onnx import NodeProto
 
     from quant.integer.ort_graph import GraphBuilder
@@ -45,6 +46,7 @@ class TableActivation(Operator):
     )
     steps = (Table,)
     accumulates = True
+    settled = True
     keeps_sign = False
 
     def functions(self) -> dict[Any, Callable[..., Any]]:

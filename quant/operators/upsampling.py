@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import fx, nn
-
 from quant.operators import operators
 from quant.operators.operator import Operator, refuse
+from quant.operators.spread import all_over
 
 if TYPE_CHECKING:
+    from torch import fx, nn
+
     from quant.twin.written import Translator
 
 
@@ -45,6 +46,8 @@ def interpolate(
     before, after = translator.shape(x), translator.shape_made()
     if after == before:
         return x
+    if before[2:] == (1, 1):
+        return all_over(translator, x, name)
     factor = (after[2] / before[2], after[3] / before[3])
     forms = [each for each in operators() if isinstance(each, Upsampling) and each.mode == mode]
     made = forms[0].made(factor) if forms and not (align_corners or antialias) else None

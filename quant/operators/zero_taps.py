@@ -7,12 +7,16 @@ stride, 1x1 apart, is none that FINN's sliding window has.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from onnx import NodeProto, helper
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import get_by_name
 
 from quant.integer.nodes import attribute
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 def fill_gaps(model: ModelWrapper, node: NodeProto) -> None:

@@ -8,14 +8,16 @@ into thirds. Of class indices every figure is a mean over the classes but the ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from quant.scores.metrics import Counts, count_pixels, score_counts
 from quant.scores.resampling import interval, pooled_iou, pooled_iou_of_orders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 SIZES = {"small": (0.0, 0.03), "medium": (0.03, 0.10), "large": (0.10, 1.01)}
 

@@ -10,12 +10,15 @@ mean is a figure of the images alone, and its deviation says how much one order,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import bootstrap
 
 from quant.scores.metrics import POOL_IMAGES, Counts, score_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 ORDERS = 100
 SEED = 1

@@ -11,11 +11,10 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,8 +32,12 @@ from quant.scores.metrics import Counts
 from quant.training.recipe import Stage, follow
 from quant.training.train import KEPT, fit
 from quant.training.train_config import TrainConfig
-from quant.twin.config import QuantConfig
 from quant.twin.networks import channels_of, from_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quant.twin.config import QuantConfig
 
 SPLITS = ("train", "val")
 _FOLDS_FILE, _COLUMNS = "folds.csv", ("name", "class", "group", "fold")
@@ -48,7 +51,8 @@ _COUNTS = ("tp", "fp", "fn", "tn")
 class Plan:
     """What is trained for each fold. ``settings`` are of ``TrainConfig``, ``data`` among them, and go before those of
     the stages. With ``fixed_split`` there is one fold, which reports the split ``val`` and is trained on ``train``.
-    ``stop_at`` and ``save_seconds``: see ``Pace``."""
+    ``stop_at`` and ``save_seconds``: see ``Pace``.
+    """
 
     stages: tuple[Stage, ...]
     settings: dict[str, Any]
@@ -68,6 +72,10 @@ class Plan:
                 raise ConfigError(
                     f"stage '{stage.name}' fits its ranges to the shipped images, which a fold may report; set"
                     ' calibration = "train", or give --calibration train'
+                )
+            if config.crop is not None:
+                raise ConfigError(
+                    f"stage '{stage.name}' sees crops of a cascade; `evaluate-cascade` scores both stages"
                 )
         if len({(config.classes, config.normal_cases) for config in self.configs}) > 1:
             raise ConfigError("the stages differ in classes or normal_cases; a fold reports the same masks for all")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -18,7 +18,9 @@ from matplotlib.figure import Figure
 from quant.base.replace_file import replace_file
 from quant.scores.breakdown import break_down
 from quant.scores.resampling import ORDERS
-from quant.training.crossval import Plan, Reported
+
+if TYPE_CHECKING:
+    from quant.training.crossval import Plan, Reported
 
 matplotlib.use("agg")
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant.data.augment import augmented_batches
-from quant.data.pairs import Samples
+from quant.data.crops import crops
 from quant.evaluation.predict import predict_masks
 from quant.scores.masks import score
 from quant.training.ranks import gather, share_statistics
 from quant.training.step import network_input, training_step
-from quant.training.train_config import TrainConfig
 from quant.twin.networks import settle
 from quant.twin.twin import Twin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lightning_fabric import Fabric
+
+    from quant.data.pairs import Samples
+    from quant.training.train_config import TrainConfig
 
 _RANK_SEEDS = 1_000_003  # between the seeds of two processes
 
@@ -98,10 +103,13 @@ class Learner:
             group["lr"] = rate
         seed = config.seed * 100_003 + epoch
         torch.manual_seed(seed + _RANK_SEEDS * fabric.global_rank)
+        generator = torch.Generator().manual_seed(seed)
+        if config.crop is not None:
+            samples = crops(samples, config.crop, config.jitter, generator)
         batches = augmented_batches(
             samples,
             config.batch,
-            torch.Generator().manual_seed(seed),
+            generator,
             augmentation=config.augmentation,
             rank=fabric.global_rank,
             processes=fabric.world_size,
@@ -130,7 +138,8 @@ class Learner:
 
     def candidate(self) -> nn.Module:
         """What would be kept now: the average, if there is one; of a twin a copy with its BN shifts moved off the
-        accumulator grid, so that any arithmetic gives its integers."""
+        accumulator grid, so that any arithmetic gives its integers.
+        """
         network = self._network if self._averaged is None else self._averaged.module
         if not isinstance(network, Twin):
             return network

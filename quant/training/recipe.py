@@ -4,20 +4,27 @@ Keys before the first ``[[stages]]`` hold for every stage. A stage has a ``name`
 ``quant`` (none: the float network), ``init_from`` and ``teacher`` (names of earlier stages; ``init_from`` is the last
 earlier stage of the same model unless it says otherwise). ``after`` names a recipe whose stages come first, so that
 quantized networks share the float network that they start from, or a smaller network has a larger one as its teacher.
+
+A table ``[cascade]`` joins two stages: ``first`` and ``second`` are their names, ``crop`` = [H, W] and ``jitter`` what
+every stage behind ``first`` sees of its images, and ``weight``, ``threshold``, ``least_pixels`` and ``depth`` how
+the logits of both become a mask (``quant.training.cascade_table``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import ConfigError
 from quant.base.toml_file import read_toml, require_types
+from quant.training.cascade_table import CascadeTable
 from quant.training.train import KEPT, train
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SHIPPED = Path(__file__).parents[1] / "recipes"
 _SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
@@ -57,7 +64,7 @@ def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
     if path.resolve() in readers:
         raise ConfigError(f"recipe '{path}' follows itself; correct `after` of one of them")
     recipe = read_toml(path)
-    after, tables = recipe.pop("after", None), recipe.pop("stages", [])
+    after, tables, cascade = recipe.pop("after", None), recipe.pop("stages", []), recipe.pop("cascade", None)
     if not isinstance(after, (str, type(None))) or not isinstance(tables, list):
         raise ConfigError(f"recipe '{path}': `after` is the name of a recipe, and stages are tables [[stages]]")
     stages = [] if after is None else list(_stages(after, (*readers, path.resolve())))
@@ -67,7 +74,49 @@ def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
         if not isinstance(table, dict):
             raise ConfigError(f"recipe '{path}': a stage is a table, got {table!r}; write it as [[stages]]")
         stages.append(_stage({**recipe, **table}, stages, path))
-    return tuple(stages)
+    return tuple(stages) if cascade is None else _cropped(stages, CascadeTable.of(cascade, path))
+
+
+def read_cascade_table(path: str) -> tuple[CascadeTable, int]:
+    """The table ``[cascade]`` of the recipe at ``path``, and by how much its first stage's images are reduced.
+
+    Raises:
+        ConfigError: there is none, or the recipe makes no sense.
+    """
+    sizes = {stage.name: _size(stage) for stage in read_recipe(path)}
+    table = read_toml(Path(path)).get("cascade") if Path(path).is_file() else None
+    if table is None:
+        raise ConfigError(f"recipe '{path}' has no table [cascade]; add one, or give another --recipe")
+    cascade = CascadeTable.of(table, Path(path))
+    return cascade, sizes[cascade.second] // sizes[cascade.first]
+
+
+def _size(stage: Stage) -> int:
+    size = stage.settings.get("size", TrainConfig.size)
+    if type(size) is not int or size < 1:
+        raise ConfigError(f"stage '{stage.name}': size must be a whole number above 0, got {size!r}; correct it")
+    return size
+
+
+def _cropped(stages: list[Stage], cascade: CascadeTable) -> tuple[Stage, ...]:
+    """The stages, those behind the cascade's first with its crop; ConfigError where it does not fit them."""
+    names = [stage.name for stage in stages]
+    for name in (cascade.first, cascade.second):
+        if name not in names:
+            raise ConfigError(f"recipe '{cascade.source}': [cascade] names stage '{name}', which there is not")
+    behind = names.index(cascade.first) + 1
+    if cascade.second not in names[behind:]:
+        raise ConfigError(
+            f"recipe '{cascade.source}': [cascade] needs '{cascade.second}' behind '{cascade.first}'; turn the two"
+        )
+    cut = [replace(stage, settings={**stage.settings, **cascade.settings}) for stage in stages[behind:]]
+    sizes = {stage.name: _size(stage) for stage in stages}
+    if sizes[cascade.second] % sizes[cascade.first]:
+        raise ConfigError(
+            f"recipe '{cascade.source}': size {sizes[cascade.second]} of '{cascade.second}' is no whole number of "
+            f"times the size {sizes[cascade.first]} of '{cascade.first}'; correct one"
+        )
+    return (*stages[:behind], *cut)
 
 
 def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:

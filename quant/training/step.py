@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from quant.data.pairs import to_input
 from quant.training.loss import distillation_loss, segmentation_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _GRADIENT_NORM_LIMIT = 5.0
 

@@ -10,10 +10,9 @@ share.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +23,9 @@ from quant.scores.resampling import interval
 from quant.training.crossval import Plan, collect
 from quant.training.crossval_report import write_report
 from quant.training.recipe import read_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SHIPPED = Path(__file__).parents[1] / "studies"
 _SAVE_SECONDS = 60.0
@@ -108,7 +110,8 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
 
 def report_study(cells: Sequence[Cell], plans: dict[str, list[Plan]], out: Path) -> str:
     """Writes ``study.json`` and ``study.md``, and the report of every plan, of the cells all of whose runs are
-    finished; returns the table. ``plans`` are by the cells' names."""
+    finished; returns the table. ``plans`` are by the cells' names.
+    """
     rows, iou_of = {}, {}
     for cell in cells:
         if not all(plan.is_finished() for plan in plans[cell.name]):

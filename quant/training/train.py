@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,11 +25,11 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
+from quant.data.crops import crops
 from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
 from quant.training.learner import Learner
 from quant.training.ranks import join
 from quant.training.train_config import TrainConfig
-from quant.twin.config import QuantConfig
 from quant.twin.networks import (
     assemble,
     channels_of,
@@ -40,6 +40,9 @@ from quant.twin.networks import (
     start_from,
 )
 from quant.twin.prepare import calibrate
+
+if TYPE_CHECKING:
+    from quant.twin.config import QuantConfig
 
 KEPT = "weights.pt"
 _LAST, _LOG = "last.pt", "log.csv"
@@ -66,7 +69,7 @@ def train(
         ConfigError, DataError, CheckpointError: see their messages.
     """
     size, shape = (config.size, config.size), {"classes": config.classes, "channels": channels_of(config.model)}
-    require_size(models.build(config.model, config.classes), config.model, size, shape["channels"])
+    require_size(models.build(config.model, config.classes), config.model, config.image_size, shape["channels"])
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
@@ -99,6 +102,8 @@ def fit(
         TimeUp: ``pace`` allows no further epoch.
     """
     out_dir, fabric, pace = Path(out_dir), join(config.device), pace or Pace()
+    if config.crop is not None and val_samples is not None:
+        val_samples = crops(val_samples, config.crop)
     run = {
         **asdict(config),
         "data": Path(config.data).name,
@@ -115,7 +120,7 @@ def fit(
     else:
         network = start_from(config.model, quant, state)
     if quant is not None:
-        require_twin_size(network, config.model, (config.size, config.size))
+        require_twin_size(network, config.model, config.image_size)
     learner = Learner(network, None if teacher is None else _trained(teacher), config, fabric)
     if state is None:
         learner.centre_ranges()
@@ -127,7 +132,7 @@ def fit(
     common = {
         "model": config.model,
         "quant": quant.as_dict() if quant else None,
-        "size": [config.size, config.size],
+        "size": list(config.image_size),
         "classes": config.classes,
         "run": run,
     }
@@ -203,8 +208,9 @@ def _trained(path: Path) -> nn.Module:
 def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
     """Codes (N, C, H, W) of the images that activation scales are fitted to."""
     if config.calibration == "train":
-        return train_samples.codes[:_CALIBRATION_IMAGES]
-    samples = calib_data.load_all((config.size, config.size), channels_of(config.model))
+        first = train_samples[range(min(_CALIBRATION_IMAGES, len(train_samples)))]
+        return (first if config.crop is None else crops(first, config.crop)).codes
+    samples = calib_data.load_all(config.image_size, channels_of(config.model))
     return to_planes(np.stack([sample.codes for sample in samples]))
 
 

@@ -32,6 +32,8 @@ class TrainConfig:
     released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
     for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say what they watch.
     ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
+    ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees crops of the images of
+    ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
     """
 
     model: str
@@ -53,6 +55,9 @@ class TrainConfig:
     distill: float = 1.0
     normal_cases: bool = False
     classes: int = 1
+    crop_height: int = 0
+    crop_width: int = 0
+    jitter: int = 0
 
     def __post_init__(self) -> None:
         require_types("--", {name.replace("_", "-"): value for name, value in asdict(self).items()}, _TYPES)
@@ -81,8 +86,26 @@ class TrainConfig:
                 raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {value}")
         if not 0 < self.lr <= _LARGEST:
             raise ConfigError(f"--lr must be above 0 and at most {_LARGEST:g}, got {self.lr}")
+        self._require_crop()
         require_seed(self.seed)
         require_device(self.device)
+
+    def _require_crop(self) -> None:
+        crop = (self.crop_height, self.crop_width)
+        if min(crop) < 0 or (0 in crop and any(crop)) or max(crop) > self.size:
+            raise ConfigError(f"a crop has height and width of 1 to --size {self.size}, got {crop[0]} and {crop[1]}")
+        if not 0 <= self.jitter <= _MOST or (self.jitter and not any(crop)):
+            raise ConfigError(f"jitter moves a crop by 0 pixels or more, got {self.jitter}; give it with a crop")
+
+    @property
+    def crop(self) -> tuple[int, int] | None:
+        """(H, W), or None where whole images are seen."""
+        return (self.crop_height, self.crop_width) if self.crop_height else None
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W) that the network sees."""
+        return self.crop or (self.size, self.size)
 
     def learning_rate(self, epoch: int) -> float:
         """Learning rate of ``epoch`` (from 0): a cosine from ``lr`` to a hundredth of it, or ``lr``.

@@ -5,13 +5,16 @@ An activation after an integer accumulator becomes thresholds through its invers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import nn
 
 from quant.integer.staircase import Activation, Clip, Leaky
 from quant.operators.table import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Monotonic and made of straight lines: these become thresholds.
 STRAIGHT = (nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.PReLU, nn.Hardsigmoid)
@@ -25,6 +28,15 @@ def why_not_exported(module: nn.Module) -> str | None:
         return "has a slope that is not positive, so it is not monotonic"
     if isinstance(module, nn.LeakyReLU) and module.negative_slope <= 0:
         return "has a slope that is not positive, so it is not monotonic"
+    return None
+
+
+def not_exported(network: nn.Module) -> str | None:
+    """A sentence for the first activation of the twin ``network`` that cannot become thresholds; None without one."""
+    for name, module in network.named_modules():
+        why = why_not_exported(module)
+        if why is not None:
+            return f"activation '{name.removesuffix('.activation')}' ({type(module).__name__}) {why}; use ReLU"
     return None
 
 

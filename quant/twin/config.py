@@ -20,7 +20,8 @@ _BITS_RANGE = range(2, 9)
 @dataclass(frozen=True, kw_only=True)
 class Bits:
     """Bits by kind of tensor. ``first_weight`` and ``last_weight`` go to the first and the last convolution, ``table``
-    to what an activation that becomes a table reads."""
+    to what an activation that becomes a table reads.
+    """
 
     input: int = 8
     first_weight: int = 8

@@ -81,7 +81,7 @@ def never_negative(graph: ModuleGraph, node: fx.Node) -> bool:
     """Whether the value of ``node`` is never negative: the image, a ReLU, or what is made of such alone."""
     operator = operator_of(graph.module(node))
     if operator is not None and operator.keeps_sign and not operator.is_filters:
-        return all(never_negative(graph, source) for source in node.all_input_nodes)
+        return all(never_negative(graph, source) for source in operator.reads(node))
     return node is graph.image or isinstance(graph.module(node), NEVER_NEGATIVE)
 
 

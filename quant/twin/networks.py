@@ -12,7 +12,7 @@ from quant.base.errors import CheckpointError, ConfigError
 from quant.data.pairs import MAX_PIXELS
 from quant.twin.config import QuantConfig
 from quant.twin.prepare import fill_weight_range
-from quant.twin.settle import settle_tables, settle_thresholds
+from quant.twin.settle import settle_multiples, settle_tables, settle_thresholds
 from quant.twin.structure import Structure, convolution_sites
 from quant.twin.twin import Twin, build_twin
 
@@ -77,15 +77,17 @@ def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any])
     network = assemble(name, None, classes_of(checkpoint))
     _load_state(network, checkpoint)
     twin = build_twin(network, channels_of(name), quant)
-    fill_weight_range(twin, convolution_sites(network))
+    fill_weight_range(twin, convolution_sites(network, twin.in_channels))
     return twin
 
 
 def settle(twin: Twin, name: str) -> int:
     """Moves the thresholds of ``twin``, a twin of the network ``name``, off the integers, and tables off the borders of
-    codes; returns how many channels."""
+    codes; returns how many channels and shifts.
+    """
     structure = Structure(models.build(name), twin.in_channels)
-    return settle_thresholds(twin, structure.convolutions()) + settle_tables(twin, structure.tables())
+    moved = settle_multiples(twin, structure.multiples())
+    return moved + settle_thresholds(twin, structure.convolutions()) + settle_tables(twin, structure.tables())
 
 
 def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ without changing a value:
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import fx, nn
@@ -25,11 +26,13 @@ from quant.base.errors import ConfigError
 from quant.layers.frozen_norm import FrozenNorm, affine_of
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
-from quant.operators.operator import Operator
 from quant.operators.table import TABLES
 from quant.twin.activations import STRAIGHT
 from quant.twin.module_graph import ModuleGraph, never_negative
 from quant.twin.written import as_modules
+
+if TYPE_CHECKING:
+    from quant.operators.operator import Operator
 
 _NOT_LOGITS = (nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax)
 
@@ -53,8 +56,10 @@ def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGra
 
 def set_apart(graph: ModuleGraph, node: fx.Node) -> bool:
     """Gives what joins the value of ``node`` with others a copy of it by an identity, so that its own codes need not be
-    theirs; whether there is such a reader."""
-    rewriter, readers = _Rewriter(graph), [user for user in node.users if not is_filters(graph.module(user))]
+    theirs; whether there is such a reader.
+    """
+    rewriter = _Rewriter(graph)
+    readers = [user for user in rewriter.readers(node) if not is_filters(graph.module(user))]
     for reader in readers:
         rewriter.copy(node, reader, unsigned=False)
     return bool(readers)
@@ -72,6 +77,11 @@ class _Rewriter:
 
     def _operator(self, node: fx.Node) -> Operator | None:
         return operator_of(self._module(node))
+
+    def readers(self, node: fx.Node) -> list[fx.Node]:
+        """Those of the users of ``node`` that read its values."""
+        operators = {user: self._operator(user) for user in node.users}
+        return [user for user, operator in operators.items() if operator is None or node in operator.reads(user)]
 
     def _operations(self) -> list[tuple[fx.Node, Operator]]:
         """Nodes that are an operator, with it."""
@@ -134,7 +144,7 @@ class _Rewriter:
             if operator.needs_own_convolution and not self._has_own_convolution(node.args[0]):
                 self.copy(node.args[0], node)
             if operator.read_by_convolutions:
-                for reader in list(node.users):
+                for reader in self.readers(node):
                     reading = self._operator(reader)
                     if reading is None or not reading.makes_logits:
                         self.copy(node, reader)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
@@ -9,8 +11,10 @@ from quant.data.pairs import to_input
 from quant.layers.fused import plain
 from quant.layers.quantizers import best_threshold_exponent, log2_threshold
 from quant.operators.filters import by_output
-from quant.twin.structure import ConvSite
-from quant.twin.twin import Twin
+
+if TYPE_CHECKING:
+    from quant.twin.structure import ConvSite
+    from quant.twin.twin import Twin
 
 _SAMPLED_VALUES = 20_000
 _CALIBRATION_PASSES = 3
@@ -20,7 +24,8 @@ CLIP_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
 
 def fill_weight_range(twin: Twin, sites: list[ConvSite]) -> None:
     """Scales each output channel to the quantizer's range and undoes it in the BN after it; convolutions without a BN
-    get the power-of-two scale that holds their largest weight."""
+    get the power-of-two scale that holds their largest weight.
+    """
     for site in sites:
         conv = twin.network.get_submodule(site.conv)
         bits = int(conv.quant_weight().bit_width.item())

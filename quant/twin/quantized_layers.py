@@ -51,7 +51,8 @@ class QuantizedActivation(nn.Module):
 
 class QuantizedMultiples(nn.Module):
     """A layer that gives exact multiples of a fraction of its codes, as sums and means do, then a quantizer of its own
-    (an Identity where a ReLU with one follows)."""
+    (an Identity where a ReLU with one follows).
+    """
 
     def __init__(self, layer: nn.Module, quantizer: nn.Module) -> None:
         super().__init__()
@@ -61,17 +62,19 @@ class QuantizedMultiples(nn.Module):
         return self.quantizer(self.layer(*map(plain, inputs)) + TIE_BREAK)
 
 
-class QuantizedTable(QuantizedMultiples):
-    """An activation that becomes a table, then a quantizer of its own (an Identity where a BN with one follows).
+class SettledMultiples(QuantizedMultiples):
+    """The same of a layer whose values lie as near to each other as scales and sizes have it, or anywhere, as those of
+    tables: ``shift``, of as many parts as the layer has of a code, takes them off the borders of two codes (see
+    ``settle.py``).
+    """
 
-    ``shift`` takes its values off the borders of two codes (see ``settle.py``)."""
-
-    def __init__(self, activation: nn.Module, quantizer: nn.Module) -> None:
-        super().__init__(activation, quantizer)
+    def __init__(self, layer: nn.Module, quantizer: nn.Module) -> None:
+        super().__init__(layer, quantizer)
         self.register_buffer("shift", torch.tensor(TIE_BREAK))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.quantizer(self.layer(plain(x)) + self.shift)
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        values = [plain(x) for x in inputs]
+        return self.quantizer(self.layer(*values) + self.shift / operator_of(self.layer).parts(*values))
 
 
 def unquantized(module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:

@@ -21,16 +21,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from quant.layers.frozen_norm import affine_of
+from quant.operators import operator_of
 from quant.operators.filters import by_output
 from quant.twin.activations import ACTIVATIONS, formula, why_not_exported
 from quant.twin.quantized_layers import QuantizedActivation
-from quant.twin.structure import ConvSite, TableSite
 from quant.twin.twin import Twin, quantizer_of
+
+if TYPE_CHECKING:
+    from quant.twin.structure import ConvSite, MultiplesSite, TableSite
 
 SETTLED_DISTANCE = 0.02
 _TABLE_DISTANCE = 5e-4  # of values from the border of two codes, in codes: more than float32 implementations differ
@@ -125,6 +129,22 @@ def settle_tables(twin: Twin, sites: list[TableSite]) -> int:
     return moved
 
 
+def settle_multiples(twin: Twin, sites: list[MultiplesSite]) -> int:
+    """Puts the thresholds of means and products between the multiples that they give.
+
+    A threshold is an odd multiple of half a code: a whole number of steps of the grid, or, where that is less fine, one
+    of fractions of a power of two. Half of the finer of both is as far as it can be from any. Returns how many moved.
+    """
+    moved = 0
+    for site in sites:
+        layer, result = twin.network.get_submodule(site.layer), quantizer_of(twin, site.activation).act_quant
+        scales = [float(quantizer_of(twin, name).act_quant.scale()) for name in site.sources]
+        shift = min(operator_of(layer.layer).grid(scales) / 2, float(result.scale()) / 4)
+        moved += float(layer.shift) != shift
+        layer.shift.fill_(shift)
+    return moved
+
+
 def _range(quantizer: nn.Module) -> tuple[int, int]:
     """Least and greatest code of an activation quantizer."""
     bits = int(quantizer.bit_width().item())
@@ -175,7 +195,8 @@ def _activation(module: nn.Module) -> nn.Module:
 
 def _behind_norm(twin: Twin, site: ConvSite, bounds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Bounds (C, n) of what the quantizer of ``site`` reads, as bounds of what its first BN gives, and the gain (C,) on
-    the way."""
+    the way.
+    """
     gain = torch.ones(len(bounds), dtype=torch.float64)
     for name in reversed(site.chain[1:]):
         module = _activation(twin.network.get_submodule(name))

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import fx, nn
 
 from quant.base.errors import ConfigError
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
-from quant.operators.operator import Operator
 from quant.operators.table import TABLES
 from quant.twin.activations import STRAIGHT
 from quant.twin.module_graph import never_negative
 from quant.twin.normal_form import normal_form, set_apart
+
+if TYPE_CHECKING:
+    from quant.operators.operator import Operator
 
 
 @dataclass(frozen=True)
 class ConvSite:
     """A convolution by module name, with what surrounds it: the quantized module it reads (None: the network's input),
     the BN directly after it (None: its output is the logits), the modules from there to the one whose output is
-    quantized, and that one."""
+    quantized, and that one.
+    """
 
     conv: str
     source: str | None
@@ -32,11 +36,23 @@ class ConvSite:
 @dataclass(frozen=True)
 class TableSite:
     """An activation that becomes a table by module name: the quantized module it reads (None: the network's input), and
-    the modules from it to the one whose output is quantized."""
+    the modules from it to the one whose output is quantized.
+    """
 
     table: str
     source: str | None
     chain: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MultiplesSite:
+    """What gives multiples of a grid that its scales decide, by module name: the quantized modules that it reads, in
+    order (None: the network's input), and the one whose output is quantized.
+    """
+
+    layer: str
+    sources: tuple[str | None, ...]
+    activation: str
 
 
 class Structure:
@@ -68,14 +84,16 @@ class Structure:
 
     def sources(self, node: fx.Node) -> list[fx.Node]:
         """The nodes whose output needs a quantizer so that ``node``'s inputs are codes."""
-        found = []
-        for parent in node.all_input_nodes:
-            operator = self.operator(parent)
-            if operator is not None and operator.hands_on:
-                found.extend(self.sources(parent))
-            elif parent.op == "call_module":
-                found.append(parent)
-        return found
+        operator = self.operator(node)
+        read = node.all_input_nodes if operator is None else operator.reads(node)
+        return [source for parent in read for source in self._quantized(parent)]
+
+    def _quantized(self, parent: fx.Node) -> list[fx.Node]:
+        """The nodes whose output needs a quantizer so that that of ``parent`` is codes."""
+        operator = self.operator(parent)
+        if operator is not None and operator.hands_on:
+            return self.sources(parent)
+        return [parent] if parent.op == "call_module" else []
 
     def convolutions(self) -> list[ConvSite]:
         sites = []
@@ -110,6 +128,19 @@ class Structure:
             chain = (node,) if behind is None else (node, behind)
             source = str(sources[0].target) if sources else None
             sites.append(TableSite(str(node.target), source, tuple(str(each.target) for each in chain)))
+        return sites
+
+    def multiples(self) -> list[MultiplesSite]:
+        """In order of execution; tables have sites of their own."""
+        sites = []
+        for node in self.nodes:
+            operator = self.operator(node)
+            if operator is None or not operator.settled or isinstance(self.module(node), TABLES):
+                continue
+            quantized = [[str(source.target) for source in self._quantized(read)] for read in operator.reads(node)]
+            last = self._only_user(node, nn.ReLU) or node
+            sources = tuple(next(iter(names), None) for names in quantized)
+            sites.append(MultiplesSite(str(node.target), sources, str(last.target)))
         return sites
 
     def is_inserted(self, name: str) -> bool:
@@ -168,6 +199,8 @@ class Structure:
         return users[0] if len(users) == len(node.users) == 1 else None
 
 
-def convolution_sites(network: nn.Module) -> list[ConvSite]:
-    """Convolutions of a float network in order of execution."""
-    return Structure(network).convolutions()
+def convolution_sites(network: nn.Module, in_channels: int | None = None) -> list[ConvSite]:
+    """Convolutions of a float network in order of execution; ``in_channels``: of its image, where the first
+    convolution does not say it.
+    """
+    return Structure(network, in_channels).convolutions()

@@ -8,6 +8,7 @@ output then has a quantizer of its own.
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import brevitas.nn as qnn
 import torch
@@ -24,19 +25,21 @@ from quant.layers.quantizers import (
 )
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
-from quant.operators.table import TABLES
-from quant.twin.config import QuantConfig
 from quant.twin.module_graph import ModuleGraph, run_graph
-from quant.twin.quantized_layers import QuantizedActivation, QuantizedMultiples, QuantizedNorm, QuantizedTable
+from quant.twin.quantized_layers import QuantizedActivation, QuantizedMultiples, QuantizedNorm, SettledMultiples
 from quant.twin.structure import ConvSite, Structure
 from quant.twin.twin_proof import prove_twin
+
+if TYPE_CHECKING:
+    from quant.twin.config import QuantConfig
 
 LOGIT_BITS = 8  # of tensors that hold logits but are not the last convolution's
 
 
 class Twin(nn.Module):
     """Input quantizer and quantized network. Scales are stored, and learned only on request; ``groups``: modules that
-    share one."""
+    share one.
+    """
 
     def __init__(
         self, network: ModuleGraph, in_channels: int, groups: list[list[str]], *, hands_on_scale: bool = False
@@ -160,10 +163,9 @@ def _place_quantizers(
 
 
 def _quantized_form(module: nn.Module, quantizer: nn.Module, unsigned: bool) -> nn.Module:
-    if isinstance(module, TABLES):
-        return QuantizedTable(copy.deepcopy(module), quantizer)
     if _accumulates(module):
-        return QuantizedMultiples(copy.deepcopy(module), quantizer)
+        form = SettledMultiples if operator_of(module).settled else QuantizedMultiples
+        return form(copy.deepcopy(module), quantizer)
     if isinstance(module, nn.BatchNorm2d):
         return QuantizedNorm(module, quantizer)
     if unsigned and isinstance(module, nn.ReLU):

@@ -1,25 +1,29 @@
 """Proves that a twin is its network: without its quantizers it gives the float network's logits.
 
 Both run in float64 on random images of two sizes, so that an attribute that was lost, a size that was read from one
-image alone, or an operation read wrongly shows; what rounding leaves is far below ``_TOLERANCES``. Where they differ,
-the first layer whose output differs is named.
+image alone, or an operation read wrongly shows; what rounding leaves is far below ``_TOLERANCES``. Folded factors are
+float32, whose rounding grows from layer to layer of a deep network. So where logits differ, each layer is compared
+alone, on what the network itself gives to it, and the first that differs is named; if none does, it was rounding.
 """
 
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import fx, nn
 
 from quant.base.errors import ConfigError
 from quant.operators.filters import is_filters
-from quant.twin.module_graph import ModuleGraph
 from quant.twin.quantized_layers import unquantized
-from quant.twin.structure import Structure
 from quant.twin.trace import Trace, example_codes, record
 
-_TOLERANCES = {torch.float64: 1e-5, torch.float32: 1e-4}  # of the largest value; folded factors are float32 in either
+if TYPE_CHECKING:
+    from quant.twin.module_graph import ModuleGraph
+    from quant.twin.structure import Structure
+
+_TOLERANCES = {torch.float64: 1e-5, torch.float32: 1e-4}  # of the largest value
 _IMAGES = 1
 _SEED = 21  # not that of the image that the network was traced with
 
@@ -42,8 +46,8 @@ def prove_twin(twin: ModuleGraph, network: nn.Module, structure: Structure) -> N
         graph = copy.deepcopy(twin)
         graph.root.to(wanted.dtype).eval()
         values = _twin_values(graph, images.to(wanted.dtype))
-        if graph.last not in values or not _equal(values[graph.last], wanted):
-            _name_the_first(graph, values, structure, reference, images.to(wanted.dtype))
+        if not _equal(values[graph.last], wanted):
+            _require_each_layer(graph, structure, reference, images.to(wanted.dtype), wanted)
 
 
 def _logits(network: nn.Module, images: torch.Tensor) -> tuple[nn.Module, torch.Tensor] | None:
@@ -58,49 +62,68 @@ def _logits(network: nn.Module, images: torch.Tensor) -> tuple[nn.Module, torch.
     return None
 
 
-def _twin_values(twin: ModuleGraph, images: torch.Tensor) -> dict[fx.Node, torch.Tensor]:
-    """What each node of the twin gives without its quantizers, up to one whose inputs do not fit."""
-    values = {twin.image: images}
-    with torch.no_grad():
-        for node in twin.graph.nodes:
-            if node.op == "call_module":
-                try:
-                    values[node] = unquantized(twin.module(node), *(values[source] for source in node.args))
-                except RuntimeError:
-                    break
+def _twin_values(twin: ModuleGraph, images: torch.Tensor) -> dict[fx.Node, torch.Tensor | None]:
+    """What each node of the twin gives without its quantizers; None of one whose inputs do not fit."""
+    values: dict[fx.Node, torch.Tensor | None] = {twin.image: images}
+    for node in twin.graph.nodes:
+        if node.op == "call_module":
+            values[node] = _twin_value(twin, node, values)
     return values
 
 
-def _equal(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    if found.shape != wanted.shape:
+def _twin_value(twin: ModuleGraph, node: fx.Node, values: dict[fx.Node, torch.Tensor | None]) -> torch.Tensor | None:
+    inputs = [values[source] for source in node.args]
+    if any(value is None for value in inputs):
+        return None
+    try:
+        with torch.no_grad():
+            return unquantized(twin.module(node), *inputs)
+    except RuntimeError:
+        return None
+
+
+def _equal(found: torch.Tensor | None, wanted: torch.Tensor) -> bool:
+    if found is None or found.shape != wanted.shape:
         return False
     return bool((found - wanted).abs().max() <= _TOLERANCES[wanted.dtype] * wanted.abs().max())
 
 
-def _name_the_first(
+def _require_each_layer(
     twin: ModuleGraph,
-    values: dict[fx.Node, torch.Tensor],
     structure: Structure,
     reference: nn.Module,
     images: torch.Tensor,
+    logits: torch.Tensor,
 ) -> None:
+    """Compares each layer on the values of ``reference``, whose ``logits`` they lead to.
+
+    Raises:
+        ConfigError: one differs.
+    """
     trace = Trace(copy.deepcopy(reference).to(torch.float32), images.shape[1])
-    by_name = {node.name: value for node, value in record(reference, trace.graph, images).items()}
-    size = "x".join(map(str, images.shape[2:]))
+    recorded = record(reference, trace.graph, images)
+    by_name, size = {node.name: value for node, value in recorded.items()}, "x".join(map(str, images.shape[2:]))
+    values = {twin.image: images}
     for node in twin.graph.nodes:
-        if node.op != "call_module" or "origin" not in node.meta:
+        if node.op != "call_module":
+            continue
+        values[node] = _twin_value(twin, node, values)
+        if "origin" not in node.meta:
             continue
         wanted, module = by_name[node.meta["origin"]], structure.modules[str(node.target)]
+        wanted = wanted[:, :, None, None] if wanted.dim() == 2 else wanted  # channels of one pixel
         moved = is_filters(module) and module.bias is not None and twin.module(node).bias is None
         if moved:  # into the BN after it
             wanted = wanted - module.bias.detach().to(wanted.dtype)[:, None, None]
-        if node not in values or not _equal(values[node], wanted):
+        if not _equal(values[node], wanted):
             raise ConfigError(
                 f"the quantized twin is not the network: without quantizers, '{node.target}' ({type(module).__name__})"
                 f" differs for an image of {size}; write it with plain modules of torch.nn, without hooks, and sizes"
                 " from the shapes of tensors"
             )
-    raise ConfigError(
-        f"the quantized twin is not the network: its logits differ for an image of {size}, though no layer does;"
-        " write forward as a plain chain of modules"
-    )
+        values[node] = wanted
+    if not _equal(values[twin.last], logits):
+        raise ConfigError(
+            f"the quantized twin is not the network: its logits differ for an image of {size}, though no layer does;"
+            " write forward as a plain chain of modules"
+        )

@@ -8,6 +8,7 @@ settled, so the twin exports as a trained one does. Its checkpoint says ``untrai
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,13 +17,17 @@ from torch import nn
 import calib_data
 import models
 from quant.base import checkpoint as checkpoints
+from quant.base.errors import ConfigError
 from quant.base.replace_file import require_file
 from quant.base.seed import require_seed
 from quant.data.pairs import to_input, to_planes
-from quant.twin.config import QuantConfig
+from quant.twin.activations import not_exported
 from quant.twin.networks import channels_of, require_size, require_twin_size, settle, start_from
 from quant.twin.prepare import calibrate
 from quant.twin.structure import Structure
+
+if TYPE_CHECKING:
+    from quant.twin.config import QuantConfig
 
 _CALIBRATION_IMAGES = 4
 
@@ -43,6 +48,8 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
     codes = to_planes(np.stack([sample.codes for sample in samples]))
     take_statistics(network, codes)
     twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
+    if (sentence := not_exported(twin.network)) is not None:
+        raise ConfigError(sentence)
     require_twin_size(twin, name, size)
     calibrate(twin, codes)
     settle(twin, name)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import fx, nn
@@ -24,6 +23,9 @@ from quant.operators.operator import Unsupported, activation_function, refuse
 from quant.twin.activations import ACTIVATIONS
 from quant.twin.module_graph import ModuleGraph
 from quant.twin.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _OWN_STATE = (nn.BatchNorm2d, nn.PReLU)  # used twice they would share what is learned, as filters would
@@ -60,8 +62,13 @@ def _require_finite(network: nn.Module) -> None:
 
 
 class Translator:
+    """Walks the traced nodes of a network as written and emits the modules of its normal form."""
+
     def __init__(self, network: nn.Module, trace: Trace) -> None:
         self._modules = dict(network.named_modules())
+        self._in_place = {module for module in network.modules() if getattr(module, "inplace", False)}
+        for module in self._in_place:
+            module.inplace = False
         self._trace = trace
         self._result = ModuleGraph(network)
         self._env: dict[fx.Node, Any] = {}
@@ -116,15 +123,17 @@ class Translator:
         if isinstance(module, _NOTHING):
             return arguments[0]
         operator_written = written_as(module)
-        if operator_written is not None:
-            return operator_written.take(self, module, arguments, name)
+        if isinstance(module, (nn.Flatten, nn.Unflatten)):
+            return self.of_one_pixel(*arguments)
         if isinstance(module, nn.BatchNorm2d):
             _require_norm(module)
-        elif not isinstance(module, ACTIVATIONS):
+        elif operator_written is None and not isinstance(module, ACTIVATIONS):
             refuse(f"is a {type(module).__name__}, which {_hint(module)}")
-        result = self.emit(module, arguments, name)
-        if getattr(module, "inplace", False):
-            module.inplace = False
+        if operator_written is None:
+            result = self.emit(module, arguments, name)
+        else:
+            result = operator_written.take(self, module, arguments, name)
+        if module in self._in_place:
             self._env[node.all_input_nodes[0]] = result
         return result
 
@@ -154,17 +163,17 @@ class Translator:
         return result
 
     def shape_made(self) -> tuple[int, ...]:
-        """(1, C, H, W) that the operation which is translated gives for the trace's image."""
-        return tuple(self._trace.values[self._node].shape)
+        """(1, C, H, W) that the operation which is translated gives for the trace's image; (1, C) is of one pixel."""
+        shape = tuple(self._trace.values[self._node].shape)
+        return (*shape, 1, 1) if len(shape) == 2 else shape
 
     def shape(self, tensor: fx.Node) -> tuple[int, ...]:
         """(1, C, H, W) of a node of the result for the trace's image."""
         return tensor.meta["shape"]
 
-    def multiply(self, a: Any, b: Any) -> fx.Node:
-        if isinstance(a, fx.Node) and isinstance(b, fx.Node):
-            refuse("multiplies two activations, which has no integer form here; only a constant factor has")
-        return self.affine(a, b, 0.0) if isinstance(a, fx.Node) else self.affine(b, a, 0.0)
+    def module(self, node: fx.Node) -> nn.Module | None:
+        """What a node of the result calls."""
+        return self._result.module(node)
 
     def divide(self, a: Any, b: Any, *, rounding_mode: str | None = None) -> fx.Node:
         if isinstance(b, fx.Node) or rounding_mode is not None:
@@ -185,6 +194,17 @@ class Translator:
             refuse(f"clamps to {min} and {max}; two numbers, or 0 and none, lower")
         return self.emit(nn.Hardtanh(float(min), float(max)), (x,))
 
+    def of_one_pixel(self, x: fx.Node, *_: Any, **__: Any) -> fx.Node:
+        """Another shape of the channels of a single pixel, as a dense layer reads them."""
+        before, after = self.shape(x), self.shape_made()
+        if before[2:] != (1, 1) or after != before:
+            whole, made = ("x".join(map(str, shape[1:])) for shape in (before, after))
+            refuse(
+                f"makes {made} of {whole}: slices, splits and reshapes have no trainable form here, except of the "
+                "channels of a single pixel, as behind an average of all"
+            )
+        return x
+
     def same(self, x: fx.Node, *_: Any, **__: Any) -> fx.Node:
         return x
 
@@ -203,6 +223,7 @@ class Translator:
 
 
 def _prelu(translator: Translator, x: fx.Node, weight: Any) -> NoReturn:
+    del translator, x, weight
     refuse("is a PReLU with a weight of its own; write it as nn.PReLU")
 
 
@@ -214,14 +235,14 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((F.hardtanh, F.hardtanh_), activation_function(nn.Hardtanh)),
     F.hardsigmoid: activation_function(nn.Hardsigmoid),
     **dict.fromkeys((F.prelu, torch.prelu), _prelu),
-    **dict.fromkeys((operator.mul, operator.imul, torch.mul, torch.multiply), _T.multiply),
     **dict.fromkeys((operator.truediv, operator.itruediv, torch.div, torch.divide), _T.divide),
     **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
     **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
     **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout, torch.clone), _T.same),
+    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze, operator.getitem), _T.of_one_pixel),
     # methods
+    **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze"), _T.of_one_pixel),
     **dict.fromkeys(("relu", "relu_"), activation_function(nn.ReLU)),
-    **dict.fromkeys(("mul", "mul_", "multiply"), _T.multiply),
     **dict.fromkeys(("div", "div_", "divide"), _T.divide),
     **dict.fromkeys(("clamp", "clamp_", "clip"), _T.clamp),
     **dict.fromkeys(("contiguous", "clone", "float"), _T.same),
@@ -254,7 +275,7 @@ def _require_norm(norm: nn.BatchNorm2d) -> None:
 
 def _hint(module: nn.Module) -> str:
     """The end of the sentence on a module that is in no table."""
-    if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
+    if isinstance(module, nn.AdaptiveMaxPool2d):
         return "does not lower so far; reduce with pooling of a fixed window"
     if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)):
         return "works out statistics of each image at inference, which do not lower; take BatchNorm2d"

@@ -156,7 +156,7 @@ def _require_upright(folder: Path, positions: list[np.ndarray], normal: np.ndarr
 
 
 def _pixels(path: Path, found: Any) -> np.ndarray:
-    """(Y, X) float32"""
+    """The slice, (Y, X) float32."""
     try:
         pixels = found.pixel_array
     except Exception as error:  # a truncated file, or a compression that no installed decoder knows

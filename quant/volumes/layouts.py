@@ -16,9 +16,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from board.dataset import ImageFolder, read_list
 from quant.base.errors import DataError, as_data_error
@@ -26,6 +26,9 @@ from quant.volumes.dicom import is_series, read_series
 from quant.volumes.nifti import is_nifti, read_labels, read_nifti, stem
 from quant.volumes.stacks import patient_and_slice, read_stack, read_stack_labels, require_whole
 from quant.volumes.volume import Volume, require_same_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _IMAGES, _LABELS = ("images", "imagesTr"), ("masks", "labels", "labelsTr")
 _TABLES = ("cases.csv", "patients.csv")

@@ -21,6 +21,7 @@ MOST_VOXELS = 1 << 29  # 2 GB as float32
 
 
 def is_nifti(path: Path) -> bool:
+    """Whether the name of ``path`` is that of a NIfTI file."""
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from monai.transforms import Compose, RandCropByPosNegLabeld, RandFlipd, SpatialPadd
 from torch.nn import functional
 
-from quant.volumes.scans import Scan
 from quant.volumes.slabs import extended, slab_of_patch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from quant.volumes.scans import Scan
 
 
 class PatchSampler:
@@ -40,7 +44,8 @@ class PatchSampler:
 
     def batches(self, steps: int, batch: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """``steps`` batches: codes (B, C, X, Y, Z) and labels (B, 1, X, Y, Z), uint8, or (B, C * slices, Y, X) and
-        (B, 1, Y, X). All follows from ``seed``; scans come in turn, in an order drawn anew for each pass over them."""
+        (B, 1, Y, X). All follows from ``seed``; scans come in turn, in an order drawn anew for each pass over them.
+        """
         rng = np.random.default_rng(seed)
         self._draw.set_random_state(seed=seed % (1 << 32))
         order: list[int] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from monai.inferers import sliding_window_inference
@@ -10,6 +10,9 @@ from torch import nn
 
 from quant.data.pairs import to_input
 from quant.volumes.slabs import slabs, stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OVERLAP = 0.5
 _SLABS_AT_ONCE = 8

@@ -6,9 +6,8 @@ Codes are on the grid of the network; ``truth`` stays on the grid of the file, w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,17 +15,23 @@ from monai.data import MetaTensor
 from monai.transforms import CropForegroundd, SpatialResample
 
 from board.errors import InputError
-from board.intensity import Window
 from quant.base.errors import ConfigError, DataError
 from quant.base.progress import steps_with_bar
 from quant.volumes.layouts import Case, list_cases
 from quant.volumes.volume import Volume
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from board.intensity import Window
+
 
 @dataclass(frozen=True)
 class Scan:
     """``codes`` (C, X, Y, Z) and ``labels`` (X, Y, Z), uint8, on the network's grid, which ``affine`` places;
-    ``truth`` (X, Y, Z) uint8 on the grid of ``file``, whose voxels are not kept."""
+    ``truth`` (X, Y, Z) uint8 on the grid of ``file``, whose voxels are not kept.
+    """
 
     name: str
     patient: str

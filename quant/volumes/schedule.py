@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from quant.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOMENTUM = 0.99
 

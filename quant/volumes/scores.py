@@ -14,13 +14,15 @@ volume's diagonal. Of stacks of pictures mm are voxels. The intervals are bootst
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 
 from quant.scores.resampling import interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NAMES = ("dice", "ppv", "sensitivity", "assd", "hd95", "surface_dice")
 _FACES = ndimage.generate_binary_structure(3, 1)

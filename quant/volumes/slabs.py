@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from torch.nn import functional
 
 from quant.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def require_slices(slices: int) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +17,10 @@ from board.mask_files import read_labels, read_mask
 from quant.base.errors import DataError, as_data_error
 from quant.data.pairs import MAX_PIXELS
 from quant.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 _NAME = re.compile(r"(.+)_(\d+)")
 _MOST_GREY = 65535
@@ -68,7 +71,7 @@ def read_stack_labels(patient: str, masks: Sequence[tuple[Path, ...]], image: Vo
 
 
 def _read_grey(path: Path) -> np.ndarray:
-    """(Y, X) uint8 or uint16"""
+    """The slice, (Y, X) uint8 or uint16."""
     with as_data_error():
         with open_image(path, MAX_PIXELS) as opened:
             if opened.mode in DEEP_GREY_MODES and opened.mode != "F":

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,7 +27,9 @@ from quant.volumes.loss import LOSSES, deep_supervision
 from quant.volumes.patches import PatchSampler
 from quant.volumes.scans import Scan, cropped_to_body, load_scans
 from quant.volumes.schedule import sgd
-from quant.volumes.train_config import VolumeTrainConfig
+
+if TYPE_CHECKING:
+    from quant.volumes.train_config import VolumeTrainConfig
 
 KEPT = "weights.pt"
 _LAST, _LOG, _WINDOW = "last.pt", "log.csv", "window.json"

@@ -21,7 +21,8 @@ _SPACINGS_MM = (1e-3, 1e3)
 @dataclass(frozen=True)
 class Volume:
     """``voxels`` (C, X, Y, Z) of one or more channels; ``has_spacing`` is False for a stack of pictures, whose voxels
-    are counted as 1 mm cubes because nothing says their size. ``source`` names the file in messages."""
+    are counted as 1 mm cubes because nothing says their size. ``source`` names the file in messages.
+    """
 
     source: str
     voxels: np.ndarray
@@ -35,7 +36,7 @@ class Volume:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(X, Y, Z)"""
+        """Voxels along each axis, (X, Y, Z)."""
         return tuple(self.voxels.shape[1:])
 
     @property

@@ -11,7 +11,20 @@ FILES = sorted(Path(board.__file__).parent.rglob("*.py"))
 # of numpy's top level, looked up in 1.21.6 and in 2.4; a name that is not here is looked up there first
 IN_OLD_AND_NEW_NUMPY = {
     *("add", "arange", "argwhere", "array", "asarray", "ascontiguousarray", "average", "bool_", "concatenate"),
-    *("copyto", "count_nonzero", "hypot", "int32", "int64", "isfinite", "load", "maximum", "mean", "median", "minimum"),
+    *(
+        "copyto",
+        "count_nonzero",
+        "frombuffer",
+        "hypot",
+        "int32",
+        "int64",
+        "isfinite",
+        "load",
+        "maximum",
+        "mean",
+        "median",
+        "minimum",
+    ),
     *(
         "lib",
         "ndarray",

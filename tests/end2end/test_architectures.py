@@ -16,12 +16,13 @@ from models import registry
 from quant.__main__ import main as quant
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "quant"))
-from architectures import ARCHITECTURES, UNet
+from architectures import ARCHITECTURES, SmallGates, UNet
 
 SMALL = {
     "small_unet_transposed": lambda: UNet((3, 4)),
-    "small_unet_nearest": lambda: UNet((3, 4), transposed=False),
+    "small_gated_unet": SmallGates,
 }
+PUBLISHED = ("cmunext-xxs", "mobile-cmunext")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,4 +62,10 @@ def test_small_networks_are_exact_in_simulated_rtl(name, register, tmp_path):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_architectures_are_exact_in_simulated_rtl(name, register, tmp_path):
     register(name, ARCHITECTURES[name])
+    assert_exact(name, tmp_path, 32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_networks_are_exact_in_simulated_rtl(name, tmp_path):
     assert_exact(name, tmp_path, 32)

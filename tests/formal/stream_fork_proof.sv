@@ -5,7 +5,9 @@ module proof #(parameter int unsigned OUTPUTS = 3) (
 );
   logic in_ready;
   logic [OUTPUTS-1:0] out_valid;
-  stream_fork #(.NUM_OUTPUTS(OUTPUTS)) dut (.clk, .rst_n, .in_valid(valid), .in_ready, .out_valid, .out_ready(ready));
+  stream_fork #(.READERS(OUTPUTS), .DATA_BITS(1)) dut (
+    .clk, .rst_n, .x_data(1'b0), .x_valid(valid), .x_ready(in_ready), .y_data(), .y_valid(out_valid), .y_ready(ready)
+  );
 
   // words that an output has taken more than the input has given: one at most, and none once the input moves on
   logic [OUTPUTS-1:0][1:0] ahead_q, ahead;

@@ -28,7 +28,7 @@ PROOFS = [
     ("stream_edge", {"GAUGE": 0}),
     ("stream_edge", {"GAUGE": 1}),
     *(("stream_width", {"IN": n, "OUT": m}) for n, m in ((1, 2), (1, 3), (2, 4), (2, 1), (3, 1), (4, 2), (2, 2))),
-    *(("stream_fork", {"OUTPUTS": outputs}) for outputs in (2, 3, 4)),
+    *(("stream_fork", {"OUTPUTS": outputs}) for outputs in (2, 3, 7)),
     *(("thresholds_serial", {"NUM_T": t, "Y_BITS": y, "ROWS": r}) for t, y, r in ((3, 2, 2), (2, 2, 1), (5, 3, 3))),
     *(("burst_split", {"MAX_BURST": beats}) for beats in (2, 4, 8)),
 ]
@@ -53,7 +53,7 @@ MUTANTS = [
     ("stream_width", {"IN": 1, "OUT": 2}, "{s_axis_tdata, data_q[", "{~s_axis_tdata, data_q[", 6),
     ("stream_width", {"IN": 1, "OUT": 2}, "!valid_q || m_axis_tready;", "1'b1;", 8),
     ("stream_width", {"IN": 2, "OUT": 1}, "last_q && m_axis_tready", "m_axis_tready", 8),
-    ("stream_fork", {"OUTPUTS": 2}, "&(taken_q | out_ready)", "|(taken_q | out_ready)", 4),
+    ("stream_fork", {"OUTPUTS": 2}, "&(taken_q | y_ready)", "|(taken_q | y_ready)", 4),
     ("stream_fork", {"OUTPUTS": 2}, "& ~taken_q", "| ~taken_q", 6),
     ("thresholds_serial", {}, "$signed(acc_q) >= $signed(threshold)", "$signed(acc_q) > $signed(threshold)", 8),
     ("thresholds_serial", {}, "start ? {group, Y_BITS'(1)}", "start ? {group_q, Y_BITS'(1)}", 8),

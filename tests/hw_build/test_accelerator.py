@@ -188,6 +188,7 @@ def test_shorter_build_keeps_what_a_demo_measured(export, stand_in, tmp_path):
         ("--stall", "-0.5", "--stall is a probability"),
         ("--frames", "0", "--frames must be at least 1, got 0"),
         ("--pace", "0", "--pace must be at least 1, got 0"),
+        ("--pace", "100000001", "--pace must be at most 100000000 cycles, a frame a second at 100 MHz, got 100000001"),
     ],
 )
 def test_simulate_refuses(export, tmp_path, capsys, option, value, sentence):

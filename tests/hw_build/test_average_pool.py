@@ -13,9 +13,12 @@ from hw_build.flow.check import check
 from hw_build.folding.cheapest import fold
 from hw_build.graph.editor import set_attribute
 from hw_build.lowering import STEPS, execute_codes, set_input_size, verify
+from hw_build.lowering.intake import normalise
 from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
 from tests.hw_build import synthetic
+from tests.hw_build.test_intake import assert_exact
+from tests.hw_build.test_intake import network as of_one_layer
 
 SIZE = (16, 32)
 CODES = np.random.default_rng(8).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
@@ -78,19 +81,61 @@ def test_another_size(form):
 @pytest.mark.parametrize(
     ("attributes", "sentence"),
     [
-        ({"kernel_shape": [3, 3]}, r"averages with kernel \[3, 3\] and strides \[2, 2\]: only 2x2 with stride 2"),
-        ({"strides": [1, 1]}, r"averages with kernel \[2, 2\] and strides \[1, 1\]: only"),
-        ({"pads": [1, 1, 1, 1]}, "without padding and dilation, lowers"),
-        ({"auto_pad": "SAME_UPPER"}, "without padding and dilation, lowers"),
+        ({"strides": [1, 2]}, r"has kernel \[2, 2\] and strides \[1, 2\]: 2D windows with equal strides"),
+        ({"kernel_shape": [1, 1]}, r"has kernel \[1, 1\]: sides of at most 64, and more than one pixel, lower"),
+        ({"dilations": [2, 2]}, r"has dilations \[2, 2\]: only windows without lower"),
+        (
+            {"pads": [0, 0, 1, 1], "strides": [1, 1]},
+            "divides by fewer pixels at the border than inside: count the padding",
+        ),
     ],
 )
 def test_other_forms_are_refused(attributes, sentence):
     model = network()
+    model.model.opset_import[0].version = 19  # which has dilations
     node = next(node for node in model.graph.node if node.op_type == "AveragePool")
     for name, value in attributes.items():
         set_attribute(node, name, value)
     with pytest.raises(LoweringError, match=rf"node n_pool0 \(AveragePool\) .*{sentence}"):
         lowered(model, "convert")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1},
+        {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2], "count_include_pad": 1},
+        {"kernel_shape": [2, 3]},
+        {"kernel_shape": [4, 4], "strides": [4, 4], "ceil_mode": 1},
+        {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1},
+    ],
+)
+@pytest.mark.parametrize("signed", [False, True])
+def test_other_windows(attributes, signed):
+    def change(net, tensor):
+        if signed:
+            tensor = net.conv_bn(tensor, 4, 1, "signed", relu=False)
+        net.node("AveragePool", [tensor], "pooled", **attributes)
+        net.scales["pooled"] = net.scales[tensor]
+        pooled = net.quant("pooled", 2.0**-4, signed=int(signed), name="pooled_q")
+        return net.conv_bn(pooled, 4, 3, "after")
+
+    model = of_one_layer(change)
+    assert "WindowSum_rtl" in {node.op_type for node in lowered(normalise(copy.deepcopy(model))).graph.node}
+    assert_exact(model.model)
+
+
+@pytest.mark.parametrize("form", ["convert", "streamline", "specialize"])
+def test_other_windows_of_another_size(form):
+    def change(net, tensor):
+        net.node("AveragePool", [tensor], "pooled", kernel_shape=[3, 3], strides=[2, 2])
+        return net.conv_bn(net.quant("pooled", 2.0**-3), 4, 3, "after")
+
+    model = normalise(of_one_layer(change))
+    whole = copy.deepcopy(model)
+    codes = np.random.default_rng(3).integers(0, 256, (1, 18, 21, 3), dtype=np.uint8)
+    model = set_input_size(lowered(model, form), 18, 21)
+    np.testing.assert_array_equal(execute_codes(model, codes), execute_codes(set_input_size(whole, 18, 21), codes))
 
 
 def test_sides_that_cannot_be_halved_are_refused():

@@ -93,7 +93,7 @@ def test_truncated_golden_file(capsys, own_export, tmp_path):
 
 
 def test_golden_file_of_another_model(capsys, own_export, tmp_path):
-    with open(own_export / "model.qonnx", "ab") as model:
+    with (own_export / "model.qonnx").open("ab") as model:
         model.write(b"\x00")
     assert "was made from another model" in refused(capsys, own_export, tmp_path / "out")
 

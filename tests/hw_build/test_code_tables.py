@@ -181,7 +181,10 @@ def test_sum_of_codes_is_read_too():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda net, x: net.node("Log", [x], "f"), r"n_f \(Log\) gives no number for some codes of stem_act_codes"),
+        (
+            lambda net, x: net.node("Log", [x], "f"),
+            r"n_f \(Log\) gives no number for some codes of the output of n_stem_act",
+        ),
         (
             lambda net, x: net.node("Pow", [x, net.const("e", np.full((16,), 2.0))], "f"),
             r"n_f \(Pow\) has a constant e of shape \(16,\) for 4 channels: one value, or one a channel",
@@ -209,5 +212,7 @@ def test_rounding_by_place_is_refused(monkeypatch):
         return found
 
     monkeypatch.setattr(code_table, "evaluate", by_place)
-    with pytest.raises(LoweringError, match=r"rounds code -?\d+ of stem_act_codes up or down by where it stands"):
+    with pytest.raises(
+        LoweringError, match=r"rounds code -?\d+ of the output of n_stem_act up or down by where it stands"
+    ):
         tables(normalise(network(lambda net, x: net.node("Abs", [x], "f"), scale=2.0**-4)))

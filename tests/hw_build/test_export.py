@@ -147,7 +147,7 @@ def test_manifest_that_says_what_is_there(folder):
 
 
 def test_golden_file_of_one_array(folder):
-    with open(folder / "golden.npz", "wb") as file:
+    with (folder / "golden.npz").open("wb") as file:
         np.save(file, np.zeros(3))
     with pytest.raises(BuildError, match=r"golden file '.*' is one array, not an archive of several; export again"):
         read_export(folder)

@@ -13,6 +13,7 @@ from qonnx.util.basic import qonnx_make_model
 from board.packing import bytes_per_beat, pack_stream, unpack_stream
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.finn_rtl import rtl_instance
+from hw_build.finn_rtl.matrix_vector import weight_words
 from hw_build.simulate import build
 
 DOMAIN = "finn.custom_op.fpgadataflow.rtl"
@@ -157,6 +158,20 @@ def test_thresholding(work, channels, pe, input_type, steps):
     )  # fmt: skip
     cycles, expected = check(model, work)
     assert cycles[1, -1] - cycles[0, -1] <= expected
+
+
+@pytest.mark.parametrize(
+    ("mw", "mh", "simd", "pe", "weights"),
+    [(6, 4, 1, 1, "INT4"), (6, 4, 3, 2, "INT4"), (9, 5, 9, 5, "INT3"), (8, 8, 2, 4, "INT8"), (6, 6, 2, 3, "UINT2")],
+)
+def test_weights_are_written_as_finn_writes_them(work, mw, mh, simd, pe, weights):
+    matrix = random_integers(weights, (mw, mh))
+    shapes = {"MW": mw, "MH": mh, "SIMD": simd, "PE": pe, "inputDataType": "INT4", "weightDataType": weights}
+    model = one_node("MVAU_rtl", [1, mw], [1, mh], "INT4", "INT32", [(matrix, weights)], **shapes, noActivation=1)
+    op = getCustomOp(model.graph.node[0])
+    op.make_weight_file(matrix.astype(np.float32), "decoupled_verilog_dat", str(work / "finn.dat"))
+    tensor = op.get_hw_compatible_weight_tensor(matrix.astype(np.float32))
+    assert weight_words(tensor, DataType[weights].bitwidth()) == (work / "finn.dat").read_text()
 
 
 def test_unknown_node_type_is_named(work):

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
@@ -18,6 +19,7 @@ from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
 from hw_build.lowering import STEPS, execute_codes
 from hw_build.lowering.forms import scales
 from hw_build.lowering.intake import load_network, normalise
+from hw_build.lowering.intake.pads import ExplicitPads
 from hw_build.lowering.rules import refusal
 from tests.hw_build import onnx_oracle, synthetic
 
@@ -346,6 +348,42 @@ def test_zeros_around_an_image_become_the_convolution_s_pads(model):
     assert list(attribute(node(taken, "n_stem_conv"), "pads")) == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("named", ["SAME_UPPER", "SAME_LOWER", "VALID"])
+@pytest.mark.parametrize("operator", ["Conv", "MaxPool"])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride"),
+    [((16, 16), (3, 3), 2), ((17, 12), (5, 2), 2), ((9, 13), (3, 3), 1), ((11, 8), (4, 1), 3)],
+)
+def test_named_padding_is_told_in_numbers(named, operator, size, kernel, stride):
+    """With the pads told, onnxruntime computes what it does of the name."""
+    rng = np.random.default_rng(6)
+    weights = [numpy_helper.from_array(rng.normal(size=(2, 3, *kernel)).astype(np.float32), "w")]
+    inputs = ["x", "w"] if operator == "Conv" else ["x"]
+    window = helper.make_node(
+        operator, inputs, ["y"], name="window", kernel_shape=kernel, strides=[stride] * 2, auto_pad=named
+    )
+    values = [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, *size))]
+    values.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, None))
+    graph = helper.make_graph([window], "window", values[:1], values[1:], weights[: len(inputs) - 1])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    told = ModelWrapper(copy.deepcopy(proto)).transform(InferShapes()).transform(ExplicitPads())
+    (after,) = told.graph.node
+    assert attribute(after, "auto_pad") == "NOTSET" and len(attribute(after, "pads")) == 4
+    image = {"x": rng.normal(size=(1, 3, *size)).astype(np.float32)}
+    expected, found = (
+        onnxruntime.InferenceSession(each.SerializeToString()).run(None, image)[0] for each in (proto, told.model)
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_convolution_with_named_padding_lowers():
+    model = network()
+    conv = node(model, "n_stem_conv")
+    conv.attribute.remove(next(entry for entry in conv.attribute if entry.name == "pads"))
+    conv.attribute.append(helper.make_attribute("auto_pad", "SAME_UPPER"))
+    assert_exact(model.model)
+
+
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
@@ -446,6 +484,37 @@ def test_qcdq_of_activations_with_a_scale_a_channel_is_a_sentence():
     model = normalise(with_activation_scale([2.0**-3] * 4, 1))
     graph = GraphEditor(model)
     assert "quantizes activations with 4 scales" in refusal(graph, graph.producer("stem_act"))
+
+
+@pytest.mark.parametrize(("kind", "zero_point"), [(np.int8, -128), (np.uint8, 128)])
+def test_zero_points_of_half_the_range_only_move_codes(kind, zero_point):
+    model = as_qcdq(network())
+    dequantize = next(entry for entry in model.graph.node if entry.output[0] == "stem_act")
+    clip = model.find_producer(dequantize.input[0])
+    quantize = model.find_producer(clip.input[0])
+    model.graph.node.remove(clip)
+    dequantize.input[0] = quantize.output[0]
+    model.set_initializer("moved", np.array(zero_point, kind))
+    quantize.input[2] = dequantize.input[2] = "moved"
+    assert_exact(model.model)
+
+
+def test_weights_around_a_zero_point():
+    model = as_qcdq(network())
+    dequantize = next(entry for entry in model.graph.node if entry.output[0] == "stem_w")
+    codes = np.random.default_rng(1).integers(121, 136, (4, 3, 3, 3)).astype(np.uint8)
+    for name, value in (("codes", codes), ("step", np.float32(2.0**-6)), ("zero", np.uint8(128))):
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    dequantize.input[:] = ["codes", "step", "zero"]
+    assert_exact(model.model)
+
+
+def test_quantizers_of_another_domain_need_no_inferred_type():
+    model = as_qcdq(network())
+    for entry in model.graph.node:
+        if entry.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            entry.domain = "com.microsoft"
+    assert not normalise(model).get_nodes_by_op_type("QuantizeLinear")
 
 
 def test_clip_that_is_no_range_of_bits_is_a_sentence():

@@ -53,7 +53,7 @@ def operator_between(operator, **attributes):
     [("HardSwish", {}), ("Elu", {}), ("Sigmoid", {}), ("Erf", {}), ("LeakyRelu", {"alpha": -0.5})],
 )
 def test_function_of_wide_sums_that_thresholds_cannot_say(operator, attributes):
-    sentence = "is a function that thresholds cannot say, and reads raw_conv_unscaled_codes, of more than 8 bits"
+    sentence = "is a function that thresholds cannot say, and reads the output of n_raw_conv, of more than 8 bits"
     with pytest.raises(LoweringError, match=rf"n_odd \({operator}\) {sentence}: put a quantizer of at most 8 bits"):
         lower(operator_between(operator, **attributes))
 
@@ -110,7 +110,7 @@ def test_groups_that_outputs_do_not_share():
     ("attributes", "sentence"),
     [
         ({"strides": [2, 1]}, r"has strides \[2, 1\]: only equal ones of height and width lower"),
-        ({"auto_pad": "SAME_UPPER"}, "pads by auto_pad=SAME_UPPER: export explicit pads"),
+        ({"auto_pad": "SAME_UPPER", "dilations": [2, 2]}, "pads by auto_pad=SAME_UPPER: export explicit pads"),
     ],
 )
 def test_convolution_geometry(attributes, sentence):
@@ -200,7 +200,6 @@ def test_resize_that_does_not_enlarge(factor):
             {"kernel_shape": [2, 3], "strides": [2, 2], "pads": [0, 1, 1, 1], "ceil_mode": 1},
             "has a last window that lies in padding alone",
         ),
-        ({"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}, "pads by auto_pad=SAME_UPPER: export explicit pads"),
     ],
 )
 def test_pools_that_do_not_lower(attributes, sentence):
@@ -280,4 +279,12 @@ def test_input_without_fixed_size():
     model = network()
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
     with pytest.raises(LoweringError, match=r"the input image has shape \(1, 3, 0, 16\) \(0 where undefined\): export"):
+        lower(model)
+
+
+def test_sigmoid_behind_the_logits():
+    model = network(lambda net, tensor: tensor)
+    model.graph.node[-1].output[0] = "before"
+    model.graph.node.append(helper.make_node("Sigmoid", ["before"], ["logits"], name="n_end"))
+    with pytest.raises(LoweringError, match=r"n_end \(Sigmoid\) ends the network .*so export the logits before it"):
         lower(model)

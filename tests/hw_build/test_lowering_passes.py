@@ -411,4 +411,4 @@ def test_depthwise_matrix_has_an_inverse():
     weights = np.random.default_rng(1).integers(-7, 8, (6, 1, 5, 5)).astype(np.float32)
     matrix = weight_matrix(weights)
     assert matrix.shape == (150, 6)
-    np.testing.assert_array_equal(weights_of(matrix), weights[:, 0])
+    np.testing.assert_array_equal(weights_of(matrix, weights.shape[2:]), weights[:, 0])

@@ -1,4 +1,4 @@
-"""A tensor with many readers: forks behind forks, in the graph, in `check` and in simulated RTL."""
+"""A tensor with many readers: one fork, in the graph, in `check` and in simulated RTL."""
 
 import copy
 
@@ -32,16 +32,14 @@ def lowered(model):
     return model
 
 
-@pytest.mark.parametrize(
-    ("readers", "outputs"), [(2, [2]), (4, [4]), (5, [2, 4]), (7, [4, 4]), (8, [2, 4, 4]), (11, [2, 4, 4, 4])]
-)
-def test_each_reader_has_a_stream_of_its_own(readers, outputs):
+@pytest.mark.parametrize("readers", [2, 5, 11])
+def test_each_reader_has_a_stream_of_its_own(readers):
     model = shared_by(readers)
     after = lowered(copy.deepcopy(model))
     graph = GraphEditor(after)
-    forks = list(graph.of_type("StreamFork_rtl"))
-    assert sorted(attribute(node, "NumOutputs") for node in forks) == outputs
-    assert all(len(graph.consumers(name)) == 1 for node in graph.nodes for name in node.output[:-1])
+    (fork,) = graph.of_type("StreamFork_rtl")
+    assert attribute(fork, "NumOutputs") == len(fork.output) == readers
+    assert all(len(graph.consumers(name)) == 1 for name in fork.output)
     np.testing.assert_array_equal(execute_codes(after, CODES), execute_codes(model, CODES))
 
 

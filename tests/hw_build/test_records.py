@@ -1,24 +1,24 @@
 """JSON records of a build: what they hold comes back as it was written, and whatever else stands there is named."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import pytest
 
 from hw_build.base.errors import BuildError
-from hw_build.base.records import load_record
+from hw_build.base.records import load_record, record
 from hw_build.implement.shell.generate import Shell
 from hw_build.report.data import Node, Report, Totals, Verification, read_report, write_report
 from hw_build.stitch import Design
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Inner:
     name: str
     share: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Outer:
     count: int
     exact: bool

@@ -110,10 +110,13 @@ def test_what_is_no_geometry_is_refused(make, sentence):
 
 
 NEEDED = {
+    "ChannelGather_rtl": {"Index": [3, 0]},
     "DepthToSpace_rtl": {"Block": 2},
     "NearestUpsample_rtl": {"Factor": 3},
+    "StreamCrop_rtl": {"Channels": [0, 4]},
     "StreamRepeat_rtl": {"OutDim": [8, 6], "OutChannels": 5},
     "WindowMax_rtl": {"Taps": 4},
+    "WindowSum_rtl": {"Taps": 4, "outputDataType": "UINT6"},
 }
 
 

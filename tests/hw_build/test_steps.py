@@ -153,7 +153,7 @@ def test_directory_that_cannot_be_made(recorder):
 
 def test_directory_that_another_build_holds(recorder):
     recorder.build_dir.mkdir()
-    with open(recorder.build_dir / ".lock", "w") as lock:
+    with (recorder.build_dir / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(BuildError, match=r"another build is running in '.*'; wait for it"):
             recorder.pipeline().run()

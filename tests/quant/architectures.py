@@ -146,22 +146,32 @@ class InvertedResidual(nn.Module):
 
 
 class MobileUNet(nn.Module):
-    """MobileNetV2's encoder: inverted residuals with linear bottlenecks and ReLU6."""
+    """MobileNetV2's encoder: inverted residuals with linear bottlenecks and ReLU6; a decoder of such."""
 
-    def __init__(self):
+    def __init__(self, widths=(4, 6), expand=3):
         super().__init__()
-        stem = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU6(inplace=True))
-        self.stem = nn.Sequential(stem, InvertedResidual(4, 4, 1, 1))
-        self.stage2 = nn.Sequential(InvertedResidual(4, 6, 2, 3), InvertedResidual(6, 6, 1, 3))
-        self.up1 = nn.ConvTranspose2d(6, 4, 4, stride=2, padding=1, bias=False)
-        self.fuse1 = InvertedResidual(8, 4, 1, 2)
-        self.up2 = nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1, bias=False)
-        self.head = nn.Sequential(conv_bn_relu(4, 4), nn.Conv2d(4, 1, 1))
+        stem = widths[0]
+        convolution = nn.Conv2d(3, stem, 3, 2, 1, bias=False)
+        first = nn.Sequential(convolution, nn.BatchNorm2d(stem), nn.ReLU6(inplace=True))
+        self.stem = nn.Sequential(first, InvertedResidual(stem, stem, 1, 1))
+        levels = list(itertools.pairwise(widths))
+        self.stages = nn.ModuleList(
+            nn.Sequential(InvertedResidual(i, o, 2, expand), InvertedResidual(o, o, 1, expand)) for i, o in levels
+        )
+        self.up = nn.ModuleList(nn.ConvTranspose2d(o, i, 4, stride=2, padding=1, bias=False) for i, o in levels[::-1])
+        self.fuse = nn.ModuleList(InvertedResidual(2 * i, i, 1, 2) for i, _ in levels[::-1])
+        self.last_up = nn.ConvTranspose2d(stem, stem, 4, stride=2, padding=1, bias=False)
+        self.head = nn.Sequential(conv_bn_relu(stem, stem), nn.Conv2d(stem, 1, 1))
 
     def forward(self, image):
-        low = self.stem(image)
-        x = self.fuse1(torch.cat([low, self.up1(self.stage2(low))], dim=1))
-        return self.head(self.up2(x))
+        x = self.stem(image)
+        skips = []
+        for stage in self.stages:
+            skips.append(x)
+            x = stage(x)
+        for up, fuse, skip in zip(self.up, self.fuse, skips[::-1], strict=True):
+            x = fuse(torch.cat([skip, up(x)], dim=1))
+        return self.head(self.last_up(x))
 
 
 class DownsamplerBlock(nn.Module):
@@ -269,25 +279,39 @@ class FCN8(nn.Module):
         return self.upscore(score)
 
 
+class ASPPPooling(nn.Sequential):
+    def __init__(self, inputs, outputs):
+        conv = nn.Conv2d(inputs, outputs, 1, bias=False)
+        super().__init__(nn.AdaptiveAvgPool2d(1), conv, nn.BatchNorm2d(outputs), nn.ReLU())
+
+    def forward(self, x):
+        size = x.shape[-2:]
+        for module in self:
+            x = module(x)
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
 class ASPP(nn.Module):
-    def __init__(self, inputs, outputs, rates):
+    def __init__(self, inputs, outputs, rates, pooled):
         super().__init__()
-        dilated = [conv_bn_relu(inputs, outputs, padding=rate, dilation=rate) for rate in rates]
-        self.convs = nn.ModuleList([conv_bn_relu(inputs, outputs, 1), *dilated])
-        self.project = nn.Sequential(conv_bn_relu(outputs * (1 + len(rates)), outputs, 1), nn.Dropout(0.5))
+        branches = [conv_bn_relu(inputs, outputs, 1)]
+        branches += [conv_bn_relu(inputs, outputs, padding=rate, dilation=rate) for rate in rates]
+        branches += [ASPPPooling(inputs, outputs)] * pooled
+        self.convs = nn.ModuleList(branches)
+        self.project = nn.Sequential(conv_bn_relu(outputs * len(branches), outputs, 1), nn.Dropout(0.5))
 
     def forward(self, x):
         return self.project(torch.cat([conv(x) for conv in self.convs], dim=1))
 
 
 class DeepLab(nn.Module):
-    """DeepLab v3+ without global pooling."""
+    """DeepLab v3+, its pyramid with or without the branch of the whole image."""
 
-    def __init__(self):
+    def __init__(self, pooled=True):
         super().__init__()
         self.stem = conv_bn_relu(3, 4, stride=2)
         self.body = nn.Sequential(BasicBlock(4, 6, 2), BasicBlock(6, 6, 1))
-        self.aspp = ASPP(6, 4, (2, 4, 6))
+        self.aspp = ASPP(6, 4, (2, 4, 6), pooled)
         self.low = conv_bn_relu(4, 4, 1)
         self.classifier = nn.Sequential(conv_bn_relu(8, 4), nn.Conv2d(4, 1, 1))
 
@@ -296,6 +320,111 @@ class DeepLab(nn.Module):
         x = F.interpolate(self.aspp(self.body(low)), size=low.shape[-2:], mode="bilinear", align_corners=False)
         x = self.classifier(torch.cat([self.low(low), x], dim=1))
         return F.interpolate(x, size=image.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels, reduced):
+        super().__init__()
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc1, self.fc2 = nn.Conv2d(channels, reduced, 1), nn.Conv2d(reduced, channels, 1)
+        self.activation, self.scale_activation = nn.SiLU(inplace=True), nn.Sigmoid()
+
+    def forward(self, x):
+        scale = self.activation(self.fc1(self.avgpool(x)))
+        return self.scale_activation(self.fc2(scale)) * x
+
+
+class MBConv(nn.Module):
+    def __init__(self, inputs, outputs, kernel, stride, expand):
+        super().__init__()
+        hidden = inputs * expand
+        layers = []
+        if expand != 1:
+            layers += [nn.Conv2d(inputs, hidden, 1, bias=False), nn.BatchNorm2d(hidden), nn.SiLU(inplace=True)]
+        depthwise = nn.Conv2d(hidden, hidden, kernel, stride, kernel // 2, groups=hidden, bias=False)
+        layers += [depthwise, nn.BatchNorm2d(hidden), nn.SiLU(inplace=True)]
+        layers += [SqueezeExcitation(hidden, max(1, inputs // 2))]
+        layers += [nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
+        self.block = nn.Sequential(*layers)
+        self.use_res_connect = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        result = self.block(x)
+        if self.use_res_connect:
+            result += x
+        return result
+
+
+class EfficientUNet(nn.Module):
+    """EfficientNet's encoder: inverted bottlenecks with SiLU and squeeze-and-excitation; a decoder of nearest."""
+
+    def __init__(self, widths=(4, 6)):
+        super().__init__()
+        stem, deep = widths
+        conv = nn.Conv2d(3, stem, 3, 2, 1, bias=False)
+        self.stem = nn.Sequential(conv, nn.BatchNorm2d(stem), nn.SiLU(inplace=True), MBConv(stem, stem, 3, 1, 1))
+        self.stage = nn.Sequential(MBConv(stem, deep, 5, 2, 2), MBConv(deep, deep, 3, 1, 2))
+        self.fuse = DoubleConv(stem + deep, stem)
+        self.head = nn.Conv2d(stem, 1, 3, padding=1)
+
+    def forward(self, image):
+        low = self.stem(image)
+        x = self.fuse(torch.cat([F.interpolate(self.stage(low), scale_factor=2), low], dim=1))
+        return self.head(F.interpolate(x, scale_factor=2))
+
+
+class AttentionBlock(nn.Module):
+    def __init__(self, gating, skip, inner):
+        super().__init__()
+        self.W_g, self.W_x = (nn.Sequential(nn.Conv2d(i, inner, 1), nn.BatchNorm2d(inner)) for i in (gating, skip))
+        self.psi = nn.Sequential(nn.Conv2d(inner, 1, 1), nn.BatchNorm2d(1), nn.Sigmoid())
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, g, x):
+        psi = self.relu(self.W_g(g) + self.W_x(x))
+        return x * self.psi(psi)
+
+
+class AttentionUNet(nn.Module):
+    """Each skip is multiplied by a gate of one value a pixel, made of it and of what comes from below."""
+
+    def __init__(self, widths=(4, 6, 8)):
+        super().__init__()
+        self.pool = nn.MaxPool2d(2, 2)
+        self.down = nn.ModuleList(DoubleConv(i, o) for i, o in zip((3, *widths), widths, strict=False))
+        above = list(itertools.pairwise(widths))[::-1]
+        self.up = nn.ModuleList(nn.Sequential(nn.Upsample(scale_factor=2), conv_bn_relu(o, i)) for i, o in above)
+        self.gates = nn.ModuleList(AttentionBlock(i, i, i // 2) for i, _ in above)
+        self.merge = nn.ModuleList(DoubleConv(2 * i, i) for i, _ in above)
+        self.out = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, x):
+        skips = []
+        for index, stage in enumerate(self.down):
+            x = stage(self.pool(x) if index else x)
+            skips.append(x)
+        for up, gate, merge, skip in zip(self.up, self.gates, self.merge, skips[-2::-1], strict=True):
+            x = up(x)
+            x = merge(torch.cat((gate(g=x, x=skip), x), dim=1))
+        return self.out(x)
+
+
+class SmallGates(nn.Module):
+    """One level of a U-Net: below a gate of each channel and a pixel that is repeated, beside it one of each pixel."""
+
+    def __init__(self, channels=3):
+        super().__init__()
+        self.stem, self.pool, self.up = conv_bn_relu(3, channels), nn.MaxPool2d(2), nn.Upsample(scale_factor=2)
+        self.se, self.pooling = SqueezeExcitation(channels, 2), ASPPPooling(channels, 2)
+        self.mix = conv_bn_relu(channels + 2, channels, 1)
+        self.attention = AttentionBlock(channels, channels, 2)
+        self.head = nn.Conv2d(2 * channels, 1, 1)
+
+    def forward(self, image):
+        skip = self.stem(image)
+        x = self.se(self.pool(skip))
+        x = self.up(self.mix(torch.cat([x, self.pooling(x)], dim=1)))
+        return self.head(torch.cat([self.attention(x, skip), x], dim=1))
 
 
 ARCHITECTURES = {
@@ -307,5 +436,8 @@ ARCHITECTURES = {
     "erfnet": ERFNet,
     "fast_scnn": FastSCNN,
     "fcn8": FCN8,
+    "deeplab_without_pooling": lambda: DeepLab(pooled=False),
     "deeplab": DeepLab,
+    "efficientnet_unet": EfficientUNet,
+    "attention_unet": AttentionUNet,
 }

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 
 import numpy as np
 import pytest
@@ -32,8 +31,8 @@ FILES = ["golden.npz", "manifest.json", "model.qonnx"]
 
 
 def test_three_files_that_belong_together(exported, checkpoint):
-    assert sorted(os.listdir(exported)) == FILES
-    assert os.listdir(exported.parent) == [exported.name]
+    assert sorted([entry.name for entry in exported.iterdir()]) == FILES
+    assert [entry.name for entry in exported.parent.iterdir()] == [exported.name]
     manifest = json.loads((exported / "manifest.json").read_text())
     model_sha256 = hashlib.sha256((exported / "model.qonnx").read_bytes()).hexdigest()
     with np.load(exported / "golden.npz") as golden:
@@ -66,7 +65,7 @@ def test_golden_logits_are_qonnx_execution(exported):
 def refused(checkpoint, out, sentence):
     with pytest.raises(ExportError, match=sentence):
         export(checkpoint, out)
-    assert not out.exists() and not [name for name in os.listdir(out.parent) if name.startswith(".")]
+    assert not out.exists() and not list(out.parent.glob(".*"))
 
 
 def test_input_with_mean_and_deviation_is_refused(checkpoint, tmp_path):
@@ -135,7 +134,7 @@ def test_refused_export_leaves_the_former_one_alone(checkpoint, tmp_path, monkey
     with pytest.raises(ExportError, match="no"):
         export(checkpoint, out)
     assert {(out / name).read_text() for name in FILES} == {"former"}
-    assert os.listdir(tmp_path) == ["out"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,19 @@ def test_engines_agree_on_signed_codes(sum_scale):
     np.testing.assert_array_equal(OrtEngine(program, threads=1).run(codes), expected, err_msg=f"seed {SEED}")
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_falling_function_climbs_downwards(program, channels):
+    ones = np.ones(channels)
+    fall = Chain(0.5 * ones, -40 * ones, 40 * ones).then(Affine(-ones, 0.1 * ones))
+    staircase = fall.staircase(Codes(1.0, -8, 7))
+    accumulators = np.random.default_rng(SEED).integers(-40, 41, (2, channels, 5, 6))
+    engine = TorchEngine(program, "cpu")
+    engine._thresholds["fall"] = engine.tensor(staircase.thresholds)
+    found = engine.climb("fall", staircase, engine.tensor(accumulators))
+    expected = np.clip(np.floor(accumulators * -0.5 + 0.6), -8, 7)
+    np.testing.assert_array_equal(found.numpy(), expected, err_msg=f"seed {SEED}")
+
+
 @pytest.mark.gpu
 def test_cuda_gives_the_same_logits(exported, program, expected):
     reference = IntegerReference(exported, device="cuda")

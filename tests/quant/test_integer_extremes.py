@@ -20,7 +20,8 @@ INT16 = np.iinfo(np.int16)
 
 def extreme_program(high, weight, head_kernel, *, alone=False):
     """Dense, depthwise and pointwise convolutions, a sum, an upsampling and a head: codes 0 to ``high``, weights of
-    +weight and -weight, whole channels of either sign among them. ``alone``: the head, on the image itself."""
+    +weight and -weight, whole channels of either sign among them. ``alone``: the head, on the image itself.
+    """
     rng = np.random.default_rng(SEED)
     codes = {name: Codes(1.0, 0, high) for name in "abcspu"} | {"x": Codes(1 / 256, 0, 255)}
     channels = {"x": 3, "a": 6, "b": 6, "c": 6, "s": 6, "p": 6, "u": 6, "y": 2}

@@ -126,3 +126,46 @@ def test_what_is_no_file_is_left_alone(tmp_path, monkeypatch, capsys, out, kind)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"error: '{out}' is {kind}, which no file can replace; give the name of a file"
     assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 1
+
+
+@dataclass(frozen=True)
+class Grey:
+    in_channels: int = 1
+    classes: int = 1
+    input_size: int = 16
+
+
+class Tripled(nn.Module):
+    """A grey image for a first layer of three channels."""
+
+    def __init__(self, activation):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), activation)
+        self.head = nn.Conv2d(4, 1, 1)
+
+    def forward(self, x):
+        return self.head(self.stem(torch.cat([x, x, x], dim=1)))
+
+
+@pytest.fixture
+def tripled(monkeypatch, tmp_path):
+    def command(activation):
+        monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+        registry.register("tripled", "grey", Grey(), lambda config: Tripled(activation()))
+        return ["untrained", "--model", "tripled", "--quant", "w4a4", "--size", "16", "--out", str(tmp_path / "t.pt")]
+
+    return command
+
+
+def test_channels_are_those_of_the_configuration_not_of_the_first_layer(tripled, tmp_path):
+    assert main(tripled(nn.ReLU)) == 0
+    assert main(["export", "--checkpoint", str(tmp_path / "t.pt"), "--out", str(tmp_path / "export")]) == 0
+    with np.load(tmp_path / "export" / "golden.npz") as golden:
+        assert golden["codes"].shape[-1] == 1
+
+
+def test_a_slope_that_falls_is_refused_before_the_export(tripled, tmp_path, capsys):
+    assert main(tripled(lambda: nn.PReLU(4, init=-0.2))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: activation 'stem.2' (PReLU) has a slope that is not positive")
+    assert not (tmp_path / "t.pt").exists()

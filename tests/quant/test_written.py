@@ -14,12 +14,14 @@ from quant.base.errors import ConfigError
 from quant.data.pairs import to_input
 from quant.layers.frozen_norm import FrozenNorm
 from quant.twin import twin as twins
+from quant.twin import twin_proof
 from quant.twin.activations import ACTIVATIONS
 from quant.twin.config import QuantConfig
 from quant.twin.module_graph import run_graph
 from quant.twin.normal_form import normal_form
 from quant.twin.structure import Structure
 from quant.twin.twin import build_twin
+from quant.twin.untrained import take_statistics
 
 SEED = 4
 W4A4 = QuantConfig.read("w4a4")
@@ -131,15 +133,19 @@ LOST = [
 ]
 
 
+def _forgetful(lose):
+    """The proof of a twin that ``lose`` was done to."""
+
+    def prove(graph, network, structure):
+        lose(graph.root)
+        twin_proof.prove_twin(graph, network, structure)
+
+    return prove
+
+
 @pytest.mark.parametrize(("lose", "layer"), LOST, ids=[layer for _, layer in LOST])
 def test_an_attribute_that_were_lost_is_found_and_its_layer_named(lose, layer, monkeypatch):
-    prove = twins.prove_twin
-
-    def forgetful(graph, network, structure):
-        lose(graph.root)
-        prove(graph, network, structure)
-
-    monkeypatch.setattr(twins, "prove_twin", forgetful)
+    monkeypatch.setattr(twins, "prove_twin", _forgetful(lose))
     with pytest.raises(ConfigError, match=rf"the quantized twin is not the network: without quantizers, '{layer}' \("):
         build_twin(seasoned(Attributes), 3, W4A4)
 
@@ -251,7 +257,7 @@ REFUSED = {
     ),
     "adaptive_average": (
         body(lambda net, x: net.a(x), a=lambda: nn.AdaptiveAvgPool2d(8)),
-        r"'a' is a AdaptiveAvgPool2d, which does not lower so far; reduce",
+        r"'a' averages to 8 pixels; only all of them to one, as AdaptiveAvgPool2d\(1\), lower",
     ),
     "transposed_groups": (
         body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 2, 2, groups=2)),
@@ -287,10 +293,37 @@ REFUSED = {
         r"'a' is a Softmax2d, which has no integer form here; supported are",
     ),
     "mean": (
-        body(lambda net, x: x - x.mean((2, 3), keepdim=True)),
-        r"'mean' .* is an operation that has no integer form here",
+        body(lambda net, x: x - x.mean(1, keepdim=True)),
+        r"'mean' .* is a mean over the dimensions 1; only height and width together, \(2, 3\), lower",
     ),
-    "product": (body(lambda net, x: x * net.a(x), a=conv), r"'mul' .* multiplies two activations"),
+    "greatest": (
+        body(lambda net, x: x * net.a(x), a=lambda: nn.AdaptiveMaxPool2d(1)),
+        r"'a' is a AdaptiveMaxPool2d, which does not lower so far; reduce",
+    ),
+    "product": (
+        body(lambda net, x: x * net.a(x), a=lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(4, 1, 1))),
+        r"'mul' .* multiplies tensors of 4x64x64 and 1x1x1; equal ones lower, or one value for each channel",
+    ),
+    "one_pixel": (
+        body(lambda net, x: F.interpolate(net.a(x), size=(128, 128)), a=lambda: nn.AdaptiveAvgPool2d(1)),
+        r"'interpolate' .* enlarges one pixel to 128x128, which is not the size of any tensor that it was averaged of",
+    ),
+    "expanded": (
+        body(lambda net, x: net.a(x).expand_as(x), a=lambda: conv(4, 1)),
+        r"'expand_as' .* expands 1x64x64 to 4x64x64; only one pixel of each channel is repeated",
+    ),
+    "dense": (
+        body(lambda net, x: net.a(x), a=lambda: nn.Linear(64, 64)),
+        r"'a' is a Linear of 4x64x64; only one of the channels of a single pixel lowers",
+    ),
+    "sliced": (
+        body(lambda net, x: net.a(x[:, :2]), a=lambda: conv(2, 4)),
+        r"'getitem' .* makes 2x64x64 of 4x64x64: slices, splits and reshapes have no trainable form here",
+    ),
+    "reshaped": (
+        body(lambda net, x: net.a(x.reshape(1, 16, 32, 32)), a=lambda: conv(16, 4)),
+        r"'reshape' .* makes 16x32x32 of 4x64x64: slices, splits and reshapes",
+    ),
     "parts": (
         body(lambda net, x: torch.cat(torch.chunk(x, 2, 1)[::-1], 1)),
         r"'chunk' .* gives several tensors, which has no integer form here",
@@ -436,3 +469,28 @@ def test_a_forward_that_goes_another_way_when_it_is_traced_is_not_called_broken(
 
     with pytest.raises(ConfigError, match=r"runs on an image of 3x64x64, but its forward takes another path when"):
         normal_form(Written(body, a=conv()))
+
+
+def of_large_biases():
+    """Ten blocks whose biases and means are a hundred times as large as what they move."""
+    torch.manual_seed(SEED)
+    network = Written(lambda net, x: net.a(x), a=nn.Sequential(*(block(activation=nn.LeakyReLU) for _ in range(10))))
+    for layer in network.a:
+        nn.init.uniform_(layer[0].bias, 32, 64)
+    take_statistics(network, torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8))
+    return network.eval()
+
+
+def test_rounding_that_grows_from_layer_to_layer_is_no_difference(monkeypatch):
+    """With a tolerance that each layer keeps and the logits of ten do not, as those of ninety with the real one."""
+    network = of_large_biases()
+    monkeypatch.setattr(twin_proof, "_TOLERANCES", {torch.float64: 7e-8})
+    required, require = [], twin_proof._require_each_layer
+    monkeypatch.setattr(twin_proof, "_require_each_layer", lambda *given: required.append(require(*given)))
+    build_twin(network, 3, W4A4)
+    assert required, "its logits differ by more than the tolerance"
+    monkeypatch.setattr(
+        twins, "prove_twin", _forgetful(lambda twin: twin.get_submodule("a.5.0").weight.data.mul_(1.001))
+    )
+    with pytest.raises(ConfigError, match=r"without quantizers, 'a\.5\.0' \(Conv2d\) differs"):
+        build_twin(network, 3, W4A4)

@@ -41,6 +41,12 @@ def in_place_sum(net, x):
     return net.b(y)
 
 
+def silu_in_place(net, x):
+    """Twice, and what it changed is read again."""
+    y = net.act(x) + x
+    return net.b(net.act(y) + y)
+
+
 def pre_activation(net, x):
     y = net.conv1(F.relu(net.norm1(x)))
     y = net.conv2(F.relu(net.norm2(y)))
@@ -120,6 +126,46 @@ def residual_down(net, x):
 
 def pyramid(net, x):
     return net.b(torch.cat([x, F.max_pool2d(x, 3, 1, 1), F.max_pool2d(x, 5, 1, 2)], 1))
+
+
+class SqueezeExcitation(nn.Module):
+    """With dense layers, as in the paper's code."""
+
+    def __init__(self, channels=4, reduced=2):
+        super().__init__()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(
+            nn.Linear(channels, reduced, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Linear(reduced, channels, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x):
+        batch, channels, _, _ = x.size()
+        y = self.avg_pool(x).view(batch, channels)
+        y = self.fc(y).view(batch, channels, 1, 1)
+        return x * y.expand_as(x)
+
+
+def excited(net, x):
+    """Squeeze and excitation of a linear bottleneck by 1x1 convolutions, with hard sigmoid."""
+    x = net.linear(net.a(x))
+    gate = F.hardsigmoid(net.expand(F.relu(net.reduce(x.mean((2, 3), keepdim=True)))))
+    return net.b(x * gate)
+
+
+def attended(net, x):
+    """The attention gate of the attention U-Net."""
+    return net.b(x * torch.sigmoid(net.psi(F.relu(net.theta(x) + net.phi(x)))))
+
+
+def pooled_image(net, x):
+    """ASPP's branch of the whole image, of one that is halved."""
+    x = net.a(F.max_pool2d(x, 2))
+    whole = net.pooled(F.adaptive_avg_pool2d(x, (1, 1)))
+    whole = F.interpolate(whole, size=x.shape[2:], mode="bilinear", align_corners=False)
+    return F.interpolate(net.b(torch.cat([x, whole], 1)), scale_factor=2)
 
 
 class MovedInput(nn.Module):
@@ -284,6 +330,27 @@ LOWERS = {
     "functional_average": lambda: Written(
         lambda net, x: net.a(x) + F.interpolate(F.avg_pool2d(x, 2), scale_factor=2), a=block()
     ),
+    "dense_excitation": lambda: Written(
+        lambda net, x: net.b(net.se(net.a(x))), a=block(), se=SqueezeExcitation(), b=block()
+    ),
+    "dense_of_a_mean": lambda: Written(
+        lambda net, x: net.a(x * net.fc(x.mean((2, 3)))[:, :, None, None]),
+        fc=nn.Sequential(nn.Linear(4, 4), nn.Hardsigmoid()), a=block(),
+    ),
+    "excitation": lambda: Written(
+        excited, a=block(), linear=nn.Sequential(conv(), _norm()), reduce=conv(4, 2, 1), expand=conv(2, 4, 1), b=block()
+    ),
+    "attention_gate": lambda: Written(
+        attended, **{name: nn.Sequential(conv(4, 2, 1), nn.BatchNorm2d(2)) for name in ("theta", "phi")},
+        psi=nn.Sequential(conv(2, 1, 1), nn.BatchNorm2d(1)), b=block(),
+    ),
+    "pooled_image": lambda: Written(pooled_image, a=block(), pooled=block(kernel=1), b=block(8, 4)),
+    "product": _double(lambda net, x: net.b(torch.mul(net.a(x), x)), a=conv, b=block),
+    "square": _double(lambda net, x: net.a(x * x), a=block),
+    "gated_image": lambda: Written(
+        lambda net, x: net.a(x * torch.sigmoid(net.gate(x))), stem=False, gate=conv(3, 1), a=block(3, 4)
+    ),
+    "relu_of_a_product": _double(lambda net, x: net.b(F.relu(net.a(x) * x)), a=conv, b=block),
     "pixel_shuffle": _there(lambda: block(4, 16, stride=2), lambda: nn.PixelShuffle(2)),
     "relu_behind_shuffle": _there(
         lambda: nn.MaxPool2d(2), lambda: nn.Sequential(conv(4, 16), nn.PixelShuffle(2), nn.ReLU())
@@ -301,6 +368,7 @@ LOWERS = {
     "gelu_before_norm": lambda: Written(
         lambda net, x: net.norm(F.gelu(net.conv(x))), conv=conv(), norm=nn.BatchNorm2d(4)
     ),
+    "silu_in_place": _double(silu_in_place, act=lambda: nn.SiLU(inplace=True), b=block),
     "hardswish_of_a_sum": lambda: Written(lambda net, x: F.hardswish(x + net.a(x)), a=block()),
     "hardtanh": _activation(nn.Hardtanh()),
     "hardsigmoid": _activation(nn.Hardsigmoid()),

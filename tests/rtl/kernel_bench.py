@@ -48,13 +48,17 @@ def random_codes(rng: np.random.Generator, data_type: str, shape: tuple) -> np.n
     return rng.integers(int(t.min()), int(t.max()) + 1, shape)
 
 
+def rtl_of(model: ModelWrapper) -> RtlInstance:
+    """The RTL of a graph of one kernel, all of it in files."""
+    return getCustomOp(model.graph.node[0]).rtl_instance(model).written(BUILD_DIR / "wrappers")
+
+
 class KernelBench:
     """The kernel of a single-node graph, with ``num_frames`` different random frames for each of its streams."""
 
     def __init__(self, model: ModelWrapper, num_frames: int = 3, seed: int = 1) -> None:
         self.op = getCustomOp(model.graph.node[0])
-        rtl = self.op.rtl_instance(model)
-        self.simulator = self.simulator_of(rtl)
+        self.simulator = self.simulator_of(rtl_of(model))
         self.num_frames = num_frames
         rng = np.random.default_rng(seed)
         self.streams = []

@@ -6,7 +6,6 @@ DSP48E1 and memories instead of the sources.
 
 import hashlib
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -39,5 +38,5 @@ def netlist_of(rtl: RtlInstance) -> Path:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             partial = Path(folder, path.name)
             synthesise(rtl.module, rtl.files, rtl.parameters, netlist=partial)
-            os.replace(partial, path)
+            partial.replace(path)
     return path

@@ -38,7 +38,8 @@ def beats(values, size):
 
 def run(core, pixels, words, *, writes=(), reads=(), **options):
     """Streams ``pixels`` (N, 3); ``writes`` are (offset, value[, strobes]). Returns write responses, (response, value)
-    of each read, the words and which had TLAST."""
+    of each read, the words and which had TLAST.
+    """
     data = [value | (strobes[0] if strobes else 0xF) << 32 for _, value, *strobes in writes]
     inputs = [beats([offset for offset, *_ in writes], 2), beats(data, 5), beats(reads, 2), pixels]
     result = core.run(inputs, [len(writes), len(reads), words], **options)

@@ -9,6 +9,7 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.implement.synth.cells import utilization
 from hw_build.implement.synth.yosys import synthesise
 from tests.rtl import line_models
+from tests.rtl.kernel_bench import rtl_of
 from tests.rtl.test_conv import conv_model
 from tests.rtl.test_depthwise import depthwise_model
 from tests.rtl.test_stream_kernels import model_of
@@ -115,7 +116,7 @@ def test_rows_in_lut_ram(kernel):
 
 def check(model):
     op = getCustomOp(model.graph.node[0])
-    rtl = op.rtl_instance(model)
+    rtl = rtl_of(model)
     used = utilization(synthesise(rtl.module, rtl.files, rtl.parameters))
     assert op.bram_estimation(PART) == used.bram18
     assert op.dsp_estimation(PART) == used.dsps

@@ -26,7 +26,7 @@ def model_of(op_type, *, dim, channels, x="UINT4", streams=1, constants=None, nu
 
 
 @pytest.mark.parametrize(
-    ("num_outputs", "x", "channels", "pe"), [(2, "UINT4", 10, 2), (3, "INT5", 3, 3), (4, "UINT8", 12, 1)]
+    ("num_outputs", "x", "channels", "pe"), [(2, "UINT4", 10, 2), (3, "INT5", 3, 3), (7, "UINT8", 12, 1)]
 )
 def test_fork(num_outputs, x, channels, pe):
     bench = KernelBench(

@@ -5,6 +5,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.implement.synth.cells import utilization
 from hw_build.implement.synth.yosys import synthesise
+from tests.rtl.kernel_bench import rtl_of
 from tests.rtl.test_conv import conv_model
 from tests.rtl.test_depthwise import depthwise_model
 
@@ -33,7 +34,7 @@ QUICK = ("depthwise",)
 def test_luts_within_15_percent_block_ram_and_multipliers_exact(kernel):
     model = MODELS[kernel]()
     op = getCustomOp(model.graph.node[0])
-    rtl = op.rtl_instance(model)
+    rtl = rtl_of(model)
     used = utilization(synthesise(rtl.module, rtl.files, rtl.parameters))
     assert (op.bram_estimation(PART), op.dsp_estimation(PART)) == (used.bram18, used.dsps)
     assert op.lut_estimation(PART) == pytest.approx(used.luts, rel=0.15)

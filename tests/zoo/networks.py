@@ -157,6 +157,30 @@ class Shuffle(nn.Module):
         return self.shuffle(getattr(x, "value", x))
 
 
+class Unshuffle(Shuffle):
+    """Pixel unshuffle of codes."""
+
+    def __init__(self, factor):
+        super().__init__(factor)
+        self.shuffle = nn.PixelUnshuffle(factor)
+
+
+def shuffle_unit(net, x):
+    """ShuffleNet's unit: half of the channels pass, the others are convolved; then groups are mixed."""
+    kept, other = net.shared(net.a(x)).value.chunk(2, 1)
+    joined = torch.cat([kept, *values(net.shared(net.b(other)))], 1)
+    batch, channels, height, width = joined.shape
+    mixed = joined.view(batch, 2, channels // 2, height, width).transpose(1, 2).reshape(batch, channels, height, width)
+    return net.c(mixed)
+
+
+def valid_unet(net, x):
+    """The first U-Net: convolutions without padding, and what skips is cropped; the last one pads, for whole masks."""
+    (skip,) = values(net.shared(x))
+    up = values(net.shared(net.up(net.b(net.pool(net.a(x))))))
+    return net.c(torch.cat([skip[:, :, 3:-3, 3:-3], *up], 1))
+
+
 def activated(bits, inputs, outputs, function, after, norm=None):
     """convolution, quantizer, an activation that is not monotonic, [BN,] the quantizer ``after``."""
     norm = [] if norm is None else [norm]
@@ -385,6 +409,24 @@ NETWORKS = {
     ),
     "stem_pool_3x3": lambda: Network(
         chain, a=nn.Sequential(Bits().block(4, 6), nn.MaxPool2d(3, 2, 1)), b=Nearest(2), c=Bits().block(6, 4)
+    ),
+    "shuffle_unit": lambda: Network(
+        shuffle_unit, channels=4, shared=Bits().unsigned(), a=Bits().block(4, 8, 1), b=Bits().depthwise(4),
+        c=Bits().block(8, 4, groups=4),
+    ),
+    "pixel_unshuffle": lambda: Network(
+        chain, a=nn.Sequential(Unshuffle(2), Bits().block(16, 8)), b=Bits().block(8, 16), c=Shuffle(2)
+    ),
+    "valid_unet": lambda: Network(
+        valid_unet, **POOL, a=Bits().block(4, 4, padding=0), b=Bits().block(4, 4, 3, padding=0), up=Nearest(2),
+        shared=Bits().unsigned(), c=Bits().block(8, 4, 7, padding=6),
+    ),
+    "average_pools_fixed": lambda: Network(
+        pyramid, FIXED, channels=12, shared=FIXED.unsigned(),
+        branches=nn.ModuleList((
+            OfValues(nn.AvgPool2d(3, 1, 1)), FIXED.block(4, 4),
+            nn.Sequential(OfValues(nn.AvgPool2d(3, 2, 1)), FIXED.unsigned(), FIXED.block(4, 4), Nearest(2)),
+        )),
     ),
     "spp_fixed": lambda: Network(
         pyramid, FIXED, channels=12, shared=FIXED.unsigned(),

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qonnx.core.modelwrapper import ModelWrapper
 
 from board.boundary import doing
 from hw_build.backends.hls.graph import hls_graph
@@ -20,6 +20,9 @@ from hw_build.flow.check import Verdict, blame, judge, lowers, origin_of
 from hw_build.graph.editor import GraphEditor, label
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.specialize import DEFAULT_PART
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 CYCLES_PER_PIXEL = 32  # of the default folding
 _LAST = "lower"

@@ -13,28 +13,36 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from board.packing import bytes_per_beat, pack_stream, unpack_stream
-from hw_build.backends.hls.network import SHALLOW, TOP, Network, Process, Stream
+from hw_build.backends.hls.main_program import DEPTHS, main_text
 from hw_build.backends.hls.program import HEADER, SOURCE
 from hw_build.base.cache import cache_root
 from hw_build.base.errors import BuildError
-from hw_build.base.progress import Meter
 from hw_build.base.step_engine import write_atomically
 from hw_build.simulate.toolchain import compiler
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hw_build.backends.hls.network import Network, Stream
+    from hw_build.base.progress import Meter
+
 STAND_INS = Path(__file__).with_name("csim")
 _OPTIONS = ("-std=c++17", "-O1", "-w", "-DEDGESEG_LAYERS_ELSEWHERE")
+_LINKED = ("-Wl,-z,muldefs",)  # finn-hlslib defines functions in its headers, so that each unit has them
+_OF_LINKER = re.compile("undefined reference|multiple definition|cannot find")
+_NO_SPACE = "No space left on device"
+_OF_VITIS = "INFO [HLS SIM]"  # what its hls::stream says of itself
 _UNIT_LAYERS = 12  # a unit reads the headers once, some 2 s; units are compiled beside each other
 _MAIN = "main.cpp"
-DEPTHS = "depths"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +125,12 @@ class CSimulation:
         source = self.network.source.beats
         beats = pack_stream(frames.reshape(-1, source.elements), source.elements, source.data_type.bitwidth())
         with tempfile.TemporaryDirectory() as results:
-            command = [self.executable, mode, str(len(frames)), results]
+            command = [str(self.executable), mode, str(len(frames)), results]
             done = subprocess.run(command, input=beats.tobytes(), capture_output=True, check=False)
-            said = (done.stderr + done.stdout).decode(errors="replace").strip()
+            said = (done.stderr + done.stdout).decode(errors="replace").splitlines()
+            said = [line.strip() for line in said if line.strip() and not line.startswith(_OF_VITIS)]
             if done.returncode or said:
-                first = said.splitlines()[0] if said else f"it ended with status {done.returncode}"
+                first = said[0] if said else f"it ended with status {done.returncode}"
                 raise BuildError(f"the C simulation of '{self.folder}' went wrong: {first}")
             return read(Path(results))
 
@@ -161,27 +170,42 @@ def compile_program(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(build, texts.items()))
     digest = hashlib.sha256("\n".join(path.name for path in objects).encode()).hexdigest()[:24]
-    executable = _cache() / digest
-    if not executable.is_file():
-        with tempfile.TemporaryDirectory(dir=_cache()) as work:
-            linked = Path(work) / "program"
-            command = [compiler(), "-o", str(linked), *map(str, objects)]
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
-            if ran.returncode:
-                raise BuildError(
-                    f"the C simulation of '{folder}' cannot be linked: {ran.stderr.strip().splitlines()[0]}"
-                )
-            os.replace(linked, executable)
+    with _cache() as cache:
+        executable = cache / digest
+        if not executable.is_file():
+            with tempfile.TemporaryDirectory(dir=cache) as work:
+                linked = Path(work) / "program"
+                _link(objects, linked, folder)
+                linked.replace(executable)
     return CSimulation(network, folder, executable)
 
 
-def _cache() -> Path:
+def _link(objects: list[Path], target: Path, folder: Path) -> None:
+    command = [compiler(), *_LINKED, "-o", str(target), *map(str, objects)]
+    ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if ran.returncode:
+        said = ran.stderr.strip().splitlines() or ["no output"]
+        first = next((line for line in said if _OF_LINKER.search(line)), said[0])
+        raise BuildError(_no_space(ran.stderr) or f"the C simulation of '{folder}' cannot be linked: {first}")
+
+
+def _no_space(said: str) -> str | None:
+    """A sentence where g++ or its linker ran out of space."""
+    if _NO_SPACE not in said:
+        return None
+    temporary, cache = tempfile.gettempdir(), cache_root()
+    return f"g++ has no space left in '{temporary}' or '{cache}': free some, or set TMPDIR or EDGESEG_CACHE elsewhere"
+
+
+@contextmanager
+def _cache() -> Iterator[Path]:
+    """The folder of compiled units, to write to."""
     folder = cache_root() / "hls"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        yield folder
     except OSError as error:
         raise BuildError(f"cache folder {folder} cannot be written ({error.strerror}): set EDGESEG_CACHE") from None
-    return folder
 
 
 def _digest_of(folder: Path, headers: Headers) -> str:
@@ -198,9 +222,10 @@ def _digest_of(folder: Path, headers: Headers) -> str:
 
 def _compile(name: str, text: str, folder: Path, headers: Headers, common: str, network: Network) -> Path:
     parts = [common, text, *(path.read_text() for part in _INCLUDED.findall(text) if (path := folder / part).is_file())]
-    target = _cache() / f"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}.o"
-    if target.is_file():
-        return target
+    with _cache() as cache:
+        target = cache / f"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}.o"
+        if target.is_file():
+            return target
     with tempfile.TemporaryDirectory() as work:
         source, built = Path(work) / name, Path(work) / "unit.o"
         source.write_text(text)
@@ -208,8 +233,9 @@ def _compile(name: str, text: str, folder: Path, headers: Headers, common: str, 
         command = [compiler(), *_OPTIONS, *includes, "-c", str(source), "-o", str(built)]
         ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if ran.returncode:
-            raise BuildError(_failure(ran.stderr, network, folder))
-        write_atomically(target, built.read_bytes())
+            raise BuildError(_no_space(ran.stderr) or _failure(ran.stderr, network, folder))
+        with _cache():
+            write_atomically(target, built.read_bytes())
     return target
 
 
@@ -231,133 +257,3 @@ def _failure(said: str, network: Network, folder: Path) -> str:
         return f"the C++ in '{folder}' does not compile: {first.strip()}"
     layer, line = places[0].groups()
     return f"layer {layer} does not compile: {what} ('{folder / layer}.cpp' line {line})"
-
-
-def main_text(network: Network) -> str:
-    """The program around the network: reads frames from its input, writes a file a stream."""
-    streams = [network.source, *network.streams, network.sink]
-    declared = "".join(f'    hls::stream<{s.beats.text}> {s.name}("{s.name}");\n' for s in streams)
-    calls = []
-    for process in network.processes:
-        calls.append(f"        {process.call}({_names(process)});")
-        calls += [f"        record({stream.name}, folder, {_quoted(stream.name)});" for stream in process.writes]
-        calls += [f"        finish({stream.name}, {_quoted(stream.name)});" for stream in process.reads]
-    source, sink = network.source, network.sink
-    capacities = [f"    {stream.name}.fifo.capacity = {SHALLOW};" for stream in network.streams]
-    functions = [
-        f"    dataflow.add([&] {{ for (int frame = 0; frame < frames; frame++) {process.call}({_names(process)}); }});"
-        for process in network.processes
-    ]
-    depths = [f'    fprintf(file, "{stream.name} %zu\\n", {stream.name}.fifo.capacity);' for stream in network.streams]
-    ends = "".join(f'    hls::stream<{end.beats.text}> {end.name}("{end.name}");\n' for end in (source, sink))
-    return _MAIN_TEXT.format(
-        header=HEADER, top=TOP, declared=declared, calls="\n".join(calls), ends=ends, source=source.name,
-        sink=sink.name, beats=source.beats.count, capacities="\n".join(capacities), functions="\n".join(functions),
-        depths="\n".join(depths), depths_file=DEPTHS,
-        finished="\n".join(f"    finish({stream.name}, {_quoted(stream.name)});" for stream in network.streams),
-    )  # fmt: skip
-
-
-def _names(process: Process) -> str:
-    return ", ".join(stream.name for stream in (*process.reads, *process.writes))
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'
-
-
-_MAIN_TEXT = """\
-#include "{header}"
-
-#include <cstdio>
-#include <cstdlib>
-#include <string>
-#include <vector>
-
-template <int WIDTH>
-std::vector<unsigned char> bytes_of(const ap_uint<WIDTH> &beat) {{
-    std::vector<unsigned char> bytes((WIDTH + 7) / 8);
-    for (int i = 0; i < int(bytes.size()); i++)
-        bytes[i] = beat.range(8 * i + 7 < WIDTH ? 8 * i + 7 : WIDTH - 1, 8 * i).to_uint64();
-    return bytes;
-}}
-template <typename T, std::size_t N>
-std::vector<unsigned char> bytes_of(const hls::vector<T, N> &beat) {{
-    ap_uint<N * T::width> packed = 0;
-    for (std::size_t i = 0; i < N; i++)
-        packed.range((i + 1) * T::width - 1, i * T::width) = beat[i].range(T::width - 1, 0);
-    return bytes_of(packed);
-}}
-
-// What a stream holds, added to its file; it holds the same afterwards.
-template <typename BEAT>
-void record(hls::stream<BEAT> &stream, const std::string &folder, const char *name) {{
-    std::vector<BEAT> beats;
-    while (!stream.empty()) beats.push_back(stream.read());
-    FILE *file = fopen((folder + "/" + name).c_str(), "ab");
-    for (const BEAT &beat : beats) {{
-        const std::vector<unsigned char> bytes = bytes_of(beat);
-        fwrite(bytes.data(), 1, bytes.size(), file);
-        stream.write(beat);
-    }}
-    fclose(file);
-}}
-template <typename BEAT>
-void finish(hls::stream<BEAT> &stream, const char *name) {{
-    if (stream.empty()) return;
-    fprintf(stderr, "stream %s is not read to its end\\n", name);
-    exit(1);
-}}
-template <int WIDTH>
-void load(hls::stream<ap_uint<WIDTH>> &stream) {{
-    for (int i = 0; i < {beats}; i++) {{
-        ap_uint<WIDTH> beat = 0;
-        for (int bit = 0; bit < WIDTH; bit += 8)
-            beat.range(bit + 7 < WIDTH ? bit + 7 : WIDTH - 1, bit) = ap_uint<8>(getchar());
-        stream.write(beat);
-    }}
-}}
-
-void run_whole(int frames, const std::string &folder) {{
-{ends}    for (int frame = 0; frame < frames; frame++) load({source});
-    for (int frame = 0; frame < frames; frame++) {top}({source}, {sink});
-    finish({source}, "{source}");
-    record({sink}, folder, "{sink}");
-    while (!{sink}.empty()) {sink}.read();
-}}
-
-void run_layers(int frames, const std::string &folder) {{
-{declared}    for (int frame = 0; frame < frames; frame++) {{
-        load({source});
-        record({source}, folder, "{source}");
-{calls}
-        while (!{sink}.empty()) {sink}.read();
-    }}
-}}
-
-#ifdef EDGESEG_CSIM_HLS_STREAM_H
-void run_sized(int frames, const std::string &folder) {{
-{declared}{capacities}
-    for (int frame = 0; frame < frames; frame++) load({source});
-    edgeseg_csim::Dataflow dataflow;
-{functions}
-    dataflow.run();
-    finish({source}, "{source}");
-{finished}
-    record({sink}, folder, "{sink}");
-    FILE *file = fopen((folder + "/{depths_file}").c_str(), "w");
-{depths}
-    fclose(file);
-}}
-#endif
-
-int main(int, char **arguments) {{
-    const int frames = atoi(arguments[2]);
-    const std::string mode = arguments[1];
-    if (mode == "layers") run_layers(frames, arguments[3]);
-    if (mode == "whole") run_whole(frames, arguments[3]);
-#ifdef EDGESEG_CSIM_HLS_STREAM_H
-    if (mode == "sized") run_sized(frames, arguments[3]);
-#endif
-}}
-"""

@@ -5,22 +5,26 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from hw_build.backends.hls.csim import CSimulation, Headers
 from hw_build.base.arrays import write_arrays
 from hw_build.base.errors import MismatchError
 from hw_build.finn_rtl.hardware_node import finn_node
-from hw_build.flow.demo_frames import DemoFrames
 from hw_build.flow.graph_steps import MISMATCH, compare_logits, images, verified
 from hw_build.graph.nodes import FINN_DOMAIN
 from hw_build.lowering import execute_context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hw_build.backends.hls.csim import CSimulation, Headers
+    from hw_build.flow.demo_frames import DemoFrames
 
 HLS = "hls"  # the rung of the ladder
 _BACK_ENDS = (f"{FINN_DOMAIN}.hls", f"{FINN_DOMAIN}.rtl")

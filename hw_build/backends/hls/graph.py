@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 from finn.custom_op.fpgadataflow.hls import custom_op as hls_variants
 from finn.util.basic import MAX_ALLOWED_AP_INT_W
 from qonnx.core.datatype import DataType
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.backends.stock_finn import folded, quiet, stock_nodes
@@ -18,6 +18,9 @@ from hw_build.graph.nodes import FINN_DOMAIN, HLS_DOMAIN
 from hw_build.kernels import DOMAIN, load_hls_nodes
 from hw_build.kernels.stream_kernel import StreamKernel, divisors
 from hw_build.operators import operators
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrapper:
@@ -48,9 +51,10 @@ def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrap
             _fold(operation, target_cycles)
         elif operation.onnx_node.op_type == "MVAU_hls":
             _widen(operation, target_cycles)
-        elif operation.onnx_node.op_type == "VVAU_hls" and operation.get_nodeattr("SIMD") > 1:
-            operation.set_nodeattr("SIMD", 1)  # several taps a beat differ from FINN's numpy in C simulation
-            getCustomOp(model.find_producer(operation.onnx_node.input[0])).set_nodeattr("parallel_window", 0)
+        elif operation.onnx_node.op_type == "ConvolutionInputGenerator_rtl":
+            _narrow_window(operation, getCustomOp(model.find_consumers(operation.onnx_node.output[0])[0]))
+        elif operation.onnx_node.op_type == "VVAU_hls":
+            _narrow_weights(operation)
     return model
 
 
@@ -115,6 +119,22 @@ def _fold(op: StreamKernel, target_cycles: int) -> None:
     for pe in divisors(op.folding_limits()["PE"][1]):
         op.set_nodeattr("PE", pe)
         if op.get_exp_cycles() <= target_cycles:
+            return
+
+
+def _narrow_window(op, reader) -> None:
+    """A tap a beat where all taps of a window are too wide for one."""
+    if op.get_nodeattr("parallel_window") and op.get_outstream_width() > MAX_ALLOWED_AP_INT_W:
+        op.set_nodeattr("parallel_window", 0)
+        if reader.onnx_node.op_type == "VVAU_hls":
+            reader.set_nodeattr("SIMD", 1)
+
+
+def _narrow_weights(op) -> None:
+    """Fewer taps a beat where the weights of a VVAU are too wide for a word."""
+    for taps in reversed(divisors(op.get_nodeattr("SIMD"))):
+        op.set_nodeattr("SIMD", taps)
+        if op.get_instream_width(1) <= MAX_ALLOWED_AP_INT_W:
             return
 
 

@@ -6,14 +6,17 @@ beside FINN's C++ of it; g++ runs the same testbench against our stand-in header
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hw_build.backends.hls.network import MEMORY, Memory, Network, Process
 from hw_build.backends.hls.vitis import GOLDEN, TESTBENCH, script_text, words_of
 from hw_build.base.errors import ConfigError
 from hw_build.base.step_engine import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
 
 SCRIPT = "cosim.tcl"
 ALL = "all"

@@ -11,18 +11,21 @@ import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from finn.util.basic import MAX_ALLOWED_AP_INT_W
-from onnx import NodeProto
-from qonnx.core.datatype import BaseDataType
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.errors import LoweringError
 from hw_build.finn_rtl.hardware_node import finn_node
 from hw_build.graph.editor import GraphEditor
 from hw_build.graph.nodes import HLS_DOMAIN
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
+    from qonnx.core.modelwrapper import ModelWrapper
 
 LIBRARY = Path(__file__).with_name("cpp")
 TOP = "edgeseg"
@@ -175,7 +178,7 @@ class _Reader:
 
     def _layer(self, node: NodeProto) -> None:
         op, constants = getCustomOp(node), {entry.name for entry in self.model.graph.initializer}
-        reads = []
+        reads: list[Stream] = []
         for position, tensor in enumerate(node.input):
             if tensor and tensor not in constants:
                 arriving, wanted = self.streams[tensor], _beats_in(node, position)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.backends.hls.network import LIBRARY, TOP, Layer, Network
 from hw_build.base.step_engine import fresh_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEADER, SOURCE = "network.hpp", "network.cpp"
 _DEFINE = re.compile(r"^\s*#define\s+(\w+)", re.MULTILINE)
@@ -37,7 +40,7 @@ def header_text(network: Network) -> str:
         *(f'#include "{name}"' for name in includes),
         "",
         *(f"namespace {layer.name} {{ {layer.declaration}; }}" for layer in network.layers),
-        f"{_top(network)};",
+        f"{top_declaration(network)};",
         "",
         "#endif",
     ]
@@ -67,7 +70,7 @@ def source_text(network: Network) -> str:
         *(f'#include "{layer.name}.cpp"' for layer in network.layers),
         "#endif",
         "",
-        f"{_top(network)} {{",
+        f"{top_declaration(network)} {{",
         f"#pragma HLS INTERFACE axis port={network.source.name}",
         f"#pragma HLS INTERFACE axis port={network.sink.name}",
         "#pragma HLS INTERFACE ap_ctrl_none port=return",
@@ -82,6 +85,7 @@ def source_text(network: Network) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _top(network: Network) -> str:
+def top_declaration(network: Network) -> str:
+    """The dataflow function, as C++ declares it."""
     ports = ", ".join(f"hls::stream<{end.beats.text}> &{end.name}" for end in (network.source, network.sink))
     return f"void {TOP}({ports})"

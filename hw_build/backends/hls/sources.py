@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finn.util.settings import initialize_dummy_settings
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.errors import BuildError
 from hw_build.base.step_engine import fresh_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 GRAPH = "graph.onnx"
 _TEXTS = (".cpp", ".hpp", ".h", ".tcl", ".v", ".sv")
@@ -31,6 +35,8 @@ def write_sources(model: ModelWrapper, folder: Path, part: str, clk_period_ns: f
             op.set_nodeattr("code_gen_dir_ipgen", str(layer))
             try:
                 op.code_generation_ipgen(model, part, clk_period_ns)
+            except OSError:
+                raise
             except Exception as error:  # FINN raises just that
                 raise BuildError(f"FINN cannot generate {node.name}: {error}; take this project's RTL") from error
         # FINN writes absolute paths, into its sources and into its nodes

@@ -5,14 +5,17 @@ Written here, run by those who have Vitis HLS; g++ runs the same testbench again
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from board.packing import pack_stream
 from hw_build.backends.hls.network import TOP, Beats, Network
-from hw_build.backends.hls.program import HEADER, SOURCE
+from hw_build.backends.hls.program import SOURCE, top_declaration
 from hw_build.base.step_engine import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
 
 SCRIPT, TESTBENCH, GOLDEN = "vitis_hls.tcl", "testbench.cpp", "golden.dat"
 
@@ -35,8 +38,8 @@ def testbench_text(network: Network, frames: int) -> str:
     """Feeds ``frames`` frames back to back, and compares what leaves; status 1 where a beat differs."""
     source, sink = network.source.beats, network.sink.beats
     return _TESTBENCH.format(
-        header=HEADER, golden=GOLDEN, top=TOP, frames=frames, taken=source.text, given=sink.text, beats_in=source.count,
-        beats_out=sink.count,
+        declaration=top_declaration(network), widest=max(64, source.bits, sink.bits), golden=GOLDEN, top=TOP,
+        frames=frames, taken=source.text, given=sink.text, beats_in=source.count, beats_out=sink.count,
     )  # fmt: skip
 
 
@@ -54,11 +57,16 @@ def script_text(*, top: str, source: str, golden: tuple[str, ...], part: str, cl
 
 _TESTBENCH = """\
 // Golden frames through the accelerator, back to back: C simulation, and cosimulation of what Vitis HLS makes of it.
-#include "{header}"
+// The accelerator's own header stays out: finn-hlslib defines functions in its headers that no two sources may have.
+#define AP_INT_MAX_W {widest}
+#include <ap_int.h>
+#include <hls_stream.h>
 
 #include <fstream>
 #include <iostream>
 #include <string>
+
+{declaration};
 
 int main() {{
     std::ifstream golden("{golden}");

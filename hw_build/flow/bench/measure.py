@@ -6,14 +6,10 @@ A build measured its cycles, latency, simulation speed and resources itself and 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hw_build.base.board_config import Board
 from hw_build.base.errors import BuildError, ConfigError
-from hw_build.base.export import Export
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.folding.apply import budget_for, make_plan
 from hw_build.folding.config import load_folding
@@ -21,6 +17,13 @@ from hw_build.folding.options import read_network
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.intake import load_network
 from hw_build.report.data import REFERENCE_MHZ, REPORT_JSON, Report, read_report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hw_build.base.board_config import Board
+    from hw_build.base.export import Export
 
 
 def measure(export: Export, board: Board, foldings: Sequence[str], builds: Path | None) -> dict[str, Any]:

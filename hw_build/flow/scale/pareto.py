@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from hw_build.base.step_engine import write_atomically
 from hw_build.flow.scale.point import Figures, Outcome, Point
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _TICKS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # of each decade, in plain numbers
 

@@ -6,18 +6,22 @@ LUT_SHARE of its LUTs, for placement and the shell, and BRAM_SHARE of its block 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_build.base.board_config import Board
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
 from hw_build.folding.optimise import Budget, Plan, best_rate, plan_for
 from hw_build.folding.options import Network, read_network
 from hw_build.lowering import set_input_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hw_build.base.board_config import Board
 
 LUT_SHARE = 0.75
 BRAM_SHARE = 0.9
@@ -81,12 +85,22 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
 
     A rate is tried on the boards from the smallest on, and the first that holds it sets the folding.
     """
-    model = set_input_size(ModelWrapper(onnx.load_from_string(lowered)), point.side, point.side)
-    boards = sorted(boards, key=lambda board: board.resources.luts)
-    network = read_network(model, boards[0].part)
-    if point.frames_per_second is None:
-        return _fastest(network, next(board for board in boards if board.name == point.board))
-    target = int(DEFAULT_CLOCK_MHZ * 1e6 / point.frames_per_second)
+    if point.frames_per_second is not None:
+        return at_rate(lowered, (point.side, point.side), point.frames_per_second, boards)
+    network = read_sized(lowered, (point.side, point.side), boards)
+    return _fastest(network, next(board for board in boards if board.name == point.board))
+
+
+def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -> Network:
+    """The options of a lowered network for images of ``size`` (H, W), on the part of the smallest board."""
+    model = set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size)
+    return read_network(model, _by_size(boards)[0].part)
+
+
+def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boards: Sequence[Board]) -> Figures:
+    """The figures of a lowered network at a size (H, W) and a rate: see ``evaluate``."""
+    boards, network = _by_size(boards), read_sized(lowered, size, boards)
+    target = int(DEFAULT_CLOCK_MHZ * 1e6 / frames_per_second)
     slowest = slowest_layer(network)
     if slowest > target:
         return Figures(outcome=Outcome.TOO_SLOW, cycles_per_frame=slowest)
@@ -97,6 +111,10 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
             return _figures(plan, boards)
         tried.append(budget)
     return _figures(plan_for(network, target, Budget()), boards)
+
+
+def _by_size(boards: Sequence[Board]) -> list[Board]:
+    return sorted(boards, key=lambda board: board.resources.luts)
 
 
 def slowest_layer(network: Network) -> int:

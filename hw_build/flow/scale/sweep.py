@@ -11,17 +11,21 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hw_build.base.board_config import Board
 from hw_build.base.errors import BuildError
 from hw_build.base.sources import digests_of
 from hw_build.base.step_engine import write_atomically
 from hw_build.flow.scale.point import Figures, Outcome, Point, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from hw_build.base.board_config import Board
 
 _CONNECT_SECONDS = 10
 _KEYED = evaluate  # what a saved result depends on, with all that it runs

@@ -6,13 +6,16 @@ synchronisation word 0xAA995566 is not little-endian.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from board.bitfile import parse_header, read_header
 from hw_build.base.errors import BuildError
 from hw_build.base.step_engine import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_binary(bitstream: Path, binary: Path) -> None:

@@ -8,9 +8,12 @@ see it at any moment: that path, and no other, is exempt.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family
-from hw_build.implement.shell.generate import Shell
+
+if TYPE_CHECKING:
+    from hw_build.implement.shell.generate import Shell
 
 PROCESSOR = "ps/ps"  # the primitive in the instance of zynq7000_ps or zynqmp_ps
 CLOCK = "fabric"

@@ -7,10 +7,13 @@ comments after ``#`` and annotations in braces. A feature without an address is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 Feature = tuple[str, int]  # name, which begins with a tile's, and address
 _LINE = re.compile(

@@ -15,10 +15,8 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -27,6 +25,10 @@ from hw_build.base.step_engine import write_atomically
 from hw_build.implement.bitstream.xray_database import tile_grid
 from hw_build.implement.netlist.replicate import part_of
 from hw_build.implement.netlist.wires import natural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 PLACED = "NEXTPNR_BEL"
 _REGION = 16  # tiles, along both sides

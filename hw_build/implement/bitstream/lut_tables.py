@@ -8,15 +8,19 @@ the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hw_build.base.errors import MismatchError
-from hw_build.implement.bitstream.fasm import Feature
 from hw_build.implement.bitstream.xray_database import tile_grid
-from hw_build.implement.netlist.routed_luts import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from hw_build.implement.bitstream.fasm import Feature
+    from hw_build.implement.netlist.routed_luts import Site
 
 
 def read_slices(database: Path, part: str) -> dict[str, str]:
@@ -25,7 +29,7 @@ def read_slices(database: Path, part: str) -> dict[str, str]:
     Raises:
         BuildError: the database has no tile grid of the part.
     """
-    names = {}
+    names: dict[str, str] = {}
     for tile, contents in tile_grid(database, part).items():
         kinds = {name: kind for name, kind in contents["sites"].items() if name.startswith("SLICE_X")}
         ordered = sorted(kinds, key=lambda name: int(name.removeprefix("SLICE_X").partition("Y")[0]))

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.bitstream.fasm import read_fasm
@@ -21,8 +22,10 @@ from hw_build.implement.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.implement.netlist.record import NETLIST
 from hw_build.implement.netlist.routed import read_routed
 from hw_build.implement.netlist.routed_luts import sites
-from hw_build.implement.shell.generate import Shell
 from hw_build.report.data import Implementation
+
+if TYPE_CHECKING:
+    from hw_build.implement.shell.generate import Shell
 
 SCRIPT = "openxc7.sh"
 BITSTREAM = "edgeseg.bit"

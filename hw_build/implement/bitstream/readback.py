@@ -9,15 +9,17 @@ part itself, asked for in that tile.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections import defaultdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError, MismatchError
 from hw_build.implement.bitstream.fasm import Feature, read_fasm, text_of
 from hw_build.implement.bitstream.xray_database import XrayDatabase
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TOOLS = ("bit2fasm", "bitread")
 FASM_BACK, BITS_BACK, LOG = "readback.fasm", "readback.bits", "readback.log"
@@ -47,10 +49,10 @@ def read_back(bitstream: Path, fasm: Path, frames: Path, database: Path, part: s
 
 def _disassemble(bitstream: Path, database: Path, part: str) -> None:
     folder = bitstream.parent
-    options = ["--db-root", database, "--part", part, "--bitread", "bitread", "--bits-file", BITS_BACK]
+    options = ["--db-root", str(database), "--part", part, "--bitread", "bitread", "--bits-file", BITS_BACK]
     with (folder / FASM_BACK).open("wb") as out, (folder / LOG).open("wb") as log:
         status = subprocess.run(
-            ["bit2fasm", *map(os.fspath, options), bitstream.name], cwd=folder, stdout=out, stderr=log, check=False
+            ["bit2fasm", *options, bitstream.name], cwd=folder, stdout=out, stderr=log, check=False
         ).returncode
     if status:
         lines = (folder / LOG).read_text(errors="replace").split("\n")

@@ -11,6 +11,8 @@ from hw_build.implement.bitstream import openxc7
 
 
 class Toolchain(StrEnum):
+    """Which place and route makes a bitstream."""
+
     VIVADO = "vivado"
     OPENXC7 = "openxc7"
 

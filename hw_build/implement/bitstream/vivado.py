@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.bitstream.constraints import period_ns
 from hw_build.implement.netlist.sources import device_sources
-from hw_build.implement.shell.generate import Shell
 from hw_build.report.data import Implementation
-from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.implement.shell.generate import Shell
+    from hw_build.stitch import Design
 
 SCRIPT = "vivado.tcl"
 BITSTREAM = "edgeseg.bit"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.bitstream.fasm import Feature, read_fasm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PLACE = re.compile(r"_X\d+Y\d+$")
 _ADDRESSED = re.compile(r"(.*)\[(\d+)\]")

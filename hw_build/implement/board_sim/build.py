@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family
 from hw_build.implement.shell.device import load_device
 from hw_build.implement.shell.generate import PROCESSOR_MODULES, shell_sources, stream_sources
 from hw_build.implement.shell.system import SYSTEM_MODULE, System
 from hw_build.simulate.build import build_library
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DRIVER = Path(__file__).with_name("board.cpp")
 SIM_TOP = Path(__file__).with_name("sim_top.sv")

@@ -6,9 +6,8 @@ the one that AXI calls the same; what is narrower at the primitive is cut there,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family
 from hw_build.implement.board_sim.build import DRIVER, MEMORY, SIM_TOP
@@ -16,6 +15,10 @@ from hw_build.implement.board_sim.library import AXI3, AXI4
 from hw_build.implement.shell.generate import SHELL_TOP
 from hw_build.simulate.build import build_library
 from hw_build.simulate.primitives import declarations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)

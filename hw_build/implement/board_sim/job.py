@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from board import registers as reg
-from board.io_spec import FrameLayout
 from hw_build.base.errors import BuildError
-from hw_build.implement.board_sim.library import SimulatedBoard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from board.io_spec import FrameLayout
+    from hw_build.implement.board_sim.library import SimulatedBoard
 
 GUARD_BYTES, GUARD = 4096, 0xC3  # around the results: nothing else may be written
 _CHUNK_CYCLES = 20_000

@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 OKAY, SLVERR, DECERR, NO_ANSWER = 0, 2, 3, -1
 FIXED, INCR, WRAP = 0, 1, 2

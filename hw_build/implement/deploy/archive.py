@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import board
 from board.bitfile import read_header
@@ -22,13 +23,15 @@ from board.deploy import BITFILE, GOLDEN, IO_SPEC
 from board.errors import BoardError
 from board.io_spec import read_io_spec
 from hw_build.base.errors import BuildError, ConfigError
-from hw_build.base.export import Export
 from hw_build.base.step_engine import write_atomically
 from hw_build.implement.board_sim.build import build_board
 from hw_build.implement.deploy.hwh import hwh_text
 from hw_build.implement.deploy.simulated import DESIGN, simulated_bitstream
 from hw_build.implement.shell.device import load_device
-from hw_build.implement.shell.generate import Shell
+
+if TYPE_CHECKING:
+    from hw_build.base.export import Export
+    from hw_build.implement.shell.generate import Shell
 
 FILES = Path(__file__).with_name("files")
 HWH = "edgeseg.hwh"

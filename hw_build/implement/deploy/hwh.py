@@ -8,13 +8,16 @@ their names. Vivado writes such a file for block designs; this design has none, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from board.registers import REGISTERS
 from hw_build.base.board_config import Family
 from hw_build.base.errors import ConfigError
-from hw_build.implement.shell.generate import Shell
+
+if TYPE_CHECKING:
+    from hw_build.implement.shell.generate import Shell
 
 IP_NAME = "edgeseg_0"
 IP_VLNV = "edgeseg:user:edgeseg:1.0"  # board.driver finds the accelerator by it

@@ -6,14 +6,17 @@ The order of elements is part of the standard. Vivado's own are the bus definiti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from hw_build.base.board_config import Family
 from hw_build.implement.ip.core import CLOCK, CONTROL, CORE_MODULE, PIXELS, RESET_N, WORDS, Port
 from hw_build.implement.shell.registers import WINDOW_BYTES, Register
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SPIRIT = "http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009"
 XILINX = "http://www.xilinx.com"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError
@@ -15,6 +15,9 @@ from hw_build.implement.shell.generate import Shell, lint_around_accelerator
 from hw_build.implement.shell.registers import Register, read_registers
 from hw_build.simulate.lint import RTL_DIR
 from hw_build.stitch import TOP_MODULE, Design
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = "ip"
 COMPONENT = "component.xml"

@@ -12,13 +12,15 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.implement.netlist.wires import CONSTANTS, UNKNOWN
 from hw_build.implement.synth.yosys import JOIN, READ_OPTIONS, RTL_SUFFIXES, SynthesisError, mapping, run_passes
 from hw_build.simulate.primitives import PROCESSOR_PRIMITIVES, declarations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
 # what read_slang leaves on the cell of a black box: parameters, constants derived from them, and variables of loops
 _PARAMETER = re.compile(r"\b(?:localparam|parameter|genvar)\b[^=\n]*?(\w+)(?: *\[[^]]*\])* *=")

@@ -14,10 +14,10 @@ import tempfile
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError
-from hw_build.base.progress import Meter
 from hw_build.base.sources import digests_of
 from hw_build.base.step_engine import hash_file, write_atomically
 from hw_build.implement.netlist.assemble import assemble
@@ -30,11 +30,14 @@ from hw_build.implement.netlist.rules import check_netlist
 from hw_build.implement.netlist.shift_registers import expand_shift_registers
 from hw_build.implement.netlist.sources import device_sources
 from hw_build.implement.netlist.twins import merge_twins
-from hw_build.implement.shell.generate import Shell
 from hw_build.implement.synth.cells import Utilization, utilization
 from hw_build.implement.synth.design import Part, synthesise_parts
 from hw_build.implement.synth.yosys import yosys_version
-from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from hw_build.base.progress import Meter
+    from hw_build.implement.shell.generate import Shell
+    from hw_build.stitch import Design
 
 # what nextpnr cannot place, or places badly, is rewritten in this order, to the same function
 PLACEABLE = (simplify_luts, expand_shift_registers, merge_twins, replicate_registers, split_fan_out, pair_dsps)
@@ -71,7 +74,7 @@ def write_netlist(design: Design, shell: Shell, parts: list[Part], path: Path) -
     """Write the netlist to ``path``; returns the sites that its cells take. Raises as `make_netlist`."""
     if missing := [part.name for part in parts if part.netlist is None]:
         raise BuildError(f"there is no netlist of {', '.join(missing)}: `hw_build synth` says why")
-    netlists = {(part.module, part.name): part.netlist for part in parts}
+    netlists = {(part.module, part.name): part.netlist for part in parts if part.netlist is not None}
     with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as work:
         assembled = Path(work, path.name)
         assemble(shell.top, device_sources(design, shell), netlists, assembled, data_dir=design.rtl_dir)

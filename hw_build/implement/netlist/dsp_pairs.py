@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.implement.netlist.wires import CONSTANTS, first_free, input_pins, natural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _KIND = "DSP48E1"
 _WIDTH = 30  # of ACOUT and ACIN

@@ -7,11 +7,13 @@ spreads over a quarter of the device; nextpnr replicates nothing. Resets are lef
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.implement.netlist.replicate import KINDS, copy_register, depth_first, part_of
 from hw_build.implement.netlist.wires import CONSTANTS, first_free
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Readers of one flip-flop. Those of a slice share their enable, and nextpnr moves none that it has joined to a LUT out
 # of another's way: with 64 readers, XXS has 2,232 pairs of enable and reset, and in 11 minutes no place is found.

@@ -6,18 +6,21 @@ Whoever hands the netlist on reads here whether this very file, by its hash, was
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, field
+from typing import TYPE_CHECKING
 
-from hw_build.base.records import load_record
+from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import hash_file, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = "netlist"  # of a build directory
 NETLIST = "netlist.json"
 RECORD = "record.json"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class NetlistRecord:
     """``used``: the sites of its cells, keys of `Utilization`. ``checked``: the jobs that were exact, none at first."""
 

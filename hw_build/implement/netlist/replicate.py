@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.implement.netlist.wires import CONSTANTS, first_free, input_pins
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 MANY = 8  # parts that read one flip-flop
 GROUP = 8  # copies that share a copy of the flip-flop before them

@@ -13,8 +13,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.netlist.routed_luts import luts, memories, sites
@@ -33,6 +32,9 @@ from hw_build.implement.netlist.routed_pins import (
 )
 from hw_build.implement.netlist.rules import check_netlist
 from hw_build.implement.netlist.wires import first_free, input_pins
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Made = dict[str, Any]
 _NOTHING = re.compile(r"(?!)")
@@ -151,7 +153,7 @@ def _carry(name: str, cell: Cell, ties: Ties, declared: Mapping[str, Any], free:
     return _made("CARRY4", {}, wires, directions)
 
 
-def _clock_buffer(name: str, cell: Cell, ties: Ties, declared: Mapping[str, Any], free: Iterator[int]) -> Made:
+def _clock_buffer(name: str, cell: Cell, ties: Ties, _declared: Mapping[str, Any], _free: Iterator[int]) -> Made:
     """BUFGCTRL that lets I0 through for good, as nextpnr makes it of a BUFG."""
 
     def high(pin: str) -> bool:

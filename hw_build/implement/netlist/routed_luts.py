@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hw_build.implement.netlist.routed_pins import Bit, Cell, Ties, is_set, kind_of, known, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
 
 _PINS = ("A1", "A2", "A3", "A4", "A5", "A6")
 _BEL = re.compile(r"(SLICE_X\d+Y\d+)/([A-D])([56])LUT")
@@ -110,7 +112,8 @@ def _wire(site: Site, pin: str, ties: Ties) -> Bit:
 
 def _lut(table: np.ndarray, wires: list[Bit], target: Bit) -> dict[str, Any]:
     """A LUT of ``table`` (64,) over ``wires``, first lowest; constants and inputs that change nothing are taken out."""
-    cube, kept = table.reshape((2,) * 6), []  # (64,) -> (A6, ..., A1)
+    cube = table.reshape((2,) * 6)  # (64,) -> (A6, ..., A1)
+    kept: list[Bit] = []
     for axis in range(6):  # from A6 on; `cube` loses the axes that are gone
         wire = wires[5 - axis]
         place = len(kept)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.netlist.wires import CONSTANTS, UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 # the processing system's ports that the shell uses: their inputs must be driven. Those of others are tied to ground by
 # nextpnr and Vivado alike.

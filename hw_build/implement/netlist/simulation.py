@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +22,12 @@ from hw_build.implement.board_sim.device import NEVER_IDLE, PROCESSORS, build_de
 from hw_build.implement.board_sim.job import memory_bytes, run_job
 from hw_build.implement.board_sim.library import ProtocolError, SimulatedBoard
 from hw_build.implement.netlist.cell_models import cell_models
-from hw_build.implement.shell.generate import Shell
 from hw_build.implement.synth.yosys import run_passes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hw_build.implement.shell.generate import Shell
 
 FOLDER = "netlist_sim"
 _PROCESSOR_CELL = "\\ps.ps "  # in the flat netlist, as Verilog writes such a name

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hw_build.implement.shell.generate import Shell
-from hw_build.stitch import Design
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hw_build.implement.shell.generate import Shell
+    from hw_build.stitch import Design
 
 
 def device_sources(design: Design, shell: Shell) -> list[Path]:

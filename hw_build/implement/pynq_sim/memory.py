@@ -8,9 +8,13 @@ copies start as different garbage.
 from __future__ import annotations
 
 import ctypes
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pynq.buffer import PynqBuffer
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 PAGE_BYTES = 4096
 HOST_GARBAGE, DEVICE_GARBAGE = 0xA5, 0x5A
@@ -23,7 +27,7 @@ class BoardMemory:
         self._memory, self._base = memory, base
         self._taken: dict[int, int] = {}  # address -> bytes
 
-    def allocate(self, device: object, shape: tuple[int, ...] | int, dtype: object) -> PynqBuffer:
+    def allocate(self, device: object, shape: tuple[int, ...] | int, dtype: DTypeLike) -> PynqBuffer:
         """A buffer as ``pynq.allocate`` returns it; RuntimeError when there is no room, as on a board."""
         count = int(np.prod(shape)) * np.dtype(dtype).itemsize
         address = self._place(count)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.shell.generate import Shell
 from hw_build.stitch.design import Design
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def load_device(build_dir: Path) -> tuple[Design, Shell]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from hw_build.base.board_config import Board, Family
 from hw_build.base.errors import BuildError
-from hw_build.base.records import load_record
+from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import hash_file
 from hw_build.implement.shell.registers import WINDOW_BYTES
 from hw_build.implement.shell.system import SYSTEM_MODULE, System
@@ -65,7 +65,7 @@ endmodule
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Shell:
     """What ``shell.json`` says. ``sources``: name of a file in ``shell/`` -> its SHA-256, in compile order."""
 

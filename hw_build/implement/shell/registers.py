@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field as Limits
 
 from hw_build.base.errors import ConfigError, EdgesegError
+from hw_build.base.records import as_record, record
+from hw_build.base.toml_file import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DESCRIPTION = Path(__file__).with_name("registers.toml")
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,44 +26,39 @@ NOTICE = (
     "Generated from hw_build/implement/shell/registers.toml by `python -m hw_build.implement.shell.registers`: "
     "edit that file."
 )
-_ACCESS = ("ro", "rw", "w1c", "cor", "w1s")
+Access = Literal["ro", "rw", "w1c", "cor", "w1s"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Field:
     """One bit of a register."""
 
     name: str
-    bit: int
-    access: str
+    bit: Annotated[int, Limits(ge=0, le=31)]
+    access: Access
     doc: str
 
-    def __post_init__(self) -> None:
-        _check_access(self.name, self.access)
-        if not 0 <= self.bit < 32:
-            raise ConfigError(f"field {self.name}: bit must be 0 to 31, got {self.bit}")
 
-
-@dataclass(frozen=True, kw_only=True)
+@record
 class Register:
     """A 32-bit register: either its fields or the whole word has an access."""
 
     name: str
     offset: int
     doc: str
-    access: str = ""
+    access: Access | None = None
     value: int | None = None
     fields: tuple[Field, ...] = ()
 
     def __post_init__(self) -> None:
         if self.offset % 4 or not 0 <= self.offset < WINDOW_BYTES:
-            raise ConfigError(f"register {self.name}: offset must be a multiple of 4 below {WINDOW_BYTES}")
-        if not self.fields:
-            _check_access(self.name, self.access)
-        elif self.access:
-            raise ConfigError(f"register {self.name} has fields, which have an access each; give it none of its own")
+            raise ValueError(f"register {self.name}: offset must be a multiple of 4 below {WINDOW_BYTES}")
+        if not self.fields and self.access is None:
+            raise ValueError(f"register {self.name} has neither an access nor fields")
+        if self.fields and self.access is not None:
+            raise ValueError(f"register {self.name} has fields, which have an access each; give it none of its own")
         if len({field.bit for field in self.fields}) < len(self.fields):
-            raise ConfigError(f"register {self.name}: two fields share a bit")
+            raise ValueError(f"register {self.name}: two fields share a bit")
 
     @property
     def writable(self) -> bool:
@@ -68,27 +66,22 @@ class Register:
         return any(access in ("rw", "w1c", "w1s") for access in (self.access, *(f.access for f in self.fields)))
 
 
+@record
+class _Description:
+    register: tuple[Register, ...]
+
+
 def read_registers(path: Path = DESCRIPTION) -> tuple[Register, ...]:
     """All registers, in the order of their offsets; ConfigError where the description is wrong."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["register"]
-        registers = tuple(_register(table) for table in tables)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        registers = as_record(_Description, read_table(path, "register description")).register
+    except ValueError as error:
         raise ConfigError(f"register description '{path}' is wrong ({error}); correct it") from None
     offsets = [register.offset for register in registers]
     names = {register.name for register in registers}
     if offsets != sorted(set(offsets)) or len(names) < len(registers):
         raise ConfigError(f"register description '{path}': offsets must ascend and names differ; correct it")
     return registers
-
-
-def _register(table: dict[str, Any]) -> Register:
-    return Register(**{**table, "fields": tuple(Field(**field) for field in table.get("fields", ()))})
-
-
-def _check_access(name: str, access: str) -> None:
-    if access not in _ACCESS:
-        raise ConfigError(f"{name}: access must be one of {', '.join(_ACCESS)}, got '{access}'")
 
 
 def python_text(registers: tuple[Register, ...]) -> str:
@@ -170,7 +163,7 @@ def main() -> int:
         for name, text in GENERATED.items():
             partial = ROOT / f"{name}.partial"
             partial.write_text(text(registers), encoding="utf-8")
-            os.replace(partial, ROOT / name)
+            partial.replace(ROOT / name)
     except EdgesegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from board.io_spec import FrameLayout
 from hw_build.base.errors import ConfigError
+from hw_build.base.records import record
 
 SYSTEM_MODULE = "edgeseg_system"
 
@@ -82,7 +81,7 @@ endmodule
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class System:
     """What one system is made for: the frame, the logits of a pixel, the network's hash, and the processor's ports.
 

@@ -7,10 +7,13 @@ A LUT site is a LUT, a memory of up to 64 bits or a shift register of up to 32; 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LOGIC = {"INV": 1, **{f"LUT{inputs}": 1 for inputs in range(1, 7)}}
 _LUTRAM = {

@@ -14,13 +14,12 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.cache import cache_root
 from hw_build.base.errors import BuildError
-from hw_build.base.progress import Meter
 from hw_build.base.step_engine import hash_file, write_atomically
 from hw_build.implement.shell import generate as shell
 from hw_build.implement.shell.system import SYSTEM_MODULE
@@ -34,6 +33,11 @@ from hw_build.implement.synth.yosys import (
     yosys_version,
 )
 from hw_build.stitch import TOP_MODULE, Design
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hw_build.base.progress import Meter
 
 LIMIT_SECONDS = 900.0  # a kernel that takes Yosys longer is reported as not synthesised
 
@@ -158,7 +162,7 @@ def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data
 
 async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
     slots = asyncio.Semaphore(jobs)
-    finished = Counter()
+    finished: Counter[str] = Counter()
 
     async def run(job: _Job) -> tuple[str, dict]:
         async with slots:
@@ -190,7 +194,7 @@ async def _cached(job: _Job) -> dict:
                 saved = await _fresh(job, partial)
                 if saved["cells"] is not None:
                     saved["netlist_sha256"] = hash_file(partial)
-                    os.replace(partial, netlist)
+                    partial.replace(netlist)
             if not saved["ended"]:
                 write_atomically(path, json.dumps(saved).encode())
         except OSError as error:

@@ -7,11 +7,14 @@ top is what is synthesised.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 # with GAUGE = 0, the default, these reach no logic of a stream_edge: without them equal FIFOs are one
 _MEASURING_ONLY = frozenset(("GAUGE", "INDEX", "BEATS_PER_FRAME"))

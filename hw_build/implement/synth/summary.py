@@ -7,18 +7,21 @@ is then too low and says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hw_build.base.board_config import Resources
 from hw_build.base.errors import BuildError
-from hw_build.base.progress import Meter
 from hw_build.implement.synth.cells import Utilization
 from hw_build.implement.synth.design import Part, synthesise_parts
 from hw_build.report.data import Totals
 from hw_build.report.resources import budget_rows
-from hw_build.stitch import Design
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hw_build.base.board_config import Resources
+    from hw_build.base.progress import Meter
+    from hw_build.stitch import Design
 
 _BETWEEN_NODES = re.compile(r"(?:edge|width)_(\d+)(?:_\d+)?")  # a FIFO or a width converter of stream N
 

@@ -11,12 +11,15 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError, shorten
 from hw_build.base.step_engine import hash_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 RTL_SUFFIXES = (".sv", ".v")
 READ_OPTIONS = (
@@ -159,13 +162,14 @@ async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_se
         if child.returncode is None:
             child.kill()
             await child.wait()
-    if child.returncode < 0:
-        raise SynthesisEndedError(f"{top}: signal {-child.returncode} ended Yosys; is there memory? Run it again")
+    status = await child.wait()
+    if status < 0:
+        raise SynthesisEndedError(f"{top}: signal {-status} ended Yosys; is there memory? Run it again")
     log = (err + out).decode(errors="replace")
-    if child.returncode:
+    if status:
         lines = [line for line in log.splitlines() if line.strip()]
         first = next((line for line in lines if re.search(r"\b(ERROR|error):", line)), None)
-        detail = first or (lines[-1] if lines else f"exit status {child.returncode}")
+        detail = first or (lines[-1] if lines else f"exit status {status}")
         raise SynthesisError(f"{top}: Yosys refuses it: {shorten(detail.strip())}")
     if resized := _RESIZED.search(log):
         raise SynthesisError(f"{top}: an instance does not fit its module: {resized[0].strip()}")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.multiples import check_times, multiple_adders
 from hw_build.kernels.pair import PairKernel
 from hw_build.kernels.resources import fifo2_luts
-from hw_build.kernels.stream_kernel import own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_add.sv", "stream_add_axi.sv")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "stream_add.sv")
 
 
 def add_reference(a: np.ndarray, b: np.ndarray, times: Sequence[int] = (1, 1)) -> np.ndarray:
@@ -51,7 +55,7 @@ class StreamAdd_rtl(PairKernel):
             )
 
     def rtl_instance(self, model) -> RtlInstance:
-        """stream_add_axi."""
+        """stream_add."""
         self.verify_node()
         a, b, out = (self.get_input_datatype(0), self.get_input_datatype(1), self.get_output_datatype(0))
         parameters = {
@@ -65,10 +69,9 @@ class StreamAdd_rtl(PairKernel):
             "B_TIMES": self.times[1],
         }
         return self.instance(
-            "stream_add_axi",
+            "stream_add",
             FILES,
             parameters,
-            inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
         )
 
     def lut_estimation(self, fpgapart: str) -> int:

@@ -3,6 +3,7 @@
 // Both inputs carry the same shape, lane p at bits [p*BITS +: BITS]; A_SIGNED and B_SIGNED say how each is extended. A
 // beat is taken from both when both have one. Latency 0, throughput one beat a cycle. a_ready follows b_valid and
 // y_ready combinationally (and b_ready a_valid): put a buffer after it. Limits: Y_BITS holds every sum.
+`default_nettype none
 module stream_add #(
     parameter int PE       = 1,  // elements a beat
     parameter int A_BITS   = 4,
@@ -13,16 +14,23 @@ module stream_add #(
     parameter int A_TIMES  = 1,
     parameter int B_TIMES  = 1
 ) (
-    input  logic [PE*A_BITS-1:0] a_data,
-    input  logic                 a_valid,
-    output logic                 a_ready,
-    input  logic [PE*B_BITS-1:0] b_data,
-    input  logic                 b_valid,
-    output logic                 b_ready,
-    output logic [PE*Y_BITS-1:0] y_data,
-    output logic                 y_valid,
-    input  logic                 y_ready
+    input  wire logic [PE*A_BITS-1:0] a_data,
+    input  wire logic                 a_valid,
+    output      logic                 a_ready,
+    input  wire logic [PE*B_BITS-1:0] b_data,
+    input  wire logic                 b_valid,
+    output      logic                 b_ready,
+    output      logic [PE*Y_BITS-1:0] y_data,
+    output      logic                 y_valid,
+    input  wire logic                 y_ready
 );
+  if (PE < 1) begin : g_check_pe
+    $error("stream_add: PE=%0d must be at least 1", PE);
+  end
+  if (Y_BITS < A_BITS || Y_BITS < B_BITS) begin : g_check_bits
+    $error("stream_add: Y_BITS=%0d is narrower than an input", Y_BITS);
+  end
+
   assign y_valid = a_valid && b_valid;
   assign a_ready = b_valid && y_ready;
   assign b_ready = a_valid && y_ready;
@@ -40,3 +48,4 @@ module stream_add #(
     assign y_data[p*Y_BITS+:Y_BITS] = times(a, A_TIMES) + times(b, B_TIMES);
   end
 endmodule
+`default_nettype wire

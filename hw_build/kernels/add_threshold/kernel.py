@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hw_build.kernels.add import StreamAdd_rtl, add_reference
 from hw_build.kernels.add import kernel as add
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.multiples import check_times, multiple_adders
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.stream_kernel import own_files
 from hw_build.kernels.sum_thresholds import SUM_THRESHOLD_FILES, SumThresholds
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
 
 FILES = SUM_THRESHOLD_FILES + own_files(add.__file__, "stream_add.sv") + own_files(__file__, "stream_add_threshold.sv")
 
@@ -42,7 +46,6 @@ class StreamAddThreshold_rtl(SumThresholds, StreamAdd_rtl):
             "stream_add_threshold",
             FILES,
             parameters | self.threshold_parameters(model),
-            inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
         )
 
     def lut_estimation(self, fpgapart: str) -> int:

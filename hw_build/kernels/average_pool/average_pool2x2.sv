@@ -25,6 +25,13 @@ module average_pool2x2 #(
     output      logic                     y_valid,
     input  wire logic                     y_ready
 );
+  if (CHANNELS % PE != 0) begin : g_check_pe
+    $error("average_pool2x2: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
+  end
+  if (WIDTH % 2 != 0) begin : g_check_even
+    $error("average_pool2x2: WIDTH=%0d must be even", WIDTH);
+  end
+
   localparam int GROUPS = CHANNELS / PE;
   localparam int HALF   = WIDTH / 2 * GROUPS;  // words of the row memory
   localparam int P_BITS = X_BITS + 1;          // of a sum of two

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.halving import HalvingKernel
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
-from hw_build.kernels.stream_kernel import own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "average_pool2x2.sv", "average_pool2x2_axi.sv")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "average_pool2x2.sv")
 
 
 def average_pool_reference(x: np.ndarray) -> np.ndarray:
@@ -34,9 +39,9 @@ class AveragePool2x2_rtl(HalvingKernel):
         return [average_pool_reference(inputs[0])]
 
     def rtl_instance(self, model) -> RtlInstance:
-        """average_pool2x2_axi."""
+        """average_pool2x2."""
         self.verify_node()
-        return self.instance("average_pool2x2_axi", FILES, self.rtl_parameters())
+        return self.instance("average_pool2x2", FILES, self.rtl_parameters())
 
     @property
     def _pair_bits(self) -> int:

@@ -3,6 +3,7 @@
 // A pixel is CHANNELS/PE beats, lane p of beat g is channel g*PE+p at bits [p*BITS +: BITS]; BIAS element c is signed, at
 // bits [c*BIAS_BITS +: BIAS_BITS]. Latency 0, throughput one beat a cycle. x_ready follows y_ready combinationally: put a
 // buffer after it. Limits: PE divides CHANNELS; Y_BITS holds every sum.
+`default_nettype none
 module channel_bias #(
     parameter int CHANNELS  = 2,
     parameter int PE        = 1,   // channels a beat
@@ -12,15 +13,19 @@ module channel_bias #(
     parameter int Y_BITS    = 13,
     parameter logic [CHANNELS*BIAS_BITS-1:0] BIAS = '0
 ) (
-    input  logic                 clk,
-    input  logic                 rst_n,    // synchronous, active low
-    input  logic [PE*X_BITS-1:0] x_data,
-    input  logic                 x_valid,
-    output logic                 x_ready,
-    output logic [PE*Y_BITS-1:0] y_data,
-    output logic                 y_valid,
-    input  logic                 y_ready
+    input  wire logic                 clk,
+    input  wire logic                 rst_n,    // synchronous, active low
+    input  wire logic [PE*X_BITS-1:0] x_data,
+    input  wire logic                 x_valid,
+    output      logic                 x_ready,
+    output      logic [PE*Y_BITS-1:0] y_data,
+    output      logic                 y_valid,
+    input  wire logic                 y_ready
 );
+  if (CHANNELS % PE != 0) begin : g_check_pe
+    $error("channel_bias: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
+  end
+
   localparam int GROUPS = CHANNELS / PE;
   localparam int GB     = (GROUPS > 1) ? $clog2(GROUPS) : 1;
 
@@ -44,3 +49,4 @@ module channel_bias #(
     else if (x_valid && x_ready) group_q <= (group_q == GB'(GROUPS - 1)) ? '0 : group_q + 1'b1;
   end
 endmodule
+`default_nettype wire

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.resources import fifo2_luts, rom_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "channel_bias.sv", "channel_bias_axi.sv")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "channel_bias.sv")
 
 
 def bias_reference(x: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -42,7 +47,7 @@ class ChannelBias_rtl(StreamKernel):
         return [bias_reference(inputs[0], inputs[1])]
 
     def rtl_instance(self, model) -> RtlInstance:
-        """channel_bias_axi; refuses a bias with which the output type overflows."""
+        """channel_bias; refuses a bias with which the output type overflows."""
         self.verify_node()
         name, channels, pe = (self.onnx_node.name, self.get_nodeattr("NumChannels"), self.pe)
         bias = self.constant(model, 1)
@@ -65,7 +70,7 @@ class ChannelBias_rtl(StreamKernel):
             "Y_BITS": y_type.bitwidth(),
             "BIAS": packed_literal(bias, bias_bits),
         }
-        return self.instance("channel_bias_axi", FILES, parameters)
+        return self.instance("channel_bias", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Adders, bias ROM, counter and output buffer."""

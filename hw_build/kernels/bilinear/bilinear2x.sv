@@ -12,6 +12,7 @@
 // Throughput: one output beat a cycle, 4*HEIGHT*WIDTH*CHANNELS/PE cycles a frame, no bubble between rows or frames; input
 // is taken whenever one of the four row slots is free. Latency: one row and a pixel of input, and 3 cycles.
 // Limits: PE divides CHANNELS; HEIGHT, WIDTH >= 1.
+`default_nettype none
 module bilinear2x #(
     parameter int HEIGHT   = 4,  // rows of the input
     parameter int WIDTH    = 6,  // columns of the input
@@ -21,15 +22,22 @@ module bilinear2x #(
     parameter bit X_SIGNED = 0,
     parameter     RAM_STYLE = "auto"  // of the two banks of rows: "distributed" for LUT RAM, "auto" as is usual
 ) (
-    input  logic                     clk,
-    input  logic                     rst_n,    // synchronous, active low
-    input  logic [PE*X_BITS-1:0]     x_data,
-    input  logic                     x_valid,
-    output logic                     x_ready,  // from registers
-    output logic [PE*(X_BITS+4)-1:0] y_data,
-    output logic                     y_valid,
-    input  logic                     y_ready
+    input  wire logic                     clk,
+    input  wire logic                     rst_n,    // synchronous, active low
+    input  wire logic [PE*X_BITS-1:0]     x_data,
+    input  wire logic                     x_valid,
+    output      logic                     x_ready,  // from registers
+    output      logic [PE*(X_BITS+4)-1:0] y_data,
+    output      logic                     y_valid,
+    input  wire logic                     y_ready
 );
+  if (CHANNELS % PE != 0) begin : g_check_pe
+    $error("bilinear2x: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
+  end
+  if (HEIGHT < 1 || WIDTH < 1) begin : g_check_size
+    $error("bilinear2x: the image %0d x %0d must be at least 1 x 1", HEIGHT, WIDTH);
+  end
+
   localparam int GROUPS = CHANNELS / PE;
   localparam int LINE   = WIDTH * GROUPS;  // beats of an input row
   localparam int BEAT   = PE * X_BITS;
@@ -214,3 +222,4 @@ module bilinear2x #(
   assign y_valid = c_valid_q;
   assign y_data  = c_sum_q;
 endmodule
+`default_nettype wire

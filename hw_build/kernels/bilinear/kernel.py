@@ -6,16 +6,20 @@ Rows and columns each weigh their two neighbours 3:1, the edge repeated:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
-from hw_build.kernels.stream_kernel import own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "bilinear2x.sv", "bilinear2x_axi.sv")
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "bilinear2x.sv")
 
 ROW_SLOTS = 4  # input rows that the RTL stores
 
@@ -55,7 +59,7 @@ class BilinearUpsample2x_rtl(RowMemoryKernel):
         return [bilinear_reference(inputs[0])]
 
     def rtl_instance(self, model) -> RtlInstance:
-        """bilinear2x_axi."""
+        """bilinear2x."""
         self.verify_node()
         height, width = self.image_dim
         data_type = self.get_input_datatype(0)
@@ -67,7 +71,7 @@ class BilinearUpsample2x_rtl(RowMemoryKernel):
             "X_BITS": data_type.bitwidth(),
             "X_SIGNED": int(data_type.signed()),
         } | self.row_memory_parameters()
-        return self.instance("bilinear2x_axi", FILES, parameters)
+        return self.instance("bilinear2x", FILES, parameters)
 
     def _bank_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of each of the two row banks, odd and even rows."""

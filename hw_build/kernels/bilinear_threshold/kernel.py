@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-from qonnx.core.datatype import BaseDataType
+from typing import TYPE_CHECKING
 
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.bilinear import BilinearUpsample2x_rtl, bilinear_reference
 from hw_build.kernels.bilinear import kernel as bilinear
 from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.stream_kernel import own_files
 from hw_build.kernels.sum_thresholds import SUM_THRESHOLD_FILES, SumThresholds
+
+if TYPE_CHECKING:
+    import numpy as np
+    from qonnx.core.datatype import BaseDataType
+
+    from hw_build.kernels.base import RtlInstance
 
 FILES = (
     SUM_THRESHOLD_FILES + own_files(bilinear.__file__, "bilinear2x.sv") + own_files(__file__, "bilinear2x_threshold.sv")

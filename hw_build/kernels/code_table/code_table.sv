@@ -1,9 +1,8 @@
-// Table of codes: Y[p] = CONTENTS[row][X[p]], row = that of the beat's channel (0 where ROWS is 1), and a buffer of two
-// beats.
+// Table of codes: Y[p] = CONTENTS[row][X[p]], row = that of the beat's channel (0 where ROWS is 1).
 //
 // Beats of PE codes of X_BITS, channel g*PE+p in lane p of beat g of a pixel; a code's bits are its address, signed or not.
 // CONTENTS: rows of 2**X_BITS words of Y_BITS; where ROWS is not 1, those of lane 0 first, a lane's in the order of its
-// beats. Latency 2 cycles, one beat a cycle. s_ready and m_valid are registers. Limits: PE divides ROWS, or ROWS is 1.
+// beats. Latency 1 cycle, one beat a cycle. Limits: PE divides ROWS, or ROWS is 1.
 `default_nettype none
 module code_table #(
     parameter int PE     = 1,
@@ -15,24 +14,23 @@ module code_table #(
 ) (
     input  wire logic                 clk,
     input  wire logic                 rst_n,  // synchronous, active low
-    input  wire logic [PE*X_BITS-1:0] s_data,
-    input  wire logic                 s_valid,
-    output      logic                 s_ready,
-    output      logic [PE*Y_BITS-1:0] m_data,
-    output      logic                 m_valid,
-    input  wire logic                 m_ready
+    input  wire logic [PE*X_BITS-1:0] x_data,
+    input  wire logic                 x_valid,
+    output      logic                 x_ready,
+    output      logic [PE*Y_BITS-1:0] y_data,
+    output      logic                 y_valid,
+    input  wire logic                 y_ready
 );
   localparam int LANE_ROWS = (ROWS == 1) ? 1 : ROWS / PE;
   localparam int LANE_BITS = (LANE_ROWS << X_BITS) * Y_BITS;
   localparam int AB        = $clog2(LANE_ROWS << X_BITS);
 
-  logic [PE*Y_BITS-1:0] y_data;
-  logic y_valid;
-  wire logic en = s_ready && s_valid;
+  assign x_ready = y_ready;
+  wire logic en = x_ready && x_valid;
 
   always_ff @(posedge clk) begin
     if (!rst_n) y_valid <= 1'b0;
-    else if (s_ready) y_valid <= s_valid;
+    else if (x_ready) y_valid <= x_valid;
   end
 
   logic [AB-1:0] base;  // of the row
@@ -53,15 +51,8 @@ module code_table #(
         .DEPTH(LANE_ROWS << X_BITS), .WIDTH(Y_BITS), .BLOCK(BLOCK),
         .CONTENTS(CONTENTS[((ROWS==1)?0:p)*LANE_BITS+:LANE_BITS])
     ) lane_words (
-        .clk(clk), .en(en), .addr(base | AB'(s_data[p*X_BITS+:X_BITS])), .data(y_data[p*Y_BITS+:Y_BITS])
+        .clk(clk), .en(en), .addr(base | AB'(x_data[p*X_BITS+:X_BITS])), .data(y_data[p*Y_BITS+:Y_BITS])
     );
   end
-
-  stream_fifo2 #(
-      .DATA_BITS(PE * Y_BITS)
-  ) out_buffer (
-      .clk, .rst_n, .in_data(y_data), .in_valid(y_valid), .in_ready(s_ready), .out_data(m_data), .out_valid(m_valid),
-      .out_ready(m_ready)
-  );
 endmodule
 `default_nettype wire

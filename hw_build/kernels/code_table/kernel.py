@@ -5,21 +5,26 @@ The table holds every code that can come: a ROM of LUTs, or of block RAM where i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.literals import packed_literal
 from hw_build.kernels.resources import dense_rom_luts, fifo2_luts, forced_bram18
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hw_build.kernels.base import RtlInstance
+
 MAX_ADDRESS_BITS = 12  # of all codes that a word depends on: 4096 words a channel
 _LUTS_OF_A_BLOCK = 200  # a ROM that would take more lies in block RAM
-_WRAPPERS = {1: "code_table_axi", 2: "code_table2_axi"}
+_CORES = {1: ("code_table",), 2: ("code_table2", "code_table")}  # by streams, the outer one first
+_WIDTHS = {1: ("X_BITS",), 2: ("A_BITS", "B_BITS")}
 
 
 def code_table_reference(codes: list[np.ndarray], types: Sequence[BaseDataType], table: np.ndarray) -> np.ndarray:
@@ -35,7 +40,8 @@ class CodeTable_rtl(StreamKernel):
 
     def get_nodeattr_types(self):
         """``TableRows`` is 1 where all channels share the table, else NumChannels; inputDataType2 is empty for one
-        stream; ChannelsFirst is 1 while the graph's tensors are (1, C, H, W), before the step `lower`."""
+        stream; ChannelsFirst is 1 while the graph's tensors are (1, C, H, W), before the step `lower`.
+        """
         return super().get_nodeattr_types() | {
             "inputDataType2": ("s", False, ""),
             "outputDataType": ("s", True, ""),
@@ -108,10 +114,13 @@ class CodeTable_rtl(StreamKernel):
                 f"2**{MAX_ADDRESS_BITS}; quantize to fewer bits"
             )
 
-    def rtl_instance(self, model) -> RtlInstance:
-        """code_table_axi or code_table2_axi."""
-        self.verify_node()
-        types, y_type, table = self._types, self.get_output_datatype(0), self.constant(model, len(self._types))
+    def table_of_bits(self, model) -> np.ndarray:
+        """(TableRows, words): the place of a word is the bits of its codes, those of the first stream above.
+
+        Raises:
+            ConfigError: it has not a row for all channels, or for each.
+        """
+        types, table = self._types, self.constant(model, len(self._types))
         rows, words = self.get_nodeattr("TableRows"), 1 << self._address_bits
         if rows not in (1, self.get_nodeattr("NumChannels")) or table.shape != (rows, words):
             raise ConfigError(
@@ -121,24 +130,26 @@ class CodeTable_rtl(StreamKernel):
         for axis, datatype in enumerate(types):  # from the least code up -> in the order of the codes' bits
             sizes = (rows, *(1 << each.bitwidth() for each in types))
             table = np.roll(table.reshape(sizes), int(datatype.min()), axis=axis + 1).reshape(rows, words)
+        return table
+
+    def rtl_instance(self, model) -> RtlInstance:
+        """code_table or code_table2."""
+        self.verify_node()
+        types, y_type, table = self._types, self.get_output_datatype(0), self.table_of_bits(model)
+        rows, words = table.shape
         if rows > 1:
             table = table.reshape(-1, self.pe, words).transpose(1, 0, 2)  # (C, words) -> (PE, C/PE, words)
         parameters = {
             "PE": self.pe,
             "ROWS": rows,
-            "A_BITS": types[0].bitwidth(),
-            **({"B_BITS": types[1].bitwidth()} if len(types) > 1 else {}),
+            **{name: datatype.bitwidth() for name, datatype in zip(_WIDTHS[len(types)], types, strict=True)},
             "Y_BITS": y_type.bitwidth(),
             "BLOCK": int(self._in_block_ram),
             "CONTENTS": packed_literal(table, y_type.bitwidth()),
         }
-        wrapper = _WRAPPERS[len(types)]
-        files = shared_files("lib/rom.sv", "stream/stream_fifo2.sv") + own_files(
-            __file__, "code_table.sv", f"{wrapper}.sv"
-        )
-        names = ["s_axis"] if len(types) == 1 else ["s0_axis", "s1_axis"]
-        ports = tuple(self.stream_port(name, datatype) for name, datatype in zip(names, types, strict=True))
-        return self.instance(wrapper, files, parameters, inputs=ports)
+        cores = _CORES[len(types)]
+        files = shared_files("lib/rom.sv") + own_files(__file__, *(f"{core}.sv" for core in cores))
+        return self.instance(cores[0], files, parameters)
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the ROMs."""

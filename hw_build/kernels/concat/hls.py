@@ -19,6 +19,7 @@ class StreamConcat_hls(StreamConcat_rtl, HlsNode):
     def cpp_function(self) -> str:
         """stream_concat."""
         height, width = self.image_dim
-        groups = ", ".join(str(self.input_channels(ind) // self.pe) for ind in range(2))
+        groups = [self.input_channels(ind) // self.pe for ind in range(2)]
+        sizes = ", ".join(map(str, [height * width, *groups, self.pe, *self.times]))
         types = (self.get_input_datatype(0), self.get_input_datatype(1), self.get_output_datatype(0))
-        return f"stream_concat<{height * width}, {groups}, {self.pe}, {', '.join(map(cpp_type, types))}>"
+        return f"stream_concat<{sizes}, {', '.join(map(cpp_type, types))}>"

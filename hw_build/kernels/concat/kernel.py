@@ -1,21 +1,26 @@
 """Stream concatenation along the channels: of each pixel, input 0's channels and then input 1's, each times a whole
-number."""
+number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.multiples import check_times, multiple_adders
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_concat.sv", "stream_concat_axi.sv")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "stream_concat.sv")
 
 
 def concat_reference(a: np.ndarray, b: np.ndarray, times: Sequence[int] = (1, 1)) -> np.ndarray:
@@ -25,7 +30,8 @@ def concat_reference(a: np.ndarray, b: np.ndarray, times: Sequence[int] = (1, 1)
 
 class StreamConcat_rtl(StreamKernel):
     """Inputs a (1,H,W,C0), b (1,H,W,C1); output (1,H,W,C0+C1) in a type that holds both, each as many times as
-    Times says. PE divides C0 and C1."""
+    Times says. PE divides C0 and C1.
+    """
 
     def get_nodeattr_types(self):
         """NumChannels is [C0, C1]; the second input may have another data type, and the output a wider one."""
@@ -98,7 +104,7 @@ class StreamConcat_rtl(StreamKernel):
         super().verify_node()
 
     def rtl_instance(self, model) -> RtlInstance:
-        """stream_concat_axi."""
+        """stream_concat."""
         self.verify_node()
         a, b = self.get_input_datatype(0), self.get_input_datatype(1)
         parameters = {
@@ -114,10 +120,9 @@ class StreamConcat_rtl(StreamKernel):
             "B_TIMES": self.times[1],
         }
         return self.instance(
-            "stream_concat_axi",
+            "stream_concat",
             FILES,
             parameters,
-            inputs=(self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)),
         )
 
     def lut_estimation(self, fpgapart: str) -> int:

@@ -4,6 +4,7 @@
 // B_SIGNED say, and come out A_TIMES or B_TIMES as large. Latency 0, throughput one beat a cycle: (CHANNELS_A + CHANNELS_B)/PE
 // cycles a pixel. The readies follow y_ready combinationally: put a buffer after it. Limits: PE divides both channel counts;
 // Y_BITS holds every element.
+`default_nettype none
 module stream_concat #(
     parameter int CHANNELS_A = 4,
     parameter int CHANNELS_B = 2,
@@ -16,18 +17,25 @@ module stream_concat #(
     parameter int A_TIMES    = 1,
     parameter int B_TIMES    = 1
 ) (
-    input  logic                 clk,
-    input  logic                 rst_n,    // synchronous, active low
-    input  logic [PE*A_BITS-1:0] a_data,
-    input  logic                 a_valid,
-    output logic                 a_ready,
-    input  logic [PE*B_BITS-1:0] b_data,
-    input  logic                 b_valid,
-    output logic                 b_ready,
-    output logic [PE*Y_BITS-1:0] y_data,
-    output logic                 y_valid,
-    input  logic                 y_ready
+    input  wire logic                 clk,
+    input  wire logic                 rst_n,    // synchronous, active low
+    input  wire logic [PE*A_BITS-1:0] a_data,
+    input  wire logic                 a_valid,
+    output      logic                 a_ready,
+    input  wire logic [PE*B_BITS-1:0] b_data,
+    input  wire logic                 b_valid,
+    output      logic                 b_ready,
+    output      logic [PE*Y_BITS-1:0] y_data,
+    output      logic                 y_valid,
+    input  wire logic                 y_ready
 );
+  if (CHANNELS_A % PE != 0 || CHANNELS_B % PE != 0) begin : g_check_pe
+    $error("stream_concat: PE=%0d must divide %0d and %0d", PE, CHANNELS_A, CHANNELS_B);
+  end
+  if (Y_BITS < A_BITS || Y_BITS < B_BITS) begin : g_check_bits
+    $error("stream_concat: Y_BITS=%0d is narrower than an input", Y_BITS);
+  end
+
   localparam int BEATS_A = CHANNELS_A / PE;
   localparam int BEATS   = BEATS_A + CHANNELS_B / PE;
   localparam int CB      = $clog2(BEATS);
@@ -63,3 +71,4 @@ module stream_concat #(
     end
   end
 endmodule
+`default_nettype wire

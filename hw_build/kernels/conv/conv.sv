@@ -55,6 +55,22 @@ module conv #(
     output      logic                    y_valid,
     input  wire logic                    y_ready
 );
+  if (K % 2 == 0) begin : g_check_odd
+    $error("conv: K=%0d must be odd", K);
+  end
+  if (IN_CHANNELS % SIMD != 0 || OUT_CHANNELS % PE != 0 || PE % LANES != 0) begin : g_check_folding
+    $error("conv: SIMD, PE and LANES must divide IN_CHANNELS, OUT_CHANNELS and PE");
+  end
+  if (PE / LANES > (PARALLEL ? 1 : K * K) * (IN_CHANNELS / SIMD)) begin : g_check_lanes
+    $error("conv: LANES=%0d cannot read out PE=%0d sums in time", LANES, PE);
+  end
+  if (PACKED && !TABLES && SUM_BITS > 25 - W_BITS) begin : g_check_packed
+    $error("conv: sums of %0d bits are too wide to share a multiplier", SUM_BITS);
+  end
+  if (!RAW && NUM_T >= 2 ** Y_BITS) begin : g_check_count
+    $error("conv: Y_BITS=%0d cannot count NUM_T=%0d thresholds", Y_BITS, NUM_T);
+  end
+
   localparam int PASSES = OUT_CHANNELS / PE;
   localparam int N      = PARALLEL ? K * K * SIMD : SIMD;        // products a cycle of each sum
   localparam int STEPS  = PASSES * (K * K * IN_CHANNELS / N);    // cycles a pixel

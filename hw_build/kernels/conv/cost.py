@@ -146,6 +146,7 @@ class ConvShape:
         depth, width = self.weight_memory
         weights = 0 if self.weights_in_block_ram else min(dense_rom_luts(depth, width), rom_luts(depth, width))
         parts = self.lanes * self.products * self.lane_bits  # one of an input for each lane
+        read_out: float
         if not self.packs:
             read_out = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits) + parts
         elif self.lanes % 2:  # either half of a word: chosen and corrected

@@ -7,12 +7,12 @@ Raw = 0: Y = number of T[o] entries <= acc;   Raw = 1: Y = acc + B[o]
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.conv.cost import ConvShape
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
@@ -21,12 +21,15 @@ from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, divisors, own_files, shared_files
 
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
+
 FILES = shared_files(
     *REQUANTIZER_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
-    "stream/stream_fifo.sv", "stream/stream_fifo2.sv", "stream/sliding_window.sv",
+    "stream/stream_fifo.sv", "stream/sliding_window.sv",
 ) + own_files(
     __file__,
-    "conv_window.sv", "conv_window_parallel.sv", "mac_array.sv", "mac_tables.sv", "conv.sv", "conv_axi.sv",
+    "conv_window.sv", "conv_window_parallel.sv", "mac_array.sv", "mac_tables.sv", "conv.sv",
 )  # fmt: skip
 
 
@@ -138,7 +141,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
     def folding_cost(self, folding: dict[str, int | str]) -> tuple[int, ...]:
         """Products of a cycle."""
         taps = self.kernel_dim**2 if folding.get("Window") == "parallel" else 1
-        return (0, folding.get("PE", 1) * folding.get("SIMD", 1) * taps)
+        return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)) * taps)
 
     def output_channels(self) -> int:
         """O."""
@@ -256,7 +259,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
         return words
 
     def rtl_instance(self, model) -> RtlInstance:
-        """conv_axi; weights, thresholds or bias packed in the order in which the kernel reads them."""
+        """conv; weights, thresholds or bias packed in the order in which the kernel reads them."""
         self.verify_node()
         weights, table, sums = self._constants(model)
         shape = self._shape()
@@ -297,7 +300,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
                 "NUM_T": thresholds.shape[1],
                 "THRESHOLDS": packed_literal(np.sort(thresholds, axis=1), acc_bits),
             }
-        return self.instance("conv_axi", FILES, parameters)
+        return self.instance("conv", FILES, parameters)
 
     # ---- cost model -----------------------------------------------------------------------------------------------
     def _shape(self) -> ConvShape:

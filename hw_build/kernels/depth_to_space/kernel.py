@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
-from hw_build.kernels.stream_kernel import own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "depth_to_space.sv")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "depth_to_space.sv")
 
 
 def depth_to_space_reference(x: np.ndarray, block: int) -> np.ndarray:

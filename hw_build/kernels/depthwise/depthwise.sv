@@ -19,6 +19,7 @@
 // Frames back to back: HEIGHT*WIDTH*CHANNELS/PE*K*K/SIMD cycles each, no bubble. Latency: (K/2)*(WIDTH+1) pixels
 // and some 12 cycles, log2(SIMD) more.
 // Limits: K odd; PE divides CHANNELS; SIMD divides K*K; HEIGHT, WIDTH >= 1; ACC_BITS holds every sum of a subset of taps.
+`default_nettype none
 module depthwise #(
     parameter int HEIGHT    = 8,    // rows of the image
     parameter int WIDTH     = 8,    // columns of the image
@@ -50,15 +51,40 @@ module depthwise #(
     parameter logic [CHANNELS*B_BITS-1:0]            OFFSETS        = '0,
     parameter logic [SUM_ROWS*NUM_T_SUM*SUM_BITS-1:0] SUM_THRESHOLDS = '0
 ) (
-    input  logic                 clk,
-    input  logic                 rst_n,    // synchronous, active low
-    input  logic [PE*X_BITS-1:0] x_data,
-    input  logic                 x_valid,
-    output logic                 x_ready,  // does not depend on x_valid
-    output logic [PE*Y_BITS-1:0] y_data,
-    output logic                 y_valid,
-    input  logic                 y_ready
+    input  wire logic                 clk,
+    input  wire logic                 rst_n,    // synchronous, active low
+    input  wire logic [PE*X_BITS-1:0] x_data,
+    input  wire logic                 x_valid,
+    output      logic                 x_ready,  // does not depend on x_valid
+    output      logic [PE*Y_BITS-1:0] y_data,
+    output      logic                 y_valid,
+    input  wire logic                 y_ready
 );
+  if (K % 2 == 0) begin : g_check_odd
+    $error("depthwise: K=%0d must be odd", K);
+  end
+  if (CHANNELS % PE != 0) begin : g_check_pe
+    $error("depthwise: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
+  end
+  if ((K * K) % SIMD != 0) begin : g_check_simd
+    $error("depthwise: SIMD=%0d must divide K*K=%0d", SIMD, K * K);
+  end
+  if (HEIGHT < 1 || WIDTH < 1) begin : g_check_size
+    $error("depthwise: the image must be at least 1 x 1");
+  end
+  if (NUM_T >= 2 ** R_BITS) begin : g_check_count
+    $error("depthwise: R_BITS=%0d cannot count NUM_T=%0d thresholds", R_BITS, NUM_T);
+  end
+  if (!RESIDUAL && R_BITS != Y_BITS) begin : g_check_plain
+    $error("depthwise: without residual R_BITS must equal Y_BITS");
+  end
+  if (RESIDUAL && NUM_T_SUM >= 2 ** Y_BITS) begin : g_check_sum
+    $error("depthwise: Y_BITS=%0d is too narrow", Y_BITS);
+  end
+  if (SUM_ROWS != 1 && SUM_ROWS != CHANNELS) begin : g_check_rows
+    $error("depthwise: SUM_ROWS must be 1 or CHANNELS");
+  end
+
   localparam int GROUPS = CHANNELS / PE;        // beats a pixel
   localparam int TAPS   = K * K / SIMD;         // cycles an output beat
   localparam int BEAT   = PE * X_BITS;          // bits of an input beat
@@ -245,3 +271,4 @@ module depthwise #(
     assign y_data  = counts;
   end
 endmodule
+`default_nettype wire

@@ -7,11 +7,12 @@ Residual = 0: Y = r;   Residual = 1: Y = number of T_sum[c] entries <= X[y, x, c
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.depthwise.cost import ColumnsCost, WindowCost
 from hw_build.kernels.lines import (
     NO_SHIFT,
@@ -29,13 +30,16 @@ from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, own_files, shared_files
 
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
+
 COLUMN_FILES = shared_files(
-    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES, "stream/stream_fifo2.sv"
+    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES
 ) + own_files(__file__, "depthwise_columns.sv")
 WINDOW_FILES = shared_files(
     *REQUANTIZER_FILES, *SUM_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
-    "stream/sliding_window.sv", "stream/stream_fifo2.sv",
-) + own_files(__file__, "depthwise.sv", "depthwise_axi.sv")  # fmt: skip
+    "stream/sliding_window.sv",
+) + own_files(__file__, "depthwise.sv")  # fmt: skip
 LUT_ROM_DEPTH = 256  # up to here a LUT6 holds 64 bits; beyond, Yosys takes several times as many LUTs
 
 
@@ -65,7 +69,8 @@ class DepthwiseConv_rtl(RowMemoryKernel):
 
     def get_nodeattr_types(self):
         """SIMD is the number of taps a cycle and divides KernelDim**2. LineBits: of multiplier and offset where lines
-        stand in place of T, else empty; SumShift: by how much the residual sum is shifted, -1 where T_sum serves."""
+        stand in place of T, else empty; SumShift: by how much the residual sum is shifted, -1 where T_sum serves.
+        """
         attributes = super().get_nodeattr_types()
         attributes.update(
             {
@@ -179,11 +184,11 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         if thresholds.ndim != 2 or thresholds.shape[0] != channels:
             raise ConfigError(f"{name}: thresholds have shape {thresholds.shape}, expected ({channels}, n)")
         sums = self.constant(model, 3) if self.residual else None
-        if sums is not None and (sums.ndim != 2 or sums.shape[0] not in (1, channels)):
-            raise ConfigError(f"{name}: sum thresholds have shape {sums.shape}, expected (1 or {channels}, m)")
-        limits = (
-            {"convDataType": thresholds, "outputDataType": sums} if self.residual else {"outputDataType": thresholds}
-        )
+        limits = {"outputDataType": thresholds}
+        if sums is not None:
+            if sums.ndim != 2 or sums.shape[0] not in (1, channels):
+                raise ConfigError(f"{name}: sum thresholds have shape {sums.shape}, expected (1 or {channels}, m)")
+            limits = {"convDataType": thresholds, "outputDataType": sums}
         for attribute, table in limits.items():
             if table.shape[1] > DataType[self.get_nodeattr(attribute)].max():
                 raise ConfigError(
@@ -202,7 +207,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
     def line_attributes(self, model) -> dict[str, int | list[int]]:
         """LineBits and SumShift."""
         lines = self._lines(model)
-        attributes = {} if lines is None else {"LineBits": lines.bits}
+        attributes: dict[str, int | list[int]] = {} if lines is None else {"LineBits": lines.bits}
         if self.residual:
             shift = find_shift(self.constant(model, 3), self._sum_max)
             attributes |= {} if shift is None else {"SumShift": shift.shift}
@@ -218,7 +223,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         return int(self.get_input_datatype(0).max() + DataType[self.get_nodeattr("convDataType")].max())
 
     def rtl_instance(self, model) -> RtlInstance:
-        """depthwise_axi; weights and thresholds packed in the order in which the kernel reads them."""
+        """depthwise; weights and thresholds packed in the order in which the kernel reads them."""
         self.verify_node()
         weights, thresholds, sums, (low, high) = self._constants(model)
         channels = self.get_nodeattr("NumChannels")
@@ -269,7 +274,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         parameters |= {"PE": self.pe, "WEIGHTS": packed_literal(self._window_words(weights), w_bits)}
         if shift == NO_SHIFT:
             parameters["SUM_THRESHOLDS"] = packed_literal(self._lane_rows(sums), sum_bits)
-        return self.instance("depthwise_axi", WINDOW_FILES, parameters)
+        return self.instance("depthwise", WINDOW_FILES, parameters)
 
     def _lane_rows(self, sums: np.ndarray) -> np.ndarray:
         """(C, m) -> (PE, C/PE, m): a lane's rows in the order of its beats; (1, m) serves all lanes."""

@@ -1,5 +1,5 @@
 """Copies of a stream."""
 
-from hw_build.kernels.fork.kernel import MAX_OUTPUTS, StreamFork_rtl, fork_reference
+from hw_build.kernels.fork.kernel import StreamFork_rtl, fork_reference
 
-__all__ = ["MAX_OUTPUTS", "StreamFork_rtl", "fork_reference"]
+__all__ = ["StreamFork_rtl", "fork_reference"]

@@ -1,17 +1,20 @@
-"""Stream fork: one input stream copied to 2 to 4 output streams, each of which may stall on its own."""
+"""Stream fork: one input stream copied to any number of output streams, each of which may stall on its own."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_fork.sv")
-MAX_OUTPUTS = 4  # of one fork; more readers are served by one behind another
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "stream_fork.sv")
 
 
 def fork_reference(x: np.ndarray, num_outputs: int) -> list[np.ndarray]:
@@ -39,25 +42,20 @@ class StreamFork_rtl(StreamKernel):
         return fork_reference(inputs[0], self.get_nodeattr("NumOutputs"))
 
     def verify_node(self) -> None:
-        """NumOutputs within 2..MAX_OUTPUTS and equal to the node's outputs."""
+        """NumOutputs at least 2, and equal to the node's outputs."""
         super().verify_node()
         num_outputs = self.get_nodeattr("NumOutputs")
-        if not 2 <= num_outputs <= MAX_OUTPUTS or num_outputs != len(self.onnx_node.output):
+        if num_outputs < 2 or num_outputs != len(self.onnx_node.output):
             raise ConfigError(
                 f"{self.onnx_node.name}: NumOutputs={num_outputs} with {len(self.onnx_node.output)} outputs; both must "
-                f"be the same number from 2 to {MAX_OUTPUTS}, so chain forks for more"
+                "be the same number, at least 2"
             )
 
     def rtl_instance(self, model) -> RtlInstance:
-        """stream_fork_axi."""
+        """stream_fork."""
         self.verify_node()
-        num_outputs, data_type = (self.get_nodeattr("NumOutputs"), self.get_input_datatype(0))
-        return self.instance(
-            f"stream_fork{num_outputs}_axi",
-            FILES + own_files(__file__, f"stream_fork{num_outputs}_axi.sv"),
-            {"DATA_BITS": self.get_instream_width(0)},
-            outputs=tuple(self.stream_port(f"m{i}_axis", data_type) for i in range(num_outputs)),
-        )
+        parameters = {"READERS": self.get_nodeattr("NumOutputs"), "DATA_BITS": self.get_instream_width(0)}
+        return self.instance("stream_fork", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The input buffer, a flag per output and what joins them."""

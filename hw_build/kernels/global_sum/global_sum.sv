@@ -3,7 +3,7 @@
 // Streams: frames back to back; a pixel is CHANNELS/PE beats, lane p of beat g is channel g*PE+p at bits [p*X_BITS +: X_BITS],
 // signed when X_SIGNED. What comes out is CHANNELS/PE beats a frame, of Y_BITS a lane.
 //
-// Throughput: one input beat a cycle. Latency: 2 cycles after the last pixel. Limits: PE divides CHANNELS; Y_BITS holds every
+// Throughput: one input beat a cycle. Latency: 1 cycle after the last pixel. Limits: PE divides CHANNELS; Y_BITS holds every
 // sum.
 `default_nettype none
 module global_sum #(
@@ -14,14 +14,14 @@ module global_sum #(
   parameter bit          X_SIGNED = 0,
   parameter int unsigned Y_BITS = 8
 ) (
-  input  wire logic                 ap_clk,
-  input  wire logic                 ap_rst_n,
-  input  wire logic [PE*X_BITS-1:0] s_axis_tdata,
-  input  wire logic                 s_axis_tvalid,
-  output      logic                 s_axis_tready,
-  output      logic [PE*Y_BITS-1:0] m_axis_tdata,
-  output      logic                 m_axis_tvalid,
-  input  wire logic                 m_axis_tready
+  input  wire logic                 clk,
+  input  wire logic                 rst_n,
+  input  wire logic [PE*X_BITS-1:0] x_data,
+  input  wire logic                 x_valid,
+  output      logic                 x_ready,
+  output      logic [PE*Y_BITS-1:0] y_data,
+  output      logic                 y_valid,
+  input  wire logic                 y_ready
 );
   if (CHANNELS % PE != 0) begin : g_check_pe
     $error("global_sum: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
@@ -37,14 +37,14 @@ module global_sum #(
   logic [GB-1:0] group_q;
   logic [NB-1:0] pixel_q;
   logic first_q;  // the frame's first pixel
-  logic en;
-  wire logic step = en && s_axis_tvalid;
+  wire logic en = y_ready;
+  wire logic step = en && x_valid;
   wire logic pixel_ends = group_q == GB'(GROUPS - 1);
   wire logic last_pixel = pixel_q == NB'(PIXELS - 1);
-  assign s_axis_tready = en;
+  assign x_ready = en;
 
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) begin
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
       group_q <= '0;
       pixel_q <= '0;
       first_q <= 1'b1;
@@ -58,42 +58,28 @@ module global_sum #(
   end
 
   // ---- the sums so far, of each channel -------------------------------------------------------------------------------
-  logic [PE*Y_BITS-1:0] so_far, sums, y_q;
+  logic [PE*Y_BITS-1:0] so_far, sums;
   if (GROUPS == 1) begin : g_register
     logic [PE*Y_BITS-1:0] so_far_q;
     assign so_far = so_far_q;
-    always_ff @(posedge ap_clk) if (step) so_far_q <= sums;
+    always_ff @(posedge clk) if (step) so_far_q <= sums;
   end else begin : g_memory
     (* ram_style = "distributed" *) logic [PE*Y_BITS-1:0] memory[GROUPS];
     assign so_far = memory[group_q];
-    always_ff @(posedge ap_clk) if (step) memory[group_q] <= sums;
+    always_ff @(posedge clk) if (step) memory[group_q] <= sums;
   end
   for (genvar lane = 0; lane < PE; lane++) begin : g_lane
-    wire logic [X_BITS-1:0] x = s_axis_tdata[lane*X_BITS+:X_BITS];
+    wire logic [X_BITS-1:0] x = x_data[lane*X_BITS+:X_BITS];
     wire logic [Y_BITS-1:0] wide = X_SIGNED ? Y_BITS'($signed(x)) : Y_BITS'(x);
     assign sums[lane*Y_BITS+:Y_BITS] = wide + (first_q ? '0 : so_far[lane*Y_BITS+:Y_BITS]);
   end
 
-  logic y_valid_q;
-  always_ff @(posedge ap_clk) begin
-    if (step) y_q <= sums;
+  always_ff @(posedge clk) begin
+    if (step) y_data <= sums;
   end
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) y_valid_q <= 1'b0;
-    else if (en) y_valid_q <= step && last_pixel;
+  always_ff @(posedge clk) begin
+    if (!rst_n) y_valid <= 1'b0;
+    else if (en) y_valid <= step && last_pixel;
   end
-
-  stream_fifo2 #(
-    .DATA_BITS(PE * Y_BITS)
-  ) out_buffer (
-    .clk      (ap_clk),
-    .rst_n    (ap_rst_n),
-    .in_data  (y_q),
-    .in_valid (y_valid_q),
-    .in_ready (en),
-    .out_data (m_axis_tdata),
-    .out_valid(m_axis_tvalid),
-    .out_ready(m_axis_tready)
-  );
 endmodule
 `default_nettype wire

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, lutram_luts
 from hw_build.kernels.rows import Rows, global_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "global_sum.sv")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "global_sum.sv")
 
 
 def global_sum_reference(x: np.ndarray) -> np.ndarray:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.halving import HalvingKernel
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
-from hw_build.kernels.stream_kernel import own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "maxpool2x2.sv", "maxpool2x2_axi.sv")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "maxpool2x2.sv")
 
 
 def maxpool_reference(x: np.ndarray) -> np.ndarray:
@@ -28,9 +32,9 @@ class MaxPool2x2_rtl(HalvingKernel):
         return [maxpool_reference(inputs[0])]
 
     def rtl_instance(self, model) -> RtlInstance:
-        """maxpool2x2_axi."""
+        """maxpool2x2."""
         self.verify_node()
-        return self.instance("maxpool2x2_axi", FILES, self.rtl_parameters())
+        return self.instance("maxpool2x2", FILES, self.rtl_parameters())
 
     def _row_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of the memory of one row of horizontal maxima."""

@@ -5,6 +5,7 @@
 //
 // Throughput: one input beat a cycle, as many cycles a frame as it has beats. Latency: 2 cycles after the last of the
 // four pixels. Limits: the image's height (which the core need not know) and WIDTH even; PE divides CHANNELS.
+`default_nettype none
 module maxpool2x2 #(
     parameter int WIDTH    = 6,  // columns of the input
     parameter int CHANNELS = 2,
@@ -13,15 +14,22 @@ module maxpool2x2 #(
     parameter bit X_SIGNED = 0,
     parameter     RAM_STYLE = "auto"  // of the row of maxima
 ) (
-    input  logic                 clk,
-    input  logic                 rst_n,    // synchronous, active low
-    input  logic [PE*X_BITS-1:0] x_data,
-    input  logic                 x_valid,
-    output logic                 x_ready,  // does not depend on x_valid
-    output logic [PE*X_BITS-1:0] y_data,
-    output logic                 y_valid,
-    input  logic                 y_ready
+    input  wire logic                 clk,
+    input  wire logic                 rst_n,    // synchronous, active low
+    input  wire logic [PE*X_BITS-1:0] x_data,
+    input  wire logic                 x_valid,
+    output      logic                 x_ready,  // does not depend on x_valid
+    output      logic [PE*X_BITS-1:0] y_data,
+    output      logic                 y_valid,
+    input  wire logic                 y_ready
 );
+  if (CHANNELS % PE != 0) begin : g_check_pe
+    $error("maxpool2x2: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
+  end
+  if (WIDTH % 2 != 0) begin : g_check_even
+    $error("maxpool2x2: WIDTH=%0d must be even", WIDTH);
+  end
+
   localparam int GROUPS = CHANNELS / PE;
   localparam int HALF   = WIDTH / 2 * GROUPS;  // words of the row memory
   localparam int BEAT   = PE * X_BITS;
@@ -105,3 +113,4 @@ module maxpool2x2 #(
   assign y_valid = pair_out_q;
   assign y_data  = best;
 endmodule
+`default_nettype wire

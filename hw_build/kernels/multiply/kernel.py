@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.pair import PairKernel
 from hw_build.kernels.resources import fifo2_luts, product_dsps
-from hw_build.kernels.stream_kernel import own_files, shared_files
+from hw_build.kernels.stream_kernel import own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_multiply.sv")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "stream_multiply.sv")
 
 
 def multiply_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -48,8 +52,7 @@ class StreamMultiply_rtl(PairKernel):
             "B_SIGNED": int(b.signed()),
             "Y_BITS": out.bitwidth(),
         }
-        ports = self.stream_port("s0_axis", a), self.stream_port("s1_axis", b)
-        return self.instance("stream_multiply", FILES, parameters, inputs=ports)
+        return self.instance("stream_multiply", FILES, parameters)
 
     @property
     def _bits(self) -> tuple[int, int]:

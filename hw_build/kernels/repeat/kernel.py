@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.resources import fifo2_luts, ram_luts
 from hw_build.kernels.rows import Rows, pointwise_rows, upsampled_rows
-from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
+from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
-FILES = shared_files("stream/stream_fifo2.sv") + own_files(__file__, "stream_repeat.sv")
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
+
+FILES = own_files(__file__, "stream_repeat.sv")
 
 
 def repeat_reference(x: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
@@ -77,26 +81,35 @@ class StreamRepeat_rtl(StreamKernel):
             )
 
     @property
-    def _memory(self) -> tuple[int, int]:
-        """(beats that are repeated together, bits of one)."""
-        beats = self.output_channels() // self.pe if self._of_pixels else 1
-        return beats, self.get_instream_width(0)
+    def groups(self) -> int:
+        """Beats that are repeated together: those of a pixel, or one of a channel."""
+        return self.output_channels() // self.pe if self._of_pixels else 1
+
+    @property
+    def times(self) -> int:
+        """How often they are."""
+        height, width = self.output_size()
+        return height * width if self._of_pixels else self.output_channels() // self.pe
+
+    @property
+    def blocks(self) -> int:
+        """How many of such a frame has."""
+        return self.image_dim[0] * self.image_dim[1]
 
     def rtl_instance(self, model) -> RtlInstance:
         """stream_repeat."""
         self.verify_node()
-        height, width = self.output_size()
         parameters = {
-            "GROUPS": self._memory[0],
+            "GROUPS": self.groups,
             "IN_LANES": self.input_elements(),
             "PE": self.pe,
             "X_BITS": self.get_input_datatype(0).bitwidth(),
-            "TIMES": height * width if self._of_pixels else self.output_channels() // self.pe,
+            "TIMES": self.times,
         }
         return self.instance("stream_repeat", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The memory, the choice between it and what has come, and the output buffer; counters take carry chains."""
-        depth, width = self._memory
+        depth, width = self.groups, self.get_instream_width(0)
         memory = width + ram_luts(depth, width, "distributed") if depth > 1 else 0
         return memory + 6 + fifo2_luts(width)

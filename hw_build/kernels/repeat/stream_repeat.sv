@@ -4,7 +4,7 @@
 // all lanes are that code. So a pixel of GROUPS beats is repeated all over an image, or a channel to all. Beats that come
 // leave at once and are repeated from a memory.
 //
-// Throughput: one output beat a cycle. Latency: 2 cycles. Limits: IN_LANES is 1 or PE.
+// Throughput: one output beat a cycle. Latency: 1 cycle. Limits: IN_LANES is 1 or PE.
 `default_nettype none
 module stream_repeat #(
   parameter int unsigned GROUPS = 2,
@@ -14,14 +14,14 @@ module stream_repeat #(
   parameter int unsigned TIMES = 4,
   localparam int unsigned BEAT = IN_LANES * X_BITS
 ) (
-  input  wire logic                 ap_clk,
-  input  wire logic                 ap_rst_n,
-  input  wire logic [BEAT-1:0]      s_axis_tdata,
-  input  wire logic                 s_axis_tvalid,
-  output      logic                 s_axis_tready,
-  output      logic [PE*X_BITS-1:0] m_axis_tdata,
-  output      logic                 m_axis_tvalid,
-  input  wire logic                 m_axis_tready
+  input  wire logic                 clk,
+  input  wire logic                 rst_n,
+  input  wire logic [BEAT-1:0]      x_data,
+  input  wire logic                 x_valid,
+  output      logic                 x_ready,
+  output      logic [PE*X_BITS-1:0] y_data,
+  output      logic                 y_valid,
+  input  wire logic                 y_ready
 );
   if (IN_LANES != 1 && IN_LANES != PE) begin : g_check_lanes
     $error("stream_repeat: IN_LANES=%0d must be 1 or PE=%0d", IN_LANES, PE);
@@ -33,14 +33,14 @@ module stream_repeat #(
   logic [GB-1:0] group_q;
   logic [TB-1:0] time_q;
   logic fresh_q;  // the first time
-  logic en;
-  wire logic step = en && (!fresh_q || s_axis_tvalid);
+  wire logic en = y_ready;
+  wire logic step = en && (!fresh_q || x_valid);
   wire logic ends = group_q == GB'(GROUPS - 1);
   wire logic last_time = time_q == TB'(TIMES - 1);
-  assign s_axis_tready = en && fresh_q;
+  assign x_ready = en && fresh_q;
 
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) begin
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
       group_q <= '0;
       time_q  <= '0;
       fresh_q <= 1'b1;
@@ -60,33 +60,19 @@ module stream_repeat #(
   end else begin : g_memory
     (* ram_style = "distributed" *) logic [BEAT-1:0] memory[GROUPS];
     assign stored = memory[group_q];
-    always_ff @(posedge ap_clk) if (step && fresh_q) memory[group_q] <= s_axis_tdata;
+    always_ff @(posedge clk) if (step && fresh_q) memory[group_q] <= x_data;
   end
 
-  logic y_valid_q;
-  always_ff @(posedge ap_clk) begin
-    if (step) y_q <= fresh_q ? s_axis_tdata : stored;
+  always_ff @(posedge clk) begin
+    if (step) y_q <= fresh_q ? x_data : stored;
   end
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) y_valid_q <= 1'b0;
-    else if (en) y_valid_q <= step;
+  always_ff @(posedge clk) begin
+    if (!rst_n) y_valid <= 1'b0;
+    else if (en) y_valid <= step;
   end
 
-  logic [BEAT-1:0] out;
-  stream_fifo2 #(
-    .DATA_BITS(BEAT)
-  ) out_buffer (
-    .clk      (ap_clk),
-    .rst_n    (ap_rst_n),
-    .in_data  (y_q),
-    .in_valid (y_valid_q),
-    .in_ready (en),
-    .out_data (out),
-    .out_valid(m_axis_tvalid),
-    .out_ready(m_axis_tready)
-  );
   for (genvar lane = 0; lane < PE; lane++) begin : g_lane
-    assign m_axis_tdata[lane*X_BITS+:X_BITS] = out[((IN_LANES == 1) ? 0 : lane) * X_BITS+:X_BITS];
+    assign y_data[lane*X_BITS+:X_BITS] = y_q[((IN_LANES == 1) ? 0 : lane) * X_BITS+:X_BITS];
   end
 endmodule
 `default_nettype wire

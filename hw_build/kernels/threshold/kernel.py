@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_many, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.multi_threshold import multi_threshold
@@ -14,7 +15,10 @@ from hw_build.kernels.resources import fifo2_luts, line_dsps, requantizer_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
 
-FILES = shared_files(*REQUANTIZER_FILES, "stream/stream_fifo2.sv") + own_files(__file__, "threshold_axi.sv")
+if TYPE_CHECKING:
+    from hw_build.kernels.base import RtlInstance
+
+FILES = shared_files(*REQUANTIZER_FILES) + own_files(__file__, "stream_threshold.sv")
 
 
 class Threshold_rtl(StreamKernel):
@@ -22,7 +26,8 @@ class Threshold_rtl(StreamKernel):
 
     def get_nodeattr_types(self):
         """``ThresholdRows`` is 1 where all channels share their thresholds, else NumChannels. LineBits: of multiplier
-        and offset where lines stand in place of thresholds, else empty."""
+        and offset where lines stand in place of thresholds, else empty.
+        """
         attributes = super().get_nodeattr_types()
         attributes.update(
             {"ThresholdRows": ("i", True, 1), "outputDataType": ("s", True, ""), "LineBits": ("ints", False, [])}
@@ -58,7 +63,7 @@ class Threshold_rtl(StreamKernel):
         return lines_of_many(table, int(x_type.min()) * rows, int(x_type.max()) * rows)
 
     def rtl_instance(self, model) -> RtlInstance:
-        """threshold_axi."""
+        """stream_threshold."""
         self.verify_node()
         name, channels, x_type = self.onnx_node.name, self.get_nodeattr("NumChannels"), self.get_input_datatype(0)
         y_type, table = self.get_output_datatype(0), self.constant(model, 1)
@@ -84,7 +89,7 @@ class Threshold_rtl(StreamKernel):
                 "NUM_T": table.shape[1],
                 "THRESHOLDS": packed_literal(np.sort(clipped, axis=1), self._acc_bits),
             }
-        return self.instance("threshold_axi", FILES, parameters)
+        return self.instance("stream_threshold", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Tables and comparators of the search, or of the lines, and the output buffer."""

@@ -3,7 +3,7 @@
 // Streams: windows one after the other; a window is TAPS*CHANNELS/PE beats, lane p of beat g of a tap is channel g*PE+p at
 // bits [p*X_BITS +: X_BITS], signed when X_SIGNED. What comes out is CHANNELS/PE beats a window.
 //
-// Throughput: one input beat a cycle. Latency: 2 cycles after the last tap. Limits: PE divides CHANNELS, TAPS >= 2.
+// Throughput: one input beat a cycle. Latency: 1 cycle after the last tap. Limits: PE divides CHANNELS, TAPS >= 2.
 `default_nettype none
 module window_max #(
   parameter int unsigned CHANNELS = 2,
@@ -13,14 +13,14 @@ module window_max #(
   parameter bit          X_SIGNED = 0,
   localparam int unsigned BEAT = PE * X_BITS
 ) (
-  input  wire logic            ap_clk,
-  input  wire logic            ap_rst_n,
-  input  wire logic [BEAT-1:0] s_axis_tdata,
-  input  wire logic            s_axis_tvalid,
-  output      logic            s_axis_tready,
-  output      logic [BEAT-1:0] m_axis_tdata,
-  output      logic            m_axis_tvalid,
-  input  wire logic            m_axis_tready
+  input  wire logic            clk,
+  input  wire logic            rst_n,
+  input  wire logic [BEAT-1:0] x_data,
+  input  wire logic            x_valid,
+  output      logic            x_ready,
+  output      logic [BEAT-1:0] y_data,
+  output      logic            y_valid,
+  input  wire logic            y_ready
 );
   if (CHANNELS % PE != 0) begin : g_check_pe
     $error("window_max: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
@@ -35,14 +35,14 @@ module window_max #(
 
   logic [GB-1:0] group_q;
   logic [TB-1:0] tap_q;
-  logic en;
-  wire logic step = en && s_axis_tvalid;
+  wire logic en = y_ready;
+  wire logic step = en && x_valid;
   wire logic tap_ends = group_q == GB'(GROUPS - 1);
   wire logic last_tap = tap_q == TB'(TAPS - 1);
-  assign s_axis_tready = en;
+  assign x_ready = en;
 
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) begin
+  always_ff @(posedge clk) begin
+    if (!rst_n) begin
       group_q <= '0;
       tap_q   <= '0;
     end else if (step) begin
@@ -52,43 +52,29 @@ module window_max #(
   end
 
   // ---- the greatest so far, of each channel ---------------------------------------------------------------------------
-  logic [BEAT-1:0] so_far, best, y_q;
+  logic [BEAT-1:0] so_far, best;
   if (GROUPS == 1) begin : g_register
     logic [BEAT-1:0] so_far_q;
     assign so_far = so_far_q;
-    always_ff @(posedge ap_clk) if (step) so_far_q <= best;
+    always_ff @(posedge clk) if (step) so_far_q <= best;
   end else begin : g_memory
     (* ram_style = "distributed" *) logic [BEAT-1:0] memory[GROUPS];
     assign so_far = memory[group_q];
-    always_ff @(posedge ap_clk) if (step) memory[group_q] <= best;
+    always_ff @(posedge clk) if (step) memory[group_q] <= best;
   end
   for (genvar lane = 0; lane < PE; lane++) begin : g_lane
     wire logic [X_BITS-1:0] old = so_far[lane*X_BITS+:X_BITS];
-    wire logic [X_BITS-1:0] come = s_axis_tdata[lane*X_BITS+:X_BITS];
+    wire logic [X_BITS-1:0] come = x_data[lane*X_BITS+:X_BITS];
     wire logic greater = X_SIGNED ? $signed(old) > $signed(come) : old > come;
     assign best[lane*X_BITS+:X_BITS] = (greater && tap_q != '0) ? old : come;
   end
 
-  logic y_valid_q;
-  always_ff @(posedge ap_clk) begin
-    if (step) y_q <= best;
+  always_ff @(posedge clk) begin
+    if (step) y_data <= best;
   end
-  always_ff @(posedge ap_clk) begin
-    if (!ap_rst_n) y_valid_q <= 1'b0;
-    else if (en) y_valid_q <= step && last_tap;
+  always_ff @(posedge clk) begin
+    if (!rst_n) y_valid <= 1'b0;
+    else if (en) y_valid <= step && last_tap;
   end
-
-  stream_fifo2 #(
-    .DATA_BITS(BEAT)
-  ) out_buffer (
-    .clk      (ap_clk),
-    .rst_n    (ap_rst_n),
-    .in_data  (y_q),
-    .in_valid (y_valid_q),
-    .in_ready (en),
-    .out_data (m_axis_tdata),
-    .out_valid(m_axis_tvalid),
-    .out_ready(m_axis_tready)
-  );
 endmodule
 `default_nettype wire

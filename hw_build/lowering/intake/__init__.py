@@ -13,9 +13,7 @@ and `hw_build.lowering.rules` says why it does not lower.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.lowering.intake.channels_last import ChannelsLastToFirst
 from hw_build.lowering.intake.constants import fold_constants
@@ -26,13 +24,18 @@ from hw_build.lowering.intake.files import load_graph
 from hw_build.lowering.intake.names import NameUnnamed, ReserveBoundaryNames
 from hw_build.lowering.intake.nothing import DropNothing
 from hw_build.lowering.intake.opset import raise_opset
-from hw_build.lowering.intake.pads import FoldPads
+from hw_build.lowering.intake.pads import ExplicitPads, FoldPads
 from hw_build.lowering.intake.qcdq import quantize_linear_to_quant
 from hw_build.lowering.intake.rewrites import Rewrite
 from hw_build.lowering.intake.shapes import infer_shapes, set_batch_to_one
 from hw_build.lowering.intake.structure import sort_nodes
 from hw_build.lowering.intake.validity import require_quantizers
 from hw_build.lowering.intake.weights import TransposeWeights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qonnx.core.modelwrapper import ModelWrapper
 
 __all__ = ["load_graph", "load_network", "normalise"]
 
@@ -61,6 +64,7 @@ def normalise(model: ModelWrapper) -> ModelWrapper:
         DropNothing(),
         ChannelsLastToFirst(),
         TransposeWeights(),
+        ExplicitPads(),
         FoldPads(),
         Rewrite(),
     ):

@@ -6,13 +6,17 @@ tensors. What is neither elementwise nor known here keeps its Transpose, which t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from onnx import NodeProto
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import CHANNELS_LAST_DOMAIN, GraphEditor, attribute
 from hw_build.lowering.intake.nothing import bypass
 from hw_build.operators import of_onnx_type, operator_of
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 

@@ -6,15 +6,19 @@ Transpose, Reshape, Slice, and Shape of a tensor whose shape is known. Quantizer
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.graph.editor import attribute
 from hw_build.lowering.intake.opset import QUANTIZERS
 from hw_build.lowering.intake.shapes import infer_shapes
 from hw_build.lowering.rules import ONNX_DOMAINS, reject
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 KEPT = (*QUANTIZERS, "QuantizeLinear", "DequantizeLinear")
 

@@ -6,11 +6,14 @@ logits from here on; which nodes do no more than choose among them, the operator
 
 from __future__ import annotations
 
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor
 from hw_build.operators import operator_of
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
 
 _OTHER_FORMS = ("Cast", "Squeeze", "Unsqueeze")  # of the indices, which stay what they are
 

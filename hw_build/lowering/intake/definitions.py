@@ -5,12 +5,16 @@ onnx' checker knows the definitions. What is no operator of the standard is left
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from onnx import NodeProto, checker, defs
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import LoweringError
 from hw_build.lowering.intake.opset import LEAST_OPSET
 from hw_build.lowering.rules import ONNX_DOMAINS, reject
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 def require_definitions(model: ModelWrapper) -> None:

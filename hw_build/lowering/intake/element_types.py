@@ -6,14 +6,18 @@ accelerator would, whatever its nodes are. In the end both are float32.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper
-from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import LoweringError
 from hw_build.graph.editor import attribute
 from hw_build.lowering.rules import QUANT, reject
 from hw_build.operators import of_onnx_type
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _QUANTIZERS = (*QUANT, "QuantizeLinear")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -13,6 +13,9 @@ from onnx.external_data_helper import load_external_data_for_tensor, uses_extern
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def load_graph(path: Path) -> ModelWrapper:

@@ -2,20 +2,25 @@
 
 That pass wants zero points, which files may leave out, and takes a Clip's range for one of bits, whatever it is.
 Weights that are stored as codes it knows with one scale alone, and as wide as their container; here they get a scale
-for each channel, and the width that their codes need: a Clip that told it has become part of the constant.
+for each channel, and the width that their codes need: a Clip that told it has become part of the constant. Codes that
+a zero point only moves, such as -128 to 127 around -128, become those around 0: of images the same number of bits.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.general import GiveUniqueParameterTensors
 from qonnx.transformation.qcdq_to_qonnx import QCDQToQuant
 
 from hw_build.graph.editor import QONNX_DOMAIN, attribute, smallest_integer_type
 from hw_build.lowering.rules import reject
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 LINEAR = ("QuantizeLinear", "DequantizeLinear")
 
@@ -33,8 +38,11 @@ def quantize_linear_to_quant(model: ModelWrapper) -> ModelWrapper:
             _quantize_constant(model, node, index)
         elif node.op_type in LINEAR:
             _complete(model, node)
+            if node.op_type == "QuantizeLinear":
+                _type_codes(model, node)
         elif node.op_type == "Clip":
             _check_clip(model, node)
+    _move_zero_points(model)
     model = model.transform(GiveUniqueParameterTensors(), make_deepcopy=False, cleanup=False)
     return model.transform(QCDQToQuant(), make_deepcopy=False, cleanup=False)
 
@@ -51,14 +59,14 @@ def _quantize_constant(model: ModelWrapper, node: NodeProto, index: int) -> None
         scale, zero = scale.reshape(shape), zero.reshape(shape) if zero.size > 1 else zero.reshape(())
     else:
         scale, zero = scale.reshape(()), zero.reshape(())
-    signed = np.issubdtype(codes.dtype, np.signedinteger)
-    low, high = int(codes.min()), int(codes.max())
+    centred = codes.astype(np.int64) - zero.astype(np.int64)
+    low, high = int(centred.min()), int(centred.max())
+    signed = np.issubdtype(codes.dtype, np.signedinteger) or low < 0
     bits = smallest_integer_type(min(low, -1) if signed else low, high).bitwidth()
-    zero = zero.astype(np.float32)
     values = {
-        "value": (codes.astype(np.float32) - zero) * scale,
+        "value": centred.astype(np.float32) * scale,
         "scale": scale,
-        "zero": np.zeros((), np.float32) if not np.any(zero) else zero,
+        "zero": np.zeros((), np.float32),
         "bits": np.float32(bits),
     }
     names = []
@@ -66,9 +74,11 @@ def _quantize_constant(model: ModelWrapper, node: NodeProto, index: int) -> None
         names.append(f"{node.output[0]}_{kind}{index}")
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), names[-1]))
     narrow = int(signed and low > -(2 ** (bits - 1)))
-    attributes = {"signed": int(signed), "narrow": narrow, "rounding_mode": "ROUND"}
     result = list(node.output)
-    node.CopyFrom(helper.make_node("Quant", names, result, name=node.name, domain=QONNX_DOMAIN, **attributes))
+    quant = helper.make_node("Quant", names, result, name=node.name, domain=QONNX_DOMAIN)
+    for name, setting in (("signed", int(signed)), ("narrow", narrow), ("rounding_mode", "ROUND")):
+        quant.attribute.append(helper.make_attribute(name, setting))
+    node.CopyFrom(quant)
 
 
 def _complete(model: ModelWrapper, node: NodeProto) -> None:
@@ -88,6 +98,40 @@ def _complete(model: ModelWrapper, node: NodeProto) -> None:
         node.attribute.extend(kept)
         for name in node.input[1:3]:
             model.set_initializer(name, model.get_initializer(name).reshape(()))
+
+
+def _type_codes(model: ModelWrapper, node: NodeProto) -> None:
+    """Note the type of the codes that ``node`` (QuantizeLinear) gives, which qonnx reads: of other domains than ONNX'
+    it is not inferred.
+    """
+    zero = model.get_initializer(node.input[2])
+    if zero is not None and model.get_tensor_valueinfo(node.output[0]) is None:
+        kind = helper.np_dtype_to_tensor_dtype(zero.dtype)
+        model.graph.value_info.append(helper.make_tensor_value_info(node.output[0], kind, None))
+
+
+def _move_zero_points(model: ModelWrapper) -> None:
+    """QuantizeLinear - DequantizeLinear around half of the range of their codes: the same values, around 0."""
+    for node in model.graph.node:
+        if node.op_type != "QuantizeLinear":
+            continue
+        pair = [node, *(model.find_consumers(node.output[0]) or [])]
+        zeros = [model.get_initializer(reader.input[2]) for reader in pair if reader.op_type in LINEAR]
+        if len(zeros) < len(pair) or any(zero is None for zero in zeros):
+            continue
+        kind = zeros[0].dtype
+        if not np.issubdtype(kind, np.integer) or any(zero.dtype != kind for zero in zeros):
+            continue
+        signed = np.issubdtype(kind, np.signedinteger)
+        half = 2 ** (8 * kind.itemsize - 1)
+        if not all(np.all(zero.astype(np.int64) == (-half if signed else half)) for zero in zeros):
+            continue
+        other = np.dtype(f"{'u' if signed else ''}int{8 * kind.itemsize}")
+        for place, (reader, zero) in enumerate(zip(pair, zeros, strict=True)):
+            name = f"{node.output[0]}_moved_zero_point{place}"
+            model.graph.initializer.append(numpy_helper.from_array(np.zeros(zero.shape, other), name))
+            reader.input[2] = name
+        model.get_tensor_valueinfo(node.output[0]).type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(other)
 
 
 def _check_clip(model: ModelWrapper, clip: NodeProto) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from onnx import NodeProto, ValueInfoProto
 from onnx.shape_inference import InferenceError
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import is_custom_op
 from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_build.base.errors import LoweringError
 from hw_build.lowering.rules import CHANNELS_LAST_DOMAIN, ONNX_DOMAINS
+
+if TYPE_CHECKING:
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 def infer_shapes(model: ModelWrapper) -> ModelWrapper:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
-
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.base.errors import LoweringError
 from hw_build.graph.editor import label
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
 
 
 def sort_nodes(model: ModelWrapper) -> None:

@@ -5,11 +5,14 @@ Passes read attributes and inputs by name and place; what is wrong there is said
 
 from __future__ import annotations
 
-from onnx import NodeProto
-from qonnx.core.modelwrapper import ModelWrapper
+from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import attribute
 from hw_build.lowering.rules import QUANT, reject
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from qonnx.core.modelwrapper import ModelWrapper
 
 _QUANT_INPUTS = 4  # tensor, scale, zero point, bit width
 

@@ -4,17 +4,18 @@
 //
 // Latency 1 cycle, throughput one word a cycle. in_ready and out_valid are registers, so that no combinational ready chain
 // passes through and the kernel before it may take in_ready, copied where many flip-flops read it, as its enable. Limits: DATA_BITS >= 1.
+`default_nettype none
 module stream_fifo2 #(
     parameter int DATA_BITS = 8  // width of a word
 ) (
-    input  logic                 clk,
-    input  logic                 rst_n,      // synchronous, active low
-    input  logic [DATA_BITS-1:0] in_data,
-    input  logic                 in_valid,
-    output logic                 in_ready,   // high unless both entries are taken
-    output logic [DATA_BITS-1:0] out_data,   // stable while out_valid && !out_ready
-    output logic                 out_valid,
-    input  logic                 out_ready
+    input  wire logic                 clk,
+    input  wire logic                 rst_n,      // synchronous, active low
+    input  wire logic [DATA_BITS-1:0] in_data,
+    input  wire logic                 in_valid,
+    output      logic                 in_ready,   // high unless both entries are taken
+    output      logic [DATA_BITS-1:0] out_data,   // stable while out_valid && !out_ready
+    output      logic                 out_valid,
+    input  wire logic                 out_ready
 );
   logic [DATA_BITS-1:0] head_q, spare_q;
   logic head_valid_q, free_q;  // free_q: the spare entry is
@@ -45,3 +46,4 @@ module stream_fifo2 #(
     end
   end
 endmodule
+`default_nettype wire

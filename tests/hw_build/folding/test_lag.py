@@ -1,5 +1,7 @@
 """What forks hold, on pipelines whose lag can be told beforehand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,14 @@ def test_what_waits_for_a_whole_frame_takes_it_as_it_comes():
     rows = fork_rows(network, [10] * 4, interval=32_000)
     assert rows["t0"] <= 2 and 32 <= rows["skip"] <= 33
     assert levels_of(network) == [0, 5, 0, 0]
+
+
+def test_sum_of_a_frame_at_full_time_ends_with_the_frame():
+    """As above, but everything takes the frame time: the pooling adds no second frame."""
+    pooling = replace(node(global_rows(32)), out_shape=(1, 1, 4))
+    network = around(pooling, replace(node(upsampled_rows(1, factor=32, mode="nearest")), in_shape=(1, 1, 4)))
+    assert fork_rows(network, [32_000] * 4, interval=32_000)["skip"] <= 35
+    assert latency(network, [32_000] * 4, interval=32_000) <= 2.05 * 32_000
 
 
 def test_ends_follow_the_formula():

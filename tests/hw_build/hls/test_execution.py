@@ -14,7 +14,7 @@ from qonnx.custom_op.registry import getCustomOp
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
 
-from hw_build.backends.hls import network
+from hw_build.backends.hls import csim, network
 from hw_build.backends.hls.csim import compile_program, find_headers
 from hw_build.backends.hls.execution import compare_layers
 from hw_build.backends.hls.layer_benches import check_names, write_layer_bench
@@ -33,7 +33,8 @@ def build(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hls")
     export = exports.write_export(folder / "export")
     options = ["--export", str(export), "--out", str(folder / "build")]
-    assert cli.main(["build", *options, "--board", "pynq-z2", "--stop-after", "shell"]) == 0
+    fold = ["--folding", "2600"]  # so fast that depthwise layers take several taps a beat
+    assert cli.main(["build", *options, *fold, "--board", "pynq-z2", "--stop-after", "shell"]) == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
         assert cli.main(["hls", *options]) == 3
@@ -64,6 +65,7 @@ def test_whole_graph_is_exact_and_the_report_says_so(build):
         *("MVAU_hls", "VVAU_hls", "Thresholding_hls", "ElementwiseAdd_hls", "DuplicateStreams_hls", "Pool_hls"),
         *("BilinearUpsample2x_hls", "ConvolutionInputGenerator_rtl", "FMPadding_rtl"),
     }
+    assert {getCustomOp(node).get_nodeattr("SIMD") for node in model.get_nodes_by_op_type("VVAU_hls")} >= {3, 5}
     outputs = sum(len(node.output) for node in model.graph.node)
     assert f"numpy, {outputs} tensors" in line.against
 
@@ -93,6 +95,8 @@ def test_golden_logits_that_differ_end_the_command(build, capsys, tmp_path):
     assert "error: step hls: 1 of 1024 logits differ from the golden ones" in capsys.readouterr().err
     (line,) = [line for line in read_report(copied / "report.json").verification if line.step == "hls"]
     assert not line.exact and "1 of 1024" in line.first_difference
+    assert cli.main(["hls", "--out", str(copied)]) == 3  # other sources, which nobody has executed
+    assert not [line for line in read_report(copied / "report.json").verification if line.step == "hls"]
 
 
 def test_layer_that_does_not_compile_is_named_with_its_file(sources):
@@ -132,6 +136,23 @@ def test_without_a_compiler_one_sentence_says_so(build, capsys, monkeypatch, tmp
     finally:
         toolchain.compiler.cache_clear()
     assert "error: g++ is not on PATH" in capsys.readouterr().err
+
+
+def test_full_disk_is_told_with_its_folders(sources, monkeypatch, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("EDGESEG_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(BuildError, match=r"cache folder .*cache/hls cannot be written \(.*\): set EDGESEG_CACHE"):
+        compiled(*sources)
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin" / "g++"
+    fake.write_text(
+        "#!/bin/sh\necho 'fatal error: error writing to x.s: No space left on device' >&2\nexit $(($# > 1))\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("EDGESEG_CACHE", str(tmp_path))
+    monkeypatch.setattr(csim, "compiler", lambda: str(fake))
+    with pytest.raises(BuildError, match=r"g\+\+ has no space left in '.*' or '.*': free some, or set TMPDIR"):
+        compiled(*sources)
 
 
 def test_node_with_rtl_alone_is_refused(sources, monkeypatch):

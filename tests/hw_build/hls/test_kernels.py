@@ -27,6 +27,7 @@ load_hls_nodes()
 FRAMES = 3
 BILINEAR, NEAREST, AVERAGE = "BilinearUpsample2x_hls", "NearestUpsample_hls", "AveragePool2x2_hls"
 MAXIMUM, SPREAD, CONCAT = "WindowMax_hls", "DepthToSpace_hls", "StreamConcat_hls"
+TABLE, SUM, REPEAT = "CodeTable_hls", "GlobalSum_hls", "StreamRepeat_hls"
 NODES = [  # (node, (H, W), NumChannels, PE, data type, further attributes)
     (BILINEAR, (4, 6), 2, 1, "UINT4", {}),
     (BILINEAR, (5, 3), 4, 2, "INT3", {}),
@@ -49,27 +50,56 @@ NODES = [  # (node, (H, W), NumChannels, PE, data type, further attributes)
     (CONCAT, (3, 4), [4, 6], 2, "UINT4", {}),
     (CONCAT, (2, 3), [3, 1], 1, "UINT8", {"inputDataType2": "INT4"}),
     (CONCAT, (1, 2), [2, 4], 2, "INT3", {"inputDataType2": "UINT3"}),
+    (CONCAT, (2, 2), [2, 2], 2, "UINT3", {"inputDataType2": "INT3", "outputDataType": "INT7", "Times": [5, 12]}),
+    (TABLE, (3, 4), 4, 2, "UINT3", {"outputDataType": "INT5", "TableRows": 4}),
+    (TABLE, (2, 3), 3, 3, "INT4", {"outputDataType": "UINT8", "TableRows": 1}),
+    (TABLE, (3, 2), 4, 2, "INT3", {"outputDataType": "INT4", "TableRows": 4, "inputDataType2": "UINT2"}),
+    (TABLE, (1, 1), 1, 1, "UINT2", {"outputDataType": "UINT4", "TableRows": 1, "inputDataType2": "INT3"}),
+    (SUM, (4, 6), 4, 2, "UINT4", {"outputDataType": "UINT9"}),
+    (SUM, (3, 1), 3, 1, "INT8", {"outputDataType": "INT10"}),
+    (REPEAT, (1, 1), 6, 2, "UINT4", {"OutDim": (3, 5), "OutChannels": 6}),
+    (REPEAT, (2, 3), 1, 3, "INT5", {"OutDim": (2, 3), "OutChannels": 6}),
 ]
 
 
 def model_of_all():
     """Every node of NODES beside each other, none connected."""
-    nodes, inputs, outputs = [], [], []
+    nodes, inputs, outputs, tables = [], [], [], {}
     for index, (kind, size, channels, pe, data_type, attributes) in enumerate(NODES):
-        names = [f"in{index}_{position}" for position in range(2 if kind == CONCAT else 1)]
+        two = kind == CONCAT or "inputDataType2" in attributes
+        names = [f"in{index}_{position}" for position in range(2 if two else 1)]
+        table = [f"table{index}"] if kind == TABLE else []
         node = helper.make_node(
-            kind, names, [f"out{index}"], name=f"node_{index}", domain=HLS_DOMAIN, backend="fpgadataflow", PE=pe,
-            ImgDim=size, NumChannels=channels, inputDataType=data_type, **attributes,
+            kind, [*names, *table], [f"out{index}"], name=f"node_{index}", domain=HLS_DOMAIN,
+            backend="fpgadataflow", PE=pe, ImgDim=size, NumChannels=channels, inputDataType=data_type, **attributes,
         )  # fmt: skip
         op = getCustomOp(node)
         nodes.append(node)
+        for name in table:
+            tables[name] = random_table(index, op)
         for position, name in enumerate(names):
             inputs.append(helper.make_tensor_value_info(name, 1, op.get_normal_input_shape(position)))
         outputs.append(helper.make_tensor_value_info(f"out{index}", 1, op.get_normal_output_shape()))
-    return ModelWrapper(qonnx_make_model(helper.make_graph(nodes, "all", inputs, outputs)))
+    model = ModelWrapper(qonnx_make_model(helper.make_graph(nodes, "all", inputs, outputs)))
+    for name, table in tables.items():
+        model.set_initializer(name, table)
+    return model
 
 
-OPERATIONS = [getCustomOp(node) for node in model_of_all().graph.node]
+def random_table(seed, op):
+    """Words (TableRows, 2**bits of all codes) of the output's type."""
+    bits, data_type = sum(op.get_input_datatype(ind).bitwidth() for ind in op.stream_inputs()), op.get_output_datatype()
+    shape = (op.get_nodeattr("TableRows"), 1 << bits)
+    table = np.random.default_rng(seed).integers(int(data_type.min()), int(data_type.max()) + 1, shape)
+    return table.astype(np.float32)
+
+
+MODEL = model_of_all()
+OPERATIONS = [getCustomOp(node) for node in MODEL.graph.node]
+CONSTANTS = [
+    [MODEL.get_initializer(name).astype(np.int64) for name in node.input if name.startswith("table")]
+    for node in MODEL.graph.node
+]
 
 
 def one_input(name, op):
@@ -93,7 +123,10 @@ def program(tmp_path_factory):
     for age, copy in enumerate(sorted(folder.rglob("*.hpp"))):
         os.utime(copy, (age, age))  # g++ takes copies of one time for one file
     names = [node.name for node in model.graph.node]
-    includes = "".join(f'#undef AP_INT_MAX_W\n#include "hls/{name}/top_{name}.cpp"\n' for name in names)
+    includes = "".join(
+        f'#define table {name}_table\n#undef AP_INT_MAX_W\n#include "hls/{name}/top_{name}.cpp"\n#undef table\n'
+        for name in names
+    )
     wrappers = "\n".join(one_input(name, op) for name, op in zip(names, OPERATIONS, strict=True))
     return compile_frames(folder, includes + wrappers, [f"all_{name}" for name in names], frames=FRAMES)
 
@@ -113,11 +146,13 @@ def random_frames(seed, op):
 def test_cpp_gives_the_integers_of_the_reference(program, index):
     op = OPERATIONS[index]
     frames = random_frames(index, op)
-    packed = [pack_stream(x, op.pe, op.get_input_datatype(ind).bitwidth()) for ind, x in enumerate(frames)]
+    packed = [
+        pack_stream(x, op.input_elements(ind), op.get_input_datatype(ind).bitwidth()) for ind, x in enumerate(frames)
+    ]
     width = max(beats.shape[-1] for beats in packed)
     beats = [np.pad(each, ((0, 0), (0, width - each.shape[-1]))).reshape(FRAMES, -1, width) for each in packed]
     given = run_frames(program, index, np.concatenate(beats, axis=1).reshape(-1, width), frames=FRAMES)
-    (expected,) = op.compute(frames)
+    (expected,) = op.compute([*frames, *CONSTANTS[index]])
     data_type = op.get_output_datatype()
     given = np.frombuffer(given, np.uint8).reshape(-1, (op.get_outstream_width(0) + 7) // 8)
     got = unpack_stream(given, expected.shape, op.pe, data_type.bitwidth(), data_type.signed())

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.implement.synth.yosys import JOIN, READ_OPTIONS, mapping, run_passes
 from hw_build.simulate.primitives import cell_library, declarations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 # Parts are mapped apart, then joined, as those of a device are: only then do constants at their borders reach LUTs.
 # Each of them reads the register of the shell.

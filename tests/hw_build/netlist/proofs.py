@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.implement.synth.yosys import run_passes
 from hw_build.simulate.primitives import cell_library
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 LIMIT_SECONDS = 60.0  # a proof takes one
 

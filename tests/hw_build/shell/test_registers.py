@@ -53,12 +53,12 @@ def test_c_and_systemverilog_agree_with_python(tmp_path):
         ("offset = 0x04", "offset = 0x06", "GIE: offset must be a multiple of 4 below 4096"),
         ("offset = 0x04", "offset = 0x00", "offsets must ascend and names differ"),
         ('name = "GIE"', 'name = "CTRL"', "offsets must ascend and names differ"),
-        ('access = "cor"', 'access = "rc"', "DONE: access must be one of ro, rw, w1c, cor, w1s, got 'rc'"),
+        ('access = "cor"', 'access = "rc"', "fields.1.access must be 'ro', 'rw', 'w1c', 'cor' or 'w1s', got \"rc\""),
         ("bit = 3,", "bit = 2,", "register CTRL: two fields share a bit"),
-        ("bit = 3,", "bit = 32,", "field READY: bit must be 0 to 31, got 32"),
+        ("bit = 3,", "bit = 32,", "fields.3.bit must be at most 31, got 32"),
         ("offset = 0x04", 'offset = 0x04\naccess = "rw"', "register GIE has fields, which have an access each"),
         ("offset = 0x04", "ofset = 0x04", "is wrong"),
-        ("[[register]]", "[[register]", "is wrong"),
+        ("[[register]]", "[[register]", "is not TOML"),
     ],
 )
 def test_wrong_description_is_one_sentence(tmp_path, old, new, sentence):

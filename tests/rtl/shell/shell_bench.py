@@ -127,7 +127,7 @@ def core_sources(made: System) -> list[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     partial.write_text(sized)
-    os.replace(partial, path)
+    partial.replace(path)
     return [*output_stage, path]
 
 

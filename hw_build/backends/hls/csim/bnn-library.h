@@ -9,7 +9,9 @@
 #include <hls_stream.h>
 #include <hls_vector.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 struct ap_resource_dflt {};
 struct ap_resource_lut {};
@@ -51,6 +53,30 @@ void set_element(ap_uint<WIDTH> &beat, int index, const T &value) {
     beat.range((index + 1) * T::width - 1, index * T::width) = value.range(T::width - 1, 0);
 }
 
+// Words of constants that come over and over: element i of word `place` is taken apart once.
+template <typename T, int ELEMENTS, int WIDTH>
+class Constants {
+  public:
+    explicit Constants(std::size_t words) : known(words) {}
+
+    const int64_t *operator()(std::size_t place, const ap_uint<WIDTH> &word) {
+        Known &entry = known[place];
+        if (entry.elements.empty() || entry.word != word) {
+            entry.word = word;
+            entry.elements.resize(ELEMENTS);
+            for (int i = 0; i < ELEMENTS; i++) entry.elements[i] = element_of<T>(word, i);
+        }
+        return entry.elements.data();
+    }
+
+  private:
+    struct Known {
+        ap_uint<WIDTH> word;
+        std::vector<int64_t> elements;
+    };
+    std::vector<Known> known;
+};
+
 namespace comp {
 template <typename A, typename B>
 struct less_equal {
@@ -82,6 +108,7 @@ template <unsigned MW, unsigned MH, unsigned SIMD, unsigned PE, typename TSrcI, 
 void Matrix_Vector_Activate_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stream<ap_uint<OUT>> &out,
                                          hls::stream<ap_uint<WEIGHTS>> &weights, const ACTIVATION &activation,
                                          int rows, const RESOURCE &) {
+    Constants<TW, PE * SIMD, WEIGHTS> taken(MH / PE * (MW / SIMD));
     int64_t x[MW];
     for (int row = 0; row < rows; row++) {
         for (unsigned sf = 0; sf < MW / SIMD; sf++) {
@@ -91,10 +118,9 @@ void Matrix_Vector_Activate_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stre
         for (unsigned nf = 0; nf < MH / PE; nf++) {
             int64_t sums[PE] = {};
             for (unsigned sf = 0; sf < MW / SIMD; sf++) {
-                const ap_uint<WEIGHTS> word = weights.read();
+                const int64_t *w = taken(nf * (MW / SIMD) + sf, weights.read());
                 for (unsigned pe = 0; pe < PE; pe++)
-                    for (unsigned i = 0; i < SIMD; i++)
-                        sums[pe] += element_of<TW>(word, pe * SIMD + i) * x[sf * SIMD + i];
+                    for (unsigned i = 0; i < SIMD; i++) sums[pe] += w[pe * SIMD + i] * x[sf * SIMD + i];
             }
             ap_uint<OUT> result = 0;
             for (unsigned pe = 0; pe < PE; pe++)
@@ -104,23 +130,24 @@ void Matrix_Vector_Activate_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stre
     }
 }
 
-// One filter of TAPS a channel; a beat has SIMD taps of PE channels, tap-major, the taps of PE channels follow each
-// other. Element pe*SIMD + simd of weight word nf*(TAPS/SIMD) + sf is W[nf*PE + pe][sf*SIMD + simd].
+// One filter of TAPS a channel. Element i*PE + pe of input beat nf*(TAPS/SIMD) + sf is tap sf*SIMD + i of channel
+// nf*PE + pe. Of a weight word the taps of a channel come last first, other than a matrix-vector unit's columns: element
+// pe*SIMD + (SIMD-1 - i) of word nf*(TAPS/SIMD) + sf is W[nf*PE + pe][sf*SIMD + i].
 template <unsigned CHANNELS, unsigned TAPS, unsigned SIMD, unsigned PE, unsigned MMV, typename TSrcI, typename TDstI,
           typename TWeightI, typename TW, int IN, int OUT, int WEIGHTS, typename ACTIVATION, typename RESOURCE>
 void Vector_Vector_Activate_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stream<ap_uint<OUT>> &out,
                                          hls::stream<ap_uint<WEIGHTS>> &weights, const ACTIVATION &activation,
                                          int pixels, const RESOURCE &) {
+    Constants<TW, PE * SIMD, WEIGHTS> taken(CHANNELS / PE * (TAPS / SIMD));
     for (int pixel = 0; pixel < pixels; pixel++) {
         for (unsigned nf = 0; nf < CHANNELS / PE; nf++) {
             int64_t sums[PE] = {};
             for (unsigned sf = 0; sf < TAPS / SIMD; sf++) {
                 const ap_uint<IN> beat = in.read();
-                const ap_uint<WEIGHTS> word = weights.read();
+                const int64_t *w = taken(nf * (TAPS / SIMD) + sf, weights.read());
                 for (unsigned pe = 0; pe < PE; pe++)
                     for (unsigned i = 0; i < SIMD; i++)
-                        sums[pe] += element_of<TW>(word, pe * SIMD + i) *
-                                    element_of<typename TSrcI::type>(beat, i * PE + pe);
+                        sums[pe] += w[pe * SIMD + (SIMD - 1 - i)] * element_of<typename TSrcI::type>(beat, i * PE + pe);
             }
             ap_uint<OUT> result = 0;
             for (unsigned pe = 0; pe < PE; pe++)
@@ -136,14 +163,15 @@ template <unsigned PIXELS, unsigned CHANNELS, unsigned PE, typename TSrcI, typen
           unsigned STEPS, int IN, int OUT, int THRESHOLDS>
 void Thresholding_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stream<ap_uint<OUT>> &out,
                                hls::stream<ap_uint<THRESHOLDS>> &thresholds, int frames) {
+    Constants<TT, PE * STEPS, THRESHOLDS> taken(CHANNELS / PE);
     for (int beat = 0; beat < frames * int(PIXELS * (CHANNELS / PE)); beat++) {
         const ap_uint<IN> x = in.read();
-        const ap_uint<THRESHOLDS> word = thresholds.read();
+        const int64_t *t = taken(beat % (CHANNELS / PE), thresholds.read());
         ap_uint<OUT> result = 0;
         for (unsigned pe = 0; pe < PE; pe++) {
             const int64_t compared = TT(element_of<typename TSrcI::type>(x, pe)).to_int64();
             int passed = START;
-            for (unsigned i = 0; i < STEPS; i++) passed += element_of<TT>(word, pe * STEPS + i) <= compared;
+            for (unsigned i = 0; i < STEPS; i++) passed += t[pe * STEPS + i] <= compared;
             set_element(result, pe, typename TDstI::type(passed));
         }
         out.write(result);

@@ -1,0 +1,136 @@
+"""``cascade.json``: what joins two networks to a cascade. Beside it lie ``first/`` and ``second/``, a folder a network.
+
+Stage 1 sees an image reduced by the whole number ``reduction``, stage 2 a crop of its own size at full resolution. The
+networks' sizes are in their own files (``io_spec.json`` of a deploy folder); here is the rest. ``volume`` is what a
+scan must be, and its window; None where the cascade is for images.
+"""
+
+import json
+import os
+
+import numpy as np
+
+from board.cascade import ALWAYS, NEVER, FusionTable
+from board.errors import InputError
+from board.intensity import Window
+
+CASCADE, STAGES = "cascade.json", ("first", "second")
+VERSION = 1
+_KEYS = {"version", "origin", "reduction", "least_pixels", "depth", "volume", "networks", "fusion"}
+_SPACING_TOLERANCE = 0.05  # as a share
+
+
+class VolumeSpec:
+    """``window`` of intensities, ``slices`` of a frame, ``orientation`` (RAS) and ``spacing_mm`` of scans, or None."""
+
+    def __init__(self, window, slices, orientation, spacing_mm):
+        self.window, self.slices = window, slices
+        self.orientation, self.spacing_mm = orientation, None if spacing_mm is None else tuple(spacing_mm)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Of plain values, as ``as_dict`` gives them."""
+        if not isinstance(values, dict) or set(values) != {"window", "slices", "orientation", "spacing_mm"}:
+            raise InputError(f"a volume has window, slices, orientation and spacing_mm, got {values!r}; correct it")
+        slices, spacing = values["slices"], values["spacing_mm"]
+        if not isinstance(slices, int) or slices < 1 or slices % 2 == 0:
+            raise InputError(f"slices must be odd (1, 3, 5, ...), got {slices!r}; correct it")
+        if spacing is not None and (
+            not isinstance(spacing, list)
+            or len(spacing) != 3
+            or not all(isinstance(step, (int, float)) and 0 < step < float("inf") for step in spacing)
+        ):
+            raise InputError(f"spacing_mm must be null or three distances in mm, got {spacing!r}; correct it")
+        return cls(Window.from_dict(values["window"]), slices, values["orientation"], spacing)
+
+    def as_dict(self):
+        """Plain values for JSON."""
+        spacing = None if self.spacing_mm is None else list(self.spacing_mm)
+        named = {"slices": self.slices, "orientation": self.orientation, "spacing_mm": spacing}
+        return {"window": self.window.as_dict(), **named}
+
+    def codes(self, scan):
+        """Codes (X, Y, Z) uint8 of a ``board.nifti.Scan``; InputError: of another orientation or spacing."""
+        if scan.orientation != self.orientation:
+            raise InputError(
+                f"scan '{scan.source}' has orientation {scan.orientation}, the networks were trained on "
+                f"{self.orientation}; turn it (nibabel.orientations), or train on such scans"
+            )
+        if self.spacing_mm is not None:
+            steps = scan.spacing_mm
+            pairs = zip(steps, self.spacing_mm, strict=True)
+            if any(abs(step - wanted) > _SPACING_TOLERANCE * wanted for step, wanted in pairs):
+                found, wanted = (" x ".join(f"{step:g}" for step in many) for many in (steps, self.spacing_mm))
+                raise InputError(
+                    f"scan '{scan.source}' has voxels of {found} mm, the networks were trained on "
+                    f"{wanted} mm; resample it"
+                )
+        try:
+            return self.window.codes(scan.voxels)
+        except InputError as error:
+            raise InputError(f"scan '{scan.source}': {error}") from None
+
+
+class CascadeSpec:
+    """What ``cascade.json`` holds; InputError where a value makes no sense.
+
+    ``table`` is the fusion, made once where the cascade is joined, so that no board's exponential function decides a
+    pixel. ``depth``: slices of a volume that stage 2 sees around the centroid; None: all. ``networks``: the
+    ``model_sha256`` of both golden files. ``origin``: what the table was made from, for the reader.
+    """
+
+    def __init__(self, table, *, reduction=1, least_pixels=1, depth=None, volume=None, networks=(), origin=None):
+        for name, value in (("reduction", reduction), ("least_pixels", least_pixels), ("depth", depth)):
+            if name == "depth" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"cascade: {name} must be a whole number above 0, got {value!r}; correct it")
+        self.table, self.reduction, self.least_pixels, self.depth = table, reduction, least_pixels, depth
+        self.volume, self.networks, self.origin = volume, tuple(networks), dict(origin or {})
+
+    @classmethod
+    def of_scales(cls, scale1, scale2, weight, threshold, **options):
+        """The cascade of two networks whose float logits are ``scale`` times their integers: see ``FusionTable.of``."""
+        origin = {"scale1": scale1, "scale2": scale2, "weight": weight, "threshold": threshold}
+        return cls(FusionTable.of(scale1, scale2, weight, threshold), origin=origin, **options)
+
+    def text(self):
+        """The content of ``cascade.json``."""
+        values = {
+            "version": VERSION,
+            **{name: getattr(self, name) for name in ("origin", "reduction", "least_pixels", "depth")},
+            "volume": None if self.volume is None else self.volume.as_dict(),
+            "networks": list(self.networks),
+            "fusion": {"first": self.table.first, "least": self.table.least.tolist()},
+        }
+        return json.dumps(values) + "\n"
+
+
+def read_cascade(folder):
+    """The ``CascadeSpec`` of a folder; InputError where its file is missing or wrong."""
+    path = os.path.join(str(folder), CASCADE)
+    try:
+        with open(path) as file:
+            values = json.load(file)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read ({error.strerror}); copy it beside first/ and second/") from None
+    except ValueError as error:
+        raise InputError(f"'{path}' is not JSON ({error}); copy it again") from None
+    if not isinstance(values, dict) or set(values) != _KEYS or values.pop("version") != VERSION:
+        raise InputError(f"'{path}' is no cascade of version {VERSION}; write it again by `python -m quant cascade`")
+    networks = values["networks"]
+    if not isinstance(networks, list) or len(networks) != len(STAGES):
+        raise InputError(f"'{path}' names {networks!r} as its networks, a cascade has two; copy it again")
+    try:
+        table, volume = _table(values.pop("fusion")), values.pop("volume")
+        return CascadeSpec(table, **values, volume=None if volume is None else VolumeSpec.from_dict(volume))
+    except InputError as error:
+        raise InputError(f"'{path}': {error}") from None
+
+
+def _table(values):
+    least = values.get("least") if isinstance(values, dict) else None
+    whole = isinstance(least, list) and all(type(entry) is int and ALWAYS <= entry <= NEVER for entry in least)
+    if not whole or not least or type(values.get("first")) is not int or sorted(least, reverse=True) != least:
+        raise InputError("its fusion is no table of logits that never grow; copy it again")
+    return FusionTable(values["first"], np.asarray(least, dtype=np.int32))

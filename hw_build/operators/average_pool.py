@@ -1,0 +1,156 @@
+"""Average pooling of any window: a sum of codes, and a division by their number, which thresholds take.
+
+Sums are divided after they are taken, as onnxruntime does it. The step `streamline` writes a sum as a filter of ones,
+of type BINARY; from the step `lower` on it is windows of the image and their sum.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qonnx.core.datatype import DataType
+
+from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.graph.nodes import add_kernel
+from hw_build.graph.ranges import scaled_type
+from hw_build.kernels.rows import window_size
+from hw_build.kernels.window_sum import WindowSum_rtl
+from hw_build.operators.finn_nodes import PatchesToSlidingWindows
+from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.windows import image_patches
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+ONES = DataType["BINARY"]
+_LARGEST_SIDE = 64  # of a window
+
+
+def _counts(node: NodeProto, size: Size, after: Size) -> list[np.ndarray]:
+    """How many rows, and columns, of each window are counted: those of the image, with or without its padding."""
+    kernel, pads = attribute(node, "kernel_shape"), attribute(node, "pads", [0] * 4)
+    strides, padded = attribute(node, "strides", [1, 1]), bool(attribute(node, "count_include_pad", 0))
+    found = []
+    for axis in range(2):
+        starts = strides[axis] * np.arange(after[axis]) - pads[axis]
+        first, end = (-pads[axis], size[axis] + pads[axis + 2]) if padded else (0, size[axis])
+        found.append(np.minimum(starts + kernel[axis], end) - np.maximum(starts, first))
+    return found
+
+
+class AveragePool(Layer):
+    """AveragePool."""
+
+    names = ("AveragePool",)
+    reads_windows = True
+    placements = (PatchesToSlidingWindows(),)
+
+    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
+        """Unequal strides, pads by name, dilation, single pixels, and windows that count unlike numbers of them."""
+        kernel, strides = list(attribute(node, "kernel_shape")), list(attribute(node, "strides", [1, 1]))
+        if len(kernel) != 2 or len(strides) != 2 or strides[0] != strides[1] or min(*kernel, *strides) < 1:
+            return f"has kernel {kernel} and strides {strides}: 2D windows with equal strides of height and width lower"
+        if kernel == [1, 1] or max(kernel) > _LARGEST_SIDE:
+            return f"has kernel {kernel}: sides of at most {_LARGEST_SIDE}, and more than one pixel, lower"
+        if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
+            return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
+        if any(each != 1 for each in attribute(node, "dilations", [1])):
+            return f"has dilations {list(attribute(node, 'dilations'))}: only windows without lower"
+        sizes = [graph.shapes.get(name, ())[2:] for name in (node.input[0], node.output[0])]
+        if all(sizes) and any(np.ptp(each) for each in _counts(node, *sizes)):
+            return (
+                "divides by fewer pixels at the border than inside: count the padding (count_include_pad=1) and leave "
+                "ceil_mode out, or pool without padding"
+            )
+        return None
+
+    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
+        """The stride."""
+        return Fraction(attribute(node, "strides", [1])[0])
+
+    def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
+        """A filter of ones over codes, times their scale, divided by their number."""
+        source, result = node.input[0], node.output[0]
+        kernel, channels = list(attribute(node, "kernel_shape")), graph.shapes[source][1]
+        rows, columns = _counts(node, graph.shapes[source][2:], graph.shapes[result][2:])
+        pixels = int(rows[0] * columns[0])
+        codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], self._sum_type(graph, source, kernel))
+        scaled = graph.add_tensor(f"{result}_sum", graph.shapes[result])
+        ones = graph.add_constant(f"{result}_ones", np.ones((channels, 1, *kernel)), ONES)
+        factor = graph.add_constant(f"{result}_scale", scales[0])
+        count = graph.add_constant(f"{result}_pixels", float(pixels))
+        graph.remove(node)
+        pads = _all_pads(node, graph.shapes[source][2:], graph.shapes[result][2:])
+        graph.add_node(
+            "Conv", [source, ones], [codes], name=node.name, kernel_shape=kernel, pads=pads, group=channels,
+            strides=list(attribute(node, "strides", [1, 1])),
+        )  # fmt: skip
+        graph.add_node("Mul", [codes, factor], [scaled], name=f"{node.name}_scale")
+        graph.add_node("Div", [scaled, count], [result], name=f"{node.name}_pixels")
+        return {result: (codes, scales[0] / pixels)}
+
+    @staticmethod
+    def _sum_type(graph: GraphEditor, source: str, kernel: list[int]):
+        return scaled_type(graph.datatypes[source], kernel[0] * kernel[1])
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """Means of values lie between them, and zero."""
+        low, high = range_of(node.input[0])
+        return min(low, 0), max(high, 0)
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """By the window."""
+        pads, strides = attribute(node, "pads", [0] * 4), attribute(node, "strides", [1, 1])
+        return window_size(size, attribute(node, "kernel_shape"), pads, strides)
+
+
+def _all_pads(node: NodeProto, size: Size, after: Size) -> list[int]:
+    """[top, left, bottom, right]: what ceil_mode adds, too."""
+    pads, kernel = list(attribute(node, "pads", [0] * 4)), attribute(node, "kernel_shape")
+    strides = attribute(node, "strides", [1, 1])
+    for axis in range(2):
+        needed = strides[axis] * (after[axis] - 1) + kernel[axis] - size[axis] - pads[axis]
+        pads[axis + 2] = max(pads[axis + 2], needed)
+    return pads
+
+
+class WindowSums(Layer):
+    """Conv of ones, which `AveragePool` becomes."""
+
+    inner = ("Conv",)
+    told = "AveragePool"
+
+    def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Ones alone."""
+        return graph.datatypes.get(node.input[1]) == ONES
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """So many times that of a code."""
+        datatype = graph.datatypes[node.output[0]]
+        return int(datatype.min()), int(datatype.max())
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Pad, Im2Col and the kernel."""
+        result, kernel = node.output[0], tuple(attribute(node, "kernel_shape"))
+        graph.remove(node)
+        patches = image_patches(graph, node, kernel, list(attribute(node, "pads")))
+        add_kernel(
+            graph, WindowSum_rtl, [patches], [result], node.name, Taps=kernel[0] * kernel[1],
+            outputDataType=graph.datatypes[result].name,
+        )  # fmt: skip
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """By the window."""
+        return window_size(size, attribute(node, "kernel_shape"), attribute(node, "pads"), attribute(node, "strides"))
+
+
+ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
+    (
+        "average-pool, other windows",
+        "any kernel, padding that is counted; equal strides; every window counts as many pixels; then a quantizer",
+        "FMPadding, ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
+    ),
+)
+OPERATORS = (AveragePool(), WindowSums())

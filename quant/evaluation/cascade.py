@@ -1,0 +1,144 @@
+"""A cascade of two exports: joined to a folder, run by the integer reference, scored on images.
+
+The folder holds ``cascade.json`` (``board.cascade_spec``) and the exports as ``first/`` and ``second/``. What runs them
+here is the board's own ``Cascade``, with the integer reference in the place of both accelerators: one arithmetic.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from board.cascade_run import Cascade
+from board.cascade_spec import CASCADE, STAGES, CascadeSpec, VolumeSpec, read_cascade
+from board.io_spec import FrameLayout
+from board.nifti import read_scan, write_labels
+from board.segmenter import groups
+from quant.base.errors import DataError, ExportError, as_data_error
+from quant.base.progress import steps_with_bar
+from quant.base.replace_file import replace_file
+from quant.data.pairs import load_samples
+from quant.export.export import GOLDEN_FILE, MANIFEST_FILE
+from quant.integer import MODEL_FILE, IntegerReference
+from quant.scores.masks import score
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_FRAMES_AT_ONCE = 8
+
+
+class Reference:
+    """The integer reference in the place of an accelerator."""
+
+    def __init__(self, export_dir: Path) -> None:
+        self._reference = IntegerReference(export_dir)
+        self.layout = FrameLayout(*self._reference.input_shape, self._reference.classes)
+
+    def stream(self, frames: Iterable[np.ndarray], logits: bool) -> Iterator[np.ndarray]:
+        """Logits (H, W, classes) int32 of each frame (H, W, C) uint8; there is nothing else to ask for."""
+        for group in groups(frames, _FRAMES_AT_ONCE):
+            yield from self._reference.run(np.stack(group))
+
+
+def join(
+    exports: tuple[Path, Path], out_dir: Path, *, weight: float, threshold: float, volume: VolumeSpec | None = None,
+    crop: tuple[int, int], **options: Any,
+) -> Cascade:  # fmt: skip
+    """Writes the cascade of two exports to ``out_dir``; ``options`` are of ``CascadeSpec``, ``crop`` the second's size.
+
+    Raises:
+        ExportError: an export is missing or damaged.
+        DataError: the networks or the options do not fit each other.
+    """
+    manifests = [_manifest(folder) for folder in exports]
+    scales = [manifest["output"]["logit_scale"] for manifest in manifests]
+    networks = [manifest["model_sha256"] for manifest in manifests]
+    with as_data_error():
+        spec = CascadeSpec.of_scales(
+            *scales, weight=weight, threshold=threshold, volume=volume, networks=networks, **options
+        )
+        cascade = _over(spec, exports)
+    if cascade.crop != tuple(crop):
+        raise DataError(
+            f"'{exports[1]}' is for images of {cascade.crop[0]}x{cascade.crop[1]}, the recipe's crop is"
+            f" {crop[0]}x{crop[1]}; export the second network at its crop"
+        )
+    out_dir = Path(out_dir)
+    for folder, stage in zip(exports, STAGES, strict=True):
+        (out_dir / stage).mkdir(parents=True, exist_ok=True)
+        for name in (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE):
+            if Path(folder).resolve() != (out_dir / stage).resolve():
+                shutil.copyfile(Path(folder) / name, out_dir / stage / name)
+    replace_file(out_dir / CASCADE, lambda partial: partial.write_text(spec.text(), encoding="utf-8"))
+    return cascade
+
+
+def reference(folder: Path) -> Cascade:
+    """The cascade of a folder of ``join`` on the integer reference.
+
+    Raises:
+        DataError, ExportError: a file is missing or wrong, or an export was changed since.
+    """
+    exports = [Path(folder) / stage for stage in STAGES]
+    with as_data_error():
+        spec = read_cascade(folder)
+        for export, joined in zip(exports, spec.networks, strict=True):
+            if _manifest(export)["model_sha256"] != joined:
+                raise DataError(f"'{export}' is not the export that '{folder}' was joined of; join them again")
+        return _over(spec, exports)
+
+
+def segment_scan(folder: Path, scan: Path, out: Path) -> str:
+    """Writes the mask of a NIfTI scan, as the board would: the same bytes. Returns what there is to say, or nothing.
+
+    Raises:
+        DataError, ExportError: as ``reference``; or the scan is refused.
+    """
+    cascade = reference(folder)
+    with as_data_error():
+        read = read_scan(scan)
+        found = cascade.segment_scan(read)
+        write_labels(out, found.mask, read)
+    return found.note
+
+
+def evaluate_cascade(folder: Path, data_dir: Path, split: str) -> dict[str, Any]:
+    """Scores of a split of images by stage 1 alone (``first``) and by both (``cascade``); ``without_a_find``: images
+    where stage 1 found nothing to look at.
+
+    Raises:
+        DataError, ExportError: see their messages.
+    """
+    cascade = reference(folder)
+    frame = cascade.frame
+    samples = load_samples(data_dir, split, (frame.height, frame.width), channels=frame.channels)
+    images, truth = samples.codes.permute(0, 2, 3, 1).contiguous().numpy(), samples.masks[:, 0].numpy()
+    found = [cascade.segment(image) for image in steps_with_bar("cascade", list(images))]
+    scores = {
+        "first": score(cascade.first_logits(images) > 0, truth, 1, surfaces=True),
+        "cascade": score(np.stack([one.mask for one in found]), truth, 1, surfaces=True),
+    }
+    without = sum(one.crop is None for one in found)
+    return {"arithmetic": "integer", "split": split, "images": len(found), "without_a_find": without, **scores}
+
+
+def _over(spec: CascadeSpec, exports: Iterable[Path]) -> Cascade:
+    networks = [Reference(folder) for folder in exports]
+    return Cascade(spec, [network.layout for network in networks], lambda stage: nullcontext(networks[stage]))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = Path(folder) / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if float(manifest["output"]["logit_scale"]) > 0 and isinstance(manifest["model_sha256"], str):
+            return manifest
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise ExportError(f"'{path}' is missing or not a manifest; run `python -m quant export`")

@@ -1,0 +1,125 @@
+"""Average of all pixels: as many times it as there are pixels is an integer, then a quantizer of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from onnx import TensorProto
+from torch import fx, nn
+from torch.nn import functional
+
+from quant.base.errors import ExportError
+from quant.integer.exact import EXACT_FLOAT32
+from quant.integer.fit import line_of
+from quant.integer.program import Staircase, Step
+from quant.integer.staircase import Chain
+from quant.operators.layers import Accumulating
+from quant.operators.operator import pair, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onnx import NodeProto
+
+    from quant.integer.ort_graph import GraphBuilder
+    from quant.integer.parse import Parser
+    from quant.twin.written import Translator
+
+_ROUNDINGS = 4  # of float32, from a sum to the quantizer: by the number of pixels, and of the constant added
+
+
+@dataclass(frozen=True)
+class GlobalAverage(Step):
+    """Sum of all codes of a channel, ``pixels`` times their average, then a staircase (C = 1)."""
+
+    name: str
+    source: str
+    output: str
+    pixels: int
+    staircase: Staircase
+
+
+class GlobalAveraging(Accumulating):
+    """AdaptiveAvgPool2d(1), ``F.adaptive_avg_pool2d(x, 1)``, ``x.mean((2, 3), keepdim=True)``."""
+
+    kinds = (nn.AdaptiveAvgPool2d,)
+    told = "averages of all pixels"
+    names = ("GlobalAveragePool",)
+    steps = (GlobalAverage,)
+    bits = "sum"
+    settled = True
+
+    def functions(self) -> dict[Any, Callable[..., Any]]:
+        """Also means over height and width."""
+        return {functional.adaptive_avg_pool2d: self.pool, **dict.fromkeys((torch.mean, "mean"), self.mean)}
+
+    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
+        """As the function."""
+        return self.pool(translator, inputs[0], module.output_size, name=name)
+
+    def pool(self, translator: Translator, x: fx.Node, output_size: Any, *, name: str | None = None) -> fx.Node:
+        """To one pixel."""
+        if pair(output_size) != (1, 1):
+            refuse(
+                f"averages to {output_size} pixels; only all of them to one, as AdaptiveAvgPool2d(1), lower: otherwise"
+                " reduce with pooling of a fixed window"
+            )
+        return translator.emit(nn.AdaptiveAvgPool2d(1), (x,), name)
+
+    def mean(self, translator: Translator, x: fx.Node, dim: Any = None, keepdim: bool = False) -> fx.Node:
+        """Over height and width; without ``keepdim`` what follows takes it for one pixel, too."""
+        del keepdim
+        axes = sorted(axis % 4 for axis in dim) if isinstance(dim, (tuple, list)) else [dim]
+        if axes != [2, 3]:
+            refuse(f"is a mean over the dimensions {dim}; only height and width together, (2, 3), lower")
+        _, channels, _, _ = translator.shape(x)
+        return translator.emit(nn.AdaptiveAvgPool2d(1), (x,), shape=(1, channels, 1, 1))
+
+    def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
+        """The whole image, for which its one row stands."""
+        return step_out
+
+    def parts(self, *inputs: torch.Tensor) -> int:
+        """Pixels."""
+        return int(inputs[0].shape[2]) * int(inputs[0].shape[3])
+
+    def grid(self, scales: list[float]) -> float:
+        """Of the sum."""
+        return scales[0]
+
+    def parse(self, parser: Parser, node: NodeProto) -> None:
+        """Of as many pixels as float32 holds the sum of."""
+        source = parser.codes_input(node, 0)
+        height, width = parser.model.get_tensor_shape(node.input[0])[2:]
+        codes = parser.codes[source]
+        ends = (np.array([height * width * codes.low]), np.array([height * width * codes.high]))
+        if max(-ends[0][0], ends[1][0]) >= EXACT_FLOAT32:
+            raise ExportError(
+                f"'{node.name}' averages {height}x{width} pixels, whose sum float32 may round; pool the image before"
+            )
+        step = GlobalAverage(node.name, source, node.output[0], height * width, None)
+        parser.start(node, step, Chain(np.array([codes.scale / (height * width)]), *ends), parser.channels[source])
+
+    def roundings(self, step: GlobalAverage) -> int:
+        """A division by a power of two does not round."""
+        return 1 if step.pixels & (step.pixels - 1) == 0 else _ROUNDINGS
+
+    def accumulators(self, step: GlobalAverage, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Their sum."""
+        return tensors[step.source].sum((2, 3), keepdim=True)
+
+    def build(self, builder: GraphBuilder, step: GlobalAverage) -> None:
+        """Sums in float32, which are exact, and a line."""
+        codes = builder.program.codes[step.source]
+        builder.sizes[step.output] = (1, 1)
+        pixels = builder.node("Cast", [step.source], to=TensorProto.FLOAT)
+        sums = builder.node("ReduceSum", [pixels, builder.constant(np.array([1, 2], np.int64))], keepdims=1)
+        least, most = np.array([step.pixels * codes.low]), np.array([step.pixels * codes.high])
+        sums = builder.node("Add", [sums, builder.constant(np.float32(least[0]))])
+        builder.name(builder.line_codes(sums, line_of(step.staircase, least, most), step.name), step.output)
+
+
+OPERATORS = (GlobalAveraging(),)

@@ -1,0 +1,121 @@
+"""One pixel all over an image: what upsampling of an average of all pixels is, whatever its mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from brevitas.quant_tensor import QuantTensor
+from torch import fx, nn
+
+from quant.integer.program import Step
+from quant.layers.fused import plain
+from quant.operators import operator_of
+from quant.operators.layers import HandingOn
+from quant.operators.operator import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onnx import NodeProto
+
+    from quant.integer.ort_graph import GraphBuilder
+    from quant.integer.parse import Parser
+    from quant.integer.torch_engine import TorchEngine
+    from quant.twin.written import Translator
+
+
+@dataclass(frozen=True)
+class Spread(Step):
+    """The pixel of each channel, at ``size`` (H, W) places."""
+
+    name: str
+    source: str
+    output: str
+    size: tuple[int, int]
+
+
+class AllOver(nn.Module):
+    """A pixel (B, C, 1, 1) repeated to the height and width of another tensor, of which nothing else is read."""
+
+    def forward(
+        self, pixel: torch.Tensor | QuantTensor, like: torch.Tensor | QuantTensor
+    ) -> torch.Tensor | QuantTensor:
+        """Sizes are numbers in an export; a scale is handed on."""
+        batch, channels = (int(size) for size in pixel.shape[:2])
+        spread = plain(pixel).expand(batch, channels, *(int(size) for size in like.shape[2:]))
+        return pixel.set(value=spread) if isinstance(pixel, QuantTensor) else spread
+
+
+class Spreading(HandingOn):
+    """``F.interpolate`` and Upsample of one pixel, ``expand_as``."""
+
+    kinds = (AllOver,)
+    told = "one pixel all over an image"
+    names = ("Expand",)
+    steps = (Spread,)
+
+    def functions(self) -> dict[Any, Callable[..., Any]]:
+        """Of the size of a tensor."""
+        return {"expand_as": self.expand_as}
+
+    def expand_as(self, translator: Translator, x: fx.Node, other: fx.Node) -> fx.Node:
+        """Of one pixel."""
+        before, after = translator.shape(x), translator.shape(other)
+        if before == after:
+            return x
+        if before != (*after[:2], 1, 1):
+            sizes = " to ".join("x".join(map(str, shape[1:])) for shape in (before, after))
+            refuse(f"expands {sizes}; only one pixel of each channel is repeated, and products need no expand_as")
+        return translator.emit(AllOver(), (x, other))
+
+    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
+        """As it stands."""
+        return translator.emit(module, inputs, name)
+
+    def reads(self, node: fx.Node) -> list[fx.Node]:
+        """The pixel; of the other the size alone."""
+        return [node.args[0]]
+
+    def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
+        """None."""
+        return 0
+
+    def parse(self, parser: Parser, node: NodeProto) -> None:
+        """To the size that the graph has."""
+        source = parser.codes_input(node, 0)
+        step = Spread(node.name, source, node.output[0], tuple(parser.model.get_tensor_shape(node.output[0])[2:]))
+        parser.hand_on(node, step, parser.codes[source], parser.channels[source])
+
+    def run(self, engine: TorchEngine, step: Spread, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The same everywhere."""
+        return tensors[step.source].expand(-1, -1, *step.size)
+
+    def build(self, builder: GraphBuilder, step: Spread) -> None:
+        """The same everywhere."""
+        builder.sizes[step.output] = step.size
+        shape = (1, *step.size, builder.lanes * builder.program.channels[step.source])
+        builder.node("Expand", [step.source, builder.constant(np.array(shape, np.int64))], step.output)
+
+
+def all_over(translator: Translator, x: fx.Node, name: str | None) -> fx.Node:
+    """The pixel ``x`` at every place of the image that the operation which is translated makes: one that it was
+    averaged of.
+    """
+    size, waiting = translator.shape_made()[2:], [x]
+    while waiting:
+        node = waiting.pop()
+        operator = operator_of(translator.module(node))
+        for source in node.all_input_nodes if operator is None else operator.reads(node):
+            if translator.shape(source)[2:] == size:
+                return translator.emit(AllOver(), (x, source), name)
+            waiting.append(source)
+    return refuse(
+        f"enlarges one pixel to {size[0]}x{size[1]}, which is not the size of any tensor that it was averaged of; give"
+        " it that size, then upsample"
+    )
+
+
+OPERATORS = (Spreading(),)

@@ -1,0 +1,140 @@
+"""Volumes as a folder of images: each slice with its neighbours as channels, framed as the board frames them.
+
+So everything for images (training, quantization, export, cascades) takes volumes in 2.5D. ``slabs.json`` holds what the
+board must know of a scan (``board.cascade_spec.VolumeSpec``); the lists keep patients apart, as the volumes' lists do.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from board.cascade_spec import VolumeSpec
+from board.errors import InputError
+from board.slices import Slices
+from quant.base.errors import ConfigError, DataError, as_data_error
+from quant.base.progress import steps_with_bar
+from quant.base.replace_file import replace_file
+from quant.volumes.layouts import Case, list_cases
+from quant.volumes.slabs import require_slices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from board.intensity import Window
+    from quant.volumes.volume import Volume
+
+SLABS = "slabs.json"
+SPLITS = ("train", "val")
+_MULTIPLE = 32  # of a frame's sides, unless they are given: what networks of up to five halvings take
+_PICTURES = (1, 3)  # channels of a PNG; others are arrays
+_SAME_MM = 0.05  # as a share: spacings that count as one
+
+
+def write_slabs(
+    data_dir: Path,
+    out_dir: Path,
+    *,
+    window: Window,
+    slices: int = 3,
+    classes: int = 1,
+    foreground: bool = False,
+    size: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """Writes ``images/``, ``masks/``, ``train.txt``, ``val.txt`` and ``slabs.json``; returns how many slices of each.
+
+    ``classes``: what the labels hold; with ``foreground`` they become one. ``size`` (H, W): of a frame; by default the
+    sides of the largest slice, filled up to multiples of 32.
+
+    Raises:
+        ConfigError: ``slices`` or ``size`` makes no sense, or ``out_dir`` holds something.
+        DataError: as ``list_cases``; several channels, or volumes of different orientation.
+    """
+    require_slices(slices)
+    out_dir = Path(out_dir)
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise ConfigError(f"--out '{out_dir}' is there and not an empty folder; give a new one")
+    cases = {split: list_cases(data_dir, split) for split in SPLITS}
+    shapes, spacings, orientation = [], [], None
+    for case in steps_with_bar("look at volumes", [case for split in SPLITS for case in cases[split]]):
+        image, _ = case.read(classes)
+        orientation = _same_orientation(image, orientation)
+        shapes.append(image.shape[1::-1])  # (X, Y, Z) -> (Y, X)
+        spacings.append(image.spacing_mm if image.has_spacing else None)
+    height, width = size or (_filled(max(sides)) for sides in zip(*shapes, strict=True))
+    spec = VolumeSpec(window, slices, orientation, _one_spacing(spacings))
+    for folder in ("images", "masks"):
+        (out_dir / folder).mkdir(parents=True)
+    counts = {}
+    for split in SPLITS:
+        names = []
+        for case in steps_with_bar(f"write {split}", cases[split]):
+            names += _write_case(case, spec, (height, width), classes, foreground, out_dir)
+        replace_file(out_dir / f"{split}.txt", lambda partial, names=names: partial.write_text("\n".join(names) + "\n"))
+        counts[split] = len(names)
+    record = json.dumps({"size": [height, width], **spec.as_dict()}, indent=1) + "\n"
+    replace_file(out_dir / SLABS, lambda partial: partial.write_text(record, encoding="utf-8"))
+    return {**counts, "size": [height, width]}
+
+
+def read_slabs(folder: Path) -> tuple[VolumeSpec, tuple[int, int]]:
+    """What ``write_slabs`` recorded, and the (H, W) of its frames; DataError where it is missing or wrong."""
+    path = Path(folder) / SLABS
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        height, width = values.pop("size")
+        return VolumeSpec.from_dict(values), (int(height), int(width))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        raise DataError(
+            f"'{path}' is missing or wrong ({error}); write the folder by `python -m quant slabs`"
+        ) from None
+
+
+def _write_case(
+    case: Case, spec: VolumeSpec, size: tuple[int, int], classes: int, foreground: bool, out_dir: Path
+) -> list[str]:
+    """The names of a case's slices."""
+    image, label = case.read(classes)
+    if image.voxels.shape[0] != 1:
+        raise DataError(f"volume '{image.source}' has {image.voxels.shape[0]} channels; slices are made of one")
+    truth = label.voxels[0]
+    truth = (truth > 0).astype(np.uint8) * 255 if foreground or classes == 1 else truth
+    with as_data_error():
+        frames = Slices(spec.window.codes(image.voxels[0]), *size, spec.slices)
+        masks = Slices(truth, *size, 1)
+    names = []
+    for index in range(len(frames)):
+        name = f"{case.name}_{index:04}"
+        frame = frames.frame(index)
+        if spec.slices in _PICTURES:
+            Image.fromarray(frame[..., 0] if spec.slices == 1 else frame).save(out_dir / "images" / f"{name}.png")
+        else:
+            np.save(out_dir / "images" / f"{name}.npy", frame)
+        Image.fromarray(masks.frame(index)[..., 0]).save(out_dir / "masks" / f"{name}.png")
+        names.append(name)
+    return names
+
+
+def _same_orientation(image: Volume, before: str | None) -> str:
+    if before not in (None, image.orientation):
+        raise DataError(
+            f"volume '{image.source}' has orientation {image.orientation}, others {before}; turn all to one"
+            " (nibabel.as_closest_canonical)"
+        )
+    return image.orientation
+
+
+def _one_spacing(spacings: Sequence[tuple[float, float, float] | None]) -> list[float] | None:
+    """The spacing of all volumes, or None where they differ or do not say theirs."""
+    first = spacings[0]
+    if first is None or not all(step is not None and np.allclose(step, first, rtol=_SAME_MM) for step in spacings):
+        return None
+    return list(first)
+
+
+def _filled(side: int) -> int:
+    return -(-side // _MULTIPLE) * _MULTIPLE
