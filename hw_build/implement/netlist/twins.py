@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hw_build.implement.netlist.replicate import KINDS, part_of
 from hw_build.implement.netlist.wires import input_pins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MERGED = re.compile(rf"LUT[1-6]|INV|{'|'.join(KINDS)}")  # all have one output
 _TIED = ("MUXF7", "MUXF8", "CARRY4")  # nextpnr has one place for a LUT that such a cell reads: two cannot share it
