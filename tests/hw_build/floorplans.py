@@ -19,7 +19,8 @@ def grid() -> dict:
             elif column in (24, 56):
                 if row % 5 == 0:
                     site = f"X{column // 32}Y{row // 5}"
-                    sites = {f"RAMB36_{site}": "RAMBFIFO36E1", f"RAMB18_X{column // 32}Y{row // 5 * 2}": "FIFO18E1"}
+                    halves = [f"RAMB18_X{column // 32}Y{row // 5 * 2 + half}" for half in (0, 1)]
+                    sites = {f"RAMB36_{site}": "RAMBFIFO36E1", halves[1]: "RAMB18E1", halves[0]: "FIFO18E1"}
                     tiles[f"BRAM_L_{name}"] = (column, row, sites)
             else:
                 sites = {f"SLICE_X{2 * column + place}Y{row}": "SLICEL" for place in (0, 1)}

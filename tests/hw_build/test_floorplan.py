@@ -16,7 +16,7 @@ from hw_build.implement.bitstream.floorplan import PLACED, fix, floorplan, read_
 from hw_build.implement.netlist.dsp_pairs import pair_dsps
 
 PART = "xc7z020clg400-1"
-PARTS, DSPS, RAMS, LUTS, LINK = 12, 4, 1, 400, 32
+PARTS, DSPS, RAMS, HALVES, LUTS, LINK = 12, 4, 1, 1, 400, 32
 
 
 def chain():
@@ -36,9 +36,11 @@ def chain():
         name = f"$flatten\\system.\\core.\\Conv_{part}."
         for number in range(LUTS):
             cell(f"{name}lut{number}", "LUT6", [link[number % LINK]], [wire + number])
-        for kind, count in (("DSP48E1", DSPS), ("RAMB36E1", RAMS)):
+        output = wire + LUTS
+        for kind, count in (("DSP48E1", DSPS), ("RAMB36E1", RAMS), ("RAMB18E1", HALVES)):
             for number in range(count):
-                cell(f"{name}{kind}_{number}", kind, [wire], [wire + LUTS + number + DSPS * (kind == "RAMB36E1")])
+                cell(f"{name}{kind}_{number}", kind, [wire], [output])
+                output += 1
         link = [wire + number for number in range(LINK)]
         wire += 1000
     module = {"attributes": {"top": "1"}, "cells": cells, "ports": {}, "netnames": {}}
@@ -56,7 +58,7 @@ def database(tmp_path_factory):
 @pytest.fixture(scope="module")
 def placed(database):
     cells = chain()["modules"]["edgeseg_top"]["cells"]
-    assert fix(cells, read_sites(database, PART), seed=1) == PARTS * (DSPS + RAMS)
+    assert fix(cells, read_sites(database, PART), seed=1) == PARTS * (DSPS + RAMS + HALVES)
     return cells
 
 
@@ -71,6 +73,14 @@ def test_every_site_exists_and_is_taken_once(placed):
     for name, place in found.items():
         site, kind = place.split("/")
         assert kind == placed[name]["type"] and site in known
+
+
+def test_no_site_of_a_whole_block_ram_is_used_by_its_halves_too(placed):
+    found = {place.partition("/")[0] for place in sites_of(placed).values()}
+    whole = {tuple(map(int, site[len("RAMB36_X") :].split("Y"))) for site in found if site.startswith("RAMB36")}
+    half = {tuple(map(int, site[len("RAMB18_X") :].split("Y"))) for site in found if site.startswith("RAMB18")}
+    assert (len(whole), len(half)) == (PARTS * RAMS, PARTS * HALVES)
+    assert whole.isdisjoint((column, row // 2) for column, row in half)
 
 
 def test_a_pair_takes_the_two_sites_of_a_tile_the_lower_first(placed):
@@ -102,7 +112,7 @@ def test_only_sites_are_added_and_the_same_each_time(tmp_path, database):
     netlist, written = tmp_path / "netlist.json", []
     netlist.write_text(json.dumps(chain()))
     for name in ("one.json", "two.json"):
-        assert floorplan(netlist, tmp_path / name, database, PART) == PARTS * (DSPS + RAMS)
+        assert floorplan(netlist, tmp_path / name, database, PART) == PARTS * (DSPS + RAMS + HALVES)
         written.append((tmp_path / name).read_text())
     assert written[0] == written[1]
     bare = copy.deepcopy(json.loads(written[0]))
@@ -115,7 +125,7 @@ def test_more_than_the_device_holds_is_left_to_nextpnr(database):
     sites = read_sites(database, PART)
     cells = chain()["modules"]["edgeseg_top"]["cells"]
     few = type(sites)(sites.slices, sites.dsps[:5], sites.rams[:4], sites.processor)
-    assert fix(cells, few, seed=1) == 2 * 5 + 4
+    assert fix(cells, few, seed=1) == 2 * 5 + 4  # none is left for halves
 
 
 def test_a_part_that_the_database_lacks(tmp_path, database):

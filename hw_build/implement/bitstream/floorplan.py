@@ -3,8 +3,9 @@
 nextpnr-xilinx's analytic placer draws cells towards what is fixed. In these designs that is the processing system
 alone, so it begins with all cells in one heap and deals out DSPs, of which a folding may take every one, in the order
 in which it comes upon them. Here the parts of the netlist are laid out first, cut into pieces of a region's size, by
-simulated annealing: short wires between parts, no region overfull. Then each pair of DSPs and each RAMB36E1 takes the
+simulated annealing: short wires between parts, no region overfull. Then each pair of DSPs and each block RAM takes the
 site nearest to its piece (linear assignment), written as the attribute that nextpnr itself uses for a placed cell.
+RAMB18E1 come last, two to a site: nextpnr's placer lets each drive out another until it has counted all cells once.
 Nothing else of the netlist changes.
 """
 
@@ -54,7 +55,7 @@ class Sites:
 
     slices: Sequence[Place]
     dsps: Sequence[tuple[str, str, Place]]  # lower and upper site of a tile
-    rams: Sequence[tuple[str, Place]]  # of RAMB36E1
+    rams: Sequence[tuple[str, Sequence[str], Place]]  # of a RAMB36E1, and of the two RAMB18E1 in its place
     processor: Place
 
 
@@ -92,7 +93,8 @@ def read_sites(database: Path, part: str) -> Sites:
     for tile in tile_grid(database, part).values():
         place, kinds = (tile["grid_x"], tile["grid_y"]), tile["sites"]
         slices += [place for kind in kinds.values() if kind.startswith("SLICE")]
-        rams += [(name, place) for name, kind in kinds.items() if kind == "RAMBFIFO36E1"]
+        halves = sorted((name for name, kind in kinds.items() if kind in ("FIFO18E1", "RAMB18E1")), key=natural)
+        rams += [(name, halves, place) for name, kind in kinds.items() if kind == "RAMBFIFO36E1"]
         processors += [place for kind in kinds.values() if kind == "PS7"]
         both = sorted((name for name, kind in kinds.items() if kind == "DSP48E1"), key=natural)
         dsps += [(both[0], both[1], place)] if len(both) == 2 else []
@@ -101,18 +103,23 @@ def read_sites(database: Path, part: str) -> Sites:
 
 
 def fix(cells: Mapping[str, dict[str, Any]], sites: Sites, seed: int) -> int:
-    """Give the paired DSPs and the RAMB36E1 among ``cells`` their sites; returns how many got one."""
+    """Give the paired DSPs and the block RAMs among ``cells`` their sites; returns how many got one."""
     pieces, home = _pieces(cells)
     regions = _anneal(pieces, sites, random.Random(seed))
     centre = {name: _centre(regions[piece]) for name, piece in home.items()}
     pairs = _pairs(cells)
-    rams = sorted(name for name in home if cells[name]["type"] == "RAMB36E1")
+    rams, small = (sorted(name for name in home if cells[name]["type"] == kind) for kind in ("RAMB36E1", "RAMB18E1"))
     chosen = dict(_nearest([(centre[a], centre[b]) for a, b in pairs], [place for *_, place in sites.dsps]))
     for pair, tile in chosen.items():
         for name, site in zip(pairs[pair], sites.dsps[tile], strict=False):
             _place(cells[name], site)
-    for ram, site in _nearest([(centre[name],) for name in rams], [place for _, place in sites.rams]):
+    taken = dict(_nearest([(centre[name],) for name in rams], [place for *_, place in sites.rams]))
+    for ram, site in taken.items():
         _place(cells[rams[ram]], sites.rams[site][0])
+    left = [site for number, site in enumerate(sites.rams) if number not in taken.values()]
+    halves = [(half, place) for _, both, place in left for half in both]
+    for ram, half in _nearest([(centre[name],) for name in small], [place for _, place in halves]):
+        _place(cells[small[ram]], halves[half][0])
     return sum(PLACED in cell["attributes"] for cell in cells.values())
 
 
@@ -148,7 +155,7 @@ def _pieces(cells: Mapping[str, dict[str, Any]]) -> tuple[list[_Piece], dict[str
         takes[part]["flip_flops"] += kind in _FLIP_FLOPS
         takes[part]["dsps"] += kind == "DSP48E1"
         takes[part]["rams"] += {"RAMB36E1": 1, "RAMB18E1": 0.5}.get(kind, 0)
-        if kind in ("DSP48E1", "RAMB36E1"):
+        if kind in ("DSP48E1", "RAMB36E1", "RAMB18E1"):
             hard[part][kind].append(name)
     pieces: list[_Piece] = []
     ends: dict[str, tuple[int, int]] = {}
@@ -204,7 +211,7 @@ class _Regions:
         for what, places, each in (
             ("luts", sites.slices, _LUTS_OF_A_SLICE),
             ("dsps", [place for *_, place in sites.dsps], 2),
-            ("rams", [place for _, place in sites.rams], 1),
+            ("rams", [place for *_, place in sites.rams], 1),
         ):
             for place in places:
                 self.room[what][_region(place)] += each * _FULL[what]

@@ -29,6 +29,7 @@ from hw_build.implement.netlist.replicate import replicate_registers
 from hw_build.implement.netlist.rules import check_netlist
 from hw_build.implement.netlist.shift_registers import expand_shift_registers
 from hw_build.implement.netlist.sources import device_sources
+from hw_build.implement.netlist.twins import merge_twins
 from hw_build.implement.synth.cells import Utilization, utilization
 from hw_build.implement.synth.design import Part, synthesise_parts
 from hw_build.implement.synth.yosys import yosys_version
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from hw_build.stitch import Design
 
 # what nextpnr cannot place, or places badly, is rewritten in this order, to the same function
-PLACEABLE = (simplify_luts, expand_shift_registers, replicate_registers, split_fan_out, pair_dsps)
+PLACEABLE = (simplify_luts, expand_shift_registers, merge_twins, replicate_registers, split_fan_out, pair_dsps)
 
 
 def make_netlist(design: Design, shell: Shell, meter: Meter, jobs: int | None = None) -> NetlistRecord:

@@ -56,9 +56,24 @@ module stall ({_PORTS}, output logic [11:0] y);
     if (go_q) for (int i = 0; i < 22; i++) words_q[i] <= (i == 0) ? a : words_q[(i + 21) % 22] ^ b;
   assign y = words_q[21];
 endmodule
+
+(* keep_hierarchy *)
+module table_of (input logic clk, enable, reset, input logic [3:0] x, output logic [3:0] y);
+  parameter logic [63:0] WORDS = '0;
+  logic [3:0] x_q = '0;
+  always_ff @(posedge clk) if (enable) x_q <= reset ? '0 : x;
+  assign y = WORDS[x_q*4+:4];
+endmodule
+
+(* keep_hierarchy *)
+module tables ({_PORTS}, output logic [11:0] y);
+  table_of #(.WORDS(64'h0123_4567_89ab_cdef)) one (.clk, .enable, .reset, .x(a[3:0]), .y(y[3:0]));
+  table_of #(.WORDS(64'h26ae_159d_48c0_37bf)) two (.clk, .enable, .reset, .x(a[3:0]), .y(y[7:4]));
+  assign y[11:8] = b[3:0] ^ y[3:0];
+endmodule
 """
 _SHIFTS = ("shift #(.LENGTH(3))", "shift #(.LENGTH(9))", "shift #(.LENGTH(16))")
-_PARTS = (*_SHIFTS, *["multiply"] * 3, *["select"] * 2, "stall")
+_PARTS = (*_SHIFTS, *["multiply"] * 3, *["select"] * 2, "stall", "tables")
 
 
 def device_source() -> str:

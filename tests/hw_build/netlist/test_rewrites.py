@@ -17,6 +17,7 @@ from hw_build.implement.netlist.fan_out import FAN_OUT, split_fan_out
 from hw_build.implement.netlist.lut_inputs import simplify_luts
 from hw_build.implement.netlist.replicate import GROUP, replicate_registers
 from hw_build.implement.netlist.shift_registers import expand_shift_registers
+from hw_build.implement.netlist.twins import merge_twins
 from hw_build.implement.synth.yosys import SynthesisError
 from tests.hw_build.netlist import designs
 from tests.hw_build.netlist.designs import device_source, library, lut, mapped, module, shift_register
@@ -339,6 +340,77 @@ def test_one_wrong_copy_of_a_split_register_is_found(wrong, tmp_path):
     gate = rewritten(split_fan_out, gold)
     WRONG_COPY[wrong](next(each for name, each in gate["cells"].items() if "q$of$" in name))
     assert_refused(gold, gate, tmp_path, edges=10)
+
+
+def tables_of_one_input():
+    """Two tables of an input in one part, each behind a register and a reset of its own; a third in another part."""
+    cells = {}
+    for place, part in enumerate(("kernel_0", "kernel_0", "kernel_1")):
+        base, name = 100 * (place + 1), f"$flatten\\top.core.{part}.\\table{place}"
+        cells[f"{name}.reset"] = lut("0010", [3, 4], base)
+        for bit in (0, 1):
+            pins = {"C": [2], "CE": [3], "D": [5 + bit], "R": [base]}
+            cells[f"{name}.x{bit}"] = designs.cell("FDRE", pins, {"Q": [base + 1 + bit]}, INIT="0")
+        cells[f"{name}.word"] = lut("0110" if place else "1000", [base + 1, base + 2], base + 3)
+    return module({"clk": [2], "enable": [3], "keep": [4], "x": [5, 6]}, {"y": [103, 203, 303]}, cells)
+
+
+def test_twins_within_a_part_become_one(tmp_path):
+    gold = tables_of_one_input()
+    gate = rewritten(merge_twins, gold)
+    assert sorted(gold["cells"].keys() - gate["cells"].keys()) == sorted(
+        f"$flatten\\top.core.kernel_0.\\table1.{name}" for name in ("reset", "x0", "x1")
+    )
+    second = gate["cells"]["$flatten\\top.core.kernel_0.\\table1.word"]["connections"]
+    assert (second["I0"], second["I1"]) == ([101], [102])
+    assert merge_twins(copy.deepcopy(gate)) == 0
+    prove_equal(gold, gate, tmp_path)
+
+
+def test_a_twin_whose_output_leaves_the_design_is_replaced_there(tmp_path):
+    gold = tables_of_one_input()
+    gold["ports"]["y"]["bits"][1] = 202
+    gate = rewritten(merge_twins, gold)
+    assert gate["ports"]["y"]["bits"] == [103, 102, 303]
+    prove_equal(gold, gate, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["MUXF7", "MUXF8", "CARRY4"])
+def test_twins_that_have_one_place_beside_their_reader_stay(kind):
+    part = "$flatten\\top.core.kernel_0.\\"
+    cells = {f"{part}lut{number}": lut("0110", [3, 4], 10 + number) for number in range(2)}
+    pins = {"S": [10]} if kind == "CARRY4" else {"I0": [10], "I1": [5], "S": [6]}
+    cells[f"{part}reader"] = designs.cell(kind, pins, {"O": [20]})
+    gate = module({"a": [3, 4, 5, 6]}, {"y": [20, 11]}, cells)
+    assert merge_twins(gate) == 0
+    cells[f"{part}reader"]["type"] = "LUT3"
+    assert merge_twins(gate) == 1
+
+
+NO_TWIN = {
+    "other_enable": ("x1", lambda cell: cell["connections"].update(CE=["1"])),
+    "other_input": ("x1", lambda cell: cell["connections"].update(D=[4])),
+    "other_power_up": ("x1", lambda cell: cell["parameters"].update(INIT="1")),
+    "other_edge": ("x1", lambda cell: cell["parameters"].update(IS_C_INVERTED="1")),
+    "set": ("x1", lambda cell: cell.update(type="FDSE", connections={
+        {"R": "S"}.get(pin, pin): bits for pin, bits in cell["connections"].items()
+    }, port_directions={{"R": "S"}.get(pin, pin): way for pin, way in cell["port_directions"].items()})),
+    "other_table": ("reset", lambda cell: cell["parameters"].update(INIT="0100")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("difference", NO_TWIN)
+def test_what_differs_is_no_twin(difference, tmp_path):
+    gold = tables_of_one_input()
+    which, change = NO_TWIN[difference]
+    name = f"$flatten\\top.core.kernel_0.\\table1.{which}"
+    change(gold["cells"][name])
+    gate = copy.deepcopy(gold)
+    merge_twins(gate)
+    assert name in gate["cells"]
+    prove_equal(gold, gate, tmp_path)
+    merged = {**gate["cells"], f"{name.rpartition('.')[0]}.word": lut("0110", [101, 102], 203)}  # as if it were one
+    assert_refused(gold, {**gate, "cells": merged}, tmp_path, edges=8)
 
 
 NONE = dict.fromkeys(("AREG", "ACASCREG", "BREG", "BCASCREG", "CREG", "MREG", "PREG", "OPMODEREG"), "0")
