@@ -133,7 +133,7 @@ lint: setup ## ruff and mypy on the Python, Verilator lint on our RTL
 	@$(RUN) mypy
 	@$(RUN) hw_build.simulate.lint
 
-coverage: setup ## the default tests with line and branch coverage; fails below the floor in pyproject.toml
+coverage: setup ## the default tests with line and branch coverage, build/coverage
 	@$(RUN) pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html:build/coverage $(TESTS)
 
 lock: setup ## requirements.lock: the versions of all that .venv holds but torch, whose builds differ
