@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from hw_build.implement.shell.generate import Shell
     from hw_build.stitch import Design
 
-# What nextpnr cannot place, or places badly, is rewritten in this order, to the same function. LUTs come after twins: two
-# pins may read the same wire once their writers are merged.
+# What nextpnr cannot place, or places badly, is rewritten in this order, to the same function. LUTs come after twins:
+# two pins may read the same wire once their writers are merged.
 PLACEABLE = (expand_shift_registers, merge_twins, simplify_luts, replicate_registers, split_fan_out, pair_dsps)
 
 
