@@ -14,12 +14,12 @@ from qonnx.core.datatype import DataType
 
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.graph.nodes import add_kernel
-from hw_build.graph.ranges import scaled_type
 from hw_build.kernels.rows import window_size
 from hw_build.kernels.window_sum import WindowSum_rtl
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
+from hw_build.operators.means import Sum, put_mean
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
-from hw_build.operators.windows import image_patches
+from hw_build.operators.windows import image_patches, pads_of_pool, refusal_of_pool
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -49,13 +49,11 @@ class AveragePool(Layer):
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Unequal strides, pads by name, dilation, single pixels, and windows that count unlike numbers of them."""
-        kernel, strides = list(attribute(node, "kernel_shape")), list(attribute(node, "strides", [1, 1]))
-        if len(kernel) != 2 or len(strides) != 2 or strides[0] != strides[1] or min(*kernel, *strides) < 1:
-            return f"has kernel {kernel} and strides {strides}: 2D windows with equal strides of height and width lower"
+        if (why := refusal_of_pool(node)) is not None:
+            return why
+        kernel = list(attribute(node, "kernel_shape"))
         if kernel == [1, 1] or max(kernel) > _LARGEST_SIDE:
             return f"has kernel {kernel}: sides of at most {_LARGEST_SIDE}, and more than one pixel, lower"
-        if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
-            return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
         if any(each != 1 for each in attribute(node, "dilations", [1])):
             return f"has dilations {list(attribute(node, 'dilations'))}: only windows without lower"
         sizes = [graph.shapes.get(name, ())[2:] for name in (node.input[0], node.output[0])]
@@ -74,26 +72,15 @@ class AveragePool(Layer):
         """A filter of ones over codes, times their scale, divided by their number."""
         source, result = node.input[0], node.output[0]
         kernel, channels = list(attribute(node, "kernel_shape")), graph.shapes[source][1]
-        rows, columns = _counts(node, graph.shapes[source][2:], graph.shapes[result][2:])
-        pixels = int(rows[0] * columns[0])
-        codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], self._sum_type(graph, source, kernel))
-        scaled = graph.add_tensor(f"{result}_sum", graph.shapes[result])
+        sizes = graph.shapes[source][2:], graph.shapes[result][2:]
+        rows, columns = _counts(node, *sizes)
         ones = graph.add_constant(f"{result}_ones", np.ones((channels, 1, *kernel)), ONES)
-        factor = graph.add_constant(f"{result}_scale", scales[0])
-        count = graph.add_constant(f"{result}_pixels", float(pixels))
-        graph.remove(node)
-        pads = _all_pads(node, graph.shapes[source][2:], graph.shapes[result][2:])
+        codes, given = put_mean(graph, node, scales[0], kernel[0] * kernel[1], int(rows[0] * columns[0]))
         graph.add_node(
-            "Conv", [source, ones], [codes], name=node.name, kernel_shape=kernel, pads=pads, group=channels,
-            strides=list(attribute(node, "strides", [1, 1])),
+            "Conv", [source, ones], [codes], name=node.name, kernel_shape=kernel, pads=pads_of_pool(node, *sizes),
+            group=channels, strides=list(attribute(node, "strides", [1, 1])),
         )  # fmt: skip
-        graph.add_node("Mul", [codes, factor], [scaled], name=f"{node.name}_scale")
-        graph.add_node("Div", [scaled, count], [result], name=f"{node.name}_pixels")
-        return {result: (codes, scales[0] / pixels)}
-
-    @staticmethod
-    def _sum_type(graph: GraphEditor, source: str, kernel: list[int]):
-        return scaled_type(graph.datatypes[source], kernel[0] * kernel[1])
+        return given
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
         """Means of values lie between them, and zero."""
@@ -106,17 +93,7 @@ class AveragePool(Layer):
         return window_size(size, attribute(node, "kernel_shape"), pads, strides)
 
 
-def _all_pads(node: NodeProto, size: Size, after: Size) -> list[int]:
-    """[top, left, bottom, right]: what ceil_mode adds, too."""
-    pads, kernel = list(attribute(node, "pads", [0] * 4)), attribute(node, "kernel_shape")
-    strides = attribute(node, "strides", [1, 1])
-    for axis in range(2):
-        needed = strides[axis] * (after[axis] - 1) + kernel[axis] - size[axis] - pads[axis]
-        pads[axis + 2] = max(pads[axis + 2], needed)
-    return pads
-
-
-class WindowSums(Layer):
+class WindowSums(Sum):
     """Conv of ones, which `AveragePool` becomes."""
 
     inner = ("Conv",)
@@ -125,11 +102,6 @@ class WindowSums(Layer):
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Ones alone."""
         return graph.datatypes.get(node.input[1]) == ONES
-
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """So many times that of a code."""
-        datatype = graph.datatypes[node.output[0]]
-        return int(datatype.min()), int(datatype.max())
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Pad, Im2Col and the kernel."""

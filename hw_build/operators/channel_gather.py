@@ -16,7 +16,7 @@ from hw_build.kernels.gather import ChannelGather_rtl
 from hw_build.operators.concatenation import FIRST_AXIS
 from hw_build.operators.data_movement import move_behind_the_next
 from hw_build.operators.filters import reorder_inputs, reorder_outputs
-from hw_build.operators.operator import Layer, Range, RangeOf
+from hw_build.operators.operator import Layer
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -57,10 +57,6 @@ class ChannelGather(Layer):
             return True
         back = np.argsort(order)
         return move_behind_the_next(graph, node, lambda value, axis: value.take(back, axis))
-
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """No other values."""
-        return range_of(node.input[0])
 
     def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
         """The axis."""

@@ -19,7 +19,7 @@ from hw_build.kernels.rows import window_size
 from hw_build.operators.filters import Filters, kernel_shape, weight_shape
 from hw_build.operators.finn_nodes import MatMulsToMvau, PatchesToSlidingWindows
 from hw_build.operators.quantizer import per_channel
-from hw_build.operators.windows import padding_of, window_patches
+from hw_build.operators.windows import padding_of, refusal_of_window, window_patches
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -35,16 +35,6 @@ def weight_matrix(weights: np.ndarray, groups: int = 1) -> np.ndarray:
     for group in range(groups):
         matrix[:, :, group, :, group] = each[group]
     return matrix.reshape(-1, outputs)
-
-
-def refusal_of_window(node: NodeProto) -> str | None:
-    """What no kernel takes of either kind of convolution, as the end of a sentence."""
-    strides = list(attribute(node, "strides", [1, 1]))
-    if strides[0] != strides[1] or strides[0] < 1:
-        return f"has strides {strides}: only equal ones of height and width lower"
-    if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
-        return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
-    return None
 
 
 class FuseConvolutions(Transformation):

@@ -15,7 +15,7 @@ from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.depth_to_space import DepthToSpace_rtl
 from hw_build.operators.data_movement import move_behind_the_next
-from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.operator import Layer, Size
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -64,10 +64,6 @@ class DepthToSpace(Layer):
         times = attribute(node, "blocksize") ** 2
         dcr = attribute(node, "mode", "DCR") == "DCR"
         return dcr and move_behind_the_next(graph, node, lambda value, axis: np.concatenate([value] * times, axis))
-
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """No other values."""
-        return range_of(node.input[0])
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Its kernel."""

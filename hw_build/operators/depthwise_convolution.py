@@ -18,10 +18,9 @@ from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.kernels.crop import TO_THE_END, StreamCrop_rtl
 from hw_build.kernels.depthwise import DepthwiseConv_rtl
-from hw_build.operators.convolution import refusal_of_window
 from hw_build.operators.filters import Filters, kernel_shape, weight_shape
 from hw_build.operators.quantizer import per_channel
-from hw_build.operators.windows import padding_of, window_patches
+from hw_build.operators.windows import padding_of, refusal_of_window, window_patches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -123,10 +123,6 @@ class Expand(Layer):
             return f"repeats {sizes}: one pixel (1, C, 1, 1), or one channel (1, 1, H, W), lowers"
         return None
 
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """No other values."""
-        return range_of(node.input[0])
-
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Its kernel."""
         _, height, width, channels = graph.shapes[node.output[0]]

@@ -12,18 +12,18 @@ import numpy as np
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.graph.nodes import add_kernel
-from hw_build.graph.ranges import scaled_type
 from hw_build.kernels.global_sum import GlobalSum_rtl
-from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.means import Sum, put_mean
 
 if TYPE_CHECKING:
     from onnx import NodeProto
-    from qonnx.core.datatype import BaseDataType
+
+    from hw_build.operators.operator import Size
 
 MOST_BITS = 24  # of a sum that float32 holds exactly, as the reference computes it
 
 
-class GlobalAverage(Layer):
+class GlobalAverage(Sum):
     """GlobalAveragePool, and ReduceMean over height and width."""
 
     names = ("GlobalAveragePool", "ReduceMean")
@@ -44,22 +44,11 @@ class GlobalAverage(Layer):
     def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
         """ReduceSum of codes, times their scale, divided by their number."""
         source, result = node.input[0], node.output[0]
-        _, _, height, width = graph.shapes[source]
-        datatype = self._type(graph, source)
-        codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], datatype)
-        scaled = graph.add_tensor(f"{result}_sum", graph.shapes[result])
+        pixels = graph.shapes[source][2] * graph.shapes[source][3]
         axes = graph.add_constant(f"{result}_axes", [2, 3], dtype=np.int64)
-        factor = graph.add_constant(f"{result}_scale", scales[0])
-        count = graph.add_constant(f"{result}_pixels", float(height * width))
-        graph.remove(node)
+        codes, given = put_mean(graph, node, scales[0], pixels, pixels)
         graph.add_node("ReduceSum", [source, axes], [codes], name=node.name, keepdims=1)
-        graph.add_node("Mul", [codes, factor], [scaled], name=f"{node.name}_scale")
-        graph.add_node("Div", [scaled, count], [result], name=f"{node.name}_pixels")
-        return {result: (codes, scales[0] / (height * width))}
-
-    @staticmethod
-    def _type(graph: GraphEditor, source: str) -> BaseDataType:
-        return scaled_type(graph.datatypes[source], graph.shapes[source][2] * graph.shapes[source][3])
+        return given
 
     def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Frames whose sums float32 would round."""
@@ -67,11 +56,6 @@ class GlobalAverage(Layer):
         if shape and len(shape) == 4 and (shape[2] * shape[3] * 255).bit_length() > MOST_BITS:
             return f"averages {shape[2]}x{shape[3]} pixels, whose sum float32 may round: pool the image before it"
         return None
-
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """So many times that of a code."""
-        datatype = graph.datatypes[node.output[0]]
-        return int(datatype.min()), int(datatype.max())
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Its kernel."""

@@ -13,8 +13,8 @@ from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.rows import window_size
 from hw_build.kernels.window_max import WindowMax_rtl
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
-from hw_build.operators.operator import Layer, Range, RangeOf, Size
-from hw_build.operators.windows import image_patches
+from hw_build.operators.operator import Layer, Size
+from hw_build.operators.windows import image_patches, pads_of_pool, refusal_of_pool
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -30,15 +30,13 @@ class MaxPool(Layer):
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Unequal strides, pads by name, indices, windows of one pixel."""
-        kernel, strides = list(attribute(node, "kernel_shape")), list(attribute(node, "strides", [1, 1]))
         if len(node.output) > 1 and node.output[1]:
             return "also gives indices: only the maxima lower"
-        if len(kernel) != 2 or len(strides) != 2 or strides[0] != strides[1] or min(*kernel, *strides) < 1:
-            return f"has kernel {kernel} and strides {strides}: 2D windows with equal strides of height and width lower"
-        if kernel == [1, 1]:
+        if (why := refusal_of_pool(node)) is not None:
+            return why
+        if list(attribute(node, "kernel_shape")) == [1, 1]:
             return "has kernel [1, 1]: take it out, or reduce by a convolution of stride 2"
-        if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
-            return f"pads by auto_pad={attribute(node, 'auto_pad')}: export explicit pads"
+        strides = attribute(node, "strides", [1, 1])
         sizes = [graph.shapes.get(name, ())[2:] for name in (node.input[0], node.output[0])]
         pads = attribute(node, "pads", [0] * 4)
         if any(strides[0] * (after - 1) >= before + pad for before, after, pad in zip(*sizes, pads, strict=False)):
@@ -49,32 +47,17 @@ class MaxPool(Layer):
         """The stride."""
         return Fraction(attribute(node, "strides", [1])[0])
 
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """No other values."""
-        return range_of(node.input[0])
-
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Pad, Im2Col and the kernel."""
         source, result = node.input[0], node.output[0]
         kernel = tuple(attribute(node, "kernel_shape"))
-        pads = self._all_pads(graph, node)
+        (_, *size, _), (_, *after, _) = (graph.shapes[name] for name in (source, result))
+        pads = pads_of_pool(node, tuple(size), tuple(after))
         if any(pads) and graph.datatypes[source].signed():
             raise reject(node, "pads signed codes, whose least is no zero: quantize unsigned, or pool without padding")
         graph.remove(node)
         patches = image_patches(graph, node, kernel, pads)
         add_kernel(graph, WindowMax_rtl, [patches], [result], node.name, Taps=kernel[0] * kernel[1])
-
-    @staticmethod
-    def _all_pads(graph: GraphEditor, node: NodeProto) -> list[int]:
-        """[top, left, bottom, right]: what ceil_mode adds, too."""
-        (_, *size, _), (_, *after, _) = (graph.shapes[name] for name in (node.input[0], node.output[0]))
-        pads, kernel = list(attribute(node, "pads", [0] * 4)), attribute(node, "kernel_shape")
-        strides, dilations = (attribute(node, name, [1, 1]) for name in ("strides", "dilations"))
-        for axis in range(2):
-            span = dilations[axis] * (kernel[axis] - 1) + 1
-            needed = strides[axis] * (after[axis] - 1) + span - size[axis] - pads[axis]
-            pads[axis + 2] = max(pads[axis + 2], needed)
-        return pads
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """By the window."""

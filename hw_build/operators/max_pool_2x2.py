@@ -12,7 +12,7 @@ from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.image_size import halved
 from hw_build.kernels.maxpool import MaxPool2x2_rtl
 from hw_build.operators.halving import refusal_of_odd_sides
-from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.operator import Layer, Size
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -56,10 +56,6 @@ class MaxPool2x2(Layer):
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """Two rows in, one out."""
         return Fraction(2)
-
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """No other values."""
-        return range_of(node.input[0])
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """As qonnx has it, and FINN takes it."""

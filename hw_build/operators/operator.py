@@ -132,6 +132,10 @@ class Layer(Operator):
     keeps_codes: ClassVar[bool] = False  # what it gives is codes that it has read, at other places
     joins_values: ClassVar[bool] = False  # each value of its output is made of those at the same place of its inputs
 
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range | None:
+        """Of codes at other places no other values than those of the input."""
+        return range_of(node.input[0]) if self.keeps_codes else None
+
     def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
         """Let ``node``, which reads codes now, give integers, and their scale be a factor behind them.
 

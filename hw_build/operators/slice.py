@@ -12,7 +12,7 @@ from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.crop import TO_THE_END, StreamCrop_rtl
 from hw_build.operators.concatenation import FIRST_AXIS
-from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.operator import Layer, Size
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -37,6 +37,11 @@ def _slices(graph: GraphEditor, node: NodeProto) -> list[slice] | None:
 
 def _ranges(slices: list[slice], shape: tuple[int, ...]) -> list[range]:
     return [range(*each.indices(size)) for each, size in zip(slices, shape, strict=True)]
+
+
+def _bounds(each: slice) -> list[int]:
+    """[start, stop, step] as numbers."""
+    return [each.start or 0, TO_THE_END if each.stop is None else each.stop, each.step]
 
 
 class Slice(Layer):
@@ -73,18 +78,13 @@ class Slice(Layer):
         between = graph.add_tensor(f"{node.output[0]}_channels", (shape[0], len(channels), *shape[2:]))
         index = graph.add_constant(f"{between}_index", list(channels), dtype=np.int64)
         graph.add_node("Gather", [node.input[0], index], [between], name=f"{node.name}_gather", axis=1)
-        starts = [each.start or 0 for each in slices[2:]]
-        ends = [TO_THE_END if each.stop is None else each.stop for each in slices[2:]]
-        values = (starts, ends, [2, 3], [each.step for each in slices[2:]])
+        starts, ends, steps = map(list, zip(*map(_bounds, slices[2:]), strict=True))
+        values = (starts, ends, [2, 3], steps)
         names = [graph.add_constant(f"{between}_cut", value, dtype=np.int64) for value in values]
         del node.input[:]
         node.input.extend([between, *names])
         graph.touch()
         return True
-
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """No other values."""
-        return range_of(node.input[0])
 
     def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
         """The axes."""
@@ -100,9 +100,7 @@ class Slice(Layer):
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Its kernel."""
         slices, channels = _required(graph, node), graph.shapes[node.input[0]][-1]
-        rows, columns = (
-            [each.start or 0, TO_THE_END if each.stop is None else each.stop, each.step] for each in slices[2:]
-        )
+        rows, columns = map(_bounds, slices[2:])
         kept = range(channels)[slices[1]]
         graph.remove(node)
         add_kernel(

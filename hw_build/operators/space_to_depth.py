@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
-from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.operator import Layer, Size
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -31,10 +31,6 @@ class SpaceToDepth(Layer):
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """A row of each block of them."""
         return Fraction(attribute(node, "blocksize"))
-
-    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
-        """No other values."""
-        return range_of(node.input[0])
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Windows (Im2Col) with the block as kernel and stride: their order, (i, j, c), is ONNX' own."""

@@ -1,4 +1,4 @@
-"""Windows of channels-last images, as qonnx writes them: Pad, Im2Col and a product."""
+"""What layers that read windows share: their refusals and pads, and Pad, Im2Col and product as qonnx writes them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,41 @@ from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
 
 if TYPE_CHECKING:
     from onnx import NodeProto
+
+    from hw_build.operators.operator import Size
+
+
+def refusal_of_window(node: NodeProto) -> str | None:
+    """What no kernel takes of a window, as the end of a sentence."""
+    strides = list(attribute(node, "strides", [1, 1]))
+    if strides[0] != strides[1] or strides[0] < 1:
+        return f"has strides {strides}: only equal ones of height and width lower"
+    return refusal_of_named_pads(node)
+
+
+def refusal_of_pool(node: NodeProto) -> str | None:
+    """What no kernel takes of a pooling window, as the end of a sentence."""
+    kernel, strides = list(attribute(node, "kernel_shape")), list(attribute(node, "strides", [1, 1]))
+    if len(kernel) != 2 or len(strides) != 2 or strides[0] != strides[1] or min(*kernel, *strides) < 1:
+        return f"has kernel {kernel} and strides {strides}: 2D windows with equal strides of height and width lower"
+    return refusal_of_named_pads(node)
+
+
+def refusal_of_named_pads(node: NodeProto) -> str | None:
+    """auto_pad that intake could not make explicit."""
+    named = attribute(node, "auto_pad", "NOTSET")
+    return None if named == "NOTSET" else f"pads by auto_pad={named}: export explicit pads"
+
+
+def pads_of_pool(node: NodeProto, size: Size, after: Size) -> list[int]:
+    """[top, left, bottom, right] from an image of ``size`` to one of size ``after``: what ceil_mode adds, too."""
+    pads, kernel = list(attribute(node, "pads", [0] * 4)), attribute(node, "kernel_shape")
+    strides, dilations = (attribute(node, name, [1, 1]) for name in ("strides", "dilations"))
+    for axis in range(2):
+        span = dilations[axis] * (kernel[axis] - 1) + 1
+        needed = strides[axis] * (after[axis] - 1) + span - size[axis] - pads[axis]
+        pads[axis + 2] = max(pads[axis + 2], needed)
+    return pads
 
 
 def window_patches(

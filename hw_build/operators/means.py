@@ -1,0 +1,40 @@
+"""What averages share: a sum of codes, a node of its own, and a division by their number, as onnxruntime does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hw_build.graph.ranges import scaled_type
+from hw_build.operators.operator import Layer, Range, RangeOf
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from hw_build.graph.editor import GraphEditor
+
+
+class Sum(Layer):
+    """Sums of codes, in a type that holds them."""
+
+    def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
+        """So many times that of a code."""
+        datatype = graph.datatypes[node.output[0]]
+        return int(datatype.min()), int(datatype.max())
+
+
+def put_mean(
+    graph: GraphEditor, node: NodeProto, scale: float, summed: int, pixels: int
+) -> tuple[str, dict[str, tuple[str, float]]]:
+    """In the place of ``node``, an average of codes of ``scale``: a tensor of sums, times the scale, by ``pixels``.
+
+    Returns the tensor, of a type for ``summed`` codes, which the caller writes, and what ``Layer.to_integers`` gives.
+    """
+    source, result = node.input[0], node.output[0]
+    sums = graph.add_tensor(f"{result}_codes", graph.shapes[result], scaled_type(graph.datatypes[source], summed))
+    scaled = graph.add_tensor(f"{result}_sum", graph.shapes[result])
+    factor = graph.add_constant(f"{result}_scale", scale)
+    count = graph.add_constant(f"{result}_pixels", float(pixels))
+    graph.remove(node)
+    graph.add_node("Mul", [sums, factor], [scaled], name=f"{node.name}_scale")
+    graph.add_node("Div", [scaled, count], [result], name=f"{node.name}_pixels")
+    return sums, {result: (sums, scale / pixels)}
