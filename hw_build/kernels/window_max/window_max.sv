@@ -29,52 +29,21 @@ module window_max #(
     $error("window_max: TAPS=%0d must be 2 or more", TAPS);
   end
 
-  localparam int unsigned GROUPS = CHANNELS / PE;
-  localparam int unsigned GB = (GROUPS > 1) ? $clog2(GROUPS) : 1;
-  localparam int unsigned TB = $clog2(TAPS);
-
-  logic [GB-1:0] group_q;
-  logic [TB-1:0] tap_q;
-  wire logic en = y_ready;
-  wire logic step = en && x_valid;
-  wire logic tap_ends = group_q == GB'(GROUPS - 1);
-  wire logic last_tap = tap_q == TB'(TAPS - 1);
-  assign x_ready = en;
-
-  always_ff @(posedge clk) begin
-    if (!rst_n) begin
-      group_q <= '0;
-      tap_q   <= '0;
-    end else if (step) begin
-      group_q <= tap_ends ? '0 : group_q + 1'b1;
-      if (tap_ends) tap_q <= last_tap ? '0 : tap_q + 1'b1;
-    end
-  end
-
-  // ---- the greatest so far, of each channel ---------------------------------------------------------------------------
+  logic first;
   logic [BEAT-1:0] so_far, best;
-  if (GROUPS == 1) begin : g_register
-    logic [BEAT-1:0] so_far_q;
-    assign so_far = so_far_q;
-    always_ff @(posedge clk) if (step) so_far_q <= best;
-  end else begin : g_memory
-    (* ram_style = "distributed" *) logic [BEAT-1:0] memory[GROUPS];
-    assign so_far = memory[group_q];
-    always_ff @(posedge clk) if (step) memory[group_q] <= best;
-  end
+  channel_fold #(
+      .GROUPS(CHANNELS / PE),
+      .TIMES (TAPS),
+      .BITS  (BEAT)
+  ) fold (
+      .folded(best),
+      .*
+  );
   for (genvar lane = 0; lane < PE; lane++) begin : g_lane
     wire logic [X_BITS-1:0] old = so_far[lane*X_BITS+:X_BITS];
     wire logic [X_BITS-1:0] come = x_data[lane*X_BITS+:X_BITS];
     wire logic greater = X_SIGNED ? $signed(old) > $signed(come) : old > come;
-    assign best[lane*X_BITS+:X_BITS] = (greater && tap_q != '0) ? old : come;
-  end
-
-  always_ff @(posedge clk) begin
-    if (step) y_data <= best;
-  end
-  always_ff @(posedge clk) begin
-    if (!rst_n) y_valid <= 1'b0;
-    else if (en) y_valid <= step && last_tap;
+    assign best[lane*X_BITS+:X_BITS] = (greater && !first) ? old : come;
   end
 endmodule
 `default_nettype wire
