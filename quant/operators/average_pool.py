@@ -12,11 +12,9 @@ from torch import fx, nn
 from torch.nn import functional
 
 from quant.base.errors import ExportError
-from quant.integer.fit import line_of
 from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step
-from quant.integer.staircase import Chain
-from quant.operators.layers import Accumulating
+from quant.operators.layers import Averaging
 from quant.operators.operator import pair, refuse
 
 if TYPE_CHECKING:
@@ -41,14 +39,13 @@ class AveragePool(Step):
     staircase: Staircase
 
 
-class AveragePooling(Accumulating):
+class AveragePooling(Averaging):
     """AvgPool2d(2), ``F.avg_pool2d(x, 2)``."""
 
     kinds = (nn.AvgPool2d,)
     told = "AvgPool2d(2)"
     names = ("AveragePool",)
     steps = (AveragePool,)
-    bits = "sum"
 
     def functions(self) -> dict[Any, Callable[..., Any]]:
         """The function of the same name."""
@@ -98,10 +95,7 @@ class AveragePooling(Accumulating):
                 f"average-pool '{node.name}' halves {shape[0]}x{shape[1]}; export for an image whose sides are even"
                 " there"
             )
-        codes = parser.codes[source]
-        ends = (np.array([_PIXELS * codes.low]), np.array([_PIXELS * codes.high]))
-        step = AveragePool(node.name, source, node.output[0], None)
-        parser.start(node, step, Chain(np.array([codes.scale / _PIXELS]), *ends), parser.channels[source])
+        self.start_mean(parser, node, AveragePool(node.name, source, node.output[0], None), _PIXELS)
 
     def accumulators(self, step: AveragePool, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         """Their sum."""
@@ -111,16 +105,14 @@ class AveragePooling(Accumulating):
         """Sums in float32, which are exact, and a line."""
         height, width = builder.sizes[step.source]
         builder.sizes[step.output] = (height // 2, width // 2)
-        channels, codes = builder.lanes * builder.program.channels[step.source], builder.program.codes[step.source]
+        channels = builder.lanes * builder.program.channels[step.source]
         pixels = builder.node("Cast", [step.source], to=TensorProto.FLOAT)
         pixels = builder.reshape(pixels, (height // 2, 2, width // 2, 2 * channels))
         halves = builder.node("ReduceSum", [pixels, builder.constant(np.array([1], np.int64))], keepdims=0)
         halves = builder.reshape(halves, (height // 2, width // 2, 2, channels))
         sums = builder.node("ReduceSum", [halves, builder.constant(np.array([2], np.int64))], keepdims=0)
         sums = builder.reshape(sums, (1, height // 2, width // 2, channels))
-        sums = builder.node("Add", [sums, builder.constant(np.float32(_PIXELS * codes.low))])
-        line = line_of(step.staircase, np.array([_PIXELS * codes.low]), np.array([_PIXELS * codes.high]))
-        builder.name(builder.line_codes(sums, line, step.name), step.output)
+        self.build_mean(builder, step, sums, _PIXELS)
 
 
 OPERATORS = (AveragePooling(),)

@@ -11,12 +11,8 @@ from onnx import TensorProto
 from torch import fx, nn
 from torch.nn import functional
 
-from quant.base.errors import ExportError
-from quant.integer.exact import EXACT_FLOAT32
-from quant.integer.fit import line_of
 from quant.integer.program import Staircase, Step
-from quant.integer.staircase import Chain
-from quant.operators.layers import Accumulating
+from quant.operators.layers import Averaging
 from quant.operators.operator import pair, refuse
 
 if TYPE_CHECKING:
@@ -42,14 +38,13 @@ class GlobalAverage(Step):
     staircase: Staircase
 
 
-class GlobalAveraging(Accumulating):
+class GlobalAveraging(Averaging):
     """AdaptiveAvgPool2d(1), ``F.adaptive_avg_pool2d(x, 1)``, ``x.mean((2, 3), keepdim=True)``."""
 
     kinds = (nn.AdaptiveAvgPool2d,)
     told = "averages of all pixels"
     names = ("GlobalAveragePool",)
     steps = (GlobalAverage,)
-    bits = "sum"
     settled = True
 
     def functions(self) -> dict[Any, Callable[..., Any]]:
@@ -94,14 +89,8 @@ class GlobalAveraging(Accumulating):
         """Of as many pixels as float32 holds the sum of."""
         source = parser.codes_input(node, 0)
         height, width = parser.model.get_tensor_shape(node.input[0])[2:]
-        codes = parser.codes[source]
-        ends = (np.array([height * width * codes.low]), np.array([height * width * codes.high]))
-        if max(-ends[0][0], ends[1][0]) >= EXACT_FLOAT32:
-            raise ExportError(
-                f"'{node.name}' averages {height}x{width} pixels, whose sum float32 may round; pool the image before"
-            )
         step = GlobalAverage(node.name, source, node.output[0], height * width, None)
-        parser.start(node, step, Chain(np.array([codes.scale / (height * width)]), *ends), parser.channels[source])
+        self.start_mean(parser, node, step, step.pixels)
 
     def roundings(self, step: GlobalAverage) -> int:
         """A division by a power of two does not round."""
@@ -113,13 +102,10 @@ class GlobalAveraging(Accumulating):
 
     def build(self, builder: GraphBuilder, step: GlobalAverage) -> None:
         """Sums in float32, which are exact, and a line."""
-        codes = builder.program.codes[step.source]
         builder.sizes[step.output] = (1, 1)
         pixels = builder.node("Cast", [step.source], to=TensorProto.FLOAT)
         sums = builder.node("ReduceSum", [pixels, builder.constant(np.array([1, 2], np.int64))], keepdims=1)
-        least, most = np.array([step.pixels * codes.low]), np.array([step.pixels * codes.high])
-        sums = builder.node("Add", [sums, builder.constant(np.float32(least[0]))])
-        builder.name(builder.line_codes(sums, line_of(step.staircase, least, most), step.name), step.output)
+        self.build_mean(builder, step, sums, step.pixels)
 
 
 OPERATORS = (GlobalAveraging(),)

@@ -8,11 +8,16 @@ import numpy as np
 
 from quant.base.errors import ExportError
 from quant.integer.exact import EXACT_FLOAT32
+from quant.integer.fit import line_of
+from quant.integer.staircase import Chain
 from quant.operators.operator import Operator
 
 if TYPE_CHECKING:
     import torch
+    from onnx import NodeProto
 
+    from quant.integer.ort_graph import GraphBuilder
+    from quant.integer.parse import Parser
     from quant.integer.program import Step
     from quant.integer.torch_engine import TorchEngine
 
@@ -42,6 +47,31 @@ class Accumulating(Operator):
     def run(self, engine: TorchEngine, step: Step, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         """Accumulators, then codes."""
         return engine.climb(step.name, step.staircase, self.accumulators(step, tensors))
+
+
+class Averaging(Accumulating):
+    """Means of as many codes of a channel as a step's sum has; what its staircase takes is their sum."""
+
+    bits = "sum"
+
+    def start_mean(self, parser: Parser, node: NodeProto, step: Step, pixels: int) -> None:
+        """Begin ``step``, of ``node``, which averages ``pixels`` codes; ExportError where float32 may round the sum."""
+        codes = parser.codes[step.source]
+        low, high = pixels * codes.low, pixels * codes.high
+        if max(-low, high) >= EXACT_FLOAT32:
+            height, width = parser.model.get_tensor_shape(node.input[0])[2:]
+            raise ExportError(
+                f"'{node.name}' averages {height}x{width} pixels, whose sum float32 may round; pool the image before"
+            )
+        chain = Chain(np.array([codes.scale / pixels]), np.array([low]), np.array([high]))
+        parser.start(node, step, chain, parser.channels[step.source])
+
+    def build_mean(self, builder: GraphBuilder, step: Step, sums: str, pixels: int) -> None:
+        """The codes of ``step`` from ``sums``, in float32, of codes less their least: by a line."""
+        codes = builder.program.codes[step.source]
+        least, most = np.array([pixels * codes.low]), np.array([pixels * codes.high])
+        sums = builder.node("Add", [sums, builder.constant(np.float32(least[0]))])
+        builder.name(builder.line_codes(sums, line_of(step.staircase, least, most), step.name), step.output)
 
 
 class HandingOn(Operator):
