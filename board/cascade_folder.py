@@ -2,7 +2,6 @@
 
 import os
 
-from board.cascade_run import Cascade
 from board.cascade_spec import CASCADE, STAGES, read_cascade
 from board.deploy import Deploy
 from board.errors import InputError
@@ -13,10 +12,11 @@ def is_cascade(folder=None):
     return os.path.isfile(os.path.join(folder or os.getcwd(), CASCADE))
 
 
-def open_cascade(folder, open_network, report=lambda line: None):
-    """The ``board.cascade_run.Cascade`` of a folder; ``open_network(deploy)`` opens the network of a ``Deploy``.
+def cascade_parts(folder, open_network):
+    """(spec, layouts, open_stage) of a folder, as ``board.cascade_run.Cascade`` takes them.
 
-    InputError: a file is missing or wrong, or a network is another than the cascade was joined of.
+    ``open_network(deploy)`` opens the network of a ``Deploy``. InputError: a file is missing or wrong, or a network is
+    another than the cascade was joined of.
     """
     spec = read_cascade(folder)
     deploys = [Deploy(os.path.join(str(folder), stage)) for stage in STAGES]
@@ -26,4 +26,4 @@ def open_cascade(folder, open_network, report=lambda line: None):
                 f"'{deploy.folder}' holds another network than {CASCADE} was made for; deploy the {stage} export of "
                 "`python -m quant cascade` again"
             )
-    return Cascade(spec, [deploy.spec() for deploy in deploys], lambda stage: open_network(deploys[stage]), report)
+    return spec, [deploy.spec() for deploy in deploys], lambda stage: open_network(deploys[stage])

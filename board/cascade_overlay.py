@@ -4,7 +4,7 @@ The bitstreams are loaded one after the other, each when its stage begins: a lon
 no more. Both accelerators in one bitstream would save the loads, but not fit beside each other on a Zynq-7020.
 """
 
-from board.cascade_folder import open_cascade
+from board.cascade_folder import cascade_parts
 from board.cascade_run import Cascade
 from board.deploy import BITFILE
 from board.driver import SegmentationOverlay
@@ -17,5 +17,7 @@ class CascadeOverlay(Cascade):
     """
 
     def __init__(self, folder, report=lambda line: None, **options):
-        opened = open_cascade(folder, lambda deploy: SegmentationOverlay(deploy.path(BITFILE), **options), report)
-        super().__init__(opened.spec, opened.layouts, opened.open_stage, report)
+        def open_network(deploy):
+            return SegmentationOverlay(deploy.path(BITFILE), **options)
+
+        super().__init__(*cascade_parts(folder, open_network), report)

@@ -13,6 +13,7 @@ import numpy as np
 from board.cascade import ALWAYS, NEVER, FusionTable
 from board.errors import InputError
 from board.intensity import Window
+from board.slices import require_slices
 
 CASCADE, STAGES = "cascade.json", ("first", "second")
 VERSION = 1
@@ -33,8 +34,7 @@ class VolumeSpec:
         if not isinstance(values, dict) or set(values) != {"window", "slices", "orientation", "spacing_mm"}:
             raise InputError(f"a volume has window, slices, orientation and spacing_mm, got {values!r}; correct it")
         slices, spacing = values["slices"], values["spacing_mm"]
-        if not isinstance(slices, int) or slices < 1 or slices % 2 == 0:
-            raise InputError(f"slices must be odd (1, 3, 5, ...), got {slices!r}; correct it")
+        require_slices(slices)
         if spacing is not None and (
             not isinstance(spacing, list)
             or len(spacing) != 3

@@ -7,7 +7,8 @@ import os
 import sys
 
 from board.boundary import USER_ERROR, add_debug, run_command
-from board.cascade_folder import is_cascade, open_cascade
+from board.cascade_folder import cascade_parts, is_cascade
+from board.cascade_run import Cascade
 from board.deploy import BITFILE, Deploy
 from board.errors import BoardError, DeviceError, InputError
 from board.io_spec import IoSpec, read_io_spec
@@ -166,11 +167,8 @@ def _infer_cascade(arguments):
 
 def _cascade(arguments):
     """The cascade of the deploy folder; the steps are told on stderr."""
-    return open_cascade(
-        arguments.deploy or os.getcwd(),
-        lambda deploy: _accelerator(arguments, deploy),
-        lambda line: print(line, file=sys.stderr, flush=True),
-    )
+    parts = cascade_parts(arguments.deploy or os.getcwd(), lambda deploy: _accelerator(arguments, deploy))
+    return Cascade(*parts, lambda line: print(line, file=sys.stderr, flush=True))
 
 
 def _names(paths):

@@ -9,12 +9,17 @@ import numpy as np
 from board.errors import InputError
 
 
+def require_slices(slices):
+    """InputError unless a frame has a slice in its middle: an odd number of them."""
+    if not isinstance(slices, int) or slices < 1 or slices % 2 == 0:
+        raise InputError(f"slices must be odd (1, 3, 5, ...), got {slices!r}; correct it")
+
+
 class Slices:
     """The frames of ``codes`` (X, Y, Z) uint8 for images of ``height`` x ``width`` x ``slices``; InputError: larger."""
 
     def __init__(self, codes, height, width, slices):
-        if slices < 1 or slices % 2 == 0:
-            raise InputError(f"slices must be odd (1, 3, 5, ...), got {slices}; correct it")
+        require_slices(slices)
         self.planes, self.slices = codes.transpose(2, 1, 0), slices  # (Z, Y, X)
         self.shape = (len(self.planes), height, width)
         rows, columns = self.planes.shape[1:]
