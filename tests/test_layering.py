@@ -35,6 +35,7 @@ ALLOWED = {
             "qonnx",
             "google",
             "finn",
+            "annotated_types",
             "jinja2",
             "markupsafe",
             "numpy",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from annotated_types import Ge, Gt, Le
 
 from hw_build.base.errors import ConfigError
 from hw_build.base.records import as_record, record
@@ -31,8 +31,8 @@ _PORTS = {
 _PARTS = {Family.ZYNQ_7000: ("xc7z",), Family.ZYNQ_ULTRASCALE: ("xczu", "xck")}  # how names of the family's parts begin
 _ADDRESS_BITS = range(32, 65)
 _MOST = 10**9  # of anything that a board has
-Count = Annotated[int, Field(gt=0, le=_MOST)]
-MegaHertz = Annotated[float, Field(ge=1e-3, le=_MOST)]
+Count = Annotated[int, Gt(0), Le(_MOST)]
+MegaHertz = Annotated[float, Ge(1e-3), Le(_MOST)]
 
 
 @record

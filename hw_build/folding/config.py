@@ -24,7 +24,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from annotated_types import Ge, Gt, Le
 
 from hw_build.base.errors import ConfigError
 from hw_build.base.records import as_record, record
@@ -37,8 +37,8 @@ _LIMITS = ("max_luts", "max_dsps", "max_bram36", "max_latency_frames")
 _RATE = ("frames_per_second", "clock_mhz")
 _LEAST, _MOST = 1e-6, 1e12  # of anything that is asked for
 _MOST_DIGITS = 30
-_Whole = Annotated[int, Field(gt=0, le=_MOST)]
-_Number = Annotated[float, Field(ge=_LEAST, le=_MOST)]
+_Whole = Annotated[int, Gt(0), Le(_MOST)]
+_Number = Annotated[float, Ge(_LEAST), Le(_MOST)]
 
 
 @record

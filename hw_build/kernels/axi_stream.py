@@ -89,15 +89,16 @@ def output_prefixes(count: int) -> list[str]:
     return _numbered("m", count)
 
 
-def wrapper(path: Path, readers: int = 1) -> tuple[str, str]:
-    """(name, text) of the module around the core in ``path``.
+def wrapper(core: Core, readers: int = 1) -> tuple[str, str]:
+    """(name, text) of the module around ``core``.
 
     Raises:
         BuildError: it is no core.
     """
-    core = read_core(path)
     if not core.inputs:
-        raise BuildError(f"{path}: {core.module} has no streams x, or a and b, and y, so that it has no wrapper")
+        raise BuildError(
+            f"{core.module}.sv: {core.module} has no streams x, or a and b, and y, so that it has no wrapper"
+        )
     sinks = {
         stream: _axis(prefix) for stream, prefix in zip(core.inputs, input_prefixes(len(core.inputs)), strict=True)
     }
@@ -124,7 +125,7 @@ def wrapper(path: Path, readers: int = 1) -> tuple[str, str]:
     streams = {f"{name}_{wire}": to for name in joined for wire, to in zip(_WIRES, joined[name], strict=True)}
     module = f"{core.module}{readers if readers > 1 else ''}_axi"
     parts = [
-        f"// {core.module} with AXI-Stream ports and a buffer, written from the header of {path.name}.",
+        f"// {core.module} with AXI-Stream ports and a buffer, written from the header of {core.module}.sv.",
         "`default_nettype none",
         f"module {module} #(\n{core.parameters}) (" if core.names else f"module {module} (",
         ",\n".join(ports),

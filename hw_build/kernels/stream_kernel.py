@@ -256,8 +256,8 @@ class StreamKernel(HWCustomOp):
     def instance(self, core: str, files: tuple[Path, ...], parameters: Mapping[str, int | str]) -> RtlInstance:
         """The module ``core``, of the one of ``files`` with that name, in its wrapper, if any (``axi_stream.py``)."""
         (source,) = (path for path in files if path.stem == core)
-        readers = len(self.onnx_node.output)
-        wrappers = [wrapper(source, readers)] if read_core(source).needs_wrapper else []
+        header, readers = read_core(source), len(self.onnx_node.output)
+        wrappers = [wrapper(header, readers)] if header.needs_wrapper else []
         streams = self.stream_inputs()
         return RtlInstance(
             module=wrappers[0][0] if wrappers else core,

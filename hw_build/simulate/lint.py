@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 RTL_DIR = Path(__file__).resolve().parents[1] / "rtl"
 KERNEL_DIR = RTL_DIR.with_name("kernels")
+LIB_DIR = RTL_DIR / "lib"
 WAIVERS = RTL_DIR / "lint.vlt"
 PACKAGE_SUFFIX = "_pkg"
 
@@ -60,16 +61,18 @@ def lint(top_module: str, files: Sequence[Path], *, library_folders: Sequence[Pa
     return done.stderr.strip() if done.returncode else ""
 
 
-def lint_wrapper(core: Path) -> str:
-    """Verilator's warnings and errors on the AXI-Stream wrapper of a kernel's core; none where ``core`` is no such."""
-    if not core.is_relative_to(KERNEL_DIR) or not read_core(core).inputs:
+def lint_wrapper(source: Path) -> str:
+    """Verilator's warnings and errors on the AXI-Stream wrapper of the core ``source``; none where it is no core."""
+    if not any(source.is_relative_to(folder) for folder in (KERNEL_DIR, LIB_DIR)):
         return ""
-    readers = 2 if read_core(core).forks else 1
+    core = read_core(source)
+    if not core.inputs:
+        return ""
     with tempfile.TemporaryDirectory(prefix="edgeseg-lint-") as folder:
-        module, text = wrapper(core, readers)
+        module, text = wrapper(core, readers=2 if core.forks else 1)
         path = Path(folder, f"{module}.sv")
         path.write_text(text)
-        return lint_top(path, [core])
+        return lint_top(path, [source])
 
 
 def modules_in(*folders: Path) -> list[Path]:

@@ -6,10 +6,10 @@ import pytest
 
 from hw_build.base.errors import BuildError
 from hw_build.kernels.axi_stream import read_core, wrapper
-from hw_build.simulate.lint import KERNEL_DIR, lint_wrapper
+from hw_build.simulate.lint import KERNEL_DIR, LIB_DIR, lint_wrapper
 
 FILES = sorted(KERNEL_DIR.rglob("*.sv"))
-CORES = [path for path in FILES if read_core(path).inputs]
+CORES = [path for path in (*FILES, *sorted(LIB_DIR.glob("*.sv"))) if read_core(path).inputs]
 TINY = """\
 module tiny #(
     parameter int BITS = 4  // of a beat, [BITS-1:0]
@@ -46,7 +46,7 @@ def test_nothing_of_a_header_is_missed(path):
 def test_wrapper_of_a_core_without_registers_has_no_clock_to_give(tmp_path):
     path = tmp_path / "tiny.sv"
     path.write_text(TINY)
-    module, text = wrapper(path)
+    module, text = wrapper(read_core(path))
     assert module == "tiny_axi"
     assert "output      logic [BITS-1:0] m_axis_tdata" in text
     assert text.count(".clk(ap_clk)") == 1  # of the buffer
@@ -74,4 +74,4 @@ def test_what_is_no_core_is_refused(tmp_path, text, sentence):
     path = tmp_path / "tiny.sv"
     path.write_text(text)
     with pytest.raises(BuildError, match=sentence):
-        wrapper(path)
+        wrapper(read_core(path))

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field as Limits
+from annotated_types import Ge, Le
 
 from hw_build.base.errors import ConfigError, EdgesegError
 from hw_build.base.records import as_record, record
@@ -34,7 +34,7 @@ class Field:
     """One bit of a register."""
 
     name: str
-    bit: Annotated[int, Limits(ge=0, le=31)]
+    bit: Annotated[int, Ge(0), Le(31)]
     access: Access
     doc: str
 
