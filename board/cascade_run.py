@@ -59,7 +59,10 @@ class Cascade:
         """The outcome of each image of a list: two loads of a bitstream in all."""
         for image in images:
             self._check(image)
-        every_logit = self.first_logits(images)
+        return self.second_stage(images, self.first_logits(images))
+
+    def second_stage(self, images, every_logit):
+        """The outcome of each image (H, W, C) from its logits (H, W) of `first_logits`."""
         with contextlib.ExitStack() as opened:
             accel = self._lazily(opened)
             return [

@@ -119,9 +119,10 @@ def evaluate_cascade(folder: Path, data_dir: Path, split: str) -> dict[str, Any]
     frame = cascade.frame
     samples = load_samples(data_dir, split, (frame.height, frame.width), channels=frame.channels)
     images, truth = samples.codes.permute(0, 2, 3, 1).contiguous().numpy(), samples.masks[:, 0].numpy()
-    found = [cascade.segment(image) for image in steps_with_bar("cascade", list(images))]
+    logits = cascade.first_logits(images)
+    found = cascade.second_stage(steps_with_bar("cascade", list(images)), logits)
     scores = {
-        "first": score(cascade.first_logits(images) > 0, truth, 1, surfaces=True),
+        "first": score(logits > 0, truth, 1, surfaces=True),
         "cascade": score(np.stack([one.mask for one in found]), truth, 1, surfaces=True),
     }
     without = sum(one.crop is None for one in found)
