@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind")
 
+_TOLD = 10  # of what is wrong: a report has hundreds of values
 _CONFIG = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
 _NAMES = {
     "int_type": "int", "int_from_float": "int", "float_type": "float", "finite_number": "float", "string_type": "str",
@@ -57,13 +58,15 @@ def load_record(kind: type[Kind], path: Path, **given: Any) -> Kind:
 
 
 def as_record(kind: type[Kind], content: Mapping[str, Any], name: str = "it") -> Kind:
-    """The record ``kind`` of the table ``content``, called ``name``; ValueError names all that is wrong with it."""
+    """The record ``kind`` of the table ``content``, called ``name``; ValueError names what is wrong with it."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
         return TypeAdapter(kind).validate_json(json.dumps(content, default=_as_json))
     except ValidationError as error:
-        raise ValueError("; ".join(_problems(kind, error, name))) from None
+        problems = _problems(kind, error, name)
+        more = [f"and {len(problems) - _TOLD} more"] if len(problems) > _TOLD else []
+        raise ValueError("; ".join(problems[:_TOLD] + more)) from None
 
 
 def _as_json(value: Any) -> Any:

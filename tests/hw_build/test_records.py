@@ -75,6 +75,11 @@ def test_what_is_of_another_type_is_named(load, changes, sentence):
         load(**changes)
 
 
+def test_of_many_wrong_values_some_are_told(load):
+    with pytest.raises(ValueError, match=r"^table.k0 is null, not int; .*; table.k9 is null, not int; and 20 more$"):
+        load(table={f"k{number}": None for number in range(30)})
+
+
 @pytest.mark.parametrize("text", ["", "[]", "null", "[" * 100_000, "\xff"])
 def test_what_is_no_record_at_all(tmp_path, text):
     path = tmp_path / "record.json"
