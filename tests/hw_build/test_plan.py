@@ -125,7 +125,7 @@ def test_what_fits_no_board_says_what_is_short(export):
     assert wanted.sides == (64,)
     with pytest.raises(BuildError, match=r"'pynq-z2' at 1e\+08 frames/s: b w4a4 at 64x64 has a layer of [\d,]+ cycles"):
         choose(wanted, models, BOARD, [], 1e8, networks)
-    small = replace(BOARD, name="small", resources=replace(BOARD.resources, luts=400))
+    small = replace(BOARD, name="small", resources=replace(BOARD.resources, luts=400, memory_luts=400))
     with pytest.raises(
         BuildError, match=r"takes [\d,]+ LUTs of 300 \(a .*; take --board pynq-z2, or ask for fewer --fps"
     ):

@@ -147,7 +147,7 @@ def test_command_prints_json_and_fails_when_over(design, no_yosys, tmp_path, cap
     shown = json.loads(capsys.readouterr().out)
     assert shown["totals"]["luts"] == total(synthesise_design(design)).luts
     small = tmp_path / "small.toml"
-    small.write_text(_board_file("luts = 53200", "luts = 100"))
+    small.write_text(_board_file("luts = 53200\nmemory_luts = 17400", "luts = 100\nmemory_luts = 100"))
     assert cli.main(["synth", "--out", out, "--board", str(small)]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: the design does not fit small: it takes ")
     assert cli.main(["synth", "--out", out, "--board", str(small), "--report-only"]) == 0
