@@ -29,9 +29,9 @@ _LAST = "lower"
 _PERIOD_NS = 10.0
 
 
-def check_hls(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
+def check_hls(model_path: Path, fpgapart: str = DEFAULT_PART, input_scale: float | None = None) -> list[Verdict]:
     """A verdict for every node that the output depends on, in execution order, folded for `CYCLES_PER_PIXEL`."""
-    model, refused = judge(model_path)
+    model, refused = judge(model_path, input_scale)
     if not lowers(refused):
         return refused
     graph = GraphEditor(model)
