@@ -163,7 +163,7 @@ def test_a_grey_image_of_a_demo_stays_one_channel(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "grey.png", (16, 16))[..., 2], picture)
 
 
-@pytest.mark.parametrize("quantized", [True, False], ids=["to_signed_codes_of_4_bits", "not_at_all"])
+@pytest.mark.parametrize("quantized", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_file_that_does_not_quantize_its_image_first_says_what_a_code_is_worth(tmp_path, capsys, quantized):
     """Of signed codes the first convolution reads those; without a quantizer it reads the image."""
     net = synthetic.Net(seed=4)
