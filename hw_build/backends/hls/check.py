@@ -30,12 +30,12 @@ _LAST = "lower"
 _PERIOD_NS = 10.0
 
 
-def check_hls(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
+def check_hls(model_path: Path, fpgapart: str = DEFAULT_PART, input_scale: float | None = None) -> list[Verdict]:
     """A verdict for every node that the output depends on, in execution order, folded for `CYCLES_PER_PIXEL`."""
-    built = check(model_path)
+    built = check(model_path, input_scale=input_scale)
     if not lowers(built):
         return built
-    model, rows = judge(model_path)
+    model, rows = judge(model_path, input_scale)
     graph = GraphEditor(model)
     try:
         for step in lowering_steps(fpgapart):

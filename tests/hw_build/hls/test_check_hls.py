@@ -87,7 +87,8 @@ def test_what_the_build_refuses_is_refused(tmp_path, capsys):
     smaller = net.conv_bn(net.image(), 4, 3, "stem", bits=8, pads=[0] * 4)
     model = net.model(net.head(smaller), *SIZE)
     status, verdicts = check(model, tmp_path, capsys)
-    assert status == 2 and "must be integer logits of every pixel, (1, 16, 24, classes)" in verdicts["network"]["reason"]
+    assert status == 2
+    assert "must be integer logits of every pixel, (1, 16, 24, classes)" in verdicts["network"]["reason"]
 
 
 def test_what_finn_cannot_generate_is_a_row(tmp_path, capsys, monkeypatch):
