@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.rows import window_size
 from hw_build.kernels.window_sum import WindowSum_rtl
@@ -63,6 +63,15 @@ class AveragePool(Layer):
                 "ceil_mode out, or pool without padding"
             )
         return None
+
+    def can_join_padding(self, node: NodeProto) -> bool:
+        """Where it counts its own."""
+        return not any(attribute(node, "pads", [0])) or bool(attribute(node, "count_include_pad", 0))
+
+    def join_padding(self, node: NodeProto, pads: list[int]) -> None:
+        """Zeros of a Pad are counted."""
+        super().join_padding(node, pads)
+        set_attribute(node, "count_include_pad", 1)
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """The stride."""
