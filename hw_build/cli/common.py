@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,33 @@ def read_export(folder: Path) -> Export:
             raise error from None
         refuse(verdicts)
         raise
+
+
+def add_input_scale(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument of `input_scale`."""
+    parser.add_argument(
+        "--input-scale",
+        metavar="S",
+        help="what a code of the image is worth, as 1/255, where the file does not quantize it to 8 bits first",
+    )
+
+
+def input_scale(arguments: argparse.Namespace) -> float | None:
+    """What ``--input-scale`` says.
+
+    Raises:
+        ConfigError: that is no positive number.
+    """
+    text = arguments.input_scale
+    if text is None:
+        return None
+    try:
+        worth = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        worth = 0.0
+    if worth <= 0:
+        raise ConfigError(f"--input-scale must be a positive number, as 1/255 or 0.25, got '{text}'")
+    return worth
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
