@@ -53,7 +53,7 @@ class WindowAveraging(Averaging):
     """AvgPool2d of any kernel and stride."""
 
     kinds = (WindowMean,)
-    told = "averages of windows that count as many pixels everywhere"
+    told = "AvgPool2d whose windows count as many pixels everywhere"
     names = ("AveragePool",)
     steps = (WindowAverage,)
     settled = True

@@ -58,7 +58,18 @@ class _Tracer(fx.Tracer):
         return super().iter(obj) if count is None else iter([obj[place] for place in range(count)])
 
     def count(self, node: fx.Node) -> int | None:
-        """How many tensors ``node`` gives when the graph so far is run; None where it is one."""
+        """How many values ``node`` gives; None where it is one."""
+        value = self._value(node)
+        return len(value) if isinstance(value, (tuple, list)) else None
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        """What an assertion holds is no way that forward takes."""
+        frame = _own_frames(traceback.extract_stack())[-1]
+        is_assertion = (frame.line or "").lstrip().startswith("assert")
+        return True if is_assertion and self._value(obj.node) else super().to_bool(obj)
+
+    def _value(self, node: fx.Node) -> Any:
+        """What ``node`` gives when the graph so far is run for an image; None where it does not run."""
         channels = self._in_channels or _in_channels(self.root, self.graph)
         for size in IMAGE_SIZES:
             values: dict[fx.Node, Any] = {}
@@ -67,7 +78,7 @@ class _Tracer(fx.Tracer):
                 _Recorder(self.root, self.graph, values).run(example_codes(1, channels, size, size) / 256)
             self._running = False
             if node in values:
-                return len(values[node]) if isinstance(values[node], (tuple, list)) else None
+                return values[node]
         return None
 
     def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -210,13 +221,14 @@ def _first_line(error: Exception) -> str:
     return line.split(". ")[0].rstrip(".")
 
 
+def _own_frames(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    """Those that are of the user's code, or call it."""
+    return [frame for frame in frames if not frame.filename.startswith(_LIBRARIES) and frame.filename != __file__]
+
+
 def _where(error: Exception) -> str:
     """' in "code" (file, line N)': the last line of the user's own that ran."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_LIBRARIES) and frame.filename != __file__
-    ]
+    frames = _own_frames(traceback.extract_tb(error.__traceback__))
     if not frames:
         return ""
     frame = frames[-1]
