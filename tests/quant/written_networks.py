@@ -195,6 +195,7 @@ def shuffled(net, x):
 def halves_shuffled(net, x):
     """The same of the halves of channels, which is another way to write it."""
     batch, channels, height, width = x.size()
+    assert channels % 4 == 0
     x = (
         x.reshape(batch * channels // 2, 2, height * width)
         .permute(1, 0, 2)
