@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+_LEAST_SIDE = 8  # of a tensor whose slices show their steps and what they leave out
 _OWN_STATE = (nn.BatchNorm2d, nn.PReLU)  # used twice they would share what is learned, as filters would
 
 
@@ -203,7 +204,8 @@ class Translator:
             reading, self._node = self._node, moved.node
             shape = self.shape(moved.source)
             modules = modules_that_make(moved.numbers, shape)
-            if modules is None:
+            is_small = min(shape[2:]) < _LEAST_SIDE and moved.numbers.shape[2:] != shape[2:]
+            if modules is None or (modules and is_small and self._trace.image.shape[-1] < IMAGE_SIZES[-1]):
                 self._unknown_at = self._trace.image.shape[-1]
                 whole, made = ("x".join(map(str, each[1:])) for each in (shape, moved.numbers.shape))
                 refuse(
