@@ -48,7 +48,7 @@ def boards() -> str:
     for path in sorted((ROOT / "hw_build" / "boards").glob("*.toml")):
         board = tomllib.loads(path.read_text(encoding="utf-8"))
         has, clock = board["resources"], board["clocks"]["fabric_mhz"]
-        counts = (f"{has[key]:,}" for key in ("luts", "ffs", "bram36", "uram", "dsps"))
+        counts = (f"{has.get(key, 0):,}" for key in ("luts", "ffs", "bram36", "uram", "dsps"))
         rows.append((f"`{path.stem}`", board["part"], *counts, f"{clock:g} MHz"))
     return table(("board", "part", "LUT", "FF", "BRAM36", "URAM", "DSP", "clock"), rows)
 
