@@ -31,9 +31,9 @@ def _synth(arguments: argparse.Namespace) -> int:
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {arguments.jobs}")
-    if arguments.node is not None:
-        return run_synth_node(arguments.out, arguments.node, as_json=arguments.json)
     board = load_board(arguments.board) if arguments.board is not None else None
+    if arguments.node is not None:
+        return run_synth_node(arguments.out, arguments.node, board, as_json=arguments.json)
     return run_synth(
         arguments.out, board, jobs=arguments.jobs, as_json=arguments.json, report_only=arguments.report_only
     )

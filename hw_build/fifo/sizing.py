@@ -53,11 +53,13 @@ def size_fifos(
     logits: np.ndarray,
     *,
     fpgapart: str = FPGA_PART,
+    ultra: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sizing:
     """Measures what the streams of a ``model`` folded for ``fpgapart`` hold; builds and simulates below ``work_dir``.
 
     ``codes`` (N, H, W, C) and ``logits`` (N, H, W, classes) are repeated to FRAMES frames; every logit is compared.
+    ``ultra``: the device has UltraRAM.
 
     Raises:
         BuildError: a FIFO was not deep enough to be measured, the interval is not kept, or a logit differs.
@@ -81,13 +83,14 @@ def size_fifos(
         )
     _refuse_full(design, run)
     held = {use.tensor: use.peak for use in run.streams}
-    depths = {stream.tensor: _depth(stream, held[stream.tensor], forks_of(design)) for stream in design.streams}
+    forks = forks_of(design)
+    depths = {stream.tensor: _depth(stream, held[stream.tensor], forks, ultra) for stream in design.streams}
     return Sizing(depths=depths, held=held, interval=run.cycles_per_frame)
 
 
-def _depth(stream: Stream, held: int, forks: set[str]) -> int:
+def _depth(stream: Stream, held: int, forks: set[str], ultra: bool) -> int:
     """What holds ``held`` beats; an ordinary FIFO that was full was deep enough, since the interval was kept."""
-    rounded = rounded_depth(held, stream.producer_elements * stream.element_bits)
+    rounded = rounded_depth(held, stream.width_bits, ultra=ultra)
     return rounded if stream.producer in forks else min(rounded, stream.depth)
 
 

@@ -139,6 +139,11 @@ class GraphEditor:
         """Whether ``tensor`` is annotated with an integer datatype."""
         return tensor in self.datatypes and self.datatypes[tensor].is_integer()
 
+    @property
+    def opset(self) -> int:
+        """Of ONNX' own operators."""
+        return max(entry.version for entry in self.model.model.opset_import if entry.domain in ONNX_DOMAINS)
+
     def metadata(self, key: str, default: Any = None) -> Any:
         """A metadata property of the model, stored as JSON."""
         text = self.model.get_metadata_prop(key)

@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +28,14 @@ from hw_build.implement.synth.cells import Utilization, utilization
 from hw_build.implement.synth.instances import Instance, contents_of, read_instances, sources_of
 from hw_build.implement.synth.yosys import (
     RTLIL_SUFFIX,
+    Cells,
     SynthesisEndedError,
     SynthesisError,
     synthesise_beside_others,
     yosys_version,
 )
 from hw_build.stitch import TOP_MODULE, Design
+from hw_build.stitch.top import ULTRA_EDGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,17 +68,20 @@ class _Job:
     instance: Instance
     sources: tuple[Path, ...]
     data_dir: Path
+    cells: Cells
 
 
 def synthesise_design(
     design: Design,
     *,
+    cells: Cells = Cells.XC7,
     jobs: int = 1,
     only: str | None = None,
     on_total: Callable[[int], None] = lambda total: None,
     on_done: Callable[[int], None] = lambda done: None,
 ) -> list[Part]:
-    """Every instance of the top and the shell (or the one named ``only``), ``jobs`` Yosys processes at a time.
+    """Every instance of the top and the shell (or the one named ``only``) to ``cells``, ``jobs`` Yosys processes at a
+    time. 7-series cells have no UltraRAM: what asks for it lies in block RAM there.
 
     ``on_total`` gets the number of different instances, ``on_done`` how many of them are finished.
 
@@ -93,8 +98,9 @@ def synthesise_design(
         if not instances:
             raise BuildError(f"the design has no instance '{only}'; its nodes are in {design.build_dir}/design.json")
     return synthesise_instances(
-        instances, files, data_dir=design.rtl_dir, memory=memory, jobs=jobs, on_total=on_total, on_done=on_done
-    )
+        instances, files, data_dir=design.rtl_dir, memory=memory, cells=cells, jobs=jobs, on_total=on_total,
+        on_done=on_done,
+    )  # fmt: skip
 
 
 def synthesise_instances(
@@ -103,23 +109,25 @@ def synthesise_instances(
     *,
     data_dir: Path,
     memory: Sequence[Path] = (),
+    cells: Cells = Cells.XC7,
     jobs: int = 1,
     on_total: Callable[[int], None] = lambda total: None,
     on_done: Callable[[int], None] = lambda done: None,
 ) -> list[Part]:
     """``instances`` of modules in ``files``, as `synthesise_design` does; ``memory`` contents lie in ``data_dir``."""
-    listed = [_job(instance, files, memory, data_dir) for instance in instances]
+    listed = [_job(instance, files, memory, data_dir, cells) for instance in instances]
     unique = {job.key: job for job in listed}
     on_total(len(unique))
     results = asyncio.run(_run_all(list(unique.values()), jobs, on_done))
     return [Part(name=job.instance.name, module=job.instance.module, **results[job.key]) for job in listed]
 
 
-def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None) -> list[Part]:
+def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None, cells: Cells = Cells.XC7) -> list[Part]:
     """`synthesise_design` with ``meter`` showing how far it is; ``jobs`` by default one a core."""
     show: list[Callable[[int], None]] = []
     return synthesise_design(
         design,
+        cells=cells,
         jobs=jobs or os.cpu_count() or 1,
         on_total=lambda count: show.append(meter("different instances through Yosys", count)),
         on_done=lambda done: show[0](done),
@@ -148,17 +156,20 @@ def _shell_instances(design: Design) -> list[Instance]:
     return [each for path in systems for each in read_instances(path.read_text()) if each.module != TOP_MODULE]
 
 
-def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data_dir: Path) -> _Job:
+def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data_dir: Path, cells: Cells) -> _Job:
+    if instance.module == ULTRA_EDGE and cells is Cells.XC7:
+        instance = replace(instance, parameters={**instance.parameters, "RAM_STYLE": '"block"'})
     sources = sources_of(instance.module, files)
     contents = contents_of(instance, memory, data_dir)
     parts = [
+        *([cells] if cells is not Cells.XC7 else []),
         yosys_version(),
         instance.module,
         sorted(instance.parameters.items()),
         [(path.name, hash_file(path)) for path in (*sources, *contents)],
     ]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-    return _Job(key, instance, tuple(sources), data_dir)
+    return _Job(key, instance, tuple(sources), data_dir, cells)
 
 
 async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
@@ -227,6 +238,7 @@ async def _fresh(job: _Job, netlist: Path) -> _Result:
             data_dir=job.data_dir,
             netlist=netlist,
             limit_seconds=LIMIT_SECONDS,
+            cells=job.cells,
         )
     except SynthesisError as error:
         return _Result(cells=None, refusal=str(error), ended=isinstance(error, SynthesisEndedError))
