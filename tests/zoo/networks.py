@@ -224,6 +224,7 @@ class ChannelGate(nn.Module):
         self.pool = OfValues(nn.AdaptiveAvgPool2d(1))
         self.mean, self.gate, self.after = bits.unsigned(), bits.unsigned(), after
         self.squeeze = nn.Sequential(bits.conv(channels, 2, 1), bits.relu())
+        self.squeeze[0].weight.data[0].abs_()  # the means are positive: one channel is always alive
         self.excite = nn.Sequential(bits.conv(2, channels, 1), bits.signed(), OfValues(sigmoid))
 
     def forward(self, x):

@@ -180,12 +180,13 @@ def test_node_executes_as_the_reference():
 
 OF_FINN = {"add", "add_threshold", "bias", "bilinear_threshold", "conv", "depthwise", "fork", "maxpool", "multiply"}
 OF_FINN |= {"threshold"}  # these do what FINN's nodes do, one or two of them
+REFUSED = {"place_factor"}
 
 
-def test_every_kernel_has_cpp_or_is_a_node_of_finn_and_every_header_is_tested():
+def test_every_kernel_has_cpp_or_is_a_node_of_finn_or_refused_and_every_header_is_tested():
     folder = Path(__file__).parents[3] / "hw_build" / "kernels"
     assert {path.name for path in folder.rglob("*.hpp")} == {op.header.name for op in OPERATIONS}
     names = {name.split(".")[-1] for name in KERNELS}
     ours = {name for name in names if (folder / name / "hls.py").is_file()}
-    assert names - ours == OF_FINN
+    assert names - ours == OF_FINN | REFUSED
     assert len(ours) == len({node[0] for node in NODES})
