@@ -254,7 +254,7 @@ class GraphEditor:
                 order.append(node)
                 continue
             if id(node) in entered:
-                raise LoweringError(f"node {label(node)} depends on its own output: a network without cycles lowers")
+                raise LoweringError(f"node {label(node)} depends on its own output: remove the cycle")
             entered.add(id(node))
             stack.append((node, True))
             stack.extend((producers[name], False) for name in reversed(node.input) if name in producers)

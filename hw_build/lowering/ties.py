@@ -59,7 +59,7 @@ def refuse_ties(
         node,
         f"cannot be exact: {count} of its {found.shape[1]} borders between codes are values that "
         f"{graph.told(chain.source)} takes itself, such as {found[1][tied][0]:.0f} times "
-        f"{scale:g}; {scale:g} is no power of two, so float32 rounds them up or down by the order of additions: make "
+        f"{scale:g}; {scale:g} is not a power of two, so float32 rounds them by the order of additions: make "
         "the scales before it powers of two, or change one of them a little",
         "" if operator is None else operator.told,
     )

@@ -209,7 +209,7 @@ def test_padded_pool_of_signed_codes():
         net.scales["pool3"] = net.scales[signed]
         return net.conv_bn("pool3", 4, 1, "after")
 
-    with pytest.raises(LoweringError, match=r"node n_pool3 \(MaxPool\) pads signed codes, whose least is no zero"):
+    with pytest.raises(LoweringError, match=r"node n_pool3 \(MaxPool\) pads signed codes, whose least is not zero"):
         lower(network(change))
 
 
