@@ -65,7 +65,7 @@ def test_depthwise_with_several_filters_a_channel(case):
 
 @pytest.mark.slow
 def test_several_filters_a_channel_are_exact_in_simulated_rtl(tmp_path):
-    model = normalise(multiplied(*MULTIPLIED[0][:3]))
+    model = normalise(multiplied(*MULTIPLIED[1][:3]))
     codes = np.random.default_rng(3).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     design = stitch(lowered(copy.deepcopy(model)), tmp_path)
     for seed, (idle, stall) in enumerate(((0.0, 0.0), (0.5, 0.3))):

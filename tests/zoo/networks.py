@@ -187,6 +187,46 @@ def activated(bits, inputs, outputs, function, after, norm=None):
     return nn.Sequential(bits.conv(inputs, outputs), bits.signed(), OfValues(function), *norm, after)
 
 
+def curved(bits, inputs, outputs, function, after, kernel=3, **settings):
+    """convolution, BN and an activation, as people write them: the quantizer stands behind it."""
+    conv = bits.conv(inputs, outputs, kernel, **settings)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), OfValues(function), after)
+
+
+def mbconv(bits, function, sigmoid, kind="signed"):
+    """EfficientNet's and MobileNetV3's block: expand, depthwise, squeeze and excite, project, sum."""
+    after = getattr(bits, kind)
+    return {
+        "expand": curved(bits, 4, 8, function, after(), 1),
+        "deep": curved(bits, 8, 8, function, after(), groups=8),
+        "pooled": nn.Sequential(OfValues(nn.AdaptiveAvgPool2d(1)), after()),
+        "squeeze": nn.Sequential(bits.conv(8, 2, 1, bias=True), OfValues(function), after()),
+        "excite": nn.Sequential(bits.conv(2, 8, 1, bias=True), OfValues(sigmoid), bits.unsigned()),
+        "gated": after(),
+        "project": nn.Sequential(bits.conv(8, 4, 1), nn.BatchNorm2d(4)),
+        "shared": bits.signed(),
+        "out": bits.signed(),
+    }
+
+
+def inverted(net, x):
+    deep = net.deep(net.expand(x))
+    first, second = values(deep, net.excite(net.squeeze(net.pooled(deep))))
+    return net.out(net.shared(x) + net.shared(net.project(net.gated(first * second))))
+
+
+def pyramid_pooling(net, x):
+    """PSPNet's: averages of 1, 2x2 and 4x4 parts, each through a convolution and back to the size."""
+    branches = [net.shared(branch(x)) for branch in net.branches]
+    return torch.cat([net.shared(x), *branches], dim=1)
+
+
+def spatial_pyramid(net, x):
+    """YOLO's SPP: maxima of growing windows."""
+    (codes,) = values(net.shared(x))
+    return net.c(torch.cat([codes, *(pool(codes) for pool in net.pools)], dim=1))
+
+
 def chain(net, x):
     return net.c(net.b(net.a(x))) if hasattr(net, "c") else net.b(net.a(x)) if hasattr(net, "b") else net.a(x)
 
@@ -473,6 +513,37 @@ NETWORKS = {
     "hardswish_before_bn_fixed": lambda: Network(
         chain, FIXED, a=activated(F8A8, 4, 6, nn.Hardswish(), FIXED.unsigned(), nn.BatchNorm2d(6)),
         b=FIXED.block(6, 4), c=activated(FIXED, 4, 4, nn.PReLU(4, -0.25), FIXED.unsigned()),
+    ),
+    "mbconv_silu": lambda: Network(inverted, **mbconv(Bits(4, 5), nn.SiLU(), nn.Sigmoid())),
+    "mbconv_hardswish_fixed": lambda: Network(inverted, **mbconv(FIXED, nn.Hardswish(), nn.Hardsigmoid())),
+    "mbconv_silu_unsigned": lambda: Network(inverted, **mbconv(W6A7, nn.SiLU(), nn.Sigmoid(), "unsigned")),
+    "gelu_and_mish_right_behind_bn": lambda: Network(
+        chain, a=curved(Bits(), 4, 6, nn.GELU(), Bits(4, 6).signed()), b=curved(Bits(), 6, 4, nn.Mish(), W6A7.signed()),
+        c=curved(Bits(), 4, 4, nn.GELU("tanh"), Bits().unsigned()),
+    ),
+    "channel_multiplier": lambda: Network(
+        chain, a=Bits().block(4, 8, 3, groups=4), b=Bits().block(8, 24, 3, groups=8, stride=2),
+        c=nn.Sequential(Bits().block(24, 4, 1), Nearest(2)),
+    ),
+    "averages_without_padding": lambda: Network(
+        chain, a=nn.Sequential(OfValues(nn.AvgPool2d(3, 1, 1, count_include_pad=False)), Bits().unsigned()),
+        b=Bits().block(4, 6), c=nn.Sequential(
+            OfValues(nn.AvgPool2d(5, 1, 2, count_include_pad=False)), Bits().unsigned(), Bits().block(6, 4)
+        ),
+    ),
+    "averages_cut_by_ceil_mode": lambda: Network(
+        chain, a=nn.Sequential(OfValues(nn.AvgPool2d(3, 2, ceil_mode=True)), Bits().unsigned()), b=Bits().block(4, 6),
+        c=nn.Sequential(Bits().block(6, 4), Nearest(2)),
+    ),
+    "pyramid_pooling": lambda: Network(
+        pyramid_pooling, channels=10, shared=Bits().unsigned(), branches=nn.ModuleList(
+            nn.Sequential(OfValues(nn.AdaptiveAvgPool2d(parts)), Bits().unsigned(), Bits().block(4, 2, 1),
+                          Nearest(32 // parts)) for parts in (1, 2, 4)
+        ),
+    ),
+    "spatial_pyramid": lambda: Network(
+        spatial_pyramid, shared=Bits().unsigned(), c=Bits().block(12, 4, 1),
+        pools=nn.ModuleList(nn.MaxPool2d(side, 1, side // 2) for side in (3, 5)),
     ),
     "five_readers": lambda: _five_readers(FIXED),
     "four_classes": _plain(Bits(), head=Bits().conv(4, 4, 1, weight_bit_width=8)),
