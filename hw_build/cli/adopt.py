@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
-    adopt = commands.add_parser("adopt", help="an ONNX file from elsewhere to an export that build takes")
+    adopt = commands.add_parser("adopt", help="turn an ONNX file from another tool into an export")
     adopt.add_argument("model", type=Path, metavar="MODEL", help="a QONNX or QCDQ file")
     adopt.add_argument("--out", type=Path, required=True, help="folder of the export")
     adopt.add_argument("--images", type=Path, metavar="DIR", help="golden images, scaled (default: random codes)")

@@ -23,7 +23,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     check = commands.add_parser("check", help="node by node: which kernel serves it, or why none does")
     check.add_argument("model", type=Path, metavar="MODEL", help="a QONNX file")
     check.add_argument("--backend", choices=("rtl", "hls"), default="rtl", help="hls: which layer of FINN's HLS")
-    check.add_argument("--board", help="also whether its block RAMs hold what every folding must, by the models")
+    check.add_argument("--board", help="check, by the models, that its block RAMs suffice for some folding")
     add_input_scale(check)
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     check.set_defaults(run=_check)

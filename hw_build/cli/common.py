@@ -77,10 +77,12 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     for what in ("luts", "dsps", "brams"):
         optimised.add_argument(f"--max-{what}", type=int, help="at most so many (default: all that the board has)")
     optimised.add_argument(
-        "--max-latency-frames", type=float, help="frame times from a frame's first pixel to its last result, at most"
+        "--max-latency-frames", type=float, help="bound of the latency, first pixel to last result, in frame periods"
     )
     parser.add_argument("--frames", type=int, default=1, help="golden images for verification (default 1)")
-    parser.add_argument("--size-fifos", action="store_true", help="measure what FIFOs hold, then build with just that")
+    parser.add_argument(
+        "--size-fifos", action="store_true", help="measure the FIFO depths that are needed, and build with them"
+    )
     parser.add_argument("--synth", action="store_true", help="synthesise it too; refuse what the board cannot hold")
     parser.add_argument("--netlist", action="store_true", help="make the device netlist and simulate that, too")
 

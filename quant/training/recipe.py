@@ -98,17 +98,17 @@ def _cropped(stages: list[Stage], cascade: CascadeTable) -> tuple[Stage, ...]:
     names = [stage.name for stage in stages]
     for name in (cascade.first, cascade.second):
         if name not in names:
-            raise ConfigError(f"recipe '{cascade.source}': [cascade] names stage '{name}', which there is not")
+            raise ConfigError(f"recipe '{cascade.source}': [cascade] names stage '{name}', which does not exist")
     behind = names.index(cascade.first) + 1
     if cascade.second not in names[behind:]:
         raise ConfigError(
-            f"recipe '{cascade.source}': [cascade] needs '{cascade.second}' behind '{cascade.first}'; turn the two"
+            f"recipe '{cascade.source}': [cascade] needs '{cascade.second}' after '{cascade.first}'; swap the two"
         )
     cut = [replace(stage, settings={**stage.settings, **cascade.settings}) for stage in stages[behind:]]
     sizes = {stage.name: _size(stage) for stage in stages}
     if sizes[cascade.second] % sizes[cascade.first]:
         raise ConfigError(
-            f"recipe '{cascade.source}': size {sizes[cascade.second]} of '{cascade.second}' is no whole number of "
+            f"recipe '{cascade.source}': size {sizes[cascade.second]} of '{cascade.second}' is not a whole number of "
             f"times the size {sizes[cascade.first]} of '{cascade.first}'; correct one"
         )
     return (*stages[:behind], *cut)
