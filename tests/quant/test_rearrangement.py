@@ -80,7 +80,7 @@ def all_of_them(net, x):
     x = net.shift(nested(net, x))
     y = net.average(net.linear(x)) + F.avg_pool2d(x, 3, 1, 1)
     x = net.grouped(net.shuffle(net.mixed(F.relu(y))))
-    return net.up(F.pad(net.last(x)[:, :, 1:-1, 1:-1], (1, 1, 1, 1)))
+    return net.up(net.last(F.pad(x[:, :, 1:-1, 1:-1], (1, 1, 1, 1))))
 
 
 def network():
