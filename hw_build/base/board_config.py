@@ -51,7 +51,7 @@ class Resources:
 
     def __post_init__(self) -> None:
         if self.memory_luts > self.luts:
-            raise ValueError(f"memory_luts are some of the luts, got {self.memory_luts} of {self.luts}")
+            raise ValueError(f"memory_luts must be at most luts, got {self.memory_luts} of {self.luts}")
 
 
 @record

@@ -3,7 +3,7 @@
 The accelerator is stitched with shallow FIFOs on ordinary streams and deep ones behind forks, and simulated for FRAMES
 frames with the source throttled to the steady interval: an unthrottled source fills everything before the slowest node
 and says nothing about need. An ordinary FIFO only evens out short bursts, and where it is full its writer waits; a
-fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), or the design stands still. Where
+fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), or the design deadlocks. Where
 shallow FIFOs cost speed, streams that run in bursts (out of a pooling, which gives a row while it takes two, into an
 upsampling, which gives two while it takes one) get a row; where that is not enough, all are as deep as those of forks.
 """
@@ -64,7 +64,7 @@ def size_fifos(
     Raises:
         BuildError: a FIFO was not deep enough to be measured, the interval is not kept, or a logit differs.
         ConfigError: it is not known which rows a node needs.
-        DeadlockError: the design stands still.
+        DeadlockError: the design deadlocks.
     """
     order = np.arange(FRAMES) % len(codes)
     frames, expected = codes[order], logits[order]

@@ -175,7 +175,7 @@ def simulate_and_compare(
 
     Raises:
         MismatchError: a logit differs; both sides are saved.
-        DeadlockError: the accelerator stands still.
+        DeadlockError: the accelerator deadlocks.
     """
     design = Design.load(build_dir)
     beats = int(np.prod(codes.shape[:3])) + len(codes) * design.layout.logit_words  # pixels in and words out

@@ -145,4 +145,4 @@ class Design:
         except OSError as error:
             raise BuildError(f"{path} cannot be read ({error.strerror}): run the stitch step first") from error
         except ValueError as error:
-            raise BuildError(f"{path} is no design of this version ({error}): run the stitch step again") from error
+            raise BuildError(f"{path} is not a design of this version ({error}): run the stitch step again") from error

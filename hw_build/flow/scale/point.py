@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
+from hw_build.base.records import record
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
 from hw_build.folding.lag import fork_memory
 from hw_build.folding.optimise import Budget, Plan, best_rate, plan_for
@@ -54,7 +55,7 @@ class Point:
         return f"{self.network}-{self.bits}-{self.side}-{rate}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Figures:
     """``boards`` hold the design. Where none does, the figures are those of the fewest LUTs at the rate.
 

@@ -14,12 +14,13 @@ import json
 import os
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hw_build.base.cache import cache_root
 from hw_build.base.errors import BuildError
+from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import hash_file, write_atomically
 from hw_build.implement.shell import generate as shell
 from hw_build.implement.shell.system import SYSTEM_MODULE
@@ -187,42 +188,48 @@ async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]
     return dict(task.result() for task in tasks)
 
 
+@record
+class _Result:
+    """What one synthesis gave, as it is kept; ``ended``: somebody ended it, so that it says nothing of the module."""
+
+    cells: dict[str, int] | None
+    refusal: str | None
+    ended: bool
+    netlist_sha256: str | None = None
+
+    def fits(self, netlist: Path) -> bool:
+        """Whether the netlist is there, and the one that was counted."""
+        return self.cells is None or (netlist.is_file() and hash_file(netlist) == self.netlist_sha256)
+
+
 async def _cached(job: _Job) -> dict:
     folder = cache_root() / "synth"
     path, netlist = folder / f"{job.key}.json", folder / f"part_{job.key}{RTLIL_SUFFIX}"
     try:
-        saved = json.loads(path.read_text())
+        result = load_record(_Result, path)
+        cached = result.fits(netlist)
     except (OSError, ValueError):
-        saved = None
-    if not (isinstance(saved, dict) and {"cells", "refusal"} <= saved.keys()):
-        saved = None
-    cached = saved is not None and (saved["cells"] is None or _fits(netlist, saved.get("netlist_sha256")))
+        cached = False
     if not cached:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="partial-", dir=folder) as work:
                 partial = Path(work, netlist.name)
-                saved = await _fresh(job, partial)
-                if saved["cells"] is not None:
-                    saved["netlist_sha256"] = hash_file(partial)
+                result = await _fresh(job, partial)
+                if result.cells is not None:
                     partial.replace(netlist)
-            if not saved["ended"]:
-                write_atomically(path, json.dumps(saved).encode())
+            if not result.ended:
+                write_atomically(path, json.dumps(asdict(result)).encode())
         except OSError as error:
             raise BuildError(
                 f"cache folder {folder} cannot be written ({error.strerror}): set EDGESEG_CACHE"
             ) from error
-    if saved["cells"] is None:
-        return {"used": None, "refusal": saved["refusal"], "cached": cached}
-    return {"used": utilization(saved["cells"]), "refusal": None, "netlist": netlist, "cached": cached}
+    if result.cells is None:
+        return {"used": None, "refusal": result.refusal, "cached": cached}
+    return {"used": utilization(result.cells), "refusal": None, "netlist": netlist, "cached": cached}
 
 
-def _fits(netlist: Path, sha256: str | None) -> bool:
-    """Whether the file of a part is there, and the one that was counted."""
-    return netlist.is_file() and hash_file(netlist) == sha256
-
-
-async def _fresh(job: _Job, netlist: Path) -> dict:
+async def _fresh(job: _Job, netlist: Path) -> _Result:
     try:
         cells = await synthesise_beside_others(
             job.instance.module,
@@ -234,5 +241,5 @@ async def _fresh(job: _Job, netlist: Path) -> dict:
             cells=job.cells,
         )
     except SynthesisError as error:
-        return {"cells": None, "refusal": str(error), "ended": isinstance(error, SynthesisEndedError)}
-    return {"cells": cells, "refusal": None, "ended": False}
+        return _Result(cells=None, refusal=str(error), ended=isinstance(error, SynthesisEndedError))
+    return _Result(cells=cells, refusal=None, ended=False, netlist_sha256=hash_file(netlist))

@@ -183,7 +183,7 @@ async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_se
             await child.wait()
     status = await child.wait()
     if status < 0:
-        raise SynthesisEndedError(f"{top}: signal {-status} ended Yosys; is there memory? Run it again")
+        raise SynthesisEndedError(f"{top}: signal {-status} ended Yosys, perhaps for lack of memory; run it again")
     log = (err + out).decode(errors="replace")
     if status:
         lines = [line for line in log.splitlines() if line.strip()]
