@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+_USED = ("luts", "ffs", "bram18", "dsps")
 _TABLE = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -59,6 +60,38 @@ def operators() -> str:
     names = [name.rpartition(".")[2] for name in literal(folder / "__init__.py", "OPERATORS")]
     rows = [row for name in names for row in literal(folder / f"{name}.py", "ROWS")]
     return table(("operator", "limits", "becomes"), sorted(rows, key=lambda row: row[0].lower()))
+
+
+def kernels() -> str:
+    """What `python -m tests.rtl.kernel_costs` left: an instance a row, beside FINN's node for the same."""
+
+    def told(figures: dict[str, Any] | None, names: Sequence[str]) -> str:
+        """``figures`` in the order of ``names``, block RAM as BRAM36; nothing where there are none."""
+        if figures is None or all(figures[name] is None for name in names):
+            return "none"
+        scaled = {**figures, "bram18": None if figures["bram18"] is None else figures["bram18"] / 2}
+        return ", ".join("–" if scaled[name] is None else f"{scaled[name]:g}" for name in names)
+
+    rows = []
+    for each in json.loads((DOCS / "results" / "kernels.json").read_text(encoding="utf-8")):
+        nodes = ", ".join(name.removesuffix("_rtl").removesuffix("_hls") for name in each["finn"]) or "none"
+        left_out = [name for name in each["finn_left_out"] if each["finn_used"] is not None]
+        without = f", without {' and '.join(left_out)}" if left_out else ""
+        remark = each["remark"] and f" ({each['remark']})"
+        rows.append((
+            f"{each['what']}{remark}",
+            ", ".join(each["ours"]) or "–",
+            told(each["used"], _USED) if each["used"] else "FINN's",
+            told(each["modelled"], ("luts",)),
+            nodes,
+            told(each["finn_estimated"], ("luts", "bram18", "dsps")),
+            told(each["finn_used"], _USED) + without,
+        ))  # fmt: skip
+    headings = (
+        "instance", "our kernels", "LUT, FF, BRAM36, DSP", "LUT by our model", "FINN's nodes",
+        "FINN's estimate: LUT, BRAM36, DSP", "FINN's RTL: LUT, FF, BRAM36, DSP",
+    )  # fmt: skip
+    return table(headings, rows)
 
 
 def literal(path: Path, name: str) -> Sequence[Any]:
@@ -101,7 +134,7 @@ def scaling(results: Path) -> str:
     return table(headings, ((*row, ", ".join(fits) or "none of them") for row, fits in rows.items()))
 
 
-TABLES = {"accuracy": accuracy, "boards": boards, "operators": operators, "registers": registers}
+TABLES = {"accuracy": accuracy, "boards": boards, "kernels": kernels, "operators": operators, "registers": registers}
 
 
 def renewed(page: str) -> str:

@@ -43,6 +43,17 @@ def ram_luts(depth: int, width: int, ram_style: str) -> int:
     return lutram_luts(depth, width) + mux_luts(blocks, width) + (blocks if blocks > 1 else 0)
 
 
+def single_port_luts(depth: int, width: int, ram_style: str) -> int:
+    """`ram_luts` of a memory that is never read and written at once: deep ones are RAM128X1S and RAM256X1S, which have
+    64 bits in a LUT and their multiplexers inside.
+    """
+    if depth <= 64 or uses_block_ram(depth, width, ram_style):
+        return ram_luts(depth, width, ram_style)
+    blocks, rest = math.ceil(depth / 256), depth % 256
+    last = next(luts for luts in (0, 1, 2, 4) if rest <= 64 * luts)
+    return width * (depth // 256 * 4 + last) + mux_luts(blocks, width) + (blocks if blocks > 1 else 0)
+
+
 def rom_luts(depth: int, width: int) -> int:
     """LUTs of a ROM: at most one a bit up to 64 words; deeper, Yosys packs some 15 bits of contents in a LUT."""
     if depth == 1:

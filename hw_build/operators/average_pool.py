@@ -14,7 +14,7 @@ import numpy as np
 from qonnx.core.datatype import DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.graph.editor import GraphEditor, attribute, reject, smallest_integer_type
+from hw_build.graph.editor import GraphEditor, attribute, reject, set_attribute, smallest_integer_type
 from hw_build.graph.nodes import add_kernel
 from hw_build.graph.ranges import scaled_type
 from hw_build.kernels.place_factor import PlaceFactor_rtl
@@ -76,6 +76,15 @@ class AveragePool(Layer):
                 "opset, or without ceil_mode or count_include_pad"
             )
         return None
+
+    def can_join_padding(self, node: NodeProto) -> bool:
+        """Where it counts its own."""
+        return not any(attribute(node, "pads", [0])) or bool(attribute(node, "count_include_pad", 0))
+
+    def join_padding(self, node: NodeProto, pads: list[int]) -> None:
+        """Zeros of a Pad are counted."""
+        super().join_padding(node, pads)
+        set_attribute(node, "count_include_pad", 1)
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """The stride."""

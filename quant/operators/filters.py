@@ -62,6 +62,7 @@ class Filters(Operator):
             made.weight.copy_(module.weight)
             if has_bias:
                 made.bias.copy_(module.bias)
+        made.weight.requires_grad_(module.weight.requires_grad)  # what shifts channels is not trained
         return made
 
     def low_and_high(self, integers: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:

@@ -74,12 +74,17 @@ COSTS = {
         dim=(32, 32), channels=32, PE=4, Index=np.arange(32).reshape(4, 8).T.ravel().tolist()
     ),
     "gather_repeat": lambda: gathered(dim=(32, 32), channels=8, Index=np.repeat(np.arange(8), 2).tolist()),
+    "gather_more": lambda: gathered(dim=(32, 32), channels=8, Index=list(range(8)) * 3),
+    "gather_fewer": lambda: gathered(dim=(32, 32), channels=16, Index=list(range(0, 16, 2))),
     "gather_reversed": lambda: gathered(dim=(32, 32), channels=24, PE=2, Index=list(range(24))[::-1]),
     "crop_stride": lambda: cropped(dim=(64, 64), channels=16, PE=2, **HALF, Channels=[0, 16]),
     "crop_channels": lambda: cropped(dim=(64, 64), channels=16, PE=4, Channels=[8, 16]),
     "crop_border": lambda: cropped(
         dim=(128, 128), channels=8, x="UINT8", Rows=[4, -4, 1], Columns=[4, -4, 1], Channels=[0, 8]
     ),
+    "crop_border_56": lambda: cropped(dim=(56, 56), channels=8, Rows=[3, -3, 1], Columns=[3, -3, 1], Channels=[0, 8]),
+    "crop_half_48": lambda: cropped(dim=(48, 48), channels=8, **HALF, Channels=[0, 8]),
+    "crop_half_128": lambda: cropped(dim=(128, 128), channels=8, **HALF, Channels=[0, 8]),
     "crop_wide": lambda: cropped(dim=(32, 32), channels=16, PE=16, **HALF, Channels=[0, 16]),
 }
 

@@ -67,7 +67,7 @@ def test_netlist(kind, width, options, block_ram):
     assert ("RAMB" in bench.netlist.read_text()) == block_ram
 
 
-COSTS = ((128, 8, 1), (128, 8, 8), (64, 12, 3), (32, 16, 16), (16, 64, 1), (8, 16, 4))
+COSTS = ((128, 8, 1), (128, 8, 8), (64, 12, 3), (32, 16, 16), (16, 64, 1), (8, 16, 4), (16, 16, 1))
 
 
 @pytest.mark.parametrize(

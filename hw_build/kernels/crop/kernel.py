@@ -111,4 +111,16 @@ class StreamCrop_rtl(StreamKernel):
     def lut_estimation(self, fpgapart: str) -> int:
         """Counters, what they are compared with, and the output buffer."""
         places = (*self.image_dim, self.get_nodeattr("NumChannels") // self.pe)
-        return sum((place - 1).bit_length() for place in places) + 8 + fifo2_luts(self.get_instream_width(0))
+        counters = sum((place - 1).bit_length() for place in places)
+        ends = sum(_end_luts(size, kept[0]) for size, kept in zip(self.image_dim, self.kept, strict=False))
+        return counters + ends + 8 + fifo2_luts(self.get_instream_width(0))
+
+
+def _end_luts(size: int, first: int) -> int:
+    """LUTs of the ends of ``size`` rows or columns, ``first`` the first one that is kept: of a counter that does not
+    end by itself, and of one that begins elsewhere; a comparison with more than 6 bits takes more than a LUT. Fitted,
+    as the rest is.
+    """
+    bits, whole = (size - 1).bit_length(), size & (size - 1) == 0
+    luts = 0 if whole else bits // 2 + (4 if bits > 6 else 0)
+    return luts + (3 if first and (bits > 6 or not whole) else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.resources import fifo2_luts, ram_bram18, ram_luts
+from hw_build.kernels.resources import fifo2_luts, ram_bram18, single_port_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
 from hw_build.kernels.stream_kernel import own_files
@@ -78,4 +78,4 @@ class NearestUpsample_rtl(RowMemoryKernel):
         """The row memory, the choice between it and what has come, counters and output buffer."""
         depth, width = self._row_memory()
         address = (depth - 1).bit_length()
-        return width + 2 * address + 16 + ram_luts(depth, width, self.ram_style) + fifo2_luts(width)
+        return width + 2 * address + 16 + single_port_luts(depth, width, self.ram_style) + fifo2_luts(width)
