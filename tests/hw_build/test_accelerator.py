@@ -16,6 +16,7 @@ from hw_build.flow import accelerator_steps as accelerator
 from hw_build.implement.synth import design as of_design
 from hw_build.implement.synth.cells import Utilization
 from hw_build.implement.synth.design import Part
+from hw_build.implement.synth.yosys import Cells
 from hw_build.simulate.accelerator import AcceleratorRun, StreamUse
 from hw_build.simulate.simulator import DeadlockError
 
@@ -77,7 +78,8 @@ def test_build_reports_what_was_measured(export, stand_in, tmp_path, capsys):
 
 
 def test_build_with_synthesis_reports_it_and_refuses_what_does_not_fit(export, stand_in, tmp_path, capsys, monkeypatch):
-    def synthesise(design, *, jobs, on_total, on_done):
+    def synthesise(design, *, cells, jobs, on_total, on_done):
+        assert cells is Cells.XC7
         used = Utilization(logic_luts=4_000, bram18=3)
         return [Part(name=node.name, module=node.module, used=used, refusal=None) for node in design.nodes]
 
@@ -93,8 +95,8 @@ def test_build_with_synthesis_reports_it_and_refuses_what_does_not_fit(export, s
 
 
 def test_build_with_sized_fifos_stitches_what_was_measured(export, stand_in, tmp_path, monkeypatch):
-    def size_fifos(model, work_dir, codes, logits, *, progress, fpgapart):
-        assert fpgapart == "xc7z020clg400-1"
+    def size_fifos(model, work_dir, codes, logits, *, progress, fpgapart, ultra):
+        assert fpgapart == "xc7z020clg400-1" and not ultra
         depths = {tensor: 7 for node in model.graph.node for tensor in node.output}
         return Sizing(depths=depths, held=depths, interval=900)
 
