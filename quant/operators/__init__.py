@@ -33,7 +33,7 @@ OPERATORS = (
     "quant.operators.product",
     "quant.operators.spread",
     "quant.operators.nearest",
-    "quant.operators.bilinear_2x",
+    "quant.operators.bilinear",
     "quant.operators.pixel_shuffle",
     "quant.operators.zero_padding",
     "quant.operators.table",

@@ -77,7 +77,7 @@ class GlobalAveraging(Averaging):
         """The whole image, for which its one row stands."""
         return step_out
 
-    def parts(self, *inputs: torch.Tensor) -> int:
+    def parts(self, layer: nn.Module, *inputs: torch.Tensor) -> int:
         """Pixels."""
         return int(inputs[0].shape[2]) * int(inputs[0].shape[3])
 

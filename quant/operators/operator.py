@@ -118,7 +118,7 @@ class Operator:
         """What ``module`` of a twin gives without quantizers of its own."""
         return module(*inputs)
 
-    def parts(self, *inputs: torch.Tensor) -> int:
+    def parts(self, layer: nn.Module, *inputs: torch.Tensor) -> int:
         """How many times its output is a multiple of ``grid``; of what is ``settled``."""
         return 1
 

@@ -74,7 +74,7 @@ class SettledMultiples(QuantizedMultiples):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         values = [plain(x) for x in inputs]
-        return self.quantizer(self.layer(*values) + self.shift / operator_of(self.layer).parts(*values))
+        return self.quantizer(self.layer(*values) + self.shift / operator_of(self.layer).parts(self.layer, *values))
 
 
 def unquantized(module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
