@@ -17,7 +17,7 @@ FIELDS = {b"a": "design", b"b": "part", b"c": "date", b"d": "time"}
 def read_header(path):
     """``design``, ``part``, ``date``, ``time`` and ``length`` of the bitstream; BitstreamError unless it is whole."""
     if os.path.exists(str(path)) and not os.path.isfile(str(path)):  # a device may have no end
-        raise BitstreamError(f"bitstream '{path}' is no file; copy it from the deploy folder")
+        raise BitstreamError(f"bitstream '{path}' is not a file; copy it from the deploy folder")
     try:
         with open(str(path), "rb") as opened:
             content = opened.read()

@@ -117,7 +117,7 @@ def read_cascade(folder):
     except ValueError as error:
         raise InputError(f"'{path}' is not JSON ({error}); copy it again") from None
     if not isinstance(values, dict) or set(values) != _KEYS or values.pop("version") != VERSION:
-        raise InputError(f"'{path}' is no cascade of version {VERSION}; write it again by `python -m quant cascade`")
+        raise InputError(f"'{path}' is not a cascade of version {VERSION}; write it again by `python -m quant cascade`")
     networks = values["networks"]
     if not isinstance(networks, list) or len(networks) != len(STAGES):
         raise InputError(f"'{path}' names {networks!r} as its networks, a cascade has two; copy it again")
@@ -132,5 +132,5 @@ def _table(values):
     least = values.get("least") if isinstance(values, dict) else None
     whole = isinstance(least, list) and all(type(entry) is int and ALWAYS <= entry <= NEVER for entry in least)
     if not whole or not least or type(values.get("first")) is not int or sorted(least, reverse=True) != least:
-        raise InputError("its fusion is no table of logits that never grow; copy it again")
+        raise InputError("its fusion is not a table of logits that never increase; copy it again")
     return FusionTable(values["first"], np.asarray(least, dtype=np.int32))

@@ -61,7 +61,7 @@ def _parser():
     evaluate.add_argument("--resize", action="store_true", help="scale images of another size, bilinearly")
     evaluate.set_defaults(run=_evaluate)
 
-    serve = commands.add_parser("serve", help="a page where an image is dropped and its mask seen")
+    serve = commands.add_parser("serve", help="a web page that shows the mask of an image dropped onto it")
     _device_arguments(serve)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine)")
     serve.add_argument("--port", type=int, default=8080, help="port (default 8080)")

@@ -30,14 +30,14 @@ ARRAY_BEGINS = b"\x93NUMPY"
 MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by the channels that a network takes
 _STRAIGHT_ALPHA = {"La": "LA", "RGBa": "RGBA"}  # of modes whose colours are multiplied by alpha
 _ORIENTATION = 0x0112  # of EXIF; 1 is upright
-_TURNS = {
-    2: Image.FLIP_LEFT_RIGHT,
-    3: Image.ROTATE_180,
-    4: Image.FLIP_TOP_BOTTOM,
-    5: Image.TRANSPOSE,
-    6: Image.ROTATE_270,
-    7: Image.TRANSVERSE,
-    8: Image.ROTATE_90,
+_TURNS = {  # names in Pillow's module, old and new, of which type checkers do not know
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
 }
 
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # files too large are refused here, by their headers
@@ -158,7 +158,7 @@ def upright(image, source):
         image.load()
         # Pillow turns a TIFF itself as it loads
         turn = None if image.format == "TIFF" else _TURNS.get(image.getexif().get(_ORIENTATION))
-        return image if turn is None else image.transpose(turn)
+        return image if turn is None else image.transpose(getattr(Image, turn))
     except Exception as error:
         raise _unreadable(source, error) from error
 

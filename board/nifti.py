@@ -82,7 +82,7 @@ def write_labels(path, labels, scan):
     """Writes labels (X, Y, Z), bool or uint8, on the grid of ``scan``; InputError where that fails."""
     path = str(path)
     if not is_nifti(path):
-        raise InputError(f"'{path}' is no name of a NIfTI file; end it with .nii.gz or .nii")
+        raise InputError(f"'{path}' is not the name of a NIfTI file; end it with .nii.gz or .nii")
     content = scan.labels_file(labels)
     if path.lower().endswith(".gz"):
         content = gzip.compress(content, mtime=0)  # the same bytes each time

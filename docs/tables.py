@@ -48,9 +48,9 @@ def boards() -> str:
     for path in sorted((ROOT / "hw_build" / "boards").glob("*.toml")):
         board = tomllib.loads(path.read_text(encoding="utf-8"))
         has, clock = board["resources"], board["clocks"]["fabric_mhz"]
-        counts = (f"{has[key]:,}" for key in ("luts", "ffs", "bram36", "dsps"))
+        counts = (f"{has.get(key, 0):,}" for key in ("luts", "ffs", "bram36", "uram", "dsps"))
         rows.append((f"`{path.stem}`", board["part"], *counts, f"{clock:g} MHz"))
-    return table(("board", "part", "LUT", "FF", "BRAM36", "DSP", "clock"), rows)
+    return table(("board", "part", "LUT", "FF", "BRAM36", "URAM", "DSP", "clock"), rows)
 
 
 def operators() -> str:
@@ -92,7 +92,9 @@ def scaling(results: Path) -> str:
         network = point["network"].removeprefix("cmunext-").removesuffix("-hw")
         asked = "max" if point["frames_per_second"] is None else f"{point['frames_per_second']:g}"
         side, bits = point["side"], re.sub(r"w(\d+)a\1", r"\1", point["bits"])
-        counts = (f"{figures[key]:,}" for key in ("cycles_per_frame", "luts", "bram36", "dsps"))
+        cycles, luts, bram36, dsps = (f"{figures[key]:,}" for key in ("cycles_per_frame", "luts", "bram36", "dsps"))
+        beside = f" + {figures['uram']} URAM" if figures.get("uram") else ""
+        counts = cycles, luts, bram36 + beside, dsps
         boards_that_fit = rows.setdefault((network, bits, f"{side}x{side}", asked, *counts), [])
         boards_that_fit += [board for board in figures["boards"] if board not in boards_that_fit]
     headings = ("network", "bits", "input", "asked, frames/s", "cycles", "LUT", "BRAM36", "DSP", "fits")

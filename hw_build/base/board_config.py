@@ -32,22 +32,26 @@ _PARTS = {Family.ZYNQ_7000: ("xc7z",), Family.ZYNQ_ULTRASCALE: ("xczu", "xck")} 
 _ADDRESS_BITS = range(32, 65)
 _MOST = 10**9  # of anything that a board has
 Count = Annotated[int, Gt(0), Le(_MOST)]
+FromZero = Annotated[int, Ge(0), Le(_MOST)]
 MegaHertz = Annotated[float, Ge(1e-3), Le(_MOST)]
 
 
 @record
 class Resources:
-    """What the part has: 6-input LUTs, those of them that can be memory, flip-flops, 36 Kbit block RAMs, DSP slices."""
+    """What the part has: 6-input LUTs, those of them that can be memory, flip-flops, 36 Kbit block RAMs, DSP slices,
+    and UltraRAMs of 288 Kbit (4,096 x 72), which not every part has.
+    """
 
     luts: Count
     memory_luts: Count
     ffs: Count
     bram36: Count
     dsps: Count
+    uram: FromZero = 0
 
     def __post_init__(self) -> None:
         if self.memory_luts > self.luts:
-            raise ValueError(f"memory_luts are some of the luts, got {self.memory_luts} of {self.luts}")
+            raise ValueError(f"memory_luts must be at most luts, got {self.memory_luts} of {self.luts}")
 
 
 @record
@@ -109,6 +113,8 @@ class Board:
         known = _PARTS[self.ps.family]
         if not self.part.startswith(known):
             raise ValueError(f"part of a {self.ps.family} begins with {' or '.join(known)}, got '{self.part}'")
+        if self.ps.family is Family.ZYNQ_7000 and self.resources.uram:
+            raise ValueError(f"no {self.ps.family} has UltraRAM, got resources.uram = {self.resources.uram}")
 
 
 def board_names() -> list[str]:

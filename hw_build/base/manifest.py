@@ -32,7 +32,7 @@ def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int], 
     if not isinstance(manifest, dict):
         raise BuildError(f"manifest '{path}' does not name the network; export again")
     if wrong := [name for name in _TABLES if not isinstance(manifest.get(name, {}), dict)]:
-        raise BuildError(f"manifest '{path}' has a {wrong[0]} that is no table; export again")
+        raise BuildError(f"manifest '{path}' has a {wrong[0]} that is not a table; export again")
     model, image, output, checked = (manifest.get(name, {}) for name in ("model", "input", "output", "verification"))
     if not isinstance(model.get("name"), str):
         raise BuildError(f"manifest '{path}' does not name the network; export again")

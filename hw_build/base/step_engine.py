@@ -89,7 +89,7 @@ class Pipeline:
         """
         first, last = self._index(start_from, 0), self._index(stop_after, len(self.steps) - 1)
         if last < first:
-            raise ConfigError(f"--stop-after {stop_after} stands before --start-from {start_from}; swap them")
+            raise ConfigError(f"--stop-after {stop_after} comes before --start-from {start_from}; swap them")
         self._refuse_foreign()
         results: dict[str, StepResult] = {}
         with locked(self.build_dir):
@@ -113,7 +113,7 @@ class Pipeline:
         for name in ("steps", *(name for step in self.steps for name in step.published)):
             if os.path.lexists(self.build_dir / name):
                 raise BuildError(
-                    f"'{self.build_dir}' holds '{name}', which no build left there and this one would replace; give "
+                    f"'{self.build_dir}' holds '{name}', which is not from a build and would be replaced; give "
                     "another folder"
                 )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
     bitstream = commands.add_parser(
-        "bitstream", help="a build to a bitstream, or all that comes before the vendor tool"
+        "bitstream", help="make a bitstream of a build, or all that comes before the vendor tool"
     )
     bitstream.add_argument("--out", type=Path, required=True, help="directory of the build")
     bitstream.add_argument("--export", type=Path, help="the export that was built, to simulate what nextpnr routed")
@@ -23,7 +23,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
     bitstream.add_argument("--seeds", type=int, default=3, help="placements of nextpnr until one meets the clock (3)")
     bitstream.add_argument(
-        "--unchecked", action="store_true", help="place and route even a netlist that was not simulated and exact"
+        "--unchecked", action="store_true", help="place and route a netlist even if no simulation showed it exact"
     )
     bitstream.set_defaults(run=_bitstream)
 

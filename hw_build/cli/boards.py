@@ -28,10 +28,10 @@ def _boards(arguments: argparse.Namespace) -> None:
         print(json.dumps([asdict(board) for board in boards], indent=2))
         return
     table = Table(title="boards")
-    for heading in ("name", "part", "LUT", "FF", "BRAM36", "DSP", "clock"):
+    for heading in ("name", "part", "LUT", "FF", "BRAM36", "URAM", "DSP", "clock"):
         table.add_column(heading, no_wrap=True)
     for board in boards:
         has = board.resources
-        counts = (f"{count:,}" for count in (has.luts, has.ffs, has.bram36, has.dsps))
+        counts = (f"{count:,}" for count in (has.luts, has.ffs, has.bram36, has.uram, has.dsps))
         table.add_row(board.name, board.part, *counts, f"{board.clocks.fabric_mhz:g} MHz")
     Console(width=100).print(table)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
-    build = commands.add_parser("build", help="an export to RTL and its simulator, each step verified")
+    build = commands.add_parser("build", help="turn an export into RTL and a simulator, each step verified")
     add_build_arguments(build)
     build.add_argument("--stop-after", metavar="STEP", help="last step to run")
     build.add_argument("--start-from", metavar="STEP", help="redo from this step on; those before must be saved")

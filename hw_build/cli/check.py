@@ -12,6 +12,7 @@ from rich.table import Table
 
 from board.boundary import USER_ERROR
 from hw_build.base.errors import ConfigError
+from hw_build.cli.common import add_input_scale, input_scale
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +23,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     check = commands.add_parser("check", help="node by node: which kernel serves it, or why none does")
     check.add_argument("model", type=Path, metavar="MODEL", help="a QONNX file")
     check.add_argument("--backend", choices=("rtl", "hls"), default="rtl", help="hls: which layer of FINN's HLS")
-    check.add_argument("--board", help="also whether its block RAMs hold what every folding must, by the models")
+    check.add_argument("--board", help="check, by the models, that its block RAMs suffice for some folding")
+    add_input_scale(check)
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     check.set_defaults(run=_check)
 
@@ -33,12 +35,14 @@ def _check(arguments: argparse.Namespace) -> int:
 
     if arguments.backend == "hls" and arguments.board:
         raise ConfigError("--board counts block RAMs of our own kernels: leave --backend hls or --board out")
+    worth = input_scale(arguments)
     if arguments.backend == "hls":
         from hw_build.backends.hls.check import check_hls
 
-        verdicts = check_hls(arguments.model)
+        verdicts = check_hls(arguments.model, input_scale=worth)
     else:
-        verdicts = check(arguments.model, load_board(arguments.board) if arguments.board else None)
+        board = load_board(arguments.board) if arguments.board else None
+        verdicts = check(arguments.model, board, worth)
     if arguments.json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:

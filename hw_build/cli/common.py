@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,33 @@ def read_export(folder: Path) -> Export:
         raise
 
 
+def add_input_scale(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument of `input_scale`."""
+    parser.add_argument(
+        "--input-scale",
+        metavar="S",
+        help="what a code of the image is worth, as 1/255, where the file does not quantize it to 8 bits first",
+    )
+
+
+def input_scale(arguments: argparse.Namespace) -> float | None:
+    """What ``--input-scale`` says.
+
+    Raises:
+        ConfigError: that is no positive number.
+    """
+    text = arguments.input_scale
+    if text is None:
+        return None
+    try:
+        worth = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        worth = 0.0
+    if worth <= 0:
+        raise ConfigError(f"--input-scale must be a positive number, as 1/255 or 0.25, got '{text}'")
+    return worth
+
+
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of `build_config`."""
     parser.add_argument("--export", type=Path, required=True, help="folder written by `python -m quant export`")
@@ -49,10 +77,12 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     for what in ("luts", "dsps", "brams"):
         optimised.add_argument(f"--max-{what}", type=int, help="at most so many (default: all that the board has)")
     optimised.add_argument(
-        "--max-latency-frames", type=float, help="frame times from a frame's first pixel to its last result, at most"
+        "--max-latency-frames", type=float, help="bound of the latency, first pixel to last result, in frame periods"
     )
     parser.add_argument("--frames", type=int, default=1, help="golden images for verification (default 1)")
-    parser.add_argument("--size-fifos", action="store_true", help="measure what FIFOs hold, then build with just that")
+    parser.add_argument(
+        "--size-fifos", action="store_true", help="measure the FIFO depths that are needed, and build with them"
+    )
     parser.add_argument("--synth", action="store_true", help="synthesise it too; refuse what the board cannot hold")
     parser.add_argument("--netlist", action="store_true", help="make the device netlist and simulate that, too")
 

@@ -17,7 +17,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_build_arguments(demo)
     demo.add_argument("--image", type=Path, required=True, help="8-bit image of the network's size")
     demo.add_argument("--mask", type=Path, help="its true mask, for the IoU")
-    demo.add_argument("--netlist-export", type=Path, help="the same network, small: its device netlist is simulated")
+    demo.add_argument(
+        "--netlist-export",
+        type=Path,
+        help="export of the same network at a small size, whose device netlist is simulated",
+    )
     demo.set_defaults(run=_demo)
 
 

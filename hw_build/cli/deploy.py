@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
-    deploy = commands.add_parser("deploy", help="all that a PYNQ board needs of a build, as one zip")
+    deploy = commands.add_parser("deploy", help="pack all that a PYNQ board needs of a build into one zip")
     deploy.add_argument("--export", type=Path, required=True, help="the export that was built")
     deploy.add_argument("--out", type=Path, required=True, help="directory of the build")
     deploy.add_argument("--bitstream", type=Path, help="its .bit file (default: none, to be added later)")

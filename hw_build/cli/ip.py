@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
-    ip = commands.add_parser("ip", help="the accelerator of a build as an IP-XACT core for a block design of one's own")
+    ip = commands.add_parser("ip", help="the accelerator of a build as an IP-XACT core for your own block design")
     ip.add_argument("--out", type=Path, required=True, help="directory of the build")
     ip.add_argument("--ip", type=Path, help="folder to write (default: ip/ in the build directory)")
     ip.set_defaults(run=_ip)

@@ -29,8 +29,8 @@ from hw_build.cli import (
     synth,
 )
 
-_INTERRUPTED = "interrupted; the same command goes on from the last finished step"
-# in the order of the help: the main road, then what goes on from a build, then what looks at one
+_INTERRUPTED = "interrupted; the same command continues after the last finished step"
+# in the order of the help: what leads to a build, then what continues from one, then what looks at one
 _COMMANDS = (
     build, demo, simulate, synth, netlist, deploy, ip, bitstream, hls, baseline, bench, scale, report,
     check, adopt, plan, boards,
@@ -43,7 +43,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m hw_build", description="an exported network to RTL, proved exact")
+    parser = argparse.ArgumentParser(
+        prog="python -m hw_build", description="from an exported network to RTL, proved exact"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add(commands)

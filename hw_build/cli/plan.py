@@ -26,7 +26,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _network(text: str) -> tuple[str, str]:
     name, colon, bits = text.partition(":")
     if not (name and colon and bits):
-        raise argparse.ArgumentTypeError(f"'{text}' is no network and bits; write cmunext-xxs-hw:w4a4")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a network with its bits; write cmunext-xxs-hw:w4a4")
     return name, bits
 
 

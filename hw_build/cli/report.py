@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
-    report = commands.add_parser("report", help="the page of a finished build again")
+    report = commands.add_parser("report", help="write report.html of a finished build again")
     report.add_argument("--out", type=Path, required=True, help="directory of the build")
     report.set_defaults(run=_report)
 

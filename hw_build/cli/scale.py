@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
     parser = commands.add_parser("scale", help="which size and rate fits which board, by the models, as table and plot")
     parser.add_argument("--export", type=Path, required=True, nargs="+", help="one for each network and bits")
-    parser.add_argument("--out", type=Path, required=True, help="folder of results; the same command goes on there")
+    parser.add_argument("--out", type=Path, required=True, help="folder of results; the same command continues there")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="sides in pixels (default: 128 256 512)")
     parser.add_argument("--fps", nargs="+", default=RATES, help="frames/s at 100 MHz, or max (default: 15 ... max)")
     parser.add_argument("--boards", nargs="+", default=BOARDS, help=f"of {', '.join(board_names())}, or TOML files")

@@ -91,6 +91,7 @@ def _of_choice(config: PlanConfig, wanted: Demand, choice: Choice) -> list[Reaso
     for stage in choice.stages:
         used = _stage(stage, config.board)
         parts = ", ".join(f"{used[what]:,} {what} ({used[f'{what}_share']:.0%})" for what in ("luts", "bram36", "dsps"))
+        parts += f", {used['uram']} of {config.board.resources.uram} UltraRAMs" if used["uram"] else ""
         reasons.append(
             Reason(
                 what=f"folding of {stage.name}" if len(choice.stages) > 1 else "folding",
@@ -114,7 +115,8 @@ def _stage(stage: Any, board: Board) -> dict[str, Any]:
     """Figures of a stage, and which share of the board they are."""
     found, has = stage.figures, board.resources
     shares = {f"{what}_share": getattr(found, what) / getattr(has, what) for what in ("luts", "bram36", "dsps")}
-    named = {what: getattr(found, what) for what in ("cycles_per_frame", "frames_per_second", "luts", "bram36", "dsps")}
+    kinds = ("cycles_per_frame", "frames_per_second", "luts", "bram36", "uram", "dsps")
+    named = {what: getattr(found, what) for what in kinds}
     return {"size": list(stage.size), **named, **shares}
 
 

@@ -105,15 +105,15 @@ def _summary(figures: Figures) -> str:
 def _table(points: Sequence[Point], results: Mapping[Point, Figures]) -> Table:
     table = Table(
         title="by the models, nothing synthesised, without the shell; a board fits with "
-        f"{LUT_SHARE:.0%} of its LUTs and {BRAM_SHARE:.0%} of its block RAMs",
+        f"{LUT_SHARE:.0%} of its LUTs and {BRAM_SHARE:.0%} of its block RAMs and UltraRAMs",
         title_justify="left",
     )
-    for heading in ("network", "bits", "input", "asked", "cycles", "frames/s", "LUT", "BRAM36", "DSP", "fits"):
+    for heading in ("network", "bits", "input", "asked", "cycles", "frames/s", "LUT", "BRAM36", "URAM", "DSP", "fits"):
         table.add_column(heading, justify="left" if heading in ("network", "bits", "fits") else "right")
     for point in points:
         found = results[point]
         asked = f"max, {point.board}" if point.frames_per_second is None else f"{point.frames_per_second:g}"
-        numbers = (found.cycles_per_frame, found.frames_per_second, found.luts, found.bram36, found.dsps)
+        numbers = (found.cycles_per_frame, found.frames_per_second, found.luts, found.bram36, found.uram, found.dsps)
         cells = ["–" if value is None else f"{value:,.0f}" for value in numbers]
         fits = ", ".join(found.boards) or found.outcome
         table.add_row(point.network, point.bits, f"{point.side}x{point.side}", asked, *cells, fits)

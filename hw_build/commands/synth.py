@@ -16,8 +16,8 @@ from hw_build.base.step_engine import locked_build
 from hw_build.flow.pipeline import pictures_of, publish
 from hw_build.implement.synth.design import synthesise_design
 from hw_build.implement.synth.summary import refuse_over_budget, synthesise_and_summarise
-from hw_build.implement.synth.yosys import SynthesisError
-from hw_build.report.data import REPORT_JSON, Node, Report, Totals, read_report
+from hw_build.implement.synth.yosys import CELLS_OF_FAMILY, Cells, SynthesisError
+from hw_build.report.data import REPORT_JSON, Node, Totals, read_report
 from hw_build.report.resources import budget_rows
 from hw_build.stitch import Design
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_COLUMNS = ("luts", "lutram", "srl", "ffs", "bram18", "dsps", "stream_luts", "stream_bram18")
+_COLUMNS = ("luts", "lutram", "srl", "ffs", "bram18", "dsps", "stream_luts", "stream_bram18", "stream_uram")
 _TABLE_WIDTH = 140
 
 
@@ -36,9 +36,10 @@ def run_synth(build_dir: Path, board: Board | None, *, jobs: int | None, as_json
         OverBudgetError: the board has too little, unless ``report_only``.
     """
     with locked_build(build_dir), BuildProgress("synth") as progress:
-        facts = synthesise_and_summarise(Design.load(build_dir), progress.meter, jobs)
-    report = _into_report(build_dir, facts)
-    board = board or _board_of(report)
+        board = board or _board_of(build_dir)
+        cells = CELLS_OF_FAMILY[board.ps.family]
+        facts = synthesise_and_summarise(Design.load(build_dir), progress.meter, cells, jobs)
+    _into_report(build_dir, facts)
     if as_json:
         print(json.dumps({**facts, "board": board.name, "budget": asdict(board.resources)}, indent=1))
     else:
@@ -48,14 +49,17 @@ def run_synth(build_dir: Path, board: Board | None, *, jobs: int | None, as_json
     return 0
 
 
-def run_synth_node(build_dir: Path, name: str, *, as_json: bool) -> int:
-    """One instance of the build.
+def run_synth_node(build_dir: Path, name: str, board: Board | None, *, as_json: bool) -> int:
+    """One instance of the build, in 7-series cells where neither ``board`` nor a report says otherwise.
 
     Raises:
         SynthesisError: Yosys refuses it.
     """
     with locked_build(build_dir):
-        (part,) = synthesise_design(Design.load(build_dir), only=name)
+        design = Design.load(build_dir)
+        board = board or _known_board(build_dir)
+        cells = Cells.XC7 if board is None else CELLS_OF_FAMILY[board.ps.family]
+        (part,) = synthesise_design(design, cells=cells, only=name)
     if part.used is None:
         raise SynthesisError(part.refusal)
     figures = {"luts": part.used.luts, **asdict(part.used)}
@@ -69,23 +73,32 @@ def run_synth_node(build_dir: Path, name: str, *, as_json: bool) -> int:
     return 0
 
 
-def _into_report(build_dir: Path, facts: Mapping[str, Any]) -> Report | None:
-    """The build's report with what was synthesised; None where the build has not got as far as a report."""
+def _into_report(build_dir: Path, facts: Mapping[str, Any]) -> None:
+    """Adds what was synthesised to the build's report, where the build has got as far as one."""
     try:
         report = read_report(build_dir / REPORT_JSON)
     except BuildError:
-        return None
+        return
     known = facts["nodes"]
     nodes = [Node(**{**asdict(node), **known.get(node.name, {})}) for node in report.nodes]
     report = replace(report, totals=replace(report.totals, **facts["totals"]), nodes=nodes)
     publish(build_dir, report, pictures_of(build_dir, report))
-    return report
 
 
-def _board_of(report: Report | None) -> Board:
-    if report is None:
-        raise ConfigError("the build has no report that names its board: give --board")
+def _known_board(build_dir: Path) -> Board | None:
+    """The board of the build's report, where there is one."""
+    try:
+        report = read_report(build_dir / REPORT_JSON)
+    except BuildError:
+        return None
     return load_board(report.board)
+
+
+def _board_of(build_dir: Path) -> Board:
+    board = _known_board(build_dir)
+    if board is None:
+        raise ConfigError("the build has no report that names its board: give --board")
+    return board
 
 
 def _show(facts: Mapping[str, Any], board: Board) -> None:

@@ -3,7 +3,7 @@
 The accelerator is stitched with shallow FIFOs on ordinary streams and deep ones behind forks, and simulated for FRAMES
 frames with the source throttled to the steady interval: an unthrottled source fills everything before the slowest node
 and says nothing about need. An ordinary FIFO only evens out short bursts, and where it is full its writer waits; a
-fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), or the design stands still. Where
+fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), or the design deadlocks. Where
 shallow FIFOs cost speed, streams that run in bursts (out of a pooling, which gives a row while it takes two, into an
 upsampling, which gives two while it takes one) get a row; where that is not enough, all are as deep as those of forks.
 """
@@ -53,16 +53,18 @@ def size_fifos(
     logits: np.ndarray,
     *,
     fpgapart: str = FPGA_PART,
+    ultra: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sizing:
     """Measures what the streams of a ``model`` folded for ``fpgapart`` hold; builds and simulates below ``work_dir``.
 
     ``codes`` (N, H, W, C) and ``logits`` (N, H, W, classes) are repeated to FRAMES frames; every logit is compared.
+    ``ultra``: the device has UltraRAM.
 
     Raises:
         BuildError: a FIFO was not deep enough to be measured, the interval is not kept, or a logit differs.
         ConfigError: it is not known which rows a node needs.
-        DeadlockError: the design stands still.
+        DeadlockError: the design deadlocks.
     """
     order = np.arange(FRAMES) % len(codes)
     frames, expected = codes[order], logits[order]
@@ -81,13 +83,14 @@ def size_fifos(
         )
     _refuse_full(design, run)
     held = {use.tensor: use.peak for use in run.streams}
-    depths = {stream.tensor: _depth(stream, held[stream.tensor], forks_of(design)) for stream in design.streams}
+    forks = forks_of(design)
+    depths = {stream.tensor: _depth(stream, held[stream.tensor], forks, ultra) for stream in design.streams}
     return Sizing(depths=depths, held=held, interval=run.cycles_per_frame)
 
 
-def _depth(stream: Stream, held: int, forks: set[str]) -> int:
+def _depth(stream: Stream, held: int, forks: set[str], ultra: bool) -> int:
     """What holds ``held`` beats; an ordinary FIFO that was full was deep enough, since the interval was kept."""
-    rounded = rounded_depth(held, stream.producer_elements * stream.element_bits)
+    rounded = rounded_depth(held, stream.width_bits, ultra=ultra)
     return rounded if stream.producer in forks else min(rounded, stream.depth)
 
 

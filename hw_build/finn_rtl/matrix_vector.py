@@ -58,7 +58,9 @@ class MatrixVector(FinnNode):
                 )
         weights = model.get_initializer(op.onnx_node.input[1])
         if weights is None:
-            raise ConfigError(f"{name}: its weights are no initializer: only constant weights can be put into a ROM")
+            raise ConfigError(
+                f"{name}: its weights are not constant, so no ROM can hold them: make them an initializer"
+            )
         weight_type = op.get_input_datatype(1)
         if not all(weight_type.allowed(value) for value in np.unique(weights)):
             raise ConfigError(

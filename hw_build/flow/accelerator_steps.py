@@ -24,8 +24,8 @@ from hw_build.flow.graph_steps import FOLDING, GRAPH, MISMATCH, BuildConfig, com
 from hw_build.flow.netlist_step import NETLIST_STEP, netlist_step
 from hw_build.implement.shell import generate as shell
 from hw_build.implement.synth.summary import synthesise_and_summarise
-from hw_build.implement.synth.yosys import yosys_version
-from hw_build.kernels.fifo_memory import memory_cost
+from hw_build.implement.synth.yosys import CELLS_OF_FAMILY, yosys_version
+from hw_build.kernels.fifo_memory import memory_cost, ultra_cost
 from hw_build.lowering.intake import load_graph
 from hw_build.simulate.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simulator, measure_nodes, simulate
 from hw_build.stitch import Design, stitch
@@ -56,6 +56,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             export.codes,
             export.logits,
             fpgapart=config.board.part,
+            ultra=config.board.resources.uram > 0,
             progress=lambda progress: show(progress.beats_out[0]),
         )
         show(fifo.FRAMES * pixels)
@@ -66,7 +67,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
         design = stitch(
             load_graph(needed[FOLDING] / GRAPH), config.out, fpgapart=config.board.part, fifo_depths=depths,
-            model_sha256=config.export.model_sha256,
+            model_sha256=config.export.model_sha256, uram=config.board.resources.uram,
         )  # fmt: skip
         height, width, channels = design.image_shape
         spec = IoSpec(_network(config), design.network_hash, height, width, channels, design.classes)
@@ -83,7 +84,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         return {}
 
     def run_synth(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
-        return synthesise_and_summarise(Design.load(config.out), meter)
+        return synthesise_and_summarise(Design.load(config.out), meter, CELLS_OF_FAMILY[config.board.ps.family])
 
     def run_measure(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         design = Design.load(config.out)
@@ -112,13 +113,18 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             run=run_fifos,
             needs=(FOLDING,),
             files=(config.export.golden,),
-            parameters={"part": config.board.part},
+            parameters={"part": config.board.part, "ultra": config.board.resources.uram > 0},
         ),
         Step(
             name=STITCH,
             run=run_stitch,
             needs=(FOLDING, FIFOS) if config.size_fifos else (FOLDING,),
-            parameters={"part": config.board.part, "network": _network(config), "model": config.export.model_sha256},
+            parameters={
+                "part": config.board.part,
+                "uram": config.board.resources.uram,
+                "network": _network(config),
+                "model": config.export.model_sha256,
+            },
             published=("rtl", "design.json", IO_SPEC),
         ),
         Step(
@@ -133,7 +139,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             name=SYNTH,
             run=run_synth,
             needs=(STITCH, SHELL),
-            parameters={"yosys": yosys_version()},
+            parameters={"yosys": yosys_version(), "cells": CELLS_OF_FAMILY[config.board.ps.family]},
         ),
         Step(name=MEASURE, run=run_measure, needs=(STITCH,)),
         Step(name=SIMULATE, run=run_simulate, needs=(STITCH,), files=(config.export.golden,)),
@@ -169,7 +175,7 @@ def simulate_and_compare(
 
     Raises:
         MismatchError: a logit differs; both sides are saved.
-        DeadlockError: the accelerator stands still.
+        DeadlockError: the accelerator deadlocks.
     """
     design = Design.load(build_dir)
     beats = int(np.prod(codes.shape[:3])) + len(codes) * design.layout.logit_words  # pixels in and words out
@@ -216,5 +222,13 @@ def latency_facts(run: AcceleratorRun, interval: int) -> dict[str, int]:
 
 
 def _fifo_totals(design: Design) -> dict[str, int]:
-    costs = [memory_cost(stream.depth, stream.producer_elements * stream.element_bits) for stream in design.streams]
-    return {"fifo_bram18": sum(bram18 for bram18, _ in costs), "fifo_luts": sum(luts for _, luts in costs)}
+    uram = luts = bram18 = 0
+    for stream in design.streams:
+        if stream.tensor in design.ultra:
+            blocks, more = ultra_cost(stream.depth, stream.width_bits)
+            uram += blocks
+        else:
+            blocks, more = memory_cost(stream.depth, stream.width_bits)
+            bram18 += blocks
+        luts += more
+    return {"fifo_bram18": bram18, "fifo_luts": luts} | ({"fifo_uram": uram} if uram else {})

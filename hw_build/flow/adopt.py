@@ -38,12 +38,16 @@ _MOST_FRAMES = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptConfig:
-    """``model`` becomes the export ``out`` with ``count`` golden frames: of the folder ``images``, or random ones."""
+    """``model`` becomes the export ``out`` with ``count`` golden frames: of the folder ``images``, or random ones.
+
+    ``input_scale``: what a code of the image is worth, where the file does not quantize it to 8 bits first.
+    """
 
     model: Path
     out: Path
     images: Path | None = None
     count: int = 2
+    input_scale: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= _MOST_FRAMES:
@@ -64,8 +68,8 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
         raise BuildError(
             f"'{out}' holds other files than an export's, as '{foreign[0]}', which would be lost; give another folder"
         )
-    refuse(check(config.model))
-    model = load_network(config.model)
+    refuse(check(config.model, input_scale=config.input_scale))
+    model = load_network(config.model, config.input_scale)
     _, channels, height, width = model.get_tensor_shape(model.graph.input[0].name)
     names, codes = _frames(config, (height, width, channels))
     logits = execute_codes(model, codes)

@@ -61,13 +61,14 @@ def lowers(verdicts: list[Verdict]) -> bool:
     return all(verdict.lowers for verdict in verdicts)
 
 
-def check(model_path: Path, board: Board | None = None) -> list[Verdict]:
+def check(model_path: Path, board: Board | None = None, input_scale: float | None = None) -> list[Verdict]:
     """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole.
 
-    With ``board`` a last row says so where its block RAMs cannot hold what every folding must.
+    ``input_scale``: what a code of the image is worth, where the file does not quantize it to 8
+    bits first. With ``board`` a last row says so where its block RAMs cannot hold what every folding must.
     """
     fpgapart = DEFAULT_PART if board is None else board.part
-    model, refused = judge(model_path)
+    model, refused = judge(model_path, input_scale)
     graph = GraphEditor(model)
     if not lowers(refused):
         return refused
@@ -85,9 +86,9 @@ def check(model_path: Path, board: Board | None = None) -> list[Verdict]:
     return verdicts if too_much is None else [*verdicts, Verdict("network", "", "", too_much)]
 
 
-def judge(model_path: Path) -> tuple[ModelWrapper, list[Verdict]]:
+def judge(model_path: Path, input_scale: float | None = None) -> tuple[ModelWrapper, list[Verdict]]:
     """The network at ``model_path``, and each node on its own: what it may not be, by the rules of lowering."""
-    model = load_network(Path(model_path))
+    model = load_network(Path(model_path), input_scale)
     graph = GraphEditor(model)
     return model, [Verdict(label(node), node.op_type, "", _because(refusal(graph, node))) for node in graph.nodes]
 

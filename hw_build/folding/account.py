@@ -23,7 +23,8 @@ class NextStep:
 
 @record
 class Account:
-    """A folding by the models; ``fork_bram18`` are those of ``bram18`` in FIFOs behind forks.
+    """A folding by the models; ``fork_bram18`` are those of ``bram18`` in FIFOs behind forks, ``uram`` the UltraRAMs
+    that hold others of these.
 
     ``shares`` and ``decoder_share`` are its policy (`hw_build.folding.policies`); ``bottlenecks`` name the slowest
     nodes; ``next_step`` is None where no node can go faster.
@@ -39,6 +40,7 @@ class Account:
     decoder_share: float
     bottlenecks: list[str]
     next_step: NextStep | None = None
+    uram: int = 0
 
 
 def account(plan: Plan, following: tuple[Plan, bool] | None) -> Account:
@@ -64,6 +66,7 @@ def account(plan: Plan, following: tuple[Plan, bool] | None) -> Account:
         decoder_share=plan.policy.decoder,
         bottlenecks=list(plan.bottlenecks),
         next_step=step,
+        uram=plan.uram,
     )
 
 
@@ -74,6 +77,7 @@ def tell_account(figures: Account) -> str:
     text = (
         f"{figures.cycles_per_frame:,} cycles a frame, by the models {figures.luts:,} LUTs, "
         f"{figures.dsps} DSPs, {-(-figures.bram18 // 2)} BRAM36 (forks hold {-(-figures.fork_bram18 // 2)}), "
+        f"{f'{figures.uram} UltraRAMs, ' if figures.uram else ''}"
         f"latency {figures.latency_cycles / figures.cycles_per_frame:.2f} frame periods; "
         f"slowest: {', '.join(nodes[:3])}{more}; "
     )

@@ -58,6 +58,7 @@ def budget_for(config: FoldingConfig, board: Board) -> Budget:
         luts=config.max_luts or board.resources.luts,
         dsps=config.max_dsps or board.resources.dsps,
         bram36=config.max_bram36 or board.resources.bram36,
+        uram=board.resources.uram,
         latency_frames=config.max_latency_frames or inf,
     )
 

@@ -16,11 +16,11 @@ greatest: the lag of the other branches.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hw_build.kernels.fifo_memory import LUTRAM_BITS
+from hw_build.kernels.fifo_memory import LUTRAM_BITS, ULTRA_WORD_BITS, ULTRA_WORDS, in_ultra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 FRAMES = 4  # the lag is below two frames at sizes that matter; the last frames are in the steady state
 BRAM18_BITS = 18_432  # several beats of a stream fill a word (hw_build.kernels.fifo_memory)
 LUT_BITS = 48  # of a LUT of RAM64M, with what reads it
+
+
+class ForkMemory(NamedTuple):
+    """What the outputs of all forks lie in: RAMB18, LUT sites, URAM288."""
+
+    bram18: int
+    luts: int
+    uram: int
 
 
 def is_fork(node: FoldableNode) -> bool:
@@ -88,22 +96,35 @@ def fork_rows(network: Network, cycles: Sequence[int], interval: float) -> Mappi
     return held
 
 
-def fork_memory(network: Network, cycles: Sequence[int], interval: float) -> tuple[int, int]:
-    """(RAMB18, LUT sites) of all fork outputs together, each a ring of more than 64 words: rows of beats."""
+def fork_memory(network: Network, cycles: Sequence[int], interval: float, uram: int = 0) -> ForkMemory:
+    """Of all fork outputs together, each a ring of more than 64 words: rows of beats. Those that take most block RAM
+    lie in the ``uram`` UltraRAMs of the device, as far as these go.
+    """
     rows = fork_rows(network, cycles, interval)
-    bram18 = luts = 0
-    for edge in network.edges:
-        if edge.tensor in rows:
-            blocks = bram18_of(network, edge, rows[edge.tensor])
-            bram18 += blocks
-            luts += 0 if blocks else -(-_bits(network, edge, rows[edge.tensor]) // LUT_BITS)
-    return bram18, luts
+    edges = [edge for edge in network.edges if edge.tensor in rows]
+    sizes = [(bram18_of(network, edge, rows[edge.tensor]), uram_of(network, edge, rows[edge.tensor])) for edge in edges]
+    ultra = in_ultra(sizes, uram)
+    luts = sum(
+        -(-_bits(network, edge, rows[edge.tensor]) // LUT_BITS)
+        for edge, (blocks, _) in zip(edges, sizes, strict=True)
+        if not blocks
+    )
+    return ForkMemory(
+        bram18=sum(blocks for index, (blocks, _) in enumerate(sizes) if index not in ultra),
+        luts=luts,
+        uram=sum(sizes[index][1] for index in ultra),
+    )
 
 
 def bram18_of(network: Network, edge: Edge, rows: int) -> int:
     """RAMB18 of ``rows`` in the stream ``edge``; 0 where LUTs hold them."""
     bits = _bits(network, edge, rows)
     return -(-bits // BRAM18_BITS) if bits > LUTRAM_BITS else 0
+
+
+def uram_of(network: Network, edge: Edge, rows: int) -> int:
+    """URAM288 of ``rows`` in the stream ``edge``."""
+    return -(-_bits(network, edge, rows) // (ULTRA_WORDS * ULTRA_WORD_BITS))
 
 
 def _bits(network: Network, edge: Edge, rows: int) -> int:

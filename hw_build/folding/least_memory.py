@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hw_build.folding.lag import bram18_of, fork_rows
+from hw_build.folding.lag import bram18_of, fork_rows, uram_of
+from hw_build.kernels.fifo_memory import in_ultra
 
 if TYPE_CHECKING:
     from hw_build.base.board_config import Board
@@ -25,6 +26,7 @@ class Held:
     rows: int
     of_rows: int
     bram18: int
+    uram: int  # instead of these
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +36,11 @@ class LeastMemory:
     streams: tuple[Held, ...]
     nodes_bram18: int
 
-    @property
-    def bram36(self) -> int:
-        """All of them."""
-        return -(-(self.nodes_bram18 + sum(held.bram18 for held in self.streams)) // 2)
+    def bram36(self, uram: int = 0) -> int:
+        """All of them but for streams that lie in ``uram`` UltraRAMs."""
+        ultra = in_ultra([(held.bram18, held.uram) for held in self.streams], uram)
+        streams = sum(held.bram18 for index, held in enumerate(self.streams) if index not in ultra)
+        return -(-(self.nodes_bram18 + streams) // 2)
 
 
 def least_memory(network: Network) -> LeastMemory:
@@ -50,7 +53,7 @@ def least_memory(network: Network) -> LeastMemory:
             streams.append(
                 Held(
                     source=source.name, target=target.name, rows=rows[edge.tensor], of_rows=source.out_shape[0],
-                    bram18=bram18_of(network, edge, rows[edge.tensor]),
+                    bram18=bram18_of(network, edge, rows[edge.tensor]), uram=uram_of(network, edge, rows[edge.tensor]),
                 )
             )  # fmt: skip
     streams.sort(key=lambda held: -held.bram18)
@@ -60,15 +63,18 @@ def least_memory(network: Network) -> LeastMemory:
 
 def refusal_of_memory(least: LeastMemory, board: Board) -> str | None:
     """Why ``board`` cannot hold the network, as a sentence; None where it can."""
-    if least.bram36 <= board.resources.bram36:
+    has = board.resources
+    needed = least.bram36(has.uram)
+    if needed <= has.bram36:
         return None
+    beside = f" beside {has.uram} UltraRAMs" if has.uram else ""
     most = [
         f"{-(-held.bram18 // 2)} hold {held.rows} of {held.of_rows} rows from {held.source} to {held.target}"
         for held in least.streams[:3]
         if held.bram18
     ]
     return (
-        f"the network needs at least {least.bram36} BRAM36, however it is folded, and {board.name} has "
-        f"{board.resources.bram36} ({', '.join(most) or 'all in its layers'}): use smaller images, fewer channels "
+        f"the network needs at least {needed} BRAM36{beside}, however it is folded, and {board.name} has "
+        f"{has.bram36} ({', '.join(most) or 'all in its layers'}): use smaller images, fewer channels "
         "where most is held, or a larger board"
     )

@@ -28,13 +28,15 @@ OUTPUT_STAGE = "output stage"  # among the bottlenecks
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """At most so much; ``bram36`` counts two RAMB18 as one. ``latency_frames``: from the first pixel of a frame to its
-    last result, in frame times, where frames follow each other at the design's own rate.
+    """At most so much; ``bram36`` counts two RAMB18 as one, ``uram`` are the UltraRAMs in which forks may lie.
+    ``latency_frames``: from the first pixel of a frame to its last result, in frame times, where frames follow each
+    other at the design's own rate.
     """
 
     luts: int = UNLIMITED
     dsps: int = UNLIMITED
     bram36: int = UNLIMITED
+    uram: int = 0
     latency_frames: float = inf
 
 
@@ -43,8 +45,9 @@ class Plan:
     """A folding of the whole network by the models. ``cycles_per_frame`` are those of the slowest node, the output
     stage among them.
 
-    ``luts`` and ``bram18`` include what forks hold (``fork_bram18``); ``latency_cycles`` are those from the first pixel
-    of a frame to its last result at that rate; ``policy`` is the one that won.
+    ``luts`` and ``bram18`` include what forks hold (``fork_bram18``), but for what lies in ``uram`` UltraRAMs;
+    ``latency_cycles`` are those from the first pixel of a frame to its last result at that rate; ``policy`` is the one
+    that won.
     """
 
     choice: Choice
@@ -54,6 +57,7 @@ class Plan:
     bram18: int
     dsps: int
     fork_bram18: int
+    uram: int
     latency_cycles: int
     policy: Policy
 
@@ -64,7 +68,7 @@ def plan_for(network: Network, target_cycles: int, budget: Budget) -> Plan | Non
     if budget.latency_frames == inf:
         policies = for_memory(network)
     else:
-        policies = for_latency(network, target_cycles, budget.latency_frames)
+        policies = for_latency(network, target_cycles, budget.latency_frames, budget.uram)
     tasks = sorted(
         (task for policy in policies if (task := _bounded(network, target_cycles, budget, policy)) is not None),
         key=lambda task: task.least_luts,
@@ -122,11 +126,13 @@ def at_rate(network: Network, target_cycles: int, budget: Budget) -> Plan:
     refuse_slower_output(network.output_cycles, target_cycles)
     plan = plan_for(network, target_cycles, budget)
     if plan is None:
-        free = plan_for(network, target_cycles, Budget())
+        free = plan_for(network, target_cycles, Budget(uram=budget.uram))
         assert free is not None, "without limits every rate that the nodes reach has a plan"
+        beside = f" beside {free.uram} UltraRAMs" if free.uram else ""
         raise ConfigError(
             f"no folding of {target_cycles:,} cycles a frame fits {_limits(budget)}; the smallest without limits takes "
-            f"{free.luts:,} LUTs, {free.dsps} DSPs and {-(-free.bram18 // 2)} BRAM36: allow more, or a lower rate"
+            f"{free.luts:,} LUTs, {free.dsps} DSPs and {-(-free.bram18 // 2)} BRAM36{beside}: allow more, or a lower "
+            "rate"
         )
     return plan
 
@@ -140,7 +146,8 @@ def next_step(network: Network, plan: Plan, budget: Budget) -> tuple[Plan, bool]
     rates = [o.cycles for node in network.nodes for o in node.options if fastest <= o.cycles < plan.cycles_per_frame]
     if not rates:
         return None
-    for most in (budget, replace(budget, luts=UNLIMITED), Budget(latency_frames=budget.latency_frames), Budget()):
+    free = Budget(uram=budget.uram)
+    for most in (budget, replace(budget, luts=UNLIMITED), replace(free, latency_frames=budget.latency_frames), free):
         if (following := plan_for(network, max(rates), most)) is not None:
             return following, most == budget
     return None
@@ -159,8 +166,7 @@ class _Task:
 def _bounded(network: Network, target_cycles: int, budget: Budget, policy: Policy) -> _Task | None:
     """None where the policy cannot be within ``budget``."""
     limits = limits_of_nodes(network, target_cycles, policy)
-    fork_bram18, _ = fork_memory(network, limits, target_cycles)
-    left = 2 * budget.bram36 - fork_bram18
+    left = 2 * budget.bram36 - fork_memory(network, limits, target_cycles, budget.uram).bram18
     if left < 0:
         return None
     least = fewest_luts_bound(network, limits, bram18=left, dsps=budget.dsps)
@@ -174,13 +180,13 @@ def _solved(network: Network, budget: Budget, task: _Task) -> Plan | None:
         if choice is None:
             return None
         cycles = [option.cycles for option in choice.options]
-        fork_bram18, fork_luts = fork_memory(network, cycles, max(*cycles, network.output_cycles))
-        over = choice.bram18 + fork_bram18 - 2 * budget.bram36
+        forks = fork_memory(network, cycles, max(*cycles, network.output_cycles), budget.uram)
+        over = choice.bram18 + forks.bram18 - 2 * budget.bram36
         if over <= 0:
             break
         bram18 = choice.bram18 - over  # nodes faster than the policy lets them be may leave forks more to hold
     slowest = max(*cycles, network.output_cycles)
-    luts, waited = choice.luts + fork_luts, latency(network, cycles, slowest)
+    luts, waited = choice.luts + forks.luts, latency(network, cycles, slowest)
     if luts > budget.luts or waited > budget.latency_frames * slowest:
         return None
     named = tuple(node.name for node, each in zip(network.nodes, cycles, strict=True) if each == slowest)
@@ -189,9 +195,10 @@ def _solved(network: Network, budget: Budget, task: _Task) -> Plan | None:
         cycles_per_frame=slowest,
         bottlenecks=named or (OUTPUT_STAGE,),
         luts=luts,
-        bram18=choice.bram18 + fork_bram18,
+        bram18=choice.bram18 + forks.bram18,
         dsps=choice.dsps,
-        fork_bram18=fork_bram18,
+        fork_bram18=forks.bram18,
+        uram=forks.uram,
         latency_cycles=round(waited),
         policy=task.policy,
     )
@@ -206,6 +213,7 @@ def _fastest(network: Network) -> int:
 def _limits(budget: Budget) -> str:
     named = (("LUTs", budget.luts), ("DSPs", budget.dsps), ("BRAM36", budget.bram36))
     limits = [f"{most:,} {what}" for what, most in named if most != UNLIMITED]
+    limits += [f"{budget.uram} UltraRAMs"] if budget.uram else []
     if budget.latency_frames != inf:
         limits.append(f"a latency of {budget.latency_frames:g} frame times")
     return ", ".join(limits) or "the models"

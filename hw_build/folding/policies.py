@@ -40,10 +40,11 @@ def for_memory(network: Network) -> Iterator[Policy]:
         yield Policy(levels=levels)
 
 
-def for_latency(network: Network, target_cycles: int, latency_frames: float) -> list[Policy]:
+def for_latency(network: Network, target_cycles: int, latency_frames: float, uram: int = 0) -> list[Policy]:
     """Policies under which a frame is out ``latency_frames`` frame times after its first pixel, whatever is chosen.
 
-    Left out is one that another beats: which lets every node take as long or longer, and forks hold no more.
+    Left out is one that another beats: which lets every node take as long or longer, and forks hold no
+    more outside the ``uram`` UltraRAMs.
     """
     found: dict[tuple[int, ...], tuple[Policy, int]] = {}
     for levels in combinations_with_replacement(FLUSHING_SHARES, _count(network)):
@@ -51,7 +52,7 @@ def for_latency(network: Network, target_cycles: int, latency_frames: float) -> 
             policy = Policy(levels=levels, decoder=decoder)
             limits = tuple(limits_of_nodes(network, target_cycles, policy))
             if limits not in found and latency(network, limits, target_cycles) <= latency_frames * target_cycles:
-                found[limits] = policy, fork_memory(network, limits, target_cycles)[0]
+                found[limits] = policy, fork_memory(network, limits, target_cycles, uram).bram18
     return [
         policy
         for limits, (policy, held) in found.items()

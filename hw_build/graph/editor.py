@@ -139,6 +139,11 @@ class GraphEditor:
         """Whether ``tensor`` is annotated with an integer datatype."""
         return tensor in self.datatypes and self.datatypes[tensor].is_integer()
 
+    @property
+    def opset(self) -> int:
+        """Of ONNX' own operators."""
+        return max(entry.version for entry in self.model.model.opset_import if entry.domain in ONNX_DOMAINS)
+
     def metadata(self, key: str, default: Any = None) -> Any:
         """A metadata property of the model, stored as JSON."""
         text = self.model.get_metadata_prop(key)
@@ -249,7 +254,7 @@ class GraphEditor:
                 order.append(node)
                 continue
             if id(node) in entered:
-                raise LoweringError(f"node {label(node)} depends on its own output: a network without cycles lowers")
+                raise LoweringError(f"node {label(node)} depends on its own output: remove the cycle")
             entered.add(id(node))
             stack.append((node, True))
             stack.extend((producers[name], False) for name in reversed(node.input) if name in producers)

@@ -30,6 +30,7 @@ KERNELS = (
     "hw_build.kernels.maxpool",
     "hw_build.kernels.multiply",
     "hw_build.kernels.nearest",
+    "hw_build.kernels.place_factor",
     "hw_build.kernels.repeat",
     "hw_build.kernels.threshold",
     "hw_build.kernels.window_max",

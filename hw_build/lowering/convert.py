@@ -73,12 +73,17 @@ class InputQuantToCodes(Transformation):
         quants = graph.consumers(image)
         if len(quants) != 1 or quants[0].op_type not in QUANT:
             raise LoweringError(
-                f"the input {image} is not quantized first: put Quant (8 bit, unsigned, scale 1/256) before all else"
+                f"the input {image} is not quantized first: put Quant (8 bit, unsigned, scale 1/256) before all "
+                "else, or give --input-scale"
             )
         quant = quants[0]
         scale, _, bits = (graph.constants[name] for name in quant.input[1:4])
         if attribute(quant, "signed", 1) or int(bits.item()) != 8:
-            raise reject(quant, "quantizes the image but not to 8 bits unsigned: camera codes are 0..255")
+            raise reject(
+                quant,
+                "quantizes the image but not to 8 bits unsigned: camera codes are 0..255; --input-scale puts such a "
+                "quantizer before it",
+            )
         graph.inputs = [GLOBAL_IN]
         graph.shapes[GLOBAL_IN] = (1, *graph.shapes[image][1:])
         graph.datatypes[GLOBAL_IN] = DataType["UINT8"]

@@ -20,7 +20,8 @@ from qonnx.transformation.base import Transformation
 from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, reject, smallest_integer_type
 from hw_build.lowering.chain import Chain, affine_chain, in_float32
 from hw_build.lowering.ties import refuse_ties
-from hw_build.operators import operator_of
+from hw_build.operators.negation import can_be_negated, negate_channels
+from hw_build.operators.ranges import integer_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,31 +75,11 @@ class AbsorbAffineIntoThresholds(Transformation):
     @staticmethod
     def _negate(graph: GraphEditor, node: NodeProto, chain: Chain) -> Chain:
         """Negate the weights of channels whose codes fall with the accumulator, so that they rise."""
-        conv = graph.producer(chain.source)
-        operator = None if conv is None else operator_of(graph, conv)
-        if conv is None or operator is None or not operator.negatable:
-            raise reject(node, "has a negative factor before it that no convolution can take over")
-        if len(graph.consumers(chain.source)) != 1:
-            raise reject(conv, "has a negative BN factor and several consumers: give each its own convolution")
-        shape, datatype = graph.shapes[chain.source], operator.negate(graph, conv, chain.falls)
-        source = graph.add_tensor(f"{chain.source}_flipped", shape, datatype)
-        graph.consumers(chain.source)[0].input[0] = source
-        conv.output[0] = source
-        graph.touch()
+        if not can_be_negated(graph, chain.source):
+            raise reject(node, "has a negative factor before it that no convolution of its own can take over")
         sign = np.where(chain.falls, -1.0, 1.0)
+        source = negate_channels(graph, chain.source, chain.falls)
         return replace(chain, source=source, gain=chain.gain * sign, sign=sign)
-
-
-def integer_range(graph: GraphEditor, tensor: str) -> tuple[int, int]:
-    """Lowest and highest value that an integer tensor can take: from weights and addends where it has them."""
-    producer = graph.producer(tensor)
-    if producer is not None:
-        operator = operator_of(graph, producer)
-        found = None if operator is None else operator.value_range(graph, producer, partial(integer_range, graph))
-        if found is not None:
-            return found
-    datatype = graph.datatypes[tensor]
-    return int(datatype.min()), int(datatype.max())
 
 
 class IntegerOutput(Transformation):

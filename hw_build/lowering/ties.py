@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hw_build.graph.editor import GraphEditor, reject
-from hw_build.graph.ranges import dot_product_range
 from hw_build.operators import operator_of
 from hw_build.operators.filters import Filters
 from hw_build.operators.operator import Layer
+from hw_build.operators.ranges import channel_ranges
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -45,7 +45,7 @@ def refuse_ties(
     with np.errstate(divide="ignore", invalid="ignore"):
         borders, shift = (chain.bounds(steps) - offset) / gain, np.abs(offset / gain)
     nearest = np.round(borders)
-    low, high = _range(graph, chain, lowest, highest)
+    low, high = (each[:, None] for each in channel_ranges(graph, chain.source))
     reached = np.isfinite(borders) & (nearest >= low) & (nearest <= high) & (nearest % _multiples(graph, chain) == 0)
     slack = UNDECIDED * np.maximum(np.abs(nearest), shift)
     found = np.stack([borders[reached], nearest[reached], slack[reached]])
@@ -59,7 +59,7 @@ def refuse_ties(
         node,
         f"cannot be exact: {count} of its {found.shape[1]} borders between codes are values that "
         f"{graph.told(chain.source)} takes itself, such as {found[1][tied][0]:.0f} times "
-        f"{scale:g}; {scale:g} is no power of two, so float32 rounds them up or down by the order of additions: make "
+        f"{scale:g}; {scale:g} is not a power of two, so float32 rounds them by the order of additions: make "
         "the scales before it powers of two, or change one of them a little",
         "" if operator is None else operator.told,
     )
@@ -103,15 +103,6 @@ def _filters(graph: GraphEditor, chain: Chain) -> np.ndarray | None:
     if source is None:
         return None
     return graph.constants[source.input[1]].reshape(len(chain.gain), -1).astype(np.int64)
-
-
-def _range(graph: GraphEditor, chain: Chain, lowest: int, highest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest integer of each channel, (C, 1)."""
-    source, weights = _convolution(graph, chain), _filters(graph, chain)
-    if source is None or weights is None:
-        return np.array([[lowest]]), np.array([[highest]])
-    low, high = dot_product_range(weights, graph.datatypes[source.input[0]])
-    return low[:, None], high[:, None]
 
 
 def _multiples(graph: GraphEditor, chain: Chain) -> np.ndarray:

@@ -36,6 +36,7 @@ OPERATORS = (
     "hw_build.operators.stream_sum",
     "hw_build.operators.nearest",
     "hw_build.operators.bilinear",
+    "hw_build.operators.dense",
     "hw_build.operators.convolution",
     "hw_build.operators.depth_to_space",
     "hw_build.operators.space_to_depth",

@@ -1,8 +1,8 @@
 """Activations that are no pieces of rising lines, and products of a value with a function of itself.
 
-Between a code and a quantizer they are a function of that code: a table (`code_table`). SiLU is written as
-Mul(x, Sigmoid(x)), Hardswish as Mul(x, HardSigmoid(x)) or x * Clip(x + 3) / 6, GELU by Erf or Tanh: whatever the nodes,
-they are executed for every code.
+Between a code and a quantizer they are a function of that code: a table (`code_table`); of wider integers, pieces
+(`pieces`). SiLU is written as Mul(x, Sigmoid(x)), Hardswish as Mul(x, HardSigmoid(x)) or x * Clip(x + 3) / 6, GELU by
+Erf or Tanh: whatever the nodes, they are executed for every code.
 """
 
 from __future__ import annotations
@@ -55,6 +55,12 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
         "between a quantizer, or a sum of codes, of at most 8 bits and a quantizer; constants for all "
         "channels or one a channel",
         "CodeTable (ours): the codes that qonnx' execution gives, one table or one a channel",
+    ),
+    (
+        "the same right behind a convolution, or any integers of more than 8 bits",
+        "then a quantizer; the code changes at most 255 times over all values that can come",
+        "thresholds inside the layer before it, found by executing every value; where codes also fall, they count "
+        "pieces and a CodeTable (ours) gives each its code",
     ),
 )
 OPERATORS = (Activation(), Combination())

@@ -1,7 +1,8 @@
 """Average pooling of any window: a sum of codes, and a division by their number, which thresholds take.
 
 Sums are divided after they are taken, as onnxruntime does it. The step `streamline` writes a sum as a filter of ones,
-of type BINARY; from the step `lower` on it is windows of the image and their sum.
+of type BINARY; from the step `lower` on it is windows of the image and their sum. Where windows at the border count
+fewer pixels, each sum is first multiplied by what makes its number the common multiple of all: rows and columns apart.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.base.errors import ConfigError
+from hw_build.graph.editor import GraphEditor, attribute, reject, set_attribute, smallest_integer_type
 from hw_build.graph.nodes import add_kernel
+from hw_build.graph.ranges import scaled_type
+from hw_build.kernels.place_factor import PlaceFactor_rtl
 from hw_build.kernels.rows import window_size
 from hw_build.kernels.window_sum import WindowSum_rtl
+from hw_build.operators.filters import RANK
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
 from hw_build.operators.means import Sum, put_mean
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
@@ -23,9 +28,12 @@ from hw_build.operators.windows import image_patches, pads_of_pool, refusal_of_p
 
 if TYPE_CHECKING:
     from onnx import NodeProto
+    from qonnx.core.datatype import BaseDataType
 
 ONES = DataType["BINARY"]
 _LARGEST_SIDE = 64  # of a window
+_OPSET_OF_CEIL_MODE = 19  # of AveragePool
+MOST_BITS = 24  # of an integer that float32 holds exactly
 
 
 def _counts(node: NodeProto, size: Size, after: Size) -> list[np.ndarray]:
@@ -57,12 +65,26 @@ class AveragePool(Layer):
         if any(each != 1 for each in attribute(node, "dilations", [1])):
             return f"has dilations {list(attribute(node, 'dilations'))}: only windows without lower"
         sizes = [graph.shapes.get(name, ())[2:] for name in (node.input[0], node.output[0])]
-        if all(sizes) and any(np.ptp(each) for each in _counts(node, *sizes)):
+        counts = _counts(node, *sizes) if all(sizes) else []
+        if any(np.min(each) < 1 for each in counts):
+            return "has windows without any pixel of the image: use less padding"
+        told = bool(attribute(node, "count_include_pad", 0)) and any(np.ptp(each) for each in counts)
+        if told and graph.opset < _OPSET_OF_CEIL_MODE:
             return (
-                "divides by fewer pixels at the border than inside: count the padding (count_include_pad=1) and leave "
-                "ceil_mode out, or pool without padding"
+                "has windows that ceil_mode lets reach beyond counted padding: below opset "
+                f"{_OPSET_OF_CEIL_MODE} onnxruntime and PyTorch divide them by unlike numbers, so export with that "
+                "opset, or without ceil_mode or count_include_pad"
             )
         return None
+
+    def can_join_padding(self, node: NodeProto) -> bool:
+        """Where it counts its own."""
+        return not any(attribute(node, "pads", [0])) or bool(attribute(node, "count_include_pad", 0))
+
+    def join_padding(self, node: NodeProto, pads: list[int]) -> None:
+        """Zeros of a Pad are counted."""
+        super().join_padding(node, pads)
+        set_attribute(node, "count_include_pad", 1)
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """The stride."""
@@ -73,14 +95,39 @@ class AveragePool(Layer):
         source, result = node.input[0], node.output[0]
         kernel, channels = list(attribute(node, "kernel_shape")), graph.shapes[source][1]
         sizes = graph.shapes[source][2:], graph.shapes[result][2:]
-        rows, columns = _counts(node, *sizes)
+        counts = _counts(node, *sizes)
+        common = [int(np.lcm.reduce(each)) for each in counts]
+        total, pixels, datatype = common[0] * common[1], kernel[0] * kernel[1], graph.datatypes[source]
         ones = graph.add_constant(f"{result}_ones", np.ones((channels, 1, *kernel)), ONES)
-        codes, given = put_mean(graph, node, scales[0], kernel[0] * kernel[1], int(rows[0] * columns[0]))
+        alike = not any(np.ptp(each) for each in counts)
+        codes, given = put_mean(graph, node, scales[0], pixels if alike else total, total)
+        if not alike:
+            if graph.datatypes[codes].bitwidth() > MOST_BITS:
+                raise reject(
+                    node,
+                    f"averages windows of {', '.join(map(str, np.unique(np.outer(*counts))))} pixels, whose common "
+                    f"multiple {total} times codes of {datatype.bitwidth()} bits float32 may round: count the padding "
+                    "(count_include_pad=1) and leave ceil_mode out, or use a smaller window",
+                )
+            codes = self._evened(graph, node, codes, scaled_type(datatype, pixels), [
+                whole // each for whole, each in zip(common, counts, strict=True)
+            ])  # fmt: skip
         graph.add_node(
             "Conv", [source, ones], [codes], name=node.name, kernel_shape=kernel, pads=pads_of_pool(node, *sizes),
             group=channels, strides=list(attribute(node, "strides", [1, 1])),
         )  # fmt: skip
         return given
+
+    @staticmethod
+    def _evened(
+        graph: GraphEditor, node: NodeProto, result: str, datatype: BaseDataType, factors: list[np.ndarray]
+    ) -> str:
+        """Sums of ``datatype`` which, times the ``factors`` of rows and columns, are ``result``; returns the tensor."""
+        sums = graph.add_tensor(f"{result}_uneven", graph.shapes[result], datatype)
+        each = np.outer(*factors)
+        table = graph.add_constant(f"{result}_factors", each[None, None], smallest_integer_type(0, int(each.max())))
+        graph.add_node("Mul", [sums, table], [result], name=f"{node.name}_even")
+        return sums
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
         """Means of values lie between them, and zero."""
@@ -118,11 +165,45 @@ class WindowSums(Sum):
         return window_size(size, attribute(node, "kernel_shape"), attribute(node, "pads"), attribute(node, "strides"))
 
 
+class EvenSums(Sum):
+    """Mul of sums by integers of their places, put by `AveragePool` where windows count unlike numbers of pixels."""
+
+    inner = ("Mul",)
+
+    def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Integers for all places of one channel."""
+        factors = graph.constants.get(node.input[1])
+        return factors is not None and factors.ndim == RANK and factors.size > 1 and graph.is_integer(node.input[1])
+
+    def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Its kernel."""
+        result, factors = node.output[0], graph.constants[node.input[1]][0, 0].astype(int)
+        graph.remove(node)
+        columns = factors[0] // np.gcd.reduce(factors[0])
+        add_kernel(
+            graph, PlaceFactor_rtl, [node.input[0]], [result], node.name,
+            RowFactors=(factors[:, 0] // columns[0]).tolist(), ColumnFactors=columns.tolist(),
+            outputDataType=graph.datatypes[result].name,
+        )  # fmt: skip
+
+    def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
+        """None but its own."""
+        if graph.constants[node.input[1]].shape[2:] != tuple(size):
+            raise ConfigError(f"{node.name} was lowered for other places than {size[0]}x{size[1]}: set the size before")
+        return size
+
+
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "average-pool, other windows",
-        "any kernel, padding that is counted; equal strides; every window counts as many pixels; then a quantizer",
+        "any kernel; equal strides; padding that is counted, or every window as many pixels; then a quantizer",
         "FMPadding, ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
     ),
+    (
+        "average-pool, windows of unlike numbers of pixels",
+        "`count_include_pad=0`, `ceil_mode`; the common multiple of the numbers times a code below 2\\*\\*24 "
+        "(7x7 with padding 3: codes of up to 6 bits)",
+        "the same, and PlaceFactor (ours): each sum times what makes its number the common multiple",
+    ),
 )
-OPERATORS = (AveragePool(), WindowSums())
+OPERATORS = (AveragePool(), WindowSums(), EvenSums())

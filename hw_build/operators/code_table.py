@@ -17,15 +17,17 @@ from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.code_table import MAX_ADDRESS_BITS, CodeTable_rtl
 from hw_build.operators import operator_of
 from hw_build.operators.code_functions import cone
+from hw_build.operators.negation import can_be_negated
 from hw_build.operators.operator import Monotonic, Operator, Range, RangeOf
+from hw_build.operators.pieces import close_to_a_border, put_pieces
 from hw_build.operators.quantizer import Quantizer
+from hw_build.operators.ranges import channel_ranges
 
 if TYPE_CHECKING:
     from onnx import NodeProto
     from qonnx.core.datatype import BaseDataType
 
 MOST_BITS = 8  # of a code that has a table of its own
-_CLOSE = 1e-4  # of a step of the quantizer: values so close to a border are executed once more, one by one
 
 
 class FunctionsToTables(Transformation):
@@ -46,6 +48,9 @@ class FunctionsToTables(Transformation):
         graph: GraphEditor, steps: NodeProto, nodes: list[NodeProto], sources: list[str], culprit: NodeProto
     ) -> None:
         types = [graph.datatypes[name] for name in sources if graph.is_integer(name)]
+        if len(types) == len(sources) == 1 and not fits_table(types):
+            put_pieces(graph, steps, nodes, sources[0], culprit)
+            return
         if len(types) < len(sources) or not fits_table(types):
             raise reject(
                 culprit,
@@ -79,15 +84,10 @@ def _undone(graph: GraphEditor, node: NodeProto) -> bool:
 
 
 def _falls(graph: GraphEditor, nodes: list[NodeProto], source: str) -> bool:
-    """Whether codes of few bits fall with the codes ``source``, which no weights of its own can turn."""
-    datatype, producer = graph.datatypes.get(source), graph.producer(source)
-    if not nodes or datatype is None or datatype.bitwidth() > MOST_BITS:
+    """Whether what ``nodes`` make falls with the integers ``source``, which no weights of its own can turn."""
+    if not nodes or not graph.is_integer(source) or can_be_negated(graph, source):
         return False
-    operator = None if producer is None else operator_of(graph, producer)
-    if operator is not None and operator.negatable:
-        return False
-    channels = graph.shapes[source][1]
-    ends = np.broadcast_to(np.array([datatype.min(), datatype.max()]), (1, channels, 1, 2))
+    ends = np.stack(channel_ranges(graph, source), axis=1)[None, :, None]
     first, last = np.moveaxis(evaluate(graph, nodes, {source: ends})[nodes[-1].output[0]], -1, 0)
     return bool(np.any(last < first))
 
@@ -116,7 +116,8 @@ def _words(
             culprit,
             f"gives no number for some codes of {graph.told(sources[0])}: keep what it reads where it is defined",
         )
-    for place in _close_to_a_border(values, graph.constants[steps.input[1]]):
+    close = close_to_a_border(values, graph.constants[steps.input[1]])
+    for place in np.nonzero(close.any(axis=0))[0]:
         if np.any(executed(np.array([place]))[steps.output[0]][0, :, 0, 0] != words[:, place]):
             raise reject(
                 steps,
@@ -125,15 +126,6 @@ def _words(
                 Quantizer.told,
             )
     return words
-
-
-def _close_to_a_border(values: np.ndarray, steps: np.ndarray) -> list[int]:
-    """Places where a value (C, n) is next to one of the ``steps`` (1, n)."""
-    borders = np.sort(steps.reshape(-1).astype(np.float64))
-    above = np.clip(np.searchsorted(borders, values), 1, max(1, len(borders) - 1))
-    around = np.stack([borders[above - 1], borders[np.minimum(above, len(borders) - 1)]])
-    step = np.diff(borders).min() if len(borders) > 1 else abs(borders[0])
-    return np.unique(np.nonzero(np.abs(around - values).min(axis=0) < _CLOSE * step)[1]).tolist()
 
 
 class CodeTable(Operator):

@@ -113,7 +113,7 @@ class Concatenation(Layer):
             found = " and ".join(f"{scale:g}" for scale in dict.fromkeys(scales))
             raise reject(
                 node,
-                f"joins codes of scales {found}, in whose common step codes take {bits} bits, more than {MOST_BITS}: "
+                f"joins codes of scales {found}, whose common step needs codes of {bits} bits, more than {MOST_BITS}: "
                 "let all share one scale, or put one quantizer behind it",
             )
         multiply_inputs(graph, node, times)

@@ -1,9 +1,10 @@
-"""Depthwise convolution: one filter a channel.
+"""Depthwise convolution: one filter a channel, or several (a channel multiplier).
 
 It is one kernel with its thresholds, and where the pattern is there with its residual sum. The kernel's window is
 square, odd, of stride 1 and padded by half its size: another window lies in such a one, zeros around it, and a crop
 keeps every stride-th row and column. What reads or writes signed codes, has no quantizer of its own,
-or would take more products so than a dense convolution of mostly zeros, becomes that.
+or would take more products so than a dense convolution of mostly zeros, becomes that. With several filters a channel is
+repeated before the kernel, once for each.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.kernels.crop import TO_THE_END, StreamCrop_rtl
 from hw_build.kernels.depthwise import DepthwiseConv_rtl
+from hw_build.kernels.gather import ChannelGather_rtl
+from hw_build.operators.convolution import weight_matrix as grouped_matrix
 from hw_build.operators.filters import Filters, kernel_shape, weight_shape
 from hw_build.operators.quantizer import per_channel
 from hw_build.operators.windows import padding_of, refusal_of_window, window_patches
@@ -83,6 +86,12 @@ def find_window(kernel: Sequence[int], pads: Sequence[int], dilations: Sequence[
     return Window(side=2 * half + 1, cuts=cuts, places=(rows, columns))
 
 
+def _fits_kernel(graph: GraphEditor, source: str, sums: str) -> bool:
+    """Whether codes ``source`` are unsigned, and those that alone are made of ``sums``."""
+    steps = only_consumer(graph, sums, "MultiThreshold")
+    return steps is not None and attribute(steps, "out_bias", 0.0) == 0.0 and not graph.datatypes[source].signed()
+
+
 class FuseDepthwise(Transformation):
     """Depthwise convolution, its thresholds and, where the pattern is there, its residual sum, as one kernel."""
 
@@ -100,12 +109,7 @@ class FuseDepthwise(Transformation):
         source = pads[0].input[0] if pads else im2col.input[0]
         matmul = only_consumer(graph, im2col.output[0], "MatMul")
         first = only_consumer(graph, matmul.output[0], "MultiThreshold") if matmul is not None else None
-        if (
-            matmul is None
-            or first is None
-            or attribute(first, "out_bias", 0.0) != 0.0
-            or graph.datatypes[source].signed()
-        ):
+        if matmul is None or first is None or not _fits_kernel(graph, source, matmul.output[0]):
             set_attribute(im2col, "depthwise", 0)
             return
         channels = graph.shapes[source][-1]
@@ -160,16 +164,16 @@ class FuseDepthwise(Transformation):
 
 
 class DepthwiseConvolution(Filters):
-    """Conv with as many groups as channels and outputs."""
+    """Conv with as many groups as channels."""
 
     names = ("Conv",)
-    told = "Conv (depthwise with one filter a channel)"
+    told = "Conv (depthwise)"
     fusions = (FuseDepthwise(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
-        """One filter per channel, as many outputs as inputs."""
+        """As many filters for each channel."""
         group, shape = attribute(node, "group", 1), weight_shape(graph, node)
-        return group > 1 and shape[:2] == (group, 1)
+        return group > 1 and shape[1:2] == (1,) and shape[0] % group == 0
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Unequal strides, and pads by name."""
@@ -179,20 +183,40 @@ class DepthwiseConvolution(Filters):
     def _has_window(graph: GraphEditor, node: NodeProto) -> bool:
         kernel, pads = kernel_shape(graph, node), attribute(node, "pads", [0] * 4)
         window = find_window(kernel, pads, attribute(node, "dilations", [1, 1]))
-        dense = kernel[0] * kernel[1] * weight_shape(graph, node)[0]  # products of a channel, mostly with zeros
+        dense = kernel[0] * kernel[1] * attribute(node, "group")  # products of an output, mostly with zeros
         return window is not None and kernel != (1, 1) and window.side**2 <= dense
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Im2Col(depthwise=1) and a product with a matrix that is zero off its channel."""
-        matrix = weight_matrix(graph.constants[node.input[1]])
-        window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=self._has_window(graph, node))
+        weights, group = graph.constants[node.input[1]], attribute(node, "group")
+        depthwise = self._has_window(graph, node)
+        if len(weights) == group or (depthwise and _fits_kernel(graph, node.input[0], node.output[0])):
+            matrix = weight_matrix(weights)
+            self._repeat(graph, node, len(weights) // group)
+        else:
+            matrix, depthwise = grouped_matrix(weights, group), False
+        window_patches(graph, node, kernel_shape(graph, node), matrix, depthwise=depthwise)
+
+    @staticmethod
+    def _repeat(graph: GraphEditor, node: NodeProto, times: int) -> None:
+        """Let ``node`` read each channel ``times`` times."""
+        if times == 1:
+            return
+        source = node.input[0]
+        *pixels, channels = graph.shapes[source]
+        repeated = graph.add_tensor(f"{source}_repeated", (*pixels, times * channels), graph.datatypes[source])
+        index = np.repeat(np.arange(channels), times).tolist()
+        add_kernel(graph, ChannelGather_rtl, [source], [repeated], f"{node.name}_repeat", Index=index)
+        node.input[0] = repeated
+        graph.touch()
 
 
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "convolution, depthwise",
-        "one filter per channel; equal strides of height and width",
+        "one filter per channel, or several (a channel multiplier); equal strides of height and width",
         "DepthwiseConv (ours), of an odd square window; StreamCrop (ours) behind it where stride, size or pads differ; "
+        "several filters: ChannelGather (ours) repeats each channel before it; "
         "where codes are signed, or there are few channels for such a window, a dense one consisting mostly of zeros",
     ),
     (

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hw_build.base.errors import ConfigError
-from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.global_sum import GlobalSum_rtl
+from hw_build.operators.dense import vector_behind
 from hw_build.operators.means import Sum, put_mean
 
 if TYPE_CHECKING:
@@ -37,9 +38,18 @@ class GlobalAverage(Sum):
             axes = graph.constants[node.input[1]].reshape(-1).tolist()
         if node.op_type == "ReduceMean" and (axes is None or sorted(axis % 4 for axis in axes) != [2, 3]):
             return f"averages over the axes {axes}: only height and width together, axes 2 and 3, lower"
-        if not attribute(node, "keepdims", 1):
-            return "averages without keepdims, so that no image is left: keep the dimensions"
         return None
+
+    def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """A mean that loses height and width: a pixel, and a vector of it."""
+        shape, result = graph.shapes.get(node.input[0]), node.output[0]
+        if attribute(node, "keepdims", 1) or not shape or self.refusal(graph, node) is not None:
+            return False
+        set_attribute(node, "keepdims", 1)
+        node.output[0] = graph.add_tensor(f"{result}_pixel", (*shape[:2], 1, 1))
+        graph.touch()
+        vector_behind(graph, f"{node.name}_vector", node.output[0], result)
+        return True
 
     def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
         """ReduceSum of codes, times their scale, divided by their number."""
@@ -75,7 +85,7 @@ class GlobalAverage(Sum):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "global average",
-        "GlobalAveragePool, ReduceMean over height and width with `keepdims`; then a quantizer",
+        "GlobalAveragePool, ReduceMean over height and width; then a quantizer",
         "GlobalSum (ours), Threshold",
     ),
 )

@@ -54,7 +54,7 @@ class MaxPool(Layer):
         (_, *size, _), (_, *after, _) = (graph.shapes[name] for name in (source, result))
         pads = pads_of_pool(node, tuple(size), tuple(after))
         if any(pads) and graph.datatypes[source].signed():
-            raise reject(node, "pads signed codes, whose least is no zero: quantize unsigned, or pool without padding")
+            raise reject(node, "pads signed codes, whose least is not zero: quantize unsigned, or pool without padding")
         graph.remove(node)
         patches = image_patches(graph, node, kernel, pads)
         add_kernel(graph, WindowMax_rtl, [patches], [result], node.name, Taps=kernel[0] * kernel[1])

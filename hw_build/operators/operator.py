@@ -23,7 +23,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 from hw_build.graph.bends import Bend, Factor
-from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, reject
+from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, attribute, reject, set_attribute
 from hw_build.graph.ranges import scaled_type
 
 if TYPE_CHECKING:
@@ -70,6 +70,15 @@ class Operator:
         return True
 
     # ---- exported networks ----------------------------------------------------------------------------------------
+    def can_join_padding(self, node: NodeProto) -> bool:
+        """Whether the zeros of a Pad before ``node`` can join its pads."""
+        return self.takes_padding
+
+    def join_padding(self, node: NodeProto, pads: list[int]) -> None:
+        """Give ``node`` more pads, [top, left, bottom, right]."""
+        own = attribute(node, "pads", [0, 0, 0, 0])
+        set_attribute(node, "pads", [ours + more for ours, more in zip(own, pads, strict=True)])
+
     def chooses_largest(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Whether it gives the index of the largest channel, the first of equals, as the output stage does."""
         return False

@@ -114,7 +114,7 @@ class StreamSum(Layer):
         if scales[0] != scales[1] and bits > MOST_BITS:
             raise reject(
                 node,
-                f"adds codes of scales {scales[0]:g} and {scales[1]:g}, in whose common step sums take {bits} bits, "
+                f"adds codes of scales {scales[0]:g} and {scales[1]:g}, whose common step needs sums of {bits} bits, "
                 f"more than {MOST_BITS}: let both branches share one scale, or put a quantizer right behind this sum "
                 f"and give both codes together at most {MAX_ADDRESS_BITS} bits",
             )

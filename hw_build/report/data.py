@@ -30,8 +30,9 @@ class Totals:
 
     Resources are Yosys' mapping before placement. ``luts`` are LUT sites in all, ``lutram`` and ``srl`` those of them
     that hold data; two RAMB18 are one ``bram36``. What ``parts_not_synthesised`` take is missing from them.
-    What lies in FIFOs (``fifo_luts``, ``fifo_bram18``) is by the model of their memory; ``fifo_sizing_seconds`` is what
-    measuring their depths took, ``simulated_khz`` cycles of the accelerator simulated in a millisecond.
+    What lies in FIFOs (``fifo_luts``, ``fifo_bram18``, ``fifo_uram``) is by the model of their memory;
+    ``fifo_sizing_seconds`` is what measuring their depths took, ``simulated_khz`` cycles of the accelerator
+    simulated in a millisecond.
     ``netlist_*`` are those of the device netlist: the same cells, put together, and rewritten to be placeable.
     ``fmax_mhz`` is the clock that a place and route tool met, ``fps_at_fmax`` the rate at it.
     """
@@ -46,12 +47,14 @@ class Totals:
     simulated_khz: float | None = None
     fifo_luts: int | None = None
     fifo_bram18: int | None = None
+    fifo_uram: int | None = None
     fifo_sizing_seconds: float | None = None
     luts: int | None = None
     lutram: int | None = None
     srl: int | None = None
     ffs: int | None = None
     bram36: int | None = None
+    uram: int | None = None
     dsps: int | None = None
     parts_not_synthesised: int | None = None
     netlist_luts: int | None = None
@@ -115,6 +118,7 @@ class Node:
     dsps: int | None = None
     stream_luts: int | None = None
     stream_bram18: int | None = None
+    stream_uram: int | None = None
     not_synthesised: str | None = None
 
 

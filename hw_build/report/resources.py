@@ -27,7 +27,8 @@ def budget_rows(totals: Totals, budget: Mapping[str, int]) -> list[tuple[str, in
         ("LUTRAM and SRL", (totals.lutram or 0) + (totals.srl or 0), budget["memory_luts"]),
         ("flip-flops", totals.ffs or 0, budget["ffs"]),
         ("BRAM36", totals.bram36 or 0, budget["bram36"]),
-        ("DSP48E1", totals.dsps or 0, budget["dsps"]),
+        ("DSP slices", totals.dsps or 0, budget["dsps"]),
+        *([("UltraRAM", totals.uram or 0, budget["uram"])] if budget.get("uram") else []),
     ]
 
 

@@ -134,13 +134,13 @@ def simulate(
             progress=progress,
         )  # fmt: skip
     except DeadlockError as error:
-        raise DeadlockError(f"{error}; {_standstill(design, error.probes)}", error.probes) from None
+        raise DeadlockError(f"{error}; {_deadlock(design, error.probes)}", error.probes) from None
     _check_last(result.output_lasts[0], words)
     values = result.outputs[0].view("<u4").reshape(-1)
     logits = None if mask_mode else layout.logits(values)
     masks = layout.masks(values) if mask_mode else decide(logits)
     if not np.array_equal(layout.pack(masks if logits is None else logits), values):
-        raise SimulationError("words of a frame are filled up by something else than zeros: this is a defect")
+        raise SimulationError("words of a frame are padded with something other than zeros: this is a defect")
     last_out = [int(c) for c in result.output_cycles[0][words - 1 :: words]]
     return AcceleratorRun(
         logits=logits,
@@ -188,7 +188,7 @@ def measure_nodes(
     return measured
 
 
-def standstill_text(streams: list[tuple[Stream, int]]) -> str:
+def deadlock_text(streams: list[tuple[Stream, int]]) -> str:
     """The FIFOs that close a deadlock, from the level of each: full ones, and empty ones whose reader waits."""
     full = [(s, level) for s, level in streams if level >= s.depth]
     waiting = {s.consumer for s, _ in full}
@@ -197,8 +197,8 @@ def standstill_text(streams: list[tuple[Stream, int]]) -> str:
     return text + "; empty FIFOs before the same nodes: " + (", ".join(s.label for s in empty) or "none")
 
 
-def _standstill(design: Design, probes: list[int]) -> str:
-    return standstill_text([(s, probes[GAUGE_WORDS * i + LEVEL]) for i, s in enumerate(design.streams)])
+def _deadlock(design: Design, probes: list[int]) -> str:
+    return deadlock_text([(s, probes[GAUGE_WORDS * i + LEVEL]) for i, s in enumerate(design.streams)])
 
 
 def _use(stream: Stream, probes: list[int], index: int) -> StreamUse:
@@ -214,5 +214,5 @@ def _check_last(lasts: np.ndarray, words: int) -> None:
     expected = np.arange(words - 1, len(lasts), words)
     if not np.array_equal(positions, expected):
         raise SimulationError(
-            f"TLAST stands at words {positions[:4].tolist()}..., must stand at the end of each frame of {words} words"
+            f"TLAST is at words {positions[:4].tolist()}..., must be at the end of each frame of {words} words"
         )

@@ -33,6 +33,7 @@ CHECKED_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
 FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
 LITERAL_BITS = (1 << 24) - 1  # of one constant, as of a layer's weights; as many as Yosys' front end takes
 CHUNK_BYTES = 1_500_000  # of generated C++ that one g++ call compiles
+WHOLE_BYTES = 250_000  # of generated C++ that one g++ call compiles with the driver: Verilator's headers are read once
 
 
 def build(
@@ -125,7 +126,8 @@ def _cache_key(
 ) -> str:
     digest = hashlib.sha256()
     headers = [h for d in include_dirs for h in sorted(Path(d).glob("*")) if h.suffix in (".svh", ".vh", ".h")]
-    tools = (str(fast), str(CHUNK_BYTES), toolchain.toolchain_version(), MESSAGES.read_text(), driver.read_text())
+    how = str((fast, CHUNK_BYTES, WHOLE_BYTES))
+    tools = (how, toolchain.toolchain_version(), MESSAGES.read_text(), driver.read_text())
     for text in (*generated.values(), *tools):
         digest.update(text.encode() + b"\0")
     for path in [*sources, *headers]:
@@ -148,25 +150,39 @@ def _verilate(sources: Sequence[Path], include_dirs: Sequence[Path], partial: Pa
 
 
 def _compile(partial: Path, driver: Path, fast: bool) -> None:
-    """Compile the generated C++ in chunks, each one a file that includes several, two at a time, and link."""
+    """Compile the generated C++ and link it."""
     cpp = partial / "cpp"
     toolchain.write_printf_header(cpp)
     shutil.copyfile(driver, cpp / "driver.cpp")
     shutil.copyfile(MESSAGES, cpp / MESSAGES.name)
-    jobs = [(cpp / "driver.cpp", "-O2")]
-    for slow in (False, True):
-        generated = sorted(p for p in cpp.glob("Vsim*.cpp") if _is_slow(p) == slow)
-        optimisation = "-O0" if slow else "-O2" if fast else "-O1"
-        for index, chunk in enumerate(_chunks(generated)):
-            path = cpp / f"chunk_{'slow' if slow else 'fast'}_{index}.cpp"
-            path.write_text("".join(f'#include "{p.name}"\n' for p in chunk))
-            jobs.append((path, optimisation))
-    jobs.sort(key=lambda job: job[1], reverse=True)
+    generated = sorted(cpp.glob("Vsim*.cpp"))
+    small = not fast and sum(path.stat().st_size for path in generated) <= WHOLE_BYTES
+    jobs = _whole(cpp, generated) if small else _in_chunks(cpp, generated, fast)
     runtime = toolchain.runtime_objects()
     with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
         list(pool.map(lambda job: toolchain.compile_object(job[0], job[0].with_suffix(".o"), job[1]), jobs))
     toolchain.link_library([*(path.with_suffix(".o") for path, _ in jobs), *runtime], partial / LIBRARY)
     shutil.rmtree(cpp)
+
+
+def _whole(cpp: Path, generated: list[Path]) -> list[tuple[Path, str]]:
+    """One file that includes all, with its optimisation."""
+    return [(_including(cpp / "whole.cpp", [*generated, cpp / "driver.cpp"]), "-O1")]
+
+
+def _in_chunks(cpp: Path, generated: list[Path], fast: bool) -> list[tuple[Path, str]]:
+    """The driver and files that include several each, with their optimisation; what takes longest first."""
+    jobs = [(cpp / "driver.cpp", "-O2")]
+    for slow in (False, True):
+        optimisation = "-O0" if slow else "-O2" if fast else "-O1"
+        for index, chunk in enumerate(_chunks([path for path in generated if _is_slow(path) == slow])):
+            jobs.append((_including(cpp / f"chunk_{'slow' if slow else 'fast'}_{index}.cpp", chunk), optimisation))
+    return sorted(jobs, key=lambda job: job[1], reverse=True)
+
+
+def _including(path: Path, parts: list[Path]) -> Path:
+    path.write_text("".join(f'#include "{part.name}"\n' for part in parts))
+    return path
 
 
 def _is_slow(path: Path) -> bool:

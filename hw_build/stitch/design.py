@@ -48,6 +48,11 @@ class Stream:
         """``producer -> consumer``."""
         return f"{self.producer} -> {self.consumer}"
 
+    @property
+    def width_bits(self) -> int:
+        """Of a beat in its FIFO."""
+        return self.producer_elements * self.element_bits
+
 
 @record
 class Source:
@@ -62,7 +67,8 @@ class Source:
 class Design:
     """A stitched accelerator below ``build_dir/rtl``.
 
-    ``model_sha256`` is the hash of the exported network's file, empty where a graph without an export was stitched.
+    ``model_sha256`` is the hash of the exported network's file, empty where a graph without an export was stitched;
+    ``ultra`` are the tensors whose FIFOs lie in UltraRAM.
     """
 
     build_dir: Path
@@ -74,6 +80,7 @@ class Design:
     streams: tuple[Stream, ...]
     sources: tuple[Source, ...]
     model_sha256: str = ""
+    ultra: tuple[str, ...] = ()
 
     @property
     def rtl_dir(self) -> Path:
@@ -118,7 +125,8 @@ class Design:
 
     def save(self) -> Path:
         """Write ``design.json``, complete or not at all."""
-        content = {key: value for key, value in asdict(self).items() if key != "build_dir"}
+        left_out = {"build_dir"} if self.ultra else {"build_dir", "ultra"}
+        content = {key: value for key, value in asdict(self).items() if key not in left_out}
         path = self.build_dir / "design.json"
         partial = path.with_suffix(".json.partial")
         partial.write_text(json.dumps(content, indent=1) + "\n")
@@ -137,4 +145,4 @@ class Design:
         except OSError as error:
             raise BuildError(f"{path} cannot be read ({error.strerror}): run the stitch step first") from error
         except ValueError as error:
-            raise BuildError(f"{path} is no design of this version ({error}): run the stitch step again") from error
+            raise BuildError(f"{path} is not a design of this version ({error}): run the stitch step again") from error

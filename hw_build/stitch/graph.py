@@ -56,7 +56,7 @@ def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[Place
     for node in model.graph.node:
         if not re.fullmatch(r"[A-Za-z]\w*", node.name) or node.name in names:
             raise BuildError(
-                f"node name '{node.name}' ({node.op_type}) is no unique identifier: name the nodes before stitching"
+                f"node name '{node.name}' ({node.op_type}) is not a unique identifier: name the nodes before stitching"
             )
         names.add(node.name)
         is_finn = node.op_type in finn_rtl.SUPPORTED

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.finn_rtl.adapters import FPGA_PART
-from hw_build.stitch.design import Design, Node, Source
+from hw_build.kernels.fifo_memory import in_ultra, memory_cost, ultra_cost
+from hw_build.stitch.design import Design, Node, Source, Stream
 from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_nodes
 from hw_build.stitch.top import top_text
 
@@ -27,18 +28,20 @@ STREAM_FILES = (
     *("stream_fifo.sv", "stream_fifo_packed.sv", "stream_edge.sv", "stream_width.sv"),
     *("argmax.sv", "logit_output.sv"),
 )
+ULTRA_FILES = ("stream_fifo_ultra.sv", "stream_edge_ultra.sv")  # of a design that has a FIFO in UltraRAM
 RTL_SUFFIXES = (".sv", ".v", ".svh", ".vh")
 MEM_FOLDER = "mem"
 
 
 def stitch(
     model: ModelWrapper, build_dir: Path, *, fpgapart: str = FPGA_PART, fifo_depths: dict[str, int] | None = None,
-    model_sha256: str = "",
+    model_sha256: str = "", uram: int = 0,
 ) -> Design:  # fmt: skip
     """Write the accelerator of ``model`` below ``build_dir``; an earlier ``rtl/`` there is replaced when complete.
 
     FINN's nodes are generated for ``fpgapart``. ``fifo_depths`` maps tensor names to FIFO depths in beats; streams not
-    named get deep defaults for simulation. ``model_sha256`` names the exported network that the graph came from.
+    named get deep defaults for simulation. ``model_sha256`` names the exported network that the graph came from. The
+    FIFOs that take most block RAM lie in the ``uram`` UltraRAMs that the device has.
     """
     build_dir = Path(build_dir).resolve()
     try:
@@ -47,7 +50,7 @@ def stitch(
     except OSError as error:
         raise BuildError(f"build directory {build_dir} cannot be written ({error.strerror}): choose another") from error
     try:
-        design = replace(_write(model, build_dir, partial, fpgapart, fifo_depths), model_sha256=model_sha256)
+        design = replace(_write(model, build_dir, partial, fpgapart, fifo_depths, uram), model_sha256=model_sha256)
         final = build_dir / "rtl"
         (build_dir / "design.json").unlink(missing_ok=True)  # never a design.json that describes another rtl/
         shutil.rmtree(final, ignore_errors=True)
@@ -60,20 +63,22 @@ def stitch(
 
 
 def _write(
-    model: ModelWrapper, build_dir: Path, partial: Path, fpgapart: str, fifo_depths: dict[str, int] | None
+    model: ModelWrapper, build_dir: Path, partial: Path, fpgapart: str, fifo_depths: dict[str, int] | None, uram: int
 ) -> Design:
     source, sink = boundary(model)
     mem_dir = partial / MEM_FOLDER
     mem_dir.mkdir()
     placed = [_relocated(item, mem_dir) for item in place_nodes(model, mem_dir, fpgapart)]
     streams = make_streams(model, placed, fifo_depths)
+    ultra = _ultra(streams, uram)
     image_shape = tuple(model.get_tensor_shape(source)[1:])
     logit_type, classes = model.get_tensor_datatype(sink), model.get_tensor_shape(sink)[-1]
-    compiled, contents = _copy_sources(placed, partial, mem_dir)
+    compiled, contents = _copy_sources(placed, partial, mem_dir, STREAM_FILES + (ULTRA_FILES if ultra else ()))
     (partial / "top.sv").write_text(
         top_text(
             placed,
             streams,
+            ultra,
             image_shape=image_shape,
             classes=classes,
             logit_bits=logit_type.bitwidth(),
@@ -90,7 +95,15 @@ def _write(
         nodes=tuple(_describe(item) for item in placed),
         streams=tuple(streams),
         sources=tuple(Source(path=path, role=role, sha256=_sha256(partial / path)) for path, role in listed),
+        ultra=ultra,
     )
+
+
+def _ultra(streams: list[Stream], uram: int) -> tuple[str, ...]:
+    """The tensors whose FIFOs lie in UltraRAM."""
+    sizes = [(stream.depth, stream.width_bits) for stream in streams]
+    chosen = in_ultra([(memory_cost(*size)[0], ultra_cost(*size)[0]) for size in sizes], uram)
+    return tuple(stream.tensor for index, stream in enumerate(streams) if index in chosen)
 
 
 def _relocated(item: PlacedNode, mem_dir: Path) -> PlacedNode:
@@ -113,12 +126,14 @@ def _describe(item: PlacedNode) -> Node:
     )
 
 
-def _copy_sources(placed: list[PlacedNode], partial: Path, mem_dir: Path) -> tuple[list[str], list[str]]:
+def _copy_sources(
+    placed: list[PlacedNode], partial: Path, mem_dir: Path, stream_files: tuple[str, ...]
+) -> tuple[list[str], list[str]]:
     """(RTL files in compile order, memory contents), both relative to ``rtl/``."""
     compiled: dict[str, Path] = {}
     contents: list[str] = []
     ours = Path(__file__).parents[1]
-    wanted = [(STREAM_RTL / name, "edgeseg") for name in STREAM_FILES]
+    wanted = [(STREAM_RTL / name, "edgeseg") for name in stream_files]
     wanted += [(path, item.instance.origin) for item in placed for path in item.instance.files]
     for path, origin in wanted:
         if path.suffix not in RTL_SUFFIXES:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from math import lcm
 from typing import TYPE_CHECKING
 
-from hw_build.kernels.fifo_memory import word_beats
+from hw_build.kernels.fifo_memory import ultra_beats, word_beats
 from hw_build.stitch.design import INPUT, OUTPUT, TOP_MODULE, Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from hw_build.kernels.base import StreamPort
     from hw_build.stitch.graph import PlacedNode
 
+ULTRA_EDGE = "stream_edge_ultra"  # a FIFO in UltraRAM
 HEADER = """\
 // The stitched accelerator: one instance per node, one FIFO per stream. Generated from the hardware graph.
 //
@@ -66,13 +69,14 @@ _SEVERAL_CLASSES = "4 pixels a word, byte i = index of the largest logit of pixe
 def top_text(
     placed: list[PlacedNode],
     streams: list[Stream],
+    ultra: Collection[str],
     *,
     image_shape: tuple[int, int, int],
     classes: int,
     logit_bits: int,
     logit_signed: bool,
 ) -> str:
-    """SystemVerilog of the whole accelerator."""
+    """SystemVerilog of the whole accelerator; the FIFOs of the tensors ``ultra`` lie in UltraRAM."""
     height, width, channels = image_shape
     parts = [
         HEADER.format(
@@ -87,7 +91,7 @@ def top_text(
         )
     ]
     index_of = {stream.tensor: i for i, stream in enumerate(streams)}
-    parts += [_edge(i, stream) for i, stream in enumerate(streams)]
+    parts += [_edge(i, stream, stream.tensor in ultra) for i, stream in enumerate(streams)]
     for item in placed:
         parts.append(_node(item, index_of))
     for i, stream in enumerate(streams):
@@ -101,7 +105,7 @@ def top_text(
     return "\n".join(parts) + "\nendmodule\n`default_nettype wire\n"
 
 
-def _edge(i: int, stream: Stream) -> str:
+def _edge(i: int, stream: Stream, ultra: bool) -> str:
     """Signals p{i} (producer's side), c{i} (consumer's side) and what lies between them."""
     bits, wide = stream.element_bits, stream.producer_elements
     chain = _width_steps(wide, stream.consumer_elements)
@@ -110,9 +114,10 @@ def _edge(i: int, stream: Stream) -> str:
     lines = [f"  // stream {i}: {stream.label}, tensor {stream.tensor}"]
     for name, count in zip(names, counts, strict=True):
         lines += [f"  logic [{count * bits - 1}:0] {name}_tdata;", f"  logic {name}_tvalid, {name}_tready;"]
-    packed = word_beats(stream.depth, wide * bits)
+    module, packing = (ULTRA_EDGE, ultra_beats) if ultra else ("stream_edge", word_beats)
+    packed = packing(stream.depth, wide * bits)
     lines.append(
-        f"  stream_edge #(.WIDTH({wide * bits}), .DEPTH({stream.depth}), .BEATS_PER_WORD({packed}),"
+        f"  {module} #(.WIDTH({wide * bits}), .DEPTH({stream.depth}), .BEATS_PER_WORD({packed}),"
         f" .BEATS_PER_FRAME({stream.beats_per_frame}), .INDEX({i}), .GAUGE(GAUGE)) edge_{i} (\n"
         "    .ap_clk(ap_clk), .ap_rst_n(ap_rst_n),\n"
         f"    {_bind('s_axis', names[0])},\n    {_bind('m_axis', names[1])},\n"

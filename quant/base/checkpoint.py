@@ -40,6 +40,8 @@ def load(path: Path, *, of_volumes: bool = False) -> dict[str, Any]:
         CheckpointError: missing, truncated, not one of ours, or a key is missing or of another type.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"checkpoint '{path}' is a folder; give the file, of a training run its weights.pt")
     if not path.is_file():
         raise CheckpointError(f"checkpoint '{path}' does not exist; train one with `python -m quant train`")
     try:

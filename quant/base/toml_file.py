@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
 
@@ -22,6 +22,15 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"'{path}' is not UTF-8 text, as TOML is; save it as UTF-8") from None
     except (ValueError, RecursionError) as error:  # ValueErrors: tomllib's own, and a number too long for Python
         raise ConfigError(f"'{path}' is not valid TOML: {error}; correct it") from None
+
+
+def shipped_or_path(kind: str, folder: Path, name_or_path: str) -> Path:
+    """The file of that name in ``folder``, or the file at that path; ConfigError names those that there are."""
+    for path in (folder / f"{name_or_path}.toml", Path(name_or_path)):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+    raise ConfigError(f"unknown {kind} '{name_or_path}'; known: {known}, or the path of a TOML file")
 
 
 def require_type(what: str, value: Any, wanted: type) -> None:

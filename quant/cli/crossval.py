@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="folds trained at once, each in a process (default 1)")
     parser.add_argument("--scheduler", default=None, help="address of a Dask scheduler whose workers train the folds")
-    parser.add_argument("--minutes", type=float, default=None, help="stop in time; the same command continues")
+    parser.add_argument("--minutes", type=float, default=None, help="stop before this time; the same command continues")
     parser.set_defaults(run=_run)
 
 

@@ -18,7 +18,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--quantized", type=Path, required=True, metavar="CHECKPOINT")
     parser.add_argument("--data", type=Path, help="data folder (default: the 16 images of calib_data)")
     parser.add_argument("--split", help="name of the list of ids (default: val, or calib for calib_data)")
-    parser.add_argument("--max-drop", type=float, default=0.01, help="allowed fall of the pooled IoU (default 0.01)")
+    parser.add_argument(
+        "--max-drop", type=float, default=0.01, help="largest allowed drop of the pooled IoU (default 0.01)"
+    )
     parser.add_argument("--qonnx-images", type=int, default=16, help="images that QONNX executes (default: first 16)")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table, e.g. for a job summary")

@@ -21,7 +21,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     parser.add_argument("--jobs", type=int, default=1, help="networks trained at once (default 1)")
     parser.add_argument("--scheduler", help="address of a Dask scheduler whose workers train them")
-    parser.add_argument("--minutes", type=float, help="stop in time; the same command continues")
+    parser.add_argument("--minutes", type=float, help="stop before this time; the same command continues")
     parser.set_defaults(run=_run)
 
 

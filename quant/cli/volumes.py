@@ -48,7 +48,7 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--ema", type=float, default=0.0, help="keep an average of this decay a step (default 0: off)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
+    parser.add_argument("--resume", action="store_true", help="continue from last.pt in --out")
     parser.set_defaults(run=_train)
 
 
@@ -124,12 +124,12 @@ def _sides(text: str) -> tuple[int, ...]:
 def _distances(text: str) -> tuple[float, ...]:
     parts = tuple(float(part) for part in _parts(text, lambda part: part.replace(".", "", 1).isdigit()))
     if len(parts) != 3:
-        raise argparse.ArgumentTypeError(f"'{text}' is no spacing of three axes; write 1,1,3")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a spacing of three axes; write 1,1,3")
     return parts
 
 
 def _parts(text: str, is_number) -> list[str]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and is_number(part) for part in parts):
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of numbers; write 64,64,32")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of numbers; write 64,64,32")
     return parts

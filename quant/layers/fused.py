@@ -13,7 +13,7 @@ al., "Trained Quantization Thresholds", MLSys 2020).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import brevitas.nn as qnn
 import torch
@@ -21,6 +21,9 @@ from brevitas.quant_tensor import QuantTensor
 from torch import nn
 
 from quant.layers.quantizers import log2_threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _RoundAndClamp(torch.autograd.Function):
@@ -61,6 +64,14 @@ class _RoundAndClamp(torch.autograd.Function):
 def plain(x: torch.Tensor | QuantTensor) -> torch.Tensor:
     """The plain tensor; quantizers before a convolution with a bias return theirs together with its scale."""
     return x.value if isinstance(x, QuantTensor) else x
+
+
+def of_values(
+    x: torch.Tensor | QuantTensor, function: Callable[..., torch.Tensor], *arguments: Any
+) -> torch.Tensor | QuantTensor:
+    """``function(values of x, *arguments)``, which moves values alone; a scale is handed on."""
+    moved = function(plain(x), *arguments)
+    return x.set(value=moved) if isinstance(x, QuantTensor) else moved
 
 
 class _ScaleAsNumber:

@@ -28,6 +28,7 @@ OPERATORS = (
     "quant.operators.stream_sum",
     "quant.operators.concatenation",
     "quant.operators.max_pool",
+    "quant.operators.window_average",
     "quant.operators.average_pool",
     "quant.operators.global_average",
     "quant.operators.product",
@@ -35,6 +36,9 @@ OPERATORS = (
     "quant.operators.nearest",
     "quant.operators.bilinear",
     "quant.operators.pixel_shuffle",
+    "quant.operators.space_to_depth",
+    "quant.operators.channel_order",
+    "quant.operators.crop",
     "quant.operators.zero_padding",
     "quant.operators.table",
 )

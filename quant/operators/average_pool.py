@@ -16,6 +16,7 @@ from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step
 from quant.operators.layers import Averaging
 from quant.operators.operator import pair, refuse
+from quant.operators.window_average import WindowMean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ class AveragePool(Step):
 
 
 class AveragePooling(Averaging):
-    """AvgPool2d(2), ``F.avg_pool2d(x, 2)``."""
+    """AvgPool2d(2), ``F.avg_pool2d(x, 2)``; what is written for other windows, too, which are `window_average`'s."""
 
     kinds = (nn.AvgPool2d,)
     told = "AvgPool2d(2)"
@@ -69,15 +70,25 @@ class AveragePooling(Averaging):
         *,
         name: str | None = None,
     ) -> fx.Node:
-        """A 2x2 window of stride 2 alone."""
-        del count_include_pad  # nothing is padded
-        settings = [pair(value) for value in (kernel_size, stride or kernel_size, padding)]
-        if settings != [(2, 2), (2, 2), (0, 0)] or ceil_mode or divisor_override:
+        """Windows that count as many pixels everywhere; zeros around the image are a layer of their own."""
+        kernel, strides, around = (pair(value) for value in (kernel_size, stride or kernel_size, padding))
+        if strides[0] != strides[1] or kernel == (1, 1) or ceil_mode or divisor_override:
             refuse(
-                f"averages with kernel {settings[0]}, stride {settings[1]} and padding {settings[2]}; only AvgPool2d(2)"
-                " lowers, without ceil_mode and divisor_override"
+                f"averages with kernel {kernel} and stride {strides}; windows of more than a pixel, with the same"
+                " stride for height and width, lower, without ceil_mode and divisor_override"
             )
-        return translator.emit(nn.AvgPool2d(2), (x,), name)
+        if any(around) and not count_include_pad:
+            refuse(
+                "divides by fewer pixels at the border than inside; count the padding (count_include_pad=True), or pool"
+                " without"
+            )
+        if (kernel, strides, around) == ((2, 2), (2, 2), (0, 0)):
+            return translator.emit(nn.AvgPool2d(2), (x,), name)
+        if any(around):
+            batch, channels, height, width = translator.shape(x)
+            size = (batch, channels, height + 2 * around[0], width + 2 * around[1])
+            x = translator.emit(nn.ZeroPad2d((around[1], around[1], around[0], around[0])), (x,), shape=size)
+        return translator.emit(WindowMean(kernel, strides), (x,), name)
 
     def window(self, module: nn.Module) -> int:
         """Two rows."""

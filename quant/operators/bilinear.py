@@ -79,6 +79,10 @@ class _Bilinear(Upsampling, Averaging):
         """Two rows."""
         return 2
 
+    def roundings(self, step: Upsample | Enlarge) -> int:
+        """Of the constant that is added: weights are multiples of a power of two."""
+        return 1
+
     def takes(self, node: NodeProto) -> bool:
         """Of Resize, all but nearest."""
         return attribute(node, "mode", b"nearest") != b"nearest"
@@ -157,17 +161,9 @@ class Bilinear(_Bilinear):
         """Half a row of its source."""
         return module.factor // 2 * step_out
 
-    def parts(self, layer: nn.Module, *inputs: torch.Tensor) -> int:
+    def parts(self, module: nn.Module, *inputs: torch.Tensor) -> int:
         """Accumulators of a code."""
-        return _parts(layer.factor)
-
-    def grid(self, scales: list[float]) -> float:
-        """Of a code."""
-        return scales[0]
-
-    def roundings(self, step: Enlarge) -> int:
-        """Of four products, their sums, and the constant that is added: where a scale is no power of two."""
-        return 8
+        return _parts(module.factor)
 
     def accumulators(self, step: Enlarge, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         """Sums of codes by integer weights."""

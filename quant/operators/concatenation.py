@@ -13,7 +13,7 @@ from quant.base.errors import ExportError
 from quant.integer.nodes import attribute
 from quant.integer.program import Codes, Step
 from quant.operators.layers import HandingOn
-from quant.operators.operator import refuse
+from quant.operators.operator import called, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,10 @@ class Concatenation(HandingOn):
     def functions(self) -> dict[Any, Callable[..., Any]]:
         """By all their names."""
         return dict.fromkeys((torch.cat, torch.concat, torch.concatenate), self.concatenate)
+
+    def rearranges(self) -> dict[Any, Callable[..., Any]]:
+        """Where all are of one tensor."""
+        return {**dict.fromkeys(self.functions(), torch.cat), ConcatModule: called}
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
         """As ``torch.cat`` along the channels."""

@@ -17,7 +17,6 @@ from quant.operators.operator import refuse
 from quant.operators.zero_taps import fill_gaps, reach_stride
 
 if TYPE_CHECKING:
-    import numpy as np
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
@@ -35,6 +34,7 @@ class Convolution(Filters):
     names = ("Conv",)
     steps = (Conv,)
     makes_logits = True
+    takes_zeros = True
     layer = qnn.QuantConv2d
     before_norm = FusedQuantConv2d
 
@@ -76,30 +76,9 @@ class Convolution(Filters):
         fill_gaps(model, node)
         reach_stride(model, node)
 
-    def step_of(
-        self,
-        node: NodeProto,
-        ends: tuple[str, str, str],
-        integers: np.ndarray,
-        low: np.ndarray,
-        high: np.ndarray,
-        scale: np.ndarray,
-        shift: np.ndarray,
-    ) -> Conv:
-        """With its pads, strides, dilations and groups."""
-        return Conv(
-            *ends,
-            integers,
-            tuple(attribute(node, "pads", [0] * 4)),
-            attribute(node, "group", 1),
-            low,
-            high,
-            scale,
-            shift,
-            layer=node.doc_string,
-            strides=tuple(attribute(node, "strides", [1, 1])),
-            dilations=tuple(attribute(node, "dilations", [1, 1])),
-        )
+    def more_of(self, node: NodeProto) -> dict[str, Any]:
+        """Its dilations."""
+        return {"dilations": tuple(attribute(node, "dilations", [1, 1]))}
 
     def accumulators(self, engine: TorchEngine, step: Conv, source: torch.Tensor) -> torch.Tensor:
         """By float64, where every integer below 2**53 is exact."""

@@ -14,6 +14,7 @@ from torch import nn
 
 from quant.base.errors import ExportError
 from quant.integer.exact import require_exact
+from quant.integer.nodes import attribute
 from quant.integer.staircase import Affine, Chain
 from quant.layers.quantizers import WeightConstantScale, WeightStoredScale
 from quant.operators import operator_of
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 
 class Filters(Operator):
-    """``layer`` is the module of Brevitas, ``before_norm`` that of ours with weights of a constant scale."""
+    """``layer`` is the module of Brevitas, ``before_norm`` that of ours with weights of a constant scale; the first of
+    ``steps`` is what it becomes in an integer program.
+    """
 
     is_filters = True
     output_axis: ClassVar[int] = 0  # of the weights of a module
@@ -59,6 +62,7 @@ class Filters(Operator):
             made.weight.copy_(module.weight)
             if has_bias:
                 made.bias.copy_(module.bias)
+        made.weight.requires_grad_(module.weight.requires_grad)  # what shifts channels is not trained
         return made
 
     def low_and_high(self, integers: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
@@ -83,21 +87,26 @@ class Filters(Operator):
                 raise ExportError(f"convolution '{node.name}' has a float bias; quantize it to the accumulator's scale")
             shift = (bias.integers * bias.scale).reshape(-1)
             chain = chain.then(Affine(np.ones(len(integers)), shift))
-        step = self.step_of(node, (node.name, source, node.output[0]), integers, low, high, scale, shift)
+        step = self.steps[0](
+            name=node.name,
+            source=source,
+            output=node.output[0],
+            weights=integers,
+            pads=tuple(attribute(node, "pads", [0] * 4)),
+            groups=attribute(node, "group", 1),
+            low=low,
+            high=high,
+            scale=scale,
+            shift=shift,
+            layer=node.doc_string,
+            strides=tuple(attribute(node, "strides", [1, 1])),
+            **self.more_of(node),
+        )
         parser.start(node, step, chain, len(integers))
 
-    def step_of(
-        self,
-        node: NodeProto,
-        ends: tuple[str, str, str],
-        integers: np.ndarray,
-        low: np.ndarray,
-        high: np.ndarray,
-        scale: np.ndarray,
-        shift: np.ndarray,
-    ) -> Conv:
-        """The step of ``node``: ``ends`` are its name, source and output; the rest is of `program.Conv`."""
-        raise NotImplementedError
+    def more_of(self, node: NodeProto) -> dict[str, Any]:
+        """Fields of its step that other filters do not have or leave at their defaults."""
+        return {}
 
     def accumulators(self, engine: TorchEngine, step: Conv, source: torch.Tensor) -> torch.Tensor:
         """(N, O, H, W) float64, rounded to the integers that they are."""

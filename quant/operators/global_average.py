@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from quant.integer.parse import Parser
     from quant.twin.written import Translator
 
-_ROUNDINGS = 4  # of float32, from a sum to the quantizer: by the number of pixels, and of the constant added
-
 
 @dataclass(frozen=True)
 class GlobalAverage(Step):
@@ -77,13 +75,9 @@ class GlobalAveraging(Averaging):
         """The whole image, for which its one row stands."""
         return step_out
 
-    def parts(self, layer: nn.Module, *inputs: torch.Tensor) -> int:
+    def parts(self, module: nn.Module, *inputs: torch.Tensor) -> int:
         """Pixels."""
         return int(inputs[0].shape[2]) * int(inputs[0].shape[3])
-
-    def grid(self, scales: list[float]) -> float:
-        """Of the sum."""
-        return scales[0]
 
     def parse(self, parser: Parser, node: NodeProto) -> None:
         """Of as many pixels as float32 holds the sum of."""
@@ -91,10 +85,6 @@ class GlobalAveraging(Averaging):
         height, width = parser.model.get_tensor_shape(node.input[0])[2:]
         step = GlobalAverage(node.name, source, node.output[0], height * width, None)
         self.start_mean(parser, node, step, step.pixels)
-
-    def roundings(self, step: GlobalAverage) -> int:
-        """A division by a power of two does not round."""
-        return 1 if step.pixels & (step.pixels - 1) == 0 else _ROUNDINGS
 
     def accumulators(self, step: GlobalAverage, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         """Their sum."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from quant.integer.torch_engine import TorchEngine
 
 
+_ROUNDINGS = 4  # of float32, from a sum to the quantizer: by the number of pixels, and of the constant added
+
+
 class Accumulating(Operator):
     """Gives exact multiples of a fraction of its codes, which a quantizer of its own turns into codes again."""
 
@@ -53,6 +56,14 @@ class Averaging(Accumulating):
     """Means of as many codes of a channel as a step's sum has; what its staircase takes is their sum."""
 
     bits = "sum"
+
+    def grid(self, scales: list[float]) -> float:
+        """Of the sum."""
+        return scales[0]
+
+    def roundings(self, step: Step) -> int:
+        """A division by a power of two does not round."""
+        return 1 if step.pixels & (step.pixels - 1) == 0 else _ROUNDINGS
 
     def start_mean(self, parser: Parser, node: NodeProto, step: Step, pixels: int) -> None:
         """Begin ``step``, of ``node``, which averages ``pixels`` codes; ExportError where float32 may round the sum."""

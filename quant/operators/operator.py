@@ -2,7 +2,7 @@
 
 | step                    | asks                                                                                   |
 | ----------------------- | -------------------------------------------------------------------------------------- |
-| networks as written     | ``kinds``, ``written``, ``functions``, ``take``: modules and functions of PyTorch      |
+| networks as written     | ``kinds``, ``written``, ``functions``, ``take``, ``rearranges``: modules, functions    |
 | normal form             | ``is_filters``, ``lets_pass``, ``needs_own_convolution``, ``read_by_convolutions``     |
 | structure               | ``hands_on``, ``accumulates``, ``joins``, ``reads``, ``refusal``: where quantizers are |
 | twin                    | ``quantized`` of filters, ``bits``, ``unquantized``; ``settled``, ``grid``, ``parts``  |
@@ -38,6 +38,14 @@ class Unsupported(Exception):
 def refuse(reason: str) -> NoReturn:
     """Ends the translation of an operation."""
     raise Unsupported(reason)
+
+
+ZERO = -1  # where values are rearranged by numbers: one that is no value of the tensor, but zero
+
+
+def called(module: nn.Module, *numbers: torch.Tensor) -> torch.Tensor:
+    """What a module that moves values alone makes of numbers."""
+    return module(*numbers)
 
 
 def pair(value: Any) -> tuple[Any, Any]:
@@ -77,13 +85,18 @@ class Operator:
     joins: ClassVar[bool] = False  # its inputs share a scale
     lets_pass: ClassVar[bool] = False  # f(operator(x)) = operator(f(x)) for every rising f
     needs_own_convolution: ClassVar[bool] = False  # whose outputs it may reorder
-    read_by_convolutions: ClassVar[bool] = False  # and by nothing else
+    read_by_convolutions: ClassVar[bool] = False  # and by nothing else that does not take zeros
+    takes_zeros: ClassVar[bool] = False  # around what it reads
     keeps_sign: ClassVar[bool] = True  # gives nothing negative where it reads nothing negative
     bits: ClassVar[str] = "activation"  # the field of `config.Bits` for its output, where it accumulates
 
     # ---- networks as people write them ----------------------------------------------------------------------------
     def functions(self) -> dict[Any, Callable[..., Any]]:
         """Function of torch -> what translates its call: (translator, *arguments, **named) -> node."""
+        return {}
+
+    def rearranges(self) -> dict[Any, Callable[..., Any]]:
+        """Function or module of torch that moves values alone -> what it does to their numbers (`rearrangement`)."""
         return {}
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
@@ -118,7 +131,7 @@ class Operator:
         """What ``module`` of a twin gives without quantizers of its own."""
         return module(*inputs)
 
-    def parts(self, layer: nn.Module, *inputs: torch.Tensor) -> int:
+    def parts(self, module: nn.Module, *inputs: torch.Tensor) -> int:
         """How many times its output is a multiple of ``grid``; of what is ``settled``."""
         return 1
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from brevitas.quant_tensor import QuantTensor
 from torch import fx, nn
 
 from quant.integer.program import Step
-from quant.layers.fused import plain
+from quant.layers.fused import of_values
 from quant.operators import operator_of
 from quant.operators.layers import HandingOn
 from quant.operators.operator import refuse
@@ -19,6 +18,7 @@ from quant.operators.operator import refuse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from brevitas.quant_tensor import QuantTensor
     from onnx import NodeProto
 
     from quant.integer.ort_graph import GraphBuilder
@@ -45,8 +45,7 @@ class AllOver(nn.Module):
     ) -> torch.Tensor | QuantTensor:
         """Sizes are numbers in an export; a scale is handed on."""
         batch, channels = (int(size) for size in pixel.shape[:2])
-        spread = plain(pixel).expand(batch, channels, *(int(size) for size in like.shape[2:]))
-        return pixel.set(value=spread) if isinstance(pixel, QuantTensor) else spread
+        return of_values(pixel, torch.Tensor.expand, batch, channels, *(int(size) for size in like.shape[2:]))
 
 
 class Spreading(HandingOn):

@@ -78,30 +78,9 @@ class TransposedConvolution(Filters):
         """By the float weights."""
         return module.conv_transpose2d_zeros_pad(inputs[0], module.weight, module.bias, module.output_padding)
 
-    def step_of(
-        self,
-        node: NodeProto,
-        ends: tuple[str, str, str],
-        integers: np.ndarray,
-        low: np.ndarray,
-        high: np.ndarray,
-        scale: np.ndarray,
-        shift: np.ndarray,
-    ) -> TransposedConv:
-        """With its pads, strides and output padding."""
-        return TransposedConv(
-            *ends,
-            integers,
-            tuple(attribute(node, "pads", [0] * 4)),
-            1,
-            low,
-            high,
-            scale,
-            shift,
-            layer=node.doc_string,
-            strides=tuple(attribute(node, "strides", [1, 1])),
-            output_padding=tuple(attribute(node, "output_padding", [0, 0])),
-        )
+    def more_of(self, node: NodeProto) -> dict[str, Any]:
+        """The rows and columns that it adds."""
+        return {"output_padding": tuple(attribute(node, "output_padding", [0, 0]))}
 
     def accumulators(self, engine: TorchEngine, step: Conv, source: torch.Tensor) -> torch.Tensor:
         """By float64, where every integer below 2**53 is exact."""

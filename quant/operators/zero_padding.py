@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import nn
 from torch.nn import functional
 
 from quant.base.errors import ExportError
 from quant.integer.nodes import attribute
 from quant.integer.program import Step, window_sizes
 from quant.operators.layers import HandingOn
-from quant.operators.operator import refuse
+from quant.operators.operator import ZERO, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.torch_engine import TorchEngine
-    from quant.twin.written import Translator
 
 _SIDES = 4
 
@@ -43,40 +42,21 @@ class ZeroPadding(HandingOn):
     """ZeroPad2d, ``F.pad``."""
 
     kinds = (nn.ZeroPad2d,)
-    written = (nn.ConstantPad2d,)
     told = "zero padding"
     names = ("Pad",)
     steps = (Pad,)
     read_by_convolutions = True
 
-    def functions(self) -> dict[Any, Callable[..., Any]]:
-        """The function of every mode."""
-        return {functional.pad: self.pad}
+    def rearranges(self) -> dict[Any, Callable[..., Any]]:
+        """The function of every mode, and modules."""
+        as_function = lambda module, numbers: self.pad(numbers, module.padding, value=module.value)  # noqa: E731
+        return {functional.pad: self.pad, **dict.fromkeys((nn.ZeroPad2d, nn.ConstantPad2d), as_function)}
 
-    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
-        """As the function."""
-        return self.pad(translator, inputs[0], module.padding, value=module.value, name=name)
-
-    def pad(
-        self,
-        translator: Translator,
-        x: fx.Node,
-        pad: Any,
-        mode: str = "constant",
-        value: Any = None,
-        *,
-        name: str | None = None,
-    ) -> fx.Node:
-        """Zeros around height and width; none at all do nothing."""
-        if not any(pad):
-            return x
-        if mode != "constant" or value or len(pad) > _SIDES or min(pad) < 0:
-            refuse(
-                f"pads by {tuple(pad)}, mode='{mode}', value={value or 0}; only zeros around height and width lower,"
-                " and nothing is cut off"
-            )
-        left, right, top, bottom = (*pad, 0, 0)[:_SIDES]
-        return translator.emit(nn.ZeroPad2d((left, right, top, bottom)), (x,), name)
+    def pad(self, numbers: torch.Tensor, pad: Any, mode: str = "constant", value: Any = None) -> torch.Tensor:
+        """Zeros around height and width; what is negative cuts off."""
+        if mode != "constant" or value or len(pad) > _SIDES:
+            refuse(f"pads by {tuple(pad)}, mode='{mode}', value={value or 0}; only zeros around height and width lower")
+        return functional.pad(numbers, tuple(pad), value=ZERO)
 
     def parse(self, parser: Parser, node: NodeProto) -> None:
         """Of constant sizes."""

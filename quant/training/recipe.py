@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import ConfigError
-from quant.base.toml_file import read_toml, require_types
+from quant.base.toml_file import read_toml, require_types, shipped_or_path
 from quant.training.cascade_table import CascadeTable
 from quant.training.train import KEPT, train
 from quant.training.train_config import TrainConfig
@@ -55,12 +55,7 @@ def read_recipe(name_or_path: str) -> tuple[Stage, ...]:
 
 def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
     """The stages of a recipe that the recipes ``readers`` come after."""
-    path = _SHIPPED / f"{name_or_path}.toml"
-    if not path.is_file():
-        path = Path(name_or_path)
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
-        raise ConfigError(f"unknown recipe '{name_or_path}'; known: {known}, or the path of a TOML file")
+    path = shipped_or_path("recipe", _SHIPPED, name_or_path)
     if path.resolve() in readers:
         raise ConfigError(f"recipe '{path}' follows itself; correct `after` of one of them")
     recipe = read_toml(path)
@@ -103,17 +98,17 @@ def _cropped(stages: list[Stage], cascade: CascadeTable) -> tuple[Stage, ...]:
     names = [stage.name for stage in stages]
     for name in (cascade.first, cascade.second):
         if name not in names:
-            raise ConfigError(f"recipe '{cascade.source}': [cascade] names stage '{name}', which there is not")
+            raise ConfigError(f"recipe '{cascade.source}': [cascade] names stage '{name}', which does not exist")
     behind = names.index(cascade.first) + 1
     if cascade.second not in names[behind:]:
         raise ConfigError(
-            f"recipe '{cascade.source}': [cascade] needs '{cascade.second}' behind '{cascade.first}'; turn the two"
+            f"recipe '{cascade.source}': [cascade] needs '{cascade.second}' after '{cascade.first}'; swap the two"
         )
     cut = [replace(stage, settings={**stage.settings, **cascade.settings}) for stage in stages[behind:]]
     sizes = {stage.name: _size(stage) for stage in stages}
     if sizes[cascade.second] % sizes[cascade.first]:
         raise ConfigError(
-            f"recipe '{cascade.source}': size {sizes[cascade.second]} of '{cascade.second}' is no whole number of "
+            f"recipe '{cascade.source}': size {sizes[cascade.second]} of '{cascade.second}' is not a whole number of "
             f"times the size {sizes[cascade.first]} of '{cascade.first}'; correct one"
         )
     return (*stages[:behind], *cut)

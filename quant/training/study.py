@@ -18,7 +18,7 @@ import numpy as np
 
 from quant.base.errors import ConfigError
 from quant.base.replace_file import replace_file
-from quant.base.toml_file import read_toml
+from quant.base.toml_file import read_toml, shipped_or_path
 from quant.scores.resampling import interval
 from quant.training.crossval import Plan, collect
 from quant.training.crossval_report import write_report
@@ -72,12 +72,7 @@ def read_study(name_or_path: str) -> tuple[Cell, ...]:
     Raises:
         ConfigError: no such study, no TOML, an unknown or missing key, or a cell that names one that is not before it.
     """
-    path = _SHIPPED / f"{name_or_path}.toml"
-    if not path.is_file():
-        path = Path(name_or_path)
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
-        raise ConfigError(f"unknown study '{name_or_path}'; known: {known}, or the path of a TOML file")
+    path = shipped_or_path("study", _SHIPPED, name_or_path)
     tables = read_toml(path).get("cells", [])
     if not tables:
         raise ConfigError(f"study '{path}' has no cell; add [[cells]] with name, recipe and data")

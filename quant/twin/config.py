@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quant.base.errors import ConfigError
-from quant.base.toml_file import read_toml, require_type
+from quant.base.toml_file import read_toml, require_type, shipped_or_path
 
 _SHIPPED = Path(__file__).parents[1] / "configs"
 _BITS_RANGE = range(2, 9)
@@ -88,12 +88,7 @@ class QuantConfig:
     @classmethod
     def read(cls, name_or_path: str) -> QuantConfig:
         """Reads a shipped configuration by name (``w4a4``) or a TOML file by path."""
-        path = _SHIPPED / f"{name_or_path}.toml"
-        if not path.is_file():
-            path = Path(name_or_path)
-        if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.toml")))
-            raise ConfigError(f"unknown quantization '{name_or_path}'; known: {known}, or the path of a TOML file")
+        path = shipped_or_path("quantization", _SHIPPED, name_or_path)
         return cls.from_dict(read_toml(path))
 
 

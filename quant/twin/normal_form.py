@@ -8,8 +8,8 @@ without changing a value:
 - a convolution without BN gets a ``FrozenNorm`` after it, which takes its bias;
 - factors and shifts merge with the BN before them; in front of the output they go into the convolution;
 - a ReLU after a max-pool, or after what moves pixels alone, moves before it, where it is the same;
-- zeros around an image are read by convolutions alone, and channels that become pixels are a convolution's of its own:
-  a 1x1 convolution that is the identity stands between where they are not;
+- zeros around an image are read by convolutions and averages alone, and channels that become pixels are a
+  convolution's of its own: a 1x1 convolution that is the identity stands between where they are not;
 - where a BN or an activation reads anything else (a sum, a skip, the image), a 1x1 convolution that is the identity
   gives it an accumulator; where the output is no convolution's, such a convolution makes the logits.
 """
@@ -146,7 +146,7 @@ class _Rewriter:
             if operator.read_by_convolutions:
                 for reader in self.readers(node):
                     reading = self._operator(reader)
-                    if reading is None or not reading.makes_logits:
+                    if reading is None or not reading.takes_zeros:
                         self.copy(node, reader)
 
     def _has_own_convolution(self, node: fx.Node) -> bool:
@@ -202,12 +202,17 @@ class _Rewriter:
     def images_that_are_joined(self) -> None:
         """Gives the image, whose scale is fixed, a quantizer of its own where it meets another tensor."""
         for join, operator in self._operations():
-            for source in dict.fromkeys(join.args if operator.joins else ()):
-                below = source
-                while (handing := self._operator(below)) is not None and handing.hands_on and not handing.joins:
-                    below = below.args[0]
-                if below is self._graph.image:
-                    self.copy(source, join)
+            sources = dict.fromkeys(join.args if operator.joins else ())
+            of_image = [source for source in sources if self._is_image(source)]
+            for source in of_image if len(of_image) < len(sources) else ():
+                self.copy(source, join)
+
+    def _is_image(self, node: fx.Node) -> bool:
+        """Whether the codes of ``node`` are the image's alone."""
+        operator = self._operator(node)
+        if operator is not None and operator.hands_on:
+            return all(map(self._is_image, operator.reads(node)))
+        return node is self._graph.image
 
     def _is_last(self, node: fx.Node) -> bool:
         return [user.op for user in node.users] == ["output"]

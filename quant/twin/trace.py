@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import linecache
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import fx, nn
@@ -15,14 +16,78 @@ from quant.base.errors import ConfigError
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
 
-_SIZES = (64, 256)  # of the image that a network is tried with: the first at which it runs
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE_SIZES = (64, 256)  # of the image that a network is tried with: the first at which it runs
 _SEED = 20
 _LINE_LENGTH = 80
 _LIBRARIES = tuple(str(Path(package.__file__).parent) for package in (torch,))
 
 
+class _PartWritten(Exception):
+    """A slice is given other values."""
+
+
+class _Proxy(fx.Proxy):
+    """A traced value; of several tensors it knows how many there are."""
+
+    def __len__(self) -> int:
+        count = self.tracer.count(self.node)
+        return super().__len__() if count is None else count
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        raise _PartWritten
+
+
 class _Tracer(fx.Tracer):
     record_stack_traces = True
+
+    def __init__(self, in_channels: int | None) -> None:
+        super().__init__()
+        self._in_channels = in_channels
+        self._running = False
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """Of our own."""
+        return _Proxy(node, self)
+
+    def iter(self, obj: fx.Proxy) -> Iterator[fx.Proxy]:
+        """The parts of what gives several tensors, as a split does."""
+        count = self.count(obj.node)
+        return super().iter(obj) if count is None else iter([obj[place] for place in range(count)])
+
+    def count(self, node: fx.Node) -> int | None:
+        """How many values ``node`` gives; None where it is one."""
+        value = self._value(node)
+        return len(value) if isinstance(value, (tuple, list)) else None
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        """What an assertion holds is no way that forward takes."""
+        frame = _own_frames(traceback.extract_stack())[-1]
+        is_assertion = (frame.line or "").lstrip().startswith("assert")
+        return True if is_assertion and self._value(obj.node) else super().to_bool(obj)
+
+    def _value(self, node: fx.Node) -> Any:
+        """What ``node`` gives when the graph so far is run for an image; None where it does not run."""
+        channels = self._in_channels or _in_channels(self.root, self.graph)
+        for size in IMAGE_SIZES:
+            values: dict[fx.Node, Any] = {}
+            self._running = True
+            with contextlib.suppress(Exception), torch.no_grad():
+                _Recorder(self.root, self.graph, values).run(example_codes(1, channels, size, size) / 256)
+            self._running = False
+            if node in values:
+                return values[node]
+        return None
+
+    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A node; while the graph so far is run, what the module gives."""
+        return forward(*args, **kwargs) if self._running else super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """A node of a parameter; while the graph so far is run, the parameter."""
+        return attr_val if self._running else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
         kinds = [kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules")]
@@ -40,14 +105,21 @@ class Trace:
         ConfigError: its data flow depends on values or shapes, or it does not run.
     """
 
-    def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, in_channels: int | None = None, sizes: tuple[int, ...] = IMAGE_SIZES
+    ) -> None:
+        self._sizes = sizes
         try:
-            self.graph = _Tracer().trace(network, concrete_args=_defaults(network) or None)
+            self.graph = _Tracer(in_channels).trace(network, concrete_args=_defaults(network) or None)
         except Exception as error:  # noqa: BLE001  (whatever a forward does with a traced tensor)
             if isinstance(error, NameError) and "module is not installed as a submodule" in str(error):
                 raise ConfigError(
                     f"the network's forward calls a module that is not its own{_where(error)}; make it in"
                     " __init__, as an attribute of the network"
+                ) from None
+            if isinstance(error, _PartWritten):
+                raise ConfigError(
+                    f"the network's forward writes into a part of a tensor{_where(error)}; join its parts by torch.cat"
                 ) from None
             raise ConfigError(
                 f"the network's data flow depends on values or shapes{_where(error)}, which no circuit can follow"
@@ -68,7 +140,7 @@ class Trace:
 
     def _run(self, network: nn.Module) -> tuple[torch.Tensor, dict[fx.Node, Any]]:
         failure = None
-        for size in _SIZES:
+        for size in self._sizes:
             image = example_codes(1, self.in_channels, size, size) / 256
             values: dict[fx.Node, Any] = {}
             try:
@@ -149,13 +221,14 @@ def _first_line(error: Exception) -> str:
     return line.split(". ")[0].rstrip(".")
 
 
+def _own_frames(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    """Those that are of the user's code, or call it."""
+    return [frame for frame in frames if not frame.filename.startswith(_LIBRARIES) and frame.filename != __file__]
+
+
 def _where(error: Exception) -> str:
     """' in "code" (file, line N)': the last line of the user's own that ran."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_LIBRARIES) and frame.filename != __file__
-    ]
+    frames = _own_frames(traceback.extract_tb(error.__traceback__))
     if not frames:
         return ""
     frame = frames[-1]

@@ -19,15 +19,18 @@ from torch.nn import functional as F
 from quant.base.errors import ConfigError
 from quant.layers.frozen_norm import FrozenNorm
 from quant.operators import functions, operator_of, told, written_as
+from quant.operators.filters import is_filters
 from quant.operators.operator import Unsupported, activation_function, refuse
+from quant.operators.rearrangement import Moved, modules_that_make, numbers_of, rearrangements
 from quant.twin.activations import ACTIVATIONS
-from quant.twin.module_graph import ModuleGraph
-from quant.twin.trace import Trace
+from quant.twin.module_graph import ModuleGraph, never_negative
+from quant.twin.trace import IMAGE_SIZES, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+_LEAST_SIDE = 8  # of a tensor whose slices show their steps and what they leave out
 _OWN_STATE = (nn.BatchNorm2d, nn.PReLU)  # used twice they would share what is learned, as filters would
 
 
@@ -50,9 +53,21 @@ def as_modules(network: nn.Module, in_channels: int | None = None) -> ModuleGrap
     Raises:
         ConfigError: something in it has no integer form here; the sentence names it.
     """
-    network = copy.deepcopy(network).eval()
     _require_finite(network)
-    return Translator(network, Trace(network, in_channels)).run()
+    copied = copy.deepcopy(network).eval()
+    try:
+        return Translator(copied, Trace(copied, in_channels)).run()
+    except _TooSmall as small:
+        copied = copy.deepcopy(network).eval()
+        try:
+            trace = Trace(copied, in_channels, IMAGE_SIZES[-1:])
+        except ConfigError:
+            raise small from None
+        return Translator(copied, trace).run()
+
+
+class _TooSmall(ConfigError):
+    """Values of a small image were moved in a way that has no form; of a larger one it may have."""
 
 
 def _require_finite(network: nn.Module) -> None:
@@ -73,6 +88,7 @@ class Translator:
         self._result = ModuleGraph(network)
         self._env: dict[fx.Node, Any] = {}
         self._used: set[str] = set()
+        self._unknown_at = IMAGE_SIZES[-1]  # the image's side where moved values had no form
         self._node: fx.Node | None = None
 
     def run(self) -> ModuleGraph:
@@ -81,7 +97,8 @@ class Translator:
             try:
                 found = self._env[node] = self._translate(node)
             except Unsupported as reason:
-                raise ConfigError(f"{self._trace.where(node)} {reason}") from None
+                kind = _TooSmall if self._unknown_at < IMAGE_SIZES[-1] else ConfigError
+                raise kind(f"{self._trace.where(self._node)} {reason}") from None
             if isinstance(found, fx.Node):
                 found.meta.setdefault("origin", node.name)
         self._result.finish()
@@ -98,13 +115,14 @@ class Translator:
             return value
         if node.op == "output":
             return self._output(node)
-        reads_image = any(isinstance(self._env[source], fx.Node) for source in node.all_input_nodes)
+        reads_image = any(_is_of_image(self._env[source]) for source in node.all_input_nodes)
+        if reads_image and (moved := self._moved(node)) is not None:
+            return moved
         if reads_image and isinstance(value, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in value):
             refuse(f"gives several tensors, which has no integer form here; supported are {supported()}")
         if not isinstance(value, torch.Tensor) or not reads_image:
             return value
-        arguments = fx.map_arg(node.args, self._env.__getitem__)
-        named = fx.map_arg(node.kwargs, self._env.__getitem__)
+        arguments, named = self._placed(node.args), self._placed(node.kwargs)
         if node.op == "call_module":
             return self._module(node, self._modules[str(node.target)], (*arguments, *named.values()))
         handler = functions().get(node.target) or FUNCTIONS.get(node.target)
@@ -118,13 +136,100 @@ class Translator:
             self._env[node.all_input_nodes[0]] = result
         return result
 
+    def _moved(self, node: fx.Node) -> Any:
+        """What ``node``, which moves values of one tensor alone, gives: `Moved`, or several; None where it is another
+        operation.
+        """
+        values = [self._env[source] for source in node.all_input_nodes]
+        if node.target is operator.getitem and isinstance(values[0], (tuple, list)):
+            found = values[0][node.args[1]]
+            if isinstance(found, Moved):
+                found.node = node
+            return found
+        module = self._modules[str(node.target)] if node.op == "call_module" else None
+        move = rearrangements().get(node.target if module is None else type(module))
+        values = [value for value in values if _is_of_image(value)]
+        if move is None or any(isinstance(value, (tuple, list)) for value in values):
+            return None
+        sources = {value.source if isinstance(value, Moved) else value for value in map(self._latest, values)}
+        if len(sources) > 1:
+            return None
+        (source,) = sources
+        numbers = {each: self._numbers(each) for each in node.all_input_nodes}
+        arguments, named = (fx.map_arg(each, numbers.__getitem__) for each in (node.args, node.kwargs))
+        found = move(*(() if module is None else (module,)), *arguments, **named)
+        if isinstance(found, (tuple, list)):
+            return tuple(Moved(source, each, node) for each in found)
+        has_own_form = node.target in functions() if module is None else written_as(module) is not None
+        if has_own_form and modules_that_make(found, self.shape(source)) is None:
+            return None
+        return Moved(source, found, node)
+
+    @staticmethod
+    def _latest(value: Any) -> Any:
+        """The node that holds ``value``, where there is one already."""
+        return value.made or value if isinstance(value, Moved) else value
+
+    def _numbers(self, node: fx.Node) -> Any:
+        """The places of what the traced ``node``, if it is made of the image, holds in what it is made of."""
+        value = self._latest(self._env[node])
+        if isinstance(value, Moved):
+            return value.numbers
+        return numbers_of(self._trace.values[node].shape) if isinstance(value, fx.Node) else value
+
+    def _placed(self, arguments: Any) -> Any:
+        """``arguments`` of a traced node as nodes of the result, and constants."""
+        if isinstance(arguments, tuple):
+            arguments = tuple(self._runs(each) if isinstance(each, (tuple, list)) else each for each in arguments)
+        found = fx.map_arg(arguments, self._env.__getitem__)
+        return fx.node.map_aggregate(found, lambda each: self._place(each) if isinstance(each, Moved) else each)
+
+    def _runs(self, tensors: Sequence[Any]) -> list[Any]:
+        """``tensors`` that are joined; those of one source that make one slice of it, or all of it, together."""
+        found: list[Any] = []
+        for each in tensors:
+            value = self._env.get(each) if isinstance(each, fx.Node) else None
+            before = found[-1] if found else None
+            if isinstance(value, Moved) and isinstance(before, Moved) and before.source is value.source:
+                numbers = torch.cat([before.numbers, value.numbers], 1)
+                if modules_that_make(numbers, self.shape(value.source)) is not None:
+                    found[-1] = Moved(value.source, numbers, each)
+                    continue
+            found.append(value if isinstance(value, Moved) else each)
+        return found
+
+    def _place(self, moved: Moved) -> fx.Node:
+        """The node that makes ``moved``."""
+        if moved.made is None:
+            reading, self._node = self._node, moved.node
+            shape = self.shape(moved.source)
+            modules = modules_that_make(moved.numbers, shape)
+            is_small = min(shape[2:]) < _LEAST_SIDE and moved.numbers.shape[2:] != shape[2:]
+            if modules is None or (modules and is_small and self._trace.image.shape[-1] < IMAGE_SIZES[-1]):
+                self._unknown_at = self._trace.image.shape[-1]
+                whole, made = ("x".join(map(str, each[1:])) for each in (shape, moved.numbers.shape))
+                refuse(
+                    f"makes {made} of {whole}, which is no slice, split, crop, order of channels, zeros around, pixel"
+                    " shuffle or unshuffle of it; only those lower"
+                )
+            moved.made = moved.source
+            for module in modules:
+                with torch.no_grad():
+                    shape = tuple(module(torch.empty(shape)).shape)
+                unsigned, filters = never_negative(self._result, moved.made), is_filters(module)
+                moved.made = self.emit(module, (moved.made,), shape=shape)
+                if filters and unsigned:
+                    moved.made = self.emit(nn.ReLU(), (moved.made,), shape=shape)
+            if moved.made is not moved.source and isinstance(self._trace.values[moved.node], torch.Tensor):
+                moved.made.meta["origin"] = moved.node.name
+            self._node = reading
+        return moved.made
+
     def _module(self, node: fx.Node, module: nn.Module, arguments: tuple[Any, ...]) -> fx.Node:
         name = str(node.target)
         if isinstance(module, _NOTHING):
             return arguments[0]
         operator_written = written_as(module)
-        if isinstance(module, (nn.Flatten, nn.Unflatten)):
-            return self.of_one_pixel(*arguments)
         if isinstance(module, nn.BatchNorm2d):
             _require_norm(module)
         elif operator_written is None and not isinstance(module, ACTIVATIONS):
@@ -194,22 +299,11 @@ class Translator:
             refuse(f"clamps to {min} and {max}; two numbers, or 0 and none, lower")
         return self.emit(nn.Hardtanh(float(min), float(max)), (x,))
 
-    def of_one_pixel(self, x: fx.Node, *_: Any, **__: Any) -> fx.Node:
-        """Another shape of the channels of a single pixel, as a dense layer reads them."""
-        before, after = self.shape(x), self.shape_made()
-        if before[2:] != (1, 1) or after != before:
-            whole, made = ("x".join(map(str, shape[1:])) for shape in (before, after))
-            refuse(
-                f"makes {made} of {whole}: slices, splits and reshapes have no trainable form here, except of the "
-                "channels of a single pixel, as behind an average of all"
-            )
-        return x
-
     def same(self, x: fx.Node, *_: Any, **__: Any) -> fx.Node:
         return x
 
     def _output(self, node: fx.Node) -> None:
-        (logits,) = fx.map_arg(node.args, self._env.__getitem__)
+        (logits,) = self._placed(node.args)
         if not isinstance(logits, fx.Node):
             kind = type(self._trace.values[node]).__name__.removeprefix("immutable_")
             raise ConfigError(f"the network's forward returns a {kind}; return the (B, classes, H, W) logits alone")
@@ -238,14 +332,12 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((operator.truediv, operator.itruediv, torch.div, torch.divide), _T.divide),
     **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
     **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
-    **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout, torch.clone), _T.same),
-    **dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze, operator.getitem), _T.of_one_pixel),
+    **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout), _T.same),
     # methods
-    **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze"), _T.of_one_pixel),
     **dict.fromkeys(("relu", "relu_"), activation_function(nn.ReLU)),
     **dict.fromkeys(("div", "div_", "divide"), _T.divide),
     **dict.fromkeys(("clamp", "clamp_", "clip"), _T.clamp),
-    **dict.fromkeys(("contiguous", "clone", "float"), _T.same),
+    "float": _T.same,
 }
 _IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv, F.relu_, torch.relu_, F.leaky_relu_)
 
@@ -254,6 +346,11 @@ def _in_place(node: fx.Node) -> bool:
     """Whether ``node`` also changes its first input."""
     by_name = node.op == "call_method" and str(node.target).endswith("_")
     return by_name or node.target in _IN_PLACE or node.kwargs.get("inplace", False) is True
+
+
+def _is_of_image(value: Any) -> bool:
+    """Whether ``value`` is made of the image, or holds what is."""
+    return any(map(_is_of_image, value)) if isinstance(value, (tuple, list)) else isinstance(value, (fx.Node, Moved))
 
 
 def _per_channel(value: Any, channels: int) -> torch.Tensor:

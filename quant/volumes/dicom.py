@@ -76,7 +76,7 @@ def _read(path: Path) -> Any:
     """The data set of a slice; None of a file that is no DICOM, or a DICOMDIR."""
     if not pydicom.misc.is_dicom(path):
         if path.suffix.lower() in _SUFFIXES:  # left out, an end slice would be missing without a gap
-            raise DataError(f"slice '{path}' is no DICOM file, by its first bytes; fetch the series again")
+            raise DataError(f"slice '{path}' does not begin as a DICOM file; fetch the series again")
         return None
     try:
         found = pydicom.dcmread(path)

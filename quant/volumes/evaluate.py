@@ -76,7 +76,7 @@ def load_network(path: Path) -> tuple[dict[str, Any], nn.Module, Window]:
     volumes = checkpoint.get("volumes")
     if not isinstance(volumes, dict) or not set(volumes) >= _KEYS:
         raise CheckpointError(
-            f"checkpoint '{path}' is of no network for volumes; train one with `python -m quant train-volumes`"
+            f"checkpoint '{path}' is not of a network for volumes; train one with `python -m quant train-volumes`"
         )
     try:
         window = Window.from_dict(volumes["window"])

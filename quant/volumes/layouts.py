@@ -182,7 +182,7 @@ def _patients(data_dir: Path) -> dict[str, str]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error):
-        raise DataError(f"'{path}' is no CSV file of UTF-8 text; save it again, or remove it") from None
+        raise DataError(f"'{path}' is not a CSV file in UTF-8; save it again, or remove it") from None
     columns = rows[0].keys() if rows else ()
     column = next((name for name in ("subject", "patient") if name in columns), None)
     if "id" not in columns or column is None:
@@ -198,7 +198,7 @@ def _cases_of_list(path: Path, cases: dict[str, Case], names_of: dict[str, str])
     for name in names:
         known = name if name in names_of else stem(Path(name))
         if known not in names_of:
-            raise DataError(f"list '{path}' names '{name}', which is no case of the folder; correct it")
+            raise DataError(f"list '{path}' names '{name}', which is not a case of the folder; correct it")
         chosen[names_of[known]] = cases[names_of[known]]
     for case in chosen.values():  # of stacks: none of a patient's slices may be left out
         slices = {name for name, owner in names_of.items() if owner == case.name and name != case.name}

@@ -83,7 +83,7 @@ def read_labels(path: Path, classes: int) -> Volume:
 def write_labels(path: Path, labels: np.ndarray, like: Volume) -> None:
     """Writes class indices (X, Y, Z) uint8 on the grid of ``like``: its affine, spacing and orientation."""
     if not is_nifti(Path(path)):
-        raise DataError(f"'{path}' is no name of a NIfTI file; end it with .nii.gz or .nii")
+        raise DataError(f"'{path}' is not the name of a NIfTI file; end it with .nii.gz or .nii")
     image = nibabel.Nifti1Image(labels.astype(np.uint8), like.affine)
     image.header.set_xyzt_units("mm")
     content = image.to_bytes()

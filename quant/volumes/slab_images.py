@@ -57,9 +57,11 @@ def write_slabs(
     require_slices(slices)
     out_dir = Path(out_dir)
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        raise ConfigError(f"--out '{out_dir}' is there and not an empty folder; give a new one")
+        raise ConfigError(f"--out '{out_dir}' exists and is not an empty folder; give a new one")
     cases = {split: list_cases(data_dir, split) for split in SPLITS}
     shapes, spacings, orientation = [], [], None
+    # Frames are as large as the largest slice, and a bad volume is refused before anything is written, so all are read
+    # before the first is written; they are read again then, since together they may not fit into memory.
     for case in steps_with_bar("look at volumes", [case for split in SPLITS for case in cases[split]]):
         image, _ = case.read(classes)
         orientation = _same_orientation(image, orientation)

@@ -77,6 +77,6 @@ def _read_grey(path: Path) -> np.ndarray:
             if opened.mode in DEEP_GREY_MODES and opened.mode != "F":
                 grey = np.asarray(upright(opened, path))
                 if grey.min() < 0 or grey.max() > _MOST_GREY:
-                    raise DataError(f"slice '{path}' has values beyond 0 to {_MOST_GREY}; save it with 16 bits a pixel")
+                    raise DataError(f"slice '{path}' has values outside 0 to {_MOST_GREY}; save it with 16 bits")
                 return grey.astype(np.uint16)
         return as_codes(read_image(path, 1, MAX_PIXELS))[:, :, 0]

@@ -161,12 +161,12 @@ def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
     path = out_dir / _LAST
     state = checkpoints.load(path, of_volumes=True)
     if "volumes" not in state or not isinstance(state.get("run"), dict):
-        raise CheckpointError(f"'{path}' is of no training on volumes; give another --out")
+        raise CheckpointError(f"'{path}' is not of a training on volumes; give another --out")
     for key, value in run.items():
         if key != "device" and state["run"].get(key) != value:
             raise CheckpointError(
-                f"'{path}' was trained with {key}={state['run'].get(key)}, not {value}; go on with the same settings,"
-                " or give another --out"
+                f"'{path}' was trained with {key}={state['run'].get(key)}, not {value}; continue with the same "
+                "settings, or give another --out"
             )
     return state
 

@@ -37,7 +37,7 @@ def test_missing_bitstream(tmp_path):
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/"])
 def test_what_is_no_file_is_not_read(path):
-    with pytest.raises(BitstreamError, match=f"bitstream '{path}' is no file; copy it from the deploy folder"):
+    with pytest.raises(BitstreamError, match=f"bitstream '{path}' is not a file; copy it from the deploy folder"):
         read_header(path)
 
 

@@ -186,13 +186,13 @@ def test_what_joins_them_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"version": 2}, "is no cascade of version 1; write it again"),
+        ({"version": 2}, "is not a cascade of version 1; write it again"),
         ({"reduction": 0}, "reduction must be a whole number above 0, got 0"),
         ({"depth": True}, "depth must be a whole number above 0, got True"),
         ({"networks": ["a"]}, "a cascade has two"),
-        ({"fusion": {"first": 0, "least": [1, 2]}}, "its fusion is no table of logits that never grow"),
-        ({"fusion": {"first": 0, "least": [2**40]}}, "its fusion is no table"),
-        ({"fusion": []}, "its fusion is no table"),
+        ({"fusion": {"first": 0, "least": [1, 2]}}, "its fusion is not a table of logits that never increase"),
+        ({"fusion": {"first": 0, "least": [2**40]}}, "its fusion is not a table"),
+        ({"fusion": []}, "its fusion is not a table"),
         ({"volume": {"slices": 3}}, "a volume has window, slices, orientation and spacing_mm"),
         ({"volume": {**AXES.as_dict(), "slices": 2}}, "slices must be odd"),
         ({"volume": {**AXES.as_dict(), "spacing_mm": [1, 2]}}, "spacing_mm must be null or three distances"),

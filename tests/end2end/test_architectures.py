@@ -17,6 +17,7 @@ from quant.__main__ import main as quant
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "quant"))
 from architectures import ARCHITECTURES, SmallGates, UNet
+from test_rearrangement import network as moved_values
 
 SMALL = {
     "small_unet_transposed": lambda: UNet((3, 4)),
@@ -63,6 +64,12 @@ def test_small_networks_are_exact_in_simulated_rtl(name, register, tmp_path):
 def test_architectures_are_exact_in_simulated_rtl(name, register, tmp_path):
     register(name, ARCHITECTURES[name])
     assert_exact(name, tmp_path, 32)
+
+
+@pytest.mark.slow
+def test_values_that_move_are_exact_in_simulated_rtl(register, tmp_path):
+    register("moved_values", moved_values)
+    assert_exact("moved_values", tmp_path, 16)
 
 
 @pytest.mark.slow

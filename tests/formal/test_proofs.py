@@ -14,6 +14,7 @@ SOURCES = {
     "stream_fifo2": (["rtl/stream/stream_fifo2.sv"], ["queue_model.sv"]),
     "stream_fifo": (["rtl/stream/stream_fifo.sv"], ["queue_model.sv"]),
     "stream_fifo_packed": (["rtl/stream/stream_fifo_packed.sv"], ["queue_model.sv"]),
+    "stream_fifo_ultra": (["rtl/stream/stream_fifo_ultra.sv"], ["queue_model.sv"]),
     "stream_edge": (["rtl/stream/stream_fifo.sv", "rtl/stream/stream_fifo_packed.sv", "rtl/stream/stream_edge.sv"], []),
     "stream_width": (["rtl/stream/stream_width.sv"], []),
     "stream_fork": (["kernels/fork/stream_fork.sv"], []),
@@ -25,6 +26,7 @@ PROOFS = [
     ("stream_fifo2", {}),
     *(("stream_fifo", {"DEPTH": depth}) for depth in (2, 3, 4, 5, 6)),
     *(("stream_fifo_packed", {"BEATS": beats, "DEPTH": depth}) for beats, depth in ((2, 4), (2, 5))),
+    ("stream_fifo_ultra", {"BEATS": 2, "DEPTH": 2}),
     ("stream_edge", {"GAUGE": 0}),
     ("stream_edge", {"GAUGE": 1}),
     *(("stream_width", {"IN": n, "OUT": m}) for n, m in ((1, 2), (1, 3), (2, 4), (2, 1), (3, 1), (4, 2), (2, 2))),
@@ -36,6 +38,7 @@ SLOW = [
     ("axi_control", {}),
     ("stream_fifo_packed", {"BEATS": 3, "DEPTH": 6}),
     ("stream_fifo_packed", {"BEATS": 3, "WIDTH": 3, "DEPTH": 9, "FULL_BANK": 2}),  # two banks
+    *(("stream_fifo_ultra", {"BEATS": beats, "DEPTH": depth}) for beats, depth in ((1, 2), (2, 3), (3, 3), (4, 4))),
 ]
 # one line of the module made wrong, and the cycles from power-up within which the bench must say so
 MUTANTS = [
@@ -62,6 +65,10 @@ MUTANTS = [
 ]  # fmt: skip
 
 SLOW_MUTANTS = [
+    ("stream_fifo_ultra", {"DEPTH": 2}, "words_q != WORDS_BITS'(put_last_q)", "words_q != '0", 12),
+    ("stream_fifo_ultra", {"DEPTH": 2}, "in_ring_q  <= in_beat_q", "in_ring_q <= '0", 12),
+    ("stream_fifo_ultra", {"DEPTH": 2}, "seen_q <= whole ? '0 : in_ring_q", "seen_q <= '0", 12),
+    ("stream_fifo_ultra", {"DEPTH": 2}, "WORDS_BITS'(WORDS - 1)", "WORDS_BITS'(WORDS)", 16),
     ("axi_control", {}, "(addr & ~wrap) | (step & wrap)", "step", 8),
     ("axi_control", {}, "if (w_beat_resp > w_resp_q) w_resp_q", "w_resp_q", 8),
     ("axi_control", {}, "r.last = r_left_q == '0", "r.last = 1'b1", 6),

@@ -149,7 +149,7 @@ def test_demo_prints_the_table_and_leaves_the_page(export, stand_in, tmp_path, c
     assert page.count("data:image/png;base64,") == 4
 
 
-def test_standstill_is_one_line(export, stand_in, tmp_path, capsys, monkeypatch):
+def test_deadlock_is_one_line(export, stand_in, tmp_path, capsys, monkeypatch):
     def stand_still(design, codes, **options):
         raise DeadlockError("edgeseg_accelerator: deadlock, no stream moved for 9 cycles; full FIFOs: a -> b", [])
 

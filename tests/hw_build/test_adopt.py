@@ -161,3 +161,29 @@ def test_a_grey_image_of_a_demo_stays_one_channel(tmp_path):
     exports.save_image(tmp_path / "grey.png", picture)
     np.testing.assert_array_equal(read_image(tmp_path / "grey.png", (16, 16), 1)[..., 0], picture)
     np.testing.assert_array_equal(read_image(tmp_path / "grey.png", (16, 16))[..., 2], picture)
+
+
+@pytest.mark.parametrize("quantized", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_file_that_does_not_quantize_its_image_first_says_what_a_code_is_worth(tmp_path, capsys, quantized):
+    """Of signed codes the first convolution reads those; without a quantizer it reads the image."""
+    net = synthetic.Net(seed=4)
+    net.channels["image"], net.scales["image"] = 3, 2.0**-8
+    image = net.quant("image", 2.0**-4, bits=4, signed=1) if quantized else "image"
+    model = net.model(net.head(net.conv_bn(image, 4, 3, "stem", bits=8)), 16, 16)
+    path = tmp_path / "foreign.onnx"
+    model.save(str(path))
+    told = refused(capsys, ["adopt", path, "--out", tmp_path / "export"])
+    assert "--input-scale" in told
+    assert cli.main(["check", str(path), "--input-scale", "1/256"]) == 0
+    export = adopted(tmp_path, model, "--input-scale", "1/256")
+    step = export.manifest["output"]["logit_scale"]
+    assert export.manifest["input"]["scale"] == 2.0**-8
+    for codes, logits in zip(export.codes, export.logits, strict=True):
+        np.testing.assert_array_equal(logits * step, onnx_oracle.output_of(model.model, codes[None]))
+    assert cli.main(build(tmp_path, "--stop-after", "stitch")) == 0
+
+
+@pytest.mark.parametrize("worth", ["0", "-1/2", "1/0", "many", "nan"])
+def test_what_a_code_is_worth_is_a_positive_number(tmp_path, capsys, worth):
+    told = refused(capsys, ["check", tmp_path / "none.onnx", f"--input-scale={worth}"])
+    assert told.endswith(f"--input-scale must be a positive number, as 1/255 or 0.25, got '{worth}'")

@@ -84,10 +84,7 @@ def test_another_size(form):
         ({"strides": [1, 2]}, r"has kernel \[2, 2\] and strides \[1, 2\]: 2D windows with equal strides"),
         ({"kernel_shape": [1, 1]}, r"has kernel \[1, 1\]: sides of at most 64, and more than one pixel, lower"),
         ({"dilations": [2, 2]}, r"has dilations \[2, 2\]: only windows without lower"),
-        (
-            {"pads": [0, 0, 1, 1], "strides": [1, 1]},
-            "divides by fewer pixels at the border than inside: count the padding",
-        ),
+        ({"pads": [3, 3, 3, 3], "strides": [1, 1]}, "has windows without any pixel of the image: use less padding"),
     ],
 )
 def test_other_forms_are_refused(attributes, sentence):
@@ -97,7 +94,7 @@ def test_other_forms_are_refused(attributes, sentence):
     for name, value in attributes.items():
         set_attribute(node, name, value)
     with pytest.raises(LoweringError, match=rf"node n_pool0 \(AveragePool\) .*{sentence}"):
-        lowered(model, "convert")
+        lowered(model, "streamline")
 
 
 @pytest.mark.parametrize(
@@ -112,17 +109,88 @@ def test_other_forms_are_refused(attributes, sentence):
 )
 @pytest.mark.parametrize("signed", [False, True])
 def test_other_windows(attributes, signed):
+    model = averaged(signed=signed, **attributes)
+    assert "WindowSum_rtl" in {node.op_type for node in lowered(normalise(copy.deepcopy(model))).graph.node}
+    assert_exact(model.model)
+
+
+def averaged(*, signed=False, scale=2.0**-4, **attributes):
+    """A network with an average of 4-bit codes."""
+
     def change(net, tensor):
         if signed:
             tensor = net.conv_bn(tensor, 4, 1, "signed", relu=False)
         net.node("AveragePool", [tensor], "pooled", **attributes)
         net.scales["pooled"] = net.scales[tensor]
-        pooled = net.quant("pooled", 2.0**-4, signed=int(signed), name="pooled_q")
-        return net.conv_bn(pooled, 4, 3, "after")
+        return net.conv_bn(net.quant("pooled", scale, signed=int(signed), name="pooled_q"), 4, 3, "after")
 
-    model = of_one_layer(change)
-    assert "WindowSum_rtl" in {node.op_type for node in lowered(normalise(copy.deepcopy(model))).graph.node}
+    return of_one_layer(change)
+
+
+UNLIKE = [  # numbers of pixels
+    {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]},
+    {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+    {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1, "signed": True},
+    {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2]},
+    {"kernel_shape": [7, 7], "pads": [3, 3, 3, 3]},
+    {"kernel_shape": [2, 3], "pads": [0, 1, 1, 1], "scale": 0.0437},
+    {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 1, 1, 1], "signed": True},
+]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [each if at in (0, 2) else pytest.param(each, marks=pytest.mark.slow) for at, each in enumerate(UNLIKE)],
+)
+def test_windows_that_count_unlike_numbers_of_pixels(attributes):
+    model = averaged(**attributes)
+    assert "PlaceFactor_rtl" in {node.op_type for node in lowered(normalise(copy.deepcopy(model))).graph.node}
     assert_exact(model.model)
+
+
+@pytest.mark.parametrize("counted", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_windows_cut_by_ceil_mode_are_those_of_onnxruntime(counted, tmp_path):
+    """The reference evaluator of onnx fails here, onnxruntime executes each step."""
+    attributes = {"pads": [2, 2, 2, 2], "count_include_pad": 1} if counted else {}
+    model = normalise(averaged(kernel_shape=[5, 5], strides=[5, 5], ceil_mode=1, **attributes))
+    model.model.opset_import[0].version = 19
+    for step in STEPS:
+        before, model = model, step.run(copy.deepcopy(model))
+        assert verify(before, model, CODES[:1, :16, :16], tmp_path, step.name) > 0
+    assert "PlaceFactor_rtl" in {node.op_type for node in model.graph.node}
+
+
+def test_counted_padding_cut_by_ceil_mode_has_two_answers_in_old_opsets(tmp_path):
+    model = averaged(kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1, count_include_pad=1)
+    model.save(str(tmp_path / "model.onnx"))
+    (verdict,) = [each for each in check(tmp_path / "model.onnx") if not each.lowers]
+    assert "below opset 19 onnxruntime and PyTorch divide them by unlike numbers" in verdict.reason
+
+
+def test_common_multiples_that_float32_rounds_are_refused():
+    model = averaged(kernel_shape=[9, 9], pads=[4, 4, 4, 4])
+    sentence = (
+        "averages windows of 25, 30, .*, 81 pixels, whose common multiple 6350400 times codes of 4 bits float32 may"
+    )
+    with pytest.raises(LoweringError, match=rf"n_pooled \(AveragePool\) {sentence} round"):
+        lowered(normalise(model), "streamline")
+
+
+@pytest.mark.slow
+def test_unlike_numbers_are_exact_in_simulated_rtl(tmp_path):
+    model = normalise(averaged(kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1))
+    codes = CODES[:, :16, :16]
+    design = stitch(fold(lowered(copy.deepcopy(model)), 10_000), tmp_path)
+    for seed, (idle, stall) in enumerate(((0.0, 0.0), (0.5, 0.3))):
+        run = simulate(design, codes, idle=idle, stall=stall, seed=seed)
+        np.testing.assert_array_equal(run.logits, execute_codes(model, codes))
+
+
+@pytest.mark.parametrize("form", ["streamline", "specialize"])
+def test_unlike_numbers_belong_to_a_size(form):
+    model = lowered(normalise(averaged(**UNLIKE[0])), form)
+    with pytest.raises(ConfigError, match="was lowered for .* 18x21: set the size before"):
+        set_input_size(model, 18, 21)
 
 
 @pytest.mark.parametrize("form", ["convert", "streamline", "specialize"])

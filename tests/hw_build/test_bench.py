@@ -82,5 +82,5 @@ def test_mistakes_are_one_line(export, tmp_path, capsys):
     assert "none.json' cannot be read" in capsys.readouterr().err
     (tmp_path / "list.json").write_text("[]")
     assert cli.main(["bench-merge", str(tmp_path / "list.json"), "--out", str(tmp_path / "x.json")]) == 2
-    assert "list.json' are no JSON object; run that stage's bench again" in capsys.readouterr().err
+    assert "list.json' are not a JSON object; run that stage's bench again" in capsys.readouterr().err
     assert not (tmp_path / "x.json").exists()

@@ -30,12 +30,13 @@ def test_unknown_board_lists_the_known_ones():
         ("luts = 53200", "luts = -1", "resources.luts must be above 0, got -1"),
         ("luts = 53200", 'luts = "many"', 'resources.luts is "many", not int'),
         ("luts = 53200", "", "resources lacks luts; correct it"),
-        ("luts = 53200", "luts = 17000", "memory_luts are some of the luts, got 17400 of 17000"),
+        ("luts = 53200", "luts = 17000", "memory_luts must be at most luts, got 17400 of 17000"),
         (
             "luts = 53200",
-            "luts = 53200\nuram = 1",
-            "resources has the unknown key uram; known: luts, memory_luts, ffs, bram36, dsps",
+            "luts = 53200\nurams = 1",
+            "resources has the unknown key urams; known: luts, memory_luts, ffs, bram36, dsps",
         ),
+        ("luts = 53200", "luts = 53200\nuram = 1", "no zynq-7000 has UltraRAM, got resources.uram = 1"),
         (
             "[resources]",
             "[sources]",

@@ -161,7 +161,7 @@ def test_interruption(capsys, export, tmp_path, monkeypatch):
     monkeypatch.setattr(Pipeline, "run", interrupt)
     status, lines = run(capsys, export, tmp_path / "out")
     assert status == 130
-    assert lines == ["interrupted; the same command goes on from the last finished step"]
+    assert lines == ["interrupted; the same command continues after the last finished step"]
 
 
 def test_operator_that_no_kernel_serves(capsys, own_export, tmp_path):

@@ -98,6 +98,8 @@ def test_fault_of_no_single_node_gets_a_row_of_its_own(tmp_path):
 def test_file_that_is_missing(tmp_path):
     with pytest.raises(BuildError, match="model .*none.onnx does not exist"):
         check(tmp_path / "none.onnx")
+    with pytest.raises(BuildError, match="is a folder: give an ONNX file, of an export its model.qonnx"):
+        check(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"this is not a network", b"", np.random.default_rng(0).bytes(400)])

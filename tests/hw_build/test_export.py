@@ -113,10 +113,10 @@ def test_manifest_that_is_not_json(folder):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ({"model": None}, "has a model that is no table"),
-        ({"model": "tiny"}, "has a model that is no table"),
+        ({"model": None}, "has a model that is not a table"),
+        ({"model": "tiny"}, "has a model that is not a table"),
         ({"model": {"name": 5}}, "does not name the network"),
-        ({"verification": []}, "has a verification that is no table"),
+        ({"verification": []}, "has a verification that is not a table"),
         ({"verification": {"images": 2, "logits_compared": 48}}, "does not say which images were compared"),
         ({"verification": {}}, "does not say which images were compared"),
         ({"verification": {"images": ["a"]}}, "does not say which images were compared"),

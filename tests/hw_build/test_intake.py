@@ -69,7 +69,7 @@ def assert_exact(proto, codes=CODES):
 def test_cycle_is_a_sentence():
     model = network()
     node(model, "n_stem_conv").input[0] = "stem_act"
-    with pytest.raises(LoweringError, match=r"node n_stem_\w+ depends on its own output: a network without cycles"):
+    with pytest.raises(LoweringError, match=r"node n_stem_\w+ depends on its own output: remove the cycle"):
         normalise(model)
 
 
@@ -521,7 +521,9 @@ def test_clip_that_is_no_range_of_bits_is_a_sentence():
     model = as_qcdq(network())
     clip = next(model.find_producer(entry.input[0]) for entry in model.graph.node if entry.output[0] == "stem_act")
     model.set_initializer(clip.input[2], np.uint8(10))
-    with pytest.raises(LoweringError, match=r"\(Clip\) clips codes to 0 to 10, which is no range of 4 unsigned bits"):
+    with pytest.raises(
+        LoweringError, match=r"\(Clip\) clips codes to 0 to 10, which is not a range of 4 unsigned bits"
+    ):
         normalise(model)
 
 

@@ -153,7 +153,7 @@ def pipeline(folder):
 def test_a_build_replaces_nothing_that_no_build_left(tmp_path, name):
     (tmp_path / name).mkdir()
     (tmp_path / name / "letter.txt").write_text("kept")
-    with pytest.raises(BuildError, match=f"holds '{name}', which no build left there and this one would replace; give"):
+    with pytest.raises(BuildError, match=f"holds '{name}', which is not from a build and would be replaced; give"):
         pipeline(tmp_path).run()
     assert [path.relative_to(tmp_path).name for path in tmp_path.rglob("*")] == [name, "letter.txt"]
 

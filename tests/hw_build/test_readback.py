@@ -44,7 +44,7 @@ def test_fasm_is_expanded_to_the_bits_that_are_set():
 def test_line_that_is_no_fasm_is_named(tmp_path):
     path = tmp_path / "a.fasm"
     path.write_text("A_X0Y0.B\nA_X0Y0.C = what\n")
-    with pytest.raises(BuildError, match=r"line 2 of '.*a.fasm' is no FASM: A_X0Y0.C = what"):
+    with pytest.raises(BuildError, match=r"line 2 of '.*a.fasm' is not FASM: A_X0Y0.C = what"):
         read_fasm(path)
 
 
@@ -122,11 +122,11 @@ def test_frames_and_bits_are_read_and_other_lines_named(tmp_path):
     assert read_frames(path) == {0x900: [0x800, 3]}
     path.write_text("bit_00000900_000_11\nbit_00000900_001_00\nbit_00000900_001_01\n")
     assert {address: words[:2] for address, words in read_bits(path).items()} == {0x900: [0x800, 3]}
-    with pytest.raises(BuildError, match="line 1 of '.*a' is no frame: bit_00000900_000_11"):
+    with pytest.raises(BuildError, match="line 1 of '.*a' is not a frame: bit_00000900_000_11"):
         read_frames(path)
     for line in ("0x00000900 0x00000800", "bit_00000900_101_00"):
         path.write_text(line)
-        with pytest.raises(BuildError, match=f"line 1 of '.*a' is no bit: {line}"):
+        with pytest.raises(BuildError, match=f"line 1 of '.*a' is not a bit: {line}"):
             read_bits(path)
 
 

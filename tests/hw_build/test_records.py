@@ -117,12 +117,14 @@ def test_design_and_shell_of_other_types_are_sentences(tmp_path):
     (tmp_path / "shell").mkdir()
     for path in (tmp_path / "design.json", tmp_path / "shell" / "shell.json"):
         path.write_text("{}")
-    lacking = r"design.json is no design of this version \(it lacks classes, image_shape, .*\): run"
+    lacking = r"design.json is not a design of this version \(it lacks classes, image_shape, .*\): run"
     with pytest.raises(BuildError, match=lacking):
         Design.load(tmp_path)
-    with pytest.raises(BuildError, match=r"shell.json is no shell of this version \(it lacks fabric_mhz, .*\): run"):
+    with pytest.raises(BuildError, match=r"shell.json is not a shell of this version \(it lacks fabric_mhz, .*\): run"):
         Shell.load(tmp_path)
     design = {"classes": 1, "image_shape": [4, 4, 3], "logit_bits": 8, "logit_signed": True, "model_sha256": ""}
     (tmp_path / "design.json").write_text(json.dumps(design | {"nodes": [], "streams": [], "sources": []}))
-    with pytest.raises(BuildError, match=r"design.json is no design of this version \(it has no nodes or no sources\)"):
+    with pytest.raises(
+        BuildError, match=r"design.json is not a design of this version \(it has no nodes or no sources\)"
+    ):
         Design.load(tmp_path)

@@ -101,8 +101,12 @@ def fault(name, cell, kind, text):
     ("attributes", "wires", "text"),
     [
         ({"X_ORIG_TYPE": "SRL16E"}, {}, "no rule leads back from what nextpnr makes of such a cell"),
-        ({"NEXTPNR_BEL": "RAMB18_X0Y0/RAMB18E1"}, {}, "it lies at 'RAMB18_X0Y0/RAMB18E1', no place of a LUT"),
-        ({"X_ORIG_PORT_A1": "I0I1 "}, {}, "pin A1 stands for 'I0I1', which is no input of it"),
+        (
+            {"NEXTPNR_BEL": "RAMB18_X0Y0/RAMB18E1"},
+            {},
+            "it lies at 'RAMB18_X0Y0/RAMB18E1', which is not a place of a LUT",
+        ),
+        ({"X_ORIG_PORT_A1": "I0I1 "}, {}, "pin A1 stands for 'I0I1', which is not an input of it"),
         ({}, {"A6": [7]}, "pin A6 is not high, and another cell shares its site"),
         ({}, {"A1": [7]}, "it and the other cell of its site have different wires at pin A1"),
     ],
@@ -251,7 +255,7 @@ def test_inversions_of_constants_are_in_them_and_those_of_wires_stay():
     [
         (packed("IDDR", "X0Y0/A", {}, X_ORIG_TYPE="IDDR"), "no rule leads back from what nextpnr makes of such a cell"),
         (flip_flop(IS_C_INVERTED="01"), "IS_C_INVERTED is set, which nextpnr does not write"),
-        (buffer(S0=9), "S0 is no constant: only a buffer that always runs is known"),
+        (buffer(S0=9), "S0 is not a constant: only a buffer that always runs is known"),
         (buffer(CE0=GND), "it does not let I0 through for good"),
         (carry({"S0": 10, "O0": 30, "O1": 31, "S1": 11}), "DI[0] is open, and an output that it reaches is used"),
         (carry({"S0": 10, "DI0": 20, "O3": 30}), "S[1] is open, and an output that it reaches is used"),

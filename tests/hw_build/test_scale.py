@@ -120,7 +120,7 @@ class Killed(Executor):
 
 
 def test_killed_worker_is_one_sentence(lowered, tmp_path):
-    with pytest.raises(BuildError, match="ended from outside, perhaps for want of memory; give fewer --jobs"):
+    with pytest.raises(BuildError, match="ended from outside, perhaps for lack of memory; give fewer --jobs"):
         sweep([point(16, 50.0)], {NETWORK: lowered}, BOARDS, tmp_path, executor=Killed)
     assert not list(tmp_path.iterdir())
 

@@ -131,11 +131,11 @@ def test_normalization_behind_a_join_of_sums_stands_before_it():
     [
         (
             lambda: sum_of((0.1, 8, False), (0.07, 8, False)),
-            r"n_sum \(Add\) adds codes of scales 0.1 and 0.07, in whose common step sums take \d+ bits, more than 16",
+            r"n_sum \(Add\) adds codes of scales 0.1 and 0.07, whose common step needs sums of \d+ bits, more than 16",
         ),
         (
             lambda: join_of((0.1, 4, False), (0.07, 4, False)),
-            r"n_both \(Concat\) joins codes of scales 0.1 and 0.07, in whose common step codes take \d+ bits, more",
+            r"n_both \(Concat\) joins codes of scales 0.1 and 0.07, whose common step needs codes of \d+ bits, more",
         ),
     ],
 )

@@ -120,7 +120,7 @@ def test_start_from_refuses_when_an_earlier_step_is_not_current(recorder):
 def test_wrong_step_names(recorder):
     with pytest.raises(ConfigError, match="unknown step 'three'; the steps are: one, two"):
         recorder.pipeline().run(stop_after="three")
-    with pytest.raises(ConfigError, match="--stop-after one stands before --start-from two; swap them"):
+    with pytest.raises(ConfigError, match="--stop-after one comes before --start-from two; swap them"):
         recorder.pipeline().run(start_from="two", stop_after="one")
 
 

@@ -179,7 +179,7 @@ def many_channels(model):
         (second_reader, "is read by Thresholding_rtl_0 and MVAU_rtl_1: insert a fork"),
         (wrong_width, "writes elements of 4 bits, MVAU_rtl_1 reads 5 bits"),
         (unknown_node, "Squeeze_rtl has no RTL here"),
-        (bad_name, "node name 'a b' .* is no unique identifier"),
+        (bad_name, "node name 'a b' .* is not a unique identifier"),
         (not_codes, r"input global_in is UINT4 \[1, 16, 16, 3\], must be UINT8"),
         (half_the_rows, r"must be integer logits of every pixel, \(1, 16, 16, classes\)"),
         (many_classes, "has 257 logits a pixel; an index of the largest is a byte: at most 256 classes lower"),
@@ -207,7 +207,7 @@ def test_unwritable_build_directory_is_named(tmp_path):
 def test_design_that_cannot_be_read_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "design.json").write_text(content)
-    with pytest.raises(BuildError, match=r"design\.json (cannot be read|is no design of this version)"):
+    with pytest.raises(BuildError, match=r"design\.json (cannot be read|is not a design of this version)"):
         Design.load(tmp_path)
 
 

@@ -95,7 +95,7 @@ def test_a_tie_is_the_same_sentence_in_check_and_in_the_build(make, scales, tmp_
     model = built(make, *scales)
     model.save(str(tmp_path / "model.onnx"))
     (said,) = (verdict for verdict in check(tmp_path / "model.onnx") if not verdict.lowers)
-    with pytest.raises(LoweringError, match=r"node n_tied \(Quant\) cannot be exact: .* no power of two") as error:
+    with pytest.raises(LoweringError, match=r"node n_tied \(Quant\) cannot be exact: .* not a power of two") as error:
         lower(model, tmp_path)
     assert (said.node, said.reason) == ("n_tied", str(error.value))
 
@@ -114,7 +114,7 @@ def test_adopt_refuses_it_too(tmp_path, capsys):
     built(KINDS[0], 0.3, 0.1).save(str(tmp_path / "model.onnx"))
     assert main(["adopt", str(tmp_path / "model.onnx"), "--out", str(tmp_path / "export")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: node n_tied (Quant) cannot be exact") and "0.0375 is no power of two" in line
+    assert line.startswith("error: node n_tied (Quant) cannot be exact") and "0.0375 is not a power of two" in line
 
 
 RATIOS = [Fraction(text) for text in ("3/10", "1/10", "1/3", "1/255", "39/10000")]
@@ -138,7 +138,7 @@ def test_it_is_refused_where_rational_arithmetic_finds_a_tie(scale, step, tmp_pa
 
     model = built(make, float(scale), float(step))
     if rational_ties(found["weights"], scale, step):
-        with pytest.raises(LoweringError, match="no power of two"):
+        with pytest.raises(LoweringError, match="not a power of two"):
             lower(model, tmp_path)
     else:
         lower(model, tmp_path)

@@ -1,12 +1,18 @@
 """Convolutions of other strides, dilations, groups and pads in exported graphs: each step exact."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from hw_build.kernels.rows import window_size
+from hw_build.lowering import execute_codes
+from hw_build.lowering.intake import normalise
 from hw_build.operators.convolution import weight_matrix
-from tests.hw_build.test_intake import assert_exact
+from hw_build.simulate.accelerator import simulate
+from hw_build.stitch import stitch
+from tests.hw_build.test_intake import assert_exact, lowered
 from tests.hw_build.test_lowering_errors import network
 
 
@@ -32,6 +38,39 @@ def test_convolutions(kernel, settings):
         return net.conv_bn(tensor, 8, kernel, "other", **settings)
 
     assert_exact(network(change, out=8).model)
+
+
+MULTIPLIED = [  # depthwise with several filters a channel: kernel, outputs, settings, whether its kernel takes it
+    (3, 16, {"strides": [2, 2]}, True),
+    (5, 24, {"dilations": [2, 2], "pads": [4, 4, 4, 4]}, True),
+    (3, 16, {"relu": False}, False),
+    (1, 24, {}, False),
+]
+
+
+def multiplied(kernel, outputs, settings):
+    return network(lambda net, tensor: net.conv_bn(tensor, outputs, kernel, "other", group=8, **settings), out=8)
+
+
+@pytest.mark.parametrize(
+    "case", [each if at in (0, 2) else pytest.param(each, marks=pytest.mark.slow) for at, each in enumerate(MULTIPLIED)]
+)
+def test_depthwise_with_several_filters_a_channel(case):
+    *parts, taken = case
+    model = multiplied(*parts)
+    made = {node.op_type for node in lowered(normalise(copy.deepcopy(model))).graph.node}
+    assert (made >= {"ChannelGather_rtl", "DepthwiseConv_rtl"}) == taken
+    assert_exact(model.model)
+
+
+@pytest.mark.slow
+def test_several_filters_a_channel_are_exact_in_simulated_rtl(tmp_path):
+    model = normalise(multiplied(*MULTIPLIED[0][:3]))
+    codes = np.random.default_rng(3).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    design = stitch(lowered(copy.deepcopy(model)), tmp_path)
+    for seed, (idle, stall) in enumerate(((0.0, 0.0), (0.5, 0.3))):
+        run = simulate(design, codes, idle=idle, stall=stall, seed=seed)
+        np.testing.assert_array_equal(run.logits, execute_codes(model, codes))
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])

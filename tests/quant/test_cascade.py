@@ -64,11 +64,11 @@ def test_stages_behind_the_first_see_crops(tmp_path):
     ("old", "new", "sentence"),
     [
         ('first = "coarse"', "", r"\[cascade\]: key 'first' is missing; add it"),
-        ('first = "coarse"', 'first = "none"', "names stage 'none', which there is not"),
+        ('first = "coarse"', 'first = "none"', "names stage 'none', which does not exist"),
         (
             'first = "coarse"\nsecond = "fine"',
             'first = "fine"\nsecond = "coarse"',
-            "needs 'coarse' behind 'fine'; turn",
+            "needs 'coarse' after 'fine'; swap",
         ),
         ("crop = [16, 24]", "crop = [16]", r"crop is \[height, width\] in pixels, got \[16\]"),
         ("crop = [16, 24]", "crop = 16", "crop must be a list, got 16"),
@@ -77,7 +77,7 @@ def test_stages_behind_the_first_see_crops(tmp_path):
         ("jitter = 2", "speed = 1", "unknown key 'speed'; known: first, second"),
         ("size = 16", "size = 0", "stage 'coarse': size must be a whole number above 0, got 0"),
         ("size = 32", 'size = "32"', "stage 'fine': size must be a whole number above 0, got '32'"),
-        ("size = 32", "size = 40", "size 40 of 'fine' is no whole number of times the size 16 of 'coarse'"),
+        ("size = 32", "size = 40", "size 40 of 'fine' is not a whole number of times the size 16 of 'coarse'"),
     ],
 )
 def test_a_table_without_sense_is_one_sentence(tmp_path, old, new, sentence):

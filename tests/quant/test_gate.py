@@ -116,10 +116,9 @@ def test_checkpoints_in_the_wrong_place_are_named(network):
 
 
 def test_a_checkpoint_that_says_one_class_is_comparable_with_one_that_says_nothing(network, tmp_path):
-    state = torch.load(network[1], weights_only=True)
-    path = tmp_path / "one.pt"
-    torch.save({**state, "classes": 1}, path)
-    state.pop("classes", None)
-    torch.save(state, tmp_path / "silent.pt")
-    for quantized in (path, tmp_path / "silent.pt"):
-        assert len(run_gate(gate_config(network, quantized_checkpoint=quantized, qonnx_images=1))) == 4
+    silent, says = torch.load(network[0], weights_only=True), torch.load(network[1], weights_only=True)
+    silent.pop("classes", None)
+    torch.save(silent, tmp_path / "silent.pt")
+    torch.save({**says, "classes": 1}, tmp_path / "one.pt")
+    given = {"float_checkpoint": tmp_path / "silent.pt", "quantized_checkpoint": tmp_path / "one.pt"}
+    assert len(run_gate(gate_config(network, **given, qonnx_images=1))) == 4

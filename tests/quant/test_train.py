@@ -180,6 +180,8 @@ def test_bad_settings_are_refused(squares, changes, sentence):
 def test_missing_truncated_and_foreign_checkpoints_get_one_sentence(tmp_path):
     with pytest.raises(CheckpointError, match=r"'.*none\.pt' does not exist"):
         checkpoints.load(tmp_path / "none.pt")
+    with pytest.raises(CheckpointError, match=r"is a folder; give the file, of a training run its weights\.pt"):
+        checkpoints.load(tmp_path)
     checkpoints.save(tmp_path / "good.pt", {"model": "x", "state": {"w": torch.zeros(1000)}})
     (tmp_path / "cut.pt").write_bytes((tmp_path / "good.pt").read_bytes()[:2000])
     with pytest.raises(CheckpointError, match=r"'.*cut\.pt' is truncated or not a checkpoint"):

@@ -226,6 +226,12 @@ def without(head, function, **layers):
     return lambda: Written(function, head=head, **{name: make() for name, make in layers.items()})
 
 
+def written_into(net, x):
+    y = net.a(x)
+    y[:, :2] = x[:, 2:]
+    return y
+
+
 REFUSED = {
     "padding_mode": (
         body(lambda net, x: net.a(x), a=lambda: conv(padding_mode="reflect")),
@@ -252,8 +258,12 @@ REFUSED = {
         r"'pool' is a max-pool that pads codes which may be negative; put it behind a ReLU",
     ),
     "average_of_3": (
-        body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(3, 1, 1)),
-        r"'a' averages with kernel \(3, 3\), stride \(1, 1\) and padding \(1, 1\); only AvgPool2d\(2\) lowers",
+        body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(3, (1, 2), 1)),
+        r"'a' averages with kernel \(3, 3\) and stride \(1, 2\); windows of more than a pixel, with the same stride",
+    ),
+    "average_of_the_image": (
+        body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(3, 1, 1, count_include_pad=False)),
+        r"'a' divides by fewer pixels at the border than inside; count the padding",
     ),
     "adaptive_average": (
         body(lambda net, x: net.a(x), a=lambda: nn.AdaptiveAvgPool2d(8)),
@@ -319,17 +329,19 @@ REFUSED = {
         body(lambda net, x: net.a(x), a=lambda: nn.Linear(64, 64)),
         r"'a' is a Linear of 4x64x64; only one of the channels of a single pixel lowers",
     ),
-    "sliced": (
-        body(lambda net, x: net.a(x[:, :2]), a=lambda: conv(2, 4)),
-        r"'getitem' .* makes 2x64x64 of 4x64x64: slices, splits and reshapes have no trainable form here",
-    ),
     "reshaped": (
-        body(lambda net, x: net.a(x.reshape(1, 16, 32, 32)), a=lambda: conv(16, 4)),
-        r"'reshape' .* makes 16x32x32 of 4x64x64: slices, splits and reshapes",
+        body(lambda net, x: net.a(x.reshape(1, 16, x.shape[2] // 2, x.shape[3] // 2)), a=lambda: conv(16, 4)),
+        r"'reshape' .* makes 16x128x128 of 4x256x256, which is no slice, split, crop, order of channels, zeros around,",
     ),
+    "transposed": (body(lambda net, x: net.a(x.transpose(2, 3)), a=conv), r"'transpose' .* which is no slice, split"),
+    "rolled": (body(lambda net, x: net.a(x.roll(1, 2)), a=conv), r"'roll' .* is an operation that has no integer form"),
     "parts": (
-        body(lambda net, x: torch.cat(torch.chunk(x, 2, 1)[::-1], 1)),
-        r"'chunk' .* gives several tensors, which has no integer form here",
+        body(lambda net, x: sum(torch.sort(x, 1))),
+        r"'sort' .* gives several tensors, which has no integer form here",
+    ),
+    "written_into": (
+        body(written_into, a=conv),
+        r"writes into a part of a tensor in `y\[:, :2\] = x\[:, 2:\]` .*; join its parts by",
     ),
     "quotient": (body(lambda net, x: 1 / x), r"'truediv' .* divides by an activation"),
     "sizes": (
@@ -373,7 +385,6 @@ REFUSED = {
         body(lambda net, x: net.a(F.pad(x, [1, 1, 1, 1], mode="reflect")), a=lambda: conv(padding=0)),
         r"'pad' .* pads by \(1, 1, 1, 1\), mode='reflect', value=0; only zeros",
     ),
-    "cropped": (body(lambda net, x: net.a(F.pad(x, [-1, 1, 0, 0])), a=conv), r"'pad' .* nothing is cut off"),
     "padded_by_ones": (
         body(lambda net, x: net.a(x), a=lambda: nn.ConstantPad2d(1, 1.0)),
         r"'a' pads by \(1, 1, 1, 1\), mode='constant', value=1.0; only zeros",

@@ -166,6 +166,77 @@ def attended(net, x):
     return net.b(x * torch.sigmoid(net.psi(F.relu(net.theta(x) + net.phi(x)))))
 
 
+def joined_again(net, x):
+    return net.b(torch.cat([net.a(x[:, :1]), x[:, 1:]], 1))
+
+
+def several(split):
+    """Parts of a tensor, each to its own layers."""
+    return lambda net, x: torch.cat([layer(part) for layer, part in zip(net.layers, split(x), strict=True)], 1)
+
+
+def nested(net, x):
+    """CSP's block with all that is between: parts of a split in a list, joined with what is made of the last."""
+    y = list(net.a(x).chunk(2, 1))
+    y.extend(layer(y[-1]) for layer in net.layers)
+    return net.b(torch.cat(y, 1))
+
+
+def of_scales(net, x):
+    """Res2Net's: each part is added to what comes before it."""
+    parts = torch.split(x, 1, 1)
+    made = []
+    for index, layer in enumerate(net.layers):
+        made.append(layer(parts[index] + made[-1] if made else parts[index]))
+    return torch.cat([*made, parts[len(net.layers)]], 1)
+
+
+def shuffled(net, x):
+    """ShuffleNet's idiom."""
+    batch, channels, height, width = x.size()
+    x = net.a(x).view(batch, 2, channels // 2, height, width)
+    return net.b(torch.transpose(x, 1, 2).contiguous().view(batch, -1, height, width))
+
+
+def halves_shuffled(net, x):
+    """The same of the halves of channels, which is another way to write it."""
+    batch, channels, height, width = x.size()
+    assert channels % 4 == 0
+    x = (
+        x.reshape(batch * channels // 2, 2, height * width)
+        .permute(1, 0, 2)
+        .reshape(2, -1, channels // 2, height, width)
+    )
+    return torch.cat((net.a(x[0]), x[1]), 1)
+
+
+def focused(net, x):
+    return net.up(net.a(torch.cat([x[..., i::2, j::2] for j in (0, 1) for i in (0, 1)], 1)))
+
+
+def centre(net, x):
+    """A convolution without padding, its skip cropped to the same size; zeros bring that of the image back."""
+    small = net.a(x)
+    dy, dx = (x.size(2) - small.size(2)) // 2, (x.size(3) - small.size(3)) // 2
+    skip = x[:, :, dy : dy + small.size(2), dx : dx + small.size(3)]
+    return F.pad(net.b(torch.cat([skip, small], 1)), [dx, dx, dy, dy])
+
+
+def shifted(net, x):
+    """UNeXt's shift: each group of channels moves by rows of its own."""
+    parts = torch.chunk(F.pad(x, (0, 0, 2, 2)), 4, 1)
+    return net.a(torch.cat([torch.narrow(part, 2, at, x.shape[2]) for at, part in enumerate(parts)], 1))
+
+
+def blocks_by_hand(net, x):
+    """A pixel shuffle's reverse, and the same by view, with rows before columns."""
+    batch, channels, height, width = x.shape
+    x = x.view(batch, channels, height // 2, 2, width // 2, 2).permute(0, 1, 5, 3, 2, 4)
+    x = net.a(x.reshape(batch, 4 * channels, height // 2, width // 2))
+    x = x.view(batch, channels, 2, 2, height // 2, width // 2).permute(0, 1, 4, 2, 5, 3)
+    return net.b(x.reshape(batch, channels, height, width))
+
+
 def pooled_image(net, x):
     """ASPP's branch of the whole image, of one that is halved."""
     x = net.a(F.max_pool2d(x, 2))
@@ -370,6 +441,43 @@ LOWERS = {
     "shuffled_logits": lambda: Written(
         lambda net, x: net.shuffle(net.a(x)), head=False, a=conv(4, 4, stride=2), shuffle=nn.PixelShuffle(2)
     ),
+    "slice": lambda: Written(joined_again, a=block(1, 1), b=block()),
+    "split": lambda: Written(
+        several(lambda x: torch.split(x, [1, 3], 1)), layers=nn.ModuleList([block(1, 2), block(3, 2)])
+    ),
+    "unpacked": lambda: Written(
+        several(lambda x: x.tensor_split(2, dim=1)), layers=nn.ModuleList(block(2, 2) for _ in range(2))
+    ),
+    "csp": lambda: Written(nested, a=block(), layers=nn.ModuleList(block(2, 2) for _ in range(2)), b=block(8, 4)),
+    "res2net": lambda: Written(of_scales, layers=nn.ModuleList(block(1, 1) for _ in range(3))),
+    "channels_by_stride": lambda: Written(
+        lambda net, x: net.a(x[:, ::2]) + x[:, [3, 1]].flip(1), channels=2, a=block(2, 2)
+    ),
+    "channel_shuffle": lambda: Written(
+        lambda net, x: net.b(net.shuffle(net.a(x))), a=block(groups=2), shuffle=nn.ChannelShuffle(2), b=block(groups=2)
+    ),
+    "shuffled_by_view": lambda: Written(shuffled, a=block(groups=2), b=block(groups=2)),
+    "halves_shuffled": lambda: Written(halves_shuffled, a=block(2, 2)),
+    "pixel_unshuffle": _there(lambda: nn.Sequential(nn.PixelUnshuffle(2), block(16, 4))),
+    "unshuffle_by_4": _there(
+        lambda: nn.Sequential(
+            nn.ZeroPad2d((0, 1, 1, 0)), conv(kernel=2, padding=0), nn.PixelUnshuffle(4), block(64, 4)
+        ),
+        lambda: nn.Upsample(scale_factor=4),
+    ),
+    "blocks_by_hand": lambda: Written(blocks_by_hand, a=conv(16, 16), b=block()),
+    "focus": lambda: Written(focused, a=block(16, 4), up=nn.Upsample(scale_factor=2)),
+    "centre_crop": lambda: Written(centre, a=block(padding=0), b=block(8, 4)),
+    "negative_pad": lambda: Written(lambda net, x: net.a(F.pad(x, [-1, 1, 2, -2])), a=block()),
+    "shifts": lambda: Written(shifted, a=block(kernel=1)),
+    "signed_part": lambda: Written(
+        lambda net, x: F.relu(net.a(x)[:, 1:3]), channels=2, a=nn.Sequential(conv(), _norm())
+    ),
+    "average_3_2_1": _there(lambda: nn.AvgPool2d(3, 2, 1)),
+    "average_5_1": lambda: Written(
+        lambda net, x: net.b(F.avg_pool2d(net.a(x), 5, 1, 2)), a=nn.Sequential(conv(), _norm()), b=block()
+    ),
+    "average_4": _there(lambda: nn.AvgPool2d(4), lambda: nn.Upsample(scale_factor=4)),
     "relu6": _activation(nn.ReLU6()),
     "leaky_relu": _activation(nn.LeakyReLU(0.1)),
     "prelu": _activation(nn.PReLU(4)),

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from hw_build.implement.netlist.cell_models import cell_models
-from hw_build.implement.synth.yosys import synthesise, yosys_version
+from hw_build.implement.synth.yosys import Cells, synthesise, yosys_version
 from hw_build.kernels.base import RtlInstance
 from hw_build.simulate import build
 from hw_build.simulate.simulator import Simulator
@@ -27,9 +27,9 @@ class NetlistBench(KernelBench):
         return build(rtl.module, files, BUILD_DIR, inputs=rtl.inputs, outputs=rtl.outputs)
 
 
-def netlist_of(rtl: RtlInstance) -> Path:
+def netlist_of(rtl: RtlInstance, cells: Cells = Cells.XC7) -> Path:
     """The kernel's netlist, synthesised unless one of the same sources, parameters and Yosys is there."""
-    digest = hashlib.sha256(json.dumps([yosys_version(), rtl.module, rtl.parameters]).encode())
+    digest = hashlib.sha256(json.dumps([yosys_version(), cells, rtl.module, rtl.parameters]).encode())
     for path in rtl.files:
         digest.update(path.read_bytes())
     path = BUILD_DIR / "netlists" / f"{rtl.module}-{digest.hexdigest()[:16]}.v"
@@ -37,6 +37,6 @@ def netlist_of(rtl: RtlInstance) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             partial = Path(folder, path.name)
-            synthesise(rtl.module, rtl.files, rtl.parameters, netlist=partial)
+            synthesise(rtl.module, rtl.files, rtl.parameters, netlist=partial, cells=cells)
             partial.replace(path)
     return path

@@ -39,7 +39,7 @@ def test_rtl(dim, x, channels, pe):
 
 @pytest.mark.parametrize(
     ("dim", "channels", "options", "block_ram"),
-    [((4, 6), 4, {"PE": 2}, False), ((2, 256), 16, {}, True), ((2, 256), 16, {"ram_style": "distributed"}, False)],
+    [((4, 6), 4, {"PE": 2}, False), ((2, 64), 16, {}, True), ((2, 64), 16, {"ram_style": "distributed"}, False)],
 )
 def test_netlist(dim, channels, options, block_ram):
     model = pool(dim=dim, channels=channels, **options)

@@ -84,6 +84,7 @@ def kernel_cases():
         ("NearestUpsample_rtl", 1, 1, {}, {"Factor": 2}, (8, 12, 4), "UINT4"),
         ("DepthToSpace_rtl", 1, 1, {}, {"Block": 2, "PE": 1}, (8, 12, 1), "UINT4"),
         ("BilinearUpsample_rtl", 1, 1, {}, {}, (8, 12, 4), "UINT8"),
+        ("BilinearUpsample_rtl", 1, 1, {}, {"Factor": 4}, (16, 24, 4), "UINT10"),
         (
             *("BilinearThreshold2x_rtl", 1, 1, {1: np.arange(8, 240, 16)[None]}),
             *({"outputDataType": "UINT4"}, (8, 12, 4), "UINT4"),

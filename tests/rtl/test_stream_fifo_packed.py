@@ -3,47 +3,20 @@
 import numpy as np
 import pytest
 
-from hw_build.implement.netlist.cell_models import cell_models
-from hw_build.kernels.base import RtlInstance, StreamPort
 from hw_build.kernels.fifo_memory import memory_cost, word_beats
-from hw_build.simulate import DeadlockError, build
-from hw_build.stitch.stitcher import STREAM_RTL
-from tests.rtl.kernel_bench import BUILD_DIR, STALL_PATTERNS
-from tests.rtl.netlist_bench import netlist_of
+from hw_build.simulate import DeadlockError
+from tests.rtl import fifo_bench
+from tests.rtl.fifo_bench import random_beats
+from tests.rtl.kernel_bench import STALL_PATTERNS
 
 MODULE = "stream_fifo_packed"
-FILE = STREAM_RTL / f"{MODULE}.sv"
-
-
-def port(prefix: str, width: int) -> StreamPort:
-    return StreamPort(
-        tdata=f"{prefix}_axis_tdata", tvalid=f"{prefix}_axis_tvalid", tready=f"{prefix}_axis_tready",
-        width_bits=width, payload_bits=width, element_bits=width,
-    )  # fmt: skip
 
 
 def fifo(width: int, beats: int, depth: int, *, netlist: bool = False):
-    parameters = {"WIDTH": str(width), "BEATS": str(beats), "DEPTH": str(depth)}
-    ports = {"inputs": [port("s", width)], "outputs": [port("m", width)]}
-    if not netlist:
-        return build(MODULE, [FILE], BUILD_DIR, parameters=parameters, **ports)
-    instance = RtlInstance(
-        module=MODULE,
-        clock="ap_clk",
-        reset_n="ap_rst_n",
-        files=(FILE,),
-        parameters=parameters,
-        **{k: tuple(v) for k, v in ports.items()},
-    )
-    text = netlist_of(instance)
-    assert "RAMB" in text.read_text()
-    return build(MODULE, [text, *cell_models(BUILD_DIR)], BUILD_DIR, **ports)
-
-
-def random_beats(width: int, count: int) -> np.ndarray:
-    data = np.random.default_rng(count).integers(0, 256, size=(count, (width + 7) // 8), dtype=np.uint8)
-    data[:, -1] &= 0xFF >> (-width % 8)
-    return data
+    parameters = {"WIDTH": width, "BEATS": beats, "DEPTH": depth}
+    if netlist:
+        return fifo_bench.fifo_in_cells(MODULE, parameters, "RAMB")
+    return fifo_bench.fifo(MODULE, parameters)
 
 
 @pytest.mark.parametrize(("width", "beats", "depth"), [(4, 9, 36), (4, 9, 40), (10, 3, 7), (12, 2, 4), (8, 9, 900)])

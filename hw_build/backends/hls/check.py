@@ -1,6 +1,7 @@
 """Says of each node of a network which HLS layer it becomes, or what stops it: by the passes that ``hls`` runs itself.
 
-FINN's sources are generated, too, into a folder that is thrown away, for FINN finds limits of widths there.
+What the RTL build refuses is refused here, too, for ``hls`` takes a build. FINN's sources are generated into a folder
+that is thrown away, for FINN finds limits of widths there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from hw_build.backends.hls.graph import hls_graph
 from hw_build.backends.hls.network import read_network
 from hw_build.backends.hls.sources import write_sources
 from hw_build.base.errors import EdgesegError
-from hw_build.flow.check import Verdict, blame, judge, lowers, origin_of
+from hw_build.flow.check import Verdict, blame, check, judge, lowers, origin_of
 from hw_build.graph.editor import GraphEditor, label
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.specialize import DEFAULT_PART
@@ -29,11 +30,12 @@ _LAST = "lower"
 _PERIOD_NS = 10.0
 
 
-def check_hls(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
+def check_hls(model_path: Path, fpgapart: str = DEFAULT_PART, input_scale: float | None = None) -> list[Verdict]:
     """A verdict for every node that the output depends on, in execution order, folded for `CYCLES_PER_PIXEL`."""
-    model, refused = judge(model_path)
-    if not lowers(refused):
-        return refused
+    built = check(model_path, input_scale=input_scale)
+    if not lowers(built):
+        return built
+    model, rows = judge(model_path, input_scale)
     graph = GraphEditor(model)
     try:
         for step in lowering_steps(fpgapart):
@@ -47,9 +49,9 @@ def check_hls(model_path: Path, fpgapart: str = DEFAULT_PART) -> list[Verdict]:
             write_sources(layers, Path(folder) / "hls", fpgapart, _PERIOD_NS)
             read_network(layers, Path(folder) / "hls")
     except EdgesegError as error:
-        return blame(refused, error)
+        return blame(rows, error)
     made = _layers_of(graph, model, layers)
-    return [Verdict(verdict.node, verdict.operator, made.get(verdict.node, "inside another")) for verdict in refused]
+    return [Verdict(verdict.node, verdict.operator, made.get(verdict.node, "inside another")) for verdict in rows]
 
 
 def _layers_of(graph: GraphEditor, lowered: ModelWrapper, layers: ModelWrapper) -> dict[str, str]:

@@ -131,7 +131,7 @@ class CSimulation:
             said = [line.strip() for line in said if line.strip() and not line.startswith(_OF_VITIS)]
             if done.returncode or said:
                 first = said[0] if said else f"it ended with status {done.returncode}"
-                raise BuildError(f"the C simulation of '{self.folder}' went wrong: {first}")
+                raise BuildError(f"the C simulation of '{self.folder}' failed: {first}")
             return read(Path(results))
 
 

@@ -61,7 +61,7 @@ def merge(files: Sequence[Path]) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             raise BuildError(f"bench figures '{path}' cannot be read ({error}); run that stage's bench again") from None
         if not isinstance(content, dict):
-            raise BuildError(f"bench figures '{path}' are no JSON object; run that stage's bench again")
+            raise BuildError(f"bench figures '{path}' are not a JSON object; run that stage's bench again")
         merged[path.stem] = content
     return merged
 

@@ -145,6 +145,7 @@ def _short(
         ("LUTs", found.luts, budget.luts),
         ("BRAM36", found.bram36, budget.bram36),
         ("DSPs", found.dsps, budget.dsps),
+        *([("UltraRAMs", found.uram, budget.uram)] if found.uram else []),
     )
     short = ", ".join(f"{need:,} {what} of {most:,}" for what, need, most in needs if (need or 0) > most)
     if not short:  # each alone would do, not all together

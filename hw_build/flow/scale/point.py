@@ -1,19 +1,22 @@
 """One design point: a lowered network at an image size and a rate, folded for the boards that are asked about.
 
 All figures are the kernels' models (`hw_build.folding`), nothing is synthesised. A board counts as large enough with
-LUT_SHARE of its LUTs, for placement and the shell, and BRAM_SHARE of its block RAMs, for FIFOs beyond the model.
+LUT_SHARE of its LUTs, for placement and the shell, and BRAM_SHARE of its block RAMs and UltraRAMs, for FIFOs beyond the
+model.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
+from hw_build.base.records import record
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
+from hw_build.folding.lag import fork_memory
 from hw_build.folding.optimise import Budget, Plan, best_rate, plan_for
 from hw_build.folding.options import Network, read_network
 from hw_build.lowering import set_input_size
@@ -52,7 +55,7 @@ class Point:
         return f"{self.network}-{self.bits}-{self.side}-{rate}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Figures:
     """``boards`` hold the design. Where none does, the figures are those of the fewest LUTs at the rate.
 
@@ -66,6 +69,7 @@ class Figures:
     luts: int | None = None
     dsps: int | None = None
     bram36: int | None = None
+    uram: int | None = None
     boards: tuple[str, ...] = ()
 
     @property
@@ -77,7 +81,12 @@ class Figures:
 def budget_of(board: Board) -> Budget:
     """What a design may take of ``board``."""
     has = board.resources
-    return Budget(luts=int(LUT_SHARE * has.luts), dsps=has.dsps, bram36=int(BRAM_SHARE * has.bram36))
+    return Budget(
+        luts=int(LUT_SHARE * has.luts),
+        dsps=has.dsps,
+        bram36=int(BRAM_SHARE * has.bram36),
+        uram=int(BRAM_SHARE * has.uram),
+    )
 
 
 def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
@@ -108,9 +117,9 @@ def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boa
     for board in boards:
         budget = budget_of(board)
         if budget not in tried and (plan := plan_for(network, target, budget)) is not None:
-            return _figures(plan, boards)
+            return _figures(network, plan, boards)
         tried.append(budget)
-    return _figures(plan_for(network, target, Budget()), boards)
+    return _figures(network, plan_for(network, target, Budget(uram=max(budget.uram for budget in tried))), boards)
 
 
 def _by_size(boards: Sequence[Board]) -> list[Board]:
@@ -126,21 +135,26 @@ def _fastest(network: Network, board: Board) -> Figures:
     slowest_rate = max(max(option.cycles for option in node.options) for node in network.nodes)
     budget = budget_of(board)
     if plan_for(network, slowest_rate, budget) is None:
-        return _figures(plan_for(network, slowest_rate, Budget()), [board])
-    return _figures(best_rate(network, budget), [board])
+        return _figures(network, plan_for(network, slowest_rate, Budget(uram=budget.uram)), [board])
+    return _figures(network, best_rate(network, budget), [board])
 
 
-def _figures(plan: Plan, boards: Sequence[Board]) -> Figures:
-    bram36 = -(-plan.bram18 // 2)
-    taken = asdict(Budget(luts=plan.luts, dsps=plan.dsps, bram36=bram36))
-    large_enough = tuple(
-        board.name for board in boards if all(taken[what] <= most for what, most in asdict(budget_of(board)).items())
-    )
+def _figures(network: Network, plan: Plan, boards: Sequence[Board]) -> Figures:
+    large_enough = tuple(board.name for board in boards if _holds(budget_of(board), network, plan))
     return Figures(
         outcome=Outcome.FITS if large_enough else Outcome.TOO_LARGE,
         cycles_per_frame=plan.cycles_per_frame,
         luts=plan.luts,
         dsps=plan.dsps,
-        bram36=bram36,
+        bram36=-(-plan.bram18 // 2),
+        uram=plan.uram,
         boards=large_enough,
     )
+
+
+def _holds(budget: Budget, network: Network, plan: Plan) -> bool:
+    """Whether ``plan`` is within ``budget``, its forks in what UltraRAM that has."""
+    cycles = [option.cycles for option in plan.choice.options]
+    forks = fork_memory(network, cycles, plan.cycles_per_frame, budget.uram)
+    bram36 = -(-(plan.choice.bram18 + forks.bram18) // 2)
+    return plan.luts <= budget.luts and plan.dsps <= budget.dsps and bram36 <= budget.bram36

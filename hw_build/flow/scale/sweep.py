@@ -14,12 +14,13 @@ import signal
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError
+from hw_build.base.records import load_record, record
 from hw_build.base.sources import digests_of
 from hw_build.base.step_engine import write_atomically
-from hw_build.flow.scale.point import Figures, Outcome, Point, evaluate
+from hw_build.flow.scale.point import Figures, Point, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10
 _KEYED = evaluate  # what a saved result depends on, with all that it runs
+
+
+@record
+class _Saved:
+    """What the file of a point holds; ``point`` is for who reads it."""
+
+    key: str
+    point: dict[str, Any]
+    figures: Figures
 
 
 def sweep(
@@ -60,8 +70,8 @@ def sweep(
     if missing:
         with executor() as pool:
             for point, figures in _evaluated(pool, missing, lowered, boards):
-                record = {"key": keys[point], "point": asdict(point), "figures": asdict(figures)}
-                write_atomically(folder / f"{point.name}.json", json.dumps(record, indent=1).encode())
+                saved = asdict(_Saved(key=keys[point], point=asdict(point), figures=figures))
+                write_atomically(folder / f"{point.name}.json", json.dumps(saved, indent=1).encode())
                 found[point] = figures
                 on_done(point, figures, False)
     return {point: found[point] for point in points}
@@ -81,8 +91,8 @@ def _evaluated(
             yield running[future], future.result()
     except BrokenExecutor:
         raise BuildError(
-            "a process of the sweep was ended from outside, perhaps for want of memory; give fewer --jobs, the same "
-            "command goes on from the points that are done"
+            "a process of the sweep was ended from outside, perhaps for lack of memory; give fewer --jobs, the same "
+            "command continues with the points that are left"
         ) from None
     finally:
         for future in running:
@@ -91,13 +101,10 @@ def _evaluated(
 
 def _saved(path: Path, key: str) -> Figures | None:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        saved = load_record(_Saved, path)
     except (OSError, ValueError):
         return None
-    if not isinstance(record, dict) or record.get("key") != key:
-        return None
-    figures = record["figures"]
-    return Figures(**figures | {"outcome": Outcome(figures["outcome"]), "boards": tuple(figures["boards"])})
+    return saved.figures if saved.key == key else None
 
 
 @contextmanager

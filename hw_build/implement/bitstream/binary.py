@@ -29,6 +29,6 @@ def write_binary(bitstream: Path, binary: Path) -> None:
     content = bitstream.read_bytes()
     length = parse_header(content)["length"]
     if length % 4:
-        raise BuildError(f"'{bitstream}' holds {length} bytes of configuration, no whole words: make it again")
+        raise BuildError(f"'{bitstream}' holds {length} bytes of configuration, not whole words: make it again")
     words = np.frombuffer(content[len(content) - length :], dtype=">u4")
     write_atomically(binary, words.astype("<u4").tobytes())

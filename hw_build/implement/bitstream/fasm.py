@@ -42,7 +42,7 @@ def set_features(lines: Iterable[str], where: str) -> set[Feature]:
             continue
         match = _LINE.fullmatch(text)
         if match is None:
-            raise BuildError(f"line {number} of '{where}' is no FASM: {text}")
+            raise BuildError(f"line {number} of '{where}' is not FASM: {text}")
         low = int(match["low"] or match["high"] or 0)
         value = int((match["value"] or "1").replace("_", ""), _BASES[match["base"]])
         features.update((match["name"], low + place) for place in range(value.bit_length()) if value >> place & 1)

@@ -72,7 +72,7 @@ def read_frames(path: Path) -> Frames:
         try:
             frames[int(address, 16)] = [int(word, 16) for word in words.split(",")]
         except ValueError:
-            raise BuildError(f"line {number} of '{path}' is no frame: {line[:60]}") from None
+            raise BuildError(f"line {number} of '{path}' is not a frame: {line[:60]}") from None
     return frames
 
 
@@ -88,7 +88,7 @@ def read_bits(path: Path) -> Frames:
             _, address, word, bit = line.split("_")
             frames[int(address, 16)][int(word)] |= 1 << int(bit)
         except (ValueError, IndexError):
-            raise BuildError(f"line {number} of '{path}' is no bit: {line[:60]}") from None
+            raise BuildError(f"line {number} of '{path}' is not a bit: {line[:60]}") from None
     return dict(frames)
 
 

@@ -66,7 +66,7 @@ def run_job(
         progress(board.cycles - started)
         if board.cycles - started > max_cycles:
             done = board.read(control_base + reg.FRAMES_DONE)
-            raise BuildError(f"the simulated device stands: {done} of {len(codes)} frames after {max_cycles:,} cycles")
+            raise BuildError(f"the simulated device is stuck: {done} of {len(codes)} frames in {max_cycles:,} cycles")
     board.write(control_base + reg.ISR, reg.ISR_DONE)
     if status := board.read(control_base + reg.STATUS) & 0xFFFF:
         raise BuildError(f"the simulated accelerator reports errors: STATUS 0x{status:04X}")

@@ -23,13 +23,13 @@ from hw_build.base.step_engine import hash_file, write_atomically
 from hw_build.implement.netlist.assemble import assemble
 from hw_build.implement.netlist.dsp_pairs import pair_dsps
 from hw_build.implement.netlist.fan_out import split_fan_out
+from hw_build.implement.netlist.identical_cells import merge_identical_cells
 from hw_build.implement.netlist.lut_inputs import simplify_luts
 from hw_build.implement.netlist.record import FOLDER, NETLIST, RECORD, NetlistRecord, saved_record
 from hw_build.implement.netlist.replicate import replicate_registers
 from hw_build.implement.netlist.rules import check_netlist
 from hw_build.implement.netlist.shift_registers import expand_shift_registers
 from hw_build.implement.netlist.sources import device_sources
-from hw_build.implement.netlist.twins import merge_twins
 from hw_build.implement.synth.cells import Utilization, utilization
 from hw_build.implement.synth.design import Part, synthesise_parts
 from hw_build.implement.synth.yosys import yosys_version
@@ -39,9 +39,16 @@ if TYPE_CHECKING:
     from hw_build.implement.shell.generate import Shell
     from hw_build.stitch import Design
 
-# What nextpnr cannot place, or places badly, is rewritten in this order, to the same function. LUTs come after twins:
+# What nextpnr cannot place, or places badly, is rewritten in this order, to the same function. LUTs come after merging:
 # two pins may read the same wire once their writers are merged.
-PLACEABLE = (expand_shift_registers, merge_twins, simplify_luts, replicate_registers, split_fan_out, pair_dsps)
+PLACEABLE = (
+    expand_shift_registers,
+    merge_identical_cells,
+    simplify_luts,
+    replicate_registers,
+    split_fan_out,
+    pair_dsps,
+)
 
 
 def make_netlist(design: Design, shell: Shell, meter: Meter, jobs: int | None = None) -> NetlistRecord:

@@ -44,9 +44,9 @@ def split_fan_out(module: dict[str, Any]) -> int:
         pins = sorted(readers[wire], key=lambda pin: order[pin[0]])
         groups = -(-len(pins) // FAN_OUT)
         for group in range(1, groups):
-            twin = copy_register(cells, name, f"of${group}", free)
+            copied = copy_register(cells, name, f"of${group}", free)
             for _, bits, place in pins[len(pins) * group // groups : len(pins) * (group + 1) // groups]:
-                bits[place] = twin["connections"]["Q"][0]
+                bits[place] = copied["connections"]["Q"][0]
     return len(cells) - before
 
 

@@ -40,24 +40,24 @@ def replicate_registers(module: dict[str, Any]) -> int:
     for wire in crowded:
         name = drivers[wire]
         parts = sorted(readers[wire].keys() - {part_of(name)}, key=order.__getitem__)
-        twins = [copy_register(cells, name, f"for${part}", free) for part in parts]
-        for part, twin in zip(parts, twins, strict=True):
+        copies = [copy_register(cells, name, f"for${part}", free) for part in parts]
+        for part, copied in zip(parts, copies, strict=True):
             for bits, place in readers[wire][part]:
-                bits[place] = twin["connections"]["Q"][0]
+                bits[place] = copied["connections"]["Q"][0]
         source = cells[name]["connections"]["D"][0]
         if source in drivers and sum(map(len, readers[source].values())) == 1:  # by this flip-flop alone
-            for start in range(0, len(twins), GROUP):
+            for start in range(0, len(copies), GROUP):
                 relay = copy_register(cells, drivers[source], f"to${parts[start]}", free)
-                for twin in twins[start : start + GROUP]:
-                    twin["connections"]["D"] = list(relay["connections"]["Q"])
+                for copied in copies[start : start + GROUP]:
+                    copied["connections"]["D"] = list(relay["connections"]["Q"])
     return len(cells) - before
 
 
 def copy_register(cells: dict[str, Any], name: str, suffix: str, free: Iterator[int]) -> dict[str, Any]:
     """A cell of the same inputs as ``name``, with an output of its own."""
-    twin = cells[f"{name}${suffix}"] = copy.deepcopy(cells[name])
-    twin["connections"]["Q"] = [next(free)]
-    return twin
+    copied = cells[f"{name}${suffix}"] = copy.deepcopy(cells[name])
+    copied["connections"]["Q"] = [next(free)]
+    return copied
 
 
 def _neighbours_together(cells: Mapping[str, Any], crowded: Sequence[int]) -> list[str]:

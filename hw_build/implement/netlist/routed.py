@@ -159,7 +159,7 @@ def _clock_buffer(name: str, cell: Cell, ties: Ties, _declared: Mapping[str, Any
     def high(pin: str) -> bool:
         value = ties.at(cell, pin)
         if value not in ("0", "1", None):
-            raise refuse(name, cell, f"{pin} is no constant: only a buffer that always runs is known")
+            raise refuse(name, cell, f"{pin} is not a constant: only a buffer that always runs is known")
         return (value == "1") != is_set(cell, f"IS_{pin}_INVERTED")
 
     if not (high("S0") and high("CE0")) or (high("S1") and high("CE1")):

@@ -59,7 +59,9 @@ def sites(cells: Mapping[str, Cell]) -> list[Site]:
             raise refuse(name, cell, "no rule leads back from what nextpnr makes of such a cell")
         match = _BEL.fullmatch(cell["attributes"].get("NEXTPNR_BEL", ""))
         if match is None:
-            raise refuse(name, cell, f"it lies at '{cell['attributes'].get('NEXTPNR_BEL', '')}', no place of a LUT")
+            raise refuse(
+                name, cell, f"it lies at '{cell['attributes'].get('NEXTPNR_BEL', '')}', which is not a place of a LUT"
+            )
         where = match[1], match[2]
         found.setdefault(where, Site(*where)).cells[f"O{match[3]}"] = (name, cell)
     return list(found.values())
@@ -74,7 +76,7 @@ def _table(name: str, cell: Cell) -> np.ndarray:
     for place, pin in enumerate(_PINS):
         for original in cell["attributes"].get(f"X_ORIG_PORT_{pin}", "").split(" "):
             if original not in ("", *inputs):
-                raise refuse(name, cell, f"pin {pin} stands for '{original}', which is no input of it")
+                raise refuse(name, cell, f"pin {pin} stands for '{original}', which is not an input of it")
             if original:
                 index |= (_INDEX >> place & 1) << inputs.index(original)
     return init[index]

@@ -36,7 +36,7 @@ def compare(golden: Path, masks: Path) -> list[str]:
     for path in sorted(masks.glob(f"*{_ENDING}")):
         name = path.name[: -len(_ENDING)]
         if name not in logits:
-            raise MismatchError(f"'{path}' is of no golden image; they are: {', '.join(logits)}")
+            raise MismatchError(f"'{path}' is not of a golden image; they are: {', '.join(logits)}")
         decided, found = decide(logits[name]), _pixels(path)
         expected = np.where(decided, 255, 0) if decided.dtype == bool else decided
         if found.shape != expected.shape or (found != expected).any():

@@ -117,7 +117,7 @@ class SimulatedDevice(Device):
 
     def _require_register(self, address: int) -> None:
         if not self.processing_system.holds(address):
-            raise RuntimeError(f"nothing answers at 0x{address:08X}: a board would stand still here")
+            raise RuntimeError(f"nothing answers at 0x{address:08X}: a board would hang here")
 
     def _loaded(self) -> SimulatedBoard:
         if self.board is None:

@@ -96,7 +96,7 @@ class Shell:
         except OSError as error:
             raise BuildError(f"{path} cannot be read ({error.strerror}): run the shell step first") from None
         except ValueError as error:
-            raise BuildError(f"{path} is no shell of this version ({error}): run the shell step again") from None
+            raise BuildError(f"{path} is not a shell of this version ({error}): run the shell step again") from None
 
 
 def shell_sources() -> list[Path]:

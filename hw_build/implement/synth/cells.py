@@ -1,7 +1,8 @@
-"""xc7 cells -> the sites of the device that they take.
+"""Cells of xc7 and xcup -> the sites of the device that they take.
 
 A LUT site is a LUT, a memory of up to 64 bits or a shift register of up to 32; an inverter takes one, too
-(placement may still absorb it). Two RAMB18 share the site of one RAMB36. Sizes of the memory cells: Xilinx UG953.
+(placement may still absorb it). Two RAMB18 share the site of one RAMB36. Sizes of the memory cells: Xilinx UG953,
+UG974.
 """
 
 from __future__ import annotations
@@ -19,21 +20,40 @@ _LOGIC = {"INV": 1, **{f"LUT{inputs}": 1 for inputs in range(1, 7)}}
 _LUTRAM = {
     "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32X2S": 2,
     "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM32M": 4, "RAM64M": 4,
+    "RAM512X1S": 8, "RAM256X1D": 8, "RAM32M16": 8, "RAM64M8": 8,
 }  # fmt: skip
 _SRL = {"SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1}
 _FF = dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1", "LDCE", "LDPE"), 1)
 _BESIDE_LUTS = frozenset(
-    ("CARRY4", "MUXF7", "MUXF8", "GND", "VCC", "BUFG", "BUFGCTRL", "BUFG_PS", "IBUF", "OBUF", "PS7", "PS8")
+    (
+        "CARRY4",
+        "CARRY8",
+        "MUXF7",
+        "MUXF8",
+        "MUXF9",
+        "GND",
+        "VCC",
+        "BUFG",
+        "BUFGCTRL",
+        "BUFG_PS",
+        "IBUF",
+        "OBUF",
+        "PS7",
+        "PS8",
+    )
 )
 _KINDS = {
     "logic_luts": _LOGIC, "lutram": _LUTRAM, "srl": _SRL, "ffs": _FF,
-    "bram18": {"RAMB18E1": 1, "RAMB36E1": 2}, "dsps": {"DSP48E1": 1},
+    "bram18": {"RAMB18E1": 1, "RAMB36E1": 2, "RAMB18E2": 1, "RAMB36E2": 2}, "dsps": {"DSP48E1": 1, "DSP48E2": 1},
+    "uram": {"URAM288": 1},
 }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Utilization:
-    """Sites that a netlist takes; ``lutram`` and ``srl`` LUT sites that hold data, ``bram18`` halves of a RAMB36."""
+    """Sites that a netlist takes; ``lutram`` and ``srl`` LUT sites that hold data, ``bram18`` halves of a RAMB36,
+    ``uram`` UltraRAMs.
+    """
 
     logic_luts: int = 0
     lutram: int = 0
@@ -41,6 +61,7 @@ class Utilization:
     ffs: int = 0
     bram18: int = 0
     dsps: int = 0
+    uram: int = 0
 
     @property
     def luts(self) -> int:

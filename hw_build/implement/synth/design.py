@@ -14,12 +14,13 @@ import json
 import os
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hw_build.base.cache import cache_root
 from hw_build.base.errors import BuildError
+from hw_build.base.records import load_record, record
 from hw_build.base.step_engine import hash_file, write_atomically
 from hw_build.implement.shell import generate as shell
 from hw_build.implement.shell.system import SYSTEM_MODULE
@@ -27,12 +28,14 @@ from hw_build.implement.synth.cells import Utilization, utilization
 from hw_build.implement.synth.instances import Instance, contents_of, read_instances, sources_of
 from hw_build.implement.synth.yosys import (
     RTLIL_SUFFIX,
+    Cells,
     SynthesisEndedError,
     SynthesisError,
     synthesise_beside_others,
     yosys_version,
 )
 from hw_build.stitch import TOP_MODULE, Design
+from hw_build.stitch.top import ULTRA_EDGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,17 +68,20 @@ class _Job:
     instance: Instance
     sources: tuple[Path, ...]
     data_dir: Path
+    cells: Cells
 
 
 def synthesise_design(
     design: Design,
     *,
+    cells: Cells = Cells.XC7,
     jobs: int = 1,
     only: str | None = None,
     on_total: Callable[[int], None] = lambda total: None,
     on_done: Callable[[int], None] = lambda done: None,
 ) -> list[Part]:
-    """Every instance of the top and the shell (or the one named ``only``), ``jobs`` Yosys processes at a time.
+    """Every instance of the top and the shell (or the one named ``only``) to ``cells``, ``jobs`` Yosys processes at a
+    time. 7-series cells have no UltraRAM: what asks for it lies in block RAM there.
 
     ``on_total`` gets the number of different instances, ``on_done`` how many of them are finished.
 
@@ -92,8 +98,9 @@ def synthesise_design(
         if not instances:
             raise BuildError(f"the design has no instance '{only}'; its nodes are in {design.build_dir}/design.json")
     return synthesise_instances(
-        instances, files, data_dir=design.rtl_dir, memory=memory, jobs=jobs, on_total=on_total, on_done=on_done
-    )
+        instances, files, data_dir=design.rtl_dir, memory=memory, cells=cells, jobs=jobs, on_total=on_total,
+        on_done=on_done,
+    )  # fmt: skip
 
 
 def synthesise_instances(
@@ -102,23 +109,25 @@ def synthesise_instances(
     *,
     data_dir: Path,
     memory: Sequence[Path] = (),
+    cells: Cells = Cells.XC7,
     jobs: int = 1,
     on_total: Callable[[int], None] = lambda total: None,
     on_done: Callable[[int], None] = lambda done: None,
 ) -> list[Part]:
     """``instances`` of modules in ``files``, as `synthesise_design` does; ``memory`` contents lie in ``data_dir``."""
-    listed = [_job(instance, files, memory, data_dir) for instance in instances]
+    listed = [_job(instance, files, memory, data_dir, cells) for instance in instances]
     unique = {job.key: job for job in listed}
     on_total(len(unique))
     results = asyncio.run(_run_all(list(unique.values()), jobs, on_done))
     return [Part(name=job.instance.name, module=job.instance.module, **results[job.key]) for job in listed]
 
 
-def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None) -> list[Part]:
+def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None, cells: Cells = Cells.XC7) -> list[Part]:
     """`synthesise_design` with ``meter`` showing how far it is; ``jobs`` by default one a core."""
     show: list[Callable[[int], None]] = []
     return synthesise_design(
         design,
+        cells=cells,
         jobs=jobs or os.cpu_count() or 1,
         on_total=lambda count: show.append(meter("different instances through Yosys", count)),
         on_done=lambda done: show[0](done),
@@ -147,17 +156,20 @@ def _shell_instances(design: Design) -> list[Instance]:
     return [each for path in systems for each in read_instances(path.read_text()) if each.module != TOP_MODULE]
 
 
-def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data_dir: Path) -> _Job:
+def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data_dir: Path, cells: Cells) -> _Job:
+    if instance.module == ULTRA_EDGE and cells is Cells.XC7:
+        instance = replace(instance, parameters={**instance.parameters, "RAM_STYLE": '"block"'})
     sources = sources_of(instance.module, files)
     contents = contents_of(instance, memory, data_dir)
     parts = [
+        *([cells] if cells is not Cells.XC7 else []),
         yosys_version(),
         instance.module,
         sorted(instance.parameters.items()),
         [(path.name, hash_file(path)) for path in (*sources, *contents)],
     ]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-    return _Job(key, instance, tuple(sources), data_dir)
+    return _Job(key, instance, tuple(sources), data_dir, cells)
 
 
 async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
@@ -176,42 +188,48 @@ async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]
     return dict(task.result() for task in tasks)
 
 
+@record
+class _Result:
+    """What one synthesis gave, as it is kept; ``ended``: somebody ended it, so that it says nothing of the module."""
+
+    cells: dict[str, int] | None
+    refusal: str | None
+    ended: bool
+    netlist_sha256: str | None = None
+
+    def fits(self, netlist: Path) -> bool:
+        """Whether the netlist is there, and the one that was counted."""
+        return self.cells is None or (netlist.is_file() and hash_file(netlist) == self.netlist_sha256)
+
+
 async def _cached(job: _Job) -> dict:
     folder = cache_root() / "synth"
     path, netlist = folder / f"{job.key}.json", folder / f"part_{job.key}{RTLIL_SUFFIX}"
     try:
-        saved = json.loads(path.read_text())
+        result = load_record(_Result, path)
+        cached = result.fits(netlist)
     except (OSError, ValueError):
-        saved = None
-    if not (isinstance(saved, dict) and {"cells", "refusal"} <= saved.keys()):
-        saved = None
-    cached = saved is not None and (saved["cells"] is None or _fits(netlist, saved.get("netlist_sha256")))
+        cached = False
     if not cached:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="partial-", dir=folder) as work:
                 partial = Path(work, netlist.name)
-                saved = await _fresh(job, partial)
-                if saved["cells"] is not None:
-                    saved["netlist_sha256"] = hash_file(partial)
+                result = await _fresh(job, partial)
+                if result.cells is not None:
                     partial.replace(netlist)
-            if not saved["ended"]:
-                write_atomically(path, json.dumps(saved).encode())
+            if not result.ended:
+                write_atomically(path, json.dumps(asdict(result)).encode())
         except OSError as error:
             raise BuildError(
                 f"cache folder {folder} cannot be written ({error.strerror}): set EDGESEG_CACHE"
             ) from error
-    if saved["cells"] is None:
-        return {"used": None, "refusal": saved["refusal"], "cached": cached}
-    return {"used": utilization(saved["cells"]), "refusal": None, "netlist": netlist, "cached": cached}
+    if result.cells is None:
+        return {"used": None, "refusal": result.refusal, "cached": cached}
+    return {"used": utilization(result.cells), "refusal": None, "netlist": netlist, "cached": cached}
 
 
-def _fits(netlist: Path, sha256: str | None) -> bool:
-    """Whether the file of a part is there, and the one that was counted."""
-    return netlist.is_file() and hash_file(netlist) == sha256
-
-
-async def _fresh(job: _Job, netlist: Path) -> dict:
+async def _fresh(job: _Job, netlist: Path) -> _Result:
     try:
         cells = await synthesise_beside_others(
             job.instance.module,
@@ -220,7 +238,8 @@ async def _fresh(job: _Job, netlist: Path) -> dict:
             data_dir=job.data_dir,
             netlist=netlist,
             limit_seconds=LIMIT_SECONDS,
+            cells=job.cells,
         )
     except SynthesisError as error:
-        return {"cells": None, "refusal": str(error), "ended": isinstance(error, SynthesisEndedError)}
-    return {"cells": cells, "refusal": None, "ended": False}
+        return _Result(cells=None, refusal=str(error), ended=isinstance(error, SynthesisEndedError))
+    return _Result(cells=cells, refusal=None, ended=False, netlist_sha256=hash_file(netlist))

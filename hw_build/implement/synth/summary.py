@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hw_build.base.board_config import Resources
     from hw_build.base.progress import Meter
+    from hw_build.implement.synth.yosys import Cells
     from hw_build.stitch import Design
 
 _BETWEEN_NODES = re.compile(r"(?:edge|width)_(\d+)(?:_\d+)?")  # a FIFO or a width converter of stream N
@@ -30,9 +31,9 @@ class OverBudgetError(BuildError):
     """The design takes more than the board has; names each resource with both counts."""
 
 
-def synthesise_and_summarise(design: Design, meter: Meter, jobs: int | None = None) -> dict[str, Any]:
-    """Every instance through Yosys, ``jobs`` at a time (default: one a core); what the report shows of it."""
-    return summarise(design, synthesise_parts(design, meter, jobs))
+def synthesise_and_summarise(design: Design, meter: Meter, cells: Cells, jobs: int | None = None) -> dict[str, Any]:
+    """Every instance through Yosys to ``cells``, ``jobs`` at a time (default: one a core), as the report shows it."""
+    return summarise(design, synthesise_parts(design, meter, jobs, cells))
 
 
 def total(parts: Sequence[Part]) -> Utilization:
@@ -43,10 +44,12 @@ def total(parts: Sequence[Part]) -> Utilization:
 def summarise(design: Design, parts: Sequence[Part]) -> dict[str, Any]:
     """``totals`` and ``nodes`` in the keys of `hw_build.report.data`.
 
-    What lies on a stream counts as ``stream_luts`` and ``stream_bram18`` of the node that writes it. What belongs to no
-    node (the shell, the input's FIFO, the output stage) is in the totals alone.
+    What lies on a stream counts as ``stream_luts``, ``stream_bram18`` and ``stream_uram`` of the node that writes
+    it. What belongs to no node (the shell, the input's FIFO, the output stage) is in the totals alone.
     """
-    nodes: dict[str, dict[str, Any]] = {node.name: {"stream_luts": 0, "stream_bram18": 0} for node in design.nodes}
+    nodes: dict[str, dict[str, Any]] = {
+        node.name: {"stream_luts": 0, "stream_bram18": 0, "stream_uram": 0} for node in design.nodes
+    }
     for part in parts:
         used = part.used or Utilization()
         between = _BETWEEN_NODES.fullmatch(part.name)
@@ -54,9 +57,11 @@ def summarise(design: Design, parts: Sequence[Part]) -> dict[str, Any]:
         if between and producer in nodes:
             nodes[producer]["stream_luts"] += used.luts
             nodes[producer]["stream_bram18"] += used.bram18
+            nodes[producer]["stream_uram"] += used.uram
         elif part.name in nodes:
             figures = {**asdict(used), "luts": used.luts} if part.used else {}
-            figures.pop("logic_luts", None)
+            for key in ("logic_luts", "uram"):  # of kernels none lies in UltraRAM
+                figures.pop(key, None)
             nodes[part.name] |= {**figures, "not_synthesised": part.refusal}
     return {"totals": _totals(parts), "nodes": nodes}
 
@@ -69,6 +74,7 @@ def _totals(parts: Sequence[Part]) -> dict[str, int]:
         "srl": used.srl,
         "ffs": used.ffs,
         "bram36": used.bram36,
+        "uram": used.uram,
         "dsps": used.dsps,
         "parts_not_synthesised": sum(part.used is None for part in parts),
     }

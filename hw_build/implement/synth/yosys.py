@@ -1,4 +1,4 @@
-"""One module through Yosys: SystemVerilog sources -> the xc7 cells it becomes, and on demand their netlist.
+"""One module through Yosys: SystemVerilog sources -> the cells it becomes, of xc7 or xcup, and on demand their netlist.
 
 What comes out is Yosys' mapping before placement: no packing of two LUTs into one, no retiming, no routing.
 """
@@ -11,10 +11,12 @@ import re
 import shutil
 import sys
 import tempfile
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError, shorten
 from hw_build.base.step_engine import hash_file
 
@@ -29,7 +31,18 @@ READ_OPTIONS = (
     *("--max-constexpr-steps", "100000000"),  # tables are computed from packed parameters
     *("--unroll-limit", "1000000"),
 )
-_SYNTHESIS = ("synth_xilinx", "-family", "xc7", "-flatten", "-noiopad", "-noclkbuf")
+_SYNTHESIS = ("-flatten", "-noiopad", "-noclkbuf")
+
+
+class Cells(StrEnum):
+    """The cells that modules are mapped to: those of 7-series, or those of UltraScale+."""
+
+    XC7 = "xc7"
+    XCUP = "xcup"
+
+
+_OF_CELLS = {Cells.XC7: (), Cells.XCUP: ("-uram",)}  # memories that ask for UltraRAM get it
+CELLS_OF_FAMILY = {Family.ZYNQ_7000: Cells.XC7, Family.ZYNQ_ULTRASCALE: Cells.XCUP}
 # Eight flip-flops of a slice share enable and reset. An enable or reset of fewer than these moves into the logic before
 # the flip-flop, where it mostly finds room in a LUT: else each takes a slice of its own, and a placer finds none left.
 _FEWEST_FLIP_FLOPS = 4
@@ -38,14 +51,16 @@ JOIN = (("setattr", "-mod", "-unset", "keep_hierarchy"), ("flatten",))
 PASSES = Path(__file__).with_name("passes.py")
 RTLIL_SUFFIX = ".il"
 # hierarchy's way with a port that is not as wide as its module's: to cut the wires, or to leave some undriven
-_RESIZED = re.compile(r"Resizing cell port .*")
+# (but the enables of UltraRAM's nine columns, of which parity interleaved with data leaves one unused)
+_RESIZED = re.compile(r"Resizing cell port (?!\S+\.BWE_[AB] from 8 bits to 9 bits).*")
 
 
-def mapping(top: str) -> list[list[str]]:
-    """The passes that map module ``top`` to cells of xc7, flattened but for what asks to be mapped apart."""
+def mapping(top: str, cells: Cells = Cells.XC7) -> list[list[str]]:
+    """The passes that map module ``top`` to ``cells``, flattened but for what asks to be mapped apart."""
     fewest = str(_FEWEST_FLIP_FLOPS)
+    synthesis = ("synth_xilinx", "-family", cells, *_OF_CELLS[cells], *_SYNTHESIS)
     return [
-        [*_SYNTHESIS, "-top", top, "-run", "begin:map_ffs"],
+        [*synthesis, "-top", top, "-run", "begin:map_ffs"],
         [
             "dfflegalize",
             "-cell",
@@ -62,7 +77,7 @@ def mapping(top: str) -> list[list[str]]:
             "-minsrst",
             fewest,
         ],
-        [*_SYNTHESIS, "-top", top, "-run", "map_ffs:"],
+        [*synthesis, "-top", top, "-run", "map_ffs:"],
     ]
 
 
@@ -86,8 +101,9 @@ def synthesise(
     *,
     data_dir: Path | None = None,
     netlist: Path | None = None,
+    cells: Cells = Cells.XC7,
 ) -> dict[str, int]:
-    """Cells by type that module ``top`` becomes on xc7.
+    """How many of ``cells`` of each type module ``top`` becomes.
 
     ``files`` are read in the given order, packages first; others than .sv and .v are left to $readmemh, relative to
     ``data_dir``. ``parameters`` map names to SystemVerilog literals as text. ``netlist`` receives the mapped design:
@@ -97,7 +113,9 @@ def synthesise(
     Raises:
         SynthesisError: Yosys refuses it.
     """
-    return asyncio.run(synthesise_beside_others(top, files, parameters, data_dir=data_dir, netlist=netlist))
+    return asyncio.run(
+        synthesise_beside_others(top, files, parameters, data_dir=data_dir, netlist=netlist, cells=cells)
+    )
 
 
 async def synthesise_beside_others(
@@ -108,6 +126,7 @@ async def synthesise_beside_others(
     data_dir: Path | None = None,
     netlist: Path | None = None,
     limit_seconds: float | None = None,
+    cells: Cells = Cells.XC7,
 ) -> dict[str, int]:
     """`synthesise` as a coroutine, so that several processes run at once; Yosys is stopped when it is cancelled.
 
@@ -120,7 +139,7 @@ async def synthesise_beside_others(
         statistics, mapped = Path(folder, "stat.json"), Path(folder, "netlist.v")
         passes = [
             ["read_slang", *READ_OPTIONS, "--top", top, *overrides, *sources],
-            *mapping(top),
+            *mapping(top, cells),
             *map(list, JOIN),
             ["tee", "-q", "-o", str(statistics), "stat", "-json"],
         ]
@@ -164,7 +183,7 @@ async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_se
             await child.wait()
     status = await child.wait()
     if status < 0:
-        raise SynthesisEndedError(f"{top}: signal {-status} ended Yosys; is there memory? Run it again")
+        raise SynthesisEndedError(f"{top}: signal {-status} ended Yosys, perhaps for lack of memory; run it again")
     log = (err + out).decode(errors="replace")
     if status:
         lines = [line for line in log.splitlines() if line.strip()]

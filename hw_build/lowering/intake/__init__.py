@@ -25,6 +25,7 @@ from hw_build.lowering.intake.names import NameUnnamed, ReserveBoundaryNames
 from hw_build.lowering.intake.nothing import DropNothing
 from hw_build.lowering.intake.opset import raise_opset
 from hw_build.lowering.intake.pads import ExplicitPads, FoldPads
+from hw_build.lowering.intake.pixels import quantize_pixels
 from hw_build.lowering.intake.qcdq import quantize_linear_to_quant
 from hw_build.lowering.intake.rewrites import Rewrite
 from hw_build.lowering.intake.shapes import infer_shapes, set_batch_to_one
@@ -40,14 +41,17 @@ if TYPE_CHECKING:
 __all__ = ["load_graph", "load_network", "normalise"]
 
 
-def load_network(path: Path) -> ModelWrapper:
+def load_network(path: Path, input_scale: float | None = None) -> ModelWrapper:
     """The network in the ONNX file at ``path``, in the form that lowering starts from.
+
+    ``input_scale``: what a code of the image is worth, where the file does not quantize it to 8 bits first.
 
     Raises:
         BuildError: there is no such file, or it is no network.
         LoweringError: its graph is not valid, or fixed to what no hardware has.
     """
-    return normalise(load_graph(path))
+    model = normalise(load_graph(path))
+    return model if input_scale is None else quantize_pixels(model, input_scale)
 
 
 def normalise(model: ModelWrapper) -> ModelWrapper:

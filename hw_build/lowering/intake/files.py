@@ -25,6 +25,8 @@ def load_graph(path: Path) -> ModelWrapper:
         BuildError: there is no such file, it is no network, or its external data are missing or too short.
     """
     path = Path(path)
+    if path.is_dir():
+        raise BuildError(f"model {path} is a folder: give an ONNX file, of an export its model.qonnx")
     if not path.is_file():
         raise BuildError(f"model {path} does not exist")
     try:

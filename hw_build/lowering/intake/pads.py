@@ -12,7 +12,11 @@ from hw_build.operators import of_onnx_type, operator_of
 from hw_build.operators.constants import shape_of_constant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from onnx import NodeProto
+
+    from hw_build.operators.operator import Operator
 
 
 class ExplicitPads(Transformation):
@@ -54,7 +58,9 @@ def _named_pads(graph: GraphEditor, node: NodeProto, named: str) -> list[int] | 
 
 
 class FoldPads(Transformation):
-    """Conv(Pad(x)) -> Conv(x) with larger pads; a Pad of another mode, value or reader stays, and does not lower."""
+    """Conv(Pad(x)) -> Conv(x) with larger pads, averages as well; a Pad of another mode, value or reader stays, and
+    does not lower.
+    """
 
     def apply(self, model):
         graph = GraphEditor(model)
@@ -64,9 +70,8 @@ class FoldPads(Transformation):
             if amounts is None or not readers or pad.output[0] in graph.outputs:
                 continue
             if all(_takes_pads(reader, pad.output[0]) for reader in readers):
-                for conv in readers:
-                    own = attribute(conv, "pads", [0, 0, 0, 0])
-                    set_attribute(conv, "pads", [ours + more for ours, more in zip(own, amounts, strict=True)])
+                for reader in readers:
+                    next(_that_take_pads(reader)).join_padding(reader, amounts)
                 graph.remove(pad)
                 graph.rename_uses(pad.output[0], pad.input[0])
         graph.commit()
@@ -96,5 +101,9 @@ def zeros_around(graph: GraphEditor, pad: NodeProto) -> list[int] | None:
 def _takes_pads(node: NodeProto, tensor: str) -> bool:
     named = attribute(node, "auto_pad", "NOTSET")
     alone = list(node.input).count(tensor) == 1 and node.input[0] == tensor
-    known = any(operator.takes_padding for operator in of_onnx_type(node.op_type))
+    known = next(_that_take_pads(node), None) is not None
     return known and alone and named in ("NOTSET", "VALID")
+
+
+def _that_take_pads(node: NodeProto) -> Iterator[Operator]:
+    return (operator for operator in of_onnx_type(node.op_type) if operator.can_join_padding(node))

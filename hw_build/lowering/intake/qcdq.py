@@ -148,5 +148,5 @@ def _check_clip(model: ModelWrapper, clip: NodeProto) -> None:
     ranges = [(int(min_int(signed, narrow, bits)), int(max_int(signed, narrow, bits))) for narrow in {False, signed}]
     if (low, high) not in ranges:
         raise reject(
-            clip, f"clips codes to {low} to {high}, which is no range of {bits} {'' if signed else 'un'}signed bits"
+            clip, f"clips codes to {low} to {high}, which is not a range of {bits} {'' if signed else 'un'}signed bits"
         )

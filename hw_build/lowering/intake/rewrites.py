@@ -24,6 +24,6 @@ class Rewrite(Transformation):
                     changed, left = True, left - 1
                     break
             if left < 0:
-                raise LoweringError("rewriting the network does not come to an end: this is a defect; send the file")
+                raise LoweringError("rewriting the network does not end: this is a defect; please send the file")
         graph.commit()
         return model, False

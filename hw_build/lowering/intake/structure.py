@@ -39,7 +39,7 @@ def sort_nodes(model: ModelWrapper) -> None:
         order = list(TopologicalSorter(reads).static_order())
     except CycleError as error:
         raise LoweringError(
-            f"node {label(nodes[error.args[1][0]])} depends on its own output: a network without cycles lowers"
+            f"node {label(nodes[error.args[1][0]])} depends on its own output: remove the cycle"
         ) from None
     if all(reads[position] == [] or max(reads[position]) < position for position in reads):
         return  # sorted already: the order stays as it is

@@ -103,9 +103,9 @@ def test_block_rams_are_kept_to_where_forks_hold_more_than_at_the_asked_rate(wid
     free = plan_for(wide, target, Budget())
     assert free.cycles_per_frame < target
 
-    def more_when_faster(network, cycles, frame_cycles):
-        bram18, luts = fork_memory(network, cycles, frame_cycles)
-        return bram18 + 2 * (frame_cycles < target), luts
+    def more_when_faster(network, cycles, frame_cycles, uram):
+        held = fork_memory(network, cycles, frame_cycles, uram)
+        return held._replace(bram18=held.bram18 + 2 * (frame_cycles < target))
 
     monkeypatch.setattr(optimise, "fork_memory", more_when_faster)
     enough = -(-free.bram18 // 2) + 1

@@ -132,7 +132,7 @@ def test_other_luts_in_the_head_are_seen(built, tmp_path):
     if isinstance(raised.value, MismatchError):
         assert "values differ (logits of 2 frames), first of image" in str(raised.value)
     else:
-        assert "stands: 0 of 2 frames" in str(raised.value)
+        assert "is stuck: 0 of 2 frames" in str(raised.value)
 
 
 def test_a_difference_names_the_pixel_and_saves_both_sides(tmp_path):

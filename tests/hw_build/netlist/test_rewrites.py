@@ -14,10 +14,10 @@ import pytest
 from hw_build.implement.netlist.device import PLACEABLE
 from hw_build.implement.netlist.dsp_pairs import pair_dsps
 from hw_build.implement.netlist.fan_out import FAN_OUT, split_fan_out
+from hw_build.implement.netlist.identical_cells import merge_identical_cells
 from hw_build.implement.netlist.lut_inputs import simplify_luts
 from hw_build.implement.netlist.replicate import GROUP, replicate_registers
 from hw_build.implement.netlist.shift_registers import expand_shift_registers
-from hw_build.implement.netlist.twins import merge_twins
 from hw_build.implement.synth.yosys import SynthesisError
 from tests.hw_build.netlist import designs
 from tests.hw_build.netlist.designs import device_source, library, lut, mapped, module, shift_register
@@ -357,20 +357,20 @@ def tables_of_one_input():
 
 def test_twins_within_a_part_become_one(tmp_path):
     gold = tables_of_one_input()
-    gate = rewritten(merge_twins, gold)
+    gate = rewritten(merge_identical_cells, gold)
     assert sorted(gold["cells"].keys() - gate["cells"].keys()) == sorted(
         f"$flatten\\top.core.kernel_0.\\table1.{name}" for name in ("reset", "x0", "x1")
     )
     second = gate["cells"]["$flatten\\top.core.kernel_0.\\table1.word"]["connections"]
     assert (second["I0"], second["I1"]) == ([101], [102])
-    assert merge_twins(copy.deepcopy(gate)) == 0
+    assert merge_identical_cells(copy.deepcopy(gate)) == 0
     prove_equal(gold, gate, tmp_path)
 
 
 def test_a_twin_whose_output_leaves_the_design_is_replaced_there(tmp_path):
     gold = tables_of_one_input()
     gold["ports"]["y"]["bits"][1] = 202
-    gate = rewritten(merge_twins, gold)
+    gate = rewritten(merge_identical_cells, gold)
     assert gate["ports"]["y"]["bits"] == [103, 102, 303]
     prove_equal(gold, gate, tmp_path)
 
@@ -382,9 +382,9 @@ def test_twins_that_have_one_place_beside_their_reader_stay(kind):
     pins = {"S": [10]} if kind == "CARRY4" else {"I0": [10], "I1": [5], "S": [6]}
     cells[f"{part}reader"] = designs.cell(kind, pins, {"O": [20]})
     gate = module({"a": [3, 4, 5, 6]}, {"y": [20, 11]}, cells)
-    assert merge_twins(gate) == 0
+    assert merge_identical_cells(gate) == 0
     cells[f"{part}reader"]["type"] = "LUT3"
-    assert merge_twins(gate) == 1
+    assert merge_identical_cells(gate) == 1
 
 
 NO_TWIN = {
@@ -406,7 +406,7 @@ def test_what_differs_is_no_twin(difference, tmp_path):
     name = f"$flatten\\top.core.kernel_0.\\table1.{which}"
     change(gold["cells"][name])
     gate = copy.deepcopy(gold)
-    merge_twins(gate)
+    merge_identical_cells(gate)
     assert name in gate["cells"]
     prove_equal(gold, gate, tmp_path)
     merged = {**gate["cells"], f"{name.rpartition('.')[0]}.word": lut("0110", [101, 102], 203)}  # as if it were one

@@ -39,7 +39,7 @@ def test_one_wrong_pixel(files, capsys):
 def test_unknown_and_missing_masks(files, capsys):
     (files[1] / "b_mask.png").rename(files[1] / "c_mask.png")
     assert run(files) == 2
-    assert "is of no golden image; they are: a, b" in capsys.readouterr().err
+    assert "is not of a golden image; they are: a, b" in capsys.readouterr().err
     (files[1] / "c_mask.png").unlink()
     assert run(files) == 2
     assert "no *_mask.png in" in capsys.readouterr().err

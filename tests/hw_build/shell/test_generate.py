@@ -137,7 +137,7 @@ def test_missing_or_foreign_shell_is_one_sentence(tmp_path, old):
         Shell.load(tmp_path)
     (tmp_path / "shell").mkdir()
     (tmp_path / "shell" / "shell.json").write_text(old)
-    with pytest.raises(BuildError, match="is no shell of this version .*: run the shell step again"):
+    with pytest.raises(BuildError, match="is not a shell of this version .*: run the shell step again"):
         Shell.load(tmp_path)
 
 

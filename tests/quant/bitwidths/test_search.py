@@ -35,7 +35,7 @@ def table_dir(tiny, tmp_path_factory):
     return out
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def command(tiny, table_dir):
     def make(out, *more):
         given = {"--checkpoint": tiny, "--images": 4, "--bits": "3,2", "--sensitivity": table_dir, "--out": out}
@@ -45,43 +45,55 @@ def command(tiny, table_dir):
     return make
 
 
-@pytest.fixture
-def asked(monkeypatch):
-    """Widths that were measured, in order."""
-    found = []
+def count(patch, found):
+    """Every call of `Subject.scores` adds its widths to ``found``."""
     scores = Subject.scores
 
     def counted(self, widths):
         found.append(dict(widths))
         return scores(self, widths)
 
-    monkeypatch.setattr(Subject, "scores", counted)
+    patch.setattr(Subject, "scores", counted)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Widths that were measured, in order."""
+    found = []
+    count(monkeypatch, found)
     return found
+
+
+@pytest.fixture(scope="module")
+def searched(command, tmp_path_factory):
+    """One search with the seed that it has by default: its folder, and the widths that were measured, in order."""
+    out, found = tmp_path_factory.mktemp("searched"), []
+    with pytest.MonkeyPatch.context() as patch:
+        count(patch, found)
+        assert main(command(out)) == 0
+    return out, found
 
 
 def without_repetition(found):
     return len({tuple(sorted(widths.items())) for widths in found}) == len(found)
 
 
-def test_the_budget_is_never_exceeded_and_the_greedy_solution_comes_first(
-    command, subject, asked, tmp_path, table_dir, capsys
-):
-    assert main(command(tmp_path)) == 0
+def test_the_budget_is_never_exceeded_and_the_greedy_solution_comes_first(searched, subject, table_dir):
+    out, asked = searched
     assert len(asked) == TRIALS and without_repetition(asked)
     budget_bits = BUDGET_KBIT * 1000 - subject.input_bits
     assert all(total_bits(subject.sites, widths) <= budget_bits for widths in asked)
     costs = costs_of(json.loads((table_dir / "sensitivity.json").read_text()), [3, 2])
     assert asked[0] == next(draws(subject.sites, costs, budget_bits, None))
-    with (tmp_path / "pareto.csv").open() as file:
+    with (out / "pareto.csv").open() as file:
         points = [(float(line["kbit"]), float(line["iou_pooled8"])) for line in csv.DictReader(file)]
     assert points == sorted(points) and len({iou for _, iou in points}) == len(points)
-    measured = [subject.scores(widths)["iou_pooled8"] for widths in list(asked)]
+    measured = [subject.scores(widths)["iou_pooled8"] for widths in asked]
     assert points[-1][1] == max(measured) and points[-1][0] <= BUDGET_KBIT
-    assert "greedy, from the table" in capsys.readouterr().out
 
 
-def test_after_the_first_population_come_children_of_what_was_measured(command, asked, tmp_path):
-    assert main(command(tmp_path)) == 0
+def test_after_the_first_population_come_children_of_what_was_measured(searched):
+    _, asked = searched
     for number in range(10, TRIALS):
         child, earlier = asked[number], asked[:number]
         foreign = min(
@@ -90,29 +102,31 @@ def test_after_the_first_population_come_children_of_what_was_measured(command, 
         assert foreign <= 5, f"trial {number} has {foreign} of {len(child)} widths of its own: no child, a random draw"
 
 
-def test_the_file_gives_a_twin_of_these_widths_that_trains(command, subject, tiny, squares, tmp_path):
-    assert main(command(tmp_path)) == 0
-    quant = QuantConfig.read(str(tmp_path / "quant.toml"))
+def test_the_file_gives_a_twin_of_these_widths_that_trains(searched, subject, tiny, squares, tmp_path):
+    searched_in, _ = searched
+    quant = QuantConfig.read(str(searched_in / "quant.toml"))
     assert quant.name == f"w4a4-{BUDGET_KBIT}kbit"
     network = models.build("cmunext-tiny-hw")
     observed, _ = subject._flow.observe()
     sites = sites_of(assemble("cmunext-tiny-hw", quant).eval(), Structure(network), observed.shapes)
-    best = json.loads((tmp_path / "search.json").read_text())["best"]
+    best = json.loads((searched_in / "search.json").read_text())["best"]
     assert {site.key: site.bits for site in sites} == best["widths"]
     assert total_bits(sites, {}) + subject.input_bits == pytest.approx(best["kbit"] * 1000)
     out = tmp_path / "train"
-    train = ["train", "--model", "cmunext-tiny-hw", "--quant", tmp_path / "quant.toml", "--init-from", tiny]
+    train = ["train", "--model", "cmunext-tiny-hw", "--quant", searched_in / "quant.toml", "--init-from", tiny]
     train += ["--data", squares, "--size", 32, "--epochs", 1, "--out", out]
     assert main([str(word) for word in train]) == 0
     assert QuantConfig.from_dict(checkpoints.load(out / "weights.pt")["quant"]) == quant
 
 
-def test_the_same_seed_finds_the_same_and_another_searches_elsewhere(command, asked, tmp_path):
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+def test_the_same_seed_finds_the_same_and_another_searches_elsewhere(searched, command, asked, tmp_path, capsys):
+    first_in, first = searched
+    for name, seed in (("again", 1), ("other", 2)):
         assert main(command(tmp_path / name, "--seed", seed)) == 0
-    first, again, other = (asked[start : start + TRIALS] for start in range(0, 3 * TRIALS, TRIALS))
+        assert "greedy, from the table" in capsys.readouterr().out
+    again, other = asked[:TRIALS], asked[TRIALS:]
     assert first == again and first != other
-    assert (tmp_path / "a" / "pareto.csv").read_text() == (tmp_path / "b" / "pareto.csv").read_text()
+    assert (first_in / "pareto.csv").read_text() == (tmp_path / "again" / "pareto.csv").read_text()
 
 
 def test_a_broken_off_search_goes_on_and_measures_nothing_twice(command, asked, tmp_path, monkeypatch, capsys):

@@ -95,7 +95,7 @@ def test_other_folders_are_refused(tmp_path):
     with pytest.raises(DataError, match="is not as the Decathlon has it; it needs a list 'training' of objects"):
         names(tmp_path, "val")
     files.write_set(tmp_path / "set", NAMES[:1], lists={"val": ["case_5"]})
-    with pytest.raises(DataError, match="names 'case_5', which is no case of the folder"):
+    with pytest.raises(DataError, match="names 'case_5', which is not a case of the folder"):
         names(tmp_path / "set", "val")
     with pytest.raises(DataError, match="does not exist; splits of this folder: val"):
         (tmp_path / "set" / "val.txt").write_text("case_0")

@@ -139,9 +139,7 @@ def test_series_that_are_not_one_are_refused(tmp_path, elements, sentence):
 def test_a_slice_that_lost_its_header_is_not_left_out(tmp_path):
     series = files.write_series(tmp_path / "ct", files.ball(0, (8, 8, 5))[0], reverse=False)
     (series / "IM004.dcm").write_bytes(b"")
-    with pytest.raises(
-        DataError, match="slice '.*IM004.dcm' is no DICOM file, by its first bytes; fetch the series again"
-    ):
+    with pytest.raises(DataError, match="slice '.*IM004.dcm' does not begin as a DICOM file; fetch the series again"):
         read_series(series)
 
 
@@ -168,7 +166,7 @@ def test_slices_that_do_not_belong_together_are_refused(tmp_path):
     for picture, told in (
         (np.zeros((16, 21), np.uint8), "A_003.png' is unlike '.*A_001.png': 16x20 of 8 bits and 16x21 of 8 bits"),
         (np.zeros((16, 20), np.uint16), "16x20 of 8 bits and 16x20 of 16 bits; give slices of one size and depth"),
-        (np.full((16, 20), 70000, np.int32), "A_003.tif' has values beyond 0 to 65535; save it with 16 bits"),
+        (np.full((16, 20), 70000, np.int32), "A_003.tif' has values outside 0 to 65535; save it with 16 bits"),
     ):
         third.unlink()
         third = third.with_suffix(".tif" if picture.dtype == np.int32 else ".png")  # PNG has no 32 bits

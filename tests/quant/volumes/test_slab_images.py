@@ -72,7 +72,7 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "data" / "val.txt").write_text("bb")
     with pytest.raises(DataError, match="has orientation LAS, others RAS; turn all to one"):
         write_slabs(tmp_path / "data", tmp_path / "out", window=Window())
-    with pytest.raises(ConfigError, match="is there and not an empty folder; give a new one"):
+    with pytest.raises(ConfigError, match="exists and is not an empty folder; give a new one"):
         write_slabs(tmp_path / "data", tmp_path / "data", window=Window())
     write_volume(tmp_path / "data", "bb")
     with pytest.raises(DataError, match=r"slices of 8x6 \(y, x\) are larger"):

@@ -109,7 +109,7 @@ def test_a_run_that_is_broken_off_ends_with_the_same_weights(folder, tmp_path):
     states = [checkpoints.load(path, of_volumes=True)["state"] for path in (whole, resumed)]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert len((short / "log.csv").read_text().splitlines()) == 3
-    with pytest.raises(CheckpointError, match="was trained with lr=0.01, not 0.02; go on with the same settings"):
+    with pytest.raises(CheckpointError, match="was trained with lr=0.01, not 0.02; continue with the same settings"):
         train_volumes(config(folder, lr=0.02), short, resume=True)
 
 
@@ -226,5 +226,5 @@ def test_a_damaged_checkpoint_is_named(trained, folder, tmp_path):
 def test_a_checkpoint_of_images_is_no_checkpoint_of_volumes(folder, tmp_path):
     content = {"model": "unet3", "quant": None, "size": [64, 64], "classes": 1, "state": {}}
     checkpoints.save(tmp_path / "w.pt", content)
-    with pytest.raises(CheckpointError, match="is of no network for volumes; train one with"):
+    with pytest.raises(CheckpointError, match="is not of a network for volumes; train one with"):
         evaluate_volumes(tmp_path / "w.pt", folder, "val")

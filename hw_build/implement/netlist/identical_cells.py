@@ -22,11 +22,11 @@ _MERGED = re.compile(rf"LUT[1-6]|INV|{'|'.join(KINDS)}")  # all have one output
 _TIED = ("MUXF7", "MUXF8", "CARRY4")  # nextpnr has one place for a LUT that such a cell reads: two cannot share it
 
 
-def merge_twins(module: dict[str, Any]) -> int:
-    """Leave one of all twins in ``module`` (Yosys' JSON), until there are none; returns how many cells went."""
+def merge_identical_cells(module: dict[str, Any]) -> int:
+    """Merge cells that compute the same in ``module`` (Yosys' JSON), until there are none; returns how many went."""
     cells = module["cells"]
     before = len(cells)
-    while same := _twins(cells):
+    while same := _same_outputs(cells):
         for name in [name for name, cell in cells.items() if _output(cell) in same]:
             del cells[name]
         nets = (net["bits"] for net in (*module["netnames"].values(), *module["ports"].values()))
@@ -36,7 +36,7 @@ def merge_twins(module: dict[str, Any]) -> int:
     return before - len(cells)
 
 
-def _twins(cells: Mapping[str, Any]) -> dict[int, int]:
+def _same_outputs(cells: Mapping[str, Any]) -> dict[int, int]:
     """The output of a cell -> that of the first one that has the same inputs."""
     tied = {bit for name, bits in input_pins(cells) if cells[name]["type"] in _TIED for bit in bits}
     first: dict[str, int] = {}
