@@ -118,4 +118,4 @@ class BilinearUpsample_rtl(RowMemoryKernel):
         sums = math.ceil(self.pe * (3 + 1.6 * finer) * (2 * bits + 3 * more))
         banks = 2 * ram_luts(*self._bank_memory(), self.ram_style)
         memories = lutram_luts(groups, 2 * self.pe * (bits + more)) + banks
-        return sums + memories + 60 + 16 * finer + fifo2_luts(self.get_outstream_width(0))
+        return sums + memories + 60 + 12 * finer + fifo2_luts(self.get_outstream_width(0))
