@@ -35,7 +35,7 @@ OPERATORS = (
     "hw_build.operators.code_table",
     "hw_build.operators.stream_sum",
     "hw_build.operators.nearest",
-    "hw_build.operators.bilinear_2x",
+    "hw_build.operators.bilinear",
     "hw_build.operators.dense",
     "hw_build.operators.convolution",
     "hw_build.operators.depth_to_space",

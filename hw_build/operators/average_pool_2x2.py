@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
 from hw_build.graph.nodes import add_kernel, only_consumer
-from hw_build.graph.ranges import fraction_type, scaled_type
+from hw_build.graph.ranges import fraction_type
 from hw_build.kernels.average_pool import AveragePool2x2_rtl
 from hw_build.kernels.image_size import halved
 from hw_build.operators.halving import refusal_of_odd_sides
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto
     from qonnx.core.datatype import BaseDataType
 
-FACTOR = 4
+PIXELS = 4
 
 
 class AveragePool2x2(Layer):
@@ -28,7 +28,6 @@ class AveragePool2x2(Layer):
 
     names = ("AveragePool",)
     told = "AveragePool 2x2"
-    factor = FACTOR
     reads_windows = True
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
@@ -50,9 +49,9 @@ class AveragePool2x2(Layer):
         """Quarters."""
         return fraction_type(types[0], 2)
 
-    def scaled_type(self, types: list[BaseDataType], before: BaseDataType) -> BaseDataType:
-        """Four codes."""
-        return scaled_type(types[0], FACTOR)
+    def parts(self, graph: GraphEditor, node: NodeProto) -> int:
+        """Four pixels."""
+        return PIXELS
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
         """Means of values lie between them."""

@@ -8,7 +8,7 @@ The steps of lowering ask in this order:
 |              | ``to_channels_first``, ``takes_padding``, ``rewrite``: forms of other exporters                   |
 | check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
 | convert      | ``weights_to_integers``                                                                           |
-| streamline   | ``integer_type``, ``factor``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
+| streamline   | ``integer_type``, ``parts``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
 | streamline   | ``integer_passes``: a `CodeFunction` becomes a table                                              |
 | lower        | ``to_channels_last``                                                                              |
 | hardware     | ``fusions``, ``placements``: the passes that put kernels in its place                             |
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from hw_build.graph.bends import Bend, Factor
 from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, attribute, reject, set_attribute
+from hw_build.graph.ranges import scaled_type
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,15 +136,18 @@ class Operator:
 
 
 class Layer(Operator):
-    """Reads codes of one scale and gives integers of it, ``factor`` of which are one code."""
+    """Reads codes of one scale and gives integers of it, ``parts`` of which are one code."""
 
-    factor: ClassVar[int] = 1  # the least that makes the output of codes integers
     keeps_codes: ClassVar[bool] = False  # what it gives is codes that it has read, at other places
     joins_values: ClassVar[bool] = False  # each value of its output is made of those at the same place of its inputs
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range | None:
         """Of codes at other places no other values than those of the input."""
         return range_of(node.input[0]) if self.keeps_codes else None
+
+    def parts(self, graph: GraphEditor, node: NodeProto) -> int:
+        """The least that times the output of codes is integers: it is a multiple of 1/parts of a code."""
+        return 1
 
     def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
         """Let ``node``, which reads codes now, give integers, and their scale be a factor behind them.
@@ -165,12 +169,12 @@ class Layer(Operator):
         codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], datatype)
         node.output[0] = codes
         graph.touch()
-        if self.factor != 1:
-            integer = self.scaled_type(types, datatype)
-            codes = graph.add_tensor(f"{result}_x{self.factor}", graph.shapes[result], integer)
-            times = graph.add_constant(f"{result}_parts", float(self.factor))
-            graph.add_node("Mul", [node.output[0], times], [codes], name=f"{node.name}_x{self.factor}")
-            scale /= self.factor
+        parts = self.parts(graph, node)
+        if parts != 1:
+            codes = graph.add_tensor(f"{result}_x{parts}", graph.shapes[result], scaled_type(types[0], parts))
+            times = graph.add_constant(f"{result}_parts", float(parts))
+            graph.add_node("Mul", [node.output[0], times], [codes], name=f"{node.name}_x{parts}")
+            scale /= parts
         factor = graph.add_constant(f"{result}_scale", scale)
         graph.add_node("Mul", [codes, factor], [result], name=f"{node.name}_scale")
         return {result: (codes, scale)}
@@ -180,14 +184,10 @@ class Layer(Operator):
         return False
 
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
-        """Type of the output, before ``factor``, for codes of ``types``; the same as the input's unless it says so."""
+        """Type of the output, before ``parts``, for codes of ``types``; the same as the input's unless it says so."""
         if len({datatype.name for datatype in types}) != 1:
             raise reject(node, f"joins codes of types {[datatype.name for datatype in types]}: use one bit width")
         return types[0]
-
-    def scaled_type(self, types: list[BaseDataType], before: BaseDataType) -> BaseDataType:
-        """Type of the output times ``factor``."""
-        return before
 
 
 class CodeFunction(Operator):

@@ -34,7 +34,7 @@ OPERATORS = (
     "quant.operators.product",
     "quant.operators.spread",
     "quant.operators.nearest",
-    "quant.operators.bilinear_2x",
+    "quant.operators.bilinear",
     "quant.operators.pixel_shuffle",
     "quant.operators.space_to_depth",
     "quant.operators.channel_order",

@@ -50,11 +50,12 @@ def interpolate(
         return all_over(translator, x, name)
     factor = (after[2] / before[2], after[3] / before[3])
     forms = [each for each in operators() if isinstance(each, Upsampling) and each.mode == mode]
-    made = forms[0].made(factor) if forms and not (align_corners or antialias) else None
+    modules = [] if align_corners or antialias else [form.made(factor) for form in forms]
+    made = next((module for module in modules if module is not None), None)
     if made is None:
-        corners = ", align_corners=True" if align_corners else ""
+        corners = ", align_corners=True (whose weights float32 rounds)" if align_corners else ""
         refuse(
             f"upsamples by {factor[0]:g}x{factor[1]:g}, mode='{mode}'{corners}; only mode='nearest' by a whole factor,"
-            " and by 2 mode='bilinear', align_corners=False, lower so far"
+            " and mode='bilinear', align_corners=False, by 2, 4, 8, 16 or 32, lower"
         )
     return translator.emit(made, (x,), name)

@@ -132,7 +132,7 @@ class GraphBuilder:
         """Bilinear x2, four more bits."""
         _, height, width, channels = self.shapes[x]
         bits = DataType[self.types[x]].bitwidth() + 4
-        [y] = self.ours("BilinearUpsample2x_rtl", [x], [(1, 2 * height, 2 * width, channels)], [f"UINT{bits}"], PE=pe)
+        [y] = self.ours("BilinearUpsample_rtl", [x], [(1, 2 * height, 2 * width, channels)], [f"UINT{bits}"], PE=pe)
         return y
 
     def model(self, output):

@@ -24,7 +24,7 @@ from hw_build.lowering.intake import normalise
 from hw_build.lowering.intake.names import NameUnnamed
 from hw_build.lowering.lines import LinesForThresholds
 from hw_build.lowering.lower import ChannelsLast
-from hw_build.operators.bilinear_2x import FuseBilinearThresholds
+from hw_build.operators.bilinear import FuseBilinearThresholds
 from hw_build.operators.concatenation import ConcatenationsToKernels
 from hw_build.operators.depthwise_convolution import FuseDepthwise, weight_matrix, weights_of
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows

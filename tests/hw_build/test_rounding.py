@@ -79,7 +79,7 @@ def test_a_shift_is_taken_only_where_it_rounds_alike(mode, tmp_path):
     shifted = [node for node in graph.nodes if attribute(node, "SumShift", -1) >= 0]
     assert bool(shifted) == (mode != "ROUND")
     if mode == "ROUND":
-        assert graph.of_type("BilinearUpsample2x_rtl") and graph.of_type("Threshold_rtl")
+        assert graph.of_type("BilinearUpsample_rtl") and graph.of_type("Threshold_rtl")
 
 
 @pytest.mark.parametrize("divisor", [1.7, 0.3, 5.1])

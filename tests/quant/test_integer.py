@@ -21,7 +21,7 @@ from quant.integer.program import Codes, Conv, Program
 from quant.integer.proof import prove_steps, require_settled
 from quant.integer.staircase import Affine, Chain, Clip, Leaky
 from quant.integer.torch_engine import TorchEngine
-from quant.operators.bilinear_2x import Upsample
+from quant.operators.bilinear import Upsample
 from quant.operators.max_pool import MaxPool
 from quant.operators.stream_sum import Sum
 from quant.twin.config import QuantConfig

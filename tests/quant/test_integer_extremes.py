@@ -10,7 +10,7 @@ from quant.integer.ort_graph import GraphBuilder
 from quant.integer.program import Codes, Conv, Program
 from quant.integer.staircase import Affine, Chain
 from quant.integer.torch_engine import TorchEngine
-from quant.operators.bilinear_2x import Upsample
+from quant.operators.bilinear import Upsample
 from quant.operators.max_pool import MaxPool
 from quant.operators.stream_sum import Sum
 

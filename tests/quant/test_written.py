@@ -291,9 +291,12 @@ REFUSED = {
     ),
     "corners": (
         body(lambda net, x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)),
-        r"'interpolate' .* mode='bilinear', align_corners=True; only",
+        r"'interpolate' .* mode='bilinear', align_corners=True \(whose weights float32 rounds\); only mode.*=False",
     ),
-    "by_four": (body(lambda net, x: F.interpolate(x, scale_factor=4, mode="bilinear")), r"upsamples by 4x4"),
+    "by_three": (
+        body(lambda net, x: F.interpolate(x, scale_factor=3, mode="bilinear")),
+        r"upsamples by 3x3, mode='bilinear'; .* by 2, 4, 8, 16 or 32, lower",
+    ),
     "group_norm": (
         body(lambda net, x: net.a(x), a=lambda: nn.GroupNorm(2, 4)),
         r"'a' is a GroupNorm, .* take BatchNorm2d",

@@ -89,6 +89,12 @@ def upsampled_head(net, x):
     return F.interpolate(net.last(net.a(F.max_pool2d(x, 2))), scale_factor=2, mode="bilinear", align_corners=False)
 
 
+def deeplab(net, x):
+    """A decoder at a quarter of the image's size, whose logits are enlarged to it."""
+    low = net.b(F.max_pool2d(net.a(F.max_pool2d(x, 2)), 2))
+    return F.interpolate(net.last(low), size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+
 def fcn(net, x):
     deep = net.score2(net.b(F.max_pool2d(net.a(x), 2)))
     return net.score1(x) + F.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
@@ -296,6 +302,9 @@ LOWERS = {
         unet, pool=nn.MaxPool2d(2), a=block(), b=block(8, 4), up=nn.Upsample(scale_factor=2, mode="bilinear")
     ),
     "interpolate_to_size": _double(to_size, a=block, b=block),
+    "deeplab": lambda: Written(deeplab, head=False, a=block(), b=block(), last=nn.Conv2d(4, 1, 1)),
+    "fcn_8": _double(lambda net, x: net.b(F.interpolate(net.a(F.max_pool2d(x, 8)), scale_factor=8, mode="bilinear")),
+                     a=block, b=block),
     "upsample_module": lambda: Written(
         lambda net, x: net.b(net.up(net.a(net.pool(x)))),
         pool=nn.MaxPool2d(2), a=block(), b=block(), up=nn.Upsample(None, 2, "bilinear", False),

@@ -42,13 +42,19 @@ STREAMS = {
         "StreamAddThreshold_rtl", dim=(64, 64), channels=8, streams=2, constants={2: np.arange(1, 31, 2)[None]},
         inputDataType2="UINT4", outputDataType="UINT4",
     ),
-    "bilinear": lambda: model_of("BilinearUpsample2x_rtl", dim=(128, 128), channels=8),
+    "bilinear": lambda: model_of("BilinearUpsample_rtl", dim=(128, 128), channels=8),
     "bilinear_threshold": lambda: model_of(
         "BilinearThreshold2x_rtl", dim=(128, 128), channels=8, constants={1: np.arange(8, 240, 16)[None]},
         outputDataType="UINT4",
     ),
-    **{f"bilinear_{side}_{c}_{pe}": partial(model_of, "BilinearUpsample2x_rtl", dim=(side, side), channels=c, PE=pe)
+    **{f"bilinear_{side}_{c}_{pe}": partial(model_of, "BilinearUpsample_rtl", dim=(side, side), channels=c, PE=pe)
        for side, c, pe in ((8, 24, 1), (16, 24, 3), (64, 10, 2), (128, 8, 8))},
+    **{f"bilinear_by_{factor}_{x}_{side}_{c}_{pe}": partial(
+        model_of, "BilinearUpsample_rtl", dim=(side, side), channels=c, PE=pe, x=x, Factor=factor,
+    ) for factor, x, side, c, pe in (
+        (4, "UINT4", 32, 8, 1), (4, "UINT4", 32, 8, 8), (4, "INT8", 16, 4, 4), (4, "UINT4", 64, 16, 2),
+        (8, "UINT4", 16, 8, 1), (8, "UINT8", 32, 4, 2), (16, "UINT4", 8, 4, 2),
+    )},
     **{f"pool_{side}_{c}_{pe}": partial(model_of, "MaxPool2x2_rtl", dim=(side, side), channels=c, PE=pe)
        for side, c, pe in ((256, 8, 1), (256, 8, 8), (128, 10, 1), (64, 12, 3), (32, 16, 16), (16, 16, 1))},
     **{f"fork_{n}_{pe}": partial(
@@ -63,7 +69,7 @@ STREAMS = {
         constants={1: np.random.default_rng(1).integers(-400, 400, c)},
     ) for c, pe in ((1, 1), (8, 8), (24, 4))},
 }  # fmt: skip
-QUICK_STREAMS = ("pool_256_8_1", "fork_2_4")
+QUICK_STREAMS = ("pool_256_8_1", "fork_2_4", "bilinear_by_4_UINT4_32_8_1")
 
 
 @pytest.mark.parametrize(
@@ -93,8 +99,8 @@ def test_kernels_with_lines(kernel):
 
 
 LUT_RAM = {
-    "bilinear_16": partial(model_of, "BilinearUpsample2x_rtl", dim=(16, 16), channels=24),
-    "bilinear_64": partial(model_of, "BilinearUpsample2x_rtl", dim=(64, 64), channels=12),
+    "bilinear_16": partial(model_of, "BilinearUpsample_rtl", dim=(16, 16), channels=24),
+    "bilinear_64": partial(model_of, "BilinearUpsample_rtl", dim=(64, 64), channels=12),
     "pool": partial(model_of, "MaxPool2x2_rtl", dim=(256, 256), channels=8),
     "columns_32": partial(depthwise_model, dim=(32, 32), channels=12, kernel=7, simd=7, residual=1),
     "columns_128": partial(depthwise_model, dim=(128, 128), channels=8, kernel=3, simd=3, residual=1),

@@ -48,11 +48,12 @@ def test_multi_threshold_counts_ties():
     np.testing.assert_array_equal(multi_threshold(np.array([[3], [4], [5]]), np.array([[4, 4, 9]])), [[0], [2], [2]])
 
 
+@pytest.mark.parametrize("factor", [2, 4, 8, 32])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 6), (5, 1), (4, 7)])
-def test_bilinear_is_16_times_torch(height, width):
+def test_bilinear_is_a_multiple_of_torch(height, width, factor):
     x = np.random.default_rng(height * 8 + width).integers(-128, 128, (2, height, width, 3))
-    expected = torch.nn.functional.interpolate(nchw(x), scale_factor=2, mode="bilinear", align_corners=False)
-    np.testing.assert_array_equal(bilinear_reference(x), nhwc(expected) * 16)
+    expected = torch.nn.functional.interpolate(nchw(x), scale_factor=factor, mode="bilinear", align_corners=False)
+    np.testing.assert_array_equal(bilinear_reference(x, factor), nhwc(expected) * (2 * factor) ** 2)
 
 
 def test_maxpool_matches_torch():
@@ -82,7 +83,8 @@ def kernel_cases():
         ("StreamCrop_rtl", 1, 1, {}, {"Rows": [1, 4, 1], "Columns": [0, 6, 2], "Channels": [2, 4]}, (3, 3, 2), "UINT4"),
         ("NearestUpsample_rtl", 1, 1, {}, {"Factor": 2}, (8, 12, 4), "UINT4"),
         ("DepthToSpace_rtl", 1, 1, {}, {"Block": 2, "PE": 1}, (8, 12, 1), "UINT4"),
-        ("BilinearUpsample2x_rtl", 1, 1, {}, {}, (8, 12, 4), "UINT8"),
+        ("BilinearUpsample_rtl", 1, 1, {}, {}, (8, 12, 4), "UINT8"),
+        ("BilinearUpsample_rtl", 1, 1, {}, {"Factor": 4}, (16, 24, 4), "UINT10"),
         (
             *("BilinearThreshold2x_rtl", 1, 1, {1: np.arange(8, 240, 16)[None]}),
             *({"outputDataType": "UINT4"}, (8, 12, 4), "UINT4"),

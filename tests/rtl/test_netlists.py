@@ -65,14 +65,15 @@ MODELS = {
     ),
     "maxpool": lambda: model_of("MaxPool2x2_rtl", dim=(4, 6), channels=4, PE=2),
     "maxpool_block_ram": lambda: model_of("MaxPool2x2_rtl", dim=(2, 128), channels=16, PE=1),
-    "bilinear": lambda: model_of("BilinearUpsample2x_rtl", dim=(3, 4), channels=4, PE=2),
+    "bilinear": lambda: model_of("BilinearUpsample_rtl", dim=(3, 4), channels=4, PE=2),
+    "bilinear_by_4": lambda: model_of("BilinearUpsample_rtl", dim=(3, 2), channels=4, PE=2, Factor=4),
 }
 ROWS = {  # so many rows that they lie in block RAM unless ram_style says otherwise
     "conv": partial(conv_model, (3, 24, 16), 4, 3, pe=4, simd=1),
     "depthwise": partial(depthwise_model, dim=(3, 64), channels=16, kernel=3, simd=9),
     "depthwise_columns": partial(depthwise_model, dim=(3, 32), channels=16, kernel=3, simd=3, residual=1),
     "maxpool": partial(model_of, "MaxPool2x2_rtl", dim=(2, 128), channels=16),
-    "bilinear": partial(model_of, "BilinearUpsample2x_rtl", dim=(2, 32), channels=16),
+    "bilinear": partial(model_of, "BilinearUpsample_rtl", dim=(2, 32), channels=16),
 }
 
 

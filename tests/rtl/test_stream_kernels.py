@@ -88,18 +88,28 @@ def test_maxpool(dim, x, channels, pe):
 
 
 @pytest.mark.parametrize(
-    ("dim", "x", "channels", "pe"),
+    ("dim", "x", "channels", "pe", "factor"),
     [
-        ((3, 5), "UINT4", 10, 2),
-        ((4, 6), "INT4", 12, 12),
-        ((1, 1), "UINT8", 1, 1),
-        ((1, 7), "UINT4", 3, 1),
-        ((7, 1), "INT5", 4, 2),
-        ((2, 2), "UINT1", 2, 2),
+        ((3, 5), "UINT4", 10, 2, 2),
+        ((4, 6), "INT4", 12, 12, 2),
+        ((1, 1), "UINT8", 1, 1, 2),
+        ((1, 7), "UINT4", 3, 1, 2),
+        ((7, 1), "INT5", 4, 2, 2),
+        ((2, 2), "UINT1", 2, 2, 2),
+        ((3, 4), "UINT4", 4, 2, 4),
+        ((1, 1), "INT8", 1, 1, 4),
+        ((5, 1), "INT3", 2, 1, 4),
+        ((2, 3), "UINT2", 2, 2, 8),
     ],
 )
-def test_bilinear(dim, x, channels, pe):
-    KernelBench(model_of("BilinearUpsample2x_rtl", dim=dim, channels=channels, x=x, PE=pe)).check_all_patterns()
+def test_bilinear(dim, x, channels, pe, factor):
+    model = model_of("BilinearUpsample_rtl", dim=dim, channels=channels, x=x, PE=pe, Factor=factor)
+    KernelBench(model).check_all_patterns()
+
+
+def test_bilinear_by_no_power_of_two_is_refused():
+    with pytest.raises(ConfigError, match="Factor=3 must be 2, 4, 8 or another power of two"):
+        KernelBench(model_of("BilinearUpsample_rtl", dim=(2, 2), channels=2, Factor=3))
 
 
 @pytest.mark.parametrize(("channels", "pe", "shared"), [(6, 2, True), (6, 3, False), (3, 1, False)])

@@ -112,12 +112,12 @@ class Network(nn.Module):
         return self.head(self.body(self, self.stem(self.pixels(x))))
 
 
-class Twice(nn.Module):
-    """Bilinear x2, then a quantizer."""
+class Enlarged(nn.Module):
+    """Bilinear upsampling, then a quantizer."""
 
-    def __init__(self, quantizer):
+    def __init__(self, quantizer, factor=2):
         super().__init__()
-        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        self.up = nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False)
         self.quantizer = quantizer
 
     def forward(self, x):
@@ -310,6 +310,11 @@ def pyramid(net, x):
     return torch.cat([net.shared(branch(x)) for branch in net.branches], dim=1)
 
 
+def deeplab(net, x):
+    """ASPP of an image at a quarter of its size, which is enlarged again at the end."""
+    return net.up(net.b(pyramid(net, net.a(x))))
+
+
 def two_levels(net, x):
     first = net.a(x)
     second = net.b(net.pool(first))
@@ -357,16 +362,16 @@ def _sum(bits):
 
 def _unet(bits, body, joined_channels, **settings):
     return lambda: Network(
-        body, bits, **POOL, a=bits.block(4, 4), b=bits.block(4, 4), up=Twice(bits.unsigned()), shared=bits.unsigned(),
-        out=bits.unsigned(), c=bits.block(joined_channels, 4), **settings,
+        body, bits, **POOL, a=bits.block(4, 4), b=bits.block(4, 4), up=Enlarged(bits.unsigned()),
+        shared=bits.unsigned(), out=bits.unsigned(), c=bits.block(joined_channels, 4), **settings,
     )  # fmt: skip
 
 
 def _two_levels(bits):
     return lambda: Network(
         two_levels, bits, **POOL, a=bits.block(4, 4), b=bits.block(4, 6), c=bits.block(6, 6), d=bits.block(12, 4),
-        e=bits.block(8, 4), join1=bits.unsigned(), join2=bits.unsigned(), up1=Twice(bits.unsigned()),
-        up2=Twice(bits.unsigned()),
+        e=bits.block(8, 4), join1=bits.unsigned(), join2=bits.unsigned(), up1=Enlarged(bits.unsigned()),
+        up2=Enlarged(bits.unsigned()),
     )  # fmt: skip
 
 
@@ -485,6 +490,15 @@ NETWORKS = {
         pyramid, channels=8, shared=Bits().unsigned(),
         branches=nn.ModuleList(Bits().block(4, 2, 3, dilation=each, padding=each) for each in (1, 2, 3, 6)),
     ),
+    "deeplab_fixed": lambda: Network(
+        deeplab, FIXED, a=FIXED.block(4, 8, 4, stride=4, padding=0), b=FIXED.block(6, 4, 1), shared=FIXED.unsigned(),
+        branches=nn.ModuleList(FIXED.block(8, 2, 3, dilation=each, padding=each) for each in (1, 2, 4)),
+        up=Enlarged(FIXED.unsigned(), 4),
+    ),
+    "fcn_8": lambda: Network(
+        chain, a=nn.Sequential(Bits().block(4, 8, 8, stride=8, padding=0), Bits().conv(8, 4, 1), Bits().signed()),
+        b=Enlarged(Bits().signed(), 8),
+    ),
     "grouped_4x4_strided": lambda: Network(
         chain, a=Bits().block(4, 8, 3, groups=2), b=Bits().block(8, 8, 4, stride=4, padding=0, groups=4),
         c=nn.Sequential(Nearest(4), Bits().block(8, 4)),
@@ -556,7 +570,7 @@ SIZES = {  # others: 32x32
     "34x50_one_pooling": (34, 50), "sixteen_classes_of_seven_slices": (9, 15),
 }  # fmt: skip
 TRACED_BY_DYNAMO = ("w4a4", "unet_of_sums")  # Brevitas' default; it takes seconds
-QCDQ = ("w8a8_fixed",)
+QCDQ = ("w8a8_fixed", "deeplab_fixed")
 
 
 def make(name):

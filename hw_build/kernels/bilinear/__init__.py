@@ -1,5 +1,5 @@
-"""Bilinear x2 upsampling."""
+"""Bilinear upsampling."""
 
-from hw_build.kernels.bilinear.kernel import BilinearUpsample2x_rtl, bilinear_reference
+from hw_build.kernels.bilinear.kernel import BilinearUpsample_rtl, bilinear_reference
 
-__all__ = ["BilinearUpsample2x_rtl", "bilinear_reference"]
+__all__ = ["BilinearUpsample_rtl", "bilinear_reference"]

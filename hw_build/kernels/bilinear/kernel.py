@@ -1,16 +1,19 @@
-"""Bilinear x2 upsampling (align_corners=False) in exact integers: the output is 16 times the real value.
+"""Bilinear upsampling by f = 2, 4, 8 .. (align_corners=False) in exact integers: the output is (2f)^2 times the real
+value.
 
-Rows and columns each weigh their two neighbours 3:1, the edge repeated:
-    V[2y]   = 1*X[y-1] + 3*X[y]        V[2y+1] = 3*X[y] + 1*X[y+1]       (and the same along x)
+Output rows lie between two neighbours, at odd multiples of 1/(2f); the edge is repeated, columns are as rows:
+    V[f*y + f/2 + p] = (2f - w)*X[y] + w*X[y+1],  w = 2p + 1,  p = 0 .. f-1
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
+from hw_build.base.errors import ConfigError
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
@@ -19,47 +22,70 @@ from hw_build.kernels.stream_kernel import own_files
 if TYPE_CHECKING:
     from hw_build.kernels.base import RtlInstance
 
-FILES = own_files(__file__, "bilinear2x.sv")
+FILES = own_files(__file__, "bilinear.sv")
 
 ROW_SLOTS = 4  # input rows that the RTL stores
 
 
-def _double(x: np.ndarray, axis: int) -> np.ndarray:
-    """Twice as many entries along ``axis``, each 4 times its interpolated value."""
-    before = np.concatenate([x.take([0], axis), x.take(range(x.shape[axis] - 1), axis)], axis)
-    after = np.concatenate([x.take(range(1, x.shape[axis]), axis), x.take([-1], axis)], axis)
-    out = np.stack([before + 3 * x, 3 * x + after], axis + 1)  # (.., n, ..) -> (.., n, 2, ..)
-    return out.reshape(*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
+def _enlarge(x: np.ndarray, axis: int, factor: int) -> np.ndarray:
+    """``factor`` times as many entries along ``axis``, each 2*factor times its interpolated value."""
+    first, second = (
+        x.take(np.clip(np.arange(-1, x.shape[axis]) + more, 0, x.shape[axis] - 1), axis) for more in (0, 1)
+    )
+    steps = [(2 * factor - weight) * first + weight * second for weight in range(1, 2 * factor, 2)]
+    out = np.stack(steps, axis + 1)  # (.., n + 1, ..) -> (.., n + 1, factor, ..)
+    out = out.reshape(*x.shape[:axis], factor * (x.shape[axis] + 1), *x.shape[axis + 1 :])
+    return out.take(range(factor // 2, out.shape[axis] - factor // 2), axis)
 
 
-def bilinear_reference(x: np.ndarray) -> np.ndarray:
-    """x (N, H, W, C) -> 16 * bilinear, (N, 2H, 2W, C)."""
-    return _double(_double(x, 1), 2)
+def bilinear_reference(x: np.ndarray, factor: int) -> np.ndarray:
+    """x (N, H, W, C) -> (2*factor)^2 * bilinear, (N, factor*H, factor*W, C)."""
+    return _enlarge(_enlarge(x, 1, factor), 2, factor)
 
 
-class BilinearUpsample2x_rtl(RowMemoryKernel):
-    """Input x (1,H,W,C), signed or unsigned; output (1,2H,2W,C), four bits wider."""
+class BilinearUpsample_rtl(RowMemoryKernel):
+    """Input x (1,H,W,C), signed or unsigned; output (1,fH,fW,C), 2*log2(2f) bits wider; attribute Factor is f."""
+
+    def get_nodeattr_types(self):
+        """Factor, a power of two."""
+        return super().get_nodeattr_types() | {"Factor": ("i", False, 2)}
+
+    @property
+    def factor(self) -> int:
+        """Pixels of the output for one of the input, along each side."""
+        return self.get_nodeattr("Factor")
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of the weights of two rows, or two columns, which come to 2f together."""
+        return self.factor.bit_length()
+
+    def verify_node(self) -> None:
+        """Factor must be a power of two, 2 or more."""
+        super().verify_node()
+        if self.factor < 2 or self.factor & (self.factor - 1):
+            raise ConfigError(f"{self.onnx_node.name}: Factor={self.factor} must be 2, 4, 8 or another power of two")
 
     def output_size(self) -> tuple[int, int]:
-        """(2H, 2W)."""
+        """(fH, fW)."""
         height, width = self.image_dim
-        return 2 * height, 2 * width
+        return self.factor * height, self.factor * width
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Four bits more than the input."""
+        """So many bits more than the input that (2f)^2 times it fits."""
         data_type = self.get_input_datatype(0)
-        return DataType[f"{'INT' if data_type.signed() else 'UINT'}{data_type.bitwidth() + 4}"]
+        return DataType[f"{'INT' if data_type.signed() else 'UINT'}{data_type.bitwidth() + 2 * self.weight_bits}"]
 
     def rows(self) -> Rows:
-        """Two of each, out of it and its nearer neighbour."""
-        return upsampled_rows(self.image_dim[0], factor=2, mode="linear")
+        """f of each, out of it and its nearer neighbour."""
+        return upsampled_rows(self.image_dim[0], factor=self.factor, mode="linear")
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``bilinear_reference``."""
-        return [bilinear_reference(inputs[0])]
+        return [bilinear_reference(inputs[0], self.factor)]
 
     def rtl_instance(self, model) -> RtlInstance:
-        """bilinear2x."""
+        """bilinear."""
         self.verify_node()
         height, width = self.image_dim
         data_type = self.get_input_datatype(0)
@@ -70,8 +96,9 @@ class BilinearUpsample2x_rtl(RowMemoryKernel):
             "PE": self.pe,
             "X_BITS": data_type.bitwidth(),
             "X_SIGNED": int(data_type.signed()),
+            "FACTOR": self.factor,
         } | self.row_memory_parameters()
-        return self.instance("bilinear2x", FILES, parameters)
+        return self.instance("bilinear", FILES, parameters)
 
     def _bank_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of each of the two row banks, odd and even rows."""
@@ -84,10 +111,11 @@ class BilinearUpsample2x_rtl(RowMemoryKernel):
         return 2 * ram_bram18(*self._bank_memory(), self.ram_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """Vertical and horizontal 3:1 sums, the column memory, counters and output buffer."""
-        bits = self.get_input_datatype(0).bitwidth()
+        """Sums along rows and columns, the column memory, counters and output buffer."""
+        bits, more = self.get_input_datatype(0).bitwidth(), self.weight_bits
         groups = self.get_nodeattr("NumChannels") // self.pe
-        sums = self.pe * (3 * (bits + 2) + 3 * (bits + 4))
+        finer = more - 2  # summands and bits of a position beyond those of upsampling by 2
+        sums = math.ceil(self.pe * (3 + 1.6 * finer) * (2 * bits + 3 * more))
         banks = 2 * ram_luts(*self._bank_memory(), self.ram_style)
-        memories = lutram_luts(groups, 2 * self.pe * (bits + 2)) + banks
-        return sums + memories + 60 + fifo2_luts(self.get_outstream_width(0))
+        memories = lutram_luts(groups, 2 * self.pe * (bits + more)) + banks
+        return sums + memories + 60 + 12 * finer + fifo2_luts(self.get_outstream_width(0))

@@ -1,6 +1,6 @@
 // Bilinear x2 upsampling with thresholds: Y = number of t < NUM_T with THRESHOLDS[row][t] <= 16 * interpolated value.
 //
-// X unsigned; streams, throughput and limits: see bilinear2x.sv; THRESHOLDS: see lib/sum_thresholds.sv. Two cycles more
+// X unsigned; streams, throughput and limits: see bilinear.sv; THRESHOLDS: see lib/sum_thresholds.sv. Two cycles more
 // of latency. Timing: tready and tvalid come from registers.
 `default_nettype none
 module bilinear2x_threshold #(
@@ -31,7 +31,7 @@ module bilinear2x_threshold #(
   logic [PE*SUM_BITS-1:0] sums;
   logic sums_valid, sums_ready;
 
-  bilinear2x #(
+  bilinear #(
       .HEIGHT(HEIGHT), .WIDTH(WIDTH), .CHANNELS(CHANNELS), .PE(PE), .X_BITS(X_BITS), .RAM_STYLE(RAM_STYLE)
   ) upsampling (
       .clk(ap_clk), .rst_n(ap_rst_n), .x_data(s_axis_tdata), .x_valid(s_axis_tvalid), .x_ready(s_axis_tready),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hw_build.kernels.bilinear import BilinearUpsample2x_rtl, bilinear_reference
+from hw_build.kernels.bilinear import BilinearUpsample_rtl, bilinear_reference
 from hw_build.kernels.bilinear import kernel as bilinear
 from hw_build.kernels.multi_threshold import multi_threshold
 from hw_build.kernels.stream_kernel import own_files
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from hw_build.kernels.base import RtlInstance
 
 FILES = (
-    SUM_THRESHOLD_FILES + own_files(bilinear.__file__, "bilinear2x.sv") + own_files(__file__, "bilinear2x_threshold.sv")
+    SUM_THRESHOLD_FILES + own_files(bilinear.__file__, "bilinear.sv") + own_files(__file__, "bilinear2x_threshold.sv")
 )
 
 
-class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
+class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample_rtl):
     """Input x (1,H,W,C), unsigned, and T; output (1,2H,2W,C): thresholds that 16 times the bilinear value passes."""
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
@@ -34,7 +34,7 @@ class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``multi_threshold`` of ``bilinear_reference``."""
-        return [multi_threshold(bilinear_reference(inputs[0]), inputs[1])]
+        return [multi_threshold(bilinear_reference(inputs[0], 2), inputs[1])]
 
     def rtl_instance(self, model) -> RtlInstance:
         """bilinear2x_threshold."""
@@ -52,4 +52,4 @@ class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample2x_rtl):
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The upsampling with its output buffer, which stands behind the tables, and the tables."""
-        return BilinearUpsample2x_rtl.lut_estimation(self, fpgapart) + self.table_luts()
+        return BilinearUpsample_rtl.lut_estimation(self, fpgapart) + self.table_luts()

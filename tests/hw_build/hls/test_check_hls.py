@@ -31,7 +31,7 @@ def test_every_node_names_its_hls_layers(tmp_path, capsys):
     assert any("MVAU_hls" in kernel for kernel in convolutions)
     assert any("VVAU_hls" in kernel for _, kernel in kernels)
     assert any(operator == "MaxPool" and "Pool_hls" in kernel for operator, kernel in kernels)
-    assert any(operator == "Resize" and "BilinearUpsample2x_hls" in kernel for operator, kernel in kernels)
+    assert any(operator == "Resize" and "BilinearUpsample_hls" in kernel for operator, kernel in kernels)
 
 
 SIZE = (16, 24)

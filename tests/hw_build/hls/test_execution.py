@@ -63,7 +63,7 @@ def test_whole_graph_is_exact_and_the_report_says_so(build):
     kinds = {node.op_type for node in model.graph.node}
     assert kinds == {
         *("MVAU_hls", "VVAU_hls", "Thresholding_hls", "ElementwiseAdd_hls", "DuplicateStreams_hls", "Pool_hls"),
-        *("BilinearUpsample2x_hls", "ConvolutionInputGenerator_rtl", "FMPadding_rtl"),
+        *("BilinearUpsample_hls", "ConvolutionInputGenerator_rtl", "FMPadding_rtl"),
     }
     assert {getCustomOp(node).get_nodeattr("SIMD") for node in model.get_nodes_by_op_type("VVAU_hls")} >= {3, 5}
     outputs = sum(len(node.output) for node in model.graph.node)

@@ -27,7 +27,7 @@ from hw_build.base.errors import LoweringError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.lowering.intake import load_graph
-from hw_build.operators.bilinear_2x import ResizesToKernels
+from hw_build.operators.bilinear import ResizesToKernels
 
 PART = "xc7z020clg400-1"
 
@@ -67,14 +67,14 @@ def test_every_layer_has_hls_where_finn_or_we_have_it(lowered):
     counts = Counter(node.op_type for node in model.graph.node)
     in_rtl = {kind for kind in counts if kind.endswith("_rtl")}
     assert in_rtl == {"ConvolutionInputGenerator_rtl", "FMPadding_rtl"}
-    assert (counts["MVAU_hls"], counts["VVAU_hls"], counts["BilinearUpsample2x_hls"]) == (12, 4, 1)
+    assert (counts["MVAU_hls"], counts["VVAU_hls"], counts["BilinearUpsample_hls"]) == (12, 4, 1)
     assert not {kind for kind in counts if not kind.endswith(("_rtl", "_hls"))}
 
 
 @pytest.mark.parametrize(("target", "pe"), [(10**6, 1), (1536, 2), (1, 6)])
 def test_bilinear_is_folded_for_the_target(lowered, target, pe):
     model = hls_graph(lowered, PART, target)
-    (node,) = model.get_nodes_by_op_type("BilinearUpsample2x_hls")
+    (node,) = model.get_nodes_by_op_type("BilinearUpsample_hls")
     assert getCustomOp(node).get_nodeattr("PE") == pe  # 16 x 32 pixels of 6 channels out
 
 

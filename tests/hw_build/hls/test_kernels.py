@@ -26,7 +26,7 @@ from hw_build.kernels.crop.kernel import TO_THE_END
 load_hls_nodes()
 
 FRAMES = 3
-BILINEAR, NEAREST, AVERAGE = "BilinearUpsample2x_hls", "NearestUpsample_hls", "AveragePool2x2_hls"
+BILINEAR, NEAREST, AVERAGE = "BilinearUpsample_hls", "NearestUpsample_hls", "AveragePool2x2_hls"
 MAXIMUM, SPREAD, CONCAT = "WindowMax_hls", "DepthToSpace_hls", "StreamConcat_hls"
 TABLE, SUM, REPEAT = "CodeTable_hls", "GlobalSum_hls", "StreamRepeat_hls"
 CROP, GATHER, SUMS = "StreamCrop_hls", "ChannelGather_hls", "WindowSum_hls"
@@ -37,6 +37,9 @@ NODES = [  # (node, (H, W), NumChannels, PE, data type, further attributes)
     (BILINEAR, (2, 8), 6, 3, "UINT4", {}),
     (BILINEAR, (1, 4), 3, 3, "INT8", {}),
     (BILINEAR, (6, 1), 2, 2, "UINT2", {}),
+    (BILINEAR, (3, 4), 4, 2, "UINT4", {"Factor": 4}),
+    (BILINEAR, (1, 2), 2, 1, "INT8", {"Factor": 4}),
+    (BILINEAR, (2, 1), 2, 1, "INT3", {"Factor": 8}),
     (NEAREST, (3, 4), 4, 2, "UINT4", {"Factor": 2}),
     (NEAREST, (2, 5), 3, 1, "INT3", {"Factor": 3}),
     (NEAREST, (1, 1), 2, 2, "UINT8", {"Factor": 4}),

@@ -1,25 +1,29 @@
-// Bilinear x2 upsampling (align_corners=False) in exact integers; Y is 16 times the interpolated value.
+// Bilinear upsampling by FACTOR (align_corners=False) in exact integers; Y is (2*FACTOR)**2 times the interpolated value.
 //
-//   rows:    V[2y] = X[y-1] + 3*X[y]      V[2y+1] = 3*X[y] + X[y+1]        (X[-1] = X[0], X[HEIGHT] = X[HEIGHT-1])
-//   columns: the same on V, so that a pixel weighs 1, 3, 3 and 9 sixteenths in its neighbours
+//   rows:    V[y*FACTOR + FACTOR/2 + p] = (2*FACTOR - w)*X[y] + w*X[y+1],  w = 2*p + 1,  p = 0 .. FACTOR-1
+//            (X[-1] = X[0], X[HEIGHT] = X[HEIGHT-1])
+//   columns: the same on V, so that by two a pixel weighs 1, 3, 3 and 9 sixteenths in its neighbours
 //
 // Streams: pixels in raster order, frames back to back; a pixel is CHANNELS/PE beats, lane p of beat g is channel g*PE+p
-// at bits [p*BITS +: BITS], input X_BITS, output X_BITS+4, both signed when X_SIGNED.
+// at bits [p*BITS +: BITS], input X_BITS, output X_BITS + 2*(log2(FACTOR)+1), both signed when X_SIGNED.
 //
 // How. A ring of four input rows lies in two banks, even and odd rows, so that two neighbouring rows are read at once;
 // each output row reads its two rows afresh. The two interpolated columns around an output pixel are kept per beat.
+// 2*FACTOR - w is one more than w's complement: a sum of as many shifted values as w has bits, each of one side or the
+// other, and of one more. No product.
 //
-// Throughput: one output beat a cycle, 4*HEIGHT*WIDTH*CHANNELS/PE cycles a frame, no bubble between rows or frames; input
-// is taken whenever one of the four row slots is free. Latency: one row and a pixel of input, and 3 cycles.
-// Limits: PE divides CHANNELS; HEIGHT, WIDTH >= 1.
+// Throughput: one output beat a cycle, FACTOR**2*HEIGHT*WIDTH*CHANNELS/PE cycles a frame, no bubble between rows or
+// frames; input is taken whenever one of the four row slots is free. Latency: one row and a pixel of input, and 3 cycles.
+// Limits: PE divides CHANNELS; HEIGHT, WIDTH >= 1; FACTOR a power of two, 2 or more.
 `default_nettype none
-module bilinear2x #(
+module bilinear #(
     parameter int HEIGHT   = 4,  // rows of the input
     parameter int WIDTH    = 6,  // columns of the input
     parameter int CHANNELS = 2,
     parameter int PE       = 1,  // channels a beat
     parameter int X_BITS   = 4,
     parameter bit X_SIGNED = 0,
+    parameter int FACTOR   = 2,
     parameter     RAM_STYLE = "auto"  // of the two banks of rows: "distributed" for LUT RAM, "auto" as is usual
 ) (
     input  wire logic                     clk,
@@ -27,26 +31,34 @@ module bilinear2x #(
     input  wire logic [PE*X_BITS-1:0]     x_data,
     input  wire logic                     x_valid,
     output      logic                     x_ready,  // from registers
-    output      logic [PE*(X_BITS+4)-1:0] y_data,
+    output      logic [PE*(X_BITS+2*$clog2(2*FACTOR))-1:0] y_data,
     output      logic                     y_valid,
     input  wire logic                     y_ready
 );
   if (CHANNELS % PE != 0) begin : g_check_pe
-    $error("bilinear2x: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
+    $error("bilinear: PE=%0d must divide CHANNELS=%0d", PE, CHANNELS);
   end
   if (HEIGHT < 1 || WIDTH < 1) begin : g_check_size
-    $error("bilinear2x: the image %0d x %0d must be at least 1 x 1", HEIGHT, WIDTH);
+    $error("bilinear: the image %0d x %0d must be at least 1 x 1", HEIGHT, WIDTH);
+  end
+
+  if (FACTOR < 2 || FACTOR != 2 ** $clog2(FACTOR)) begin : g_check_factor
+    $error("bilinear: FACTOR=%0d must be 2, 4, 8 or another power of two", FACTOR);
   end
 
   localparam int GROUPS = CHANNELS / PE;
   localparam int LINE   = WIDTH * GROUPS;  // beats of an input row
   localparam int BEAT   = PE * X_BITS;
-  localparam int V_BITS = X_BITS + 2;      // after the interpolation of rows
-  localparam int O_BITS = X_BITS + 4;      // after that of columns
+  localparam int PB     = $clog2(FACTOR);  // bits of a phase, the place between two rows or columns
+  localparam int V_BITS = X_BITS + PB + 1;      // after the interpolation of rows
+  localparam int O_BITS = V_BITS + PB + 1;      // after that of columns
   localparam int GB     = (GROUPS > 1) ? $clog2(GROUPS) : 1;
   localparam int LB     = (LINE > 1) ? $clog2(LINE) : 1;
-  localparam int XB     = $clog2(2 * WIDTH);
-  localparam int YB     = $clog2(2 * HEIGHT);
+  localparam int COLS   = FACTOR * WIDTH;   // of the output
+  localparam int LINES  = FACTOR * HEIGHT;
+  localparam int XB     = $clog2(COLS);
+  localparam int YB     = $clog2(LINES);
+  localparam logic [PB-1:0] HALF = PB'(FACTOR / 2);  // output rows and columns before the first centre
 
   logic en;
   assign en = y_ready;  // whatever y_valid is: y_ready must not wait for it
@@ -111,14 +123,18 @@ module bilinear2x #(
       if (step) group_q <= pixel_done ? '0 : group_q + 1'b1;
       if (pixel_done) begin
         col_q      <= last_col_q ? '0 : col_q + 1'b1;
-        last_col_q <= col_q == XB'(2 * WIDTH - 2);
-        load_q     <= last_col_q || (!col_q[0] && col_q != XB'(2 * WIDTH - 2));  // next: the first, or an odd one
+        last_col_q <= col_q == XB'(COLS - 2);
+        // next: the first, or one behind a centre that is not the last
+        load_q     <= last_col_q || (col_q[PB-1:0] == HALF - 1'b1 && col_q != XB'(COLS - FACTOR / 2 - 1));
       end
       if (row_done) begin
         row_q        <= last_row_q ? '0 : row_q + 1'b1;
-        last_row_q   <= row_q == YB'(2 * HEIGHT - 2);
-        single_row_q <= last_row_q || row_q == YB'(2 * HEIGHT - 2);
-        frees_row_q  <= row_q == YB'(2 * HEIGHT - 2) || (row_q[0] && !last_row_q);  // next: the last, or an even one
+        last_row_q   <= row_q == YB'(LINES - 2);
+        if (row_q == YB'(LINES - FACTOR / 2 - 1)) single_row_q <= 1'b1;
+        else if (last_row_q || FACTOR == 2 || row_q == YB'(FACTOR / 2 - 1)) single_row_q <= last_row_q;
+        // next: the last, or the last before a centre that is not the first
+        frees_row_q  <= !last_row_q && (row_q == YB'(LINES - 2) ||
+            (row_q[PB-1:0] == PB'(FACTOR / 2 - 2) && (FACTOR == 2 || row_q != YB'(FACTOR / 2 - 2))));
       end
       if (row_freed) upper_q <= upper_q + 1'b1;
       if (row_done) pos_q <= '0;
@@ -146,13 +162,15 @@ module bilinear2x #(
 
   typedef struct packed {
     logic first_col;
-    logic odd_col;
-    logic last_col;
+    logic centre;      // of an input column is before it now
+    logic loaded;
+    logic [PB-1:0] phase;
   } place_t;
 
   logic a_valid_q, b_valid_q, c_valid_q;
   place_t a_place_q, b_place_q;
-  logic a_odd_row_q, a_single_q, a_upper_odd_q;
+  logic [PB-1:0] a_row_phase_q;
+  logic a_single_q, a_upper_odd_q;
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin
@@ -169,9 +187,10 @@ module bilinear2x #(
   always_ff @(posedge clk) begin
     if (step) begin
       a_place_q.first_col <= col_q == '0;
-      a_place_q.odd_col   <= col_q[0];
-      a_place_q.last_col  <= last_col_q;
-      a_odd_row_q         <= row_q[0];
+      a_place_q.centre    <= col_q[PB-1:0] == HALF;
+      a_place_q.loaded    <= load_q;
+      a_place_q.phase     <= col_q[PB-1:0] ^ HALF;  // less half a factor
+      a_row_phase_q       <= row_q[PB-1:0] ^ HALF;
       a_single_q          <= single_row_q;
       a_upper_odd_q       <= upper_q[0];
     end
@@ -186,21 +205,33 @@ module bilinear2x #(
   logic [PE-1:0][V_BITS-1:0] b_column_q, left_old, right_old, left, right;
   logic [PE-1:0][O_BITS-1:0] c_sum_q;
 
+  // (2*FACTOR - w)*first + w*second for w = 2*phase + 1
+  function automatic logic [V_BITS-1:0] between_rows(input logic [V_BITS-1:0] first, input logic [V_BITS-1:0] second,
+                                                     input logic [PB-1:0] phase);
+    between_rows = first + second;
+    for (int b = 0; b < PB; b++) between_rows = between_rows + ((phase[b] ? second : first) << (b + 1));
+  endfunction
+  function automatic logic [O_BITS-1:0] between_columns(input logic [O_BITS-1:0] first, input logic [O_BITS-1:0] second,
+                                                        input logic [PB-1:0] phase);
+    between_columns = first + second;
+    for (int b = 0; b < PB; b++) between_columns = between_columns + ((phase[b] ? second : first) << (b + 1));
+  endfunction
+
   for (genvar p = 0; p < PE; p++) begin : gen_lane
     logic [V_BITS-1:0] u, l;
     assign u = X_SIGNED ? V_BITS'($signed(upper[p*X_BITS+:X_BITS])) : V_BITS'(upper[p*X_BITS+:X_BITS]);
     assign l = X_SIGNED ? V_BITS'($signed(lower[p*X_BITS+:X_BITS])) : V_BITS'(lower[p*X_BITS+:X_BITS]);
     always_ff @(posedge clk) begin
-      if (en && a_valid_q) b_column_q[p] <= u + l + ((a_odd_row_q ? u : l) << 1);
+      if (en && a_valid_q) b_column_q[p] <= between_rows(u, l, a_row_phase_q);
     end
 
     logic [O_BITS-1:0] a, b;
-    assign left[p]  = b_place_q.first_col ? b_column_q[p] : b_place_q.odd_col ? right_old[p] : left_old[p];
-    assign right[p] = b_place_q.first_col || (b_place_q.odd_col && !b_place_q.last_col) ? b_column_q[p] : right_old[p];
+    assign left[p]  = b_place_q.first_col ? b_column_q[p] : b_place_q.centre ? right_old[p] : left_old[p];
+    assign right[p] = b_place_q.loaded ? b_column_q[p] : right_old[p];
     assign a = X_SIGNED ? O_BITS'($signed(left[p])) : O_BITS'(left[p]);
     assign b = X_SIGNED ? O_BITS'($signed(right[p])) : O_BITS'(right[p]);
     always_ff @(posedge clk) begin
-      if (en && b_valid_q) c_sum_q[p] <= a + b + ((b_place_q.odd_col ? a : b) << 1);
+      if (en && b_valid_q) c_sum_q[p] <= between_columns(a, b, b_place_q.phase);
     end
   end
 
