@@ -24,6 +24,7 @@ from hw_build.cli import (
     netlist,
     plan,
     report,
+    run,
     scale,
     simulate,
     synth,
@@ -33,7 +34,7 @@ _INTERRUPTED = "interrupted; the same command goes on from the last finished ste
 # in the order of the help: the main road, then what goes on from a build, then what looks at one
 _COMMANDS = (
     build, demo, simulate, synth, netlist, deploy, ip, bitstream, hls, baseline, bench, scale, report,
-    check, adopt, plan, boards,
+    check, adopt, plan, run, boards,
 )  # fmt: skip
 
 
