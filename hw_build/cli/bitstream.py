@@ -25,6 +25,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     bitstream.add_argument(
         "--unchecked", action="store_true", help="place and route a netlist even if no simulation showed it exact"
     )
+    bitstream.add_argument(
+        "--inputs-only", action="store_true", help="stop before place and route, with all that it needs"
+    )
     bitstream.set_defaults(run=_bitstream)
 
 
@@ -42,5 +45,6 @@ def _bitstream(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         seeds=arguments.seeds,
         unchecked=arguments.unchecked,
+        inputs_only=arguments.inputs_only,
         export=read_export(arguments.export) if arguments.export else None,
     )

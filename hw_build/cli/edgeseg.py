@@ -17,7 +17,7 @@ _PACKAGES = {
     "hw": ("hw_build.cli.main", "an exported network to RTL, bitstream and a board's files, proved exact"),
     "board": ("board.cli", "segment images on the board"),
 }
-_SHORTCUTS = {"plan": ("hw", "plan")}  # a name that is a command of a package
+_SHORTCUTS = {"plan": ("hw", "plan"), "run": ("hw", "run")}  # a name that is a command of a package
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,6 +24,7 @@ from hw_build.cli import (
     netlist,
     plan,
     report,
+    run,
     scale,
     simulate,
     synth,
@@ -33,7 +34,7 @@ _INTERRUPTED = "interrupted; the same command continues after the last finished 
 # in the order of the help: what leads to a build, then what continues from one, then what looks at one
 _COMMANDS = (
     build, demo, simulate, synth, netlist, deploy, ip, bitstream, hls, baseline, bench, scale, report,
-    check, adopt, plan, boards,
+    check, adopt, plan, run, boards,
 )  # fmt: skip
 
 

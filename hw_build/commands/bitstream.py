@@ -46,6 +46,7 @@ def run_bitstream(
     jobs: int | None,
     seeds: int,
     unchecked: bool = False,
+    inputs_only: bool = False,
     export: Export | None = None,
 ) -> int:
     """Make the bitstream of a build that has its shell; everything lies in ``build_dir/bitstream``.
@@ -70,11 +71,14 @@ def run_bitstream(
         if toolchain is Toolchain.OPENXC7 or (lacking and asked is None and Family(shell.family) is Family.ZYNQ_7000):
             record = _netlist(design, shell, progress, jobs)
             made.append(f"../{NETLIST_FOLDER}/{NETLIST}" + ("" if record.checked else f" ({_NOT_COMPARED})"))
-            if not (lacking or record.checked or unchecked):
+            if not (lacking or record.checked or unchecked or inputs_only):
                 raise BuildError(
                     f"no bitstream is made of the netlist in '{build_dir / NETLIST_FOLDER}', {_NOT_COMPARED}: run "
                     "`python -m hw_build netlist` first, or give --unchecked"
                 )
+        if inputs_only:
+            tell(f"ready in '{folder}': {', '.join(made)}")
+            return 0
         if lacking:
             raise MissingToolError(
                 f"no bitstream was written: {'; '.join(lacking)}; ready in '{folder}': {', '.join(made)}; install the "

@@ -13,16 +13,16 @@ from hw_build.base.board_config import Board, board_names, load_board
 from hw_build.base.errors import ConfigError
 from hw_build.base.progress import tell
 from hw_build.base.step_engine import locked, write_atomically
+from hw_build.flow.plan.commands import commands_of
 from hw_build.flow.plan.networks import NETWORKS, Choice, Models, choose, run_quant
 from hw_build.flow.plan.recipe import recipe_text
+from hw_build.flow.plan.record import EXPORTS, PLAN, RECIPE
 from hw_build.flow.plan.rules import Demand, Reason, demand
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-RECIPE, PLAN, EXPORTS = "recipe.toml", "plan.json", "networks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,10 @@ def run_plan(config: PlanConfig, *, as_json: bool) -> int:
         reasons = [*wanted.reasons, *_of_choice(config, wanted, choice)]
         title = f"For '{config.data.resolve().name}' on {config.board.name} at {config.frames_per_second:g} frames/s."
         text = recipe_text(wanted, choice, reasons, title)
-        commands = _commands(config, wanted, choice)
+        commands = commands_of(
+            data=config.data, board=config.board, out=config.out, recipe=config.out / RECIPE, demand=wanted,
+            choice=choice,
+        )  # fmt: skip
         record = {
             "data": data,
             "board": config.board.name,
@@ -70,7 +73,7 @@ def run_plan(config: PlanConfig, *, as_json: bool) -> int:
         print(json.dumps(record, indent=1))
         return 0
     Console(width=140).print(_table(title, reasons))
-    tell(f"recipe: {config.out / RECIPE}; then")
+    tell(f"recipe: {config.out / RECIPE}; `edgeseg run {config.out}` then does")
     for command in commands:
         tell(f"  {command}")
     return 0
@@ -118,33 +121,6 @@ def _stage(stage: Any, board: Board) -> dict[str, Any]:
     kinds = ("cycles_per_frame", "frames_per_second", "luts", "bram36", "uram", "dsps")
     named = {what: getattr(found, what) for what in kinds}
     return {"size": list(stage.size), **named, **shares}
-
-
-def _commands(config: PlanConfig, wanted: Demand, choice: Choice) -> list[str]:
-    """From the data to the bitstream's inputs."""
-    out, data, commands = config.out, str(config.data), []
-    if wanted.framed:
-        labels = f" --classes {wanted.classes}" if wanted.classes > 1 else ""
-        nonzero = " --nonzero" if wanted.nonzero else ""
-        data = str(out / "slabs")
-        size = f" --size {choice.side} {choice.side}"
-        commands.append(f"python -m quant slabs --data {config.data}{labels}{nonzero}{size} --out {data}")
-    commands.append(f"python -m quant train --recipe {out / RECIPE} --data {data} --out {out / 'runs'}")
-    for stage in choice.stages:
-        run = choice.bits if wanted.box is None else f"{'coarse' if stage.name == 'first' else 'fine'}-{choice.bits}"
-        export = out / "export" / stage.name
-        commands.append(f"python -m quant export --checkpoint {out / 'runs' / run / 'weights.pt'} --out {export}")
-        commands.append(
-            f"python -m hw_build build --export {export} --board {config.board.name} "
-            f"--folding {stage.figures.cycles_per_frame} --size-fifos --out {out / 'build' / stage.name}"
-        )
-    if wanted.box is not None:
-        slabs = f" --slabs {data}" if wanted.framed else ""
-        commands.append(
-            f"python -m quant cascade --recipe {out / RECIPE} --first {out / 'export' / 'first'} "
-            f"--second {out / 'export' / 'second'}{slabs} --out {out / 'cascade'}"
-        )
-    return commands
 
 
 def _table(title: str, reasons: Sequence[Reason]) -> Table:

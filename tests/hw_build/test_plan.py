@@ -1,6 +1,9 @@
 """A plan: its rules on figures, what fits a board by the models, the recipe that ``quant`` reads, and what is short."""
 
 import json
+import re
+import shlex
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +22,9 @@ from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.cli.edgeseg import main as entry
 from hw_build.commands import plan as command
+from hw_build.commands import run
 from hw_build.flow.plan import networks
+from hw_build.flow.plan.commands import commands_of
 from hw_build.flow.plan.networks import Choice, Models, Stage, choose, run_quant
 from hw_build.flow.plan.recipe import recipe_text
 from hw_build.flow.plan.rules import demand, up
@@ -154,13 +159,14 @@ def test_a_plan_is_a_recipe_that_can_be_trained(tmp_path, data):
 
 
 @pytest.fixture
-def data(tmp_path):
-    """A folder of grey images with a square of 40 of 128 pixels."""
+def data(tmp_path, request):
+    """A folder of grey images with a square of 40 of 128 pixels, or of as many as a test says."""
+    side = getattr(request, "param", 40)
     for folder in ("images", "masks"):
         (tmp_path / "data" / folder).mkdir(parents=True)
     for index in range(6):
         mask = np.zeros((128, 128), np.uint8)
-        mask[10 + index : 50 + index, 30:70] = 255
+        mask[10 + index : 10 + side + index, 30 : 30 + side] = 255
         Image.fromarray(mask // 2 + 30).save(tmp_path / "data" / "images" / f"{index}.png")
         Image.fromarray(mask).save(tmp_path / "data" / "masks" / f"{index}.png")
     (tmp_path / "data" / "train.txt").write_text("\n".join(map(str, range(5))))
@@ -181,7 +187,8 @@ def test_the_command_leaves_recipe_and_reasons(data, export, tmp_path, monkeypat
     assert plan["stages"]["second"]["size"] == [64, 64] and plan["frames_per_second"] >= 100
     assert all(one["why"] for one in plan["reasons"])
     assert len(read_recipe(str(out / "recipe.toml"))) == 4
-    assert [line.split()[3] for line in plan["commands"]] == ["train", "export", "build", "export", "build", "cascade"]
+    stage = ["export", "build", "bitstream"]
+    assert [line.split()[3] for line in plan["commands"]] == ["train", *stage, *stage, "cascade"]
 
 
 @pytest.mark.parametrize(
@@ -195,6 +202,95 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys, arguments, sen
     monkeypatch.chdir(tmp_path)
     assert cli.main(["plan", *arguments, "--out", "out"]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_volumes_become_slabs_of_their_classes_first(tmp_path):
+    wanted = demand(VOLUMES)
+    figures = Figures(outcome=Outcome.FITS, cycles_per_frame=1000, luts=1, dsps=1, bram36=1, boards=("kv260",))
+    chosen = Choice(network="n", bits="w4a4", side=64, stages=(Stage(name="network", size=(64, 64), figures=figures),))
+    out = tmp_path / "a plan"
+    files = {"data": tmp_path / "scans", "out": out, "recipe": out / "recipe.toml"}
+    lines = commands_of(board=load_board("kv260"), demand=wanted, choice=chosen, **files)
+    told = [shlex.split(line)[3:] for line in lines]
+    slabs = [f"--data {tmp_path}/scans --classes 3 --nonzero --size 64 64 --out", f"{out}/slabs"]
+    assert told[0] == ["slabs", *slabs[0].split(), slabs[1]]
+    assert told[1] == ["train", "--recipe", f"{out}/recipe.toml", "--data", f"{out}/slabs", "--out", f"{out}/runs"]
+    options = ["--board", "kv260", "--folding", "1000", "--size-fifos", "--netlist"]
+    assert told[3] == ["build", "--export", f"{out}/export/network", *options, "--out", f"{out}/build/network"]
+    assert told[4] == ["bitstream", "--inputs-only", "--out", f"{out}/build/network"]
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """A plan of three commands, and what a run of them started; a command named ``fails`` ends with status 2."""
+    lines = [f"python -m quant {name} --recipe r --out {tmp_path / name}" for name in ("train", "export")]
+    lines.append(f"python -m hw_build build --out '{tmp_path / 'a build'}'")
+    (tmp_path / "plan.json").write_text(json.dumps({"commands": lines}))
+    (tmp_path / "recipe.toml").write_text("seed = 1\n")
+    started = []
+
+    def start(command, *, check):
+        assert command[:2] == [sys.executable, "-m"] and not check
+        started.append(command[3])
+        Path(command[-1]).mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(command, 2 if command[3] == start.fails else 0)
+
+    start.fails = None
+    monkeypatch.setattr(run.subprocess, "run", start)
+    return tmp_path, started, start
+
+
+def test_a_run_goes_on_where_it_failed_and_redoes_what_changed(plan, capsys):
+    folder, started, start = plan
+    start.fails = "export"
+    assert entry(["run", str(folder)]) == 2 and started == ["train", "export"]
+    start.fails = None
+    assert entry(["run", str(folder)]) == 0 and started[2:] == ["export", "build"]
+    assert entry(["run", str(folder)]) == 0 and len(started) == 4
+    (folder / "a build").rmdir()
+    assert entry(["run", str(folder), "--dry-run"]) == 0 and len(started) == 4
+    told = capsys.readouterr().out.splitlines()[-3:]
+    assert [line.split()[:2] for line in told] == [["finished", "1/3:"], ["finished", "2/3:"], ["to", "do"]]
+    assert entry(["run", str(folder)]) == 0 and started[4:] == ["build"]
+    (folder / "recipe.toml").write_text("seed = 2\n")
+    assert entry(["run", str(folder)]) == 0 and started[5:] == ["train", "export", "build"]
+    (folder / "run.json").write_text("{")
+    assert entry(["run", str(folder)]) == 0 and len(started) == 11
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "holds no plan (plan.json); make it with `edgeseg plan"),
+        ("{", "is no plan: it holds no list of commands"),
+        ('{"commands": [1]}', "is no plan: it holds no list of commands"),
+        ('{"commands": ["rm -r x"]}', "holds 'rm -r x', which no plan does"),
+        ('{"commands": ["python -m quant train --out"]}', "which no plan does"),
+        ('{"commands": ["python -m"]}', "which no plan does"),
+        ('{"commands": ["python -m quant \'"]}', "which no plan does"),
+    ],
+)
+def test_what_is_no_plan_is_not_run(tmp_path, capsys, content, sentence):
+    if content is not None:
+        (tmp_path / "plan.json").write_text(content)
+        (tmp_path / "recipe.toml").write_text("")
+    assert cli.main(["run", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", [80], indirect=True)
+def test_a_plan_runs_through_to_the_inputs_of_a_bitstream(data, tmp_path):
+    """Some minutes: a small network, trained for an epoch, FIFOs sized, its netlist exact."""
+    out = tmp_path / "plan"
+    arguments = ["--data", str(data), "--fps", "100", "--out", str(out), "--networks", "cmunext-tiny-hw:w4a4"]
+    assert entry(["plan", *arguments]) == 0
+    recipe = (out / "recipe.toml").read_text()
+    (out / "recipe.toml").write_text(re.sub(r"(?m)^epochs = \d+", "epochs = 1", recipe))
+    assert entry(["run", str(out)]) == 0
+    build = out / "build" / "network"
+    assert json.loads((build / "netlist" / "record.json").read_text())["checked"]
+    assert (build / "bitstream" / "edgeseg.xdc").is_file()
 
 
 @pytest.mark.slow
