@@ -79,6 +79,11 @@ def kernel_cases():
         ("AveragePool2x2_rtl", 1, 1, {}, {}, (2, 3, 4), "UINT6"),
         ("WindowMax_rtl", 1, 1, {}, {"Taps": 2}, (4, 6, 2), "UINT4"),
         ("WindowSum_rtl", 1, 1, {}, {"Taps": 2, "outputDataType": "UINT5"}, (4, 6, 2), "UINT5"),
+        (
+            *("PlaceFactor_rtl", 1, 1, {}),
+            *({"RowFactors": [1, 2, 1, 1], "ColumnFactors": [1, 1, 2, 1, 1, 3], "outputDataType": "UINT7"},),
+            *((4, 6, 4), "UINT7"),
+        ),
         ("ChannelGather_rtl", 1, 1, {}, {"Index": [3, 1, 1, 0, 2, 2]}, (4, 6, 6), "UINT4"),
         ("StreamCrop_rtl", 1, 1, {}, {"Rows": [1, 4, 1], "Columns": [0, 6, 2], "Channels": [2, 4]}, (3, 3, 2), "UINT4"),
         ("NearestUpsample_rtl", 1, 1, {}, {"Factor": 2}, (8, 12, 4), "UINT4"),
@@ -142,7 +147,7 @@ def test_every_kernel_executes_in_a_graph():
             assert kind.name == out_type and np.unique(found).size > 1, op_type
             assert kind.min() <= found.min() and found.max() <= kind.max(), op_type
         estimate = op.node_res_estimation("xc7z020clg400-1")
-        assert estimate["LUT"] > 0 and (estimate["DSP"] == 0 or op_type == "ConvThreshold_rtl"), op_type
+        assert estimate["LUT"] > 0 and (estimate["DSP"] == 0 or op_type in ("ConvThreshold_rtl", "PlaceFactor_rtl")), op_type
         rtl = op.rtl_instance(model)
         assert re.search(
             rf"^module {rtl.module}\b",

@@ -74,6 +74,7 @@ module place_factor #(
     wire logic signed [X_BITS:0] x = {X_SIGNED && x_q[(p+1)*X_BITS-1], x_q[p*X_BITS+:X_BITS]};
     wire logic signed [F_BITS:0] factor = {1'b0, factor_q};
     wire logic signed [X_BITS+F_BITS+1:0] product = x * factor;
+    wire logic unused = &{1'b0, product};  // its highest bits repeat the sign
     always_ff @(posedge clk) if (en) y_data[p*Y_BITS+:Y_BITS] <= Y_BITS'(product);
   end
 endmodule
