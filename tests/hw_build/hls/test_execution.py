@@ -170,7 +170,7 @@ def test_layer_that_reads_another_number_of_beats_is_told(build, sources, rows, 
     top = folder / "MVAU_hls_0" / "top_MVAU_hls_0.cpp"
     top.write_text(top.read_text().replace("numReps 512", f"numReps {rows}"))
     simulation = compiled(model, folder)
-    with pytest.raises(BuildError, match=f"the C simulation of '.*' went wrong: .*{said}"):
+    with pytest.raises(BuildError, match=f"the C simulation of '.*' failed: .*{said}"):
         simulation.run_layers(read_export(build[0]).codes[:1])
 
 
