@@ -58,13 +58,11 @@ class SumKernel(StreamKernel):
     def rtl_instance(self, model) -> RtlInstance:
         """channel_sum."""
         self.verify_node()
-        data_type = self.get_input_datatype(0)
         parameters = {
             "CHANNELS": self.output_channels(),
             "PE": self.pe,
             "TIMES": self.times,
-            "X_BITS": data_type.bitwidth(),
-            "X_SIGNED": int(data_type.signed()),
+            **self.input_parameters(),
             "Y_BITS": self.get_output_datatype(0).bitwidth(),
         }
         return self.instance("channel_sum", FILES + shared_files("lib/channel_sum.sv"), parameters)

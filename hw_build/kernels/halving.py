@@ -41,11 +41,9 @@ class HalvingKernel(RowMemoryKernel):
 
     def rtl_parameters(self) -> dict[str, int | str]:
         """Those of the RTL module."""
-        data_type = self.get_input_datatype(0)
         return {
             "WIDTH": self.image_dim[1],
             "CHANNELS": self.get_nodeattr("NumChannels"),
             "PE": self.pe,
-            "X_BITS": data_type.bitwidth(),
-            "X_SIGNED": int(data_type.signed()),
+            **self.input_parameters(),
         } | self.row_memory_parameters()

@@ -253,6 +253,11 @@ class StreamKernel(HWCustomOp):
             )
         return np.rint(values).astype(np.int64)
 
+    def input_parameters(self) -> dict[str, int]:
+        """Parameters of the module that say what a code of its first input is."""
+        data_type = self.get_input_datatype(0)
+        return {"X_BITS": data_type.bitwidth(), "X_SIGNED": int(data_type.signed())}
+
     def instance(self, core: str, files: tuple[Path, ...], parameters: Mapping[str, int | str]) -> RtlInstance:
         """The module ``core``, of the one of ``files`` with that name, in its wrapper, if any (``axi_stream.py``)."""
         (source,) = (path for path in files if path.stem == core)

@@ -64,8 +64,7 @@ class ChannelBias_rtl(StreamKernel):
         parameters = {
             "CHANNELS": channels,
             "PE": pe,
-            "X_BITS": x_type.bitwidth(),
-            "X_SIGNED": int(x_type.signed()),
+            **self.input_parameters(),
             "BIAS_BITS": bias_bits,
             "Y_BITS": y_type.bitwidth(),
             "BIAS": packed_literal(bias, bias_bits),

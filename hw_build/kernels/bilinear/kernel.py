@@ -15,9 +15,9 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
-from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
 from hw_build.kernels.stream_kernel import own_files
+from hw_build.kernels.upsampling import UpsamplingKernel
 
 if TYPE_CHECKING:
     from hw_build.kernels.base import RtlInstance
@@ -43,17 +43,12 @@ def bilinear_reference(x: np.ndarray, factor: int) -> np.ndarray:
     return _enlarge(_enlarge(x, 1, factor), 2, factor)
 
 
-class BilinearUpsample_rtl(RowMemoryKernel):
+class BilinearUpsample_rtl(UpsamplingKernel):
     """Input x (1,H,W,C), signed or unsigned; output (1,fH,fW,C), 2*log2(2f) bits wider; attribute Factor is f."""
 
     def get_nodeattr_types(self):
         """Factor, a power of two."""
         return super().get_nodeattr_types() | {"Factor": ("i", False, 2)}
-
-    @property
-    def factor(self) -> int:
-        """Pixels of the output for one of the input, along each side."""
-        return self.get_nodeattr("Factor")
 
     @property
     def weight_bits(self) -> int:
@@ -65,11 +60,6 @@ class BilinearUpsample_rtl(RowMemoryKernel):
         super().verify_node()
         if self.factor < 2 or self.factor & (self.factor - 1):
             raise ConfigError(f"{self.onnx_node.name}: Factor={self.factor} must be 2, 4, 8 or another power of two")
-
-    def output_size(self) -> tuple[int, int]:
-        """(fH, fW)."""
-        height, width = self.image_dim
-        return self.factor * height, self.factor * width
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
         """So many bits more than the input that (2f)^2 times it fits."""
@@ -88,14 +78,12 @@ class BilinearUpsample_rtl(RowMemoryKernel):
         """bilinear."""
         self.verify_node()
         height, width = self.image_dim
-        data_type = self.get_input_datatype(0)
         parameters = {
             "HEIGHT": height,
             "WIDTH": width,
             "CHANNELS": self.get_nodeattr("NumChannels"),
             "PE": self.pe,
-            "X_BITS": data_type.bitwidth(),
-            "X_SIGNED": int(data_type.signed()),
+            **self.input_parameters(),
             "FACTOR": self.factor,
         } | self.row_memory_parameters()
         return self.instance("bilinear", FILES, parameters)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.resources import fifo2_luts, ram_bram18, single_port_luts
-from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
 from hw_build.kernels.stream_kernel import own_files
+from hw_build.kernels.upsampling import UpsamplingKernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,22 +23,12 @@ def nearest_reference(x: np.ndarray, factor: int) -> np.ndarray:
     return x.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-class NearestUpsample_rtl(RowMemoryKernel):
+class NearestUpsample_rtl(UpsamplingKernel):
     """Input x (1,H,W,C), signed or unsigned; output (1,fH,fW,C) of the same type; attribute Factor is f."""
 
     def get_nodeattr_types(self):
         """Factor, at least 2."""
         return super().get_nodeattr_types() | {"Factor": ("i", True, 0)}
-
-    @property
-    def factor(self) -> int:
-        """Pixels of the output for one of the input, along each side."""
-        return self.get_nodeattr("Factor")
-
-    def output_size(self) -> tuple[int, int]:
-        """(fH, fW)."""
-        height, width = self.image_dim
-        return self.factor * height, self.factor * width
 
     def rows(self) -> Rows:
         """f of each."""

@@ -85,15 +85,14 @@ class PlaceFactor_rtl(StreamKernel):
     def rtl_instance(self, model) -> RtlInstance:
         """place_factor."""
         self.verify_node()
-        x_type, (height, width), (row_bits, column_bits) = self.get_input_datatype(0), self.image_dim, self._factor_bits
+        (height, width), (row_bits, column_bits) = self.image_dim, self._factor_bits
         rows, columns = self.factors
         parameters = {
             "HEIGHT": height,
             "WIDTH": width,
             "GROUPS": self.get_nodeattr("NumChannels") // self.pe,
             "PE": self.pe,
-            "X_BITS": x_type.bitwidth(),
-            "X_SIGNED": int(x_type.signed()),
+            **self.input_parameters(),
             "R_BITS": row_bits,
             "C_BITS": column_bits,
             "F_BITS": (max(rows) * max(columns)).bit_length(),

@@ -75,8 +75,7 @@ class Threshold_rtl(StreamKernel):
             "CHANNELS": channels,
             "PE": self.pe,
             "ROWS": table.shape[0],
-            "X_BITS": x_type.bitwidth(),
-            "X_SIGNED": int(x_type.signed()),
+            **self.input_parameters(),
             "ACC_BITS": self._acc_bits,
             "Y_BITS": y_type.bitwidth(),
         }

@@ -29,13 +29,11 @@ class WindowMax_rtl(WindowKernel):
     def rtl_instance(self, model) -> RtlInstance:
         """window_max."""
         self.verify_node()
-        data_type = self.get_input_datatype(0)
         parameters = {
             "CHANNELS": self.output_channels(),
             "PE": self.pe,
             "TAPS": self.taps,
-            "X_BITS": data_type.bitwidth(),
-            "X_SIGNED": int(data_type.signed()),
+            **self.input_parameters(),
         }
         return self.instance("window_max", FILES + own_files(__file__, "window_max.sv"), parameters)
 
