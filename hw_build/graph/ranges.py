@@ -9,6 +9,8 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.graph.editor import smallest_integer_type
 
+FLOAT32_BITS = 24  # of an integer that float32 holds exactly
+
 
 def dot_product_range(weights: np.ndarray, input_type: BaseDataType) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest sum per output channel; weights (OC, taps...), inputs anywhere in ``input_type``.

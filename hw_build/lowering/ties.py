@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hw_build.graph.editor import GraphEditor, reject
+from hw_build.graph.ranges import FLOAT32_BITS
 from hw_build.operators import operator_of
 from hw_build.operators.filters import Filters
 from hw_build.operators.operator import Layer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from hw_build.lowering.chain import Chain
 
-EXACT = 2**24  # float32 holds every integer up to here
 UNDECIDED = 6 * 2.0**-24  # relative: three scales and a border, each of them rounded to float32 once
 CHANCE = 1e-3
 
@@ -52,7 +52,7 @@ def refuse_ties(
     found = np.unique(found, axis=1)  # channels of one scale are one case, not many
     tied = np.abs(found[0] - found[1]) <= found[2]
     count = int(tied.sum())
-    if count == 0 or count * log(max(2 * float(found[2].sum()), EXACT**-1)) - lgamma(count + 1) > log(CHANCE):
+    if count == 0 or count * log(max(2 * float(found[2].sum()), 2.0**-FLOAT32_BITS)) - lgamma(count + 1) > log(CHANCE):
         return
     operator = operator_of(graph, node)
     raise reject(
@@ -78,7 +78,7 @@ def _rounded_scale(graph: GraphEditor, chain: Chain, largest: int) -> float | No
         values = np.broadcast_to(factor.reshape(-1), scale.shape)
         scale = scale * values
         odd = [known * _odd_part(value) for known, value in zip(odd, values, strict=True)]
-    return next((float(each) for each, part in zip(scale, odd, strict=True) if part * largest > EXACT), None)
+    return next((float(each) for each, part in zip(scale, odd, strict=True) if part * largest > 2**FLOAT32_BITS), None)
 
 
 def _holds_codes(graph: GraphEditor, tensor: str) -> bool:

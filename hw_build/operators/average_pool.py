@@ -16,7 +16,7 @@ from qonnx.core.datatype import DataType
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import GraphEditor, attribute, reject, set_attribute, smallest_integer_type
 from hw_build.graph.nodes import add_kernel
-from hw_build.graph.ranges import scaled_type
+from hw_build.graph.ranges import FLOAT32_BITS, scaled_type
 from hw_build.kernels.place_factor import PlaceFactor_rtl
 from hw_build.kernels.rows import window_size
 from hw_build.kernels.window_sum import WindowSum_rtl
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 ONES = DataType["BINARY"]
 _LARGEST_SIDE = 64  # of a window
 _OPSET_OF_CEIL_MODE = 19  # of AveragePool
-MOST_BITS = 24  # of an integer that float32 holds exactly
 
 
 def _counts(node: NodeProto, size: Size, after: Size) -> list[np.ndarray]:
@@ -102,7 +101,7 @@ class AveragePool(Layer):
         alike = not any(np.ptp(each) for each in counts)
         codes, given = put_mean(graph, node, scales[0], pixels if alike else total, total)
         if not alike:
-            if graph.datatypes[codes].bitwidth() > MOST_BITS:
+            if graph.datatypes[codes].bitwidth() > FLOAT32_BITS:
                 raise reject(
                     node,
                     f"averages windows of {', '.join(map(str, np.unique(np.outer(*counts))))} pixels, whose common "

@@ -19,7 +19,7 @@ from hw_build.operators import operator_of
 from hw_build.operators.code_functions import cone
 from hw_build.operators.negation import can_be_negated
 from hw_build.operators.operator import Monotonic, Operator, Range, RangeOf
-from hw_build.operators.pieces import close_to_a_border, put_pieces
+from hw_build.operators.pieces import close_to_a_border, put_pieces, require_numbers
 from hw_build.operators.quantizer import Quantizer
 from hw_build.operators.ranges import channel_ranges
 
@@ -111,11 +111,7 @@ def _words(
 
     found = executed(np.arange(len(codes[0])))
     words, values = (found[name][0, :, 0].astype(np.float64) for name in (steps.output[0], steps.input[0]))
-    if np.isnan(values).any():
-        raise reject(
-            culprit,
-            f"gives no number for some codes of {graph.told(sources[0])}: keep what it reads where it is defined",
-        )
+    require_numbers(values, culprit, f"codes of {graph.told(sources[0])}")
     close = close_to_a_border(values, graph.constants[steps.input[1]])
     for place in np.nonzero(close.any(axis=0))[0]:
         if np.any(executed(np.array([place]))[steps.output[0]][0, :, 0, 0] != words[:, place]):

@@ -12,6 +12,7 @@ import numpy as np
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
+from hw_build.graph.ranges import FLOAT32_BITS
 from hw_build.kernels.global_sum import GlobalSum_rtl
 from hw_build.operators.dense import vector_behind
 from hw_build.operators.means import Sum, put_mean
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
     from hw_build.operators.operator import Size
-
-MOST_BITS = 24  # of a sum that float32 holds exactly, as the reference computes it
 
 
 class GlobalAverage(Sum):
@@ -32,7 +31,7 @@ class GlobalAverage(Sum):
     told = "GlobalAveragePool"
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Means over other axes, or that lose them; frames so large that float32 would round their sums."""
+        """Means over other axes than height and width."""
         axes = attribute(node, "axes", None)
         if axes is None and len(node.input) > 1 and node.input[1] in graph.constants:
             axes = graph.constants[node.input[1]].reshape(-1).tolist()
@@ -63,7 +62,7 @@ class GlobalAverage(Sum):
     def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Frames whose sums float32 would round."""
         shape = graph.shapes.get(node.input[0])
-        if shape and len(shape) == 4 and (shape[2] * shape[3] * 255).bit_length() > MOST_BITS:
+        if shape and len(shape) == 4 and (shape[2] * shape[3] * 255).bit_length() > FLOAT32_BITS:
             return f"averages {shape[2]}x{shape[3]} pixels, whose sum float32 may round: pool the image before it"
         return None
 

@@ -15,6 +15,7 @@ import numpy as np
 from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute, reject, smallest_integer_type
 from hw_build.graph.evaluation import evaluate
 from hw_build.graph.nodes import add_kernel
+from hw_build.graph.ranges import FLOAT32_BITS
 from hw_build.kernels.code_table import CodeTable_rtl
 from hw_build.operators.negation import can_be_negated, negate_channels
 from hw_build.operators.quantizer import Quantizer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MOST_PIECES = 256
 MOST_VALUES = 2**28  # integers of all channels together that are executed: some minutes
-_EXACT = 2**24  # float32 holds every integer up to here
 _AT_ONCE = 2**22  # values of one execution
 _CLOSE = 1e-4  # of a step of the quantizer: values so close to a border are executed once more, one by one
 _MOST_CLOSE = 256  # of each channel
@@ -69,6 +69,12 @@ def close_to_a_border(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return below | (np.abs(borders[np.minimum(above, len(borders) - 1)] - values) < _CLOSE * step)
 
 
+def require_numbers(values: np.ndarray, culprit: NodeProto, told: str) -> None:
+    """LoweringError where a function gives none of ``values``, executed of what is ``told``."""
+    if np.isnan(values).any():
+        raise reject(culprit, f"gives no number for some {told}: keep what it reads where it is defined")
+
+
 def put_pieces(graph: GraphEditor, steps: NodeProto, nodes: list[NodeProto], source: str, culprit: NodeProto) -> None:
     """``steps``, a MultiThreshold of what ``nodes`` make of the integers ``source``, reads these integers instead.
 
@@ -77,7 +83,7 @@ def put_pieces(graph: GraphEditor, steps: NodeProto, nodes: list[NodeProto], sou
     """
     low, high = channel_ranges(graph, source)
     count = int((high - low + 1).sum())
-    if count > MOST_VALUES or max(-low.min(), high.max()) >= _EXACT:
+    if count > MOST_VALUES or max(-low.min(), high.max()) >= 2**FLOAT32_BITS:
         raise reject(
             culprit,
             f"is a function that thresholds cannot say, and reads {graph.told(source)}, which takes {count} values in "
@@ -133,11 +139,7 @@ def _find_pieces(
     for begin in range(0, total, width):
         integers = np.minimum(low[:, None] + np.arange(begin, min(begin + width, total)), high[:, None])
         values, given = executed(integers)
-        if np.isnan(values).any():
-            raise reject(
-                culprit,
-                f"gives no number for some values of {graph.told(source)}: keep what it reads where it is defined",
-            )
+        require_numbers(values, culprit, f"values of {graph.told(source)}")
         changed = np.diff(given, axis=1, prepend=before) != 0
         near = close_to_a_border(values, borders[None])
         for channel in range(channels):
