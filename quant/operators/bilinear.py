@@ -20,7 +20,7 @@ from quant.integer.fit import fit_staircase
 from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step
 from quant.operators.layers import Averaging
-from quant.operators.upsampling import Upsampling, interpolate
+from quant.operators.upsampling import Upsampling, factor_of, interpolate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,11 +90,9 @@ class _Bilinear(Upsampling, Averaging):
     def parse(self, parser: Parser, node: NodeProto) -> None:
         """By a power of two, 2 itself too."""
         source = parser.codes_input(node, 0)
-        scales = parser.model.get_initializer(node.input[2]) if len(node.input) > 2 else None
-        factor = int(scales[2]) if scales is not None and len(scales) == 4 else 0
+        factor = factor_of(parser, node)
         form = attribute(node, "mode", b""), attribute(node, "coordinate_transformation_mode", b"half_pixel")
-        whole = factor in (2, *FACTORS) and list(scales) == [1, 1, factor, factor]
-        if form != (b"linear", b"half_pixel") or not whole:
+        if form != (b"linear", b"half_pixel") or factor not in (2, *FACTORS):
             raise ExportError(
                 f"upsampling '{node.name}' must be bilinear by 2, 4, 8, 16 or 32 with align_corners=False"
             )

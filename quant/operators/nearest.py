@@ -12,7 +12,7 @@ from quant.base.errors import ExportError
 from quant.integer.nodes import attribute
 from quant.integer.program import Step
 from quant.operators.layers import HandingOn
-from quant.operators.upsampling import Upsampling
+from quant.operators.upsampling import Upsampling, factor_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -58,10 +58,9 @@ class NearestUpsampling(Upsampling, HandingOn):
     def parse(self, parser: Parser, node: NodeProto) -> None:
         """By a factor, as PyTorch rounds."""
         source = parser.codes_input(node, 0)
-        scales = parser.model.get_initializer(node.input[2]) if len(node.input) > 2 else None
         rounding = tuple(attribute(node, name, b"") for name in ("coordinate_transformation_mode", "nearest_mode"))
-        factor = int(scales[2]) if scales is not None and len(scales) else 0
-        if rounding != (b"asymmetric", b"floor") or factor < 1 or list(scales) != [1, 1, factor, factor]:
+        factor = factor_of(parser, node)
+        if rounding != (b"asymmetric", b"floor") or factor is None:
             raise ExportError(f"upsampling '{node.name}' must repeat each pixel by one whole factor")
         step = Repeat(node.name, source, node.output[0], factor)
         parser.hand_on(node, step, parser.codes[source], parser.channels[source])

@@ -9,8 +9,10 @@ from quant.operators.operator import Operator, refuse
 from quant.operators.spread import all_over
 
 if TYPE_CHECKING:
+    from onnx import NodeProto
     from torch import fx, nn
 
+    from quant.integer.parse import Parser
     from quant.twin.written import Translator
 
 
@@ -27,6 +29,15 @@ class Upsampling(Operator):
         """As the function."""
         settings = {"mode": module.mode, "align_corners": module.align_corners}
         return interpolate(translator, inputs[0], **settings, name=name)
+
+
+def factor_of(parser: Parser, node: NodeProto) -> int | None:
+    """By which Resize enlarges height and width, by constant scales; None where that is no one whole number."""
+    scales = parser.model.get_initializer(node.input[2]) if len(node.input) > 2 else None
+    if scales is None or len(scales) != 4:
+        return None
+    factor = int(scales[2])
+    return factor if factor > 0 and list(scales) == [1, 1, factor, factor] else None
 
 
 def interpolate(

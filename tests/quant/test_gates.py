@@ -7,6 +7,7 @@ import pytest
 import torch
 from architectures import SmallGates
 from qonnx.core.onnx_exec import execute_onnx
+from settled import settled
 from torch import nn
 from torch.nn import functional as F
 from written_networks import SqueezeExcitation, Written, block, conv
@@ -27,11 +28,8 @@ from quant.operators.global_average import GlobalAverage
 from quant.operators.product import Product
 from quant.operators.spread import Spread
 from quant.twin.config import QuantConfig
-from quant.twin.prepare import calibrate, fill_weight_range
-from quant.twin.settle import settle_multiples, settle_tables, settle_thresholds
 from quant.twin.structure import Structure
 from quant.twin.twin import build_twin, quantizer_of
-from quant.twin.untrained import take_statistics
 
 SEED, SIZE = 8, (12, 10)  # 120 pixels: means round in float32
 W4A4 = QuantConfig.read("w4a4")
@@ -59,18 +57,9 @@ def network():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A settled twin, its structure, its graph and its program."""
-    net = network()
-    codes = torch.randint(0, 256, (4, 3, *SIZE), dtype=torch.uint8)
-    take_statistics(net, codes)
-    structure = Structure(net.eval(), 3)
-    twin = build_twin(net, 3, W4A4)
-    fill_weight_range(twin, structure.convolutions())
-    calibrate(twin, codes)
-    assert settle_multiples(twin, structure.multiples()) > 0
-    settle_thresholds(twin, structure.convolutions())
-    settle_tables(twin, structure.tables())
-    model = qonnx_model(twin.eval(), tmp_path_factory.mktemp("gates") / "model.qonnx", SIZE)
-    return twin, structure, model, parse(model)
+    made = settled(network(), SIZE, W4A4, tmp_path_factory.mktemp("gates") / "model.qonnx")
+    assert made.multiples > 0
+    return made.twin, made.structure, made.model, made.program
 
 
 def steps_of(program, kind):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from qonnx.core.onnx_exec import execute_onnx
+from settled import settled
 from torch import nn
 from torch.nn import functional as F
 from written_networks import Written, block, conv, nested, shifted
 
 from quant.base.errors import ConfigError, ExportError
 from quant.data.pairs import to_input
-from quant.export.export import qonnx_model
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import parse
 from quant.integer.proof import require_settled
@@ -21,11 +21,8 @@ from quant.operators.rearrangement import ZERO, modules_that_make, numbers_of
 from quant.operators.space_to_depth import Blocks, BlocksToChannels
 from quant.operators.window_average import WindowAverage
 from quant.twin.config import QuantConfig
-from quant.twin.prepare import calibrate, fill_weight_range
-from quant.twin.settle import settle_multiples, settle_thresholds
 from quant.twin.structure import Structure
 from quant.twin.twin import build_twin
-from quant.twin.untrained import take_statistics
 
 SEED, SIZE, SHAPE = 9, (12, 20), (1, 4, 8, 12)
 W4A4 = QuantConfig.read("w4a4")
@@ -97,17 +94,8 @@ def network():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A settled twin, its graph and its program."""
-    net = network()
-    codes = torch.randint(0, 256, (4, 3, *SIZE), dtype=torch.uint8)
-    take_statistics(net, codes)
-    structure = Structure(net.eval(), 3)
-    twin = build_twin(net, 3, W4A4)
-    fill_weight_range(twin, structure.convolutions())
-    calibrate(twin, codes)
-    settle_multiples(twin, structure.multiples())
-    settle_thresholds(twin, structure.convolutions())
-    model = qonnx_model(twin.eval(), tmp_path_factory.mktemp("moves") / "model.qonnx", SIZE)
-    return twin, model, parse(model)
+    made = settled(network(), SIZE, W4A4, tmp_path_factory.mktemp("moves") / "model.qonnx")
+    return made.twin, made.model, made.program
 
 
 def test_engines_give_what_qonnx_executes(made):

@@ -4,25 +4,20 @@ import numpy as np
 import pytest
 import torch
 from qonnx.core.onnx_exec import execute_onnx
+from settled import settled
 from torch import nn
 from torch.nn import functional as F
 from written_networks import Written, conv
 
 from quant.base.errors import ExportError
 from quant.data.pairs import to_input
-from quant.export.export import qonnx_model
 from quant.export.trained_proof import prove_tables
 from quant.integer.ort_engine import OrtEngine
-from quant.integer.parse import parse
 from quant.integer.program import Table
 from quant.integer.torch_engine import TorchEngine
 from quant.operators.table import TABLES
 from quant.twin.config import QuantConfig
-from quant.twin.prepare import calibrate, fill_weight_range
-from quant.twin.settle import settle_tables, settle_thresholds
-from quant.twin.structure import Structure
 from quant.twin.twin import build_twin
-from quant.twin.untrained import take_statistics
 
 SEED, SIZE = 6, 12
 W4A4 = QuantConfig.read("w4a4")
@@ -48,17 +43,9 @@ def network():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A settled twin, its structure, its graph and its program."""
-    net = network()
-    codes = torch.randint(0, 256, (4, 3, SIZE, SIZE), dtype=torch.uint8)
-    take_statistics(net, codes)
-    structure = Structure(net.eval(), 3)
-    twin = build_twin(net, 3, W4A4)
-    fill_weight_range(twin, structure.convolutions())
-    calibrate(twin, codes)
-    settle_thresholds(twin, structure.convolutions())
-    assert settle_tables(twin, structure.tables()) > 0
-    model = qonnx_model(twin.eval(), tmp_path_factory.mktemp("tables") / "model.qonnx", (SIZE, SIZE))
-    return twin, structure, model, parse(model)
+    made = settled(network(), (SIZE, SIZE), W4A4, tmp_path_factory.mktemp("tables") / "model.qonnx")
+    assert made.tables > 0
+    return made.twin, made.structure, made.model, made.program
 
 
 def test_each_is_a_table_of_the_codes_before_it(made):
