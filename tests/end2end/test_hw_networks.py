@@ -1,9 +1,9 @@
 """The networks of `models` for hardware, from PyTorch to simulated RTL by the commands, each at a small size: exact."""
 
 import pytest
-from test_architectures import assert_exact
 
 import models
+from tests.end2end.test_architectures import assert_exact
 
 SIZES = {  # the least that its poolings take, or little more
     "cmunext-xxs-hw": 16,
