@@ -190,7 +190,7 @@ def test_unlike_numbers_are_exact_in_simulated_rtl(signed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attributes", UNLIKE)
+@pytest.mark.parametrize("attributes", [UNLIKE[at] for at in (0, 2, 4)])
 def test_unlike_numbers_are_exact_in_cpp(attributes, tmp_path):
     model, codes = normalise(averaged(**attributes)), CODES[:, :16, :16]
     logits = execute_codes(model, codes)
