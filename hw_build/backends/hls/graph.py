@@ -55,6 +55,8 @@ def hls_graph(lowered: ModelWrapper, part: str, target_cycles: int) -> ModelWrap
             _narrow_window(operation, getCustomOp(model.find_consumers(operation.onnx_node.output[0])[0]))
         elif operation.onnx_node.op_type == "VVAU_hls":
             _narrow_weights(operation)
+        elif operation.onnx_node.op_type == "Thresholding_hls":
+            _embed_thresholds(operation)
     return model
 
 
@@ -115,11 +117,18 @@ def _clip_thresholds(model: ModelWrapper, op) -> None:
 
 
 def _fold(op: StreamKernel, target_cycles: int) -> None:
-    """The fewest channels a beat that keep to ``target_cycles``, else all; FINN's folding knows FINN's nodes only."""
+    """The fewest channels a beat that keep to ``target_cycles``, else as many as a beat holds; FINN's folding knows
+    FINN's nodes only.
+    """
+    folding = 1
     for pe in divisors(op.folding_limits()["PE"][1]):
         op.set_nodeattr("PE", pe)
+        if max(op.get_outstream_width(), *map(op.get_instream_width, op.stream_inputs())) > MAX_ALLOWED_AP_INT_W:
+            op.set_nodeattr("PE", folding)
+            return
         if op.get_exp_cycles() <= target_cycles:
             return
+        folding = pe
 
 
 def _narrow_window(op, reader) -> None:
@@ -136,6 +145,12 @@ def _narrow_weights(op) -> None:
         op.set_nodeattr("SIMD", taps)
         if op.get_instream_width(1) <= MAX_ALLOWED_AP_INT_W:
             return
+
+
+def _embed_thresholds(op) -> None:
+    """Thresholds inside the layer's function where those of a beat are too wide for a word of a memory beside it."""
+    if op.get_instream_width(1) > MAX_ALLOWED_AP_INT_W:
+        op.set_nodeattr("mem_mode", "internal_embedded")
 
 
 def _widen(op, target_cycles: int) -> None:

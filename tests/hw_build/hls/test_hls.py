@@ -17,6 +17,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import exports
+import synthetic
 
 from hw_build.backends.hls import graph
 from hw_build.backends.hls.finn_build import PLATFORMS, build_config
@@ -26,8 +27,10 @@ from hw_build.base.board_config import board_names, load_board
 from hw_build.base.errors import LoweringError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
+from hw_build.lowering import execute_codes
 from hw_build.lowering.intake import load_graph
 from hw_build.operators.bilinear import ResizesToKernels
+from tests.hw_build.hls_programs import assert_exact_in_hls
 
 PART = "xc7z020clg400-1"
 
@@ -95,8 +98,33 @@ def test_no_window_and_no_weights_are_wider_than_vitis_takes(lowered, monkeypatc
     windows = [getCustomOp(node) for node in model.get_nodes_by_op_type("ConvolutionInputGenerator_rtl")]
     assert max(op.get_outstream_width() for op in windows) <= 160
     assert {op.get_nodeattr("parallel_window") for op in windows} == {0, 1}
-    units = [getCustomOp(node) for node in model.get_nodes_by_op_type("VVAU_hls")]
-    assert max(op.get_instream_width(1) for op in units) <= 160
+    with_constants = {
+        kind: [getCustomOp(node) for node in model.get_nodes_by_op_type(kind)]
+        for kind in ("VVAU_hls", "Thresholding_hls")
+    }
+    for units in with_constants.values():
+        assert max(op.get_instream_width(1) for op in units) <= 160
+    thresholds = {op.get_nodeattr("mem_mode") for op in with_constants["Thresholding_hls"]}
+    assert thresholds == {"internal_decoupled", "internal_embedded"}
+
+
+def test_beats_of_ours_are_no_wider_than_vitis_takes(lowered, monkeypatch):
+    monkeypatch.setattr(graph, "MAX_ALLOWED_AP_INT_W", 15)  # less than two lanes of 8
+    (node,) = hls_graph(lowered, PART, 1).get_nodes_by_op_type("BilinearUpsample_hls")
+    assert getCustomOp(node).get_nodeattr("PE") == 1  # of 6 channels
+
+
+@pytest.mark.slow
+def test_thresholds_too_wide_for_a_memory_are_exact_in_cpp(tmp_path):
+    net = synthetic.Net(seed=5, act_bits=8)
+    stem = net.conv_bn(net.image(), 6, 1, "stem", bits=8, scale=2.0**-6)
+    model = net.model(net.head(net.conv_bn(stem, 6, 3, "mid", scale=2.0**-6)), 4, 6)
+    codes = np.random.default_rng(2).integers(0, 256, (2, 4, 6, 3), np.uint8)
+    layers = assert_exact_in_hls(
+        model, codes, execute_codes(model, codes).astype(np.int32), tmp_path, cycles_per_pixel=1
+    )
+    modes = {getCustomOp(node).get_nodeattr("mem_mode") for node in layers.get_nodes_by_op_type("Thresholding_hls")}
+    assert "internal_embedded" in modes
 
 
 def test_sources_of_every_layer_then_status_3_without_vitis(build, capsys, monkeypatch, tmp_path):

@@ -178,4 +178,20 @@ void Thresholding_Stream_Batch(hls::stream<ap_uint<IN>> &in, hls::stream<ap_uint
     }
 }
 
+// The same with constants of the layer: a function of each element of channel nf*PE + pe.
+template <unsigned PIXELS, unsigned CHANNELS, unsigned PE, typename TSrcI, typename TDstI, int IN, int OUT,
+          typename ACTIVATION>
+void Thresholding_Batch(hls::stream<ap_uint<IN>> &in, hls::stream<ap_uint<OUT>> &out, const ACTIVATION &activation,
+                        int frames) {
+    for (int beat = 0; beat < frames * int(PIXELS * (CHANNELS / PE)); beat++) {
+        const ap_uint<IN> x = in.read();
+        ap_uint<OUT> result = 0;
+        for (unsigned pe = 0; pe < PE; pe++) {
+            const int64_t element = element_of<typename TSrcI::type>(x, pe);
+            set_element(result, pe, typename TDstI::type(activation.activate(beat % (CHANNELS / PE), pe, element)));
+        }
+        out.write(result);
+    }
+}
+
 #endif
