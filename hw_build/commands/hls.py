@@ -109,7 +109,7 @@ def run_hls(config: HlsConfig) -> int:
             return 0
     if lacking := _missing():
         raise MissingToolError(
-            f"{'; '.join(lacking)}, so nothing was synthesised; the sources of every layer lie ready in '{folder}'"
+            f"{'; '.join(lacking)}, so nothing was synthesised; the sources of every layer are ready in '{folder}'"
         )
     board = read_report(build_dir / REPORT_JSON).board
     with locked_build(build_dir):

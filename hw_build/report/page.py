@@ -60,7 +60,7 @@ def _facts(report: Report) -> list[tuple[str, Any]]:
 
 
 def _paced(totals: Totals) -> str | None:
-    """Latency where frames come at the design's own rate, and in frame times."""
+    """Latency where frames come at the design's own rate, and in frame periods."""
     if totals.paced_latency_cycles is None or not totals.paced_cycles_per_frame:
         return None
     return f"{totals.paced_latency_cycles:,} ({totals.paced_latency_cycles / totals.paced_cycles_per_frame:.2f})"
