@@ -21,9 +21,9 @@ LONGEST_PACE = 100_000_000  # cycles a frame: one a second at 100 MHz
 def run_simulate(
     build_dir: Path, export: Export, *, frames: int, idle: float, stall: float, seed: int, pace: int | None
 ) -> int:
-    """Streams ``frames`` golden images through a built accelerator, the list repeated where it is shorter.
+    """Streams ``frames`` golden images through a built accelerator; if there are fewer, the list is repeated.
 
-    ``pace``: cycles from one frame's first pixel to the next one's at the source; None: as fast as they are taken.
+    ``pace``: cycles from one frame's first pixel to the next one's at the source; None: as fast as they are accepted.
     """
     for name, value in (("--idle", idle), ("--stall", stall)):
         if not 0 <= value < 1:

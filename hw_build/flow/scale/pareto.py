@@ -1,4 +1,4 @@
-"""Rate over LUTs of all design points that fit a board; those that no other beats at both stand on a line."""
+"""Rate over LUTs of all design points that fit a board; the Pareto-optimal ones are joined by a line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TICKS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # of each decade, in plain numbers
 
 
 def front(designs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Of (cost, gain) those with more gain than every cheaper one, by cost."""
+    """The pairs (cost, gain) with more gain than every cheaper one, by cost."""
     best: list[tuple[float, float]] = []
     for cost, gain in sorted(designs, key=lambda design: (design[0], -design[1])):
         if not best or gain > best[-1][1]:
