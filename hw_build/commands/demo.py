@@ -78,6 +78,7 @@ def _build_and_simulate(
             except MismatchError as error:
                 publish(config.out, collect_report(config, facts, differences=[difference(NETLIST_STEP, error)]))
                 raise
+    assert run.logits is not None, "they were compared"
     prediction = decide(run.logits[0])
     shown = Image(
         name=name,

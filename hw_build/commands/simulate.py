@@ -28,9 +28,9 @@ def run_simulate(
     for name, value in (("--idle", idle), ("--stall", stall)):
         if not 0 <= value < 1:
             raise ConfigError(f"{name} is a probability and must be at least 0 and below 1, got {value}")
-    for name, value in (("--frames", frames), ("--pace", pace)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} must be at least 1, got {value}")
+    for name, count in (("--frames", frames), ("--pace", pace)):
+        if count is not None and count < 1:
+            raise ConfigError(f"{name} must be at least 1, got {count}")
     if pace is not None and pace > LONGEST_PACE:
         raise ConfigError(f"--pace must be at most {LONGEST_PACE} cycles, a frame a second at 100 MHz, got {pace}")
     with locked_build(build_dir), BuildProgress("simulate") as progress:

@@ -190,6 +190,7 @@ def simulate_and_compare(
         progress=on_progress,
     )  # fmt: skip
     show(beats)
+    assert run.logits is not None, "it is not in mask mode"
     compare_logits(run.logits, expected, names, step, build_dir / MISMATCH)
     return run, verified(step, f"{against} of {images(len(codes))}", time.perf_counter() - started)
 

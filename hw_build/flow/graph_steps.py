@@ -76,6 +76,7 @@ def graph_steps(config: BuildConfig) -> list[Step]:
             parameters=parameters,
         )
     ]
+    transforms: list[tuple[str, Callable[[ModelWrapper], ModelWrapper], dict[str, Any]]]
     transforms = [(step.name, step.run, {"part": config.board.part}) for step in lowering_steps(config.board.part)]
 
     def fold(model: ModelWrapper) -> ModelWrapper:

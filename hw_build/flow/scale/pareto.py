@@ -44,7 +44,8 @@ def draw(results: Mapping[Point, Figures], path: Path) -> None:
         return entry[0].network, entry[0].bits, entry[0].side
 
     for (network, bits, side), group in groupby(sorted(fitting, key=label), key=label):
-        designs = [(figures.luts, figures.frames_per_second) for _, figures in group]
+        of_group = [(figures.luts, figures.frames_per_second) for _, figures in group]
+        designs = [(luts, rate) for luts, rate in of_group if luts is not None and rate is not None]
         (drawn,) = axes.plot(*zip(*front(designs), strict=True), marker="o", label=f"{network} {bits} {side}x{side}")
         axes.scatter(*zip(*designs, strict=True), color=drawn.get_color(), marker=".", alpha=0.6)
     if fitting:

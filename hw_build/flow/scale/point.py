@@ -119,7 +119,13 @@ def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boa
         if budget not in tried and (plan := plan_for(network, target, budget)) is not None:
             return _figures(network, plan, boards)
         tried.append(budget)
-    return _figures(network, plan_for(network, target, Budget(uram=max(budget.uram for budget in tried))), boards)
+    return _figures(network, _unlimited(network, target, max(budget.uram for budget in tried)), boards)
+
+
+def _unlimited(network: Network, target_cycles: int, uram: int) -> Plan:
+    plan = plan_for(network, target_cycles, Budget(uram=uram))
+    assert plan is not None, "nothing limits it"
+    return plan
 
 
 def _by_size(boards: Sequence[Board]) -> list[Board]:
@@ -135,7 +141,7 @@ def _fastest(network: Network, board: Board) -> Figures:
     slowest_rate = max(max(option.cycles for option in node.options) for node in network.nodes)
     budget = budget_of(board)
     if plan_for(network, slowest_rate, budget) is None:
-        return _figures(network, plan_for(network, slowest_rate, Budget(uram=budget.uram)), [board])
+        return _figures(network, _unlimited(network, slowest_rate, budget.uram), [board])
     return _figures(network, best_rate(network, budget), [board])
 
 
