@@ -18,6 +18,7 @@ from quant.integer.parse import load_program
 
 if TYPE_CHECKING:
     from quant.integer.program import Program
+    from quant.integer.torch_engine import TorchEngine
 
 MODEL_FILE = "model.qonnx"
 
@@ -36,7 +37,10 @@ class IntegerReference:
 
     def __init__(self, export_dir: Path, *, device: str = "cpu", threads: int = 0) -> None:
         self.program: Program = load_program(Path(export_dir) / MODEL_FILE)
-        self._engine = OrtEngine(self.program, threads) if device == "cpu" else _torch_engine(self.program, device)
+        on_cpu = device == "cpu"
+        self._engine: OrtEngine | TorchEngine = (
+            OrtEngine(self.program, threads) if on_cpu else _torch_engine(self.program, device)
+        )
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -66,7 +70,7 @@ class IntegerReference:
         return self._engine.run(codes)
 
 
-def _torch_engine(program: Program, device: str) -> object:
+def _torch_engine(program: Program, device: str) -> TorchEngine:
     from quant.base.device import require_device
     from quant.integer.torch_engine import TorchEngine
 
