@@ -185,9 +185,7 @@ def test_constants_may_be_wider_than_verilator_takes_by_itself(tmp_path, build_d
 
 def test_precompiled_header_changes_no_object(tmp_path):
     source = tmp_path / "size.cpp"
-    source.write_text(
-        "size_t size(const VerilatedContext&) { return std::string{VL_STRINGIFY(VL_PRINTF)}.size(); }\n"
-    )
+    source.write_text("size_t size(const VerilatedContext&) { return std::string{VL_STRINGIFY(VL_PRINTF)}.size(); }\n")
     header = toolchain.common_header("-O1")
     assert header.with_name(f"{header.name}.gch").stat().st_size > 1_000_000
     for name, first in (("plain.o", None), ("precompiled.o", header)):
