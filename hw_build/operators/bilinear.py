@@ -123,7 +123,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "bilinear upsampling",
         "factor 2, 4, 8, 16 or 32, `align_corners=False`, then a quantizer",
-        "BilinearThreshold2x (ours); by more than 2, signed or wide: BilinearUpsample (ours) and Threshold",
+        "BilinearThreshold2x (ours); for larger factors, signed or wide codes: BilinearUpsample (ours) and Threshold",
     ),
 )
 OPERATORS = (Bilinear(),)

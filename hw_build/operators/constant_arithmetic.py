@@ -118,7 +118,7 @@ def _constant(graph: GraphEditor, node: NodeProto) -> str:
 
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
-        "multiplication, addition of constants",
+        "multiplication by constants, addition of constants",
         "between a layer and an unsigned quantizer",
         "thresholds",
     ),

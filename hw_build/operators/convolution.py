@@ -176,7 +176,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     ),
     (
         "convolution, other windows",
-        "any kernel, zero padding, dilation; equal strides of height and width",
+        "any kernel, zero padding, dilation; equal strides in height and width",
         "FMPadding, ConvolutionInputGenerator, MVAU (FINN), Threshold (ours)",
     ),
     (

@@ -214,14 +214,14 @@ class DepthwiseConvolution(Filters):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "convolution, depthwise",
-        "one filter per channel, or several (a channel multiplier); equal strides of height and width",
-        "DepthwiseConv (ours), of an odd square window; StreamCrop (ours) behind it where stride, size or pads differ; "
+        "one filter per channel, or several (a channel multiplier); equal strides in height and width",
+        "DepthwiseConv (ours), of an odd square window; StreamCrop (ours) behind it for other strides, sizes or pads; "
         "several filters: ChannelGather (ours) repeats each channel before it; "
-        "where codes are signed, or there are few channels for such a window, a dense one consisting mostly of zeros",
+        "for signed codes, or few channels for the size of the window, a dense convolution consisting mostly of zeros",
     ),
     (
         "convolution, depthwise, plus its own input",
-        "both addends with one scale, then a quantizer",
+        "both addends of one scale, then a quantizer",
         "the same DepthwiseConv, fused",
     ),
 )

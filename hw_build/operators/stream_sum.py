@@ -142,8 +142,8 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     ),
     (
         "addition of tensors of any scales",
-        "codes of together at most 12 bits, then a quantizer",
-        "CodeTable (ours) of both codes",
+        "both codes together of at most 12 bits, then a quantizer",
+        "CodeTable (ours), addressed by both codes",
     ),
 )
 OPERATORS = (StreamSum(),)

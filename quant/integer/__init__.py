@@ -19,7 +19,9 @@ from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import load_program
 
 if TYPE_CHECKING:
+    from quant.integer.compiled.engine import CompiledEngine
     from quant.integer.program import Program
+    from quant.integer.torch_engine import TorchEngine
 
 MODEL_FILE = "model.qonnx"
 
@@ -39,6 +41,7 @@ class IntegerReference:
 
     def __init__(self, export_dir: Path, *, device: str = "cpu", threads: int = 0) -> None:
         self.program: Program = load_program(Path(export_dir) / MODEL_FILE)
+        self._engine: CompiledEngine | OrtEngine | TorchEngine
         if device == "cpu":
             self._engine = compiled_engine(self.program, threads) or OrtEngine(self.program, threads)
         else:
@@ -77,7 +80,7 @@ class IntegerReference:
         return self._engine.run(codes)
 
 
-def _torch_engine(program: Program, device: str) -> object:
+def _torch_engine(program: Program, device: str) -> TorchEngine:
     from quant.base.device import require_device
     from quant.integer.torch_engine import TorchEngine
 

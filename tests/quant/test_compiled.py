@@ -9,7 +9,7 @@ from quant.integer import IntegerReference
 from quant.integer.compiled import engine as engines
 from quant.integer.compiled import forms
 from quant.integer.compiled import library as libraries
-from quant.integer.compiled.engine import CompiledEngine, compiled_engine
+from quant.integer.compiled.engine import compiled_engine
 from quant.integer.program import Codes, Conv, Program, Table, window_sizes
 from quant.integer.staircase import Affine, Chain
 from quant.integer.torch_engine import TorchEngine
@@ -106,7 +106,7 @@ def assert_exact(program, count=3):
     images = images_of(program, count)
     expected = TorchEngine(program, "cpu").run(images)
     assert len(np.unique(expected)) > 3
-    np.testing.assert_array_equal(CompiledEngine(program, 2).run(images), expected, err_msg=f"seed {SEED}")
+    np.testing.assert_array_equal(compiled_engine(program, 2).run(images), expected, err_msg=f"seed {SEED}")
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 15), (-8, 7), (0, 255), (-128, 127), (0, 3)])
@@ -157,7 +157,7 @@ def test_channels_of_no_weights_and_images_one_after_the_other():
     a = net.conv("x", 4, (3, 3))
     net.steps[-1].weights[1] = 0
     program = net.program(a)
-    images, engine = images_of(program, 5), CompiledEngine(program, 1)
+    images, engine = images_of(program, 5), compiled_engine(program, 1)
     np.testing.assert_array_equal(engine.run(images), np.concatenate([engine.run(image[None]) for image in images]))
     np.testing.assert_array_equal(engine.run(images), TorchEngine(program, "cpu").run(images))
 

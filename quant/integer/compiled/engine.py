@@ -18,17 +18,15 @@ if TYPE_CHECKING:
 
 
 class CompiledEngine:
-    """Codes (N, H, W, C) uint8 -> logits (N, H, W, classes) int32, on ``threads`` threads; 0: one a processor."""
+    """Codes (N, H, W, C) uint8 -> logits (N, H, W, classes) int32, with a thread for each of ``plans``."""
 
     name = "compiled"
 
-    def __init__(self, program: Program, threads: int = 0) -> None:
-        self.program = program
+    def __init__(self, plans: list[Plan]) -> None:
         self._plans: queue.SimpleQueue[Plan] = queue.SimpleQueue()
-        threads = threads or len(os.sched_getaffinity(0))
-        self._pool = ThreadPoolExecutor(threads)
-        for _ in range(threads):
-            self._plans.put(_plan(program))
+        for plan in plans:
+            self._plans.put(plan)
+        self._pool = ThreadPoolExecutor(len(plans))
 
     def run(self, codes: np.ndarray) -> np.ndarray:
         return np.stack(list(self._pool.map(self._run_image, codes)))
@@ -42,16 +40,18 @@ class CompiledEngine:
 
 
 def compiled_engine(program: Program, threads: int = 0) -> CompiledEngine | None:
-    """None where there are no kernels, for lack of a compiler, or none for a step of ``program``."""
-    if library() is None or _plan(program) is None:
+    """On ``threads`` threads, 0: one a processor; None where there are no kernels, for lack of a compiler or of a
+    processor that they are made for, or none for a step of ``program``.
+    """
+    kernels = library()
+    if kernels is None:
         return None
-    return CompiledEngine(program, threads)
-
-
-def _plan(program: Program) -> Plan | None:
-    plan = Plan(program, library())
-    for step in program.steps:
-        if not of_step(step).compile(plan, step):
-            return None
-        plan.release(step)
-    return plan
+    plans = []
+    for _ in range(threads or len(os.sched_getaffinity(0))):
+        plan = Plan(program, kernels)
+        for step in program.steps:
+            if not of_step(step).compile(plan, step):
+                return None
+            plan.release(step)
+        plans.append(plan)
+    return CompiledEngine(plans)

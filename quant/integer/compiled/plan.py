@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,6 +27,22 @@ _INT8 = np.iinfo(np.int8)
 
 def _fields(ctype: type, *names: str) -> list[tuple[str, type]]:
     return [(name, ctype) for name in names]
+
+
+class Windows(Protocol):
+    """A step that reads windows."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilations: tuple[int, int]
+
+
+class Summing(Protocol):
+    """A step that makes codes of sums, or logits where it has no staircase."""
+
+    output: str
+    staircase: Staircase | None
 
 
 class Planes(ctypes.Structure):
@@ -98,7 +114,7 @@ class Plan:
 
     def keep(self, values: np.ndarray, dtype: type) -> int:
         """The address of ``values``, which live as long as the plan."""
-        kept = np.ascontiguousarray(values, dtype)
+        kept: np.ndarray = np.ascontiguousarray(values, dtype)
         self._kept.append(kept)
         return kept.ctypes.data
 
@@ -108,7 +124,7 @@ class Plan:
         passed = [ctypes.byref(each) if isinstance(each, ctypes.Structure) else each for each in arguments]
         self._calls.append(partial(getattr(self.library, f"edgeseg_{function}"), *passed))
 
-    def taps(self, source: str, step: Step) -> tuple[np.ndarray, int]:
+    def taps(self, source: str, step: Windows) -> tuple[np.ndarray, int]:
         """Addresses (channels of the source, KH * KW) of what pixel 0, 0 of ``step``'s windows reads, and the bytes to
         the next row; where windows are a stride apart, of planes of every ``stride``th pixel, which a call makes.
         """
@@ -123,9 +139,9 @@ class Plan:
             height, width = (-(-(side + 2 * self._border) // apart) for side in (planes.height, planes.width))
             phases = np.zeros(planes.channels * apart * apart * height * width + _SLACK, np.uint8)
             to = self.keep(phases, np.uint8)
-            source = (ctypes.c_void_p(first), ctypes.c_int64(plane), ctypes.c_int64(stride), planes.channels, apart)
+            of_image = (ctypes.c_void_p(first), ctypes.c_int64(plane), ctypes.c_int64(stride), planes.channels, apart)
             to_planes = (ctypes.c_void_p(to), ctypes.c_int64(height * width), ctypes.c_int64(width), height, width)
-            self.call("phases", *source, *to_planes)
+            self.call("phases", *of_image, *to_planes)
             channel = (channel * apart + y[:, None] % apart) * apart + x % apart
             first, plane, stride, y, x = to, height * width, width, y // apart, x // apart
         addresses = first + channel * plane + y[:, None] * stride + x
@@ -133,7 +149,7 @@ class Plan:
 
     def filter(
         self,
-        step: Step,
+        step: Summing,
         taps: np.ndarray,
         weights: np.ndarray,
         *,
@@ -186,12 +202,12 @@ class Plan:
                     self.keep(each, np.int16) for each in (line.left, line.constant, line.right)
                 )
             return found
-        line = forms.line32(staircase, low, high)
-        found.form = forms.COUNT32 if line is None else forms.LINE32
-        found.scale = self.keep(staircase.sign if line is None else line[0], np.float32)
+        wide = forms.line32(staircase, low, high)
+        found.form = forms.COUNT32 if wide is None else forms.LINE32
+        found.scale = self.keep(staircase.sign if wide is None else wide[0], np.float32)
         found.thresholds32 = self.keep(staircase.thresholds, np.float32)
-        if line is not None:
-            found.offset, found.floor, found.ceiling = (self.keep(each, np.float32) for each in line[1:])
+        if wide is not None:
+            found.offset, found.floor, found.ceiling = (self.keep(each, np.float32) for each in wide[1:])
         return found
 
     # ---- inside ------------------------------------------------------------------------------------------------------
@@ -220,5 +236,5 @@ class Plan:
         return Planes(buffer.ctypes.data + border * (stride + 1), plane, stride, channels, height, width)
 
 
-def _sources(step: Step) -> tuple[str, ...]:
+def _sources(step: Any) -> tuple[str, ...]:
     return getattr(step, "sources", None) or (step.source,)

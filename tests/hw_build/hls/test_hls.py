@@ -104,7 +104,7 @@ def test_sources_of_every_layer_then_status_3_without_vitis(build, capsys, monke
     monkeypatch.setenv("HOME", str(tmp_path))
     status, shown = run(capsys, build[1])
     assert status == 3
-    assert re.search(r"error: neither vitis-run nor vitis_hls is on PATH .* lie ready in '.*/hls'\n$", shown.err)
+    assert re.search(r"error: neither vitis-run nor vitis_hls is on PATH .* are ready in '.*/hls'\n$", shown.err)
     assert re.search(
         r"folded for the build's ([\d,]+) cycles a frame: [\d,]+ by FINN's estimate, in \w+_\d+$", shown.out, re.M
     )
