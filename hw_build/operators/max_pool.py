@@ -1,7 +1,7 @@
 """Max pooling of any window: windows of the image, and their greatest.
 
-Padding stands for no value at all; among unsigned codes a zero, the least, does the same. Where signed codes are padded,
-the least is taken off before, and added again behind.
+Padding stands for no value at all; among unsigned codes a zero, the least, does the same. Where signed codes are
+padded, the least is taken off before, and added again behind.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ module scaler #(
     ) lines (
         .clk, .en, .addr(group), .data(line)
     );
-    assign count = sum_q[SUM_BITS-1:SHIFT];
+    assign count = COUNT_BITS'(sum_q >>> SHIFT);
 
     always_ff @(posedge clk) begin
       if (en) begin
