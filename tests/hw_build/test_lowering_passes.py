@@ -380,9 +380,7 @@ def test_codes_too_wide_for_a_product_are_refused():
     graph.datatypes[graph.inputs[0]] = DataType["UINT9"]
     graph.touch()
     graph.commit()
-    with pytest.raises(
-        LoweringError, match=r"n_stem_conv \(MatMul\) multiplies codes of 9 bits: quantize them to 8"
-    ):
+    with pytest.raises(LoweringError, match=r"n_stem_conv \(MatMul\) multiplies codes of 9 bits: quantize them to 8"):
         apply(before, FuseConvolutions())
 
 
