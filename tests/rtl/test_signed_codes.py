@@ -109,6 +109,7 @@ def lined_upsampling():
 
 MODELS = {
     "conv": partial(conv, pe=4, simd=2),
+    "conv_odd": lambda: conv_model((4, 4, 4), 3, 1, pe=3, simd=2, x="INT4", y="INT4"),
     "conv_narrow": partial(conv, pe=2, simd=1, narrow=True, Window="parallel"),
     "conv_tables": partial(conv, "INT5", "INT3", simd=4, narrow=True, Window="parallel", Multiplier="lut"),
     "conv_raw": lambda: conv_model((4, 4, 4), 3, 1, pe=3, simd=1, x="INT4", w="INT8", raw=True),
@@ -160,7 +161,16 @@ def test_depthwise_of_all_widths(form, residual, x, y):
     KernelBench(depthwise(x, y, residual=residual, **DEPTHWISE[form])).check_all_patterns()
 
 
-NETLISTS = ("conv", "conv_tables", "conv_line", "columns", "windows", "threshold", "add_threshold_of_both_kinds")
+NETLISTS = (
+    "conv",
+    "conv_odd",
+    "conv_tables",
+    "conv_line",
+    "columns",
+    "windows",
+    "threshold",
+    "add_threshold_of_both_kinds",
+)
 
 
 @pytest.mark.parametrize("name", [n if n == "conv" else pytest.param(n, marks=pytest.mark.slow) for n in NETLISTS])
@@ -168,11 +178,30 @@ def test_netlists(name):
     NetlistBench(MODELS[name](), num_frames=2).check_all_patterns()
 
 
-COSTS = {}
-QUICK_COSTS = ()
+FOUR = {"x": "INT4", "y": "INT4"}
+COSTS = {
+    "expansion": partial(conv_model, (64, 64, 16), 96, 1, simd=4, pe=8, **FOUR),
+    "expansion_tables": partial(conv_model, (64, 64, 16), 96, 1, simd=8, pe=4, Multiplier="lut", **FOUR),
+    "projection": partial(conv_model, (64, 64, 96), 16, 1, simd=4, pe=8, y="INT4"),
+    "odd": partial(conv_model, (64, 64, 48), 12, 1, simd=3, pe=3, **FOUR),
+    "products_in_luts": partial(conv_model, (32, 32, 16), 8, 1, simd=4, pe=4, NarrowWeights=0, **FOUR),
+    "dense": partial(conv_model, (64, 64, 8), 8, 3, simd=1, pe=8, Window="parallel", **FOUR),
+    "eight_bits": partial(conv_model, (32, 32, 16), 8, 1, simd=4, pe=4, w="INT8", x="INT8", y="INT5"),
+    "columns": partial(depthwise_model, dim=(64, 64), channels=12, kernel=7, simd=7, residual=1, **FOUR),
+    "columns_serial": partial(depthwise_model, dim=(32, 32), channels=16, kernel=3, **FOUR),
+    "windows": partial(depthwise_model, dim=(64, 64), channels=10, kernel=3, pe=2, simd=3, **FOUR),
+    "windows_at_once": partial(depthwise_model, dim=(64, 64), channels=8, kernel=3, simd=9, residual=1, **FOUR),
+    "threshold_line": lined_threshold,
+    "add_threshold": added,
+    "bilinear_threshold": lambda: model_of(
+        "BilinearThreshold2x_rtl", dim=(64, 64), channels=8, x="INT4", constants={1: np.arange(-120, 120, 16)[None]},
+        outputDataType="INT4", LowestCode=-8,
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK_COSTS else pytest.param(n, marks=pytest.mark.slow) for n in COSTS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COSTS)
 def test_cost_models(name):
     model = COSTS[name]()
     op, rtl = getCustomOp(model.graph.node[0]), rtl_of(model)

@@ -307,6 +307,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
             pe=self.pe,
             lanes=self.lanes,
             x_bits=self.get_input_datatype(0).bitwidth(),
+            x_signed=self.get_input_datatype(0).signed(),
             w_bits=self.get_input_datatype(1).bitwidth(),
             y_bits=self.get_output_datatype(0).bitwidth(),
             raw=self.raw,

@@ -93,7 +93,11 @@ module mac_array #(
           p_q       <= (first_2q ? 48'sd0 : p_q) + 48'(product_q);
         end
       end
-      assign sum[s][m] = p_q[P_BITS-1:0];
+      if (PACKED && 2 * m + 1 == PE && B_BITS + W_BITS < 9) begin : g_in_luts  // where Yosys has no DSP48E1 for it
+        assign sum[s][m] = P_BITS'(p_q[SUM_BITS-1:0]);
+      end else begin : g_whole
+        assign sum[s][m] = p_q[P_BITS-1:0];
+      end
     end
   end
 
