@@ -166,4 +166,9 @@ class ConvShape:
             read_out = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits) + 1.9 * parts
         else:
             read_out = 1.8 * parts
-        return round(0.8 * weights + read_out)
+        return round(0.8 * weights + read_out + self._unpaired_luts())
+
+    def _unpaired_luts(self) -> float:
+        """Rows of partial products, and the sum that grows."""
+        fewer, more = sorted((self.x_bits, self.w_bits))
+        return self.unpaired * (2.6 * (fewer - 1) * more + self.lane_bits) if self._unpaired_in_luts else 0
