@@ -66,7 +66,7 @@ class MoveScalesPastLinear(Transformation):
 
 
 class NarrowWeights(Transformation):
-    """Annotate weights that use the lowest code of their type with one bit more: the RTL MVAU needs narrow range."""
+    """Annotate weights that use the lowest code of their type with one bit more: so two sums can share a multiplier."""
 
     def apply(self, model):
         graph = GraphEditor(model)

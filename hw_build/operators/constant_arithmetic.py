@@ -119,7 +119,7 @@ def _constant(graph: GraphEditor, node: NodeProto) -> str:
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "multiplication by constants, addition of constants",
-        "between a layer and an unsigned quantizer",
+        "between a layer and a quantizer",
         "thresholds",
     ),
     (

@@ -1,6 +1,6 @@
 """Quantizers: of weights and biases, which become integers, and of activations, which become thresholds.
 
-Thresholds that no other kernel takes are a kernel of their own for unsigned codes, FINN's Thresholding for signed ones.
+Thresholds that no other kernel takes are a kernel of their own.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import numpy as np
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, attribute, set_attribute
-from hw_build.graph.nodes import add_kernel
+from hw_build.graph.nodes import add_kernel, lowest_code
 from hw_build.graph.rounding import ROUNDING_MODES
 from hw_build.kernels.threshold import Threshold_rtl
 from hw_build.operators.constants import QUANT, is_bias_quant, is_weight_quant
-from hw_build.operators.finn_nodes import ThresholdsToHardware
 from hw_build.operators.operator import Operator, constants_to_channels_first
 
 if TYPE_CHECKING:
@@ -32,14 +31,12 @@ def per_channel(graph: GraphEditor, name: str, channels: int) -> str:
 
 
 class ThresholdsToKernels(Transformation):
-    """A MultiThreshold on its own, with unsigned codes, -> a kernel of ours."""
+    """A MultiThreshold on its own -> a kernel."""
 
     def apply(self, model):
         graph = GraphEditor(model)
         for node in graph.of_type("MultiThreshold"):
             source, result = node.input[0], node.output[0]
-            if attribute(node, "out_bias", 0.0) != 0.0 or graph.datatypes[result].signed():
-                continue
             graph.remove(node)
             add_kernel(
                 graph,
@@ -49,6 +46,7 @@ class ThresholdsToKernels(Transformation):
                 node.name,
                 ThresholdRows=graph.constants[node.input[1]].shape[0],
                 outputDataType=graph.datatypes[result].name,
+                LowestCode=lowest_code(node),
             )
         graph.commit()
         return model, False
@@ -63,7 +61,6 @@ class Quantizer(Operator):
     told = "Quant"
     any_layout = elementwise = per_channel = True
     fusions = (ThresholdsToKernels(),)
-    placements = (ThresholdsToHardware(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Scales, zero points, widths and rounding."""
@@ -101,7 +98,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "quantizer of activations",
         "one scale per tensor, zero point 0, any rounding mode of QONNX",
-        "thresholds inside the layer before it, or Threshold (ours); signed: Thresholding (FINN)",
+        "thresholds inside the layer before it, or Threshold (ours)",
     ),
     (
         "quantizer of activations, more than 5 bits",

@@ -113,10 +113,6 @@ class Operator:
         """The nodes whose values ``node`` reads."""
         return node.all_input_nodes
 
-    def refusal(self, module: nn.Module, *, unsigned: bool) -> str | None:
-        """Why ``module`` does not take codes that are, or are not, unsigned, as the end of a sentence."""
-        return None
-
     def window(self, module: nn.Module) -> int:
         """Rows of its input that one row of its output reads."""
         return 1

@@ -54,17 +54,6 @@ def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGra
     return graph
 
 
-def set_apart(graph: ModuleGraph, node: fx.Node) -> bool:
-    """Gives what joins the value of ``node`` with others a copy of it by an identity, so that its own codes need not be
-    theirs; whether there is such a reader.
-    """
-    rewriter = _Rewriter(graph)
-    readers = [user for user in rewriter.readers(node) if not is_filters(graph.module(user))]
-    for reader in readers:
-        rewriter.copy(node, reader, unsigned=False)
-    return bool(readers)
-
-
 class _Rewriter:
     def __init__(self, graph: ModuleGraph) -> None:
         self._graph = graph
@@ -158,12 +147,10 @@ class _Rewriter:
         operator = self._operator(node)
         return operator.makes_logits and len(node.users) == 1 and self._module(node).groups == 1
 
-    def copy(self, source: fx.Node, reader: fx.Node, *, unsigned: bool | None = None) -> None:
-        """An identity between the two whose codes are unsigned as told, or where the source's are."""
-        if unsigned is None:
-            unsigned = never_negative(self._graph, source)
+    def copy(self, source: fx.Node, reader: fx.Node) -> None:
+        """An identity between the two whose codes are unsigned where the source's are."""
         norm = self._convolution(self._identity(source, reader))
-        if unsigned:
+        if never_negative(self._graph, source):
             self._insert(nn.ReLU(), norm, [reader])
 
     def logits_by_a_convolution(self) -> None:

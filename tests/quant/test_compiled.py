@@ -168,6 +168,9 @@ def test_an_operator_without_kernels_is_left_to_onnxruntime(exported, monkeypatc
     output = net.name(4)
     net.steps.append(Enlarge(output, a, output, 4, net.stairs(output, 1 / 64, 0, 64 * 15)))
     assert compiled_engine(net.program(output)) is None
+    signed = Network(8, 8, -8, 7)
+    pads = {"kernel": (3, 3), "strides": (1, 1), "pads": (1, 1, 1, 1)}
+    assert compiled_engine(signed.program(signed.then(MaxPool, signed.conv("x", 4, (3, 3)), 4, **pads))) is None
     assert IntegerReference(exported).engine == "compiled"
     monkeypatch.setattr(engines, "compiled_engine", lambda *_: None)
     monkeypatch.setattr("quant.integer.compiled_engine", lambda *_: None)

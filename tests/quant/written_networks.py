@@ -400,6 +400,7 @@ LOWERS = {
     "pool_3_2_1": _there(lambda: nn.MaxPool2d(3, 2, 1)),
     "pool_ceil": _there(lambda: nn.MaxPool2d(3, 2, ceil_mode=True)),
     "pool_of_negatives": _there(lambda: nn.Sequential(conv(), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2, 1), nn.ReLU())),
+    "pool_of_signed_codes": _there(lambda: nn.Sequential(conv(), _norm(), nn.MaxPool2d(3, 2, 1), conv())),
     "pool_joined_with_negatives": _there(
         lambda: nn.MaxPool2d(3, 2, 1),
         lambda: nn.Sequential(Residual(nn.Sequential(conv(), _norm())), nn.Upsample(scale_factor=2)),
