@@ -39,6 +39,7 @@ from hw_build.stitch import Design
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from qonnx.core.modelwrapper import ModelWrapper
 
     from hw_build.base.export import Export
@@ -89,6 +90,7 @@ def run_hls(config: HlsConfig) -> int:
     if config.export is not None:  # what is missing is told before anything is written
         find_headers(config.finn_hlslib)
         compiler()
+        _images(config, config.export)
     with locked_build(build_dir):
         model, shell = _write(build_dir, config.export)
         _forget_rung(build_dir)
@@ -96,9 +98,10 @@ def run_hls(config: HlsConfig) -> int:
     name, cycles = slowest_layer(model)
     reached = "" if cycles <= target else "; no layer of it folds further: give the build more cycles a frame"
     tell(f"folded for the build's {target:,} cycles a frame: {cycles:,} by FINN's estimate, in {name}{reached}")
-    for kind, wanted in (("C++ for Vitis HLS", True), ("RTL, FINN has no C++ of it", False)):
+    for kind, wanted in (("C++ for Vitis HLS", True), ("RTL in FINN's build, C++ of ours in hls/network", False)):
         counts = Counter(node.op_type for node in model.graph.node if (node.domain == HLS_DOMAIN) == wanted)
-        tell(f"{kind}: {', '.join(f'{count} {name}' for name, count in sorted(counts.items()))}")
+        if counts:
+            tell(f"{kind}: {', '.join(f'{count} {name}' for name, count in sorted(counts.items()))}")
     if config.export is None:
         tell("nothing was executed: give --export, whose golden images the C++ then computes")
     else:
@@ -137,10 +140,7 @@ def _write(build_dir: Path, export: Export | None) -> tuple[ModelWrapper, Shell]
 def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shell) -> Report:
     """Compiles and runs the program, adds the result to the report, and leaves the program ready for Vitis HLS."""
     report, headers = read_report(config.out / REPORT_JSON), find_headers(config.finn_hlslib)
-    codes, name = export.codes[0], export.names[0]
-    if config.image is not None:
-        codes, name = read_image(config.image, export.size, export.channels), config.image.stem
-    truth = None if config.mask is None else read_mask(config.mask, export.size, export.classes)
+    codes, name, truth = _images(config, export)
     program = config.out / FOLDER / NETWORK
     network = read_network(model, config.out / FOLDER)
     benches = check_names(network, config.testbenches)
@@ -171,6 +171,15 @@ def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shel
         report = replace(report, image=Image(name=name, logits=int(done.logits[0].size), differing_logits=0, iou=iou))
         Pictures(codes=in_colour(codes), prediction=prediction, truth=truth).save(config.out / PICTURES)
     return _publish(config.out, report, Verification(**done.rung))
+
+
+def _images(config: HlsConfig, export: Export) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """The image to execute (H, W, C), its name, and its true mask (H, W) where one is given."""
+    if config.image is None:
+        return export.codes[0], export.names[0], None
+    codes = read_image(config.image, export.size, export.channels)
+    truth = None if config.mask is None else read_mask(config.mask, export.size, export.classes)
+    return codes, config.image.stem, truth
 
 
 def _forget_rung(build_dir: Path) -> None:

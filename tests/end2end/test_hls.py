@@ -1,4 +1,4 @@
-"""The shipped 4-bit network at 64x64 in HLS: every layer's C++, then all of them as one program, on two real images."""
+"""The shipped networks in HLS: every layer's C++, then all of them as one program, on two real images back to back."""
 
 import json
 import subprocess
@@ -8,27 +8,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDING = "pynq-z2-60fps"
-CHECKPOINT = ROOT / "models/weights/cmunext-xxs-hw_w4a4_busi.pt"
+PYNQ, KV260 = ("--board", "pynq-z2", "--folding", "pynq-z2-60fps"), ("--board", "kv260")
 
 
 @pytest.mark.slow
-def test_every_layer_and_the_whole_are_exact_within_the_cycles_of_the_build(tmp_path):
+@pytest.mark.parametrize(
+    ("bits", "side", "target"),
+    [(4, 64, PYNQ), (8, 64, KV260), (4, 256, PYNQ)],
+    ids=["4_bits_64", "8_bits_64", "4_bits_256"],
+)
+def test_every_layer_and_the_whole_are_exact_within_the_cycles_of_the_build(bits, side, target, tmp_path):
+    checkpoint = ROOT / f"models/weights/cmunext-xxs-hw_w{bits}a{bits}_busi.pt"
     export, build = ("--export", tmp_path / "export"), ("--out", tmp_path / "build")
     for command in (
-        ("quant", "export", "--checkpoint", CHECKPOINT, "--size", 64, "--out", tmp_path / "export"),
-        (
-            "hw_build",
-            "build",
-            *export,
-            *build,
-            "--board",
-            "pynq-z2",
-            "--folding",
-            "pynq-z2-60fps",
-            "--stop-after",
-            "shell",
-        ),
+        ("quant", "export", "--checkpoint", checkpoint, "--size", side, "--out", tmp_path / "export"),
+        ("hw_build", "build", *export, *build, *target, "--stop-after", "shell"),
         ("hw_build", "hls", *export, *build, "--no-synthesis"),
         ("hw_build", "baseline", *build, "--backend", "hls"),
     ):

@@ -7,6 +7,7 @@ import pytest
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.backends.baseline import finn_baseline
+from hw_build.backends.hls.check import check_hls
 from hw_build.backends.hls.graph import hls_graph
 from hw_build.base.errors import ConfigError, LoweringError
 from hw_build.flow.check import check
@@ -17,6 +18,7 @@ from hw_build.lowering.intake import normalise
 from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
 from tests.hw_build import synthetic
+from tests.hw_build.hls_programs import assert_exact_in_hls
 from tests.hw_build.test_intake import assert_exact
 from tests.hw_build.test_intake import network as of_one_layer
 
@@ -187,6 +189,15 @@ def test_unlike_numbers_are_exact_in_simulated_rtl(signed, tmp_path):
         np.testing.assert_array_equal(run.logits, execute_codes(model, codes))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("attributes", [UNLIKE[at] for at in (0, 2, 4)])
+def test_unlike_numbers_are_exact_in_cpp(attributes, tmp_path):
+    model, codes = normalise(averaged(**attributes)), CODES[:, :16, :16]
+    logits = execute_codes(model, codes)
+    layers = assert_exact_in_hls(model, codes, logits, tmp_path, cycles_per_pixel=7)
+    assert layers.get_nodes_by_op_type("PlaceFactor_hls")
+
+
 @pytest.mark.parametrize("form", ["streamline", "specialize"])
 def test_unlike_numbers_belong_to_a_size(form):
     model = lowered(normalise(averaged(**UNLIKE[0])), form)
@@ -221,3 +232,9 @@ def test_finn_has_no_node_for_it_but_hls_has():
     assert "AveragePool2x2_rtl" in finn_baseline(low, 40_000, "xc7z020clg400-1").not_in_finn
     layers = hls_graph(low, "xc7z020clg400-1", 40_000)
     assert len(layers.get_nodes_by_op_type("AveragePool2x2_hls")) == 2
+
+
+def test_check_names_the_cpp_of_unlike_numbers(tmp_path):
+    averaged(**UNLIKE[0]).save(str(tmp_path / "model.onnx"))
+    kernels = {verdict.node: verdict.kernel for verdict in check_hls(tmp_path / "model.onnx")}
+    assert "PlaceFactor_hls" in kernels["n_pooled"].split(", ")

@@ -18,12 +18,9 @@ CYCLES_PER_PIXEL = 7  # most layers fold, and by numbers that do not divide each
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_brevitas_networks_are_exact_in_hls_or_need_a_factor_of_the_place(name, tmp_path):
+def test_brevitas_networks_are_exact_in_hls(name, tmp_path):
     exported(name, tmp_path / "net.onnx")
-    verdicts = check_hls(tmp_path / "net.onnx")
-    if any("(PlaceFactor_rtl): FINN's back end has no such node" in verdict.reason for verdict in verdicts):
-        return  # the one kernel without C++
-    assert lowers(verdicts)
+    assert lowers(check_hls(tmp_path / "net.onnx"))
     where = ["--export", str(tmp_path / "export"), "--out", str(tmp_path / "build")]
     assert main(["adopt", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "export")]) == 0
     height, width = read_export(tmp_path / "export").size

@@ -78,14 +78,15 @@ class PlaceFactor_rtl(StreamKernel):
             )
 
     @property
-    def _factor_bits(self) -> tuple[int, int]:
-        rows, columns = self.factors
-        return max(rows).bit_length(), max(columns).bit_length()
+    def factor_bits(self) -> tuple[int, int, int]:
+        """Of the widest factor of a row, of a column, and of the widest product of both."""
+        row, column = (max(factors) for factors in self.factors)
+        return row.bit_length(), column.bit_length(), (row * column).bit_length()
 
     def rtl_instance(self, model) -> RtlInstance:
         """place_factor."""
         self.verify_node()
-        (height, width), (row_bits, column_bits) = self.image_dim, self._factor_bits
+        (height, width), (row_bits, column_bits, factor_bits) = self.image_dim, self.factor_bits
         rows, columns = self.factors
         parameters = {
             "HEIGHT": height,
@@ -95,7 +96,7 @@ class PlaceFactor_rtl(StreamKernel):
             **self.input_parameters(),
             "R_BITS": row_bits,
             "C_BITS": column_bits,
-            "F_BITS": (max(rows) * max(columns)).bit_length(),
+            "F_BITS": factor_bits,
             "Y_BITS": self.get_output_datatype(0).bitwidth(),
             "ROWS": packed_literal(np.array(rows), row_bits),
             "COLUMNS": packed_literal(np.array(columns), column_bits),
@@ -104,9 +105,9 @@ class PlaceFactor_rtl(StreamKernel):
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """One a channel of a beat, and one for the product of wide factors."""
-        bits = (max(self.factors[0]) * max(self.factors[1])).bit_length()
+        row_bits, column_bits, bits = self.factor_bits
         lanes = self.pe * product_dsps(self.get_input_datatype(0).bitwidth() + 1, bits + 1)
-        return lanes + product_dsps(*self._factor_bits)
+        return lanes + product_dsps(row_bits, column_bits)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Counters, tables of factors, and the output buffer."""

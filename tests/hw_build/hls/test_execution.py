@@ -267,6 +267,15 @@ def test_options_that_say_how_to_execute_need_the_export(build, capsys):
     assert "give --image, too" in capsys.readouterr().err
 
 
+def test_image_that_cannot_be_read_leaves_everything_as_it_is(build, capsys, tmp_path):
+    (tmp_path / "own.png").write_text("no image")
+    before = {path: path.stat().st_mtime_ns for path in build[1].rglob("*")}
+    options = ["--export", str(build[0]), "--out", str(build[1]), "--image", str(tmp_path / "own.png")]
+    assert cli.main(["hls", *options]) == 2
+    assert "own.png' is none of PNG" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in build[1].rglob("*")} == before
+
+
 def test_image_is_executed_and_shown(build, capsys, tmp_path):
     export = read_export(build[0])
     image = exports.save_image(tmp_path / "own.png", np.flip(export.codes[0], axis=1))

@@ -108,7 +108,7 @@ def test_sources_of_every_layer_then_status_3_without_vitis(build, capsys, monke
     assert re.search(
         r"folded for the build's ([\d,]+) cycles a frame: [\d,]+ by FINN's estimate, in \w+_\d+$", shown.out, re.M
     )
-    assert "12 MVAU_hls" in shown.out and "FINN has no C++ of it: 10 ConvolutionInputGenerator_rtl" in shown.out
+    assert "12 MVAU_hls" in shown.out and "C++ of ours in hls/network: 10 ConvolutionInputGenerator_rtl" in shown.out
     folder = build[1] / "hls"
     model = ModelWrapper(str(folder / "graph.onnx"))
     for node in model.graph.node:
