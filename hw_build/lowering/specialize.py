@@ -1,9 +1,8 @@
 """Step `specialize`: FINN's abstract nodes become RTL ones for the part; nothing is left to HLS.
 
 Node names become OPERATOR_NUMBER in graph order (they name RTL modules); metadata ``edgeseg_node_origin`` maps each
-to the exporter's name. FINN's RTL nodes execute in numpy with exec_mode "cppsim": MVAU_rtl, Thresholding_rtl,
-FMPadding_rtl and ConvolutionInputGenerator_rtl then call their abstract base class and need no compiler and no
-simulator.
+to the exporter's name. FINN's RTL nodes execute in numpy with exec_mode "cppsim": MVAU_rtl, Thresholding_rtl and
+ConvolutionInputGenerator_rtl then call their abstract base class and need no compiler and no simulator.
 """
 
 from __future__ import annotations

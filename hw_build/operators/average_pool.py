@@ -196,7 +196,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "average-pool, other windows",
         "any kernel; equal strides; padding that is counted, or every window as many pixels; then a quantizer",
-        "FMPadding, ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
+        "ZeroPad (ours), ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
     ),
     (
         "average-pool, windows of unlike numbers of pixels",

@@ -177,7 +177,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "convolution, other windows",
         "any kernel, zero padding, dilation; equal strides of height and width",
-        "FMPadding, ConvolutionInputGenerator, MVAU (FINN), Threshold (ours)",
+        "ZeroPad (ours), ConvolutionInputGenerator, MVAU (FINN), Threshold (ours)",
     ),
     (
         "convolution, grouped",

@@ -69,7 +69,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "max-pool, other windows",
         "any kernel, padding (of unsigned codes), dilation, `ceil_mode`; equal strides",
-        "FMPadding, ConvolutionInputGenerator (FINN), WindowMax (ours)",
+        "ZeroPad (ours), ConvolutionInputGenerator (FINN), WindowMax (ours)",
     ),
 )
 OPERATORS = (MaxPool(),)
