@@ -7,7 +7,7 @@ The steps of lowering ask in this order:
 | intake       | ``chooses_largest``, ``keeps_order``: what is left out behind the logits                          |
 |              | ``to_channels_first``, ``takes_padding``, ``rewrite``: forms of other exporters                   |
 | check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
-| convert      | ``weights_to_integers``                                                                           |
+| convert      | ``weights_to_integers``, ``to_thresholds``                                                        |
 | streamline   | ``integer_type``, ``parts``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
 | streamline   | ``integer_passes``: a `CodeFunction` becomes a table                                              |
 | lower        | ``to_channels_last``                                                                              |
@@ -109,6 +109,9 @@ class Operator:
     def weights_to_integers(self, graph: GraphEditor, node: NodeProto) -> None:
         """Take the scale of quantized weights, and a bias, out of ``node`` and behind it."""
 
+    def to_thresholds(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Write what gives codes of real values as thresholds and a factor."""
+
     # ---- integers -------------------------------------------------------------------------------------------------
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range | None:
         """Lowest and highest integer that the output can hold; None where only its datatype says so."""
@@ -139,6 +142,7 @@ class Layer(Operator):
     """Reads codes of one scale and gives integers of it, ``parts`` of which are one code."""
 
     keeps_codes: ClassVar[bool] = False  # what it gives is codes that it has read, at other places
+    keeps_range: ClassVar[bool] = False  # no value that it gives is beyond those that it reads, and zero
     joins_values: ClassVar[bool] = False  # each value of its output is made of those at the same place of its inputs
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range | None:
