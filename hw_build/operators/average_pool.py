@@ -51,7 +51,7 @@ class AveragePool(Layer):
     """AveragePool."""
 
     names = ("AveragePool",)
-    reads_windows = keeps_range = True
+    reads_windows = keeps_range = by_channel = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:

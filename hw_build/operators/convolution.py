@@ -16,15 +16,19 @@ from hw_build.graph.editor import GraphEditor, attribute, set_attribute, smalles
 from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.kernels.conv import ConvThreshold_rtl
 from hw_build.kernels.rows import window_size
-from hw_build.operators.filters import Filters, kernel_shape, weight_shape
+from hw_build.operators.constants import is_weight_quant
+from hw_build.operators.filters import Filters, kernel_shape, quantized_constant, weight_shape
 from hw_build.operators.finn_nodes import MatMulsToMvau, PatchesToSlidingWindows
 from hw_build.operators.quantizer import per_channel
+from hw_build.operators.scales import common_step
 from hw_build.operators.windows import padding_of, refusal_of_window, window_patches
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
     from hw_build.operators.operator import Size
+
+_MOST_BITS = 8  # of weights
 
 
 def weight_matrix(weights: np.ndarray, groups: int = 1) -> np.ndarray:
@@ -145,6 +149,28 @@ class Convolution(Filters):
         if group < 1 or outputs % group:
             return f"has group={group} for {outputs} outputs: groups must divide them"
         return None
+
+    def take_factors(self, graph: GraphEditor, node: NodeProto, factors: np.ndarray) -> bool:
+        """By weights, where they have at most 8 bits then."""
+        quant = graph.producer(node.input[1])
+        if quant is None or not is_weight_quant(graph, quant) or attribute(node, "group", 1) != 1:
+            return False
+        if len(graph.consumers(node.input[1])) != 1 or self.refusal(graph, node) or self.misfit(graph, node):
+            return False
+        step, times = common_step(factors.tolist())
+        integers, scale, _ = quantized_constant(graph, quant)
+        integers = integers * np.array(times, float)[:, None, None]
+        datatype = smallest_integer_type(int(min(integers.min(), -1)), int(integers.max()))
+        if datatype.bitwidth() > _MOST_BITS:
+            return False
+        stepped = (scale * step).astype(np.float32)
+        values = (integers * stepped, stepped, 0.0, float(datatype.bitwidth()))
+        for position, value in enumerate(values):
+            quant.input[position] = graph.add_constant(f"{node.input[1]}_of_factors", value)
+        set_attribute(quant, "signed", 1)
+        set_attribute(quant, "narrow", int(integers.min() > datatype.min()))
+        graph.touch()
+        return True
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Pad, Im2Col and MatMul; a pointwise one is a MatMul alone."""

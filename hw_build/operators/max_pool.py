@@ -25,7 +25,7 @@ class MaxPool(Layer):
 
     names = ("MaxPool",)
     told = "MaxPool"
-    keeps_codes = reads_windows = True
+    keeps_codes = by_channel = reads_windows = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:

@@ -143,7 +143,20 @@ class Layer(Operator):
 
     keeps_codes: ClassVar[bool] = False  # what it gives is codes that it has read, at other places
     keeps_range: ClassVar[bool] = False  # no value that it gives is beyond those that it reads, and zero
+    by_channel: ClassVar[bool] = False  # each channel that it gives is made of the same one of those that it reads
     joins_values: ClassVar[bool] = False  # each value of its output is made of those at the same place of its inputs
+
+    def factors_behind(self, graph: GraphEditor, node: NodeProto, factors: np.ndarray) -> np.ndarray | None:
+        """What each channel of the output is multiplied by where those of the one input are by ``factors`` (C,), all
+        positive; None where that does not follow.
+        """
+        linear = self.by_channel and (self.keeps_codes or self.keeps_range)
+        is_image = graph.shapes.get(node.output[0], ())[1:2] == factors.shape and len(graph.dynamic_inputs(node)) == 1
+        return factors if linear and is_image else None
+
+    def take_factors(self, graph: GraphEditor, node: NodeProto, factors: np.ndarray) -> bool:
+        """Multiply what ``node`` reads by ``factors`` (C,), in its own constants; whether that can be."""
+        return False
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range | None:
         """Of codes at other places no other values than those of the input."""

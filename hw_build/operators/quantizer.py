@@ -29,6 +29,8 @@ from hw_build.operators.operator import Operator, constants_to_channels_first
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+_IMAGE_AXES = 3  # channels, height, width
+
 
 def per_channel(graph: GraphEditor, name: str, channels: int) -> str:
     """The thresholds ``name``, (1 or C, n), as (C, n)."""
@@ -114,6 +116,27 @@ class Quantizer(Operator):
         if not is_weight_quant(graph, node) and scale.size != 1:
             return f"quantizes activations with {scale.size} scales: one scale per activation tensor lowers"
         return None
+
+    def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """With a scale for each channel: of channels divided by these, and a factor of each behind it."""
+        scale, (channels,) = graph.constants.get(node.input[1]), graph.shapes.get(node.input[0], (0, 0))[1:2]
+        one_of_image = node.op_type not in QUANT or is_weight_quant(graph, node) or node.input[0] in graph.inputs
+        if one_of_image or scale is None or scale.size == 1 or not np.all(np.isfinite(scale) & (scale > 0)):
+            return False
+        if np.ptp(scale) == 0:
+            node.input[1] = graph.add_constant(f"{node.input[1]}_of_all", scale.flat[0])
+            graph.touch()
+            return True
+        if scale.ndim < _IMAGE_AXES or scale.shape[-_IMAGE_AXES] != channels or scale.size != channels:
+            return False
+        source, result, shape = node.input[0], node.output[0], graph.shapes[node.input[0]]
+        name = graph.add_constant(f"{node.input[1]}_of_channels", scale.reshape(1, -1, 1, 1))
+        node.input[0] = graph.add_tensor(f"{result}_divided", shape)
+        node.output[0] = graph.add_tensor(f"{result}_of_one_scale", shape)
+        node.input[1] = graph.add_constant(f"{result}_one", 1.0)
+        graph.add_node("Div", [source, name], [node.input[0]], name=f"{node.name}_divided")
+        graph.add_node("Mul", [node.output[0], name], [result], name=f"{node.name}_scales")
+        return True
 
     def to_thresholds(self, graph: GraphEditor, node: NodeProto) -> None:
         """Thresholds, and a factor behind them."""

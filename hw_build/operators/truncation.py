@@ -92,8 +92,8 @@ class Truncation(Operator):
         inputs = _INPUTS_OF_1 if _version(graph) == 1 else _INPUTS_OF_2
         if len(node.input) != inputs or not all(node.input):
             return (
-                f"must have {inputs} inputs, since its file says that QONNX' operators are of version {_version(graph)}:"
-                " a tensor, a scale, a zero point, bit widths and, of version 2, an output scale"
+                f"must have {inputs} inputs, since its file says that QONNX' operators are of version "
+                f"{_version(graph)}: a tensor, a scale, a zero point, bit widths and, of version 2, an output scale"
             )
         if any(name not in graph.constants or graph.constants[name].size != 1 for name in node.input[1:]):
             return "has a scale, zero point or bit width that is not one constant number"
