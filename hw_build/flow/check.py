@@ -19,7 +19,7 @@ from hw_build.folding.options import read_network
 from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, label
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.intake import load_network
-from hw_build.lowering.rules import QUANT, is_weight_quant, refusal
+from hw_build.lowering.rules import GIVE_CODES, QUANT, is_weight_quant, refusal
 from hw_build.lowering.specialize import DEFAULT_PART
 from hw_build.operators import operator_of
 from hw_build.operators.operator import CodeFunction, Monotonic
@@ -140,7 +140,7 @@ class _Built:
         if label(node) in self.own:
             return ", ".join(self.own[label(node)])
         inside = self._kernel_behind(node)
-        if node.op_type in QUANT:
+        if node.op_type in GIVE_CODES:
             return f"thresholds inside {inside}"
         operator = operator_of(graph, node)
         if isinstance(operator, CodeFunction) and not isinstance(operator, Monotonic):
@@ -159,7 +159,7 @@ class _Built:
 
     def _quantizer_behind(self, node: NodeProto) -> NodeProto | None:
         """``node`` itself if it is a quantizer, otherwise the first quantizer after it."""
-        while node.op_type not in QUANT:
+        while node.op_type not in GIVE_CODES:
             readers = self.graph.consumers(node.output[0])
             if not readers:
                 return None

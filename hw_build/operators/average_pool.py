@@ -51,7 +51,7 @@ class AveragePool(Layer):
     """AveragePool."""
 
     names = ("AveragePool",)
-    reads_windows = True
+    reads_windows = keeps_range = by_channel = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
@@ -197,7 +197,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
         "average-pool, other windows",
         "any kernel; equal strides; every window counts the same number of pixels (padding may count); then a "
         "quantizer",
-        "FMPadding, ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
+        "ZeroPad (ours), ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
     ),
     (
         "average-pool, windows that count different numbers of pixels",

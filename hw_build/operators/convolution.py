@@ -17,9 +17,11 @@ from hw_build.graph.editor import GraphEditor, attribute, reject, set_attribute,
 from hw_build.graph.nodes import add_kernel, lowest_code, only_consumer
 from hw_build.kernels.conv import ConvThreshold_rtl
 from hw_build.kernels.rows import window_size
-from hw_build.operators.filters import Filters, kernel_shape, weight_shape
+from hw_build.operators.constants import is_weight_quant
+from hw_build.operators.filters import Filters, kernel_shape, quantized_constant, weight_shape
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
 from hw_build.operators.quantizer import per_channel
+from hw_build.operators.scales import common_step
 from hw_build.operators.windows import padding_of, refusal_of_window, window_patches
 
 if TYPE_CHECKING:
@@ -154,6 +156,28 @@ class Convolution(Filters):
             return f"has group={group} for {outputs} outputs: groups must divide them"
         return None
 
+    def take_factors(self, graph: GraphEditor, node: NodeProto, factors: np.ndarray) -> bool:
+        """By weights, where they have at most 8 bits then."""
+        quant = graph.producer(node.input[1])
+        if quant is None or not is_weight_quant(graph, quant) or attribute(node, "group", 1) != 1:
+            return False
+        if len(graph.consumers(node.input[1])) != 1 or self.refusal(graph, node) or self.misfit(graph, node):
+            return False
+        step, times = common_step(factors.tolist())
+        integers, scale, _ = quantized_constant(graph, quant)
+        integers = integers * np.array(times, float)[:, None, None]
+        datatype = smallest_integer_type(int(min(integers.min(), -1)), int(integers.max()))
+        if datatype.bitwidth() > MOST_BITS:
+            return False
+        stepped = (scale * step).astype(np.float32)
+        values = (integers * stepped, stepped, 0.0, float(datatype.bitwidth()))
+        for position, value in enumerate(values):
+            quant.input[position] = graph.add_constant(f"{node.input[1]}_of_factors", value)
+        set_attribute(quant, "signed", 1)
+        set_attribute(quant, "narrow", int(integers.min() > datatype.min()))
+        graph.touch()
+        return True
+
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Pad, Im2Col and MatMul; a pointwise one is a MatMul alone."""
         matrix = weight_matrix(graph.constants[node.input[1]], attribute(node, "group", 1))
@@ -185,7 +209,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "convolution, other windows",
         "any kernel, zero padding, dilation; equal strides in height and width",
-        "FMPadding, ConvolutionInputGenerator (FINN), then ConvThreshold (ours)",
+        "ZeroPad (ours), ConvolutionInputGenerator (FINN), ConvThreshold (ours)",
     ),
     (
         "convolution, grouped",

@@ -174,6 +174,12 @@ class DepthwiseConvolution(Filters):
         """Unequal strides, and pads by name."""
         return super().refusal(graph, node) or refusal_of_window(node)
 
+    def factors_behind(self, graph: GraphEditor, node: NodeProto, factors: np.ndarray) -> np.ndarray | None:
+        """The same for each of its filters; a bias is in the way."""
+        if len(node.input) > 2 and node.input[2]:
+            return None
+        return np.repeat(factors, weight_shape(graph, node)[0] // factors.size)
+
     @staticmethod
     def _has_window(graph: GraphEditor, node: NodeProto) -> bool:
         kernel, pads = kernel_shape(graph, node), attribute(node, "pads", [0] * 4)

@@ -14,35 +14,34 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 
-class PatchesToSlidingWindows(Transformation):
-    """Pad -> FMPadding, Im2Col -> ConvolutionInputGenerator."""
+class PadsToPaddingNodes(Transformation):
+    """Pad of rows and columns -> FMPadding, as stock FINN has it: the next frame's zeros leave before it is there."""
 
     def apply(self, model):
         graph = GraphEditor(model)
         for node in graph.of_type("Pad"):
-            self._padding(graph, node)
+            _, height, width, channels = graph.shapes[node.input[0]]
+            pads = padding_of(graph, node)
+            if graph.shapes[node.output[0]][-1] != channels:
+                continue
+            graph.remove(node)
+            add_finn_node(
+                graph, "FMPadding", [node.input[0]], [node.output[0]], node.name, ImgDim=[height, width], Padding=pads,
+                NumChannels=channels, SIMD=1, inputDataType=graph.datatypes[node.input[0]].name,
+            )  # fmt: skip
+        graph.commit()
+        return model, False
+
+
+class PatchesToSlidingWindows(Transformation):
+    """Im2Col -> ConvolutionInputGenerator."""
+
+    def apply(self, model):
+        graph = GraphEditor(model)
         for node in graph.of_type("Im2Col"):
             self._window(graph, node)
         graph.commit()
         return model, False
-
-    @staticmethod
-    def _padding(graph: GraphEditor, node: NodeProto) -> None:
-        source, result = node.input[0], node.output[0]
-        _, height, width, channels = graph.shapes[source]
-        graph.remove(node)
-        add_finn_node(
-            graph,
-            "FMPadding",
-            [source],
-            [result],
-            node.name,
-            ImgDim=[height, width],
-            Padding=padding_of(graph, node),
-            NumChannels=channels,
-            SIMD=1,
-            inputDataType=graph.datatypes[source].name,
-        )
 
     @staticmethod
     def _window(graph: GraphEditor, node: NodeProto) -> None:

@@ -28,7 +28,7 @@ class MaxPool(Layer):
 
     names = ("MaxPool",)
     told = "MaxPool"
-    keeps_codes = reads_windows = True
+    keeps_codes = by_channel = reads_windows = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
@@ -83,8 +83,8 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "max-pool, other windows",
         "any kernel, padding, dilation, `ceil_mode`; equal strides",
-        "FMPadding, ConvolutionInputGenerator (FINN), WindowMax (ours); where signed codes are padded, ChannelBias "
-        "(ours) makes them unsigned before it, and signed behind",
+        "ZeroPad (ours), ConvolutionInputGenerator (FINN), WindowMax (ours); if signed codes are padded, ChannelBias "
+        "(ours) makes them unsigned before it, and signed after it",
     ),
 )
 OPERATORS = (MaxPool(),)

@@ -36,7 +36,6 @@ class Convolution(Filters):
     names = ("Conv",)
     steps = (Conv,)
     makes_logits = True
-    takes_zeros = True
     layer = qnn.QuantConv2d
     before_norm = FusedQuantConv2d
 

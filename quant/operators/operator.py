@@ -3,7 +3,7 @@
 | step                    | asks                                                                                   |
 | ----------------------- | -------------------------------------------------------------------------------------- |
 | networks as written     | ``kinds``, ``written``, ``functions``, ``take``, ``rearranges``: modules, functions    |
-| normal form             | ``is_filters``, ``lets_pass``, ``needs_own_convolution``, ``read_by_convolutions``     |
+| normal form             | ``is_filters``, ``lets_pass``, ``needs_own_convolution``                               |
 | structure               | ``hands_on``, ``accumulates``, ``joins``, ``reads``, ``refusal``: where quantizers are |
 | twin                    | ``quantized`` of filters, ``bits``, ``unquantized``; ``settled``, ``grid``, ``parts``  |
 | export                  | ``tidy``: nodes of the graph as hardware takes them best                               |
@@ -86,8 +86,6 @@ class Operator:
     joins: ClassVar[bool] = False  # its inputs share a scale
     lets_pass: ClassVar[bool] = False  # f(operator(x)) = operator(f(x)) for every rising f
     needs_own_convolution: ClassVar[bool] = False  # whose outputs it may reorder
-    read_by_convolutions: ClassVar[bool] = False  # and by nothing else that does not take zeros
-    takes_zeros: ClassVar[bool] = False  # around what it reads
     keeps_sign: ClassVar[bool] = True  # gives nothing negative where it reads nothing negative
     bits: ClassVar[str] = "activation"  # the field of `config.Bits` for its output, where it accumulates
 

@@ -8,8 +8,8 @@ without changing a value:
 - a convolution without BN gets a ``FrozenNorm`` after it, which takes its bias;
 - factors and shifts merge with the BN before them; in front of the output they go into the convolution;
 - a ReLU after a max-pool, or after what moves pixels alone, moves before it, where it is the same;
-- zeros around an image are read by convolutions and averages alone, and channels that become pixels are a
-  convolution's of its own: a 1x1 convolution that is the identity stands between where they are not;
+- channels that become pixels are a convolution's of its own: a 1x1 convolution that is the identity stands before them
+  where they are not;
 - where a BN or an activation reads anything else (a sum, a skip, the image), a 1x1 convolution that is the identity
   gives it an accumulator; where the output is no convolution's, such a convolution makes the logits.
 """
@@ -132,11 +132,6 @@ class _Rewriter:
         for node, operator in self._operations():
             if operator.needs_own_convolution and not self._has_own_convolution(node.args[0]):
                 self.copy(node.args[0], node)
-            if operator.read_by_convolutions:
-                for reader in self.readers(node):
-                    reading = self._operator(reader)
-                    if reading is None or not reading.takes_zeros:
-                        self.copy(node, reader)
 
     def _has_own_convolution(self, node: fx.Node) -> bool:
         """Whether ``node`` ends the chain of a convolution of one group that nothing else reads."""

@@ -363,7 +363,7 @@ def test_unpadded_window_gets_no_padding_node():
             graph.shapes[name] = (*graph.shapes[name][:2], 6, 6)
     graph.commit()
     after = apply(upto("PatchesToSlidingWindows", model), PatchesToSlidingWindows())
-    assert count(after, "FMPadding") == 0
+    assert count(after, "Pad") == 0
     assert count(after, "ConvolutionInputGenerator") == 1
 
 

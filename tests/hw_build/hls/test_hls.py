@@ -66,7 +66,7 @@ def test_every_layer_has_hls_where_finn_or_we_have_it(lowered):
     assert lowered.model.SerializeToString(deterministic=True) == before
     counts = Counter(node.op_type for node in model.graph.node)
     in_rtl = {kind for kind in counts if kind.endswith("_rtl")}
-    assert in_rtl == {"ConvolutionInputGenerator_rtl", "FMPadding_rtl"}
+    assert in_rtl == {"ConvolutionInputGenerator_rtl"}
     assert (counts["MVAU_hls"], counts["VVAU_hls"], counts["BilinearUpsample_hls"]) == (12, 4, 1)
     assert not {kind for kind in counts if not kind.endswith(("_rtl", "_hls"))}
 
