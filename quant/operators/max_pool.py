@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from onnx import NodeProto
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.torch_engine import TorchEngine
@@ -138,6 +141,16 @@ class MaxPooling(HandingOn):
         names = {"kernel_shape": step.kernel, "strides": step.strides, "dilations": step.dilations}
         attributes = {name: list(values) for name, values in names.items()}
         builder.name(builder.node("NhwcMaxPool", [padded], domain="com.microsoft", **attributes), step.output)
+
+    def compile(self, plan: Plan, step: MaxPool) -> bool:
+        """The border holds code 0, the least."""
+        plan.sizes[step.output] = window_sizes(
+            plan.sizes[step.source], step.kernel, step.pads, step.strides, step.dilations
+        )
+        taps, stride = plan.taps(step.source, step)
+        addresses = ctypes.c_void_p(plan.keep(taps, np.uint64))
+        plan.call("max", addresses, taps.shape[1], ctypes.c_int64(stride), plan.planes(step.output))
+        return True
 
 
 OPERATORS = (MaxPooling(),)

@@ -9,7 +9,7 @@
 | export                  | ``tidy``: nodes of the graph as hardware takes them best                               |
 | bits of single layers   | ``window``, ``rows_ahead``: the rows that the accelerator holds                        |
 | integer program         | ``names``, ``takes``, ``parse``: nodes of the exported graph; ``steps``                |
-| both engines            | ``run`` by torch, ``build`` for onnxruntime                                            |
+| engines                 | ``run`` by torch, ``build`` for onnxruntime, ``compile`` by kernels in C++             |
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper
     from torch import fx, nn
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.program import Step
@@ -165,3 +166,7 @@ class Operator:
     def build(self, builder: GraphBuilder, step: Step) -> None:
         """Adds nodes that compute ``step`` on codes, stored from 0, (1, H, W, lanes * C) uint8."""
         raise NotImplementedError
+
+    def compile(self, plan: Plan, step: Step) -> bool:
+        """Adds calls of the compiled kernels that compute ``step``; False where there are none for it."""
+        return False
