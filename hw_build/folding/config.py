@@ -13,7 +13,7 @@ or, without ``frames_per_second``, for the best rate within the limits. Or every
 
 Either way a table per node name fixes that node's folding::
 
-    [ConvThreshold_rtl_3]
+    [LayerName_3]
     PE = 4
     SIMD = 12
 """

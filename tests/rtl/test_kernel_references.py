@@ -86,6 +86,7 @@ def kernel_cases():
         ),
         ("ChannelGather_rtl", 1, 1, {}, {"Index": [3, 1, 1, 0, 2, 2]}, (4, 6, 6), "UINT4"),
         ("StreamCrop_rtl", 1, 1, {}, {"Rows": [1, 4, 1], "Columns": [0, 6, 2], "Channels": [2, 4]}, (3, 3, 2), "UINT4"),
+        ("ZeroPad_rtl", 1, 1, {}, {"Padding": [1, 0, 2, 3], "Channels": [0, 2]}, (7, 9, 6), "UINT4"),
         ("NearestUpsample_rtl", 1, 1, {}, {"Factor": 2}, (8, 12, 4), "UINT4"),
         ("DepthToSpace_rtl", 1, 1, {}, {"Block": 2, "PE": 1}, (8, 12, 1), "UINT4"),
         ("BilinearUpsample_rtl", 1, 1, {}, {}, (8, 12, 4), "UINT8"),
