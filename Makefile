@@ -128,9 +128,11 @@ iou: setup ## IoU of float, QAT, QONNX and integers; fails on a drop of more tha
 	@$(RUN) quant gate --float $(FLOAT_CHECKPOINT) --quantized $(CHECKPOINT) --max-drop $(MAX_DROP) \
 		$(if $(DATA),--data "$(DATA)") --junit build/iou/junit.xml --markdown build/iou/summary.md
 
-lint: setup ## ruff and mypy on the Python, Verilator lint on our RTL
+lint: setup ## ruff and mypy on the Python, the contracts of imports, Verilator lint on our RTL
 	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
 	@$(RUN) mypy
+	@$(RUN) pytest -q -p no:cacheprovider tests/test_layering.py
 	@$(RUN) hw_build.simulate.lint
 
 coverage: setup ## the default tests with line and branch coverage, build/coverage

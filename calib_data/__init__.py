@@ -38,7 +38,9 @@ def load(name: str, size: tuple[int, int] | None = None, channels: int = 3) -> S
     """
     if name not in names():
         raise ValueError(f"unknown calibration image '{name}'; known images: {', '.join(names())}")
-    with Image.open(FOLDER / "images" / f"{name}.png") as image, Image.open(FOLDER / "masks" / f"{name}.png") as mask:
+    with Image.open(FOLDER / "images" / f"{name}.png") as shown, Image.open(FOLDER / "masks" / f"{name}.png") as truth:
+        image: Image.Image = shown
+        mask: Image.Image = truth
         if size is not None:
             image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
             mask = mask.resize((size[1], size[0]), Image.Resampling.NEAREST)

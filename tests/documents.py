@@ -20,6 +20,7 @@ _FENCE = re.compile(r"^```([a-z]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _COMMAND = re.compile(r"python3? -m (models|quant|hw_build|board)\b(?! ?\.)")
 _WORD = r"[A-Za-z_-]+(?:=(?:\"[^\"]*\"|\S+))?"
+_SUFFIXES = {"bin", "bit", "fasm", "hwh", "il", "json", "npz", "onnx", "py", "qonnx", "sh", "sv", "tcl", "xml"}
 _TOPS = "models|quant|hw_build|board|calib_data|tests|docs"
 
 
@@ -160,6 +161,26 @@ def missing_paths(text: str) -> list[str]:
             name = path.rstrip("./")
             if "..." not in path and not re.search(r"\b[A-Z]{2,}\b(?!\.md)", path) and not any(ROOT.glob(name)):
                 missing.append(path)
+    return missing
+
+
+def missing_names(text: str) -> list[str]:
+    """Dotted names in inline code, ``package.module.name`` below hw_build, board or quant, that no source defines."""
+    missing = []
+    for span in spans(text):
+        if not re.fullmatch(r"[a-z]\w*(\.\w+)+", span) or span.rpartition(".")[2] in _SUFFIXES:
+            continue
+        names = span.split(".")
+        if names[0] not in PACKAGES:
+            names.insert(0, "hw_build")
+        files = [ROOT.joinpath(*names[:end]).with_suffix(".py") for end in range(1, len(names) + 1)]
+        source = next((file for file in files if file.exists()), None)
+        inside = names[files.index(source) + 1 :] if source else []
+        text_of_it = source.read_text(encoding="utf-8") if source else ""
+        if not source or not all(
+            re.search(rf"^ *(?:async )?(?:def|class) {n}\b", text_of_it, re.MULTILINE) for n in inside
+        ):
+            missing.append(span)
     return missing
 
 

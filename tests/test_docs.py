@@ -100,6 +100,14 @@ def test_every_message_of_the_reference_is_one_that_a_user_can_get():
     assert documents.unknown_messages("| `no such sentence '...'` | x |") == ["no such sentence"]
 
 
+def test_hand_overs_name_code_that_is_there():
+    page = read(ROOT / "docs" / "explanation" / "hand-overs.md")
+    assert documents.missing_names(page) == []
+    assert page.count("`base.export.read_export`") == 1
+    gone = "`base.export.read_nothing` `base.nothing` `quant.evaluation.cascade.reference` `shell.json`"
+    assert documents.missing_names(gone) == ["base.export.read_nothing", "base.nothing"]
+
+
 def test_tables_are_those_of_their_files(tables):
     stale = [page for page in (ROOT / "docs").rglob("*.md") if tables.renewed(read(page)) != read(page)]
     assert stale == [], "run python docs/tables.py"

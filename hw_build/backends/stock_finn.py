@@ -1,4 +1,4 @@
-"""FINN's own nodes for a lowered network, by FINN's own conversions and folding; padding by ours, which builds FINN's.
+"""FINN's own nodes for a lowered network, by FINN's own conversions and folding; windows by ours, which build FINN's.
 
 What FINN has no node for stays unconverted: bilinear upsampling, concatenation.
 """
@@ -26,7 +26,7 @@ from qonnx.transformation.general import GiveUniqueNodeNames
 
 from hw_build.graph.editor import attribute, set_attribute
 from hw_build.graph.nodes import FINN_DOMAIN
-from hw_build.operators.finn_nodes import PatchesToSlidingWindows
+from hw_build.operators.finn_nodes import PadsToPaddingNodes, PatchesToSlidingWindows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,8 @@ def stock_nodes(model: ModelWrapper, part: str, *, prefer_hls: bool = False) -> 
 
 def abstract_nodes(model: ModelWrapper) -> ModelWrapper:
     """FINN's hardware nodes, neither RTL nor HLS yet."""
-    model = model.transform(PatchesToSlidingWindows(), make_deepcopy=False, cleanup=False)
+    for windows in (PadsToPaddingNodes(), PatchesToSlidingWindows()):
+        model = model.transform(windows, make_deepcopy=False, cleanup=False)
     for node in model.graph.node:
         model.set_tensor_layout(node.output[0], ["N", "H", "W", "C"])
         if attribute(node, "depthwise", 0):  # a window: FINN reads the same of the weights behind it

@@ -1,4 +1,4 @@
-"""The command line of ``hw_build``, a module a command: the only place that knows argparse.
+"""The command line of ``hw_build``, one module per command: the only package that uses argparse.
 
 It imports nothing heavy until a command runs.
 """

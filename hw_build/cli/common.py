@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def read_export(folder: Path) -> Export:
-    """As `hw_build.base.export.read_export`, but where the network itself is at fault, the sentence is about that.
+    """Reads an export like `hw_build.base.export.read_export`; if the network itself is at fault, the error says so.
 
     Raises:
         BuildError: a file is missing, cannot be read, or does not belong to the model.
-        LoweringError: the network gives no logit a pixel, as of a size that its poolings do not divide.
+        LoweringError: the network does not give one logit per pixel, as at a size that its poolings do not divide.
     """
     from hw_build.base import export
     from hw_build.flow.check import check, refuse
@@ -39,7 +39,7 @@ def read_export(folder: Path) -> Export:
 
 
 def add_input_scale(parser: argparse.ArgumentParser) -> None:
-    """Adds the argument of `input_scale`."""
+    """Adds the argument that `input_scale` reads."""
     parser.add_argument(
         "--input-scale",
         metavar="S",
@@ -48,10 +48,10 @@ def add_input_scale(parser: argparse.ArgumentParser) -> None:
 
 
 def input_scale(arguments: argparse.Namespace) -> float | None:
-    """What ``--input-scale`` says.
+    """The value of ``--input-scale``.
 
     Raises:
-        ConfigError: that is no positive number.
+        ConfigError: it is not a positive number.
     """
     text = arguments.input_scale
     if text is None:
@@ -66,7 +66,7 @@ def input_scale(arguments: argparse.Namespace) -> float | None:
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
-    """Those of `build_config`."""
+    """Adds the arguments that `build_config` reads."""
     parser.add_argument("--export", type=Path, required=True, help="folder written by `python -m quant export`")
     parser.add_argument("--board", required=True, help=f"{', '.join(board_names())}, or a TOML file")
     parser.add_argument("--out", type=Path, required=True, help="build directory")
@@ -88,7 +88,7 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def build_config(arguments: argparse.Namespace) -> BuildConfig:
-    """What the arguments of `add_build_arguments` ask for."""
+    """The configuration that the arguments of `add_build_arguments` ask for."""
     from hw_build.flow.graph_steps import BuildConfig
 
     return BuildConfig(

@@ -1,4 +1,4 @@
-"""``edgeseg PACKAGE COMMAND ...``: one entry to the command lines of all packages, each the same as ``python -m``.
+"""``edgeseg PACKAGE COMMAND ...``: the command lines of all packages, the same as ``python -m PACKAGE COMMAND``.
 
 A package is imported when it is named, so that each brings only what it needs.
 """
@@ -21,7 +21,7 @@ _SHORTCUTS = {"plan": ("hw", "plan"), "run": ("hw", "run")}  # a name that is a 
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Hands the arguments behind a package's name to that package; its status."""
+    """Hands the arguments after the package's name to that package and returns its status."""
     parser = argparse.ArgumentParser(
         prog="edgeseg",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -33,10 +33,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def parse_rate(text: str) -> float | None:
-    """Frames/s, or None for 'max'.
+    """The rate in frames/s, or None for 'max'.
 
     Raises:
-        ConfigError: neither.
+        ConfigError: it is neither a positive number nor 'max'.
     """
     if text == FASTEST:
         return None

@@ -1,1 +1,1 @@
-"""What the commands do on the terminal, a module each."""
+"""What the commands print and write, one module per command."""

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def run_baseline(build_dir: Path, *, as_json: bool, hls: bool = False) -> int:
-    """Stock FINN's estimates for the network and the cycles of a build, shown beside it and put into its report.
+    """Prints stock FINN's estimates for the network and the cycles of a build, and adds them to the build's report.
 
-    With ``hls`` FINN's estimates for the HLS accelerator.
+    With ``hls``, the estimates are those of the HLS accelerator.
     """
     report = read_report(build_dir / REPORT_JSON)
     graph = build_dir / "steps" / "lower" / GRAPH

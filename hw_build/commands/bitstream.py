@@ -1,4 +1,4 @@
-"""The command ``bitstream``: scripts, constraints and netlist of a build, then the tool that is there."""
+"""The command ``bitstream``: scripts, constraints and netlist of a build, then the installed place and route tool."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def run_bitstream(
     inputs_only: bool = False,
     export: Export | None = None,
 ) -> int:
-    """Make the bitstream of a build that has its shell; everything lies in ``build_dir/bitstream``.
+    """Make the bitstream of a build that has reached its shell; all files are in ``build_dir/bitstream``.
 
-    A netlist that was not simulated and exact is handed to no tool, unless ``unchecked``. With its
-    ``export``, what nextpnr made of it is simulated, too.
+    A netlist that was not exact in simulation is handed to no tool, unless ``unchecked``. With the
+    ``export`` of the build, the netlist after nextpnr's routing is simulated, too.
 
     Raises:
-        MissingToolError: there is no place and route tool; what comes before it has been made.
+        MissingToolError: no place and route tool is installed; its inputs have been written.
         BuildError: the netlist was not compared, a tool failed, the clock is not met, or what nextpnr wrote cannot be
             read back or simulated.
-        MismatchError: what was written differs from what was asked for, in the bitstream or after routing.
+        MismatchError: the bitstream, or the routed netlist, differs from what was asked for.
     """
     with locked_build(build_dir), BuildProgress("bitstream") as progress:
         design, shell = load_device(build_dir)
@@ -115,7 +115,7 @@ def _netlist(design: Design, shell: Shell, progress: BuildProgress, jobs: int | 
 def _implement(
     toolchain: Toolchain, shell: Shell, folder: Path, progress: BuildProgress, export: Export | None
 ) -> Implementation:
-    """Run the tool; a bitstream stands under its name only when all went well."""
+    """Run the tool; the bitstream gets its final name only if everything succeeded."""
     bitstream = folder / vivado.BITSTREAM
     for name in (bitstream.name, BINARY, *openxc7.LEFT_BY_A_RUN):
         for stale in folder.glob(name):
@@ -153,7 +153,7 @@ def _implement(
 def _check(
     result: Implementation, shell: Shell, folder: Path, progress: BuildProgress, export: Export | None
 ) -> Implementation:
-    """Compare what nextpnr made with what it was given; a bitstream that differs, or is unclear, loses its name."""
+    """Compare nextpnr's result with its input; a bitstream that differs or cannot be checked is renamed."""
     bitstream = folder / vivado.BITSTREAM
     try:
         progress.start("the bitstream is read back")

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def run_build(config: BuildConfig, *, start_from: str | None, stop_after: str | None) -> int:
-    """Runs the steps between the two that are named, and writes the report.
+    """Runs the steps of a build, within ``--start-from`` and ``--stop-after``, and writes the report.
 
     Raises:
-        BuildError: the board has too little for what was synthesised.
+        BuildError: the synthesised design needs more than the board has.
         MismatchError: a step is not exact.
     """
     with BuildProgress("build") as progress:

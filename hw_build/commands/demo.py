@@ -1,7 +1,7 @@
 """The main job on one image: build, stream the image through the whole accelerator, compare every logit, report.
 
-The last rung is the device netlist. A whole frame through it takes minutes, so it is that of a small export of the same
-network, where one is given. Builds are cached; the simulations and the comparison always run.
+The last comparison is that of the device netlist. A whole frame takes minutes to simulate in it, so a small export of
+the same network is used, if one is given. Builds are cached; the simulations and the comparison always run.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ def _build_and_simulate(
             except MismatchError as error:
                 publish(config.out, collect_report(config, facts, differences=[difference(NETLIST_STEP, error)]))
                 raise
+    assert run.logits is not None, "they were compared"
     prediction = decide(run.logits[0])
     shown = Image(
         name=name,
@@ -91,7 +92,7 @@ def _build_and_simulate(
 
 
 def _check_netlist(config: BuildConfig, small: Export, progress: BuildProgress) -> dict[str, Any]:
-    """The rung of the device netlist of ``small``, built beside the demo with the same board and folding."""
+    """Builds the device netlist of ``small`` with the board and folding of the demo, and returns its verification."""
     height, width = small.size
     size = f"{height}x{width}"
     build = replace(config, export=small, out=config.out / f"netlist-{size}", size_fifos=False, synth=False)
@@ -105,7 +106,7 @@ def _check_netlist(config: BuildConfig, small: Export, progress: BuildProgress) 
 
 
 def print_table(report: Report) -> None:
-    """The ladder and the figures of a report, on stdout."""
+    """Prints the verification and the figures of a report on stdout."""
     console = Console(width=_TABLE_COLUMNS)
     ladder = Table(title="verification", title_justify="left")
     for heading in ("step", "result", "compared with"):

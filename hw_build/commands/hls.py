@@ -52,9 +52,9 @@ VITIS = ("vitis-run", "vitis_hls")  # since 2024.2, and before
 class HlsConfig:
     """What ``hls`` does with the build in ``out``.
 
-    Golden images of ``export`` are executed, or ``image``, whose true mask may be given; without an export nothing is.
-    ``finn_hlslib`` takes the place of our stand-in headers. ``testbenches`` names layers that get one for cosimulation.
-    Without ``synthesis`` it ends there.
+    The golden images of ``export`` are executed, or ``image`` with its true mask ``mask``; without an export,
+    nothing is. ``finn_hlslib`` replaces our substitute headers. ``testbenches`` names the layers that get a testbench
+    for cosimulation. Without ``synthesis`` the command ends after the execution.
     """
 
     out: Path
@@ -77,10 +77,10 @@ class HlsConfig:
 def run_hls(config: HlsConfig) -> int:
     """Writes the sources of every layer to ``hls/`` of the build, executes them, then runs FINN's build to a bitstream.
 
-    The verdict of the execution is the rung ``hls`` of the report.
+    The result of the execution is the entry ``hls`` of the report's verification.
 
     Raises:
-        MissingToolError: there is no Vitis HLS or no Vivado to go on with.
+        MissingToolError: Vitis HLS or Vivado, with which FINN's build would continue, is not installed.
         BuildError: the build has no lowered graph or no shell yet, FINN cannot generate a layer, one does not compile,
             or FINN's build fails.
         MismatchError: a tensor or a logit differs.
@@ -112,7 +112,7 @@ def run_hls(config: HlsConfig) -> int:
             return 0
     if lacking := _missing():
         raise MissingToolError(
-            f"{'; '.join(lacking)}, so nothing was synthesised; the sources of every layer lie ready in '{folder}'"
+            f"{'; '.join(lacking)}, so nothing was synthesised; the sources of every layer are ready in '{folder}'"
         )
     board = read_report(build_dir / REPORT_JSON).board
     with locked_build(build_dir):
@@ -125,7 +125,7 @@ def run_hls(config: HlsConfig) -> int:
 
 
 def _write(build_dir: Path, export: Export | None) -> tuple[ModelWrapper, Shell]:
-    """The HLS graph, whose sources it leaves, and the shell of the build."""
+    """Writes the sources of the HLS graph; returns the graph and the shell of the build."""
     lowered = build_dir / "steps" / "lower" / GRAPH
     if not lowered.is_file():
         raise BuildError(f"'{build_dir}' holds no lowered graph; run the build as far as its shell first")
@@ -138,7 +138,7 @@ def _write(build_dir: Path, export: Export | None) -> tuple[ModelWrapper, Shell]
 
 
 def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shell) -> Report:
-    """Compiles and runs the program, puts the verdict into the report, and leaves the program ready for Vitis HLS."""
+    """Compiles and runs the program, adds the result to the report, and leaves the program ready for Vitis HLS."""
     report, headers = read_report(config.out / REPORT_JSON), find_headers(config.finn_hlslib)
     codes, name, truth = _images(config, export)
     program = config.out / FOLDER / NETWORK
@@ -183,7 +183,7 @@ def _images(config: HlsConfig, export: Export) -> tuple[np.ndarray, str, np.ndar
 
 
 def _forget_rung(build_dir: Path) -> None:
-    """Takes the verdict on earlier sources out of the report."""
+    """Removes the result of earlier sources from the report."""
     report = read_report(build_dir / REPORT_JSON)
     ladder = [line for line in report.verification if line.step != HLS]
     if len(ladder) < len(report.verification):
@@ -192,7 +192,7 @@ def _forget_rung(build_dir: Path) -> None:
 
 
 def _publish(build_dir: Path, report: Report, rung: Verification) -> Report:
-    """The report with ``rung`` in the place of an earlier one of the step."""
+    """Publishes the report with ``rung`` in place of an earlier entry of the same step."""
     ladder = [*(line for line in report.verification if line.step != HLS), rung]
     report = replace(report, verification=ladder)
     publish(build_dir, report, pictures_of(build_dir, report))
@@ -200,7 +200,7 @@ def _publish(build_dir: Path, report: Report, rung: Verification) -> Report:
 
 
 def _missing() -> list[str]:
-    """What FINN's build needs and is not there, a clause each."""
+    """What FINN's build needs and is not installed, one clause each."""
     lacking = []
     if not any(shutil.which(name) for name in VITIS):
         lacking.append(f"neither {' nor '.join(VITIS)} is on PATH (AMD's Vitis HLS)")

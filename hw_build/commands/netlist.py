@@ -1,4 +1,4 @@
-"""The command ``netlist``: the device netlist of a finished build, simulated by whatever job is asked for."""
+"""The command ``netlist``: the device netlist of a finished build, simulated with the job that is asked for."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def run_netlist(build_dir: Path, export: Export, *, frames: int | None, mask: bool, stall: float, seed: int) -> int:
-    """Makes the netlist of a build that has its shell, unless it is there, and compares it with the golden data.
+    """Makes the netlist of a build that has reached its shell, unless it exists, and compares it with the golden data.
 
-    Without ``frames`` by the jobs that `build --netlist` runs, else by one job of so many.
+    Without ``frames``, the jobs are those of `build --netlist`; otherwise it is one job of so many frames.
     """
     if not 0 <= stall < 1:
         raise ConfigError(f"--stall is a probability and must be at least 0 and below 1, got {stall}")

@@ -1,4 +1,4 @@
-"""What the command ``plan`` does: look at the data, choose a network for the board, write recipe and reasons."""
+"""The command ``plan``: looks at the data, chooses a network for the board, and writes the recipe with its reasons."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _of_choice(config: PlanConfig, wanted: Demand, choice: Choice) -> list[Reaso
 
 
 def _stage(stage: Any, board: Board) -> dict[str, Any]:
-    """Figures of a stage, and which share of the board they are."""
+    """Prints the figures of a stage, and their share of the board."""
     found, has = stage.figures, board.resources
     shares = {f"{what}_share": getattr(found, what) / getattr(has, what) for what in ("luts", "bram36", "dsps")}
     kinds = ("cycles_per_frame", "frames_per_second", "luts", "bram36", "uram", "dsps")

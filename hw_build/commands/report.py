@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run_report(build_dir: Path) -> int:
-    """Writes write report.html of a finished build again."""
+    """Writes report.html of a finished build again."""
     report = read_report(build_dir / REPORT_JSON)
     publish(build_dir, report, pictures_of(build_dir, report))
     tell(f"report: {build_dir / REPORT_HTML}")

@@ -1,4 +1,4 @@
-"""What the command ``run`` does: the commands of a plan, one after the other, each once."""
+"""The command ``run``: runs the commands of a plan one after the other, each once."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class _Command:
 
 
 def run_commands(plan: Path, *, dry: bool) -> int:
-    """Run what is not finished of the plan in the folder ``plan``; with ``dry`` only list it.
+    """Run the commands of the plan in the folder ``plan`` that are not finished; with ``dry``, only list them.
 
     A command is finished when it ended well, neither it nor one before nor the recipe that it reads has changed since,
-    and what it made is still there; the first that is not, and all after it, run. The status is that of the command
-    that failed, which has said why.
+    and its results still exist; the first unfinished command and all after it are run. If a command fails,
+    it has printed its error, and its status is returned.
 
     Raises:
-        ConfigError: there is no plan, or it holds a command that is not one of a plan's.
+        ConfigError: there is no plan, or it holds a command that no plan contains.
         BuildError: the folder cannot be written, or another command works in it.
     """
     commands = _commands(plan)
@@ -70,7 +70,7 @@ def _commands(plan: Path) -> list[_Command]:
 
 
 def _arguments(line: str) -> tuple[str, ...]:
-    """What follows ``python``; none where quotes are left open."""
+    """The words after ``python``; none if a quotation mark is not closed."""
     try:
         return tuple(shlex.split(line)[1:])
     except ValueError:
@@ -78,7 +78,7 @@ def _arguments(line: str) -> tuple[str, ...]:
 
 
 def _finished(path: Path) -> set[str]:
-    """Keys of ``run.json``; none where it is missing or not whole, so that all runs again."""
+    """Keys of ``run.json``; none if the file is missing or damaged, so that everything runs again."""
     try:
         return set(json.loads(path.read_text())["finished"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What the command ``scale`` does: lower every export, evaluate the grid, print the table, write JSON and plot."""
+"""The command ``scale``: lowers every export, evaluates the grid, prints the table, writes JSON and plot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABLE, PLOT, POINTS = "scale.json", "pareto.svg", "points"
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleConfig:
-    """The grid: every export at every side (pixels) and rate; None among the rates is the best of each board."""
+    """The grid: every export at every side (pixels) and rate; None stands for the highest rate of each board."""
 
     exports: Sequence[Export]
     sides: Sequence[int]

@@ -21,16 +21,16 @@ LONGEST_PACE = 100_000_000  # cycles a frame: one a second at 100 MHz
 def run_simulate(
     build_dir: Path, export: Export, *, frames: int, idle: float, stall: float, seed: int, pace: int | None
 ) -> int:
-    """Streams ``frames`` golden images through a built accelerator, the list repeated where it is shorter.
+    """Streams ``frames`` golden images through a built accelerator; if there are fewer, the list is repeated.
 
-    ``pace``: cycles from one frame's first pixel to the next one's at the source; None: as fast as they are taken.
+    ``pace``: cycles from one frame's first pixel to the next one's at the source; None: as fast as they are accepted.
     """
     for name, value in (("--idle", idle), ("--stall", stall)):
         if not 0 <= value < 1:
             raise ConfigError(f"{name} is a probability and must be at least 0 and below 1, got {value}")
-    for name, value in (("--frames", frames), ("--pace", pace)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} must be at least 1, got {value}")
+    for name, count in (("--frames", frames), ("--pace", pace)):
+        if count is not None and count < 1:
+            raise ConfigError(f"{name} must be at least 1, got {count}")
     if pace is not None and pace > LONGEST_PACE:
         raise ConfigError(f"--pace must be at most {LONGEST_PACE} cycles, a frame a second at 100 MHz, got {pace}")
     with locked_build(build_dir), BuildProgress("simulate") as progress:

@@ -1,4 +1,4 @@
-"""The command ``synth``: a stitched build through Yosys, as a table or JSON, and into the report of the build."""
+"""The command ``synth``: synthesises a stitched build by Yosys, for a table or JSON and for the build's report."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _TABLE_WIDTH = 140
 
 
 def run_synth(build_dir: Path, board: Board | None, *, jobs: int | None, as_json: bool, report_only: bool) -> int:
-    """Synthesises the build, shows and reports it.
+    """Synthesises the build, prints its utilisation and adds it to the report.
 
     Raises:
-        OverBudgetError: the board has too little, unless ``report_only``.
+        OverBudgetError: the design needs more than the board has, unless ``report_only``.
     """
     with locked_build(build_dir), BuildProgress("synth") as progress:
         board = board or _board_of(build_dir)
@@ -50,10 +50,10 @@ def run_synth(build_dir: Path, board: Board | None, *, jobs: int | None, as_json
 
 
 def run_synth_node(build_dir: Path, name: str, board: Board | None, *, as_json: bool) -> int:
-    """One instance of the build, in 7-series cells where neither ``board`` nor a report says otherwise.
+    """Synthesises one instance of the build, in 7-series cells unless ``board`` or the report says otherwise.
 
     Raises:
-        SynthesisError: Yosys refuses it.
+        SynthesisError: Yosys refuses the instance.
     """
     with locked_build(build_dir):
         design = Design.load(build_dir)
@@ -74,7 +74,7 @@ def run_synth_node(build_dir: Path, name: str, board: Board | None, *, as_json: 
 
 
 def _into_report(build_dir: Path, facts: Mapping[str, Any]) -> None:
-    """Adds what was synthesised to the build's report, where the build has got as far as one."""
+    """Adds the utilisation to the build's report, if there is one."""
     try:
         report = read_report(build_dir / REPORT_JSON)
     except BuildError:
@@ -86,7 +86,7 @@ def _into_report(build_dir: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _known_board(build_dir: Path) -> Board | None:
-    """The board of the build's report, where there is one."""
+    """The board that the build's report names; None without a report."""
     try:
         report = read_report(build_dir / REPORT_JSON)
     except BuildError:

@@ -72,6 +72,8 @@ def size_fifos(
         design = _stitched(model, work_dir, fpgapart, shallow, rows)
         interval = design.expected_cycles_per_frame
         run = simulate(design, frames, source_cycles_per_frame=interval, progress=progress)
+        assert run.logits is not None, "it is not in mask mode"
+        assert run.cycles_per_frame is not None, "there are several frames"
         if not np.array_equal(run.logits, expected):
             raise BuildError(f"logits differ while FIFOs are measured in '{work_dir}': simulate the build for details")
         if run.cycles_per_frame <= TOLERANCE * interval:
@@ -97,6 +99,7 @@ def _depth(stream: Stream, held: int, forks: set[str], ultra: bool) -> int:
 def refuse_slower(run: AcceleratorRun, design: Design) -> None:
     """BuildError when a run of the sized design, its source not throttled, takes longer a frame than its nodes do."""
     expected = design.expected_cycles_per_frame
+    assert run.cycles_per_frame is not None, "there are several frames"
     if run.cycles_per_frame > TOLERANCE * expected:
         raise BuildError(
             f"with its FIFOs sized the accelerator takes {run.cycles_per_frame:,} cycles a frame instead of "

@@ -15,7 +15,6 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.finn_rtl.matrix_vector import MatrixVector
 from hw_build.finn_rtl.node import FinnNode, library_folder
-from hw_build.finn_rtl.padding import Padding
 from hw_build.finn_rtl.sliding_window import SlidingWindow
 from hw_build.finn_rtl.thresholding import Thresholding
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 FPGA_PART = "xc7z020clg400-1"
 SUPPORTED: dict[str, type[FinnNode]] = {
-    f"{kind.name}_rtl": kind for kind in (Padding, SlidingWindow, MatrixVector, Thresholding)
+    f"{kind.name}_rtl": kind for kind in (SlidingWindow, MatrixVector, Thresholding)
 }
 
 

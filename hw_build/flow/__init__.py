@@ -1,1 +1,1 @@
-"""What strings the parts together: the steps of a build and their reports, check, adopt, scale, bench."""
+"""What joins the parts: the steps of a build and their reports, check, adopt, scale, plan, bench."""

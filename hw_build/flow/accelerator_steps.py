@@ -3,9 +3,9 @@
     folding [-> fifos] -> stitch -> shell -> simulator [-> synth] -> measure -> simulate [-> latency] [-> netlist]
 
 ``stitch`` leaves ``rtl/``, ``design.json`` and ``io_spec.json`` in the build directory; ``shell`` leaves ``shell/``,
-what lies between processor and accelerator; ``simulator`` a library below ``sim/``; ``netlist`` the device in cells.
-``fifos``, with it ``latency``, ``synth`` and ``netlist`` run on demand; without the first, FIFOs are deep, for
-simulation only.
+the logic between processor and accelerator; ``simulator`` leaves a library below ``sim/``, ``netlist`` the device as
+cells. ``fifos`` and ``latency``, ``synth``, and ``netlist`` run on demand; without ``fifos``, the FIFOs are deep, which
+serves simulation only.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def simulate_and_compare(
     """Streams ``codes`` (N, H, W, C) through the accelerator, back to back or one frame every
     ``source_cycles_per_frame``, and compares every logit (N, H, W, classes).
 
-    Returns the run and its rung of the verification ladder.
+    Returns the run and its entry of the verification.
 
     Raises:
         MismatchError: a logit differs; both sides are saved.
@@ -190,12 +190,13 @@ def simulate_and_compare(
         progress=on_progress,
     )  # fmt: skip
     show(beats)
+    assert run.logits is not None, "it is not in mask mode"
     compare_logits(run.logits, expected, names, step, build_dir / MISMATCH)
     return run, verified(step, f"{against} of {images(len(codes))}", time.perf_counter() - started)
 
 
 def run_facts(build_dir: Path, run: AcceleratorRun) -> dict[str, Any]:
-    """What the report shows of a run: totals, and per node the FIFO behind it (of several the deepest)."""
+    """What the report shows of a run: totals, and for each node the FIFO behind it (the deepest of several)."""
     use = {stream.tensor: stream for stream in run.streams}
     fifos = {
         node.name: max((use[tensor] for tensor in node.outputs), key=lambda stream: stream.depth)

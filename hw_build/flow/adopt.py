@@ -1,8 +1,8 @@
-"""``python -m hw_build adopt``: an ONNX file from anywhere becomes an export that `build`, `demo` and `deploy` take.
+"""``python -m hw_build adopt``: makes an ONNX file of any tool an export that `build`, `demo` and `deploy` accept.
 
-The golden data are qonnx' execution of the network in the form that intake gives it, which is also what is stored: one
-file with all its data, batch 1. Codes are those of images, or random ones. Where the network's scales are no powers of
-two, its float logits are multiples of the output scale only to float32's rounding; the manifest says by how much.
+The golden data are computed by qonnx from the network as the intake normalises it, which is also what is stored: one
+file with all its data, batch 1. The codes are those of images, or random. If the network's scales are not powers of
+two, its float logits are multiples of the output scale only to within float32 rounding; the manifest says by how much.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _MOST_FRAMES = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptConfig:
-    """``model`` becomes the export ``out`` with ``count`` golden frames: of the folder ``images``, or random ones.
+    """``model`` becomes the export ``out`` with ``count`` golden frames, from the folder ``images`` or random.
 
-    ``input_scale``: what a code of the image is worth, where the file does not quantize it to 8 bits first.
+    ``input_scale``: the value of one code of the image, if the file does not quantize it to 8 bits first.
     """
 
     model: Path
@@ -58,8 +58,8 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
     """Writes the export and returns its manifest.
 
     Raises:
-        BuildError: the file is no network, or ``out`` holds something else than an export, which would be lost.
-        LoweringError: the network does not lower; the sentence is that of `check`.
+        BuildError: the file is not a network, or ``out`` holds something other than an export, which would be lost.
+        LoweringError: the network cannot be lowered; the sentence is that of `check`.
         ConfigError: an image is missing, or the network takes no images.
     """
     out = config.out.absolute()
@@ -109,7 +109,7 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
 
 
 def _largest_rounding(model: ModelWrapper, codes: np.ndarray, logits: np.ndarray) -> float:
-    """How far a float logit lies beside its integer, in steps."""
+    """The largest distance of a float logit from its integer, in steps."""
     output, step = model.graph.output[0].name, scales(model)[1]
     real = np.concatenate([execute_context(model, codes[i : i + 1])[output] for i in range(len(codes))])
     return float(np.abs(real.astype(np.float64) / step - logits).max())

@@ -1,7 +1,7 @@
 """Says of each node of a network which kernel it becomes, or why none does, without building anything.
 
-Every node is judged on its own first, so that all that is wrong is said at once. When all pass, the passes of a build
-run, stitching included, and what they made is read: `check` knows no kernel by itself.
+Every node is judged on its own first, so that all mistakes are reported at once. If all pass, the passes of a build
+run, stitching included, and their result is read: `check` has no knowledge of kernels of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hw_build.folding.options import read_network
 from hw_build.graph.editor import GLOBAL_OUT, GraphEditor, label
 from hw_build.lowering import lowering_steps
 from hw_build.lowering.intake import load_network
-from hw_build.lowering.rules import QUANT, is_weight_quant, refusal
+from hw_build.lowering.rules import GIVE_CODES, QUANT, is_weight_quant, refusal
 from hw_build.lowering.specialize import DEFAULT_PART
 from hw_build.operators import operator_of
 from hw_build.operators.operator import CodeFunction, Monotonic
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One node: ``kernel`` says what it becomes; ``reason`` is empty, or why it cannot be lowered."""
+    """The verdict on one node: ``kernel`` says what it becomes; ``reason`` is empty, or why it cannot be lowered."""
 
     node: str
     operator: str
@@ -43,12 +43,12 @@ class Verdict:
 
     @property
     def lowers(self) -> bool:
-        """Whether a kernel takes the node."""
+        """Whether a kernel implements the node."""
         return not self.reason
 
 
 def refuse(verdicts: list[Verdict]) -> None:
-    """LoweringError with the first of ``verdicts`` that says why not."""
+    """Raises LoweringError with the first of ``verdicts`` that gives a reason against lowering."""
     for verdict in verdicts:
         if not verdict.lowers:
             named = not verdict.operator or verdict.reason.startswith("node ")  # as errors of single nodes begin
@@ -57,15 +57,15 @@ def refuse(verdicts: list[Verdict]) -> None:
 
 
 def lowers(verdicts: list[Verdict]) -> bool:
-    """Whether the whole network lowers."""
+    """Whether the whole network can be lowered."""
     return all(verdict.lowers for verdict in verdicts)
 
 
 def check(model_path: Path, board: Board | None = None, input_scale: float | None = None) -> list[Verdict]:
     """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole.
 
-    ``input_scale``: what a code of the image is worth, where the file does not quantize it to 8
-    bits first. With ``board`` a last row says so where its block RAMs cannot hold what every folding must.
+    ``input_scale``: the value of one code of the image, if the file does not quantize it to 8
+    bits first. With ``board``, a last row says so if its block RAMs cannot hold what every folding needs.
     """
     fpgapart = DEFAULT_PART if board is None else board.part
     model, refused = judge(model_path, input_scale)
@@ -87,7 +87,7 @@ def check(model_path: Path, board: Board | None = None, input_scale: float | Non
 
 
 def judge(model_path: Path, input_scale: float | None = None) -> tuple[ModelWrapper, list[Verdict]]:
-    """The network at ``model_path``, and each node on its own: what it may not be, by the rules of lowering."""
+    """Reads the network at ``model_path`` and judges each node on its own by the rules of lowering."""
     model = load_network(Path(model_path), input_scale)
     graph = GraphEditor(model)
     return model, [Verdict(label(node), node.op_type, "", _because(refusal(graph, node))) for node in graph.nodes]
@@ -98,7 +98,7 @@ def _because(reason: str | None) -> str:
 
 
 def blame(verdicts: list[Verdict], error: EdgesegError) -> list[Verdict]:
-    """The verdicts with ``error`` at the node that it names, or as a last row for the network as a whole."""
+    """Returns the verdicts with ``error`` at the node that it names, or as a last row for the network as a whole."""
     name = error.node_name if isinstance(error, LoweringError) else ""
     origin = origin_of(name, [verdict.node for verdict in verdicts])
     if origin is None:
@@ -110,12 +110,12 @@ def blame(verdicts: list[Verdict], error: EdgesegError) -> list[Verdict]:
 
 
 def origin_of(name: str, nodes: list[str]) -> str | None:
-    """The node that one of the lowering was made from: that of the same name, or of its longest beginning."""
+    """The node from which a lowered node was made: the one with the same name, or with the longest prefix of it."""
     return max((node for node in nodes if name == node or name.startswith(f"{node}_")), key=len, default=None)
 
 
 class _Built:
-    """What the lowering made of the nodes of ``graph``: read from the lowered ``model``."""
+    """What the nodes of ``graph`` became, read from the lowered ``model``."""
 
     def __init__(self, graph: GraphEditor, model: ModelWrapper):
         self.graph = graph
@@ -131,7 +131,7 @@ class _Built:
                 kernels += [node.op_type] if node.op_type not in kernels else []
 
     def kernel_of(self, node: NodeProto) -> str:
-        """The kernels that ``node`` became, or the one inside which it is."""
+        """The kernels that ``node`` became, or the kernel that contains it."""
         graph = self.graph
         if is_weight_quant(graph, node):
             return "constants"
@@ -140,7 +140,7 @@ class _Built:
         if label(node) in self.own:
             return ", ".join(self.own[label(node)])
         inside = self._kernel_behind(node)
-        if node.op_type in QUANT:
+        if node.op_type in GIVE_CODES:
             return f"thresholds inside {inside}"
         operator = operator_of(graph, node)
         if isinstance(operator, CodeFunction) and not isinstance(operator, Monotonic):
@@ -150,7 +150,7 @@ class _Built:
         return "thresholds" if self._quantizer_behind(node) else f"bias inside {inside}"
 
     def _kernel_behind(self, node: NodeProto) -> str:
-        """The kernel that writes the codes of a quantizer at or behind ``node``, or the logits: what comes first."""
+        """The kernel that writes the codes of a quantizer at or behind ``node``, or the logits if these come first."""
         quant = self._quantizer_behind(node)
         while quant is not None and f"{quant.output[0]}_codes" not in self.writers:  # itself inside a kernel
             readers = self.graph.consumers(quant.output[0])
@@ -158,8 +158,8 @@ class _Built:
         return self.writers[GLOBAL_OUT if quant is None else f"{quant.output[0]}_codes"]
 
     def _quantizer_behind(self, node: NodeProto) -> NodeProto | None:
-        """``node`` where it is one, or the first that it leads to."""
-        while node.op_type not in QUANT:
+        """``node`` itself if it is a quantizer, otherwise the first quantizer after it."""
+        while node.op_type not in GIVE_CODES:
             readers = self.graph.consumers(node.output[0])
             if not readers:
                 return None

@@ -1,4 +1,4 @@
-"""Gathers ``Report`` from the facts that the steps of a build left behind."""
+"""Collects a ``Report`` from the facts that the steps of a build returned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def collect_report(
     image: Image | None = None,
     differences: Sequence[Verification] = (),
 ) -> Report:
-    """The report of a build that ran as far as ``facts`` (step name -> its facts, in order) go."""
+    """The report of a build from ``facts`` (step name -> facts, in order) of the steps that ran."""
     ladder = _export_rung(config.export.manifest)
     ladder += [Verification(**line) for of_step in facts.values() for line in of_step.get("verification", [])]
     totals = {key: value for of_step in facts.values() for key, value in of_step.get("totals", {}).items()}
@@ -45,13 +45,13 @@ def collect_report(
 
 
 def account_of(facts: Mapping[str, Mapping[str, Any]]) -> Account | None:
-    """The optimiser's account of the folding in the facts of a build, where it chose one."""
+    """The optimiser's account of the folding in the facts of a build; None if it chose none."""
     found = facts.get(FOLDING, {}).get("folding")
     return None if found is None else as_record(Account, found)
 
 
 def _export_rung(manifest: Mapping[str, Any]) -> list[Verification]:
-    """What the exporter compared before it wrote anything, as it says in the manifest."""
+    """The exporter's own comparison, as the manifest records it."""
     checked = manifest.get("verification")
     if checked is None:
         return []

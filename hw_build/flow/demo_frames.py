@@ -1,4 +1,4 @@
-"""The frames that a demo streams: the user's image and a golden one behind it, with the logits that must come out."""
+"""The frames that a demo streams: the user's image followed by a golden one, with the expected logits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DemoFrames:
-    """``codes`` (2, H, W, C), the image first; ``logits`` (2, H, W, classes) and where those of the image come from."""
+    """``codes`` (2, H, W, C), the image first; ``logits`` (2, H, W, classes), and the origin of the image's logits."""
 
     codes: np.ndarray
     logits: np.ndarray
@@ -28,9 +28,9 @@ class DemoFrames:
 
 
 def demo_frames(export: Export, build_dir: Path, codes: np.ndarray, name: str) -> DemoFrames:
-    """``codes`` (H, W, C) and, back to back, a golden image unlike it: two frames show the steady interval.
+    """Returns ``codes`` (H, W, C) followed by a golden image that differs: two frames show the steady interval.
 
-    An image of the golden data has its golden logits; for another the exported network itself is executed.
+    The logits of an image of the golden data are the golden ones; for other images the exported network is executed.
     """
     known = [index for index, golden in enumerate(export.codes) if np.array_equal(golden, codes)]
     if known:

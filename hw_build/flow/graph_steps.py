@@ -1,10 +1,10 @@
-"""The graph half of a build: which steps there are from an export to folded hardware nodes, and how each is verified.
+"""The graph half of a build: the steps from an export to folded hardware nodes, and how each is verified.
 
     import -> convert -> streamline -> lower -> hardware -> specialize -> folding
 
-Every step saves ``steps/NAME/graph.onnx``. Its graph is executed on golden images and each tensor compared with the
+Every step saves ``steps/NAME/graph.onnx``. Its graph is executed on golden images and each tensor is compared with the
 graph before it; the first and the last graph are compared with the golden logits themselves.
-`hw_build.flow.accelerator_steps` goes on from the last graph to RTL and its simulation.
+`hw_build.flow.accelerator_steps` continues from the last graph to RTL and its simulation.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MISMATCH = "mismatch"  # folder below the build directory for both sides of a di
 class BuildConfig:
     """What a build is made from.
 
-    ``frames`` golden images go through every graph in the verification; ``size_fifos``, ``synth`` and
+    ``frames`` golden images are executed by every graph in the verification; ``size_fifos``, ``synth`` and
     ``netlist`` add the steps `fifos`, `synth` and `netlist`.
     """
 
@@ -76,6 +76,7 @@ def graph_steps(config: BuildConfig) -> list[Step]:
             parameters=parameters,
         )
     ]
+    transforms: list[tuple[str, Callable[[ModelWrapper], ModelWrapper], dict[str, Any]]]
     transforms = [(step.name, step.run, {"part": config.board.part}) for step in lowering_steps(config.board.part)]
 
     def fold(model: ModelWrapper) -> ModelWrapper:
@@ -159,7 +160,7 @@ def compare_logits(
 
 
 def verified(step: str, against: str, seconds: float) -> dict[str, Any]:
-    """A rung of the verification ladder, as a step's facts hold it."""
+    """An entry of the verification, in the form in which a step's facts hold it."""
     return {"step": step, "exact": True, "against": against, "seconds": round(seconds, 3)}
 
 

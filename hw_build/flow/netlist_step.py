@@ -1,4 +1,4 @@
-"""The step ``netlist``: the device put together in cells, and its simulation compared with the golden data."""
+"""The step ``netlist``: the device assembled from cells, and its simulation compared with the golden data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ONE_FRAME = (Job(frames=1, mask=False),)
 
 
 def netlist_step(build_dir: Path, export: Export, meter: Meter, *, needs: tuple[str, ...]) -> Step:
-    """Make the netlist and check it by the jobs of `jobs_of`; what place and route is handed comes into the totals."""
+    """Make the netlist and check it with the jobs of `jobs_of`; its utilisation is added to the totals."""
 
     def run(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         record, line = check_device(build_dir, export, jobs_of(export), meter)
@@ -56,7 +56,7 @@ def _family(build_dir: Path) -> Family:
 
 
 def _totals(used: Utilization, family: Family) -> dict[str, int]:
-    """Of a netlist that a place and route tool takes; on UltraScale+ none takes it."""
+    """Totals of a netlist for place and route; on UltraScale+ no tool uses the netlist, and there are none."""
     if family is not Family.ZYNQ_7000:
         return {}
     totals = {"luts": used.luts, "ffs": used.ffs, "bram36": used.bram36, "dsps": used.dsps}
@@ -64,12 +64,12 @@ def _totals(used: Utilization, family: Family) -> dict[str, int]:
 
 
 def jobs_of(export: Export) -> tuple[Job, ...]:
-    """Both results with and without memory stalls; of a large frame, of which each takes minutes, one of logits."""
+    """Jobs for logits and masks, with and without memory stalls; for large frames, one job of logits."""
     return _ONE_FRAME if is_large(export) else _ALL_KINDS
 
 
 def is_large(export: Export) -> bool:
-    """Whether a frame takes minutes."""
+    """Whether the simulation of one frame takes minutes."""
     height, width = export.size
     return height * width > _SMALL_PIXELS
 
@@ -77,13 +77,13 @@ def is_large(export: Export) -> bool:
 def check_device(
     build_dir: Path, export: Export, jobs: Sequence[Job], meter: Meter
 ) -> tuple[NetlistRecord, dict[str, Any]]:
-    """The netlist of a build (made where it is not current), every byte of ``jobs`` compared with the golden data.
+    """Compares every byte of ``jobs``, run on the netlist of a build (made again if not current), with the golden data.
 
-    Returns its record, which then names the jobs, and the rung of the verification ladder.
+    Returns the record of the netlist, which then names the jobs, and the entry of the verification.
 
     Raises:
         MismatchError: a byte differs; both sides are saved.
-        BuildError: it cannot be made, or does not end a job.
+        BuildError: the netlist cannot be made, or does not finish a job.
     """
     design, shell = load_device(build_dir)
     design.check_model(export.model, export.model_sha256)
@@ -100,9 +100,9 @@ def check_device(
 
 
 def compare_jobs(library: Path, build_dir: Path, export: Export, jobs: Sequence[Job], meter: Meter, step: str) -> int:
-    """Simulate ``jobs`` by the compiled netlist ``library``, each compared with the golden data; how many bytes.
+    """Simulate ``jobs`` in the netlist ``library`` and compare each with the golden data; returns how many bytes.
 
-    Raises as `simulate_netlist` and `compare_bytes`.
+    Raises what `simulate_netlist` and `compare_bytes` raise.
     """
     design, shell = Design.load(build_dir), Shell.load(build_dir)
     compared = 0

@@ -27,7 +27,7 @@ def run_pipeline(
 ) -> dict[str, dict[str, Any]]:
     """Runs the steps of a build, shows each, and returns the facts of each.
 
-    A difference becomes the last rung of the ladder in the report before the error goes on to the caller.
+    A difference becomes the last entry of the report's verification before the error is raised to the caller.
     """
     pipeline = Pipeline(config.out, [*graph_steps(config), *accelerator_steps(config, progress.meter)])
     progress.expect(len(pipeline.steps))
@@ -51,13 +51,13 @@ def run_pipeline(
 
 
 def outcome(result: StepResult) -> str:
-    """The line of a finished step: what it was verified against, and how long it took when it ran."""
+    """The line printed for a finished step: what it was verified against, and how long it took."""
     ladder = [f"exact, against {line['against']}" for line in result.facts.get("verification", [])]
     return " · ".join([*ladder, "unchanged" if result.cached else f"{result.seconds:.1f} s"])
 
 
 def difference(step: str, error: MismatchError) -> Verification:
-    """The rung of a step whose result differs."""
+    """The verification entry of a step whose result differs."""
     return Verification(step=step, exact=False, against="the step before", seconds=0.0, first_difference=str(error))
 
 
@@ -71,7 +71,7 @@ def publish(build_dir: Path, report: Report, pictures: Pictures | None = None) -
 
 
 def earlier_report(build_dir: Path) -> Report | None:
-    """The report that a build left before; None where there is none, or one of another version."""
+    """The report of an earlier build; None if there is none, or one of another version."""
     try:
         return read_report(build_dir / REPORT_JSON)
     except BuildError:
@@ -79,5 +79,5 @@ def earlier_report(build_dir: Path) -> Report | None:
 
 
 def pictures_of(build_dir: Path, report: Report) -> Pictures | None:
-    """The pictures that a demo saved, where ``report`` has an image."""
+    """The pictures that a demo saved, if ``report`` has an image."""
     return read_pictures(build_dir / PICTURES) if report.image is not None else None

@@ -1,4 +1,4 @@
-"""The netlist as it is after routing, simulated by the jobs of the step ``netlist``, every byte against the golden."""
+"""Simulates the routed netlist with the jobs of the step ``netlist``, every byte compared with the golden data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_routed(build_dir: Path, routed: Path, export: Export, meter: Meter) ->
 
     Raises:
         MismatchError: a byte differs; both sides are saved.
-        BuildError: the file is missing or broken, a cell cannot be told as a primitive, or a job does not end.
+        BuildError: the file is missing or damaged, a cell cannot be expressed as a primitive, or a job does not end.
     """
     shell = Shell.load(build_dir)
     module = read_routed(routed)

@@ -4,7 +4,7 @@ A folding file is TOML. Either the optimiser chooses (`hw_build.folding.optimise
 
     frames_per_second = 60     # at clock_mhz = 100 unless it says otherwise
     max_dsps = 200             # and max_luts, max_bram36: what it may take (default: all that the board has)
-    max_latency_frames = 1.3   # frame times from the first pixel of a frame to its last result (default: no limit)
+    max_latency_frames = 1.3   # frame periods from the first pixel of a frame to its last result (default: no limit)
 
 or, without ``frames_per_second``, for the best rate within the limits. Or every node gets its own cheapest folding
 (`hw_build.folding.cheapest`)::
@@ -13,7 +13,7 @@ or, without ``frames_per_second``, for the best rate within the limits. Or every
 
 Either way a table per node name fixes that node's folding::
 
-    [MVAU_rtl_3]
+    [LayerName_3]
     PE = 4
     SIMD = 12
 """

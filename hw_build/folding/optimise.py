@@ -29,7 +29,7 @@ OUTPUT_STAGE = "output stage"  # among the bottlenecks
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """At most so much; ``bram36`` counts two RAMB18 as one, ``uram`` are the UltraRAMs in which forks may lie.
-    ``latency_frames``: from the first pixel of a frame to its last result, in frame times, where frames follow each
+    ``latency_frames``: from the first pixel of a frame to its last result, in frame periods, where frames follow each
     other at the design's own rate.
     """
 
@@ -215,5 +215,5 @@ def _limits(budget: Budget) -> str:
     limits = [f"{most:,} {what}" for what, most in named if most != UNLIMITED]
     limits += [f"{budget.uram} UltraRAMs"] if budget.uram else []
     if budget.latency_frames != inf:
-        limits.append(f"a latency of {budget.latency_frames:g} frame times")
+        limits.append(f"a latency of {budget.latency_frames:g} frame periods")
     return ", ".join(limits) or "the models"

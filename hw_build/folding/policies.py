@@ -41,7 +41,7 @@ def for_memory(network: Network) -> Iterator[Policy]:
 
 
 def for_latency(network: Network, target_cycles: int, latency_frames: float, uram: int = 0) -> list[Policy]:
-    """Policies under which a frame is out ``latency_frames`` frame times after its first pixel, whatever is chosen.
+    """Policies under which a frame is out ``latency_frames`` frame periods after its first pixel, whatever is chosen.
 
     Left out is one that another beats: which lets every node take as long or longer, and forks hold no
     more outside the ``uram`` UltraRAMs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hw_build.graph.editor import attribute
 from hw_build.kernels import DOMAIN
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def add_finn_node(graph: GraphEditor, op_type: str, inputs: list[str], outputs: 
         preferred_impl_style="rtl",
         **attributes,
     )
+
+
+def lowest_code(steps: NodeProto) -> int:
+    """Code of a value that passes no threshold of the MultiThreshold ``steps``."""
+    return int(attribute(steps, "out_bias", 0.0))
 
 
 def only_consumer(graph: GraphEditor, tensor: str, op_type: str) -> NodeProto | None:

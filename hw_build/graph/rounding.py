@@ -7,20 +7,32 @@ it, and the modes without ties alike.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from qonnx.custom_op.general.intquant import resolve_rounding_mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROUNDING_MODES = ("ROUND", "HALF_EVEN", "HALF_UP", "HALF_DOWN", "UP", "DOWN", "FLOOR", "CEIL")
 
 
 def code_thresholds(codes: np.ndarray, scale: float, rounding_mode: str) -> np.ndarray:
     """Least float32 x, for each k of ``codes`` (n,), for which round(x / scale) is at least k; (n,) float32."""
-    rounded = resolve_rounding_mode(rounding_mode)
-    step = np.float32(scale)
+    rounded, step = resolve_rounding_mode(rounding_mode), np.float32(scale)
+    return least_values(codes, step, lambda values: rounded(values / step))
+
+
+def least_values(codes: np.ndarray, step: np.float32, code_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Least float32 x, for each k of ``codes`` (n,), whose code is at least k; (n,) float32.
+
+    ``code_of`` float32 values rises, and is less than 1.5 off value / step.
+    """
     low, high = (_order((codes + side).astype(np.float32) * step) for side in (-1.5, 1.5))
-    while np.any(high - low > 1):  # round(low) < k <= round(high); halved until they are neighbours
+    while np.any(high - low > 1):  # code of low < k <= code of high; halved until they are neighbours
         middle = (low + high) // 2
-        reached = rounded(_float(middle) / step) >= codes
+        reached = code_of(_float(middle)) >= codes
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)
     return _float(high)
 

@@ -35,6 +35,7 @@ KERNELS = (
     "hw_build.kernels.threshold",
     "hw_build.kernels.window_max",
     "hw_build.kernels.window_sum",
+    "hw_build.kernels.zero_pad",
 )
 
 

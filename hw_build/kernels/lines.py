@@ -1,7 +1,8 @@
-"""Lines in place of many thresholds: count = clip((m*acc + b) >> shift, 0, n), exactly the number of thresholds passed.
+"""Lines in place of many thresholds: code = clip((m*acc + b) >> shift, lowest, lowest + n), exactly as these count.
 
 255 thresholds of a channel are 255 words of memory; a line is two numbers and a multiplier. Whether there is one is a
-question of integers: with T_k the k-th threshold, m*T_k + b must have reached k << shift and m*(T_k - 1) + b must not.
+question of integers: with T_k the k-th threshold, m*T_k + b must have reached k << shift and m*(T_k - 1) + b must not,
+codes being counted from 0; `lowest` of them is added to b in the end.
 All such pairs of constraints bound the slope m / 2**shift; within these bounds the smallest shift wins for which an m
 and a b exist. The sum is monotonic in acc, so what holds on both sides of every threshold holds everywhere.
 """
@@ -9,11 +10,16 @@ and a b exist. The sum is monotonic in acc, so what holds on both sides of every
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.literals import packed_literal, signed_bits
+from hw_build.kernels.products import product_range
+
+if TYPE_CHECKING:
+    from qonnx.core.datatype import BaseDataType
 
 REQUANTIZER_FILES = ("lib/rom.sv", "lib/thresholds.sv", "lib/scaler.sv", "lib/requantizer.sv")
 SUM_FILES = ("lib/threshold_table.sv", "lib/sum_requantizer.sv")
@@ -26,11 +32,12 @@ _TRIES = 8  # multipliers for a shift
 
 @dataclass(frozen=True)
 class Lines:
-    """One line a row: ``multiplier``, ``offset`` (R,) int64, a ``shift`` for all, ``top`` the largest count."""
+    """One line a row: ``multiplier``, ``offset`` (R,) int64, a ``shift`` for all; codes ``lowest`` to ``top``."""
 
     multiplier: np.ndarray
     offset: np.ndarray
     shift: int
+    lowest: int
     top: int
 
     @property
@@ -45,38 +52,37 @@ class Lines:
         return [multiplier, signed_bits(int(self.offset.min()), int(self.offset.max()))]
 
     def apply(self, sums: np.ndarray) -> np.ndarray:
-        """Counts of sums (..., R), or of any shape where there is one row."""
-        return np.clip((self.multiplier * sums + self.offset) >> self.shift, 0, self.top)
+        """Codes of sums (..., R), or of any shape where there is one row."""
+        return np.clip((self.multiplier * sums + self.offset) >> self.shift, self.lowest, self.top)
 
     def parameters(self) -> dict[str, int | str]:
-        """SCALED, M_BITS, B_BITS, SHIFT, NUM_T, SCALES and OFFSETS of lib/requantizer.sv."""
+        """SCALED, M_BITS, B_BITS, SHIFT, NUM_T, LOWEST, SCALES and OFFSETS of lib/requantizer.sv."""
         m_bits, b_bits = self.bits
         return {
             "SCALED": 1,
             "M_BITS": m_bits,
             "B_BITS": b_bits,
             "SHIFT": self.shift,
-            "NUM_T": self.top,
+            "NUM_T": self.top - self.lowest,
+            "LOWEST": self.lowest,
             "SCALES": packed_literal(self.multiplier, m_bits),
             "OFFSETS": packed_literal(self.offset, b_bits),
         }
 
 
-def lines_of_products(thresholds: np.ndarray, weights: np.ndarray, largest: int) -> Lines | None:
-    """``lines_of_many`` for sums of products of ``weights`` (R, ...) and inputs 0..``largest``."""
-    rows = weights.reshape(len(weights), -1)
-    low, high = np.minimum(rows, 0).sum(axis=1) * largest, np.maximum(rows, 0).sum(axis=1) * largest
-    return lines_of_many(thresholds, low, high)
+def lines_of_products(thresholds: np.ndarray, weights: np.ndarray, x_type: BaseDataType, lowest: int) -> Lines | None:
+    """``lines_of_many`` for sums of products of ``weights`` (R, ...) and codes of ``x_type``."""
+    return lines_of_many(thresholds, *product_range(weights.reshape(len(weights), -1), x_type), lowest)
 
 
-def lines_of_many(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lines | None:
+def lines_of_many(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray, lowest: int) -> Lines | None:
     """``find_lines`` where there are so many ``thresholds`` that lines are worth it, else None."""
-    return find_lines(thresholds, low, high) if thresholds.shape[1] > MANY else None
+    return find_lines(thresholds, low, high, lowest) if thresholds.shape[1] > MANY else None
 
 
-def find_lines(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lines | None:
+def find_lines(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray, lowest: int = 0) -> Lines | None:
     """Lines of ``thresholds`` (R, n) for sums ``low``..``high`` (R,), proved on both sides of each; None where a row
-    has none.
+    has none. A sum that passes no threshold has the code ``lowest``.
     """
     thresholds = np.sort(thresholds.astype(np.int64), axis=1)
     found = [_row_line(row, int(a), int(b)) for row, a, b in zip(thresholds, low, high, strict=True)]
@@ -85,19 +91,21 @@ def find_lines(thresholds: np.ndarray, low: np.ndarray, high: np.ndarray) -> Lin
         return None
     shift = max(own for _, _, own in rows)
     multiplier = np.array([m << (shift - own) for m, _, own in rows], np.int64)
-    offset = np.array([b << (shift - own) for _, b, own in rows], np.int64)
-    lines = Lines(multiplier, offset, shift, thresholds.shape[1])
+    offset = np.array([(b << (shift - own)) + (lowest << shift) for _, b, own in rows], np.int64)
+    lines = Lines(multiplier, offset, shift, lowest, lowest + thresholds.shape[1])
     if lines.bits[0] + signed_bits(int(low.min()), int(high.max())) >= SUM_BITS or lines.bits[1] >= SUM_BITS:
         return None
     _prove(lines, thresholds, low, high)
     return lines
 
 
-def find_shift(thresholds: np.ndarray, largest: int) -> Lines | None:
-    """The line of many ``thresholds`` (1, n) for sums 0..``largest`` where it only adds and shifts, else None."""
+def find_shift(thresholds: np.ndarray, low: int, high: int, lowest: int) -> Lines | None:
+    """The line of many ``thresholds`` (1, n) for sums from ``low`` on, 0..``high - low``, where it only adds and
+    shifts, else None.
+    """
     if len(thresholds) != 1:
         return None
-    lines = lines_of_many(thresholds, np.zeros(1, np.int64), np.full(1, largest, np.int64))
+    lines = lines_of_many(thresholds - low, np.zeros(1, np.int64), np.full(1, high - low, np.int64), lowest)
     return lines if lines is not None and lines.is_shift else None
 
 
@@ -166,4 +174,4 @@ def _prove(lines: Lines, thresholds: np.ndarray, low: np.ndarray, high: np.ndarr
     expected = np.stack(
         [np.searchsorted(row, values, side="right") for row, values in zip(thresholds, sums, strict=True)]
     )
-    assert np.array_equal(lines.apply(sums.T).T, expected)
+    assert np.array_equal(lines.apply(sums.T).T, expected + lines.lowest)

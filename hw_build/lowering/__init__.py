@@ -8,8 +8,7 @@ the graph before and after a step on input codes and compares every tensor that 
 stream with one reader:
 
     hw_build.kernels: ours, with their attributes in their own folders;
-    finn.custom_op.fpgadataflow.rtl: FMPadding_rtl, ConvolutionInputGenerator_rtl, MVAU_rtl (noActivation=1; weights
-    (MW, MH) with rows ordered (ky, kx, c)), Thresholding_rtl (thresholds (1 or C, n), sorted).
+    finn.custom_op.fpgadataflow.rtl: ConvolutionInputGenerator_rtl, where windows have other forms.
 
 What each step makes of an operator, the operator says itself (`hw_build.operators`).
 """

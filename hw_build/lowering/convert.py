@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qonnx.core.datatype import DataType
-from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.base import Transformation
 
 from hw_build.base.errors import LoweringError
-from hw_build.graph.editor import GLOBAL_IN, QONNX_DOMAIN, GraphEditor, attribute
-from hw_build.graph.rounding import code_thresholds
+from hw_build.graph.editor import GLOBAL_IN, GraphEditor, attribute
 from hw_build.lowering.intake import normalise
 from hw_build.lowering.rules import QUANT, is_weight_quant, refusal, reject
 from hw_build.operators import operator_of
@@ -96,34 +94,12 @@ class InputQuantToCodes(Transformation):
 
 
 class QuantsToThresholds(Transformation):
-    """Quant(x) of an activation -> Mul(MultiThreshold(x), scale)."""
+    """Quant(x) of an activation -> Mul(MultiThreshold(x), scale), and what else gives codes of real values."""
 
     def apply(self, model):
         graph = GraphEditor(model)
-        for quant in graph.of_type(*QUANT):
-            scale, _, bits = (graph.constants[name] for name in quant.input[1:4])
-            scale, bits = float(scale.item()), int(bits.item())
-            signed, narrow = bool(attribute(quant, "signed", 1)), bool(attribute(quant, "narrow", 0))
-            lowest, highest = min_int(signed, narrow, bits), max_int(signed, narrow, bits)
-            rounding_mode = attribute(quant, "rounding_mode", "ROUND")
-            steps = code_thresholds(np.arange(lowest + 1, highest + 1), scale, rounding_mode)
-            result = quant.output[0]
-            datatype = DataType[f"{'INT' if signed else 'UINT'}{bits}"]
-            codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], datatype)
-            thresholds = graph.add_constant(f"{result}_thresholds", steps.reshape(1, -1))
-            graph.remove(quant)
-            graph.add_node(
-                "MultiThreshold",
-                [quant.input[0], thresholds],
-                [codes],
-                name=quant.name,
-                domain=QONNX_DOMAIN,
-                out_dtype=datatype.name,
-                out_bias=float(lowest),
-                data_layout="NCHW",
-            )
-            factor = graph.add_constant(f"{result}_scale", scale)
-            graph.add_node("Mul", [codes, factor], [result], name=f"{quant.name}_scale")
+        for node in reversed(graph.sorted_nodes()):  # what reads them may ask which values they give
+            operator_of(graph, node).to_thresholds(graph, node)
         graph.commit()
         return model, False
 

@@ -19,7 +19,7 @@ from hw_build.base.arrays import write_arrays
 from hw_build.base.errors import MismatchError
 from hw_build.graph.editor import GraphEditor
 from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
-from hw_build.lowering.rules import QUANT, is_weight_quant
+from hw_build.lowering.rules import GIVE_CODES, is_weight_quant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,8 @@ def execute_codes(model: ModelWrapper, codes: np.ndarray) -> np.ndarray:
 def comparable_tensors(before: ModelWrapper, after: ModelWrapper) -> list[str]:
     """Names in the order of ``after`` that both forms have and that hold codes or quantized activations in both."""
     first, second = GraphEditor(before), GraphEditor(after)
-    quantized = {node.output[0] for node in first.nodes if node.op_type in QUANT and not is_weight_quant(first, node)}
+    of_codes = (node for node in first.nodes if node.op_type in GIVE_CODES and not is_weight_quant(first, node))
+    quantized = {node.output[0] for node in of_codes}
     names = [name for node in second.sorted_nodes() for name in node.output if name in first.shapes]
     return [name for name in names if name in quantized or (first.is_integer(name) and second.is_integer(name))]
 

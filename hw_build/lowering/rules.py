@@ -12,12 +12,12 @@ import numpy as np
 
 from hw_build.graph.editor import CHANNELS_LAST, CHANNELS_LAST_DOMAIN, ONNX_DOMAINS, GraphEditor, reject
 from hw_build.operators import of_onnx_type, operator_of, supported
-from hw_build.operators.constants import QUANT, is_weight_quant, shape_of_constant
+from hw_build.operators.constants import GIVE_CODES, QUANT, is_weight_quant, shape_of_constant
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-__all__ = ["CHANNELS_LAST_DOMAIN", "ONNX_DOMAINS", "QUANT", "is_weight_quant", "refusal", "reject"]
+__all__ = ["CHANNELS_LAST_DOMAIN", "GIVE_CODES", "ONNX_DOMAINS", "QUANT", "is_weight_quant", "refusal", "reject"]
 
 _RANK = 4  # images, channels, height, width
 _RANK_OF_1D = 3  # a convolution's own sentence

@@ -1,9 +1,8 @@
 """Step `specialize`: FINN's abstract nodes become RTL ones for the part; nothing is left to HLS.
 
 Node names become OPERATOR_NUMBER in graph order (they name RTL modules); metadata ``edgeseg_node_origin`` maps each
-to the exporter's name. FINN's RTL nodes execute in numpy with exec_mode "cppsim": MVAU_rtl, Thresholding_rtl,
-FMPadding_rtl and ConvolutionInputGenerator_rtl then call their abstract base class and need no compiler and no
-simulator.
+to the exporter's name. FINN's RTL nodes execute in numpy with exec_mode "cppsim": they then call their abstract base
+class and need no compiler and no simulator.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from qonnx.transformation.base import Transformation
 
-from hw_build.graph.editor import GraphEditor, attribute, reject, set_attribute
+from hw_build.graph.editor import GraphEditor, reject, set_attribute
 from hw_build.kernels import DOMAIN
 
 if TYPE_CHECKING:
@@ -49,10 +48,7 @@ class RequireRtl(Transformation):
             if node.domain == RTL_DOMAIN:
                 set_attribute(node, "exec_mode", "cppsim")
             elif node.domain != DOMAIN:
-                types = ", ".join(f"{key}={attribute(node, key)}" for key in ("inputDataType", "weightDataType"))
-                raise reject(
-                    node, f"has no RTL kernel for this part ({types}): 2 to 8 bits, signed narrow weights lower"
-                )
+                raise reject(node, "has no RTL, neither FINN's nor a kernel of ours, for this part")
         graph.commit()
         return model, False
 

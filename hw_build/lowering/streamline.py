@@ -45,9 +45,12 @@ class MoveScalesPastLinear(Transformation):
 
     @staticmethod
     def _note_scale(graph: GraphEditor, node: NodeProto, scaled: dict[str, tuple[str, float]]) -> None:
-        source, factor = node.input
-        if graph.is_integer(source) and factor in graph.constants and graph.constants[factor].size == 1:
-            scaled[node.output[0]] = source, float(graph.constants[factor].item())
+        source, factor = sorted(node.input, key=lambda name: name in graph.constants)
+        if factor not in graph.constants or graph.constants[factor].size != 1:
+            return
+        codes, scale = (source, 1.0) if graph.is_integer(source) else scaled.get(source, ("", 0.0))
+        if codes and (value := float(graph.constants[factor].item())) > 0:
+            scaled[node.output[0]] = codes, float(np.float32(scale * value))
 
     @staticmethod
     def _move(graph: GraphEditor, node: NodeProto, layer: Layer, scaled: dict[str, tuple[str, float]]) -> None:
@@ -66,7 +69,7 @@ class MoveScalesPastLinear(Transformation):
 
 
 class NarrowWeights(Transformation):
-    """Annotate weights that use the lowest code of their type with one bit more: the RTL MVAU needs narrow range."""
+    """Annotate weights that use the lowest code of their type with one bit more: so two sums can share a multiplier."""
 
     def apply(self, model):
         graph = GraphEditor(model)

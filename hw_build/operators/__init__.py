@@ -45,6 +45,7 @@ OPERATORS = (
     "hw_build.operators.channel_gather",
     "hw_build.operators.transposed_convolution",
     "hw_build.operators.quantizer",
+    "hw_build.operators.truncation",
     "hw_build.operators.max_pool_2x2",
     "hw_build.operators.max_pool",
     "hw_build.operators.concatenation",

@@ -51,16 +51,16 @@ class Combination(CodeFunction):
 
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
-        "HardSwish, SiLU, GELU, Mish, Sigmoid, Tanh, Elu, Softplus, slopes that fall, `x*f(x)`, with BN and constants",
-        "between a quantizer, or a sum of codes, of at most 8 bits and a quantizer; constants for all "
-        "channels or one a channel",
-        "CodeTable (ours): the codes that qonnx' execution gives, one table or one a channel",
+        "HardSwish, SiLU, GELU, Mish, Sigmoid, Tanh, Elu, Softplus, negative slopes, `x*f(x)`, with BN and constants",
+        "between a quantizer (or a sum of codes) of at most 8 bits and a quantizer; one constant for all "
+        "channels or one per channel",
+        "CodeTable (ours): the codes that qonnx' execution gives, one table for all channels or one per channel",
     ),
     (
-        "the same right behind a convolution, or any integers of more than 8 bits",
-        "then a quantizer; the code changes at most 255 times over all values that can come",
-        "thresholds inside the layer before it, found by executing every value; where codes also fall, they count "
-        "pieces and a CodeTable (ours) gives each its code",
+        "HardSwish, SiLU and the like directly after a convolution, or after other integers of more than 8 bits",
+        "then a quantizer; the code changes at most 255 times over all values that can occur",
+        "thresholds inside the layer before it, found by executing every value; if codes also decrease, the thresholds "
+        "number the intervals, and a CodeTable (ours) gives each interval its code",
     ),
 )
 OPERATORS = (Activation(), Combination())

@@ -87,7 +87,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
         "ArgMax at the end, also behind Softmax",
         "over the channels (axis 1, `keepdims` 0 or 1, the first of equals), 2 to 256 of them; Cast "
         "and Squeeze behind it",
-        "nothing: the output stage finds the largest logit, and a job asks for logits or indices",
+        "nothing: the output stage finds the largest logit; each job asks for logits or for indices",
     ),
 )
 OPERATORS = (ArgMax(), Softmax())

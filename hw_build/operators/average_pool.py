@@ -51,7 +51,7 @@ class AveragePool(Layer):
     """AveragePool."""
 
     names = ("AveragePool",)
-    reads_windows = True
+    reads_windows = keeps_range = by_channel = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
@@ -195,14 +195,16 @@ class EvenSums(Sum):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "average-pool, other windows",
-        "any kernel; equal strides; padding that is counted, or every window as many pixels; then a quantizer",
-        "FMPadding, ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
+        "any kernel; equal strides; every window counts the same number of pixels (padding may count); then a "
+        "quantizer",
+        "ZeroPad (ours), ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
     ),
     (
-        "average-pool, windows of unlike numbers of pixels",
-        "`count_include_pad=0`, `ceil_mode`; the common multiple of the numbers times a code below 2\\*\\*24 "
+        "average-pool, windows that count different numbers of pixels",
+        "`count_include_pad=0`, `ceil_mode`; the common multiple of these numbers, times a code, below 2\\*\\*24 "
         "(7x7 with padding 3: codes of up to 6 bits)",
-        "the same, and PlaceFactor (ours): each sum times what makes its number the common multiple",
+        "as for other windows, and PlaceFactor (ours), which multiplies each sum by the common multiple over its "
+        "number of pixels",
     ),
 )
 OPERATORS = (AveragePool(), WindowSums(), EvenSums())

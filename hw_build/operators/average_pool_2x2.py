@@ -28,7 +28,7 @@ class AveragePool2x2(Layer):
 
     names = ("AveragePool",)
     told = "AveragePool 2x2"
-    reads_windows = True
+    reads_windows = keeps_range = by_channel = True
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """2x2 with stride 2, without padding and dilation."""

@@ -57,7 +57,7 @@ class BatchNormalization(Affine):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "BN",
-        "between a layer and an unsigned quantizer",
+        "between a layer and a quantizer",
         "thresholds",
     ),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
-from hw_build.graph.nodes import add_kernel, only_consumer
+from hw_build.graph.nodes import add_kernel, lowest_code, only_consumer
 from hw_build.graph.ranges import fraction_type
 from hw_build.kernels.bilinear import BilinearUpsample_rtl
 from hw_build.kernels.bilinear_threshold import BilinearThreshold2x_rtl
@@ -27,7 +27,7 @@ _IN_ONE_KERNEL = 2  # with thresholds
 
 
 class FuseBilinearThresholds(Transformation):
-    """Resize by 2 - Mul(16) - MultiThreshold of unsigned codes -> a kernel with a table of sums, or a shift."""
+    """Resize by 2 - Mul(16) - MultiThreshold -> a kernel with a table of sums, or a shift."""
 
     def apply(self, model):
         graph = GraphEditor(model)
@@ -37,15 +37,14 @@ class FuseBilinearThresholds(Transformation):
             source, factor = resize.input[0], only_consumer(graph, resize.output[0], "Mul")
             if factor is None:
                 continue
-            steps = thresholds_of_sum(
-                graph, factor, [source], _parts(_IN_ONE_KERNEL) * int(graph.datatypes[source].max())
-            )
+            times, codes = _parts(_IN_ONE_KERNEL), graph.datatypes[source]
+            steps = thresholds_of_sum(graph, factor, times * int(codes.min()), times * int(codes.max()))
             if steps is not None:
                 graph.remove(resize, factor, steps)
                 result = steps.output[0]
                 add_kernel(
                     graph, BilinearThreshold2x_rtl, [source, steps.input[1]], [result], resize.name,
-                    outputDataType=graph.datatypes[result].name,
+                    outputDataType=graph.datatypes[result].name, LowestCode=lowest_code(steps),
                 )  # fmt: skip
         graph.commit()
         return model, False
@@ -123,7 +122,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "bilinear upsampling",
         "factor 2, 4, 8, 16 or 32, `align_corners=False`, then a quantizer",
-        "BilinearThreshold2x (ours); by more than 2, signed or wide: BilinearUpsample (ours) and Threshold",
+        "BilinearThreshold2x (ours); for larger factors, or wide codes: BilinearUpsample (ours) and Threshold",
     ),
 )
 OPERATORS = (Bilinear(),)

@@ -71,9 +71,9 @@ class ChannelGather(Layer):
 
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
-        "channels in another order (channel shuffle), left out, repeated",
-        "Gather of constant channels; Reshape, Transpose, Reshape that do the same",
-        "weights of the convolution before or behind it in that order, else ChannelGather (ours)",
+        "channels reordered (channel shuffle), omitted or repeated",
+        "Gather with constant indices; Reshape, Transpose, Reshape with the same effect",
+        "the weights of the convolution before or behind it, reordered; otherwise ChannelGather (ours)",
     ),
 )
 OPERATORS = (ChannelGather(),)

@@ -50,7 +50,7 @@ def _limits(graph: GraphEditor, node: NodeProto) -> tuple[float, float]:
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "Clip, ReLU6",
-        "between a layer and an unsigned quantizer",
+        "between a layer and a quantizer",
         "thresholds",
     ),
 )

@@ -31,7 +31,7 @@ MOST_BITS = 8  # of a code that has a table of its own
 
 
 class FunctionsToTables(Transformation):
-    """Codes - any functions of them - MultiThreshold -> a table, where thresholds cannot say it."""
+    """Codes - any functions of them - MultiThreshold -> a table, where thresholds cannot express it."""
 
     def apply(self, model):
         graph = GraphEditor(model)
@@ -54,7 +54,7 @@ class FunctionsToTables(Transformation):
         if len(types) < len(sources) or not fits_table(types):
             raise reject(
                 culprit,
-                f"is a function that thresholds cannot say, and reads {graph.told(sources[0])}, of more than "
+                f"is a function that thresholds cannot express, and reads {graph.told(sources[0])}, of more than "
                 f"{MOST_BITS} bits: put a quantizer of at most {MOST_BITS} bits before it",
             )
         result = steps.output[0]

@@ -151,8 +151,8 @@ def _scales(graph: GraphEditor, tensor: str) -> set[float | None]:
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "concatenation",
-        "along the channels, of any types; of one scale, or of scales in whose common step codes have "
-        "at most 8 bits, or of any scale where BN, activation and quantizer follow",
+        "along the channels, of any types; of one scale; of scales with a common step in which codes have "
+        "at most 8 bits; or of any scales if BN, activation and quantizer follow",
         "StreamConcat (ours)",
     ),
 )

@@ -5,21 +5,25 @@ A constant sum of integers that stands before no thresholds, as after the head's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from qonnx.transformation.base import Transformation
 
-from hw_build.graph.editor import GraphEditor, reject, smallest_integer_type
+from hw_build.graph.editor import GraphEditor, label, reject, smallest_integer_type
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.bias import ChannelBias_rtl
+from hw_build.operators import operator_of
+from hw_build.operators.channel_constants import channel_constants
 from hw_build.operators.code_functions import unfit_constant
-from hw_build.operators.operator import Affine, Range, RangeOf
+from hw_build.operators.constants import GIVE_CODES
+from hw_build.operators.operator import Affine, Layer, Range, RangeOf
 from hw_build.operators.quantized_input import before_first_quantizer
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+RANK = 4  # images, channels, height, width
 IN_FLOAT32 = {"Mul": np.multiply, "Div": np.divide, "Add": np.add, "Sub": np.subtract}
 
 
@@ -64,7 +68,36 @@ class ConstantArithmetic(Affine):
         if before and after and before != after:
             sizes = ("x".join(map(str, shape[1:])) for shape in (before, after))
             return f"spreads {' to '.join(sizes)} by the shape of its constant"
+        factors = _factors(graph, node)
+        reader = None if factors is None else next(iter(_layers(graph, node)), None)
+        if factors is not None and reader is not None:
+            return (
+                f"gives {factors.size} channels factors of their own, {factors.min():g} to {factors.max():g}, which "
+                f"{label(reader)} ({reader.op_type}) does not take: a depthwise convolution without bias does, and a "
+                "dense one whose weights have at most 8 bits in their common step; let all channels share one scale"
+            )
         return None
+
+    def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """Positive factors of channels behind the layer that reads the codes, or inside it."""
+        factors = _factors(graph, node)
+        if factors is None or np.any(factors <= 0):
+            return False
+        source = graph.dynamic_inputs(node)[0]
+        for reader in _layers(graph, node):
+            layer = cast("Layer", operator_of(graph, reader))
+            behind = layer.factors_behind(graph, reader, factors)
+            if behind is not None:
+                result = reader.output[0]
+                reader.output[0] = graph.add_tensor(f"{result}_unscaled", graph.shapes[result])
+                constant = graph.add_constant(f"{result}_factors", behind.reshape(1, -1, 1, 1))
+                graph.add_node("Mul", [reader.output[0], constant], [result], name=f"{node.name}_behind")
+            elif not layer.take_factors(graph, reader, factors):
+                continue
+            reader.input[0] = source
+            graph.touch()
+            return True
+        return False
 
     def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Constants of other shapes."""
@@ -112,15 +145,56 @@ class ConstantArithmetic(Affine):
                 graph.touch()
 
 
+def _factors(graph: GraphEditor, node: NodeProto) -> np.ndarray | None:
+    """(C,) of a Mul that gives codes a factor for each channel; None where ``node`` is no such one."""
+    if (
+        node.op_type != "Mul"
+        or len(graph.dynamic_inputs(node)) != 1
+        or len(graph.shapes.get(node.output[0], ())) != RANK
+    ):
+        return None
+    source, channels = graph.dynamic_inputs(node)[0], graph.shapes[node.output[0]][1]
+    if channels == 1 or not _holds_codes(graph, source) or channel_constants(graph, node, source, channels) is None:
+        return None
+    factors = graph.constants[_constant(graph, node)].reshape(-1).astype(np.float64)
+    return factors if factors.size == channels else None
+
+
+def _holds_codes(graph: GraphEditor, tensor: str) -> bool:
+    """Whether ``tensor`` of an exported network holds what one quantizer gives, at whatever places."""
+    node = graph.producer(tensor)
+    operator = None if node is None else operator_of(graph, node)
+    if node is None or operator is None:
+        return False
+    if node.op_type in GIVE_CODES:
+        return True
+    sources = graph.dynamic_inputs(node)
+    return (
+        isinstance(operator, Layer) and operator.keeps_codes and len(sources) == 1 and _holds_codes(graph, sources[0])
+    )
+
+
+def _layers(graph: GraphEditor, node: NodeProto) -> list[NodeProto]:
+    """The readers of ``node`` that want codes."""
+    readers = graph.consumers(node.output[0])
+    return [reader for reader in readers if isinstance(operator_of(graph, reader), Layer)]
+
+
 def _constant(graph: GraphEditor, node: NodeProto) -> str:
     return next(name for name in node.input if name in graph.constants)
 
 
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
-        "multiplication, addition of constants",
-        "between a layer and an unsigned quantizer",
+        "multiplication by constants, addition of constants",
+        "between a layer and a quantizer",
         "thresholds",
+    ),
+    (
+        "factors of channels, or scales of channels in a quantizer",
+        "positive; read by a depthwise convolution without bias, a dense one whose weights have at most 8 bits in the "
+        "factors' common step, poolings and upsamplings before these, or on the way to a quantizer",
+        "thresholds behind the depthwise convolution; weights of the dense one",
     ),
     (
         "bias of the last convolution",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hw_build.graph.editor import GraphEditor
 
 QUANT = ("Quant", "IntQuant")
+GIVE_CODES = (*QUANT, "Trunc")  # of real values
 
 
 def is_weight_quant(graph: GraphEditor, node: NodeProto) -> bool:

@@ -166,8 +166,8 @@ def _changed(graph: GraphEditor, name: str, change: Callable[[np.ndarray], np.nd
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "dense layer (Gemm, MatMul)",
-        "of one pixel: Flatten, Reshape or Squeeze of (1, C, 1, 1), or a mean without `keepdims`, before it; constant "
-        "weights; what follows, up to a reshape back, of one tensor",
+        "on one pixel: Flatten, Reshape or Squeeze of (1, C, 1, 1), or a mean without `keepdims`, before it; constant "
+        "weights; up to the reshape back, operators of one tensor",
         "a pointwise convolution",
     ),
 )

@@ -81,7 +81,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "depth to space (pixel shuffle)",
         "DCR and CRD",
-        "DepthToSpace (ours); CRD also what orders channels",
+        "DepthToSpace (ours); for CRD, channels are reordered as well",
     ),
 )
 OPERATORS = (DepthToSpace(),)

@@ -2,9 +2,8 @@
 
 It is one kernel with its thresholds, and where the pattern is there with its residual sum. The kernel's window is
 square, odd, of stride 1 and padded by half its size: another window lies in such a one, zeros around it, and a crop
-keeps every stride-th row and column. What reads or writes signed codes, has no quantizer of its own,
-or would take more products so than a dense convolution of mostly zeros, becomes that. With several filters a channel is
-repeated before the kernel, once for each.
+keeps every stride-th row and column. What has no quantizer of its own, or would take more products so than a dense
+convolution of mostly zeros, becomes that. With several filters a channel is repeated before the kernel, once for each.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
-from hw_build.graph.nodes import add_kernel, only_consumer
+from hw_build.graph.nodes import add_kernel, lowest_code, only_consumer
 from hw_build.kernels.crop import TO_THE_END, StreamCrop_rtl
 from hw_build.kernels.depthwise import DepthwiseConv_rtl
 from hw_build.kernels.gather import ChannelGather_rtl
@@ -86,12 +85,6 @@ def find_window(kernel: Sequence[int], pads: Sequence[int], dilations: Sequence[
     return Window(side=2 * half + 1, cuts=cuts, places=(rows, columns))
 
 
-def _fits_kernel(graph: GraphEditor, source: str, sums: str) -> bool:
-    """Whether codes ``source`` are unsigned, and those that alone are made of ``sums``."""
-    steps = only_consumer(graph, sums, "MultiThreshold")
-    return steps is not None and attribute(steps, "out_bias", 0.0) == 0.0 and not graph.datatypes[source].signed()
-
-
 class FuseDepthwise(Transformation):
     """Depthwise convolution, its thresholds and, where the pattern is there, its residual sum, as one kernel."""
 
@@ -109,7 +102,7 @@ class FuseDepthwise(Transformation):
         source = pads[0].input[0] if pads else im2col.input[0]
         matmul = only_consumer(graph, im2col.output[0], "MatMul")
         first = only_consumer(graph, matmul.output[0], "MultiThreshold") if matmul is not None else None
-        if matmul is None or first is None or not _fits_kernel(graph, source, matmul.output[0]):
+        if matmul is None or first is None:
             set_attribute(im2col, "depthwise", 0)
             return
         channels = graph.shapes[source][-1]
@@ -146,6 +139,8 @@ class FuseDepthwise(Transformation):
             accDataType=graph.datatypes[matmul.output[0]].name,
             convDataType=graph.datatypes[first.output[0]].name,
             outputDataType=graph.datatypes[result].name,
+            LowestCode=lowest_code(first if residual is None else residual[1]),
+            **({} if residual is None else {"ConvLowestCode": lowest_code(first)}),
         )
         if not whole:
             add_kernel(
@@ -155,12 +150,12 @@ class FuseDepthwise(Transformation):
 
     @staticmethod
     def _residual(graph: GraphEditor, source: str, branch: str) -> tuple[NodeProto, NodeProto] | None:
-        """(Add, MultiThreshold) when ``branch`` is only added to ``source`` and the sum only thresholded, unsigned."""
+        """(Add, MultiThreshold) when ``branch`` is only added to ``source`` and the sum only thresholded."""
         add = only_consumer(graph, branch, "Add")
         if add is None or sorted(add.input) != sorted([source, branch]):
             return None
         second = only_consumer(graph, add.output[0], "MultiThreshold")
-        return None if second is None or attribute(second, "out_bias", 0.0) != 0.0 else (add, second)
+        return None if second is None else (add, second)
 
 
 class DepthwiseConvolution(Filters):
@@ -179,6 +174,12 @@ class DepthwiseConvolution(Filters):
         """Unequal strides, and pads by name."""
         return super().refusal(graph, node) or refusal_of_window(node)
 
+    def factors_behind(self, graph: GraphEditor, node: NodeProto, factors: np.ndarray) -> np.ndarray | None:
+        """The same for each of its filters; a bias is in the way."""
+        if len(node.input) > 2 and node.input[2]:
+            return None
+        return np.repeat(factors, weight_shape(graph, node)[0] // factors.size)
+
     @staticmethod
     def _has_window(graph: GraphEditor, node: NodeProto) -> bool:
         kernel, pads = kernel_shape(graph, node), attribute(node, "pads", [0] * 4)
@@ -190,7 +191,8 @@ class DepthwiseConvolution(Filters):
         """Im2Col(depthwise=1) and a product with a matrix that is zero off its channel."""
         weights, group = graph.constants[node.input[1]], attribute(node, "group")
         depthwise = self._has_window(graph, node)
-        if len(weights) == group or (depthwise and _fits_kernel(graph, node.input[0], node.output[0])):
+        thresholds = only_consumer(graph, node.output[0], "MultiThreshold")
+        if len(weights) == group or (depthwise and thresholds is not None):
             matrix = weight_matrix(weights)
             self._repeat(graph, node, len(weights) // group)
         else:
@@ -214,14 +216,14 @@ class DepthwiseConvolution(Filters):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "convolution, depthwise",
-        "one filter per channel, or several (a channel multiplier); equal strides of height and width",
-        "DepthwiseConv (ours), of an odd square window; StreamCrop (ours) behind it where stride, size or pads differ; "
+        "one filter per channel, or several (a channel multiplier); equal strides in height and width",
+        "DepthwiseConv (ours), of an odd square window; StreamCrop (ours) behind it for other strides, sizes or pads; "
         "several filters: ChannelGather (ours) repeats each channel before it; "
-        "where codes are signed, or there are few channels for such a window, a dense one consisting mostly of zeros",
+        "for few channels for the size of the window, a dense convolution consisting mostly of zeros",
     ),
     (
         "convolution, depthwise, plus its own input",
-        "both addends with one scale, then a quantizer",
+        "both addends of one scale, then a quantizer",
         "the same DepthwiseConv, fused",
     ),
 )

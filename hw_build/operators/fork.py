@@ -50,7 +50,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "several readers of a tensor",
         "any number",
-        "StreamFork (ours), an output a reader",
+        "StreamFork (ours), one output per reader",
     ),
 )
 OPERATORS = (Fork(),)

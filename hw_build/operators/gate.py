@@ -146,10 +146,10 @@ class Expand(Layer):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "product of two tensors",
-        "equal shapes; or a gate of each channel (1, C, 1, 1), as squeeze-and-excitation has it, or of each pixel "
+        "equal shapes; or a gate per channel (1, C, 1, 1), as in squeeze-and-excitation, or per pixel "
         "(1, 1, H, W); then a quantizer",
-        "CodeTable (ours) where codes have together at most 12 bits, else StreamMultiply (ours), Threshold; a gate is "
-        "repeated by StreamRepeat (ours)",
+        "CodeTable (ours) if both codes together have at most 12 bits, otherwise StreamMultiply (ours), Threshold; a "
+        "gate is repeated by StreamRepeat (ours)",
     ),
 )
 

@@ -29,6 +29,7 @@ class GlobalAverage(Sum):
     names = ("GlobalAveragePool", "ReduceMean")
     inner = ("ReduceSum",)
     told = "GlobalAveragePool"
+    keeps_range = by_channel = True
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Means over other axes than height and width."""

@@ -34,7 +34,7 @@ class HardSigmoid(Monotonic):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "HardSigmoid",
-        "between a layer and an unsigned quantizer",
+        "between a layer and a quantizer",
         "thresholds",
     ),
 )

@@ -40,7 +40,7 @@ class LeakyRelu(Monotonic):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "LeakyRelu",
-        "between a layer and an unsigned quantizer",
+        "between a layer and a quantizer",
         "thresholds",
     ),
 )

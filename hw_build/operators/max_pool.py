@@ -1,6 +1,7 @@
 """Max pooling of any window: windows of the image, and their greatest.
 
-Padding stands for no value at all; among unsigned codes a zero, the least, does the same.
+Padding stands for no value at all; among unsigned codes a zero, the least, does the same. Where signed codes are
+padded, the least is taken off before, and added again behind.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from hw_build.graph.editor import GraphEditor, attribute, reject
+from qonnx.core.datatype import DataType
+
+from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.rows import window_size
 from hw_build.kernels.window_max import WindowMax_rtl
@@ -25,7 +28,7 @@ class MaxPool(Layer):
 
     names = ("MaxPool",)
     told = "MaxPool"
-    keeps_codes = reads_windows = True
+    keeps_codes = by_channel = reads_windows = True
     placements = (PatchesToSlidingWindows(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
@@ -52,12 +55,23 @@ class MaxPool(Layer):
         source, result = node.input[0], node.output[0]
         kernel = tuple(attribute(node, "kernel_shape"))
         (_, *size, _), (_, *after, _) = (graph.shapes[name] for name in (source, result))
-        pads = pads_of_pool(node, tuple(size), tuple(after))
-        if any(pads) and graph.datatypes[source].signed():
-            raise reject(node, "pads signed codes, whose least is not zero: quantize unsigned, or pool without padding")
+        pads, codes = pads_of_pool(node, tuple(size), tuple(after)), graph.datatypes[source]
         graph.remove(node)
+        least = int(codes.min()) if any(pads) else 0
+        if least:
+            unsigned = DataType[f"UINT{codes.bitwidth()}"]
+            node.input[0] = graph.add_tensor(f"{result}_counted", graph.shapes[source], unsigned)
+            maxima = graph.add_tensor(f"{result}_maxima", graph.shapes[result], unsigned)
+            self._add(graph, source, -least, node.input[0], f"{node.name}_counted")
+            self._add(graph, maxima, least, result, f"{node.name}_signed")
+            result = maxima
         patches = image_patches(graph, node, kernel, pads)
         add_kernel(graph, WindowMax_rtl, [patches], [result], node.name, Taps=kernel[0] * kernel[1])
+
+    @staticmethod
+    def _add(graph: GraphEditor, source: str, number: int, result: str, name: str) -> None:
+        constant = graph.add_constant(f"{result}_plus", [number], DataType["INT9"])
+        graph.add_node("Add", [source, constant], [result], name=name)
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """By the window."""
@@ -68,8 +82,9 @@ class MaxPool(Layer):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "max-pool, other windows",
-        "any kernel, padding (of unsigned codes), dilation, `ceil_mode`; equal strides",
-        "FMPadding, ConvolutionInputGenerator (FINN), WindowMax (ours)",
+        "any kernel, padding, dilation, `ceil_mode`; equal strides",
+        "ZeroPad (ours), ConvolutionInputGenerator (FINN), WindowMax (ours); if signed codes are padded, ChannelBias "
+        "(ours) makes them unsigned before it, and signed after it",
     ),
 )
 OPERATORS = (MaxPool(),)

@@ -36,7 +36,7 @@ class MaxPool2x2(Layer):
     names = ("MaxPool",)
     inner = ("MaxPoolNHWC",)
     told = "MaxPool 2x2"
-    keeps_codes = reads_windows = True
+    keeps_codes = by_channel = reads_windows = True
     placements = (PoolsToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:

@@ -79,7 +79,7 @@ class NearestUpsampling(Upsampling):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "nearest upsampling",
-        "whole factor, the same for both sides",
+        "integer factor, the same for height and width",
         "NearestUpsample (ours)",
     ),
 )

@@ -7,7 +7,7 @@ The steps of lowering ask in this order:
 | intake       | ``chooses_largest``, ``keeps_order``: what is left out behind the logits                          |
 |              | ``to_channels_first``, ``takes_padding``, ``rewrite``: forms of other exporters                   |
 | check        | ``refusal``, ``misfit``: the sentence for what it does not take                                   |
-| convert      | ``weights_to_integers``                                                                           |
+| convert      | ``weights_to_integers``, ``to_thresholds``                                                        |
 | streamline   | ``integer_type``, ``parts``, ``value_range``, ``negate`` of a `Layer`; a `Monotonic` is undone   |
 | streamline   | ``integer_passes``: a `CodeFunction` becomes a table                                              |
 | lower        | ``to_channels_last``                                                                              |
@@ -109,6 +109,9 @@ class Operator:
     def weights_to_integers(self, graph: GraphEditor, node: NodeProto) -> None:
         """Take the scale of quantized weights, and a bias, out of ``node`` and behind it."""
 
+    def to_thresholds(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Write what gives codes of real values as thresholds and a factor."""
+
     # ---- integers -------------------------------------------------------------------------------------------------
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range | None:
         """Lowest and highest integer that the output can hold; None where only its datatype says so."""
@@ -139,7 +142,21 @@ class Layer(Operator):
     """Reads codes of one scale and gives integers of it, ``parts`` of which are one code."""
 
     keeps_codes: ClassVar[bool] = False  # what it gives is codes that it has read, at other places
+    keeps_range: ClassVar[bool] = False  # no value that it gives is beyond those that it reads, and zero
+    by_channel: ClassVar[bool] = False  # each channel that it gives is made of the same one of those that it reads
     joins_values: ClassVar[bool] = False  # each value of its output is made of those at the same place of its inputs
+
+    def factors_behind(self, graph: GraphEditor, node: NodeProto, factors: np.ndarray) -> np.ndarray | None:
+        """What each channel of the output is multiplied by where those of the one input are by ``factors`` (C,), all
+        positive; None where that does not follow.
+        """
+        linear = self.by_channel and (self.keeps_codes or self.keeps_range)
+        is_image = graph.shapes.get(node.output[0], ())[1:2] == factors.shape and len(graph.dynamic_inputs(node)) == 1
+        return factors if linear and is_image else None
+
+    def take_factors(self, graph: GraphEditor, node: NodeProto, factors: np.ndarray) -> bool:
+        """Multiply what ``node`` reads by ``factors`` (C,), in its own constants; whether that can be."""
+        return False
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range | None:
         """Of codes at other places no other values than those of the input."""

@@ -86,8 +86,8 @@ def put_pieces(graph: GraphEditor, steps: NodeProto, nodes: list[NodeProto], sou
     if count > MOST_VALUES or max(-low.min(), high.max()) >= 2**FLOAT32_BITS:
         raise reject(
             culprit,
-            f"is a function that thresholds cannot say, and reads {graph.told(source)}, which takes {count} values in "
-            "all channels, too many to execute: put a quantizer of at most 8 bits before it",
+            f"is a function that thresholds cannot express, and reads {graph.told(source)}, which takes {count} values "
+            "in all channels, too many to execute: put a quantizer of at most 8 bits before it",
         )
     found = _find_pieces(graph, steps, nodes, source, culprit)
     falls = np.array([each.codes[-1] < each.codes[0] for each in found])
@@ -105,7 +105,7 @@ def put_pieces(graph: GraphEditor, steps: NodeProto, nodes: list[NodeProto], sou
         if total >= MOST_PIECES:
             raise reject(
                 culprit,
-                f"is a function that thresholds cannot say, whose code changes {total} times over the values of "
+                f"is a function that thresholds cannot express, whose code changes {total} times over the values of "
                 f"{graph.told(source)}, more than {MOST_PIECES - 1}: quantize it to fewer bits, or put a quantizer of "
                 "at most 8 bits before it",
             )

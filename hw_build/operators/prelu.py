@@ -34,7 +34,7 @@ class PRelu(LeakyRelu):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "PRelu",
-        "between a layer and an unsigned quantizer",
+        "between a layer and a quantizer",
         "thresholds",
     ),
 )

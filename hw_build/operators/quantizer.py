@@ -1,6 +1,6 @@
 """Quantizers: of weights and biases, which become integers, and of activations, which become thresholds.
 
-Thresholds that no other kernel takes are a kernel of their own for unsigned codes, FINN's Thresholding for signed ones.
+Thresholds that no other kernel takes are a kernel of their own.
 """
 
 from __future__ import annotations
@@ -8,18 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qonnx.custom_op.general.intquant import max_int, min_int
 from qonnx.transformation.base import Transformation
 
-from hw_build.graph.editor import ONNX_DOMAINS, GraphEditor, attribute, set_attribute
-from hw_build.graph.nodes import add_kernel
-from hw_build.graph.rounding import ROUNDING_MODES
+from hw_build.graph.editor import (
+    ONNX_DOMAINS,
+    QONNX_DOMAIN,
+    GraphEditor,
+    attribute,
+    set_attribute,
+    smallest_integer_type,
+)
+from hw_build.graph.nodes import add_kernel, lowest_code
+from hw_build.graph.rounding import ROUNDING_MODES, code_thresholds
 from hw_build.kernels.threshold import Threshold_rtl
 from hw_build.operators.constants import QUANT, is_bias_quant, is_weight_quant
-from hw_build.operators.finn_nodes import ThresholdsToHardware
 from hw_build.operators.operator import Operator, constants_to_channels_first
 
 if TYPE_CHECKING:
     from onnx import NodeProto
+
+_IMAGE_AXES = 3  # channels, height, width
 
 
 def per_channel(graph: GraphEditor, name: str, channels: int) -> str:
@@ -31,15 +40,32 @@ def per_channel(graph: GraphEditor, name: str, channels: int) -> str:
     return graph.add_constant(f"{name}_tiled", tiled, graph.datatypes[name])
 
 
+def put_thresholds(
+    graph: GraphEditor, node: NodeProto, lowest: int, highest: int, steps: np.ndarray, scale: float
+) -> None:
+    """Mul(MultiThreshold(x), scale) in the place of ``node``.
+
+    Codes are ``lowest`` to ``highest``; ``steps`` (n,) are the least values of all but the first.
+    """
+    result, datatype = node.output[0], smallest_integer_type(lowest, highest)
+    codes = graph.add_tensor(f"{result}_codes", graph.shapes[result], datatype)
+    thresholds = graph.add_constant(f"{result}_thresholds", steps.reshape(1, -1))
+    graph.remove(node)
+    graph.add_node(
+        "MultiThreshold", [node.input[0], thresholds], [codes], name=node.name, domain=QONNX_DOMAIN,
+        out_dtype=datatype.name, out_bias=float(lowest), data_layout="NCHW",
+    )  # fmt: skip
+    factor = graph.add_constant(f"{result}_scale", scale)
+    graph.add_node("Mul", [codes, factor], [result], name=f"{node.name}_scale")
+
+
 class ThresholdsToKernels(Transformation):
-    """A MultiThreshold on its own, with unsigned codes, -> a kernel of ours."""
+    """A MultiThreshold on its own -> a kernel."""
 
     def apply(self, model):
         graph = GraphEditor(model)
         for node in graph.of_type("MultiThreshold"):
             source, result = node.input[0], node.output[0]
-            if attribute(node, "out_bias", 0.0) != 0.0 or graph.datatypes[result].signed():
-                continue
             graph.remove(node)
             add_kernel(
                 graph,
@@ -49,6 +75,7 @@ class ThresholdsToKernels(Transformation):
                 node.name,
                 ThresholdRows=graph.constants[node.input[1]].shape[0],
                 outputDataType=graph.datatypes[result].name,
+                LowestCode=lowest_code(node),
             )
         graph.commit()
         return model, False
@@ -63,7 +90,6 @@ class Quantizer(Operator):
     told = "Quant"
     any_layout = elementwise = per_channel = True
     fusions = (ThresholdsToKernels(),)
-    placements = (ThresholdsToHardware(),)
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Scales, zero points, widths and rounding."""
@@ -88,6 +114,37 @@ class Quantizer(Operator):
             return f"quantizes activations with {scale.size} scales: one scale per activation tensor lowers"
         return None
 
+    def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
+        """With a scale for each channel: of channels divided by these, and a factor of each behind it."""
+        scale, (channels,) = graph.constants.get(node.input[1]), graph.shapes.get(node.input[0], (0, 0))[1:2]
+        one_of_image = node.op_type not in QUANT or is_weight_quant(graph, node) or node.input[0] in graph.inputs
+        if one_of_image or scale is None or scale.size == 1 or not np.all(np.isfinite(scale) & (scale > 0)):
+            return False
+        if np.ptp(scale) == 0:
+            node.input[1] = graph.add_constant(f"{node.input[1]}_of_all", scale.flat[0])
+            graph.touch()
+            return True
+        if scale.ndim < _IMAGE_AXES or scale.shape[-_IMAGE_AXES] != channels or scale.size != channels:
+            return False
+        source, result, shape = node.input[0], node.output[0], graph.shapes[node.input[0]]
+        name = graph.add_constant(f"{node.input[1]}_of_channels", scale.reshape(1, -1, 1, 1))
+        node.input[0] = graph.add_tensor(f"{result}_divided", shape)
+        node.output[0] = graph.add_tensor(f"{result}_of_one_scale", shape)
+        node.input[1] = graph.add_constant(f"{result}_one", 1.0)
+        graph.add_node("Div", [source, name], [node.input[0]], name=f"{node.name}_divided")
+        graph.add_node("Mul", [node.output[0], name], [result], name=f"{node.name}_scales")
+        return True
+
+    def to_thresholds(self, graph: GraphEditor, node: NodeProto) -> None:
+        """Thresholds, and a factor behind them."""
+        if node.op_type not in QUANT:
+            return
+        scale, _, bits = (float(graph.constants[name].item()) for name in node.input[1:4])
+        signed, narrow = bool(attribute(node, "signed", 1)), bool(attribute(node, "narrow", 0))
+        lowest, highest = int(min_int(signed, narrow, bits)), int(max_int(signed, narrow, bits))
+        steps = code_thresholds(np.arange(lowest + 1, highest + 1), scale, attribute(node, "rounding_mode", "ROUND"))
+        put_thresholds(graph, node, lowest, highest, steps, scale)
+
     def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
         """Constants with it."""
         constants_to_channels_first(graph, node)
@@ -101,7 +158,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "quantizer of activations",
         "one scale per tensor, zero point 0, any rounding mode of QONNX",
-        "thresholds inside the layer before it, or Threshold (ours); signed: Thresholding (FINN)",
+        "thresholds inside the layer before it, or Threshold (ours)",
     ),
     (
         "quantizer of activations, more than 5 bits",

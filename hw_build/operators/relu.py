@@ -33,7 +33,7 @@ class Relu(Monotonic):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "ReLU",
-        "between a layer and an unsigned quantizer",
+        "between a layer and a quantizer",
         "thresholds",
     ),
 )

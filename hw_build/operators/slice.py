@@ -159,7 +159,7 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "slice, split, crop",
         "rows, columns and channels, constant bounds; strides of rows and columns",
-        "StreamCrop (ours); every n-th channel ChannelGather (ours)",
+        "StreamCrop (ours); for every n-th channel, ChannelGather (ours)",
     ),
 )
 OPERATORS = (Slice(), Split())

@@ -56,7 +56,7 @@ class SpaceToDepth(Layer):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "space to depth (pixel unshuffle)",
-        "SpaceToDepth, or Reshape, Transpose, Reshape that do the same; blocks that divide height and width",
+        "SpaceToDepth, or Reshape, Transpose, Reshape with the same effect; blocks that divide height and width",
         "ConvolutionInputGenerator (FINN)",
     ),
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qonnx.transformation.base import Transformation
 
 from hw_build.graph.editor import GraphEditor, reject
-from hw_build.graph.nodes import add_kernel
+from hw_build.graph.nodes import add_kernel, lowest_code
 from hw_build.graph.ranges import scaled_type, sum_type
 from hw_build.kernels.add import StreamAdd_rtl
 from hw_build.kernels.add_threshold import StreamAddThreshold_rtl
@@ -35,20 +35,22 @@ def _sums(graph: GraphEditor) -> list[NodeProto]:
 
 
 class FuseSumThresholds(Transformation):
-    """Add - MultiThreshold of unsigned codes -> a kernel with a table of sums, or a shift."""
+    """Add - MultiThreshold -> a kernel with a table of sums, or a shift."""
 
     def apply(self, model):
         graph = GraphEditor(model)
         for add in _sums(graph):
             (first, second), times, between = take_multiples(graph, add)
-            largest = times[0] * graph.datatypes[first].max() + times[1] * graph.datatypes[second].max()
-            steps = thresholds_of_sum(graph, add, [first, second], int(largest))
+            codes = [graph.datatypes[name] for name in (first, second)]
+            low = times[0] * codes[0].min() + times[1] * codes[1].min()
+            high = times[0] * codes[0].max() + times[1] * codes[1].max()
+            steps = thresholds_of_sum(graph, add, int(low), int(high))
             if steps is not None:
                 graph.remove(add, steps, *between)
                 add_kernel(
                     graph, StreamAddThreshold_rtl, [first, second, steps.input[1]], [steps.output[0]], add.name,
                     outputDataType=graph.datatypes[steps.output[0]].name,
-                    inputDataType2=graph.datatypes[second].name, Times=times,
+                    inputDataType2=graph.datatypes[second].name, Times=times, LowestCode=lowest_code(steps),
                 )  # fmt: skip
         graph.commit()
         return model, False
@@ -138,12 +140,12 @@ ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "addition of two tensors",
         "of one scale, or of scales in whose common step the sum has at most 16 bits; then a quantizer",
-        "StreamAddThreshold (ours), or StreamAdd and Threshold where codes are signed or wide",
+        "StreamAddThreshold (ours), or StreamAdd and Threshold where codes are wide",
     ),
     (
         "addition of tensors of any scales",
-        "codes of together at most 12 bits, then a quantizer",
-        "CodeTable (ours) of both codes",
+        "both codes together of at most 12 bits, then a quantizer",
+        "CodeTable (ours), addressed by both codes",
     ),
 )
 OPERATORS = (StreamSum(),)

@@ -55,7 +55,7 @@ class Upsampling(Layer):
     """Resize, of one mode."""
 
     names = ("Resize",)
-    any_layout = True
+    any_layout = keeps_range = by_channel = True
 
     form: ClassVar[dict[str, str]]  # the attributes that say it
 

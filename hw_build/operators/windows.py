@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from hw_build.operators.operator import Size
 
+IMAGE_AXES = 4  # images, channels, height, width
+
 
 def refusal_of_window(node: NodeProto) -> str | None:
     """What no kernel takes of a window, as the end of a sentence."""
@@ -102,6 +104,25 @@ def pad_image(graph: GraphEditor, source: str, pads: list[int], name: str) -> st
     amounts = graph.add_constant(f"{padded}_by", [0, pads[0], pads[1], 0, 0, pads[2], pads[3], 0], dtype=np.int64)
     graph.add_node("Pad", [source, amounts], [padded], name=f"{name}_pad", mode="constant")
     return padded
+
+
+def zeros_around(graph: GraphEditor, node: NodeProto) -> np.ndarray | None:
+    """Zeros (2, 4) before and behind each axis of what ``node`` reads, less than none where it cuts off.
+
+    None where it puts other values there, or the image decides.
+    """
+    names = [*node.input[1:], "", ""][:3]
+    if any(name and name not in graph.constants for name in names):
+        return None
+    amounts, value, axes = (graph.constants[name] if name else None for name in names)
+    if amounts is None or attribute(node, "mode", "constant") != "constant" or (value is not None and np.any(value)):
+        return None
+    places = range(IMAGE_AXES) if axes is None else (axes.astype(int) % IMAGE_AXES).tolist()
+    if amounts.size != 2 * len(places):
+        return None
+    around = np.zeros((2, IMAGE_AXES), int)
+    around[:, list(places)] = amounts.reshape(2, -1)
+    return around
 
 
 def padding_of(graph: GraphEditor, pad: NodeProto) -> list[int]:

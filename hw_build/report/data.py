@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hw_build.base.errors import BuildError
-from hw_build.base.records import load_record, record
+from hw_build.base.records import as_record, load_record, record
 from hw_build.base.step_engine import write_atomically
 from hw_build.folding.account import Account
 
@@ -65,10 +65,11 @@ class Totals:
     fps_at_fmax: float | None = None
 
     @classmethod
-    def measured(cls, *, cycles_per_frame: int | None = None, **others: int | float) -> Totals:
+    def measured(cls, **found: int | float | None) -> Totals:
         """Totals of a simulation, a synthesis or both; a single frame shows no ``cycles_per_frame``."""
-        fps = None if cycles_per_frame is None else REFERENCE_MHZ * 1e6 / cycles_per_frame
-        return cls(cycles_per_frame=cycles_per_frame, fps_at_100mhz=fps, **others)
+        interval = found.get("cycles_per_frame")
+        fps = None if interval is None else REFERENCE_MHZ * 1e6 / interval
+        return as_record(cls, {**found, "fps_at_100mhz": fps})
 
 
 @record

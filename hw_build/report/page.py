@@ -49,9 +49,9 @@ def _facts(report: Report) -> list[tuple[str, Any]]:
     return [
         ("cycles per frame", totals.cycles_per_frame),
         ("frames/s at 100 MHz", totals.fps_at_100mhz),
-        ("cycles, first pixel in to last result out", totals.latency_cycles),
-        ("cycles, last pixel in to last result out", totals.flush_cycles),
-        ("the first of these, frames paced", _paced(totals)),
+        ("latency, first pixel in to last result out, cycles", totals.latency_cycles),
+        ("latency at a steady rate, cycles (frame periods)", _paced(totals)),
+        ("flush, last pixel in to last result out, cycles", totals.flush_cycles),
         ("parameters", model.get("parameters")),
         ("GMAC in convolutions", model.get("gmac_conv")),
         ("IoU of the image", report.image.iou if report.image else None),
@@ -60,7 +60,7 @@ def _facts(report: Report) -> list[tuple[str, Any]]:
 
 
 def _paced(totals: Totals) -> str | None:
-    """Latency where frames come at the design's own rate, and in frame times."""
+    """Latency where frames come at the design's own rate, and in frame periods."""
     if totals.paced_latency_cycles is None or not totals.paced_cycles_per_frame:
         return None
     return f"{totals.paced_latency_cycles:,} ({totals.paced_latency_cycles / totals.paced_cycles_per_frame:.2f})"

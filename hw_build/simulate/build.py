@@ -33,6 +33,7 @@ CHECKED_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
 FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
 LITERAL_BITS = (1 << 24) - 1  # of one constant, as of a layer's weights; as many as Yosys' front end takes
 CHUNK_BYTES = 1_500_000  # of generated C++ that one g++ call compiles
+_SMALL = "-O1"  # optimisation of small simulators
 WHOLE_BYTES = 250_000  # of generated C++ that one g++ call compiles with the driver: Verilator's headers are read once
 
 
@@ -152,22 +153,20 @@ def _verilate(sources: Sequence[Path], include_dirs: Sequence[Path], partial: Pa
 def _compile(partial: Path, driver: Path, fast: bool) -> None:
     """Compile the generated C++ and link it."""
     cpp = partial / "cpp"
-    toolchain.write_printf_header(cpp)
     shutil.copyfile(driver, cpp / "driver.cpp")
     shutil.copyfile(MESSAGES, cpp / MESSAGES.name)
     generated = sorted(cpp.glob("Vsim*.cpp"))
     small = not fast and sum(path.stat().st_size for path in generated) <= WHOLE_BYTES
-    jobs = _whole(cpp, generated) if small else _in_chunks(cpp, generated, fast)
     runtime = toolchain.runtime_objects()
-    with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
-        list(pool.map(lambda job: toolchain.compile_object(job[0], job[0].with_suffix(".o"), job[1]), jobs))
+    if small:  # one file that includes all
+        jobs = [(_including(cpp / "whole.cpp", [*generated, cpp / "driver.cpp"]), _SMALL)]
+        toolchain.compile_object(jobs[0][0], jobs[0][0].with_suffix(".o"), _SMALL, toolchain.common_header(_SMALL))
+    else:
+        jobs = _in_chunks(cpp, generated, fast)
+        with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
+            list(pool.map(lambda job: toolchain.compile_object(job[0], job[0].with_suffix(".o"), job[1]), jobs))
     toolchain.link_library([*(path.with_suffix(".o") for path, _ in jobs), *runtime], partial / LIBRARY)
     shutil.rmtree(cpp)
-
-
-def _whole(cpp: Path, generated: list[Path]) -> list[tuple[Path, str]]:
-    """One file that includes all, with its optimisation."""
-    return [(_including(cpp / "whole.cpp", [*generated, cpp / "driver.cpp"]), "-O1")]
 
 
 def _in_chunks(cpp: Path, generated: list[Path], fast: bool) -> list[tuple[Path, str]]:

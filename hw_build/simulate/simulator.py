@@ -113,9 +113,9 @@ class Simulator:
         ``inputs[i]`` is uint8 (beats, bytes per beat). A source idles with probability ``idle`` before each beat, a
         sink withholds TREADY with probability ``stall`` in each cycle. ``cycles_per_beat[i]`` throttles input i: beat
         k is not offered before cycle k * cycles_per_beat[i]. After the last handshake ``settle_cycles`` more must
-        bring no further beat; ``allow_more`` closes the sinks then, for designs that start a next frame by themselves
-        (padding emits its top border before any pixel has come). ``probe_count`` values are read from the probe port
-        at the end. DeadlockError comes after ``max_idle_cycles`` without a handshake.
+        bring no further beat; ``allow_more`` closes the sinks then, for designs whose nodes run by themselves.
+        ``probe_count`` values are read from the probe port at the end. DeadlockError comes after ``max_idle_cycles``
+        without a handshake.
         """
         if not (0 <= idle < 1 and 0 <= stall < 1):
             raise ValueError(f"idle {idle} and stall {stall} are probabilities, each must be in [0, 1)")

@@ -82,6 +82,7 @@ def bench(
         "ratio_single": medians["integer_single_ms"] / medians["float32_single_ms"],
         **training,
         "qat_over_float_throughput": training["float_training_ms"] / training["qat_training_ms"],
+        "engine": reference.engine,
         "network": checkpoint["model"],
         "height": height,
         "width": width,

@@ -28,7 +28,7 @@ def draws(sites: list[Site], costs: Costs, budget_bits: int, generator: np.rando
     new ones come. The budget must be within reach of the fewest bits in ``costs``.
     """
     lost = {key: {bits: max(0.0, loss) for bits, loss in by_bits.items()} for key, by_bits in costs.items()}
-    seen = []
+    seen: list[Widths] = []
     fruitless = 0
     while fruitless < _FRUITLESS_DRAWS:
         seen_through = lost if not seen else _noisy(lost, generator)

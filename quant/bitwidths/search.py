@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -88,7 +88,7 @@ def search(subject: Subject, costs: Costs, config: SearchConfig, out_dir: Path) 
     """
     budget_bits = int(config.budget_kbit * KBIT) - subject.input_bits
     _require_budget(subject, costs, config)
-    distributions = {
+    distributions: dict[str, BaseDistribution] = {
         site.key: CategoricalDistribution(sorted({site.bits, *costs[site.key]}, reverse=True))
         for site in subject.sites
         if costs.get(site.key)
@@ -127,7 +127,7 @@ def _measure(study: optuna.Study, trial: optuna.Trial, subject: Subject) -> None
 
 
 def _next_trial(
-    study: optuna.Study, distributions: dict[str, CategoricalDistribution], sites: list[Site], budget_bits: int
+    study: optuna.Study, distributions: dict[str, BaseDistribution], sites: list[Site], budget_bits: int
 ) -> optuna.Trial | None:
     """A trial whose widths are new and within the budget; None where none comes any more."""
     for _ in range(_BARREN_TRIALS):

@@ -81,8 +81,8 @@ def write_picture(table: dict[str, Any], bits: list[int], out_dir: Path) -> None
     for axes, kind in zip(figure.subplots(1, 2, sharex=True), (WEIGHT, ACTIVATION), strict=True):
         sites = [site for site in table["sites"] if site["kind"] == kind]
         for width in bits:
-            measured = [(row, points[kind, site["name"]].get(width)) for row, site in enumerate(sites)]
-            measured = [(row, point) for row, point in measured if point is not None]
+            of_width = [(row, points[kind, site["name"]].get(width)) for row, site in enumerate(sites)]
+            measured = [(row, point) for row, point in of_width if point is not None]
             changes = [100 * (point["iou_pooled8"] - table["own"]["iou_pooled8"]) for _, point in measured]
             axes.plot(changes, [row for row, _ in measured], "o", color=_COLOURS[width], label=f"{width} bits")
         axes.axvline(0, color="black", linewidth=0.8)

@@ -1,4 +1,4 @@
-"""``python -m quant slabs``, ``cascade``, ``predict-cascade`` and ``evaluate-cascade``: two networks as one."""
+"""``python -m quant slabs``, ``cascade``, ``predict-cascade`` and ``evaluate-cascade``: two networks in a cascade."""
 
 from __future__ import annotations
 

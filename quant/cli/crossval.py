@@ -1,4 +1,4 @@
-"""``python -m quant crossval``: a network or a recipe on images that its training did not see, each image once."""
+"""``python -m quant crossval``: evaluates a network or a recipe on images that were not trained on, each image once."""
 
 from __future__ import annotations
 

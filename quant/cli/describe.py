@@ -1,4 +1,4 @@
-"""``python -m quant describe``: what a data set looks like."""
+"""``python -m quant describe``: sizes, classes and intensities of a data set."""
 
 from __future__ import annotations
 

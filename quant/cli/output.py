@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def show(values: dict[str, Any], as_json: bool) -> None:
-    """One JSON object, or a line a value; what is nested is named by its path."""
+    """Prints one JSON object, or one line per value; nested values are named by their path."""
     if as_json:
         print(json.dumps(values))
         return

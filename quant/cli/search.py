@@ -1,4 +1,4 @@
-"""``python -m quant search``: a width for each layer under a budget of memory."""
+"""``python -m quant search``: finds a bit width for each layer under a budget of memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m quant sensitivity``: what each layer loses when it alone gets fewer bits."""
+"""``python -m quant sensitivity``: the IoU lost when a single layer gets fewer bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m quant settle``: the thresholds of a trained checkpoint moved off the integer accumulators."""
+"""``python -m quant settle``: moves the thresholds of a trained checkpoint away from integer accumulators."""
 
 from __future__ import annotations
 

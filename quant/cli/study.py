@@ -1,4 +1,4 @@
-"""``python -m quant study``: a table of recipes, seeds and folds as one job that calls of limited time continue."""
+"""``python -m quant study``: a table of recipes, seeds and folds as one job, continued by calls of limited time."""
 
 from __future__ import annotations
 

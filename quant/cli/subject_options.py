@@ -33,7 +33,7 @@ def add_subject_options(parser: argparse.ArgumentParser) -> None:
 
 
 def subject_of(arguments: argparse.Namespace) -> Subject:
-    """What these options name."""
+    """The network and images that these options name."""
     from quant.bitwidths.subject import Subject, SubjectConfig
 
     return Subject(SubjectConfig(**{option: getattr(arguments, option) for option in _OPTIONS}))

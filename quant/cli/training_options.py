@@ -1,4 +1,4 @@
-"""Options that describe training, shared by ``train`` and ``crossval``: what is not given is left to the recipe."""
+"""Options of training, shared by ``train`` and ``crossval``: those that are not given are left to the recipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of a network and its settings; ``parser`` leaves out what is not given."""
+    """Adds the options of a network and its settings; ``parser`` omits options that are not given."""
     parser.add_argument(
         "--recipe", help="name in quant/recipes or a TOML file; options beside it override its settings"
     )

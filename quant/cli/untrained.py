@@ -1,4 +1,4 @@
-"""``python -m quant untrained``: a seeded, calibrated twin of any registered network, without training."""
+"""``python -m quant untrained``: an untrained but calibrated twin of any registered network, from a seed."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def add_window(parser: argparse.ArgumentParser) -> None:
 
 
 def window_of_arguments(arguments: argparse.Namespace) -> Window:
-    """The window of ``add_window``; ConfigError where it makes no sense."""
+    """The window of ``add_window``; ConfigError if its values are invalid."""
     from quant.volumes.train_config import window_of
 
     return window_of(arguments.window, arguments.low, arguments.high, arguments.nonzero)

@@ -32,7 +32,8 @@ class ImageClasses:
 def classes_by_name(names: Sequence[str]) -> ImageClasses | None:
     """What the names say; None where one of them says nothing."""
     matches = [_WORDS_AND_NUMBER.fullmatch(name.rsplit("/", 1)[-1]) for name in names]
-    return ImageClasses(tuple(match[1] for match in matches)) if all(matches) else None
+    found = [match[1] for match in matches if match is not None]
+    return ImageClasses(tuple(found)) if len(found) == len(names) else None
 
 
 def classes_by_csv(names: Sequence[str], path: Path) -> ImageClasses:

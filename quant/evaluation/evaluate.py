@@ -97,7 +97,7 @@ def evaluate_integer(
     reference = IntegerReference(export_dir, device=device)
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
     known = classes_of_images([pair.name for pair in pairs], image_classes)
-    truths = []
+    truths: list[np.ndarray] = []
 
     def predict(start: int) -> np.ndarray:
         part = pairs[start : start + BATCH_IMAGES]

@@ -1,6 +1,6 @@
 """Exports a trained twin as an exact integer graph: ``model.qonnx``, ``golden.npz`` and ``manifest.json``.
 
-Nothing is written under these names unless four representations agree: Brevitas, QONNX execution and both engines of
+Nothing is written under these names unless all representations agree: Brevitas, QONNX execution and the engines of
 the integer reference give the same logits on the golden images, and float32 execution, of Brevitas and QONNX, follows
 the integer thresholds on every accumulator. The manifest is the last file to appear.
 
@@ -35,6 +35,7 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError, ExportError
 from quant.export.trained_proof import prove_tables, prove_trained
 from quant.integer import MODEL_FILE
+from quant.integer.compiled.engine import compiled_engine
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import parse
 from quant.integer.program import Conv, Program
@@ -187,7 +188,7 @@ def qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
 
 
 def _agreed_logits(twin: Twin, model: ModelWrapper, program: Program, codes: np.ndarray) -> np.ndarray:
-    """Integer logits (N, H, W, classes) of QONNX, Brevitas and both integer engines, or an error."""
+    """Integer logits (N, H, W, classes) of QONNX, Brevitas and the integer engines, or an error."""
     source, output = model.graph.input[0].name, model.graph.output[0].name
     float_codes = codes.transpose(0, 3, 1, 2).astype(np.float32) / 256  # (N, H, W, C) -> (N, C, H, W)
     executed = np.concatenate([execute_onnx(model, {source: image[None]})[output] for image in float_codes])
@@ -199,6 +200,9 @@ def _agreed_logits(twin: Twin, model: ModelWrapper, program: Program, codes: np.
     _require_equal(logits, integers, "QONNX execution", "its integer grid")
     _require_equal(TorchEngine(program, "cpu", batch=1).run(codes), integers, "the integer reference (torch)", "QONNX")
     _require_equal(OrtEngine(program).run(codes), integers, "the integer reference (onnxruntime)", "QONNX")
+    compiled = compiled_engine(program)
+    if compiled is not None:
+        _require_equal(compiled.run(codes), integers, "the integer reference (compiled)", "QONNX")
     return integers
 
 

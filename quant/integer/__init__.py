@@ -1,8 +1,9 @@
 """The integer reference: an exported graph's integer arithmetic, fast, for whole data sets.
 
 It is exact against QONNX execution in every logit, on every processor and with any number of threads: integers do not
-depend on the order of sums, and no kernel that saturates is given operands that could (``ort_graph.py`` says why). See
-``program.py`` for the arithmetic, ``ort_graph.py`` for how the CPU gets fast and ``torch_engine.py`` for other devices.
+depend on the order of sums, and no kernel that saturates is given operands that could. See ``program.py`` for the
+arithmetic, ``compiled`` for how the CPU gets fast, ``ort_graph.py`` for what serves where no kernels can be compiled,
+and ``torch_engine.py`` for other devices.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quant.base.errors import DataError
+from quant.integer.compiled.engine import compiled_engine
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import load_program
 
 if TYPE_CHECKING:
+    from quant.integer.compiled.engine import CompiledEngine
     from quant.integer.program import Program
+    from quant.integer.torch_engine import TorchEngine
 
 MODEL_FILE = "model.qonnx"
 
@@ -27,8 +31,9 @@ class IntegerReference:
 
     Args:
         export_dir: folder with ``model.qonnx``.
-        device: "cpu" (onnxruntime's 8-bit kernels) or a torch device such as "cuda".
-        threads: CPU threads; 0 leaves the choice to onnxruntime.
+        device: "cpu" or a torch device such as "cuda". On the CPU compiled kernels serve; for a network with an
+            operator that has none, or without g++ or a processor that they are made for, onnxruntime's 8-bit ones.
+        threads: CPU threads; 0: as many as there are processors.
 
     Raises:
         ExportError: the graph is missing, not QONNX or not exact in integers.
@@ -36,12 +41,21 @@ class IntegerReference:
 
     def __init__(self, export_dir: Path, *, device: str = "cpu", threads: int = 0) -> None:
         self.program: Program = load_program(Path(export_dir) / MODEL_FILE)
-        self._engine = OrtEngine(self.program, threads) if device == "cpu" else _torch_engine(self.program, device)
+        self._engine: CompiledEngine | OrtEngine | TorchEngine
+        if device == "cpu":
+            self._engine = compiled_engine(self.program, threads) or OrtEngine(self.program, threads)
+        else:
+            self._engine = _torch_engine(self.program, device)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of one image."""
         return self.program.input_shape
+
+    @property
+    def engine(self) -> str:
+        """What computes: ``compiled``, ``onnxruntime`` or ``torch``."""
+        return self._engine.name
 
     @property
     def classes(self) -> int:
@@ -66,7 +80,7 @@ class IntegerReference:
         return self._engine.run(codes)
 
 
-def _torch_engine(program: Program, device: str) -> object:
+def _torch_engine(program: Program, device: str) -> TorchEngine:
     from quant.base.device import require_device
     from quant.integer.torch_engine import TorchEngine
 

@@ -18,6 +18,8 @@ LANES = 4
 class OrtEngine:
     """Codes (N, H, W, C) uint8 -> logits (N, H, W, classes) int32. ``threads`` 0 leaves the choice to onnxruntime."""
 
+    name = "onnxruntime"
+
     def __init__(self, program: Program, threads: int = 0) -> None:
         self.program, self.threads = program, threads
         self.lanes = widest_lanes(program, LANES)

@@ -226,13 +226,13 @@ class GraphBuilder:
         rows = self.node("Concat", [rows] * factor, axis=1)
         return self.reshape(rows, (1, factor * height, factor * width, channels))
 
-    def pad(self, source: str, pads: tuple[int, int, int, int], code: np.uint8 = _NO_CODE) -> str:
-        """A tensor with ``code``, stored from 0, around it; ``pads`` as of ``Conv``."""
+    def pad(self, source: str, pads: tuple[int, int, int, int]) -> str:
+        """A tensor with the least code around it; ``pads`` as of ``Conv``."""
         if not any(pads):
             return source
         top, left, bottom, right = pads
         amounts = self.constant(np.array([0, top, left, 0, 0, bottom, right, 0], np.int64))
-        return self.node("Pad", [source, amounts, self.constant(code)], mode="constant")
+        return self.node("Pad", [source, amounts, self.constant(_NO_CODE)], mode="constant")
 
     def _zero_point(self, tensor: str) -> str:
         return self.constant(np.uint8(-self.program.codes[tensor].low))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class TorchEngine:
     """Codes (N, H, W, C) uint8 -> logits (N, H, W, classes) int32, on ``device``."""
 
+    name = "torch"
+
     def __init__(self, program: Program, device: str, batch: int = 8) -> None:
         self.program, self.device, self.batch = program, torch.device(device), batch
         self.weights = {conv.name: self.tensor(conv.weights) for conv in program.convolutions}

@@ -5,6 +5,7 @@ By 2, multiples are never so near to each other that a constant must be settled 
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from onnx import NodeProto
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
 
@@ -141,6 +143,17 @@ class Bilinear2x(_Bilinear):
         weights = np.tile(fit.multiplier[0] * _BILINEAR, (channels, 1, 1, 1))
         out = builder.quantized_conv(step.source, padded, weights, fit, channels, [0] * 4, channels)
         builder.name(builder.clip(out, fit, 1), step.output)
+
+    def compile(self, plan: Plan, step: Upsample) -> bool:
+        """A kernel of its own."""
+        height, width = plan.sizes[step.source]
+        plan.sizes[step.output] = (2 * height, 2 * width)
+        codes = plan.program.codes[step.source]
+        low, high = (np.array([_parts(2) * code]) for code in (codes.low, codes.high))
+        room = ctypes.c_void_p(plan.keep(np.zeros(3 * width + 64), np.int16))
+        steps = plan.staircase(step.staircase, low, high, narrow=True)
+        plan.call("bilinear_2", plan.planes(step.source), int(low[0]), steps, plan.planes(step.output), room)
+        return True
 
 
 class Bilinear(_Bilinear):

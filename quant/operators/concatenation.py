@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from onnx import NodeProto
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.torch_engine import TorchEngine
@@ -92,6 +93,15 @@ class Concatenation(HandingOn):
         joined = builder.node("Concat", parts, axis=1)
         channels = builder.program.channels[step.output]
         builder.reshape(joined, (1, height, width, builder.lanes * channels), step.output)
+
+    def compile(self, plan: Plan, step: Concat) -> bool:
+        """Planes behind planes."""
+        plan.sizes[step.output] = plan.sizes[step.sources[0]]
+        first = 0
+        for name in step.sources:
+            plan.call("place", plan.planes(name), 1, first, plan.planes(step.output))
+            first += plan.program.channels[name]
+        return True
 
 
 OPERATORS = (Concatenation(),)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import brevitas.nn as qnn
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional
 
 from quant.integer.nodes import attribute
-from quant.integer.program import Conv, Step
+from quant.integer.program import Conv, Step, window_sizes
 from quant.layers.fused import FusedQuantConv2d
 from quant.operators.filters import Filters
 from quant.operators.operator import refuse
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.torch_engine import TorchEngine
     from quant.twin.written import Translator
@@ -34,7 +36,6 @@ class Convolution(Filters):
     names = ("Conv",)
     steps = (Conv,)
     makes_logits = True
-    takes_zeros = True
     layer = qnn.QuantConv2d
     before_norm = FusedQuantConv2d
 
@@ -89,6 +90,24 @@ class Convolution(Filters):
     def build(self, builder: GraphBuilder, step: Step) -> None:
         """Of the graph's own."""
         builder.conv(step)
+
+    def compile(self, plan: Plan, step: Conv) -> bool:
+        """Taps of all channels of a group."""
+        plan.sizes[step.output] = window_sizes(
+            plan.sizes[step.source], step.kernel, step.pads, step.strides, step.dilations
+        )
+        codes, start = plan.program.codes[step.source], np.zeros(step.out_channels, np.int64)
+        taps, stride = plan.taps(step.source, step)  # (I, KH * KW)
+        plan.filter(
+            step,
+            taps.reshape(step.groups, -1),
+            step.weights.reshape(step.out_channels, -1),
+            stride=stride,
+            least=codes.low,
+            most=codes.high,
+            start=step.bias if step.staircase is None else start,
+        )
+        return True
 
 
 def _of_one_pixel(translator: Translator, linear: nn.Linear, source: fx.Node) -> nn.Conv2d:

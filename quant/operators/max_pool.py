@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from onnx import NodeProto
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.torch_engine import TorchEngine
@@ -85,12 +88,6 @@ class MaxPooling(HandingOn):
             return translator.emit(nn.MaxPool2d(2), (x,), name)
         return translator.emit(nn.MaxPool2d(*settings, ceil_mode=ceil_mode), (x,), name)
 
-    def refusal(self, module: nn.Module, *, unsigned: bool) -> str | None:
-        """Padding of signed codes, as ``ceil_mode`` asks for, too."""
-        if unsigned or not (any(pair(module.padding)) or module.ceil_mode):
-            return None
-        return "is a max-pool that pads codes which may be negative; put it behind a ReLU, or pool without padding"
-
     def window(self, module: nn.Module) -> int:
         """The kernel, with its gaps."""
         return pair(module.dilation)[0] * (pair(module.kernel_size)[0] - 1) + 1
@@ -116,8 +113,6 @@ class MaxPooling(HandingOn):
             span = dilations[axis] * (kernel[axis] - 1) + 1
             needed = strides[axis] * (after[axis] - 1) + span - before[axis] - pads[axis]
             pads[axis + 2] = max(pads[axis + 2], needed)
-        if any(pads) and parser.codes[source].low < 0:
-            raise ExportError(f"max-pool '{node.name}' pads signed codes; put it behind a ReLU")
         step = MaxPool(node.name, source, node.output[0], kernel, strides, tuple(pads), dilations)
         parser.hand_on(node, step, parser.codes[source], parser.channels[source])
 
@@ -130,7 +125,7 @@ class MaxPooling(HandingOn):
         return functional.max_pool2d(source, step.kernel, step.strides, 0, step.dilations)
 
     def build(self, builder: GraphBuilder, step: MaxPool) -> None:
-        """Padding is code 0, the least: codes are unsigned where there is any."""
+        """Padding is the least code, which is stored as 0."""
         builder.sizes[step.output] = window_sizes(
             builder.sizes[step.source], step.kernel, step.pads, step.strides, step.dilations
         )
@@ -138,6 +133,18 @@ class MaxPooling(HandingOn):
         names = {"kernel_shape": step.kernel, "strides": step.strides, "dilations": step.dilations}
         attributes = {name: list(values) for name, values in names.items()}
         builder.name(builder.node("NhwcMaxPool", [padded], domain="com.microsoft", **attributes), step.output)
+
+    def compile(self, plan: Plan, step: MaxPool) -> bool:
+        """The border holds code 0, which is the least unless codes are signed."""
+        if any(step.pads) and plan.program.codes[step.source].low < 0:
+            return False
+        plan.sizes[step.output] = window_sizes(
+            plan.sizes[step.source], step.kernel, step.pads, step.strides, step.dilations
+        )
+        taps, stride = plan.taps(step.source, step)
+        addresses = ctypes.c_void_p(plan.keep(taps, np.uint64))
+        plan.call("max", addresses, taps.shape[1], ctypes.c_int64(stride), plan.planes(step.output))
+        return True
 
 
 OPERATORS = (MaxPooling(),)

@@ -17,6 +17,7 @@ from quant.operators.upsampling import Upsampling, factor_of
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.torch_engine import TorchEngine
@@ -73,6 +74,12 @@ class NearestUpsampling(Upsampling, HandingOn):
         """Concatenations with itself."""
         builder.sizes[step.output] = tuple(step.factor * side for side in builder.sizes[step.source])
         builder.name(builder.repeated(step.source, step.factor), step.output)
+
+    def compile(self, plan: Plan, step: Repeat) -> bool:
+        """Each pixel several times."""
+        plan.sizes[step.output] = tuple(step.factor * side for side in plan.sizes[step.source])
+        plan.call("place", plan.planes(step.source), step.factor, 0, plan.planes(step.output))
+        return True
 
 
 OPERATORS = (NearestUpsampling(),)

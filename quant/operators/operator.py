@@ -3,13 +3,13 @@
 | step                    | asks                                                                                   |
 | ----------------------- | -------------------------------------------------------------------------------------- |
 | networks as written     | ``kinds``, ``written``, ``functions``, ``take``, ``rearranges``: modules, functions    |
-| normal form             | ``is_filters``, ``lets_pass``, ``needs_own_convolution``, ``read_by_convolutions``     |
+| normal form             | ``is_filters``, ``lets_pass``, ``needs_own_convolution``                               |
 | structure               | ``hands_on``, ``accumulates``, ``joins``, ``reads``, ``refusal``: where quantizers are |
 | twin                    | ``quantized`` of filters, ``bits``, ``unquantized``; ``settled``, ``grid``, ``parts``  |
 | export                  | ``tidy``: nodes of the graph as hardware takes them best                               |
 | bits of single layers   | ``window``, ``rows_ahead``: the rows that the accelerator holds                        |
 | integer program         | ``names``, ``takes``, ``parse``: nodes of the exported graph; ``steps``                |
-| both engines            | ``run`` by torch, ``build`` for onnxruntime                                            |
+| engines                 | ``run`` by torch, ``build`` for onnxruntime, ``compile`` by kernels in C++             |
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper
     from torch import fx, nn
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.program import Step
@@ -85,8 +86,6 @@ class Operator:
     joins: ClassVar[bool] = False  # its inputs share a scale
     lets_pass: ClassVar[bool] = False  # f(operator(x)) = operator(f(x)) for every rising f
     needs_own_convolution: ClassVar[bool] = False  # whose outputs it may reorder
-    read_by_convolutions: ClassVar[bool] = False  # and by nothing else that does not take zeros
-    takes_zeros: ClassVar[bool] = False  # around what it reads
     keeps_sign: ClassVar[bool] = True  # gives nothing negative where it reads nothing negative
     bits: ClassVar[str] = "activation"  # the field of `config.Bits` for its output, where it accumulates
 
@@ -111,10 +110,6 @@ class Operator:
     def reads(self, node: fx.Node) -> list[fx.Node]:
         """The nodes whose values ``node`` reads."""
         return node.all_input_nodes
-
-    def refusal(self, module: nn.Module, *, unsigned: bool) -> str | None:
-        """Why ``module`` does not take codes that are, or are not, unsigned, as the end of a sentence."""
-        return None
 
     def window(self, module: nn.Module) -> int:
         """Rows of its input that one row of its output reads."""
@@ -165,3 +160,7 @@ class Operator:
     def build(self, builder: GraphBuilder, step: Step) -> None:
         """Adds nodes that compute ``step`` on codes, stored from 0, (1, H, W, lanes * C) uint8."""
         raise NotImplementedError
+
+    def compile(self, plan: Plan, step: Step) -> bool:
+        """Adds calls of the compiled kernels that compute ``step``; False where there are none for it."""
+        return False

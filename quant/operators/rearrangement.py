@@ -174,16 +174,20 @@ def _shuffled(numbers: torch.Tensor, shape: tuple[int, ...]) -> list[nn.Module] 
 def _padded(numbers: torch.Tensor, shape: tuple[int, ...]) -> list[nn.Module] | None:
     """Zeros around what is no other than slices and orders."""
     there = numbers != ZERO
-    rows, columns = there.any(2).any(0).nonzero().flatten(), there.any(1).any(0).nonzero().flatten()
-    if not len(rows):
+    if not bool(there.any()):
         return None
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    if not bool(there[:, top:bottom, left:right].all()):
+    sides, around = [], []
+    for others, size in zip(((1, 2), (0, 2), (0, 1)), there.shape, strict=True):  # channels, rows, columns
+        places = there.any(others[1]).any(others[0]).nonzero().flatten()
+        sides.append(slice(int(places[0]), int(places[-1]) + 1))
+        around.append((sides[-1].start, size - sides[-1].stop))
+    if not bool(there[tuple(sides)].all()):
         return None
-    inner = modules_that_make(numbers[None, :, top:bottom, left:right], shape)
+    inner = modules_that_make(numbers[tuple(sides)][None], shape)
     if inner is None:
         return None
-    return [*inner, nn.ZeroPad2d((left, numbers.shape[2] - right, top, numbers.shape[1] - bottom))]
+    channels, rows, columns = around
+    return [*inner, nn.ZeroPad3d((*columns, *rows, *channels)) if any(channels) else nn.ZeroPad2d((*columns, *rows))]
 
 
 def _shifted(numbers: torch.Tensor, shape: tuple[int, ...]) -> list[nn.Module] | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from onnx import NodeProto
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.twin.written import Translator
@@ -120,6 +121,26 @@ class StreamSum(Accumulating):
         scale = builder.constant(np.float32(1 / float(fit.scale[0])))
         out = builder.node("QLinearAdd", [*first, *second, scale, builder.zero], domain=_MICROSOFT)
         builder.name(builder.clip(out, fit, 1), step.output)
+
+    def compile(self, plan: Plan, step: Sum) -> bool:
+        """A filter of two taps a channel, of weight 1: a code of the one tensor and one of the other."""
+        plan.sizes[step.output] = plan.sizes[step.sources[0]]
+        planes, codes = (
+            [plan.planes(name) for name in step.sources],
+            [plan.program.codes[name] for name in step.sources],
+        )
+        channels = planes[0].channels
+        taps = np.stack([each.data + np.arange(channels) * each.plane for each in planes], axis=1)
+        plan.filter(
+            step,
+            taps,
+            np.ones((channels, 2), np.int64),
+            stride=planes[0].stride,
+            least=min(each.low for each in codes),
+            most=max(each.high for each in codes),
+            start=np.zeros(channels, np.int64),
+        )
+        return True
 
 
 OPERATORS = (StreamSum(),)

@@ -8,6 +8,7 @@ standard nodes between two quantizers. The table is what executing them gives fo
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from onnx import NodeProto
 
+    from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.integer.torch_engine import TorchEngine
@@ -89,6 +91,15 @@ class TableActivation(Operator):
             places = builder.node("Add", [places, builder.constant(first)])
         words = (step.words - builder.program.codes[step.output].low).astype(np.uint8).reshape(-1)
         builder.node("Gather", [builder.constant(words), places], step.output, axis=0)
+
+    def compile(self, plan: Plan, step: Table) -> bool:
+        """By 256 words, of which the source's codes reach the first ones."""
+        plan.sizes[step.output] = plan.sizes[step.source]
+        words = step.words - plan.program.codes[step.output].low
+        words = np.pad(words, ((0, 0), (0, 256 - words.shape[1])))
+        address = ctypes.c_void_p(plan.keep(words, np.uint8))
+        plan.call("table", plan.planes(step.source), address, len(words), plan.planes(step.output))
+        return True
 
 
 OPERATORS = (TableActivation(),)

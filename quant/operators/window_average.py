@@ -57,7 +57,6 @@ class WindowAveraging(Averaging):
     names = ("AveragePool",)
     steps = (WindowAverage,)
     settled = True
-    takes_zeros = True
 
     def window(self, module: nn.Module) -> int:
         """The kernel."""

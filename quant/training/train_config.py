@@ -69,7 +69,7 @@ class TrainConfig:
         ):
             if not 1 <= value <= _MOST:
                 raise ConfigError(f"--{field} must be 1 to {_MOST}, got {value}")
-        for field, value, known in (
+        for field, chosen, known in (
             ("schedule", self.schedule, SCHEDULES),
             ("loss", self.loss, LOSSES),
             ("calibration", self.calibration, CALIBRATIONS),
@@ -77,13 +77,13 @@ class TrainConfig:
             ("augmentation", self.augmentation, AUGMENTATIONS),
             ("ranges", self.ranges, RANGES),
         ):
-            if value not in known:
-                raise ConfigError(f"unknown {field} '{value}'; known: {', '.join(known)}")
+            if chosen not in known:
+                raise ConfigError(f"unknown {field} '{chosen}'; known: {', '.join(known)}")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
-        for field, value in (("distill", self.distill), ("weight-decay", self.weight_decay)):
-            if not 0 <= value <= _LARGEST:
-                raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {value}")
+        for field, weight in (("distill", self.distill), ("weight-decay", self.weight_decay)):
+            if not 0 <= weight <= _LARGEST:
+                raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {weight}")
         if not 0 < self.lr <= _LARGEST:
             raise ConfigError(f"--lr must be above 0 and at most {_LARGEST:g}, got {self.lr}")
         self._require_crop()
@@ -123,6 +123,6 @@ class TrainConfig:
 
 
 _TYPES = {
-    entry.name.replace("_", "-"): {"str": str, "int": int, "float": float, "bool": bool}[entry.type]
+    entry.name.replace("_", "-"): {"str": str, "int": int, "float": float, "bool": bool}[str(entry.type)]
     for entry in fields(TrainConfig)
 }

@@ -8,8 +8,8 @@ without changing a value:
 - a convolution without BN gets a ``FrozenNorm`` after it, which takes its bias;
 - factors and shifts merge with the BN before them; in front of the output they go into the convolution;
 - a ReLU after a max-pool, or after what moves pixels alone, moves before it, where it is the same;
-- zeros around an image are read by convolutions and averages alone, and channels that become pixels are a
-  convolution's of its own: a 1x1 convolution that is the identity stands between where they are not;
+- channels that become pixels are a convolution's of its own: a 1x1 convolution that is the identity stands before them
+  where they are not;
 - where a BN or an activation reads anything else (a sum, a skip, the image), a 1x1 convolution that is the identity
   gives it an accumulator; where the output is no convolution's, such a convolution makes the logits.
 """
@@ -52,17 +52,6 @@ def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGra
     rewriter.images_that_are_joined()
     graph.finish()
     return graph
-
-
-def set_apart(graph: ModuleGraph, node: fx.Node) -> bool:
-    """Gives what joins the value of ``node`` with others a copy of it by an identity, so that its own codes need not be
-    theirs; whether there is such a reader.
-    """
-    rewriter = _Rewriter(graph)
-    readers = [user for user in rewriter.readers(node) if not is_filters(graph.module(user))]
-    for reader in readers:
-        rewriter.copy(node, reader, unsigned=False)
-    return bool(readers)
 
 
 class _Rewriter:
@@ -143,11 +132,6 @@ class _Rewriter:
         for node, operator in self._operations():
             if operator.needs_own_convolution and not self._has_own_convolution(node.args[0]):
                 self.copy(node.args[0], node)
-            if operator.read_by_convolutions:
-                for reader in self.readers(node):
-                    reading = self._operator(reader)
-                    if reading is None or not reading.takes_zeros:
-                        self.copy(node, reader)
 
     def _has_own_convolution(self, node: fx.Node) -> bool:
         """Whether ``node`` ends the chain of a convolution of one group that nothing else reads."""
@@ -158,12 +142,10 @@ class _Rewriter:
         operator = self._operator(node)
         return operator.makes_logits and len(node.users) == 1 and self._module(node).groups == 1
 
-    def copy(self, source: fx.Node, reader: fx.Node, *, unsigned: bool | None = None) -> None:
-        """An identity between the two whose codes are unsigned as told, or where the source's are."""
-        if unsigned is None:
-            unsigned = never_negative(self._graph, source)
+    def copy(self, source: fx.Node, reader: fx.Node) -> None:
+        """An identity between the two whose codes are unsigned where the source's are."""
         norm = self._convolution(self._identity(source, reader))
-        if unsigned:
+        if never_negative(self._graph, source):
             self._insert(nn.ReLU(), norm, [reader])
 
     def logits_by_a_convolution(self) -> None:

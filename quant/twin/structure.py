@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from torch import fx, nn
 
-from quant.base.errors import ConfigError
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
 from quant.operators.table import TABLES
 from quant.twin.activations import STRAIGHT
 from quant.twin.module_graph import never_negative
-from quant.twin.normal_form import normal_form, set_apart
+from quant.twin.normal_form import normal_form
 
 if TYPE_CHECKING:
     from quant.operators.operator import Operator
@@ -64,14 +63,6 @@ class Structure:
 
     def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
         self.graph = normal_form(network, in_channels)
-        self._read_graph()
-        while (misfit := self._misfit()) is not None:
-            node, why = misfit
-            if not (never_negative(self.graph, node) and set_apart(self.graph, node)):
-                raise ConfigError(f"'{node.target}' {why}")
-            self._read_graph()
-
-    def _read_graph(self) -> None:
         self.modules = dict(self.graph.root.named_modules())
         self.nodes = list(self.graph.graph.nodes)
 
@@ -180,19 +171,6 @@ class Structure:
     def is_unsigned(self, name: str) -> bool:
         """Whether the output of module ``name`` is never negative: a ReLU, or a sum or upsampling of such."""
         return never_negative(self.graph, next(node for node in self.nodes if node.target == name))
-
-    def _misfit(self) -> tuple[fx.Node, str] | None:
-        """The first node that does not take the codes that it reads, and why."""
-        groups = {name: members for members in self.scale_groups() for name in members}
-        for node in self.nodes:
-            operator = self.operator(node)
-            if operator is None:
-                continue
-            members = {member for source in self.sources(node) for member in groups.get(str(source.target), ())}
-            unsigned = all(self.is_unsigned(member) for member in members)
-            if (why := operator.refusal(self.module(node), unsigned=unsigned)) is not None:
-                return node, why
-        return None
 
     def _only_user(self, node: fx.Node, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> fx.Node | None:
         users = [user for user in node.users if isinstance(self.module(user), kind)]

@@ -150,7 +150,8 @@ def _stacks(data_dir: Path, images: Path, labels: Path) -> tuple[dict[str, Case]
         slices[patient][number] = name
     if not slices:
         raise _unknown_layout(data_dir)
-    cases, names_of = {}, {}
+    cases: dict[str, Case] = {}
+    names_of: dict[str, str] = {}
     for patient in sorted(slices):
         numbers = sorted(slices[patient])
         names = [slices[patient][number] for number in numbers]

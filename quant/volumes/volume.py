@@ -42,7 +42,8 @@ class Volume:
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between voxel centres along x, y and z."""
-        return tuple(float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
+        x, y, z = (float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return x, y, z
 
     @property
     def orientation(self) -> str:

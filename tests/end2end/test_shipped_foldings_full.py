@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = "models/weights/cmunext-xxs-hw_w4a4_busi.pt"
 EXPORT = "build/w4a4"
-# name: cycles a frame at most, and frame times from the first pixel of a frame to its last result
+# name: cycles a frame at most, and frame periods from the first pixel of a frame to its last result
 FOLDINGS = {
     "pynq-z2-60fps": (1_666_667, None),
     "pynq-z2-low-latency": (1_666_667, 1.3),

@@ -45,10 +45,7 @@ class GraphBuilder:
         if kernel > 1:
             pad = kernel // 2
             padded = (1, height + 2 * pad, width + 2 * pad, channels)
-            [x] = self.node(
-                "FMPadding_rtl", [x], [padded], [datatype], FINN, ImgDim=[height, width], Padding=[pad] * 4,
-                NumChannels=channels, SIMD=swg_simd, inputDataType=datatype,
-            )  # fmt: skip
+            [x] = self.ours("ZeroPad_rtl", [x], [padded], [datatype], PE=swg_simd, Padding=[pad] * 4)
             [x] = self.node(
                 "ConvolutionInputGenerator_rtl", [x], [(1, height, width, kernel**2 * channels)], [datatype], FINN,
                 ConvKernelDim=[kernel] * 2, IFMChannels=channels, IFMDim=list(padded[1:3]), OFMDim=[height, width],

@@ -65,7 +65,7 @@ class Net:
 
     def conv_bn(
         self, tensor, out, kernel, name, *, depthwise=False, relu=True, bits=None, scale=2.0**-3, gammas=None,
-        group=1, strides=(1, 1), pads=None, dilations=(1, 1),
+        group=1, strides=(1, 1), pads=None, dilations=(1, 1), narrow=0,
     ):  # fmt: skip
         """convolution, BN, [Relu], Quant."""
         bits, cin = bits or self.weight_bits, self.channels[tensor]
@@ -98,18 +98,18 @@ class Net:
         current = self.node("BatchNormalization", [f"{name}_conv", *names], f"{name}_bn", epsilon=1e-5)
         if relu:
             current = self.node("Relu", [current], f"{name}_relu")
-        return self.quant(current, scale, signed=0 if relu else 1, name=f"{name}_act")
+        return self.quant(current, scale, signed=0 if relu else 1, narrow=narrow, name=f"{name}_act")
 
-    def requantize(self, tensor, scale, *, name, relu=False):
+    def requantize(self, tensor, scale, *, name, relu=False, **settings):
         """Add(2^-16) [Relu] Quant: what stands after every sum and bilinear output."""
         current = self.node("Add", [tensor, self.const(f"{name}_tie", TIE)], f"{name}_tied")
         if relu:
             current = self.node("Relu", [current], f"{name}_relu")
-        return self.quant(current, scale, name=name)
+        return self.quant(current, scale, name=name, **settings)
 
-    def add(self, first, second, scale, *, name, relu=False):
+    def add(self, first, second, scale, *, name, **settings):
         self.node("Add", [first, second], f"{name}_sum")
-        return self.requantize(f"{name}_sum", scale, name=name, relu=relu)
+        return self.requantize(f"{name}_sum", scale, name=name, **settings)
 
     def residual_depthwise(self, tensor, kernel, name):
         branch = self.conv_bn(
@@ -121,13 +121,13 @@ class Net:
         self.scales[name] = self.scales[tensor]
         return self.node("MaxPool", [tensor], name, kernel_shape=[2, 2], strides=[2, 2])
 
-    def upsample(self, tensor, name, scale=None):
+    def upsample(self, tensor, name, scale=None, **settings):
         empty = ""
         scales = self.const(f"{name}_scales", [1, 1, 2, 2])
         self.node(
             "Resize", [tensor, empty, scales], f"{name}_up", mode="linear", coordinate_transformation_mode="half_pixel"
         )
-        return self.requantize(f"{name}_up", scale or self.scales[tensor], name=name)
+        return self.requantize(f"{name}_up", scale or self.scales[tensor], name=name, **settings)
 
     def concat(self, first, second, name):
         self.node("Concat", [first, second], name, axis=1)

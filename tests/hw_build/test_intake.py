@@ -389,26 +389,14 @@ def test_a_convolution_with_named_padding_lowers():
     [
         (padded([0, 0, 1, 1, 0, 0, 1, 1], mode="reflect"), "pads by mode reflect: only zeros lower"),
         (padded([0, 0, 1, 1, 0, 0, 1, 1], mode="edge"), "pads by mode edge: only zeros lower"),
-        (padded([0, 0, 1, 1, 0, 0, 1, 1], value=0.5), r"pads in a way, or for a reader \(Conv\), that no convolution"),
+        (padded([0, 0, 1, 1, 0, 0, 1, 1], value=0.5), "pads by a value that is not 0, or by amounts that the image"),
+        (padded([0, 0, 1, 1, 0, 0, 1]), "pads by a value that is not 0, or by amounts that the image decides"),
+        (padded([1, 0, 1, 1, 0, 0, 1, 1]), "adds images to the batch: only zeros around height, width and channels"),
     ],
 )
 def test_other_padding_is_a_sentence(model, sentence):
     with pytest.raises(LoweringError, match=rf"node pad \(Pad\) {sentence}"):
         lowered(model)
-
-
-@pytest.mark.parametrize("reader", ["MaxPool", "MatMul"])
-def test_zeros_before_what_has_no_pads_are_a_sentence(reader):
-    def change(net, tensor):
-        net.constants.append(numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "amounts"))
-        net.scales["pad"] = net.scales["product"] = net.scales[tensor]
-        padded = net.node("Pad", [tensor, "amounts"], "pad")
-        if reader == "MaxPool":
-            return net.pool(padded, "low")
-        return net.node(reader, [padded, net.const("factor", np.eye(18))], "product")
-
-    with pytest.raises(LoweringError, match=rf"node n_pad \(Pad\) pads in a way, or for a reader \({reader}\)"):
-        lowered(network(change))
 
 
 @pytest.mark.parametrize("domain", ["onnx.brevitas", "finn.custom_op.general"])

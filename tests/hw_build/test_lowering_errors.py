@@ -193,17 +193,6 @@ def test_pools_that_do_not_lower(attributes, sentence):
         lower(network(change))
 
 
-def test_padded_pool_of_signed_codes():
-    def change(net, tensor):
-        signed = net.conv_bn(tensor, 4, 3, "signed", relu=False)
-        net.node("MaxPool", [signed], "pool3", kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1])
-        net.scales["pool3"] = net.scales[signed]
-        return net.conv_bn("pool3", 4, 1, "after")
-
-    with pytest.raises(LoweringError, match=r"node n_pool3 \(MaxPool\) pads signed codes, whose least is not zero"):
-        lower(network(change))
-
-
 def test_convolution_of_what_is_not_quantized():
     def change(net, tensor):
         weight, _, _ = net.weights("raw", (4, 4, 1, 1), 4)

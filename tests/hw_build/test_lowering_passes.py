@@ -11,6 +11,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from hw_build.base.errors import LoweringError
 from hw_build.graph.bends import Clip, Factor, Leaky
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute, smallest_integer_type
 from hw_build.lowering import convert as c
@@ -26,6 +27,7 @@ from hw_build.lowering.lines import LinesForThresholds
 from hw_build.lowering.lower import ChannelsLast
 from hw_build.operators.bilinear import FuseBilinearThresholds
 from hw_build.operators.concatenation import ConcatenationsToKernels
+from hw_build.operators.convolution import FuseConvolutions
 from hw_build.operators.depthwise_convolution import FuseDepthwise, weight_matrix, weights_of
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
 from hw_build.operators.fork import ForkStreams
@@ -89,6 +91,32 @@ def test_pass_changes_no_value(name):
     assert shared or name in ("InputQuantToCodes", "RefuseUnsupported")
     for tensor in shared:
         np.testing.assert_array_equal(first[tensor], second[tensor], err_msg=tensor)
+
+
+def signed_network():
+    """Signed codes into and out of everything that multiplies or thresholds."""
+    net = synthetic.Net(seed=13)
+    stem = net.conv_bn(net.image(), 4, 3, "stem", bits=8, relu=False)
+    deep = net.conv_bn(stem, 4, 3, "deep", depthwise=True, relu=False, scale=net.scales[stem])
+    low = net.pool(net.add(stem, deep, 2.0**-2, name="residual", signed=1), "low")
+    thin = net.conv_bn(net.requantize(low, 2.0**-3, name="active", relu=True), 4, 1, "thin", relu=False, narrow=1)
+    up = net.upsample(thin, "up", scale=2.0**-2, signed=1)
+    return net.model(net.head(net.add(up, net.conv_bn(up, 4, 3, "more", relu=False, scale=2.0**-2), 2.0**-1,
+                                      name="sum", signed=1)), 16, 24)  # fmt: skip
+
+
+SIGNED = ("FuseDepthwise", "FuseSumThresholds", "FuseBilinearThresholds", "FuseConvolutions", "ThresholdsToKernels")
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_pass_changes_no_value_of_signed_codes(name):
+    before = upto(name, signed_network())
+    after = apply(copy.deepcopy(before), PASSES[NAMES.index(name)])
+    assert count(after, "MultiThreshold") < count(before, "MultiThreshold"), "there is something to do"
+    first, second = execute_context(before, CODES), execute_context(after, CODES)
+    for tensor in comparable_tensors(before, after):
+        np.testing.assert_array_equal(first[tensor], second[tensor], err_msg=tensor)
+    assert min(second[tensor].min() for tensor in comparable_tensors(before, after)) < 0
 
 
 def count(model, *operators):
@@ -274,14 +302,14 @@ def test_dense_patches_are_not_taken_for_depthwise():
     assert count(apply(before, FuseDepthwise()), "Im2Col") == dense == 2
 
 
-def test_thresholds_join_sums_of_unsigned_codes():
+def test_thresholds_join_sums():
     after = apply(upto("FuseSumThresholds", rich_network()), *FUSE_SUMS)
     assert count(after, "StreamAddThreshold_rtl") == count(after, "BilinearThreshold2x_rtl") == 1
     assert count(after, "Add", "Resize") == 1  # the head's bias
 
 
-@pytest.mark.parametrize("kind", ["INT4", "UINT10"])
-def test_thresholds_stay_apart_from_signed_and_wide_sums(kind):
+@pytest.mark.parametrize("kind", ["INT10", "UINT10"])
+def test_thresholds_stay_apart_from_wide_sums(kind):
     before = upto("FuseSumThresholds", rich_network())
     graph = GraphEditor(before)
     for node in (*graph.of_type("Add"), *graph.of_type("Resize")):
@@ -335,8 +363,25 @@ def test_unpadded_window_gets_no_padding_node():
             graph.shapes[name] = (*graph.shapes[name][:2], 6, 6)
     graph.commit()
     after = apply(upto("PatchesToSlidingWindows", model), PatchesToSlidingWindows())
-    assert count(after, "FMPadding") == 0
+    assert count(after, "Pad") == 0
     assert count(after, "ConvolutionInputGenerator") == 1
+
+
+def test_a_node_without_rtl_is_named():
+    model = upto("RequireRtl", rich_network())
+    model.graph.node[0].domain = "somewhere.else"
+    with pytest.raises(LoweringError, match=r"node ConvThreshold_rtl_0 .* has no RTL, neither FINN's nor a kernel of"):
+        apply(model, sp.RequireRtl())
+
+
+def test_codes_too_wide_for_a_product_are_refused():
+    before = upto("FuseConvolutions", rich_network())
+    graph = GraphEditor(before)
+    graph.datatypes[graph.inputs[0]] = DataType["UINT9"]
+    graph.touch()
+    graph.commit()
+    with pytest.raises(LoweringError, match=r"n_stem_conv \(MatMul\) multiplies codes of 9 bits: quantize them to 8"):
+        apply(before, FuseConvolutions())
 
 
 def test_single_reader_is_not_forked():

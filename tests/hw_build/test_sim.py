@@ -183,6 +183,16 @@ def test_constants_may_be_wider_than_verilator_takes_by_itself(tmp_path, build_d
     assert found.outputs[0][0, 0] == np.packbits(bits[-8:], bitorder="little")[0]
 
 
+def test_precompiled_header_changes_no_object(tmp_path):
+    source = tmp_path / "size.cpp"
+    source.write_text("size_t size(const VerilatedContext&) { return std::string{VL_STRINGIFY(VL_PRINTF)}.size(); }\n")
+    header = toolchain.common_header("-O1")
+    assert header.with_name(f"{header.name}.gch").stat().st_size > 1_000_000
+    for name, first in (("plain.o", None), ("precompiled.o", header)):
+        toolchain.compile_object(source, tmp_path / name, "-O1", first)
+    assert (tmp_path / "plain.o").read_bytes() == (tmp_path / "precompiled.o").read_bytes()
+
+
 def test_missing_source_is_named(build_dir):
     with pytest.raises(BuildError, match="RTL source .*absent.sv does not exist"):
         build("dut", [Path("absent.sv")], build_dir, inputs=[], outputs=[])

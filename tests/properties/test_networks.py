@@ -94,6 +94,6 @@ def simulated(plan, widths, walk, counted):
 def test_networks_are_exact_in_simulated_rtl(walk, counted, monkeypatch):
     """Compiled without optimisation: frames of 16x16 are soon simulated."""
     compile_object = toolchain.compile_object
-    monkeypatch.setattr(toolchain, "compile_object", lambda source, target, _: compile_object(source, target, "-O0"))
+    monkeypatch.setattr(toolchain, "compile_object", lambda source, target, *_: compile_object(source, target, "-O0"))
     simulated(walk=walk, counted=counted)
     assert counted["simulated"] > 0.8 * counted.total(), counted

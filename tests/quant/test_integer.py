@@ -13,6 +13,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from quant.base.errors import ConfigError, DataError, ExportError
 from quant.export import export as exporting
 from quant.integer import IntegerReference
+from quant.integer.compiled.engine import compiled_engine
 from quant.integer.fit import Line, fit_staircase
 from quant.integer.ort_engine import LANES, OrtEngine
 from quant.integer.ort_graph import GraphBuilder, banded_weights, dense_weights, widest_lanes
@@ -61,11 +62,12 @@ def expected(model, program):
     return qonnx_logits(model, program, random_codes(program))
 
 
-def test_both_engines_give_qonnx_logits_on_noise(program, expected):
+def test_engines_give_qonnx_logits_on_noise(program, expected):
     codes = random_codes(program)
     assert expected.std() > 0
     np.testing.assert_array_equal(OrtEngine(program, threads=1).run(codes), expected)
     np.testing.assert_array_equal(TorchEngine(program, "cpu").run(codes), expected)
+    np.testing.assert_array_equal(compiled_engine(program).run(codes), expected)
 
 
 def test_float32_convolutions_give_the_same_logits(program, expected, monkeypatch):
@@ -117,6 +119,7 @@ def test_other_networks_are_exact(name, quant, tmp_path):
     expected = qonnx_logits(model, program, codes)
     np.testing.assert_array_equal(OrtEngine(program, threads=1).run(codes), expected)
     np.testing.assert_array_equal(TorchEngine(program, "cpu").run(codes), expected)
+    np.testing.assert_array_equal(compiled_engine(program).run(codes), expected)
 
 
 def signed_program(rng, sum_scale):
@@ -172,6 +175,7 @@ def test_engines_agree_on_signed_codes(sum_scale):
     expected = TorchEngine(program, "cpu").run(codes)
     assert expected.std() > 0
     np.testing.assert_array_equal(OrtEngine(program, threads=1).run(codes), expected, err_msg=f"seed {SEED}")
+    np.testing.assert_array_equal(compiled_engine(program).run(codes), expected, err_msg=f"seed {SEED}")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from quant.integer.compiled.engine import compiled_engine
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.ort_graph import GraphBuilder
 from quant.integer.program import Codes, Conv, Program
@@ -103,6 +104,7 @@ def assert_exact(program):
     assert len(np.unique(expected)) > 3
     for threads in (1, 2):
         np.testing.assert_array_equal(OrtEngine(program, threads).run(images), expected)
+        np.testing.assert_array_equal(compiled_engine(program, threads).run(images), expected)
 
 
 @pytest.mark.parametrize("head_kernel", [1, 3])

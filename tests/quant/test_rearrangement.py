@@ -20,6 +20,7 @@ from quant.operators.crop import Crop, Cut
 from quant.operators.rearrangement import ZERO, modules_that_make, numbers_of
 from quant.operators.space_to_depth import Blocks, BlocksToChannels
 from quant.operators.window_average import WindowAverage
+from quant.operators.zero_padding import Pad
 from quant.twin.config import QuantConfig
 from quant.twin.structure import Structure
 from quant.twin.twin import build_twin
@@ -41,6 +42,10 @@ MOVES = {
     "a shuffle of flipped channels": (lambda x: F.pixel_shuffle(x.flip(1), 2), [ChannelOrder, nn.PixelShuffle]),
     "zeros": (lambda x: F.pad(x, (1, 2, 3, 0), value=ZERO), [nn.ZeroPad2d]),
     "a crop and zeros": (lambda x: F.pad(x[:, :2], (1, -2, 3, 0), value=ZERO), [Crop, nn.ZeroPad2d]),
+    "channels of zeros": (lambda x: F.pad(x, (0, 0, 0, 0, 2, 1), value=ZERO), [nn.ZeroPad3d]),
+    "a stride and zeros on all sides": (
+        lambda x: F.pad(x[..., ::2, ::2], (1, 0, 0, 2, 0, 4), value=ZERO), [Crop, nn.ZeroPad3d]
+    ),
     "a shift": (lambda x: torch.cat([F.pad(x[:, :1, 1:], (0, 0, 0, 1), value=ZERO), x[:, 1:]], 1), [nn.Conv2d]),
 }  # fmt: skip
 NOT_TOLD = {
@@ -77,6 +82,7 @@ def all_of_them(net, x):
     x = net.shift(nested(net, x))
     y = net.average(net.linear(x)) + F.avg_pool2d(x, 3, 1, 1)
     x = net.grouped(net.shuffle(net.mixed(F.relu(y))))
+    x = net.narrow(F.pad(net.linear2(x)[:, :, 1:-1, 1:-1], (1, 1, 1, 1, 1, 2)))
     return net.up(net.last(F.pad(x[:, :, 1:-1, 1:-1], (1, 1, 1, 1))))
 
 
@@ -85,7 +91,8 @@ def network():
     return Written(
         all_of_them, stem=False, focus=block(12, 4), a=block(), layers=nn.ModuleList([block(2, 2)]), b=block(6, 4),
         shift=Written(shifted, stem=False, head=False, a=block(kernel=1)),
-        linear=nn.Sequential(conv(), nn.BatchNorm2d(4)),
+        linear=nn.Sequential(conv(), nn.BatchNorm2d(4)), linear2=nn.Sequential(conv(), nn.BatchNorm2d(4)),
+        narrow=block(7, 4, 1),
         average=nn.AvgPool2d((3, 1), 1, (1, 0)), mixed=block(groups=2), shuffle=nn.ChannelShuffle(2),
         grouped=block(groups=2), last=block(), up=nn.Upsample(scale_factor=2),
     )  # fmt: skip
@@ -101,9 +108,9 @@ def made(tmp_path_factory):
 def test_engines_give_what_qonnx_executes(made):
     _, model, program = made
     counts = {
-        kind: sum(isinstance(step, kind) for step in program.steps) for kind in (Blocks, Order, Cut, WindowAverage)
+        kind: sum(isinstance(step, kind) for step in program.steps) for kind in (Blocks, Order, Cut, WindowAverage, Pad)
     }
-    assert counts == {Blocks: 1, Order: 2, Cut: 2, WindowAverage: 2}
+    assert counts == {Blocks: 1, Order: 2, Cut: 3, WindowAverage: 2, Pad: 4}
     codes = np.random.default_rng(SEED).integers(0, 256, (5, *SIZE, 3)).astype(np.uint8)
     images = codes.transpose(0, 3, 1, 2).astype(np.float32) / 256
     found = [execute_onnx(model, {model.graph.input[0].name: image[None]}) for image in images]

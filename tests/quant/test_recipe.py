@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import models
+import quant
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError
@@ -14,7 +15,7 @@ from quant.training.recipe import Stage, read_recipe
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
 
-SHIPPED = sorted(path.stem for path in Path(recipes.__file__).parent.glob("recipes/*.toml"))
+SHIPPED = sorted(path.stem for path in (Path(quant.__file__).parent / "recipes").glob("*.toml"))
 
 FLOAT = """
 model = "cmunext-tiny-hw"

@@ -12,6 +12,7 @@ from written_networks import Written, conv
 from quant.base.errors import ExportError
 from quant.data.pairs import to_input
 from quant.export.trained_proof import prove_tables
+from quant.integer.compiled.engine import compiled_engine
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.program import Table
 from quant.integer.torch_engine import TorchEngine
@@ -66,6 +67,7 @@ def test_engines_give_what_qonnx_executes(made):
     assert wanted.std() > 0
     np.testing.assert_array_equal(TorchEngine(program, "cpu").run(codes), wanted)
     np.testing.assert_array_equal(OrtEngine(program, threads=1).run(codes), wanted)
+    np.testing.assert_array_equal(compiled_engine(program).run(codes), wanted)
 
 
 def test_brevitas_gives_the_words_for_every_code_and_another_twin_does_not(made):

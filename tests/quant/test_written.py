@@ -253,10 +253,6 @@ REFUSED = {
         body(lambda net, x: F.max_pool2d(x, 2, (1, 2))),
         r"'max_pool2d' \(test_written.py, line \d+\) is a max-pool with kernel \(2, 2\) and stride \(1, 2\)",
     ),
-    "pool_of_signed": (
-        body(lambda net, x: net.b(net.pool(net.a(x))), a=conv, pool=lambda: nn.MaxPool2d(3, 1, 1), b=conv),
-        r"'pool' is a max-pool that pads codes which may be negative; put it behind a ReLU",
-    ),
     "average_of_3": (
         body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(3, (1, 2), 1)),
         r"'a' averages with kernel \(3, 3\) and stride \(1, 2\); windows of more than a pixel, with the same stride",

@@ -125,6 +125,16 @@ def padded_skip(net, x):
     return torch.cat([x, F.pad(small, [1, 0, 1, 0])], 1)
 
 
+def padded_sum(net, x):
+    """A convolution that does not pad, and its frame of zeros, before a sum and before a convolution of one pixel."""
+    return net.b(F.pad(net.a(x + F.pad(net.valid(x), [1, 1, 1, 1])), [1, 0, 0, 1])[:, :, :-1, 1:])
+
+
+def shortcut_of_zeros(net, x):
+    """A ResNet's shortcut without weights: every second pixel, and channels of zeros."""
+    return F.interpolate(F.relu(net.a(x) + F.pad(x[:, :, ::2, ::2], [0, 0, 0, 0, 2, 2])), size=x.shape[2:])
+
+
 def residual_down(net, x):
     """A ResNet's block that halves the image."""
     return F.interpolate(F.relu(net.b(net.a(x)) + net.short(x)), size=x.shape[2:])
@@ -386,6 +396,10 @@ LOWERS = {
     "functional_pad": _double(lambda net, x: net.a(F.pad(x, (2, 1, 1, 2))), a=lambda: block(kernel=4, padding=0)),
     "padded_pool": lambda: Written(padded_pool, up=nn.Upsample(scale_factor=2)),
     "padded_skip": lambda: Written(padded_skip, channels=8, a=block(kernel=2, padding=0)),
+    "padded_sum": lambda: Written(padded_sum, valid=block(padding=0), a=block(), b=block(kernel=1)),
+    "shortcut_of_zeros": lambda: Written(
+        shortcut_of_zeros, channels=8, a=nn.Sequential(conv(4, 8, stride=2), nn.BatchNorm2d(8))
+    ),
     "transposed_2x2": _there(lambda: block(4, 6, stride=2), lambda: _up(6, 2, 2)),
     "transposed_3x3": _there(lambda: block(4, 6, stride=2), lambda: _up(6, 3, 2, 1, 1)),
     "transposed_4x4": _there(lambda: block(4, 6, stride=2), lambda: _up(6, 4, 2, 1)),
@@ -400,6 +414,7 @@ LOWERS = {
     "pool_3_2_1": _there(lambda: nn.MaxPool2d(3, 2, 1)),
     "pool_ceil": _there(lambda: nn.MaxPool2d(3, 2, ceil_mode=True)),
     "pool_of_negatives": _there(lambda: nn.Sequential(conv(), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2, 1), nn.ReLU())),
+    "pool_of_signed_codes": _there(lambda: nn.Sequential(conv(), _norm(), nn.MaxPool2d(3, 2, 1), conv())),
     "pool_joined_with_negatives": _there(
         lambda: nn.MaxPool2d(3, 2, 1),
         lambda: nn.Sequential(Residual(nn.Sequential(conv(), _norm())), nn.Upsample(scale_factor=2)),

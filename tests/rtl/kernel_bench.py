@@ -93,17 +93,21 @@ class KernelBench:
             np.testing.assert_array_equal(got, expected, err_msg=f"output {i}, idle {idle}, stall {stall}, seed {seed}")
         return result
 
-    def check_all_patterns(self) -> None:
-        """Every idle and back-pressure pattern, then the cycles of a frame in the steady state."""
+    def check_all_patterns(self, depends: int = 0) -> None:
+        """Every idle and back-pressure pattern, then the cycles of a frame in the steady state, then rows.
+
+        ``depends``: the first beat of an output row that is not the same whatever comes in.
+        """
         for seed, (idle, stall) in enumerate(STALL_PATTERNS):
             result = self.check(idle, stall, seed)
             if idle == stall == 0:
                 assert self.frame_cycles(result) == [self.op.get_exp_cycles()] * (self.num_frames - 1)
-        self.check_rows()
+        self.check_rows(depends)
 
-    def check_rows(self) -> None:
-        """Each row of the output begins while the last row that it needs comes in, and no earlier.
+    def check_rows(self, depends: int) -> None:
+        """Each row of the output, from its beat ``depends`` on, begins while the last row that it needs comes in.
 
+        No earlier and no later.
         One frame comes in so slowly that all that can be done with a beat is done before the next.
         """
         op, rows = self.op, self.op.rows()
@@ -116,8 +120,8 @@ class KernelBench:
         most = max(map(len, inputs))
         paces = [pace * most / len(beats_in) for beats_in in inputs]  # rows of all streams come at the same time
         result = self.simulator.run(inputs, beats, cycles_per_beat=paces, max_idle_cycles=int(2 * max(paces)))
-        begun = result.output_cycles[0].reshape(rows.rows_out, -1)[:, 0]
-        come = np.minimum.reduce([c.reshape(rows.rows_in, -1)[:, 0] for c in result.input_cycles])  # a row's first beat
+        begun = result.output_cycles[0].reshape(rows.rows_out, -1)[:, depends]
+        come = np.arange(rows.rows_in) * (pace * most / rows.rows_in)  # a row's first beat is offered
         assert (np.searchsorted(come, begun, side="left") - 1).tolist() == list(rows.last)
 
     def frame_cycles(self, result) -> list[int]:

@@ -29,7 +29,7 @@ from tests.rtl.kernel_bench import rtl_of
 from tests.rtl.line_models import lined, straight_thresholds
 from tests.rtl.test_code_table import table
 from tests.rtl.test_conv import conv_model
-from tests.rtl.test_data_movement import HALF, cropped, gathered
+from tests.rtl.test_data_movement import HALF, cropped, gathered, zero_padded
 from tests.rtl.test_gates import product, repeated, summed
 from tests.rtl.test_stream_kernels import model_of
 from tests.rtl.test_upsampling import nearest, shuffle
@@ -100,6 +100,16 @@ def padding(size, channels, pads):
         "FMPadding_rtl", (size, size, channels), after, ImgDim=[size, size], Padding=pads, NumChannels=channels,
         SIMD=1, inputDataType="UINT4",
     )  # fmt: skip
+
+
+def padding_core(size, channels, pads):
+    """FINN's module with the counter limits that its node gives it."""
+    op = getCustomOp(padding(size, channels, pads)().graph.node[0])
+    values = op.get_template_values([size, size], pads, channels, 1, op.get_input_datatype())
+    kept = {name: value for name, value in values.items() if name not in ("TOP_MODULE_NAME", "STREAM_BITS")}
+    return core(
+        "fmpadding_axi", [f"fmpadding/hdl/{name}.sv" for name in ("axi2we", "fmpadding", "fmpadding_axi")], **kept
+    )
 
 
 def product_of_matrix(pixels, rows, columns, simd, pe):
@@ -266,7 +276,13 @@ INSTANCES = (
              remark="FINN's Shuffle of axes, in HLS, was not compared"),
     Instance("pixel unshuffle by 2, 32x32x16 to 16x16x64", finn=(window(SIDE, SIDE // 2, C, 1, 2),),
              remark="FINN's node itself"),
-    Instance("zero padding by 1, 32x32", finn=(padding(SIDE, C, [1, 1, 1, 1]),), remark="FINN's node itself"),
+    Instance(
+        "zero padding by 1, 32x32",
+        (partial(zero_padded, dim=IMAGE, channels=C, Padding=[1] * 4),),
+        (padding(SIDE, C, [1, 1, 1, 1]),),
+        finn_cores=(padding_core(SIDE, C, [1, 1, 1, 1]),),
+        remark="FINN's lets the next frame's zeros out before that has come",
+    ),
     Instance(
         "requantization of 14 bits to 8 bits, a line for each channel",
         (requantize,),

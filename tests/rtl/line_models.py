@@ -60,10 +60,11 @@ def line_threshold(rows=4, pe=2, x="INT14"):
     return lined(model, {}, {"LineBits"})
 
 
-def line_add(ratio=2, pe=2):
+def line_add(ratio=2, pe=2, first=0):
     model = model_of(
         "StreamAddThreshold_rtl", dim=(4, 6), channels=4, x="UINT8", streams=2,
-        constants={2: straight_thresholds(1, 255, float(ratio))}, PE=pe, inputDataType2="UINT8", outputDataType="UINT8",
+        constants={2: straight_thresholds(1, 255, float(ratio), first)}, PE=pe, inputDataType2="UINT8",
+        outputDataType="UINT8",
     )  # fmt: skip
     return lined(model, {}, {"SumShift"})
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 from torch.nn import functional
 
@@ -14,21 +15,22 @@ SEED = 3
 
 
 def conv_model(
-    shape, out_channels, kernel, *, pe=1, simd=1, x="UINT4", w="INT4", y="UINT4", raw=False, extreme=False, **attributes
-):
-    """A convolution with random narrow-range weights, or with the largest alone."""
+    shape, out_channels, kernel, *, pe=1, simd=1, x="UINT4", w="INT4", y="UINT4", raw=False, extreme=False,
+    narrow=False, **attributes,
+):  # fmt: skip
+    """A convolution with random narrow-range weights, or the largest alone; ``narrow`` leaves out the least code."""
     height, width, channels = shape
     rng = np.random.default_rng(SEED)
     weights = random_codes(rng, w, (out_channels, kernel, kernel, channels))
     weights = np.maximum(weights, weights.min() + 1)
     if extreme:
         weights = np.where(np.arange(out_channels) % 2, weights.min(), weights.max())[:, None, None, None] + 0 * weights
-    y_max = 2 ** int(y[4:]) - 1 if not raw else 0
+    lowest = int(DataType[y].min()) + narrow
     if raw:
         table = rng.integers(-50, 50, out_channels)
     else:
         spread = max(int(np.abs(weights).sum() * 2**4 / 20 / out_channels), 8)
-        table = np.sort(rng.integers(-spread, spread, (out_channels, y_max)), axis=1)
+        table = np.sort(rng.integers(-spread, spread, (out_channels, int(DataType[y].max()) - lowest)), axis=1)
     return single_node_model(
         "ConvThreshold_rtl",
         [(1, height, width, channels)],
@@ -44,7 +46,7 @@ def conv_model(
         inputDataType=x,
         weightDataType=w,
         outputDataType="INT24" if raw else y,
-        **{"NarrowWeights": 1, **attributes},
+        **{"NarrowWeights": 1, "LowestCode": 0 if raw else lowest, **attributes},
     )
 
 
@@ -102,11 +104,15 @@ def test_words_of_the_next_pixel_may_come_slowly(channels):
     assert max(bench.frame_cycles(result)) <= 1.02 * expected
 
 
-def test_foldings_that_do_not_divide_and_signed_inputs_are_refused():
+def test_foldings_that_do_not_divide_and_codes_out_of_their_type_are_refused():
     with pytest.raises(ConfigError, match=r"PE=4 does not divide OutChannels=6; choose one of 1, 2, 3, 6"):
         KernelBench(conv_model((4, 4, 4), 6, 3, pe=4))
-    with pytest.raises(ConfigError, match=r"inputDataType=INT4 is signed"):
-        KernelBench(conv_model((4, 4, 4), 6, 3, x="INT4"))
+    for lowest in (-3, 1):
+        sentence = (
+            rf"15 thresholds give codes {lowest} to {lowest + 15}, which outputDataType=UINT4 cannot hold; widen it"
+        )
+        with pytest.raises(ConfigError, match=sentence):
+            KernelBench(conv_model((4, 4, 4), 6, 3, LowestCode=lowest))
 
 
 def test_weights_that_are_not_as_narrow_as_told_are_refused():

@@ -1,4 +1,4 @@
-"""Kernels that move data: crop and gather of channels: references, RTL, netlists and cost models."""
+"""Kernels that move data: crop, gather of channels, zeros around: references, RTL, netlists and cost models."""
 
 from functools import partial
 
@@ -8,6 +8,7 @@ import pytest
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.crop import TO_THE_END, crop_reference
 from hw_build.kernels.gather import gather_reference
+from hw_build.kernels.zero_pad import zero_pad_reference
 from tests.rtl.kernel_bench import KernelBench
 from tests.rtl.netlist_bench import NetlistBench
 from tests.rtl.test_cost_models import check
@@ -15,6 +16,7 @@ from tests.rtl.test_stream_kernels import model_of
 
 cropped = partial(model_of, "StreamCrop_rtl")
 gathered = partial(model_of, "ChannelGather_rtl")
+zero_padded = partial(model_of, "ZeroPad_rtl")
 HALF = {"Rows": [0, TO_THE_END, 2], "Columns": [0, TO_THE_END, 2]}
 SHUFFLE = [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]  # of 3 groups
 
@@ -22,6 +24,9 @@ SHUFFLE = [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]  # of 3 groups
 def test_references():
     x = np.random.default_rng(1).integers(-8, 8, (2, 7, 6, 5))
     np.testing.assert_array_equal(crop_reference(x, range(1, 6, 2), range(3), range(2, 4)), x[:, 1:6:2, :3, 2:4])
+    around = np.zeros((2, 10, 10, 8), int)
+    around[:, 1:8, :6, 2:7] = x
+    np.testing.assert_array_equal(zero_pad_reference(x, [1, 0, 2, 4], [2, 1]), around)
     np.testing.assert_array_equal(gather_reference(x, [3, 0, 3]), np.stack([x[..., 3], x[..., 0], x[..., 3]], -1))
 
 
@@ -57,9 +62,35 @@ def test_gather_rtl(channels, x, pe, index):
     KernelBench(gathered(dim=(3, 4), channels=channels, x=x, PE=pe, Index=index)).check_all_patterns()
 
 
+@pytest.mark.parametrize(
+    ("dim", "channels", "x", "pe", "attributes"),
+    first_quick([
+        ((4, 5), 4, "UINT4", 2, {"Padding": [1, 2, 3, 1]}),
+        ((3, 2), 2, "INT5", 1, {"Padding": [5, 0, 4, 3]}),  # more than the image has rows
+        ((1, 4), 6, "UINT8", 6, {"Padding": [0, 2, 1, 0]}),
+        ((3, 3), 4, "UINT2", 2, {"Padding": [0, 0, 0, 1], "Channels": [2, 4]}),
+        ((2, 3), 3, "UINT4", 1, {"Padding": [1, 0, 0, 0], "Channels": [0, 2]}),
+        ((4, 1), 1, "UINT3", 1, {"Padding": [1, 1, 1, 1], "Channels": [1, 0]}),
+    ]),
+)  # fmt: skip
+def test_zero_pad_rtl(dim, channels, x, pe, attributes):
+    bench = KernelBench(zero_padded(dim=dim, channels=channels, x=x, PE=pe, **attributes))
+    beats, (before, _) = bench.op.output_channels() // pe, bench.op.groups_around
+    bench.check_all_patterns(depends=attributes["Padding"][1] * beats + before)
+
+
+def test_no_zero_leaves_before_its_frame():
+    """Not a beat, however long nothing comes; and the frame behind is whole."""
+    bench = KernelBench(zero_padded(dim=(4, 5), channels=4, PE=2, Padding=[1, 2, 3, 1]), num_frames=1)
+    nothing = bench.simulator.run([np.zeros((0, 1), np.uint8)], [0], settle_cycles=500)
+    assert nothing.cycles > 500 and not nothing.output_cycles[0].size
+    bench.check(0.0, 0.0)
+
+
 NETLISTS = {
     "crop": lambda: cropped(dim=(3, 4), channels=4, PE=2, Rows=[0, 3, 2], Columns=[1, 4, 2], Channels=[0, 2]),
     "gather": lambda: gathered(dim=(2, 2), channels=6, PE=2, Index=[5, 0, 4, 1]),
+    "zero_pad": lambda: zero_padded(dim=(2, 3), channels=4, PE=2, Padding=[1, 0, 2, 1], Channels=[0, 2]),
 }
 
 
@@ -85,6 +116,22 @@ COSTS = {
     "crop_border_56": lambda: cropped(dim=(56, 56), channels=8, Rows=[3, -3, 1], Columns=[3, -3, 1], Channels=[0, 8]),
     "crop_half_48": lambda: cropped(dim=(48, 48), channels=8, **HALF, Channels=[0, 8]),
     "crop_half_128": lambda: cropped(dim=(128, 128), channels=8, **HALF, Channels=[0, 8]),
+    **{
+        f"zero_pad_{side}_{c}_{pe}_{by}": partial(zero_padded, dim=(side, side), channels=c, PE=pe, Padding=[by] * 4)
+        for side, c, pe, by in (
+            (32, 16, 1, 1),
+            (64, 16, 16, 1),
+            (128, 8, 1, 1),
+            (256, 8, 8, 3),
+            (14, 12, 4, 1),
+            (30, 8, 1, 1),
+            (48, 24, 2, 2),
+            (8, 64, 1, 6),
+            (16, 32, 4, 12),
+        )
+    },
+    "zero_pad_behind": lambda: zero_padded(dim=(64, 64), channels=8, Padding=[0, 0, 1, 1]),
+    "zero_pad_channels": lambda: zero_padded(dim=(32, 32), channels=8, Padding=[0] * 4, Channels=[4, 4]),
     "crop_wide": lambda: cropped(dim=(32, 32), channels=16, PE=16, **HALF, Channels=[0, 16]),
 }
 
@@ -101,6 +148,8 @@ def test_cost(name):
     [
         (partial(cropped, dim=(4, 4), channels=4, Rows=[2, 2, 1], Channels=[0, 4]), "must leave a part of 4x4x4"),
         (partial(cropped, dim=(4, 4), channels=4, Channels=[2, 5]), r"Channels=\[2, 5\] must leave a part of 4x4x4"),
+        (partial(zero_padded, dim=(4, 4), channels=4, Padding=[1, 0, -1, 0]), r"\[1, 0, -1, 0\] .* none negative"),
+        (partial(zero_padded, dim=(4, 4), channels=4, PE=2, Padding=[1] * 4, Channels=[0, 1]), "PE=2 does not divide"),
         (partial(gathered, dim=(4, 4), channels=4, Index=[4]), r"Index=\[4\] must name channels 0 to 3"),
         (partial(gathered, dim=(4, 4), channels=6, PE=4, Index=[0, 1]), "PE=4 does not divide the greatest common"),
     ],

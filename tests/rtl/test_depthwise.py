@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from qonnx.core.datatype import DataType
 
 from tests.rtl.kernel_bench import KernelBench, random_codes, single_node_model
 
@@ -17,19 +18,27 @@ def depthwise_model(
     x="UINT4",
     w="INT4",
     y="UINT4",
+    between=None,
     shared=True,
+    narrow=False,
     seed=0,
     **attributes,
 ):
-    """A depthwise node with random weights of both signs and thresholds spread over the sums that occur."""
+    """A depthwise node with random weights of both signs and thresholds spread over the sums that occur.
+
+    ``between``: type of the codes that a residual adds, that of the output unless it is given; ``narrow`` leaves the
+    least codes out.
+    """
     rng = np.random.default_rng(seed)
     weights = random_codes(rng, w, (channels, kernel, kernel))
-    spread = 3 * kernel * 2 ** (int(x[4:]) + int(w[3:]) - 3)
-    count = 2 ** int(y[4:]) - 1
-    constants = {1: weights, 2: np.sort(rng.integers(-spread, spread + 1, (channels, count)), axis=1)}
+    x_type, r_type, y_type = DataType[x], DataType[between or y], DataType[y]
+    spread = 3 * kernel * 2 ** (x_type.bitwidth() + int(w[3:]) - 3)
+    r_lowest, y_lowest = int(r_type.min()) + narrow, int(y_type.min()) + narrow
+    r_count, y_count = int(r_type.max()) - r_lowest, int(y_type.max()) - y_lowest
+    constants = {1: weights, 2: np.sort(rng.integers(-spread, spread + 1, (channels, r_count)), axis=1)}
     if residual:
-        top = 2 ** int(x[4:]) + count
-        constants[3] = np.sort(rng.integers(0, top + 1, (1 if shared else channels, count)), axis=1)
+        low, top = int(x_type.min()) + r_lowest, int(x_type.max() + r_type.max()) + 1
+        constants[3] = np.sort(rng.integers(low, top + 1, (1 if shared else channels, y_count)), axis=1)
     return single_node_model(
         "DepthwiseConv_rtl",
         [(1, *dim, channels)],
@@ -43,8 +52,10 @@ def depthwise_model(
         Residual=residual,
         inputDataType=x,
         weightDataType=w,
-        convDataType=y,
+        convDataType=between or y,
         outputDataType=y,
+        ConvLowestCode=r_lowest,
+        LowestCode=y_lowest,
         **attributes,
     )
 

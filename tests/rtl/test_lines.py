@@ -24,6 +24,20 @@ def test_a_line_counts_as_the_thresholds_do_on_every_sum(spacing):
     assert np.array_equal(lines.apply(sums[:, None]).T, counts(table, sums))
 
 
+@pytest.mark.parametrize("lowest", [-128, -127, -3])
+def test_a_line_of_signed_codes_begins_with_the_lowest(lowest):
+    table = line_models.straight_thresholds(3, 200, 36.7, first=-3500)
+    low, high = int(table.min()) - 300, int(table.max()) + 300
+    lines = find_lines(table, np.full(3, low), np.full(3, high), lowest)
+    sums = np.arange(low, high + 1)
+    assert np.array_equal(lines.apply(sums[:, None]).T, counts(table, sums) + lowest)
+
+
+def test_a_shift_counts_from_the_smallest_sum():
+    lines = find_shift(line_models.straight_thresholds(1, 255, 2.0, -256), -256, 254, -128)
+    assert lines.is_shift and np.array_equal(lines.apply(np.arange(511)), (np.arange(511) - 256 + 1) // 2)
+
+
 def test_sums_out_of_reach_do_not_bind_a_line():
     bent = np.array([[10, 20, 30, 40, 400, 401, 900.0]])
     assert find_lines(bent, np.array([0]), np.array([1000])) is None
@@ -38,9 +52,9 @@ def test_channels_that_never_change_and_those_that_begin_above_zero():
 
 
 def test_only_one_row_that_is_not_multiplied_is_a_shift():
-    assert find_shift(line_models.straight_thresholds(1, 255, 2.0), 510).shift == 1
-    assert find_shift(line_models.straight_thresholds(1, 255, 3.0), 510) is None
-    assert find_shift(np.repeat(line_models.straight_thresholds(1, 255, 2.0), 2, axis=0), 510) is None
+    assert find_shift(line_models.straight_thresholds(1, 255, 2.0), 0, 510, 0).shift == 1
+    assert find_shift(line_models.straight_thresholds(1, 255, 3.0), 0, 510, 0) is None
+    assert find_shift(np.repeat(line_models.straight_thresholds(1, 255, 2.0), 2, axis=0), 0, 510, 0) is None
 
 
 MODELS = {
@@ -57,6 +71,7 @@ MODELS = {
     "threshold_one_row": lambda: line_models.line_threshold(rows=1, pe=4),
     "threshold_unsigned": lambda: line_models.line_threshold(rows=1, pe=1, x="UINT13"),
     "add": lambda: line_models.line_add(),
+    "add_that_begins_late": lambda: line_models.line_add(first=100),
     "add_as_it_is": lambda: line_models.line_add(ratio=1, pe=4),
     "bilinear": lambda: line_models.line_bilinear(),
     "bilinear_finer": lambda: line_models.line_bilinear(ratio=8, pe=2),

@@ -155,7 +155,11 @@ def test_threshold(x, out, count, channels, pe, shared):
 def test_wrong_threshold_tables_are_refused():
     for steps, out, sentence in (
         (np.zeros((3, 15)), "UINT4", r"thresholds have shape \(3, 15\), expected \(1 or 4, n\)"),
-        (np.zeros((1, 16)), "UINT4", r"outputDataType=UINT4 cannot count 16 thresholds"),
+        (
+            np.zeros((1, 16)),
+            "UINT4",
+            r"16 thresholds give codes 0 to 16, which outputDataType=UINT4 cannot hold",
+        ),
     ):
         model = model_of(
             "Threshold_rtl", dim=(2, 2), channels=4, constants={1: steps}, ThresholdRows=len(steps), outputDataType=out
@@ -164,15 +168,23 @@ def test_wrong_threshold_tables_are_refused():
             KernelBench(model)
 
 
-def test_wide_or_signed_sums_are_refused():
-    steps = {2: np.arange(15)[None]}
-    for x, other in (("UINT10", "UINT10"), ("INT4", "UINT4")):
-        model = model_of(
-            "StreamAddThreshold_rtl", dim=(2, 2), channels=2, streams=2, types=[x, other], constants=steps,
-            inputDataType2=other, outputDataType="UINT4",
-        )  # fmt: skip
-        with pytest.raises(ConfigError, match="keep sum and thresholds in nodes of their own"):
-            KernelBench(model)
+@pytest.mark.parametrize("types", [["UINT10", "UINT10"], ["INT9", "INT10"]])
+def test_wide_sums_are_refused(types):
+    model = model_of(
+        "StreamAddThreshold_rtl", dim=(2, 2), channels=2, streams=2, types=types, constants={2: np.arange(15)[None]},
+        inputDataType2=types[1], outputDataType="UINT4",
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="a sum of 11 bits does not fit .* keep sum and thresholds in nodes of their"):
+        KernelBench(model)
+
+
+def test_thresholds_of_a_sum_of_another_shape_are_refused():
+    model = model_of(
+        "StreamAddThreshold_rtl", dim=(2, 2), channels=4, streams=2, constants={2: np.zeros((3, 15))},
+        inputDataType2="UINT4", outputDataType="UINT4",
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=r"thresholds have shape \(3, 15\), expected \(1 or 4, n\)"):
+        KernelBench(model)
 
 
 @pytest.mark.parametrize(

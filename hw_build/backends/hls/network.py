@@ -1,7 +1,7 @@
 """The whole HLS graph as one dataflow program of C++ functions: which there are, and the streams between them.
 
 Every HLS layer is the C++ that FINN wrote for it, in a namespace of its own; what FINN adds to it in RTL is C++ of ours
-(``cpp/``): the memory that streams its weights or thresholds, sliding windows, padding, and beats of another size where
+(``cpp/``): the memory that streams its weights or thresholds, sliding windows, and beats of another size where
 two layers fold differently. A beat holds element 0 in its lowest bits; a frame is in raster order.
 """
 

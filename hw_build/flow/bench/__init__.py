@@ -1,1 +1,1 @@
-"""What a network takes and how fast the flow itself is, as JSON; and the JSON of all stages as one file and a table."""
+"""The bench: cost of a network and speed of the flow as JSON, and the JSON of all stages as one file and a table."""

@@ -1,4 +1,4 @@
-"""The share of this package in the bench: lowering and folding are timed here and now, the rest is read from builds.
+"""The bench of ``hw_build``: lowering and folding are timed when it runs, the rest is read from builds.
 
 A build measured its cycles, latency, simulation speed and resources itself and left them in ``report.json``.
 """
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 def measure(export: Export, board: Board, foldings: Sequence[str], builds: Path | None) -> dict[str, Any]:
-    """``lowering_seconds`` by step and in all, ``foldings`` by the models, builds as they measured themselves.
+    """Times lowering (``lowering_seconds`` by step and in total), folds by the models, and reads the figures of builds.
 
-    ``builds`` holds the folders of builds; one with a report of another version is left out and named.
+    ``builds`` holds the folders of builds; one with a report of another version is left out, and its name is printed.
 
     Raises:
-        ConfigError: a folding is unknown, or is none that the optimiser chooses.
+        ConfigError: a folding is unknown, or is not one that the optimiser chooses.
     """
     configs = {name: load_folding(name) for name in foldings}
     for name, config in configs.items():

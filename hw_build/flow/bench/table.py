@@ -49,10 +49,10 @@ _FOLDING_ROWS = (
 
 
 def merge(files: Sequence[Path]) -> dict[str, Any]:
-    """``machine``, and for each of ``files`` what it holds under the file's name.
+    """Returns ``machine``, and the content of each of ``files`` under the file's name.
 
     Raises:
-        BuildError: a file is missing or no JSON object.
+        BuildError: a file is missing or not a JSON object.
     """
     merged: dict[str, Any] = {"machine": {"cores": os.cpu_count(), "python": platform.python_version()}}
     for path in files:
@@ -67,7 +67,7 @@ def merge(files: Sequence[Path]) -> dict[str, Any]:
 
 
 def print_tables(merged: Mapping[str, Any]) -> None:
-    """Every figure, the accelerator's as a column a folding or build."""
+    """Prints every figure; those of the accelerator with one column per folding or build."""
     console = Console(width=_WIDTH)
     for stage, figures in merged.items():
         if "builds" in figures:

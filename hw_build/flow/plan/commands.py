@@ -1,4 +1,4 @@
-"""The commands that a plan is carried out by, from the data to the bitstream's inputs."""
+"""The commands that carry out a plan, from the data to the inputs of a bitstream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def commands_of(*, data: Path, board: Board, out: Path, recipe: Path, demand: Demand, choice: Choice) -> list[str]:
-    """Lines for a shell, in order; they hold absolute paths, so that any folder may be the current one."""
+    """Command lines, in order; their paths are absolute, so that they work in any folder."""
     data, out, recipe = data.absolute(), out.absolute(), recipe.absolute()
     images, lines = data, []
     if demand.framed:

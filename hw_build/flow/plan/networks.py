@@ -1,7 +1,7 @@
-"""Which network holds what the data ask for at a rate on a board: untrained exports, lowered, and the models' figures.
+"""Chooses the network for a demand at a rate on a board, by the models' figures of lowered, untrained exports.
 
-``quant`` is another package and runs as a process: a seeded twin without training has the cycles and the resources of
-a trained one. Exports stay in a folder, each made once.
+``quant`` is another package and runs as a process. An untrained twin has the cycles and the resources of a trained
+one. Exports are kept in a folder; each is made once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NETWORKS = (("cmunext-s-hw", "w4a4"), ("cmunext-xxs-hw", "w8a8"), ("cmunext-xxs-
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A network of a plan at its size (H, W), with the models' figures on the board that was asked for."""
+    """A network of a plan at its size (H, W), with the models' figures on the requested board."""
 
     name: str
     size: tuple[int, int]
@@ -40,7 +40,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A network and its bits at an image side; ``stages`` of a cascade are two, else one."""
+    """A network and its bits at an image side; a cascade has two ``stages``, otherwise there is one."""
 
     network: str
     bits: str
@@ -49,7 +49,7 @@ class Choice:
 
     @property
     def frames_per_second(self) -> float:
-        """Of images: stages run one after the other. Loading bitstreams is not counted."""
+        """Rate of whole images: stages run one after the other. Loading bitstreams is not counted."""
         return DEFAULT_CLOCK_MHZ * 1e6 / sum(stage.figures.cycles_per_frame or 0 for stage in self.stages)
 
 
@@ -62,7 +62,7 @@ class Models:
     _lowered: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def lowered(self, network: str, bits: str) -> bytes:
-        """Serialised ONNX of the step ``specialize``.
+        """Returns the serialised ONNX of the step ``specialize``.
 
         Raises:
             BuildError: ``quant`` cannot export it; the sentence is its own.
@@ -83,10 +83,10 @@ class Models:
 
 
 def run_quant(*arguments: str) -> str:
-    """What a command of ``quant`` prints.
+    """Runs a command of ``quant`` and returns what it prints.
 
     Raises:
-        BuildError: it failed; the sentence is its own.
+        BuildError: the command failed; the sentence is its own.
     """
     done = subprocess.run([sys.executable, "-m", "quant", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -103,10 +103,10 @@ def choose(
     frames_per_second: float,
     networks: Sequence[tuple[str, str]] = NETWORKS,
 ) -> Choice:
-    """The first that fits: the largest side, at it the strongest network.
+    """The first choice that fits: the largest side, and at this side the strongest network.
 
     Raises:
-        BuildError: none does; the sentence says what is short, and which of ``others`` would hold the smallest.
+        BuildError: none fits; the sentence says what is short, and which of ``others`` would hold the smallest.
     """
     for side in demand.sides:
         for network, bits in networks:
@@ -121,7 +121,7 @@ def choose(
 def _stages(
     demand: Demand, lowered: bytes, side: int, boards: Sequence[Board], frames_per_second: float
 ) -> tuple[Stage, ...]:
-    """Of a cascade each at twice the rate, for one runs after the other."""
+    """The stages; those of a cascade at twice the rate each, because they run one after the other."""
     if demand.box is None:
         sizes, rate = {"network": (side, side)}, frames_per_second
     else:
@@ -135,7 +135,7 @@ def _stages(
 def _short(
     network: str, stages: Sequence[Stage], large: Sequence[Stage], board: Board, frames_per_second: float
 ) -> str:
-    """What the smallest network lacks on ``board``; ``large``: the same with all boards to choose from."""
+    """What the smallest network lacks on ``board``; ``large``: its choice with all boards to choose from."""
     stage = next(stage for stage in stages if stage.figures.outcome is not Outcome.FITS)
     size, found, budget = "x".join(map(str, stage.size)), stage.figures, budget_of(board)
     told = f"no network fits '{board.name}' at {frames_per_second:g} frames/s: {network} at {size} "

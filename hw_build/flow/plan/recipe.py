@@ -15,7 +15,7 @@ _COMMENT_WIDTH = 110
 
 
 def recipe_text(demand: Demand, choice: Choice, reasons: Sequence[Reason], title: str) -> str:
-    """TOML for ``python -m quant train --recipe``."""
+    """The recipe as TOML for ``python -m quant train --recipe``."""
     lines = [f"# {title}", "#"]
     for reason in reasons:
         lines += _wrapped(f"{reason.what}: {reason.value}. {reason.why}")
@@ -38,7 +38,7 @@ def recipe_text(demand: Demand, choice: Choice, reasons: Sequence[Reason], title
 
 
 def _pair(demand: Demand, choice: Choice, prefix: str, side: int, start: str | None = None) -> list[str]:
-    """A float stage and the quantized one that starts from it, with it as teacher."""
+    """A float stage and the quantized stage that starts from it, with the float network as teacher."""
     return [
         "", "[[stages]]", f'name = "{prefix}float"', f"size = {side}", f"epochs = {demand.float_epochs}", "lr = 2e-3",
         *([f'init_from = "{start}"'] if start else []),

@@ -1,4 +1,4 @@
-"""The files of a plan's folder, and what is read from them again."""
+"""The files of a plan's folder, and how they are read again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_commands(folder: Path) -> list[str]:
     """The commands of the plan in ``folder``, in order.
 
     Raises:
-        ConfigError: it holds no plan, or ``plan.json`` or ``recipe.toml`` cannot be read.
+        ConfigError: the folder holds no plan, or ``plan.json`` or ``recipe.toml`` cannot be read.
     """
     remedy = "make it with `edgeseg plan --data DIR --out DIR`"
     if not (folder / PLAN).is_file():

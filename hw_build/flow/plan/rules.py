@@ -1,7 +1,7 @@
-"""What the data ask for: dimension, image sizes, crop, window, training; each with its rule and the figure behind it.
+"""The demand of a data set: dimension, image sizes, crop, window, training; each with its rule and its figure.
 
-The figures are those of ``python -m quant describe``. The way is nnU-Net's (F. Isensee et al., Nature Methods 18 (2021)
-203): fixed rules on a fingerprint of the data, no search; which network fits the board is asked of the models after.
+The figures are those of ``python -m quant describe``. The method is that of nnU-Net (F. Isensee et al., Nature Methods
+18 (2021) 203): fixed rules on a fingerprint of the data, no search. The models then say which network fits the board.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EPOCHS = (20, 300)
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """A decision: what, its value, and the rule with the figure that led to it."""
+    """A decision: its subject, its value, and the rule with the figure that led to it."""
 
     what: str
     value: str
@@ -37,7 +37,7 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What the data ask for. ``sides`` of the (square) image to try, the best first; ``box`` (H, W) as shares of the
+    """The demand of a data set. ``sides`` of the (square) image to try, the best first; ``box`` (H, W) as shares of the
     image where a cascade pays, else None; ``reduction`` of its first stage's image. ``framed``: slices, as
     ``quant slabs`` writes them, with a window over the voxels that are not 0 where ``nonzero``.
     """
@@ -55,7 +55,7 @@ class Demand:
     reasons: tuple[Reason, ...]
 
     def crop(self, side: int) -> tuple[int, int]:
-        """(H, W) of the second stage's crop of an image of ``side``."""
+        """The (H, W) of the second stage's crop in an image of ``side``."""
         assert self.box is not None, "only a cascade has crops"
         height, width = (min(side, up(CROP_MARGIN * share * side + 2 * JITTER)) for share in self.box)
         return height, width
@@ -116,7 +116,7 @@ def up(side: float) -> int:
 
 
 def _framed_side(native: Sequence[dict[str, float]]) -> tuple[tuple[int, ...], Reason]:
-    """Slices are framed at their own resolution, never resized: one side, that of the largest."""
+    """The one side that frames the largest slice: slices keep their resolution and are never resized."""
     largest = max(side["max"] for side in native)
     why = (
         f"slices keep their resolution; the largest that was looked at has {largest:.0f} pixels, filled up to a "
@@ -153,7 +153,7 @@ def _of_dimension(data: dict[str, Any], framed: bool, is_volumes: bool) -> Reaso
 def _cascade(
     classes: int, boxes: Sequence[dict[str, float]], side: int
 ) -> tuple[tuple[float, float] | None, int, Reason]:
-    """(H, W) of what the crop must hold as shares, and the reduction of stage 1's image."""
+    """The (H, W) that a crop must cover, as shares of the image, and the reduction of stage 1's image."""
     height, width = (box["p95"] for box in boxes)
     figure = f"the foreground of large cases (95th percentile) covers {height:.0%} x {width:.0%} of the image"
     if classes > 1:
@@ -170,7 +170,7 @@ def _cascade(
 
 
 def _window(found: dict[str, float]) -> tuple[bool, list[Reason]]:
-    """Whether its percentiles leave out what is 0."""
+    """Whether the percentiles of the window omit voxels that are 0."""
     nonzero = found["zeros"] >= BACKGROUND_SHARE
     why = f"{found['zeros']:.0%} of the voxels are 0; 1st to 99th percentile: {found['p1']:g} to {found['p99']:g}"
     value = "percentile 1 to 99" + (", of the voxels that are not 0" if nonzero else "")

@@ -1,4 +1,4 @@
-"""An export as the design points take it: lowered once, whatever the size."""
+"""An export in the form that design points use: lowered once, for all sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def lowered_network(export: Export, part: str) -> bytes:
-    """The network of ``export`` as hardware nodes, serialised."""
+    """Returns the network of ``export`` as hardware nodes, serialised."""
     model = load_network(export.model)
     for step in lowering_steps(part):
         model = step.run(model)

@@ -1,4 +1,4 @@
-"""Rate over LUTs of all design points that fit a board; those that no other beats at both stand on a line."""
+"""Rate over LUTs of all design points that fit a board; the Pareto-optimal ones are joined by a line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TICKS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # of each decade, in plain numbers
 
 
 def front(designs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Of (cost, gain) those with more gain than every cheaper one, by cost."""
+    """The pairs (cost, gain) with more gain than every cheaper one, by cost."""
     best: list[tuple[float, float]] = []
     for cost, gain in sorted(designs, key=lambda design: (design[0], -design[1])):
         if not best or gain > best[-1][1]:
@@ -44,7 +44,8 @@ def draw(results: Mapping[Point, Figures], path: Path) -> None:
         return entry[0].network, entry[0].bits, entry[0].side
 
     for (network, bits, side), group in groupby(sorted(fitting, key=label), key=label):
-        designs = [(figures.luts, figures.frames_per_second) for _, figures in group]
+        of_group = [(figures.luts, figures.frames_per_second) for _, figures in group]
+        designs = [(luts, rate) for luts, rate in of_group if luts is not None and rate is not None]
         (drawn,) = axes.plot(*zip(*front(designs), strict=True), marker="o", label=f"{network} {bits} {side}x{side}")
         axes.scatter(*zip(*designs, strict=True), color=drawn.get_color(), marker=".", alpha=0.6)
     if fitting:

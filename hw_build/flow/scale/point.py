@@ -1,4 +1,4 @@
-"""One design point: a lowered network at an image size and a rate, folded for the boards that are asked about.
+"""One design point: a lowered network at an image size and a rate, folded for the requested boards.
 
 All figures are the kernels' models (`hw_build.folding`), nothing is synthesised. A board counts as large enough with
 LUT_SHARE of its LUTs, for placement and the shell, and BRAM_SHARE of its block RAMs and UltraRAMs, for FIFOs beyond the
@@ -31,7 +31,7 @@ BRAM_SHARE = 0.9
 
 
 class Outcome(StrEnum):
-    """What became of a point."""
+    """The outcome of a point."""
 
     FITS = "fits"
     TOO_LARGE = "no board"
@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """``frames_per_second`` None asks for the best rate that ``board`` holds; with a rate, ``board`` is None."""
+    """A point; ``frames_per_second`` None asks for the highest rate on ``board``, which is None if a rate is given."""
 
     network: str
     bits: str
@@ -50,18 +50,18 @@ class Point:
 
     @property
     def name(self) -> str:
-        """A file name of its own."""
+        """A file name that no other point has."""
         rate = f"max-{self.board}" if self.frames_per_second is None else f"{self.frames_per_second:g}fps"
         return f"{self.network}-{self.bits}-{self.side}-{rate}"
 
 
 @record
 class Figures:
-    """``boards`` hold the design. Where none does, the figures are those of the fewest LUTs at the rate.
+    """A point's figures; ``boards`` can hold the design. If none can, they are those of the fewest LUTs at the rate.
 
-    For a best rate only its own board is looked at.
+    For a highest rate, only its own board is considered.
 
-    At the outcome TOO_SLOW ``cycles_per_frame`` is what the slowest layer takes at least, and the rest is None.
+    With the outcome TOO_SLOW, ``cycles_per_frame`` is the least that the slowest layer takes, and the rest is None.
     """
 
     outcome: Outcome
@@ -74,12 +74,12 @@ class Figures:
 
     @property
     def frames_per_second(self) -> float | None:
-        """At DEFAULT_CLOCK_MHZ."""
+        """The rate at DEFAULT_CLOCK_MHZ."""
         return None if self.cycles_per_frame is None else DEFAULT_CLOCK_MHZ * 1e6 / self.cycles_per_frame
 
 
 def budget_of(board: Board) -> Budget:
-    """What a design may take of ``board``."""
+    """The share of ``board`` that a design may use."""
     has = board.resources
     return Budget(
         luts=int(LUT_SHARE * has.luts),
@@ -92,7 +92,7 @@ def budget_of(board: Board) -> Budget:
 def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
     """Folds the ``lowered`` network (serialised ONNX of the step `specialize`) for ``point``.
 
-    A rate is tried on the boards from the smallest on, and the first that holds it sets the folding.
+    A rate is tried on the boards in order of size, and the first that holds it determines the folding.
     """
     if point.frames_per_second is not None:
         return at_rate(lowered, (point.side, point.side), point.frames_per_second, boards)
@@ -101,7 +101,7 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
 
 
 def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -> Network:
-    """The options of a lowered network for images of ``size`` (H, W), on the part of the smallest board."""
+    """Folding options of a lowered network for images of ``size`` (H, W), on the part of the smallest board."""
     model = set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size)
     return read_network(model, _by_size(boards)[0].part)
 
@@ -119,7 +119,13 @@ def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boa
         if budget not in tried and (plan := plan_for(network, target, budget)) is not None:
             return _figures(network, plan, boards)
         tried.append(budget)
-    return _figures(network, plan_for(network, target, Budget(uram=max(budget.uram for budget in tried))), boards)
+    return _figures(network, _unlimited(network, target, max(budget.uram for budget in tried)), boards)
+
+
+def _unlimited(network: Network, target_cycles: int, uram: int) -> Plan:
+    plan = plan_for(network, target_cycles, Budget(uram=uram))
+    assert plan is not None, "nothing limits it"
+    return plan
 
 
 def _by_size(boards: Sequence[Board]) -> list[Board]:
@@ -127,7 +133,7 @@ def _by_size(boards: Sequence[Board]) -> list[Board]:
 
 
 def slowest_layer(network: Network) -> int:
-    """Cycles a frame of the layer that is slowest with every layer as fast as it goes."""
+    """Cycles per frame of the slowest layer when every layer is as fast as possible."""
     return max(min(option.cycles for option in node.options) for node in network.nodes)
 
 
@@ -135,7 +141,7 @@ def _fastest(network: Network, board: Board) -> Figures:
     slowest_rate = max(max(option.cycles for option in node.options) for node in network.nodes)
     budget = budget_of(board)
     if plan_for(network, slowest_rate, budget) is None:
-        return _figures(network, plan_for(network, slowest_rate, Budget(uram=budget.uram)), [board])
+        return _figures(network, _unlimited(network, slowest_rate, budget.uram), [board])
     return _figures(network, best_rate(network, budget), [board])
 
 
@@ -153,7 +159,7 @@ def _figures(network: Network, plan: Plan, boards: Sequence[Board]) -> Figures:
 
 
 def _holds(budget: Budget, network: Network, plan: Plan) -> bool:
-    """Whether ``plan`` is within ``budget``, its forks in what UltraRAM that has."""
+    """Whether ``plan`` is within ``budget``, with its forks in the UltraRAM of the budget."""
     cycles = [option.cycles for option in plan.choice.options]
     forks = fork_memory(network, cycles, plan.cycles_per_frame, budget.uram)
     bram36 = -(-(plan.choice.bram18 + forks.bram18) // 2)

@@ -1,7 +1,7 @@
-"""Evaluates many design points: each in a process here, or on a Dask cluster; each result is a file of its own.
+"""Evaluates many design points: in local processes or on a Dask cluster; each result is a file of its own.
 
-A point whose file has the key of what it would be made from now (network, boards, sources of the models) is not
-evaluated again: an interrupted sweep goes on where it was.
+A point is not evaluated again if its file has the key of the present inputs (network, boards, sources of the models):
+an interrupted sweep continues where it stopped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KEYED = evaluate  # what a saved result depends on, with all that it runs
 
 @record
 class _Saved:
-    """What the file of a point holds; ``point`` is for who reads it."""
+    """The content of a point's file; ``point`` is there for human readers."""
 
     key: str
     point: dict[str, Any]
@@ -50,9 +50,9 @@ def sweep(
     executor: Callable[[], AbstractContextManager[Executor]],
     on_done: Callable[[Point, Figures, bool], None] = lambda point, figures, saved: None,
 ) -> dict[Point, Figures]:
-    """Figures of every point; ``lowered`` goes by (network, bits), ``executor`` is entered where a point is missing.
+    """Figures of every point; ``lowered`` is keyed by (network, bits), ``executor`` is entered if a point is missing.
 
-    ``on_done`` is told the point, its figures, and whether they were on disk.
+    ``on_done`` receives the point, its figures, and whether they were on disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
     common = json.dumps([[asdict(board) for board in boards], digests_of(_KEYED)])
@@ -80,7 +80,7 @@ def sweep(
 def _evaluated(
     pool: Executor, points: Sequence[Point], lowered: Mapping[tuple[str, str], bytes], boards: Sequence[Board]
 ) -> Iterator[tuple[Point, Figures]]:
-    """As they are done.
+    """Yields points and figures as they are done.
 
     Raises:
         BuildError: a worker was killed.
@@ -109,7 +109,7 @@ def _saved(path: Path, key: str) -> Figures | None:
 
 @contextmanager
 def local_processes(jobs: int | None = None) -> Iterator[Executor]:
-    """``jobs`` processes of this machine (default: one a core)."""
+    """Runs points in ``jobs`` processes of this machine (default: one per core)."""
     with ProcessPoolExecutor(
         jobs or os.cpu_count(), mp_context=multiprocessing.get_context("spawn"), initializer=_end_on_interrupt
     ) as pool:
@@ -117,13 +117,13 @@ def local_processes(jobs: int | None = None) -> Iterator[Executor]:
 
 
 def _end_on_interrupt() -> None:
-    """Ctrl-C reaches every process of the terminal; the parent alone says so."""
+    """Ctrl-C reaches every process of the terminal; only the parent reports it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
 def dask_cluster(address: str) -> Iterator[Executor]:
-    """The workers of the Dask scheduler at ``address``; each must be able to import this package.
+    """Runs points on the workers of the Dask scheduler at ``address``; each must be able to import this package.
 
     Raises:
         BuildError: no scheduler answers there.

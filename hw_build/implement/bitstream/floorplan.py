@@ -109,13 +109,12 @@ def fix(cells: Mapping[str, dict[str, Any]], sites: Sites, seed: int) -> int:
     centre = {name: _centre(regions[piece]) for name, piece in home.items()}
     pairs = _pairs(cells)
     rams, small = (sorted(name for name in home if cells[name]["type"] == kind) for kind in ("RAMB36E1", "RAMB18E1"))
-    chosen = dict(_nearest([(centre[a], centre[b]) for a, b in pairs], [place for *_, place in sites.dsps]))
-    for pair, tile in chosen.items():
-        for name, site in zip(pairs[pair], sites.dsps[tile], strict=False):
+    for pair, tile in _nearest([(centre[a], centre[b]) for a, b in pairs], [place for _, _, place in sites.dsps]):
+        for name, site in zip(pairs[pair], sites.dsps[tile][:2], strict=True):
             _place(cells[name], site)
-    taken = dict(_nearest([(centre[name],) for name in rams], [place for *_, place in sites.rams]))
-    for ram, site in taken.items():
-        _place(cells[rams[ram]], sites.rams[site][0])
+    taken = dict(_nearest([(centre[name],) for name in rams], [place for _, _, place in sites.rams]))
+    for ram, tile in taken.items():
+        _place(cells[rams[ram]], sites.rams[tile][0])
     left = [site for number, site in enumerate(sites.rams) if number not in taken.values()]
     halves = [(half, place) for _, both, place in left for half in both]
     for ram, half in _nearest([(centre[name],) for name in small], [place for _, place in halves]):
@@ -147,7 +146,7 @@ def _pairs(cells: Mapping[str, dict[str, Any]]) -> list[tuple[str, str]]:
 
 def _pieces(cells: Mapping[str, dict[str, Any]]) -> tuple[list[_Piece], dict[str, int]]:
     """The parts cut into pieces, wires between them, and the piece of each DSP and block RAM by name of the cell."""
-    takes: dict[str, Counter[str]] = defaultdict(Counter)
+    takes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     hard: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, cell in cells.items():
         part, kind = part_of(name), cell["type"]
@@ -210,8 +209,8 @@ class _Regions:
         self.room: dict[str, dict[tuple[int, int], float]] = {what: defaultdict(float) for what in _FULL}
         for what, places, each in (
             ("luts", sites.slices, _LUTS_OF_A_SLICE),
-            ("dsps", [place for *_, place in sites.dsps], 2),
-            ("rams", [place for *_, place in sites.rams], 1),
+            ("dsps", [place for _, _, place in sites.dsps], 2),
+            ("rams", [place for _, _, place in sites.rams], 1),
         ):
             for place in places:
                 self.room[what][_region(place)] += each * _FULL[what]

@@ -93,7 +93,8 @@ def read_result(folder: Path, shell: Shell) -> Implementation:
         ) from None
     return Implementation(
         toolchain="vivado", fmax_mhz=round(fmax, 2), bitstream_bytes=(folder / BITSTREAM).stat().st_size,
-        read_back="not read back: Vivado writes no FASM", routed_netlist="not simulated: Vivado writes its own", **used,
+        read_back="not read back: Vivado writes no FASM", routed_netlist="not simulated: Vivado writes its own",
+        luts=used["luts"], ffs=used["ffs"], bram36=used["bram36"], dsps=used["dsps"],
     )  # fmt: skip
 
 

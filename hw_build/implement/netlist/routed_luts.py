@@ -154,7 +154,7 @@ def memories(found: Iterable[Site], ties: Ties, read: Container[Bit]) -> dict[st
         leaders = [cell for letter, _, _, cell in held if letter == "D"]
         for _, output, name, cell in held:
             written = _write_address(name, cell, leaders, ties)
-            if (target := ties.at(cell, output)) in read:
+            if (target := ties.at(cell, output)) is not None and target in read:
                 made[name] = _memory(name, cell, written, target, ties)
     return made
 

@@ -69,8 +69,9 @@ def port_of(cell: Cell, pin: str) -> tuple[str, int] | None:
     original = cell["attributes"].get(f"X_ORIG_PORT_{pin}")
     if original is None:
         return None
-    name, place = _PORT.fullmatch(original).groups()
-    return name, int(place or 0)
+    found = _PORT.fullmatch(original)
+    assert found is not None, "it matches any name"
+    return found[1], int(found[2] or 0)
 
 
 def ports(name: str, cell: Cell, ties: Ties) -> dict[str, dict[int, Bit | None]]:

@@ -92,8 +92,10 @@ def simulate_netlist(
         BuildError: the job does not end, ends with an error, or breaks a rule of AXI.
     """
     layout, protocol = shell.system.layout, PROCESSORS[Family(shell.family)].protocol
-    options = {"stall": job.stall, "latency": job.latency, "seed": job.seed, "protocol": protocol}
-    with SimulatedBoard(library, memory_bytes=memory_bytes(layout, len(codes)), **options) as board:
+    with SimulatedBoard(
+        library, memory_bytes=memory_bytes(layout, len(codes)), stall=job.stall, latency=job.latency, seed=job.seed,
+        protocol=protocol,
+    ) as board:  # fmt: skip
         limit = 20_000 + int((len(codes) + _SLOWEST) * frame_cycles / (1 - job.stall) ** 2)
         try:
             return run_job(
@@ -111,7 +113,8 @@ def compare_bytes(
     Raises:
         MismatchError: a byte differs; names the first pixel, both are saved below ``mismatch_dir``.
     """
-    layout = FrameLayout(*logits.shape[1:3], 1, logits.shape[3])
+    _, height, width, classes = logits.shape
+    layout = FrameLayout(height, width, 1, classes)
     words, expected = found.view("<u4"), decide(logits) if job.mask else logits
     if np.array_equal(words, layout.pack(expected)):
         return

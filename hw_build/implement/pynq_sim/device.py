@@ -62,16 +62,15 @@ class SimulatedDevice(Device):
 
     def allocate(self, shape: Any, dtype: Any, **_: Any) -> Any:
         """A buffer; the memory comes with the bitstream, as pynq has it."""
-        self._loaded()
-        return self._memory.allocate(self, shape, dtype)
+        return self._buffers().allocate(self, shape, dtype)
 
     def flush(self, bo: int, offset: int, host_address: int, count: int) -> None:
         """Host to hardware."""
-        self._memory.to_device(bo + offset, host_address, count)
+        self._buffers().to_device(bo + offset, host_address, count)
 
     def invalidate(self, bo: int, offset: int, host_address: int, count: int) -> None:
         """Hardware to host."""
-        self._memory.to_host(bo + offset, host_address, count)
+        self._buffers().to_host(bo + offset, host_address, count)
 
     def get_bitfile_metadata(self, bitfile_name: str, partial: bool = False) -> RuntimeMetadataParser:
         """What the .hwh beside the bitstream says."""
@@ -123,3 +122,8 @@ class SimulatedDevice(Device):
         if self.board is None:
             raise RuntimeError("no bitstream is loaded")
         return self.board
+
+    def _buffers(self) -> BoardMemory:
+        self._loaded()
+        assert self._memory is not None, "it is made with the board"
+        return self._memory

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,14 +26,22 @@ class AfterPynq(MetaPathFinder):
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def run_and_register(module: ModuleType) -> None:
-                run(module)
-                importlib.import_module("hw_build.implement.pynq_sim.device")
-
-            spec.loader.exec_module = run_and_register
+            spec.loader = _Registering(spec.loader)
         return spec
+
+
+class _Registering(Loader):
+    """Loads pynq as ``loader`` does, then registers the device."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        importlib.import_module("hw_build.implement.pynq_sim.device")
 
 
 sys.meta_path.insert(0, AfterPynq())

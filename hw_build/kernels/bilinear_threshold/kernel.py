@@ -22,19 +22,20 @@ FILES = (
 
 
 class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample_rtl):
-    """Input x (1,H,W,C), unsigned, and T; output (1,2H,2W,C): thresholds that 16 times the bilinear value passes."""
+    """Input x (1,H,W,C) and T; output (1,2H,2W,C): LowestCode and the thresholds that 16 times the value passes."""
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Unsigned codes."""
+        """Codes."""
         return SumThresholds.get_output_datatype(self, ind)
 
-    def largest_sum(self) -> int:
-        """16 times the largest code."""
-        return 16 * int(self.get_input_datatype(0).max())
+    def sum_range(self) -> tuple[int, int]:
+        """16 times the least and the greatest code."""
+        x_type = self.get_input_datatype(0)
+        return 16 * int(x_type.min()), 16 * int(x_type.max())
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``multi_threshold`` of ``bilinear_reference``."""
-        return [multi_threshold(bilinear_reference(inputs[0], 2), inputs[1])]
+        return [multi_threshold(bilinear_reference(inputs[0], 2), inputs[1], self.lowest_code)]
 
     def rtl_instance(self, model) -> RtlInstance:
         """bilinear2x_threshold."""
@@ -42,7 +43,7 @@ class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample_rtl):
         height, width = self.image_dim
         parameters = {
             "HEIGHT": height, "WIDTH": width, "CHANNELS": self.get_nodeattr("NumChannels"), "PE": self.pe,
-            "X_BITS": self.get_input_datatype(0).bitwidth(),
+            **self.input_parameters(),
         } | self.row_memory_parameters()  # fmt: skip
         return self.instance(
             "bilinear2x_threshold",

@@ -1,9 +1,10 @@
 // Dense K x K convolution with zero padding, then thresholds or a bias.
 //
 //   acc[y,x,o] = sum over i,j,c of W[o,i,j,c] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
-//   RAW=0:  Y = number of t < NUM_T with THRESHOLDS[o][t] <= acc; SCALED: of lib/scaler.sv, NUM_T at most
+//   RAW=0:  Y = LOWEST + number of t < NUM_T with THRESHOLDS[o][t] <= acc; SCALED: of lib/scaler.sv
 //   RAW=1:  Y = acc + BIAS[o], signed
 //
+// X is unsigned or X_SIGNED, Y signed where LOWEST is below 0 (lib/requantizer.sv says what it may be).
 // Streams: pixels in raster order, frame after frame. In: IN_CHANNELS/SIMD beats of SIMD channels. Out: OUT_CHANNELS/
 // LANES beats of LANES channels. Constants, with G = IN_CHANNELS/SIMD: WEIGHTS word (o/PE)*K*K*G + tap*G + c/SIMD holds
 // element (c%SIMD)*PE + o%PE; PARALLEL=1: word (o/PE)*G + c/SIMD holds element (tap*SIMD + c%SIMD)*PE + o%PE (see
@@ -11,9 +12,9 @@
 // Y_BITS.
 //
 // Throughput: OUT_CHANNELS/PE * K*K * G cycles a pixel, PARALLEL=1: OUT_CHANNELS/PE * G, no bubble. Everything but the
-// writing of arriving pixels stands still while y_ready is low, whatever y_valid is: y_ready must not wait for y_valid. Limits: those of conv_window or, PARALLEL=1,
-// conv_window_parallel, of mac_array or, TABLES=1, mac_tables, and of requantizer; PE divides OUT_CHANNELS, LANES
-// divides PE.
+// writing of arriving pixels stands still while y_ready is low, whatever y_valid is: y_ready must not wait for y_valid.
+// Limits: those of conv_window or, PARALLEL=1, conv_window_parallel, of mac_array or, TABLES=1, mac_tables, and of
+// requantizer; PE divides OUT_CHANNELS, LANES divides PE.
 `default_nettype none
 module conv #(
     parameter int HEIGHT       = 8,
@@ -25,11 +26,13 @@ module conv #(
     parameter int PE           = 2,
     parameter int LANES        = 1,
     parameter int X_BITS       = 4,
+    parameter bit X_SIGNED     = 0,
     parameter int W_BITS       = 4,
     parameter int SUM_BITS     = 12,
     parameter int ACC_BITS     = 12,
     parameter int NUM_T        = 15,
     parameter int Y_BITS       = 4,
+    parameter int LOWEST       = 0,  // code of a sum that passes no threshold
     parameter     RAM_STYLE    = "auto",  // of the rows of pixels
     parameter bit RAW          = 0,
     parameter bit PARALLEL     = 0,  // all taps of a window at once
@@ -112,8 +115,8 @@ module conv #(
     logic [SB-1:0] step_of_x_q;
     always_ff @(posedge clk) if (en) step_of_x_q <= step_q;
     mac_tables #(
-        .N(N), .PE(PE), .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .ACC_BITS(ACC_BITS), .STEPS(STEPS),
-        .WEIGHTS(WEIGHTS)
+        .N(N), .PE(PE), .LANES(LANES), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .ACC_BITS(ACC_BITS),
+        .STEPS(STEPS), .WEIGHTS(WEIGHTS)
     ) products (
         .clk, .rst_n, .en, .valid, .first, .last, .in_image, .step(step_of_x_q), .x, .acc_valid, .acc
     );
@@ -125,8 +128,8 @@ module conv #(
         .clk, .en, .addr(step_q), .data(w)
     );
     mac_array #(
-        .SIMD(N), .PE(PE), .LANES(LANES), .X_BITS(X_BITS), .W_BITS(W_BITS), .SUM_BITS(SUM_BITS), .ACC_BITS(ACC_BITS),
-        .PACKED(PACKED)
+        .SIMD(N), .PE(PE), .LANES(LANES), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .SUM_BITS(SUM_BITS),
+        .ACC_BITS(ACC_BITS), .PACKED(PACKED)
     ) products (
         .clk, .rst_n, .en, .valid, .first, .last, .in_image, .x, .w, .acc_valid, .acc
     );
@@ -160,8 +163,9 @@ module conv #(
     end
     assign y_valid = valid_q[LATENCY-1];
     requantizer #(
-        .ROWS(OUT_CHANNELS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED),
-        .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+        .ROWS(OUT_CHANNELS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .LOWEST(LOWEST),
+        .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES),
+        .OFFSETS(OFFSETS)
     ) counts (
         .clk, .en, .group(group_q), .acc, .y(y_data)
     );

@@ -13,6 +13,7 @@ from hw_build.kernels.resources import (
     line_dsps,
     lutram_luts,
     mux_luts,
+    product_dsps,
     ram_bram18,
     ram_luts,
     requantizer_luts,
@@ -37,6 +38,7 @@ class ConvShape:
     pe: int
     lanes: int
     x_bits: int
+    x_signed: bool
     w_bits: int
     y_bits: int
     raw: bool
@@ -89,25 +91,36 @@ class ConvShape:
 
     @property
     def lane_bits(self) -> int:
-        """Bits of one input lane's sum, at most."""
+        """Bits of one input lane's sum, at most: a signed code is at most half as large as an unsigned one."""
         terms = self.steps // self.passes
-        return self.x_bits + self.w_bits + math.ceil(math.log2(terms))
+        return self.x_bits + self.w_bits - self.x_signed + math.ceil(math.log2(terms))
 
     @property
     def acc_bits(self) -> int:
         """Bits of a whole sum: weights of both signs seldom add up to the extreme of many, two bits less."""
         terms = self.products * self.steps // self.passes
-        return self.x_bits + self.w_bits + math.ceil(math.log2(terms)) - (2 if terms > 16 else 0)
+        return self.x_bits + self.w_bits + math.ceil(math.log2(terms)) - (2 if terms > 16 else self.x_signed)
 
     @property
     def packs(self) -> bool:
         """Whether two sums share a multiplier: room between them, and for the borrow in the upper weight's bits."""
         return not self.tables and self.narrow and self.pe > 1 and self.lane_bits <= _DSP_A_BITS - self.w_bits
 
+    @property
+    def unpaired(self) -> int:
+        """Products a cycle that no other one shares a multiplier with."""
+        return 0 if self.tables else self.products * (self.pe % 2 if self.packs else self.pe)
+
+    @property
+    def _unpaired_in_luts(self) -> bool:
+        """Whether Yosys takes LUTs for them: signed factors are as wide as codes and weights, unsigned ones wider."""
+        return product_dsps(self.x_bits + (not self.x_signed), self.w_bits) == 0
+
     def multipliers(self) -> int:
         """DSP48E1, those of the lines included."""
         lines = self.lanes * line_dsps(self.acc_bits, self.line_bits)
-        return lines + (0 if self.tables else self.products * (math.ceil(self.pe / 2) if self.packs else self.pe))
+        pairs = self.products * (self.pe // 2) if self.packs else 0
+        return lines + pairs + (0 if self._unpaired_in_luts else self.unpaired)
 
     def bram18(self) -> int:
         """18 Kbit blocks of pixels and weights."""
@@ -153,4 +166,9 @@ class ConvShape:
             read_out = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits) + 1.9 * parts
         else:
             read_out = 1.8 * parts
-        return round(0.8 * weights + read_out)
+        return round(0.8 * weights + read_out + self._unpaired_luts())
+
+    def _unpaired_luts(self) -> float:
+        """Rows of partial products, and the sum that grows."""
+        fewer, more = sorted((self.x_bits, self.w_bits))
+        return self.unpaired * (2.6 * (fewer - 1) * more + self.lane_bits) if self._unpaired_in_luts else 0

@@ -1,7 +1,7 @@
 """Dense KxK convolution, stride 1, zero padding K//2, with its thresholds or its bias: one kernel for the whole layer.
 
 acc[y, x, o] = sum over i, j, c of W[o, i, j, c] * X[y + i - K//2, x + j - K//2, c]     (zero outside the image)
-Raw = 0: Y = number of T[o] entries <= acc;   Raw = 1: Y = acc + B[o]
+Raw = 0: Y = LowestCode + number of T[o] entries <= acc;   Raw = 1: Y = acc + B[o]
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from hw_build.base.errors import ConfigError
 from hw_build.kernels.conv.cost import ConvShape
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.multi_threshold import multi_threshold
+from hw_build.kernels.multi_threshold import check_codes, multi_threshold, search_parameters
+from hw_build.kernels.products import product_range
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, divisors, own_files, shared_files
@@ -46,10 +47,10 @@ def conv_accumulate(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return acc
 
 
-def conv_reference(x: np.ndarray, weights: np.ndarray, table: np.ndarray, *, raw: bool) -> np.ndarray:
+def conv_reference(x: np.ndarray, weights: np.ndarray, table: np.ndarray, *, raw: bool, lowest: int = 0) -> np.ndarray:
     """Integers out of x (N, H, W, C), weights (O, K, K, C) and thresholds (O, n) or, raw, bias (O,)."""
     acc = conv_accumulate(x, weights)
-    return acc + table if raw else multi_threshold(acc, table)
+    return acc + table if raw else multi_threshold(acc, table, lowest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,8 @@ class ConvThreshold_rtl(RowMemoryKernel):
 
         Window: the taps of these channels one a cycle, or all at once. Multiplier: DSP48E1, or tables in LUTs.
         NarrowWeights: the smallest value of weightDataType does not occur, so that two sums can share a DSP48E1.
-        LineBits: of multiplier and offset where lines stand in place of thresholds, else empty.
+        LineBits: of multiplier and offset where lines stand in place of thresholds, else empty. LowestCode: of a sum
+        that passes no threshold.
         """
         attributes = super().get_nodeattr_types()
         attributes.update(
@@ -81,6 +83,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
                 "Multiplier": ("s", False, "dsp", {"dsp", "lut"}),
                 "NarrowWeights": ("i", False, 0, {0, 1}),
                 "Raw": ("i", False, 0, {0, 1}),
+                "LowestCode": ("i", False, 0),
                 "LineBits": ("ints", False, []),
                 "weightDataType": ("s", True, ""),
                 "accDataType": ("s", False, "INT32"),
@@ -162,7 +165,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
         return DataType[self.get_nodeattr("weightDataType" if ind == 1 else "accDataType")]
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Codes, or signed sums."""
+        """Codes, or sums."""
         return DataType[self.get_nodeattr("outputDataType")]
 
     def get_exp_cycles(self) -> int:
@@ -183,20 +186,14 @@ class ConvThreshold_rtl(RowMemoryKernel):
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``conv_reference``."""
-        return [conv_reference(inputs[0], inputs[1], inputs[2], raw=self.raw)]
+        return [conv_reference(*inputs, raw=self.raw, lowest=self.get_nodeattr("LowestCode"))]
 
     def verify_node(self) -> None:
-        """Folding, an odd kernel and unsigned activations."""
+        """Folding and an odd kernel."""
         super().verify_node()
         name, kernel = self.onnx_node.name, self.kernel_dim
         if kernel < 1 or kernel % 2 == 0:
             raise ConfigError(f"{name}: KernelDim={kernel} must be odd; an even kernel has no centre pixel")
-        for attribute in ("inputDataType", *(() if self.raw else ("outputDataType",))):
-            if DataType[self.get_nodeattr(attribute)].signed():
-                raise ConfigError(
-                    f"{name}: {attribute}={self.get_nodeattr(attribute)} is signed; the kernel takes and gives "
-                    "unsigned codes, so put a ReLU quantizer there"
-                )
         if len(self.onnx_node.input) != 3:
             raise ConfigError(f"{name}: {len(self.onnx_node.input)} inputs where x, weights and a table are needed")
 
@@ -214,8 +211,8 @@ class ConvThreshold_rtl(RowMemoryKernel):
             what = "bias" if self.raw else "thresholds"
             raise ConfigError(f"{name}: {what} of shape {table.shape}, expected {outputs} rows, one a channel")
         y_type = self.get_output_datatype(0)
-        if not self.raw and table.shape[1] > y_type.max():
-            raise ConfigError(f"{name}: {table.shape[1]} thresholds count past {y_type.name}; widen outputDataType")
+        if not self.raw:
+            check_codes(name, "outputDataType", y_type, self.get_nodeattr("LowestCode"), table.shape[1])
         sums = self._sums(weights)
         if self.raw and (sums.low + table.min() < y_type.min() or sums.high + table.max() > y_type.max()):
             raise ConfigError(
@@ -231,12 +228,11 @@ class ConvThreshold_rtl(RowMemoryKernel):
 
     def _lines(self, model) -> Lines | None:
         weights, table = self.constant(model, 1), self.constant(model, 2)
-        return lines_of_products(table, weights, int(self.get_input_datatype(0).max()))
+        return lines_of_products(table, weights, self.get_input_datatype(0), self.get_nodeattr("LowestCode"))
 
     def _sums(self, weights: np.ndarray) -> _Sums:
-        x_max = int(self.get_input_datatype(0).max())
-        lanes = self._ordered(weights)  # (O/PE, PE, passes' cycles, products)
-        low, high = np.minimum(lanes, 0).sum(axis=2) * x_max, np.maximum(lanes, 0).sum(axis=2) * x_max
+        lanes = self._ordered(weights).swapaxes(2, 3)  # (O/PE, PE, products, cycles of a pass)
+        low, high = product_range(lanes, self.get_input_datatype(0))  # (O/PE, PE, products)
         return _Sums(
             low=int(low.sum(axis=2).min()),
             high=int(high.sum(axis=2).max()),
@@ -265,8 +261,6 @@ class ConvThreshold_rtl(RowMemoryKernel):
         shape = self._shape()
         height, width = self.image_dim
         w_bits, y_bits = self.get_input_datatype(1).bitwidth(), self.get_output_datatype(0).bitwidth()
-        lined = bool(self.get_nodeattr("LineBits"))
-        acc_bits = signed_bits(sums.low, sums.high + (not lined))  # a threshold may be one above the largest sum
         bias = table if self.raw else np.zeros(len(weights), np.int64)
         parameters = {
             "HEIGHT": height,
@@ -277,10 +271,9 @@ class ConvThreshold_rtl(RowMemoryKernel):
             "SIMD": self.simd,
             "PE": self.pe,
             "LANES": self.lanes,
-            "X_BITS": self.get_input_datatype(0).bitwidth(),
+            **self.input_parameters(),
             "W_BITS": w_bits,
             "SUM_BITS": sums.lane_bits,
-            "ACC_BITS": acc_bits,
             "Y_BITS": y_bits,
             "RAW": int(self.raw),
             "PARALLEL": int(self.parallel),
@@ -290,16 +283,15 @@ class ConvThreshold_rtl(RowMemoryKernel):
             "WEIGHTS": packed_literal(self._weight_words(weights), w_bits),
             "BIAS": packed_literal(bias, y_bits),
         } | self.row_memory_parameters()
-        if lined:
+        if self.raw:
+            parameters["ACC_BITS"] = signed_bits(sums.low, sums.high)
+        elif self.get_nodeattr("LineBits"):
             lines = require_lines(self.onnx_node.name, self._lines(model), self.get_nodeattr("LineBits"))
-            parameters |= lines.parameters()
+            parameters |= {"ACC_BITS": signed_bits(sums.low, sums.high)} | lines.parameters()
         else:
-            # a threshold at or below the smallest sum always counts, one above the largest never does
-            thresholds = np.zeros((len(weights), 1), np.int64) if self.raw else np.clip(table, sums.low, sums.high + 1)
-            parameters |= {
-                "NUM_T": thresholds.shape[1],
-                "THRESHOLDS": packed_literal(np.sort(thresholds, axis=1), acc_bits),
-            }
+            lowest = self.get_nodeattr("LowestCode")
+            least = int(self.get_output_datatype(0).min())
+            parameters |= search_parameters(table, sums.low, sums.high, lowest, least)
         return self.instance("conv", FILES, parameters)
 
     # ---- cost model -----------------------------------------------------------------------------------------------
@@ -315,6 +307,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
             pe=self.pe,
             lanes=self.lanes,
             x_bits=self.get_input_datatype(0).bitwidth(),
+            x_signed=self.get_input_datatype(0).signed(),
             w_bits=self.get_input_datatype(1).bitwidth(),
             y_bits=self.get_output_datatype(0).bitwidth(),
             raw=self.raw,

@@ -1,7 +1,7 @@
 // PE sums of products over SIMD inputs a cycle, accumulated inside the multipliers' own adders (DSP48E1), then read out
 // LANES at a time.
 //
-//   acc[p] = sum from first to last, over s, of w[s][p] * x[s]        (x unsigned, w signed)
+//   acc[p] = sum from first to last, over s, of w[s][p] * x[s]        (x unsigned or X_SIGNED, w signed)
 //
 // PACKED=1: one multiplier serves two sums, SHIFT = 25 - W_BITS bits apart: its operand is w[odd]*2**SHIFT + w[even]. The
 // odd weight arrives with the borrow of a negative even one already taken off, so that operand is a concatenation. The
@@ -17,6 +17,7 @@ module mac_array #(
     parameter int PE       = 2,
     parameter int LANES    = 1,
     parameter int X_BITS   = 4,
+    parameter bit X_SIGNED = 0,
     parameter int W_BITS   = 4,
     parameter int SUM_BITS = 12,
     parameter int ACC_BITS = 12,
@@ -35,6 +36,7 @@ module mac_array #(
     output      logic [LANES*ACC_BITS-1:0] acc
 );
   localparam int A_BITS = 25;  // of a DSP48E1's multiplier
+  localparam int B_BITS = X_SIGNED ? X_BITS : X_BITS + 1;  // no wider: see lib/scaler.sv
   localparam int SHIFT  = A_BITS - W_BITS;
   localparam int MULTIPLIERS = PACKED ? (PE + 1) / 2 : PE;  // per s
   localparam int P_BITS = PACKED ? SHIFT + SUM_BITS : SUM_BITS;
@@ -67,8 +69,8 @@ module mac_array #(
   for (genvar s = 0; s < SIMD; s++) begin : input_of
     for (genvar m = 0; m < MULTIPLIERS; m++) begin : multiplier
       logic signed [A_BITS-1:0] weights, a_q;
-      logic signed [X_BITS:0] b_q;
-      logic signed [A_BITS+X_BITS:0] product_q;
+      logic signed [B_BITS-1:0] b_q;
+      logic signed [A_BITS+B_BITS-1:0] product_q;
       logic signed [47:0] p_q;
 
       if (PACKED && 2 * m + 1 < PE) begin : two
@@ -86,12 +88,16 @@ module mac_array #(
       always_ff @(posedge clk) begin
         if (en) begin
           a_q       <= weights;
-          b_q       <= (valid && in_image) ? $signed({1'b0, x[s*X_BITS+:X_BITS]}) : '0;
+          b_q       <= (valid && in_image) ? B_BITS'({1'b0, x[s*X_BITS+:X_BITS]}) : '0;
           product_q <= a_q * b_q;
           p_q       <= (first_2q ? 48'sd0 : p_q) + 48'(product_q);
         end
       end
-      assign sum[s][m] = p_q[P_BITS-1:0];
+      if (PACKED && 2 * m + 1 == PE && B_BITS + W_BITS < 9) begin : g_in_luts  // where Yosys has no DSP48E1 for it
+        assign sum[s][m] = P_BITS'(p_q[SUM_BITS-1:0]);
+      end else begin : g_whole
+        assign sum[s][m] = p_q[P_BITS-1:0];
+      end
     end
   end
 

@@ -1,6 +1,6 @@
 // PE sums of N products a cycle without multipliers, accumulated over a pass and read out LANES at a time.
 //
-//   acc[p] = sum from first to last, over n, of WEIGHTS[step][n][p] * x[n]        (x unsigned, weights signed)
+//   acc[p] = sum from first to last, over n, of WEIGHTS[step][n][p] * x[n]        (x unsigned or X_SIGNED, weights signed)
 //
 // WEIGHTS: word a, of step a, holds element n*PE + p. step comes with x. Order out: p = 0, 1, ... in beats of LANES.
 // Limits: LANES divides PE; PE/LANES steps at most between two last; BEATS=1 where every step is a pass of its own.
@@ -10,6 +10,7 @@ module mac_tables #(
     parameter int PE       = 2,
     parameter int LANES    = 1,
     parameter int X_BITS   = 4,
+    parameter bit X_SIGNED = 0,
     parameter int W_BITS   = 4,
     parameter int ACC_BITS = 12,
     parameter int STEPS    = 4,
@@ -44,7 +45,8 @@ module mac_tables #(
 
   for (genvar p = 0; p < PE; p++) begin : output_of
     dot_tables #(
-        .STEPS(STEPS), .N(N), .X_BITS(X_BITS), .W_BITS(W_BITS), .OUT_BITS(ACC_BITS), .WEIGHTS(weights_of(p))
+        .STEPS(STEPS), .N(N), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .OUT_BITS(ACC_BITS),
+        .WEIGHTS(weights_of(p))
     ) products (
         .clk, .en, .step, .x, .in_image({N{valid && in_image}}), .sum(total[p])
     );

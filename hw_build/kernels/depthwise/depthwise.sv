@@ -3,11 +3,12 @@
 //   acc[y,x,c] = sum over i,j of W[c,i,j] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
 //   R          = number of t < NUM_T with THRESHOLDS[c][t] <= acc
 //   SCALED:      R = min(max((SCALES[c] * acc + OFFSETS[c]) >>> SHIFT, 0), NUM_T)
-//   RESIDUAL=0:  Y = R
-//   RESIDUAL=1:  Y = number of t < NUM_T_SUM with SUM_THRESHOLDS[c][t] <= X[y,x,c] + R
+//   RESIDUAL=0:  Y = LOWEST + R
+//   RESIDUAL=1:  Y = LOWEST + number of t < NUM_T_SUM with SUM_THRESHOLDS[c][t] <= X[y,x,c] + R
 //
 // Streams, in and out alike: pixels in raster order, frame after frame without a mark between them; a pixel is
-// CHANNELS/PE beats, lane p of beat g is channel g*PE+p at bits [p*BITS +: BITS]. X, R, Y unsigned, W signed.
+// CHANNELS/PE beats, lane p of beat g is channel g*PE+p at bits [p*BITS +: BITS]. R unsigned, W signed, X unsigned or X_SIGNED
+// (and then 2**(X_BITS-1) greater in its sum with R), Y signed where LOWEST is below 0, as requantizer.sv says.
 // Constants: WEIGHTS word a = g*(K*K/SIMD)+t holds taps t*SIMD+s (tap = i*K+j) of the PE channels of beat g, element
 // s*PE+p; THRESHOLDS row c = NUM_T elements of ACC_BITS, signed; SUM_THRESHOLDS has SUM_ROWS rows (1: all channels
 // share it; else those of lane 0 first) of NUM_T_SUM elements of SUM_BITS, unsigned, or SUM_SCALED as sum_requantizer.sv.
@@ -28,6 +29,7 @@ module depthwise #(
     parameter int PE        = 1,    // channels a beat
     parameter int SIMD      = 1,    // taps a cycle
     parameter int X_BITS    = 4,    // input code, unsigned
+    parameter bit X_SIGNED  = 0,    // or signed
     parameter int W_BITS    = 4,    // weight, signed
     parameter int ACC_BITS  = 12,   // sum and threshold, signed
     parameter int NUM_T     = 15,   // thresholds a channel
@@ -36,7 +38,8 @@ module depthwise #(
     parameter int NUM_T_SUM = 15,   // thresholds of the residual sum
     parameter int SUM_BITS  = 5,    // residual sum and its thresholds, unsigned
     parameter int SUM_ROWS  = 1,    // 1 or CHANNELS
-    parameter int Y_BITS    = 4,    // output code, unsigned
+    parameter int Y_BITS    = 4,    // output code
+    parameter int LOWEST    = 0,    // the code where no threshold is passed
     parameter     RAM_STYLE = "auto",  // of the older rows
     parameter bit SCALED    = 0,    // a line in place of thresholds
     parameter int M_BITS    = 1,
@@ -89,6 +92,8 @@ module depthwise #(
   localparam int TAPS   = K * K / SIMD;         // cycles an output beat
   localparam int BEAT   = PE * X_BITS;          // bits of an input beat
   localparam int P_BITS = X_BITS + W_BITS;      // a product
+  localparam int F_BITS = X_SIGNED ? X_BITS : X_BITS + 1;  // its first factor, signed
+  localparam logic [X_BITS-1:0] SIGN = X_BITS'(X_SIGNED) << (X_BITS - 1);
   localparam int CENTRE = (K / 2) * K + K / 2;  // tap of the pixel itself
   localparam int STEPS  = GROUPS * TAPS;        // words of the weight memory
 
@@ -97,7 +102,7 @@ module depthwise #(
   localparam int TOGETHER  = (ROOM > SIMD) ? SIMD : (ROOM > 1) ? ROOM : 1;
   localparam int TREE      = $clog2(SIMD);
   localparam int SUM_DELAY = (TAPS > 1) ? 3 + TREE : 2 + $clog2((SIMD + TOGETHER - 1) / TOGETHER) + $clog2(X_BITS);
-  localparam int DELAY     = SUM_DELAY + (SCALED ? 4 : R_BITS + 1);  // from the last taps of a window to the count of its thresholds
+  localparam int DELAY     = SUM_DELAY + (SCALED ? 4 : R_BITS + 1);  // from the last taps of a window to its count
 
   localparam int GB = (GROUPS > 1) ? $clog2(GROUPS) : 1;
   localparam int TB = (TAPS > 1) ? $clog2(TAPS) : 1;
@@ -164,7 +169,8 @@ module depthwise #(
         assign taps[t] = b_taps_q[0][t*BEAT+p*X_BITS+:X_BITS];
       end
       dot_tables #(
-          .STEPS(STEPS), .N(SIMD), .X_BITS(X_BITS), .W_BITS(W_BITS), .OUT_BITS(ACC_BITS), .WEIGHTS(weights_of(p))
+          .STEPS(STEPS), .N(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .OUT_BITS(ACC_BITS),
+          .WEIGHTS(weights_of(p))
       ) products (
           .clk, .en, .step(b_step_q), .x(taps), .in_image(b_mask_q[0]), .sum(sums[p])
       );
@@ -197,7 +203,7 @@ module depthwise #(
       if (en) begin
         for (int p = 0; p < PE; p++) begin
           for (int s = 0; s < SIMD; s++) begin
-            d_products_q[p][s] <= P_BITS'($signed({1'b0, c_taps_q[(s*PE+p)*X_BITS+:X_BITS]}))
+            d_products_q[p][s] <= P_BITS'($signed(F_BITS'({1'b0, c_taps_q[(s*PE+p)*X_BITS+:X_BITS]})))
                                   * P_BITS'($signed(c_weights_q[(s*PE+p)*W_BITS+:W_BITS]));
           end
         end
@@ -235,8 +241,9 @@ module depthwise #(
   end
 
   requantizer #(
-      .ROWS(CHANNELS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .SCALED(SCALED), .M_BITS(M_BITS),
-      .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+      .ROWS(CHANNELS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .LOWEST(RESIDUAL ? 0 : LOWEST),
+      .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS),
+      .SCALES(SCALES), .OFFSETS(OFFSETS)
   ) first_codes (
       .clk, .en, .group(group_q), .acc(sums), .y(counts)
   );
@@ -248,7 +255,7 @@ module depthwise #(
     logic [DELAY-1:0][BEAT-1:0] centres_q;
     logic valid_q;
 
-    always_ff @(posedge clk) if (en) centres_q <= (DELAY * BEAT)'({centres_q, b_centre_q});
+    always_ff @(posedge clk) if (en) centres_q <= (DELAY * BEAT)'({centres_q, b_centre_q ^ {PE{SIGN}}});
     always_ff @(posedge clk) begin
       if (!rst_n) valid_q <= 1'b0;
       else if (en) valid_q <= due_q[DELAY-1];
@@ -257,7 +264,7 @@ module depthwise #(
 
     for (genvar p = 0; p < PE; p++) begin : g_lane
       sum_requantizer #(
-          .ROWS(LANE_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SUM_SCALED),
+          .ROWS(LANE_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .LOWEST(LOWEST), .SCALED(SUM_SCALED),
           .SHIFT(SUM_SHIFT), .OFFSET(SUM_OFFSET),
           .CONTENTS(SUM_THRESHOLDS[((SUM_ROWS==1)?0:p)*LANE_BITS+:LANE_BITS])
       ) sum_table (

@@ -3,12 +3,13 @@
 //   acc[y,x,c] = sum over i,j of W[c,i,j] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
 //   R          = number of t < NUM_T with THRESHOLDS[c][t] <= acc
 //   SCALED:      R = min(max((SCALES[c] * acc + OFFSETS[c]) >>> SHIFT, 0), NUM_T)
-//   RESIDUAL=0:  Y = R
-//   RESIDUAL=1:  Y = number of t < NUM_T_SUM with SUM_THRESHOLDS[c][t] <= X[y,x,c] + R
+//   RESIDUAL=0:  Y = LOWEST + R
+//   RESIDUAL=1:  Y = LOWEST + number of t < NUM_T_SUM with SUM_THRESHOLDS[c][t] <= X[y,x,c] + R
 //
 // Streams, in and out alike: pixels in raster order, frame after frame without a mark between them; a pixel is CHANNELS
-// beats, channel 0 first. X, R, Y unsigned, W signed. Constants: WEIGHTS word (c*K + j)*(K/SIMD) + b holds SIMD taps of
-// column j, element s that of position p = b*SIMD + s, which is row p, except in column K-1, where it is row p-1 and
+// beats, channel 0 first. R unsigned, W signed, X unsigned or X_SIGNED (and then 2**(X_BITS-1) greater in its sum with R), Y
+// signed where LOWEST is below 0, as requantizer.sv says. Constants: WEIGHTS word (c*K + j)*(K/SIMD) + b holds SIMD taps
+// of column j, element s that of position p = b*SIMD + s, which is row p, except in column K-1, where it is row p-1 and
 // position 0 is row K-1; THRESHOLDS row c = NUM_T elements of ACC_BITS, signed; SUM_THRESHOLDS has SUM_ROWS rows (1: all
 // channels share it) of NUM_T_SUM elements of SUM_BITS, unsigned, or SUM_SCALED as in sum_requantizer.sv.
 //
@@ -19,7 +20,8 @@
 // next one to begin. What of a window lies outside the image is masked by the coordinates of the output.
 //
 // Throughput: K*K/SIMD cycles a beat that gives output, 1 cycle one that does not (the first LAG pixels after a pause).
-// Frames back to back: HEIGHT*WIDTH*CHANNELS*K*K/SIMD cycles each, no bubble. Latency: LAG pixels and some 12 cycles, log2(SIMD) more.
+// Frames back to back: HEIGHT*WIDTH*CHANNELS*K*K/SIMD cycles each, no bubble. Latency: LAG pixels and some 12 cycles,
+// log2(SIMD) more.
 // Timing: tready and m_axis_tvalid come from registers.
 // Limits: K odd, at least 3; SIMD divides K; WIDTH >= K; HEIGHT > K/2; one channel a beat.
 `default_nettype none
@@ -30,6 +32,7 @@ module depthwise_columns #(
     parameter int K         = 3,    // kernel side
     parameter int SIMD      = 1,    // taps a cycle
     parameter int X_BITS    = 4,    // input code, unsigned
+    parameter bit X_SIGNED  = 0,    // or signed
     parameter int W_BITS    = 4,    // weight, signed
     parameter int ACC_BITS  = 12,   // sum and threshold, signed
     parameter int NUM_T     = 15,   // thresholds a channel
@@ -38,7 +41,8 @@ module depthwise_columns #(
     parameter int NUM_T_SUM = 15,   // thresholds of the residual sum
     parameter int SUM_BITS  = 5,    // residual sum and its thresholds, unsigned
     parameter int SUM_ROWS  = 1,    // 1 or CHANNELS
-    parameter int Y_BITS    = 4,    // output code, unsigned
+    parameter int Y_BITS    = 4,    // output code
+    parameter int LOWEST    = 0,    // the code where no threshold is passed
     parameter     RAM_STYLE = "auto",  // of the rows
     parameter bit BLOCK     = 0,    // weights and thresholds in block RAM
     parameter bit SCALED    = 0,    // a line in place of thresholds
@@ -68,6 +72,8 @@ module depthwise_columns #(
   localparam int TAPS   = K * BLOCKS;          // cycles an output
   localparam int STEPS  = CHANNELS * TAPS;     // words of the weight memory
   localparam int P_BITS = X_BITS + W_BITS;     // a product
+  localparam int F_BITS = X_SIGNED ? X_BITS : X_BITS + 1;  // its first factor, signed
+  localparam logic [X_BITS-1:0] SIGN = X_BITS'(X_SIGNED) << (X_BITS - 1);
   localparam int XB = $clog2(WIDTH);
   localparam int YB = (HEIGHT > 1) ? $clog2(HEIGHT) : 1;
   localparam int CB = (CHANNELS > 1) ? $clog2(CHANNELS) : 1;
@@ -280,7 +286,7 @@ module depthwise_columns #(
       c_first_q <= (TREE + 1)'({c_first_q, b_first_q});
       c_last_q  <= (TREE + 1)'({c_last_q, b_last_q});
       for (int s = 0; s < SIMD; s++) begin
-        c_products_q[s] <= P_BITS'($signed({1'b0, b_taps_q[s]})) * P_BITS'($signed(b_weights[s]));
+        c_products_q[s] <= P_BITS'($signed(F_BITS'({1'b0, b_taps_q[s]}))) * P_BITS'($signed(b_weights[s]));
       end
     end
   end
@@ -297,6 +303,7 @@ module depthwise_columns #(
 
   // ---- the count of thresholds passed: LATENCY cycles later -------------------------------------------------------------
   localparam int LATENCY = SCALED ? 4 : R_BITS + 1;
+  localparam int FIRST_LOWEST = RESIDUAL ? 0 : LOWEST;
   logic [CB-1:0] d_channel_q;
   logic [R_BITS-1:0] count;
   logic [LATENCY-1:0] due_q;  // the sum of so many cycles ago was a whole one
@@ -313,14 +320,16 @@ module depthwise_columns #(
 
   if (TAPS >= R_BITS && !SCALED) begin : g_serial
     thresholds_serial #(
-        .ROWS(CHANNELS), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .BLOCK(BLOCK), .CONTENTS(THRESHOLDS)
+        .ROWS(CHANNELS), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .Y_SIGNED(FIRST_LOWEST < 0),
+        .BLOCK(BLOCK), .CONTENTS(THRESHOLDS)
     ) search (
         .clk(ap_clk), .en(en), .start(d_last_q), .group(d_channel_q), .acc(d_acc_q), .y(count)
     );
   end else begin : g_pipelined
     requantizer #(
-        .ROWS(CHANNELS), .LANES(1), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .BLOCK(BLOCK), .SCALED(SCALED),
-        .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+        .ROWS(CHANNELS), .LANES(1), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .LOWEST(FIRST_LOWEST),
+        .BLOCK(BLOCK), .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS),
+        .SCALES(SCALES), .OFFSETS(OFFSETS)
     ) first_codes (
         .clk(ap_clk), .en(en), .group(d_channel_q), .acc(d_acc_q), .y(count)
     );
@@ -335,7 +344,7 @@ module depthwise_columns #(
 
     always_ff @(posedge ap_clk) begin
       if (en) begin
-        if (a_valid_q && a_centre_q) centre_q <= a_word_q[P*X_BITS+:X_BITS];
+        if (a_valid_q && a_centre_q) centre_q <= a_word_q[P*X_BITS+:X_BITS] ^ SIGN;
         if (c_valid_q[0] && c_last_q[0]) c_centre_q <= centre_q;
         if (c_valid_q[TREE] && c_last_q[TREE]) d_centre_q <= (TREE == 0) ? centre_q : c_centre_q;
         centres_q <= (LATENCY*X_BITS)'({centres_q, d_centre_q});
@@ -350,8 +359,8 @@ module depthwise_columns #(
     assign y_valid = valid_q;
 
     sum_requantizer #(
-        .ROWS(SUM_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SUM_SCALED), .SHIFT(SUM_SHIFT),
-        .OFFSET(SUM_OFFSET), .CONTENTS(SUM_THRESHOLDS)
+        .ROWS(SUM_ROWS), .NUM_T(NUM_T_SUM), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .LOWEST(LOWEST),
+        .SCALED(SUM_SCALED), .SHIFT(SUM_SHIFT), .OFFSET(SUM_OFFSET), .CONTENTS(SUM_THRESHOLDS)
     ) sum_codes (
         .clk(ap_clk), .rst_n(ap_rst_n), .en(en && due_q[LATENCY-1]), .sum(sum), .y(y_data)
     );

@@ -1,8 +1,9 @@
 """Depthwise KxK convolution, stride 1, zero padding K//2, thresholds, and optionally a fused residual sum.
 
 acc[y, x, c] = sum over i, j of W[c, i, j] * X[y + i - K//2, x + j - K//2, c]     (zero outside the image)
-r = number of T[c] entries <= acc
-Residual = 0: Y = r;   Residual = 1: Y = number of T_sum[c] entries <= X[y, x, c] + r
+n = number of T[c] entries <= acc
+Residual = 0: Y = LowestCode + n
+Residual = 1: Y = LowestCode + number of T_sum[c] entries <= X[y, x, c] + ConvLowestCode + n
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from hw_build.kernels.lines import (
     require_shift,
 )
 from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.multi_threshold import multi_threshold
+from hw_build.kernels.multi_threshold import check_codes, multi_threshold, search_parameters
+from hw_build.kernels.products import product_range
 from hw_build.kernels.row_memory import RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, own_files, shared_files
@@ -57,11 +59,18 @@ def depthwise_accumulate(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def depthwise_reference(
-    x: np.ndarray, weights: np.ndarray, thresholds: np.ndarray, sum_thresholds: np.ndarray | None = None
+    x: np.ndarray,
+    weights: np.ndarray,
+    thresholds: np.ndarray,
+    sum_thresholds: np.ndarray | None = None,
+    lowest: tuple[int, ...] = (0, 0),
 ) -> np.ndarray:
-    """Integers out of x (N, H, W, C), weights (C, K, K), thresholds (C, n) and, with residual, (1 or C, m)."""
-    out = multi_threshold(depthwise_accumulate(x, weights), thresholds)
-    return out if sum_thresholds is None else multi_threshold(x + out, sum_thresholds)
+    """Integers out of x (N, H, W, C), weights (C, K, K), thresholds (C, n) and, with residual, (1 or C, m).
+
+    ``lowest``: the codes of sums that pass none of the first thresholds, and none of the second ones.
+    """
+    out = multi_threshold(depthwise_accumulate(x, weights), thresholds, lowest[0])
+    return out if sum_thresholds is None else multi_threshold(x + out, sum_thresholds, lowest[1])
 
 
 class DepthwiseConv_rtl(RowMemoryKernel):
@@ -70,6 +79,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
     def get_nodeattr_types(self):
         """SIMD is the number of taps a cycle and divides KernelDim**2. LineBits: of multiplier and offset where lines
         stand in place of T, else empty; SumShift: by how much the residual sum is shifted, -1 where T_sum serves.
+        ConvLowestCode and LowestCode: of a sum that passes no threshold of T, with Residual=1, and of the last ones.
         """
         attributes = super().get_nodeattr_types()
         attributes.update(
@@ -79,6 +89,8 @@ class DepthwiseConv_rtl(RowMemoryKernel):
                 "Residual": ("i", False, 0, {0, 1}),
                 "LineBits": ("ints", False, []),
                 "SumShift": ("i", False, NO_SHIFT),
+                "ConvLowestCode": ("i", False, 0),
+                "LowestCode": ("i", False, 0),
                 "weightDataType": ("s", True, ""),
                 "accDataType": ("s", False, "INT32"),
                 "convDataType": ("s", False, "UINT4"),
@@ -100,6 +112,13 @@ class DepthwiseConv_rtl(RowMemoryKernel):
     def residual(self) -> bool:
         """Whether the pixel itself is added after the first thresholding."""
         return bool(self.get_nodeattr("Residual"))
+
+    @property
+    def conv_codes(self) -> tuple[BaseDataType, int]:
+        """Type and lowest of the codes of the convolution itself: those that come out, or those that are added."""
+        if self.residual:
+            return DataType[self.get_nodeattr("convDataType")], self.get_nodeattr("ConvLowestCode")
+        return self.get_output_datatype(0), self.get_nodeattr("LowestCode")
 
     @property
     def groups(self) -> int:
@@ -130,7 +149,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         return DataType[self.get_nodeattr({1: "weightDataType", 2: "accDataType"}.get(ind, "accDataType"))]
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Unsigned codes: the number of thresholds passed."""
+        """Codes."""
         return DataType[self.get_nodeattr("outputDataType")]
 
     def get_exp_cycles(self) -> int:
@@ -154,20 +173,15 @@ class DepthwiseConv_rtl(RowMemoryKernel):
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``depthwise_reference``."""
-        return [depthwise_reference(inputs[0], inputs[1], inputs[2], inputs[3] if self.residual else None)]
+        lowest = (self.conv_codes[1], self.get_nodeattr("LowestCode"))
+        return [depthwise_reference(inputs[0], inputs[1], inputs[2], inputs[3] if self.residual else None, lowest)]
 
     def verify_node(self) -> None:
-        """Folding, an odd kernel and unsigned activations."""
+        """Folding and an odd kernel."""
         super().verify_node()
         name, kernel = self.onnx_node.name, self.kernel_dim
         if kernel < 1 or kernel % 2 == 0:
             raise ConfigError(f"{name}: KernelDim={kernel} must be odd; an even kernel has no centre pixel")
-        for attribute in ("inputDataType", "convDataType", "outputDataType"):
-            if DataType[self.get_nodeattr(attribute)].signed():
-                raise ConfigError(
-                    f"{name}: {attribute}={self.get_nodeattr(attribute)} is signed; depthwise takes and gives "
-                    "unsigned codes, so put a ReLU quantizer before it"
-                )
         expected = 4 if self.residual else 3
         if len(self.onnx_node.input) != expected:
             raise ConfigError(
@@ -184,21 +198,14 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         if thresholds.ndim != 2 or thresholds.shape[0] != channels:
             raise ConfigError(f"{name}: thresholds have shape {thresholds.shape}, expected ({channels}, n)")
         sums = self.constant(model, 3) if self.residual else None
-        limits = {"outputDataType": thresholds}
+        check_codes(name, "convDataType" if self.residual else "outputDataType", *self.conv_codes, thresholds.shape[1])
         if sums is not None:
             if sums.ndim != 2 or sums.shape[0] not in (1, channels):
                 raise ConfigError(f"{name}: sum thresholds have shape {sums.shape}, expected (1 or {channels}, m)")
-            limits = {"convDataType": thresholds, "outputDataType": sums}
-        for attribute, table in limits.items():
-            if table.shape[1] > DataType[self.get_nodeattr(attribute)].max():
-                raise ConfigError(
-                    f"{name}: {table.shape[1]} thresholds count past {attribute}={self.get_nodeattr(attribute)}; "
-                    "widen it"
-                )
-        x_max = int(self.get_input_datatype(0).max())
-        flat = weights.reshape(channels, -1)
-        low = int(np.minimum(flat, 0).sum(axis=1).min()) * x_max
-        high = int(np.maximum(flat, 0).sum(axis=1).max()) * x_max
+            lowest = self.get_nodeattr("LowestCode")
+            check_codes(name, "outputDataType", self.get_output_datatype(0), lowest, sums.shape[1])
+        least, most = product_range(weights.reshape(channels, -1), self.get_input_datatype(0))
+        low, high = int(least.min()), int(most.max())
         acc_type = DataType[self.get_nodeattr("accDataType")]
         if low < acc_type.min() or high > acc_type.max():
             raise ConfigError(f"{name}: the sum spans {low} to {high}, which accDataType={acc_type.name} cannot hold")
@@ -209,18 +216,24 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         lines = self._lines(model)
         attributes: dict[str, int | list[int]] = {} if lines is None else {"LineBits": lines.bits}
         if self.residual:
-            shift = find_shift(self.constant(model, 3), self._sum_max)
+            shift = find_shift(self.constant(model, 3), *self._sum_range, self.get_nodeattr("LowestCode"))
             attributes |= {} if shift is None else {"SumShift": shift.shift}
         return attributes
 
     def _lines(self, model) -> Lines | None:
         weights, table = self.constant(model, 1), self.constant(model, 2)
-        return lines_of_products(table, weights, int(self.get_input_datatype(0).max()))
+        return lines_of_products(table, weights, self.get_input_datatype(0), self._counted_from[0])
 
     @property
-    def _sum_max(self) -> int:
-        """Largest sum of the pixel and its filtered self."""
-        return int(self.get_input_datatype(0).max() + DataType[self.get_nodeattr("convDataType")].max())
+    def _counted_from(self) -> tuple[int, int]:
+        """Lowest code of T in the RTL, and the least of its type: what is added to a pixel is a count from 0 on."""
+        return (0, 0) if self.residual else (self.get_nodeattr("LowestCode"), int(self.get_output_datatype(0).min()))
+
+    @property
+    def _sum_range(self) -> tuple[int, int]:
+        """Smallest and largest sum of the pixel and its filtered self."""
+        x_type, (r_type, lowest) = self.get_input_datatype(0), self.conv_codes
+        return int(x_type.min()) + lowest, int(x_type.max() + r_type.max())
 
     def rtl_instance(self, model) -> RtlInstance:
         """depthwise; weights and thresholds packed in the order in which the kernel reads them."""
@@ -228,27 +241,22 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         weights, thresholds, sums, (low, high) = self._constants(model)
         channels = self.get_nodeattr("NumChannels")
         height, width = self.image_dim
-        x_type, y_type = self.get_input_datatype(0), self.get_output_datatype(0)
-        w_bits = self.get_input_datatype(1).bitwidth()
-        # a threshold at or below the smallest sum always counts, one above the largest never does
-        clipped = np.clip(thresholds, low, high + 1)
+        y_type, w_bits = self.get_output_datatype(0), self.get_input_datatype(1).bitwidth()
         bits, shift = self.get_nodeattr("LineBits"), self.get_nodeattr("SumShift")
-        acc_bits = signed_bits(low, high + (not bits))
-        r_type = DataType[self.get_nodeattr("convDataType")] if self.residual else y_type
-        sum_max = int(x_type.max() + r_type.max())
-        sum_bits = (sum_max + 1).bit_length()
+        r_type, lowest = self.conv_codes[0], self.get_nodeattr("LowestCode")
+        least, most = self._sum_range
+        sum_bits = (most - least + 1).bit_length()
         if sums is None:
-            sums = np.zeros((1, 1), dtype=np.int64)  # not read by the hardware when RESIDUAL is 0
-        sums = np.clip(sums, 0, sum_max + 1)
+            sums = np.full((1, 1), least)  # not read by the hardware when RESIDUAL is 0
+        sums = np.clip(sums, least, most + 1) - least
         parameters = {
             "HEIGHT": height,
             "WIDTH": width,
             "CHANNELS": channels,
             "K": self.kernel_dim,
             "SIMD": self.get_nodeattr("SIMD"),
-            "X_BITS": x_type.bitwidth(),
+            **self.input_parameters(),
             "W_BITS": w_bits,
-            "ACC_BITS": acc_bits,
             "R_BITS": r_type.bitwidth(),
             "RESIDUAL": int(self.residual),
             "NUM_T_SUM": sums.shape[1],
@@ -257,11 +265,14 @@ class DepthwiseConv_rtl(RowMemoryKernel):
             "Y_BITS": y_type.bitwidth(),
         } | self.row_memory_parameters()
         if bits:
-            parameters |= require_lines(self.onnx_node.name, self._lines(model), bits).parameters()
+            lines = require_lines(self.onnx_node.name, self._lines(model), bits)
+            parameters |= {"ACC_BITS": signed_bits(low, high)} | lines.parameters()
         else:
-            parameters |= {"NUM_T": thresholds.shape[1], "THRESHOLDS": packed_literal(clipped, acc_bits)}
+            parameters |= search_parameters(thresholds, low, high, *self._counted_from)
+        if self.residual:
+            parameters["LOWEST"] = lowest
         if shift != NO_SHIFT:
-            found = require_shift(self.onnx_node.name, find_shift(sums, sum_max), shift)
+            found = require_shift(self.onnx_node.name, find_shift(sums, 0, most - least, lowest), shift)
             parameters |= {"SUM_SCALED": 1, "SUM_SHIFT": shift, "SUM_OFFSET": int(found.offset[0])}
         if self.by_columns:
             parameters |= {
@@ -293,7 +304,6 @@ class DepthwiseConv_rtl(RowMemoryKernel):
 
     # ---- cost model -----------------------------------------------------------------------------------------------
     def _cost(self) -> ColumnsCost | WindowCost:
-        conv_type = DataType[self.get_nodeattr("convDataType")] if self.residual else self.get_output_datatype(0)
         height, width = self.image_dim
         common = {
             "width": width,
@@ -302,7 +312,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
             "simd": self.get_nodeattr("SIMD"),
             "x_bits": self.get_input_datatype(0).bitwidth(),
             "w_bits": self.get_input_datatype(1).bitwidth(),
-            "r_bits": conv_type.bitwidth(),
+            "r_bits": self.conv_codes[0].bitwidth(),
             "y_bits": self.get_output_datatype(0).bitwidth(),
             "residual": self.residual,
             "ram_style": self.ram_style,

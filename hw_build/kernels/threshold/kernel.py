@@ -1,4 +1,4 @@
-"""Thresholds on a stream: Y = number of T[c] entries <= X[..., c]."""
+"""Thresholds on a stream: Y = LowestCode + number of T[c] entries <= X[..., c]."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_many, require_lines
-from hw_build.kernels.literals import packed_literal, signed_bits
-from hw_build.kernels.multi_threshold import multi_threshold
+from hw_build.kernels.literals import signed_bits
+from hw_build.kernels.multi_threshold import check_codes, multi_threshold, search_parameters
 from hw_build.kernels.resources import fifo2_luts, line_dsps, requantizer_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files, shared_files
@@ -22,20 +22,21 @@ FILES = shared_files(*REQUANTIZER_FILES) + own_files(__file__, "stream_threshold
 
 
 class Threshold_rtl(StreamKernel):
-    """Inputs: x (1,H,W,C) and T (1 or C, n). Output: unsigned codes."""
+    """Inputs: x (1,H,W,C) and T (1 or C, n). Output: codes from LowestCode on."""
 
     def get_nodeattr_types(self):
         """``ThresholdRows`` is 1 where all channels share their thresholds, else NumChannels. LineBits: of multiplier
-        and offset where lines stand in place of thresholds, else empty.
+        and offset where lines stand in place of thresholds, else empty. LowestCode: of a value that passes none.
         """
-        attributes = super().get_nodeattr_types()
-        attributes.update(
-            {"ThresholdRows": ("i", True, 1), "outputDataType": ("s", True, ""), "LineBits": ("ints", False, [])}
-        )
-        return attributes
+        return super().get_nodeattr_types() | {
+            "ThresholdRows": ("i", True, 1),
+            "outputDataType": ("s", True, ""),
+            "LineBits": ("ints", False, []),
+            "LowestCode": ("i", False, 0),
+        }
 
     def get_output_datatype(self, ind: int = 0) -> BaseDataType:
-        """Unsigned codes: the number of thresholds passed."""
+        """Codes."""
         return DataType[self.get_nodeattr("outputDataType")]
 
     def rows(self) -> Rows:
@@ -44,7 +45,7 @@ class Threshold_rtl(StreamKernel):
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``multi_threshold``."""
-        return [multi_threshold(inputs[0], inputs[1])]
+        return [multi_threshold(inputs[0], inputs[1], self.get_nodeattr("LowestCode"))]
 
     @property
     def _acc_bits(self) -> int:
@@ -59,8 +60,8 @@ class Threshold_rtl(StreamKernel):
 
     def _lines(self, model) -> Lines | None:
         table, x_type = self.constant(model, 1), self.get_input_datatype(0)
-        rows = np.ones(len(table), np.int64)
-        return lines_of_many(table, int(x_type.min()) * rows, int(x_type.max()) * rows)
+        low, high = (np.full(len(table), int(end)) for end in (x_type.min(), x_type.max()))
+        return lines_of_many(table, low, high, self.get_nodeattr("LowestCode"))
 
     def rtl_instance(self, model) -> RtlInstance:
         """stream_threshold."""
@@ -69,25 +70,20 @@ class Threshold_rtl(StreamKernel):
         y_type, table = self.get_output_datatype(0), self.constant(model, 1)
         if table.ndim != 2 or table.shape[0] not in (1, channels):
             raise ConfigError(f"{name}: thresholds have shape {table.shape}, expected (1 or {channels}, n)")
-        if y_type.signed() or table.shape[1] > y_type.max():
-            raise ConfigError(f"{name}: outputDataType={y_type.name} cannot count {table.shape[1]} thresholds")
+        lowest = self.get_nodeattr("LowestCode")
+        check_codes(name, "outputDataType", y_type, lowest, table.shape[1])
         parameters = {
             "CHANNELS": channels,
             "PE": self.pe,
             "ROWS": table.shape[0],
             **self.input_parameters(),
-            "ACC_BITS": self._acc_bits,
             "Y_BITS": y_type.bitwidth(),
         }
         bits = self.get_nodeattr("LineBits")
         if bits:
-            parameters |= require_lines(name, self._lines(model), bits).parameters()
+            parameters |= {"ACC_BITS": self._acc_bits} | require_lines(name, self._lines(model), bits).parameters()
         else:
-            clipped = np.clip(table, int(x_type.min()), int(x_type.max()) + 1)
-            parameters |= {
-                "NUM_T": table.shape[1],
-                "THRESHOLDS": packed_literal(np.sort(clipped, axis=1), self._acc_bits),
-            }
+            parameters |= search_parameters(table, int(x_type.min()), int(x_type.max()), lowest, int(y_type.min()))
         return self.instance("stream_threshold", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:

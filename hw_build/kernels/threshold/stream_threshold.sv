@@ -1,6 +1,7 @@
-// Thresholds on a stream: Y = number of t < NUM_T with THRESHOLDS[channel][t] <= X, in beats of PE channels.
+// Thresholds on a stream: Y = LOWEST + number of t < NUM_T with THRESHOLDS[channel][t] <= X, in beats of PE channels.
 //
-// X is signed or unsigned, ACC_BITS holds it signed; THRESHOLDS as in thresholds.sv, ROWS is 1 where all channels share.
+// X is signed or unsigned, ACC_BITS holds it signed; Y is signed where LOWEST, as in requantizer.sv, is below 0;
+// THRESHOLDS as in thresholds.sv, ROWS is 1 where all channels share.
 // Throughput one beat a cycle; latency Y_BITS + 1 cycles, SCALED 4. Limits: PE divides CHANNELS.
 `default_nettype none
 module stream_threshold #(
@@ -12,6 +13,7 @@ module stream_threshold #(
     parameter int ACC_BITS = 9,
     parameter int NUM_T    = 15,
     parameter int Y_BITS   = 4,
+    parameter int LOWEST   = 0,
     parameter bit SCALED   = 0,  // a line in place of thresholds: scaler.sv
     parameter int M_BITS   = 1,
     parameter int B_BITS   = 1,
@@ -57,8 +59,8 @@ module stream_threshold #(
   end
 
   requantizer #(
-      .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED), .M_BITS(M_BITS),
-      .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+      .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .LOWEST(LOWEST), .SCALED(SCALED),
+      .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
   ) counts (
       .clk(clk), .en, .group(group_q), .acc, .y(y_data)
   );

@@ -10,6 +10,7 @@ from qonnx.transformation.base import Transformation
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.operators import of_onnx_type, operator_of
 from hw_build.operators.constants import shape_of_constant
+from hw_build.operators.windows import zeros_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,14 +59,12 @@ def _named_pads(graph: GraphEditor, node: NodeProto, named: str) -> list[int] | 
 
 
 class FoldPads(Transformation):
-    """Conv(Pad(x)) -> Conv(x) with larger pads, averages as well; a Pad of another mode, value or reader stays, and
-    does not lower.
-    """
+    """Conv(Pad(x)) -> Conv(x) with larger pads, averages as well; a Pad of another mode, value or reader stays."""
 
     def apply(self, model):
         graph = GraphEditor(model)
         for pad in [node for node in graph.sorted_nodes() if node.op_type == "Pad"]:
-            amounts = zeros_around(graph, pad)
+            amounts = _pads(graph, pad)
             readers = graph.consumers(pad.output[0])
             if amounts is None or not readers or pad.output[0] in graph.outputs:
                 continue
@@ -78,22 +77,10 @@ class FoldPads(Transformation):
         return model, False
 
 
-def zeros_around(graph: GraphEditor, pad: NodeProto) -> list[int] | None:
+def _pads(graph: GraphEditor, pad: NodeProto) -> list[int] | None:
     """[top, left, bottom, right] of the zeros that ``pad`` puts around an NCHW image; None where it does otherwise."""
-    amounts = graph.constants.get(pad.input[1])
-    value = graph.constants.get(pad.input[2], np.ones(1)) if len(pad.input) > 2 and pad.input[2] else np.zeros(1)
-    if amounts is None or attribute(pad, "mode", "constant") != "constant" or np.any(value != 0):
-        return None
-    axes = list(range(4))
-    if len(pad.input) > 3 and pad.input[3]:
-        if pad.input[3] not in graph.constants:
-            return None
-        axes = (graph.constants[pad.input[3]] % 4).tolist()
-    if amounts.size != 2 * len(axes):
-        return None
-    around = np.zeros((2, 4), int)  # before and after each axis
-    around[:, axes] = amounts.reshape(2, -1)
-    if np.any(around[:, :2]) or around.min() < 0:
+    around = zeros_around(graph, pad)
+    if around is None or np.any(around[:, :2]) or around.min() < 0:
         return None
     return around[:, 2:].reshape(-1).tolist()
 

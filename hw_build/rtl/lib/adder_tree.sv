@@ -2,13 +2,15 @@
 //
 //   sum = sum over n of 2**(n*SHIFT) * x[n],   modulo 2**OUT_BITS
 //
-// SHIFT is 0 or 1. Latency: $clog2(N) cycles with en. Adders are as wide as their sums need, OUT_BITS at most.
+// LAST_NEGATIVE=1: x[N-1] is taken off, not added; N is at least 2 then. SHIFT is 0 or 1. Latency: $clog2(N) cycles with
+// en. Adders are as wide as their sums need, OUT_BITS at most.
 `default_nettype none
 module adder_tree #(
     parameter int N        = 4,
     parameter int IN_BITS  = 6,
     parameter int SHIFT    = 0,
-    parameter int OUT_BITS = 8
+    parameter int OUT_BITS = 8,
+    parameter bit LAST_NEGATIVE = 0
 ) (
     input  wire logic                        clk,
     input  wire logic                        en,
@@ -16,6 +18,9 @@ module adder_tree #(
     output      logic [OUT_BITS-1:0]         sum
 );
   localparam int LEVELS = $clog2(N);
+  if (LAST_NEGATIVE && N < 2) begin : g_check_last
+    $error("adder_tree: there is nothing that N=%0d numbers are taken off", N);
+  end
 
   // bits of a number of this level
   function automatic int bits_of(input int level);
@@ -33,7 +38,15 @@ module adder_tree #(
     end else begin : sums
       localparam int BELOW = (N + (1 << (l - 1)) - 1) >> (l - 1);
       for (genvar k = 0; k < COUNT; k++) begin : pair
-        if (2 * k + 1 < BELOW) begin : two
+        // the last number comes into its first sum as a pair's second
+        if (LAST_NEGATIVE && 2 * k + 1 == BELOW - 1 && (BELOW - 1) << (l - 1) == N - 1) begin : difference
+          always_ff @(posedge clk) begin
+            if (en) begin
+              node[k] <= BITS'($signed(level[l-1].node[2*k]))
+                  - (BITS'($signed(level[l-1].node[2*k+1])) << (SHIFT * (1 << (l - 1))));
+            end
+          end
+        end else if (2 * k + 1 < BELOW) begin : two
           always_ff @(posedge clk) begin
             if (en) begin
               node[k] <= BITS'($signed(level[l-1].node[2*k]))

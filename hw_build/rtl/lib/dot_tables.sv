@@ -1,9 +1,10 @@
 // Sum of N products a cycle without multipliers: tables of weights, a tree of adders for each bit of the inputs, and a
 // last one over these bits.
 //
-//   sum = sum over n of x[n] * WEIGHTS[step][n]        (x unsigned, weights signed; modulo 2**OUT_BITS)
+//   sum = sum over n of x[n] * WEIGHTS[step][n]        (x unsigned or X_SIGNED, weights signed; modulo 2**OUT_BITS)
 //
-// Few steps leave room for several inputs in the address of a LUT6: TOGETHER = 6 - log2(STEPS), at least one.
+// Few steps leave room for several inputs in the address of a LUT6: TOGETHER = 6 - log2(STEPS), at least one. The sum that
+// the signs of X_SIGNED inputs select is taken off in the last tree.
 // WEIGHTS: word a holds N elements of W_BITS, those of step a. Latency: 2 + $clog2(ceil(N/TOGETHER)) + $clog2(X_BITS)
 // cycles with en; step and in_image come with their x.
 `default_nettype none
@@ -11,6 +12,7 @@ module dot_tables #(
     parameter int STEPS    = 4,
     parameter int N        = 9,
     parameter int X_BITS   = 4,
+    parameter bit X_SIGNED = 0,
     parameter int W_BITS   = 4,
     parameter int OUT_BITS = 12,
     parameter logic [STEPS*N*W_BITS-1:0] WEIGHTS = '0,
@@ -63,7 +65,7 @@ module dot_tables #(
     );
   end
   adder_tree #(
-      .N(X_BITS), .IN_BITS(COUNT_BITS), .SHIFT(1), .OUT_BITS(OUT_BITS)
+      .N(X_BITS), .IN_BITS(COUNT_BITS), .SHIFT(1), .OUT_BITS(OUT_BITS), .LAST_NEGATIVE(X_SIGNED)
   ) over_bits (
       .clk, .en, .x(of_bit), .sum
   );

@@ -1,7 +1,8 @@
 // Sums to codes, by thresholds.sv or, SCALED, by scaler.sv: their formulas, order of constants and limits hold.
 //
 // Latency: Y_BITS + 1 cycles with en, or 4 where SCALED; group comes with its acc. Throughput: one beat of LANES sums each
-// cycle with en. NUM_T is the largest count either way.
+// cycle with en. LOWEST is the code of a sum that passes no threshold, LOWEST + NUM_T the largest one; y is signed where
+// LOWEST is below 0. Limits: LOWEST is 0 or -2**(Y_BITS-1), or SCALED any code.
 `default_nettype none
 module requantizer #(
     parameter int ROWS     = 2,
@@ -9,6 +10,7 @@ module requantizer #(
     parameter int NUM_T    = 15,
     parameter int ACC_BITS = 12,
     parameter int Y_BITS   = 4,
+    parameter int LOWEST   = 0,
     parameter bit BLOCK    = 0,  // thresholds in block RAM
     parameter bit SCALED   = 0,
     parameter int M_BITS   = 1,
@@ -26,17 +28,20 @@ module requantizer #(
     input  wire logic [LANES*ACC_BITS-1:0] acc,
     output      logic [LANES*Y_BITS-1:0]   y
 );
+  if (!SCALED && LOWEST != 0 && LOWEST != -(2 ** (Y_BITS - 1))) begin : g_check_lowest
+    $error("requantizer: LOWEST=%0d is no code that Y_BITS=%0d begin with", LOWEST, Y_BITS);
+  end
   if (SCALED) begin : g_line
     scaler #(
-        .ROWS(ROWS), .LANES(LANES), .TOP(NUM_T), .ACC_BITS(ACC_BITS), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT),
-        .Y_BITS(Y_BITS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+        .ROWS(ROWS), .LANES(LANES), .BOTTOM(LOWEST), .TOP(LOWEST + NUM_T), .ACC_BITS(ACC_BITS), .M_BITS(M_BITS),
+        .B_BITS(B_BITS), .SHIFT(SHIFT), .Y_BITS(Y_BITS), .SCALES(SCALES), .OFFSETS(OFFSETS)
     ) scaled (
         .clk, .en, .group, .acc, .y
     );
   end else begin : g_search
     thresholds #(
-        .ROWS(ROWS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .BLOCK(BLOCK),
-        .CONTENTS(THRESHOLDS)
+        .ROWS(ROWS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .Y_SIGNED(LOWEST < 0),
+        .BLOCK(BLOCK), .CONTENTS(THRESHOLDS)
     ) search (
         .clk, .en, .group, .acc, .y
     );

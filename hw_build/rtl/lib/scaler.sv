@@ -1,16 +1,17 @@
 // Multiply, add, shift and clip: in place of many thresholds that lie on a line.
 //
-//   y[p] = min(max((SCALES[row] * acc[p] + OFFSETS[row]) >>> SHIFT, 0), TOP),   row = group*LANES + p  (0 where ROWS is 1)
+//   y[p] = min(max((SCALES[row] * acc[p] + OFFSETS[row]) >>> SHIFT, BOTTOM), TOP),   row = group*LANES + p  (ROWS=1: 0)
 //
-// acc, SCALES and OFFSETS signed, row r at bits [r*BITS +: BITS]; y unsigned.
+// acc, SCALES and OFFSETS signed, row r at bits [r*BITS +: BITS]; y unsigned, or signed where BOTTOM is below 0.
 // Throughput: one beat of LANES sums each cycle with en. Latency: 4 cycles with en; group comes with its acc. Operands,
 // product and sum are registers of their own, those of a DSP48E1.
-// Limits: ROWS is 1 or a multiple of LANES; TOP < 2**Y_BITS; ACC_BITS is no wider than the sums: of a multiplier whose
+// Limits: ROWS is 1 or a multiple of LANES; y holds BOTTOM and TOP; ACC_BITS is no wider than the sums: of a multiplier whose
 // operand repeats its sign, Yosys 0.70 leaves nothing.
 `default_nettype none
 module scaler #(
     parameter int ROWS     = 2,   // channels with a line of their own, or 1 for all
     parameter int LANES    = 1,   // sums a beat
+    parameter int BOTTOM   = 0,
     parameter int TOP      = 255,
     parameter int ACC_BITS = 18,
     parameter int M_BITS   = 17,
@@ -32,6 +33,7 @@ module scaler #(
   localparam int WIDER        = (PRODUCT_BITS > B_BITS) ? PRODUCT_BITS : B_BITS;
   localparam int SUM_BITS     = ((WIDER > SHIFT + Y_BITS) ? WIDER : SHIFT + Y_BITS) + 1;
   localparam int WORD         = M_BITS + B_BITS;
+  localparam int COUNT_BITS   = SUM_BITS - SHIFT;
 
   // word g of lane p: the line of row g*LANES + p
   function automatic logic [GROUPS*WORD-1:0] words(input int p);
@@ -48,14 +50,14 @@ module scaler #(
     logic signed [PRODUCT_BITS-1:0] product_q;
     logic signed [B_BITS-1:0] offset_q;
     logic signed [SUM_BITS-1:0] sum_q;
-    logic [SUM_BITS-SHIFT-1:0] count;
+    logic signed [COUNT_BITS-1:0] count;
 
     rom #(
         .DEPTH(GROUPS), .WIDTH(WORD), .CONTENTS(words(p))
     ) lines (
         .clk, .en, .addr(group), .data(line)
     );
-    assign count = sum_q[SUM_BITS-1:SHIFT];
+    assign count = COUNT_BITS'(sum_q >>> SHIFT);
 
     always_ff @(posedge clk) begin
       if (en) begin
@@ -63,8 +65,8 @@ module scaler #(
         product_q <= acc_q * $signed(line[M_BITS-1:0]);
         offset_q  <= line[WORD-1:M_BITS];
         sum_q     <= SUM_BITS'(product_q) + SUM_BITS'(offset_q);
-        if (sum_q[SUM_BITS-1]) y[p*Y_BITS+:Y_BITS] <= '0;
-        else if (count > (SUM_BITS - SHIFT)'(TOP)) y[p*Y_BITS+:Y_BITS] <= Y_BITS'(TOP);
+        if (count < COUNT_BITS'(BOTTOM)) y[p*Y_BITS+:Y_BITS] <= Y_BITS'(BOTTOM);
+        else if (count > COUNT_BITS'(TOP)) y[p*Y_BITS+:Y_BITS] <= Y_BITS'(TOP);
         else y[p*Y_BITS+:Y_BITS] <= count[Y_BITS-1:0];
       end
     end

@@ -1,6 +1,6 @@
 // Thresholds behind the adder of a stream kernel: a table of all sums a lane, or a shift, and a buffer of two beats.
 //
-//   Y[p] = number of t < NUM_T with CONTENTS[row][t] <= S[p],   row = that of the beat's channel (0 where ROWS is 1)
+//   Y[p] = LOWEST + number of t < NUM_T with CONTENTS[row][t] <= S[p],   row = that of the beat's channel (ROWS=1: 0)
 //
 // Beats of LANES sums, unsigned, channel g*LANES+p in lane p of beat g of a pixel. CONTENTS: rows of NUM_T elements of
 // SUM_BITS, unsigned; where ROWS is not 1, those of lane 0 first, a lane's in the order of its beats. Latency 2 cycles, one
@@ -12,6 +12,7 @@ module sum_thresholds #(
     parameter int NUM_T    = 15,
     parameter int SUM_BITS = 5,
     parameter int Y_BITS   = 4,
+    parameter int LOWEST   = 0,
     parameter bit SCALED   = 0,  // added to and shifted: lib/sum_requantizer.sv
     parameter int SHIFT    = 0,
     parameter int OFFSET   = 0,
@@ -39,8 +40,8 @@ module sum_thresholds #(
 
   for (genvar p = 0; p < LANES; p++) begin : g_lane
     sum_requantizer #(
-        .ROWS(LANE_ROWS), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .SCALED(SCALED), .SHIFT(SHIFT),
-        .OFFSET(OFFSET),
+        .ROWS(LANE_ROWS), .NUM_T(NUM_T), .SUM_BITS(SUM_BITS), .Y_BITS(Y_BITS), .LOWEST(LOWEST), .SCALED(SCALED),
+        .SHIFT(SHIFT), .OFFSET(OFFSET),
         .CONTENTS(CONTENTS[((ROWS==1)?0:p)*LANE_BITS+:LANE_BITS])
     ) lane (
         .clk(clk), .rst_n(rst_n), .en(s_ready && s_valid), .sum(s_data[p*SUM_BITS+:SUM_BITS]),

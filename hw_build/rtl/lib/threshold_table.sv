@@ -1,6 +1,6 @@
 // Count of thresholds passed by a narrow sum, read from a table of all sums.
 //
-//   y <= number of t < NUM_T with CONTENTS[row][t] <= sum,   in each cycle with en
+//   y <= LOWEST + number of t < NUM_T with CONTENTS[row][t] <= sum,   in each cycle with en
 //
 // row is 0 where ROWS is 1; otherwise the rows take turns, one a cycle with en, from row 0 after reset. CONTENTS: row r
 // is NUM_T elements of SUM_BITS, unsigned, element r*NUM_T+t at bits [.. *SUM_BITS +: SUM_BITS]. Latency 1 cycle.
@@ -10,6 +10,7 @@ module threshold_table #(
     parameter int NUM_T    = 15,
     parameter int SUM_BITS = 5,  // sum and threshold, unsigned
     parameter int Y_BITS   = 4,
+    parameter int LOWEST   = 0,
     parameter logic [ROWS*NUM_T*SUM_BITS-1:0] CONTENTS = '0
 ) (
     input  wire logic                clk,
@@ -24,7 +25,7 @@ module threshold_table #(
     logic [Y_BITS-1:0] count;
     counts = '0;
     for (int a = 0; a < DEPTH; a++) begin
-      count = '0;
+      count = Y_BITS'(LOWEST);
       for (int t = 0; t < NUM_T; t++) begin
         count = count + Y_BITS'(SUM_BITS'(a) >= CONTENTS[((a>>SUM_BITS)*NUM_T+t)*SUM_BITS+:SUM_BITS]);
       end

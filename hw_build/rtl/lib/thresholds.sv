@@ -1,6 +1,7 @@
 // Count of thresholds passed, by binary search in a pipeline: one comparator a stage and lane.
 //
 //   y[p] = number of t < NUM_T with CONTENTS[row][t] <= acc[p],   row = group*LANES + p  (0 where ROWS is 1)
+//   Y_SIGNED: 2**(Y_BITS-1) less, signed
 //
 // CONTENTS: row r is NUM_T ascending elements of ACC_BITS, signed, element r*NUM_T+t at bits [.. *ACC_BITS +: ACC_BITS].
 // Throughput: one beat of LANES sums each cycle with en. Latency: Y_BITS + 1 cycles with en; group comes with its acc.
@@ -13,6 +14,7 @@ module thresholds #(
     parameter int NUM_T    = 15,
     parameter int ACC_BITS = 12,  // sum and threshold, signed
     parameter int Y_BITS   = 4,   // count, unsigned
+    parameter bit Y_SIGNED = 0,   // 2**(Y_BITS-1) less
     parameter bit BLOCK    = 0,   // tables in block RAM
     parameter logic [ROWS*NUM_T*ACC_BITS-1:0] CONTENTS = '0,
     localparam int GROUPS = (ROWS > 1) ? ROWS / LANES : 1,
@@ -35,6 +37,8 @@ module thresholds #(
     end
   endfunction
 
+  localparam logic [Y_BITS-1:0] SIGN = Y_BITS'(Y_SIGNED) << (Y_BITS - 1);
+
   for (genvar p = 0; p < LANES; p++) begin : lane
     // stage s holds the sum, the s upper bits of its count and the threshold that decides the next one
     logic [Y_BITS-1:0][ACC_BITS-1:0] acc_q;
@@ -52,7 +56,7 @@ module thresholds #(
           group_q[s] <= group_q[s-1];
           code_q[s]  <= Y_BITS'({code_q[s-1], passed[s-1]});
         end
-        y[p*Y_BITS+:Y_BITS] <= Y_BITS'({code_q[Y_BITS-1], passed[Y_BITS-1]});
+        y[p*Y_BITS+:Y_BITS] <= Y_BITS'({code_q[Y_BITS-1], passed[Y_BITS-1]}) ^ SIGN;
       end
     end
 

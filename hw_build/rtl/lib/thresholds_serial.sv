@@ -1,6 +1,7 @@
 // Count of thresholds passed, by binary search with one comparator and one table: for sums that come seldom.
 //
 //   y = number of t < NUM_T with CONTENTS[row][t] <= acc,   row = group (0 where ROWS is 1)
+//   Y_SIGNED: 2**(Y_BITS-1) less, signed
 //
 // CONTENTS as in thresholds.sv. start takes acc and group; y is the count Y_BITS + 1 cycles with en later (as many as
 // thresholds.sv takes), in that one cycle. Throughput: a start every Y_BITS cycles with en; an earlier one is an error.
@@ -12,6 +13,7 @@ module thresholds_serial #(
     parameter int NUM_T    = 15,
     parameter int ACC_BITS = 12,  // sum and threshold, signed
     parameter int Y_BITS   = 4,   // count, unsigned
+    parameter bit Y_SIGNED = 0,   // 2**(Y_BITS-1) less
     parameter bit BLOCK    = 0,   // table in block RAM
     parameter logic [ROWS*NUM_T*ACC_BITS-1:0] CONTENTS = '0,
     localparam int GB = (ROWS > 1) ? $clog2(ROWS) : 1
@@ -48,7 +50,7 @@ module thresholds_serial #(
   always_ff @(posedge clk) begin
     if (en) begin
       node_q <= address[Y_BITS-1:0];
-      y      <= node;
+      y      <= node ^ (Y_BITS'(Y_SIGNED) << (Y_BITS - 1));
       if (start) begin
         acc_q   <= acc;
         group_q <= group;

@@ -1,10 +1,11 @@
 // Sums of weights that the bits of a few inputs select, read from a table: a product of small numbers without multiplier.
 //
-//   sums[b] = sum over n of bit b of x[n] * WEIGHTS[step][n]        (x unsigned, weights signed)
+//   sums[b] = sum over n of bit b of x[n] * WEIGHTS[step][n]        (weights signed)
 //
-// One table serves all bits of the inputs; sum over b of 2**b * sums[b] is the sum of products. WEIGHTS: word a holds N
-// elements of W_BITS, those of step a. An input counts as 0 where in_image is. Latency 2 cycles with en. A table of 64
-// words (STEPS * 2**N) is one LUT6 a bit of the sum. Mapped apart, as rom is; so step has registers of its own here.
+// One table serves all bits of the inputs; sum over b of 2**b * sums[b] is the sum of products of unsigned inputs, in that
+// of signed ones the last counts negatively. WEIGHTS: word a holds N elements of W_BITS, those of step a. An input counts
+// as 0 where in_image is. Latency 2 cycles with en. A table of 64 words (STEPS * 2**N) is one LUT6 a bit of the sum. Mapped
+// apart, as rom is; so step has registers of its own here.
 `default_nettype none
 (* keep_hierarchy = "yes" *)
 module weight_table #(

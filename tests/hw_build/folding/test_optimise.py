@@ -150,7 +150,7 @@ def test_limit_of_latency_is_kept_and_costs_luts(network):
     assert prompt.latency_cycles <= 0.9 * waited * prompt.cycles_per_frame
     assert prompt.cycles_per_frame <= 9_000 and prompt.luts > free.luts
     assert plan_for(network, 9_000, Budget(latency_frames=1e9)).luts == free.luts
-    with pytest.raises(ConfigError, match=r"no folding of 9,000 cycles a frame fits a latency of 0.5 frame times; the"):
+    with pytest.raises(ConfigError, match=r"no folding of 9,000 cycles a frame fits a latency of 0.5 frame periods;"):
         at_rate(network, 9_000, Budget(latency_frames=0.5))
 
 

@@ -1,4 +1,4 @@
-"""The C++ of ours that stands for FINN's RTL in the program: windows, padding, beats of another size, memories."""
+"""The C++ of ours that stands for FINN's RTL in the program: windows, beats of another size, memories."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,6 @@ WINDOWS = [  # (H, W, C, SIMD, (KH, KW), stride, dilation, depthwise)
     (7, 8, 4, 2, (3, 3), (1, 1), (2, 3), False),
     (9, 7, 2, 1, (3, 2), (2, 2), (3, 2), True),
 ]
-PADDINGS = [(1, 2, 0, 3), (0, 0, 0, 0)]  # top, left, bottom, right
 SIZES = [(2, 6), (6, 2), (3, 3)]  # elements of a beat, before and after
 
 
@@ -51,7 +50,6 @@ def parallel_function(case):
 
 FUNCTIONS = [
     *(window_function(case) for case in WINDOWS),
-    *(f"pad_image<3, 4, 3, {', '.join(map(str, padding))}, ap_uint<{2 * BITS}>>" for padding in PADDINGS),
     *(f"convert_beats<{24 // a}, {BITS}, {a}, {b}, ap_uint<{a * BITS}>, ap_uint<{b * BITS}>>" for a, b in SIZES),
     "scaled",
     *(parallel_function(case) for case in PARALLEL),
@@ -114,20 +112,11 @@ def test_parallel_window(program, case):
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("number", range(len(PADDINGS)))
-def test_padding(program, number):
-    top, left, bottom, right = PADDINGS[number]
-    x = random_codes(FRAMES, 3, 4, 6)
-    expected = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    found = run(program, len(WINDOWS) + number, x, 2, expected.shape, 2)
-    np.testing.assert_array_equal(found, expected)
-
-
 @pytest.mark.parametrize("number", range(len(SIZES)))
 def test_beats_of_another_size(program, number):
     before, after = SIZES[number]
     x = random_codes(FRAMES, 4, 6)
-    found = run(program, len(WINDOWS) + len(PADDINGS) + number, x, before, x.shape, after)
+    found = run(program, len(WINDOWS) + number, x, before, x.shape, after)
     np.testing.assert_array_equal(found, x)
 
 

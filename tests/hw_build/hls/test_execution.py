@@ -22,7 +22,7 @@ from hw_build.backends.hls.program import write_program
 from hw_build.base.errors import BuildError, ConfigError, LoweringError, MismatchError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
-from hw_build.finn_rtl.padding import Padding
+from hw_build.finn_rtl.sliding_window import SlidingWindow
 from hw_build.report.data import read_report
 from hw_build.simulate import toolchain
 
@@ -63,7 +63,7 @@ def test_whole_graph_is_exact_and_the_report_says_so(build):
     kinds = {node.op_type for node in model.graph.node}
     assert kinds == {
         *("MVAU_hls", "VVAU_hls", "Thresholding_hls", "ElementwiseAdd_hls", "DuplicateStreams_hls", "Pool_hls"),
-        *("BilinearUpsample_hls", "ConvolutionInputGenerator_rtl", "FMPadding_rtl"),
+        *("BilinearUpsample_hls", "ConvolutionInputGenerator_rtl", "ZeroPad_hls"),
     }
     assert {getCustomOp(node).get_nodeattr("SIMD") for node in model.get_nodes_by_op_type("VVAU_hls")} >= {3, 5}
     outputs = sum(len(node.output) for node in model.graph.node)
@@ -157,8 +157,10 @@ def test_full_disk_is_told_with_its_folders(sources, monkeypatch, tmp_path):
 
 def test_node_with_rtl_alone_is_refused(sources, monkeypatch):
     model, folder = sources
-    monkeypatch.setattr(Padding, "cpp_call", lambda self: None)
-    with pytest.raises(LoweringError, match=r"node FMPadding_rtl_\d \(FMPadding_rtl\): there is RTL of it, but no C"):
+    monkeypatch.setattr(SlidingWindow, "cpp_call", lambda self: None)
+    with pytest.raises(
+        LoweringError, match=r"node ConvolutionInputGenerator_rtl_\d \(Conv.*\): there is RTL of it, but no C"
+    ):
         network.read_network(model, folder)
 
 
@@ -254,8 +256,8 @@ def test_testbench_of_every_layer(build, sources):
 
 def test_testbench_of_an_unknown_layer(sources):
     program = network.read_network(*sources)
-    with pytest.raises(ConfigError, match=r"--testbench FMPadding_rtl_0: .* give all, or one of .*, MVAU_hls, .* with"):
-        check_names(program, ("MVAU_hls_0", "FMPadding_rtl_0"))
+    with pytest.raises(ConfigError, match=r"--testbench ZeroPad_hls_99: .* give all, or one of .*, MVAU_hls, .* with"):
+        check_names(program, ("MVAU_hls_0", "ZeroPad_hls_99"))
 
 
 def test_options_that_say_how_to_execute_need_the_export(build, capsys):

@@ -29,7 +29,7 @@ FRAMES = 3
 BILINEAR, NEAREST, AVERAGE = "BilinearUpsample_hls", "NearestUpsample_hls", "AveragePool2x2_hls"
 MAXIMUM, SPREAD, CONCAT = "WindowMax_hls", "DepthToSpace_hls", "StreamConcat_hls"
 TABLE, SUM, REPEAT = "CodeTable_hls", "GlobalSum_hls", "StreamRepeat_hls"
-CROP, GATHER, SUMS = "StreamCrop_hls", "ChannelGather_hls", "WindowSum_hls"
+CROP, GATHER, SUMS, PAD = "StreamCrop_hls", "ChannelGather_hls", "WindowSum_hls", "ZeroPad_hls"
 PLACE = "PlaceFactor_hls"
 NODES = [  # (node, (H, W), NumChannels, PE, data type, further attributes)
     (BILINEAR, (4, 6), 2, 1, "UINT4", {}),
@@ -70,6 +70,9 @@ NODES = [  # (node, (H, W), NumChannels, PE, data type, further attributes)
     (CROP, (5, 7), 6, 2, "UINT4", {"Rows": [1, -1, 1], "Columns": [2, 6, 1], "Channels": [2, 6]}),
     (CROP, (6, 5), 2, 1, "INT3", {"Rows": [1, TO_THE_END, 2], "Columns": [0, TO_THE_END, 3], "Channels": [1, 2]}),
     (CROP, (2, 2), 3, 3, "UINT8", {"Rows": [1, 2, 1], "Columns": [-2, -1, 1], "Channels": [0, 3]}),
+    (PAD, (3, 4), 4, 2, "UINT4", {"Padding": [1, 2, 3, 0]}),
+    (PAD, (1, 2), 3, 1, "INT5", {"Padding": [2, 0, 0, 1], "Channels": [1, 3]}),
+    (PAD, (2, 2), 2, 2, "UINT8", {"Padding": [0, 0, 0, 0], "Channels": [0, 2]}),
     (GATHER, (3, 4), 6, 2, "UINT4", {"Index": [0, 3, 1, 4, 2, 5]}),
     (GATHER, (2, 3), 4, 1, "INT5", {"Index": [3, 0]}),
     (GATHER, (2, 2), 2, 2, "UINT8", {"Index": [1, 1, 0, 0, 1, 0]}),

@@ -17,11 +17,11 @@ module top #(
   stream_edge #(.WIDTH(24), .DEPTH(64), .BEATS_PER_FRAME(1024), .INDEX(3), .GAUGE(GAUGE)) edge_3 (
     .ap_clk(clk), .s_axis_tdata(p3_tdata)
   );
-  fmpadding_axi #(
-    .XCOUNTER_BITS (6),
+  zero_pad_axi #(
+    .BEAT (6),
     .FILE("mem/a (copy).dat"),
     .WEIGHTS(8'hf0)
-  ) FMPadding_rtl_0 (
+  ) ZeroPad_rtl_0 (
     .ap_clk(clk)
   );
   swg_3 swg_3 (
@@ -35,9 +35,9 @@ def test_instances_of_every_form_with_the_parameters_that_reach_logic():
     assert read_instances(TOP) == [
         Instance(name="edge_3", module="stream_edge", parameters={"WIDTH": "24", "DEPTH": "64"}),
         Instance(
-            name="FMPadding_rtl_0",
-            module="fmpadding_axi",
-            parameters={"XCOUNTER_BITS": "6", "FILE": '"mem/a (copy).dat"', "WEIGHTS": "8'hf0"},
+            name="ZeroPad_rtl_0",
+            module="zero_pad_axi",
+            parameters={"BEAT": "6", "FILE": '"mem/a (copy).dat"', "WEIGHTS": "8'hf0"},
         ),
         Instance(name="swg_3", module="swg_3", parameters={}),
     ]
