@@ -66,7 +66,7 @@ def test_common_step_is_the_greatest():
     ("settings", "op_type", "times"),
     [
         ([(2.0**-3, 4, False), (2.0**-4, 4, False)], "StreamAddThreshold_rtl", (2, 1)),
-        ([(2.0**-2, 4, True), (3 * 2.0**-4, 6, False)], "StreamAdd_rtl", (4, 3)),
+        ([(2.0**-2, 4, True), (3 * 2.0**-4, 6, False)], "StreamAddThreshold_rtl", (4, 3)),
         ([(2.0**-5, 8, False), (2.0**-3, 8, False)], "StreamAdd_rtl", (1, 4)),
     ],
 )
