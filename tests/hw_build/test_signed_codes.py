@@ -11,6 +11,7 @@ from hw_build.lowering import execute_codes, execute_context, lowering_steps, ve
 from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
 from tests.hw_build import synthetic
+from tests.hw_build.hls_programs import assert_exact_in_hls
 
 CODES = np.random.default_rng(3).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
 FINNS = {"FMPadding_rtl", "ConvolutionInputGenerator_rtl"}  # windows of other forms
@@ -145,3 +146,11 @@ def test_signed_codes_are_exact_in_simulated_rtl(body, tmp_path):
     expected = execute_codes(model, CODES)
     design = stitch(lowered(model, tmp_path), tmp_path / "build")
     np.testing.assert_array_equal(simulate(design, CODES, idle=0.2, stall=0.3, seed=1).logits, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", BODIES)
+def test_signed_codes_are_exact_in_hls(body, tmp_path):
+    model = network(body)
+    expected = execute_codes(model, CODES)
+    assert_exact_in_hls(copy.deepcopy(model), CODES, expected, tmp_path, cycles_per_pixel=32)
