@@ -89,6 +89,7 @@ def minimised(model: ModelWrapper) -> ModelWrapper:
             op.infer_node_datatype(model)
             for narrow in ("minimize_weight_bit_width", "minimize_accumulator_width"):
                 getattr(op, narrow, _nothing)(model)
+            _hold_sums(op)
             _clip_thresholds(model, op)
             getattr(op, "minimize_weight_bit_width", _nothing)(model)
             op.infer_node_datatype(model)
@@ -97,6 +98,15 @@ def minimised(model: ModelWrapper) -> ModelWrapper:
 
 def _nothing(model: ModelWrapper) -> None:
     """Of a node whose types follow from its inputs."""
+
+
+def _hold_sums(op) -> None:
+    """A bit more for a sum of a signed and an unsigned input of equal widths, which FINN leaves out."""
+    if op.onnx_node.op_type != "ElementwiseAdd_hls":
+        return
+    first, second = (DataType[op.get_nodeattr(name)] for name in ("lhs_dtype", "rhs_dtype"))
+    if first.signed() != second.signed() and first.bitwidth() == second.bitwidth():
+        op.set_nodeattr("out_dtype", f"INT{first.bitwidth() + 2}")
 
 
 def _clip_thresholds(model: ModelWrapper, op) -> None:
