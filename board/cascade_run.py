@@ -36,6 +36,10 @@ class Cascade:
             raise InputError(
                 f"the networks of the cascade take {first.channels} and {second.channels} channels; both see one image"
             )
+        if first.resizes or second.resizes:
+            raise InputError(
+                "a network of the cascade gives masks of another size than its image; use one that does not"
+            )
         self.spent = [(0, 0.0), (0, 0.0)]
         self.spec, self.layouts, self.open_stage, self._report = spec, layouts, open_stage, report
         self.frame = FrameLayout(spec.reduction * first.height, spec.reduction * first.width, first.channels)

@@ -245,5 +245,7 @@ def _describe(arguments):
     spec = read_io_spec(arguments.io_spec) if arguments.io_spec else Deploy().spec()
     print(f"network  {spec.network}, hash 0x{spec.network_hash:016x}")
     print(f"in       {spec.height} x {spec.width} x {spec.channels} codes, {spec.input_bytes} bytes")
+    if spec.resizes:
+        print(f"results  {spec.out_height} x {spec.out_width}")
     decisions = "a mask" if spec.classes == 1 else f"indices of {spec.classes} classes, a byte a pixel, in all"
     print(f"out      {spec.logit_words} words of one logit each, or {decisions} {spec.mask_words} words")

@@ -47,7 +47,7 @@ def read_codes(path, spec, resize=False):
 
 
 def read_pair(path, mask_paths, spec, resize=False):
-    """``read_codes`` of an image and its truth (H, W), by nearest neighbour where it is scaled.
+    """``read_codes`` of an image and its truth, of the size of a result, by nearest neighbour where it is scaled.
 
     Of one class the OR of its masks, bool; of several the one mask of class indices, uint8.
     """
@@ -60,7 +60,7 @@ def read_pair(path, mask_paths, spec, resize=False):
         raise InputError(
             f"image '{name_of(path)}' has {len(mask_paths)} masks; of several classes it has one, of class indices"
         )
-    return codes, resize_nearest(truth, (spec.height, spec.width))
+    return codes, resize_nearest(truth, spec.out_size)
 
 
 def mask_png(mask):
@@ -73,8 +73,11 @@ def mask_png(mask):
 
 
 def overlay_png(codes, mask):
-    """The image with the mask tinted red, or each class but 0 in its colour, as the bytes of a PNG."""
-    colours = in_colour(codes)
+    """The image with the mask tinted red, or each class but 0 in its colour, as the bytes of a PNG.
+
+    A mask of another size is scaled to that of the image, by nearest neighbour.
+    """
+    colours, mask = in_colour(codes), resize_nearest(mask, codes.shape[:2])
     tints = TINT if mask.dtype == np.bool_ else palette()[mask].astype(np.uint16)
     tinted = np.where((mask > 0)[..., None], (colours.astype(np.uint16) + tints) // 2, colours)
     return _png(Image.fromarray(tinted.astype(np.uint8)))

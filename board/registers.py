@@ -63,7 +63,7 @@ IDENTITY = 0x50
 IDENTITY_VALUE = 0x45534547
 # Version of this register map, major in the upper half, minor in the lower.
 VERSION = 0x54
-VERSION_VALUE = 0x00010001
+VERSION_VALUE = 0x00010002
 # Low word of the 64-bit hash of network and folding that io_spec.json names, too.
 NETWORK_HASH_LO = 0x58
 # The same, high word.
@@ -78,6 +78,10 @@ CHANNELS = 0x68
 ADDRESS_BITS = 0x6C
 # Logits of a pixel. (From version 1.1 on; before, one.)
 CLASSES = 0x70
+# Rows of a result. (From version 1.2 on; before, HEIGHT.)
+OUT_HEIGHT = 0x74
+# Columns of a result. (From version 1.2 on; before, WIDTH.)
+OUT_WIDTH = 0x78
 
 # name -> (offset, may be written, meaning, ((field, bit, access, meaning), ...))
 REGISTERS = {
@@ -105,4 +109,6 @@ REGISTERS = {
     'CHANNELS': (104, False, 'Codes of a pixel, one byte each.', ()),
     'ADDRESS_BITS': (108, False, 'Bits of a memory address that the shell can reach.', ()),
     'CLASSES': (112, False, 'Logits of a pixel. (From version 1.1 on; before, one.)', ()),
+    'OUT_HEIGHT': (116, False, 'Rows of a result. (From version 1.2 on; before, HEIGHT.)', ()),
+    'OUT_WIDTH': (120, False, 'Columns of a result. (From version 1.2 on; before, WIDTH.)', ()),
 }

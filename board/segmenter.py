@@ -77,8 +77,9 @@ class Segmenter:
         return self._timing
 
     def segment(self, image, logits=False):
-        """Returns the bool mask (H, W) of a uint8 image (H, W, C); of several classes uint8 indices (H, W), the largest
-        logit's; with ``logits``, its int32 logits (H, W, classes).
+        """Returns the bool mask (H', W') of a uint8 image (H, W, C); of several classes uint8 indices (H', W'), the
+        largest logit's; with ``logits``, its int32 logits (H', W', classes). H' and W' are H and W but where
+        ``spec.resizes``.
 
         Raises InputError, TransferError, AcceleratorTimeout or DeviceError; the accelerator can be used after each.
         """
@@ -89,7 +90,7 @@ class Segmenter:
         results = list(self.stream(images, logits))
         if results:
             return np.stack(results)
-        none = np.zeros((0, self.spec.height, self.spec.width, self.spec.classes), np.int32)
+        none = np.zeros((0, *self.spec.out_size, self.spec.classes), np.int32)
         return none if logits else decide(none)
 
     def stream(self, images, logits=False, frames_per_job=None):

@@ -50,6 +50,13 @@ class Shell:
                 "deploy folder"
             )
         classes = read(reg.CLASSES) if version & 0xFFFF else 1  # version 1.0 has no such register
+        newer = (version & 0xFFFF) > 1  # before version 1.2 results had the size of the image
+        out_size = (read(reg.OUT_HEIGHT), read(reg.OUT_WIDTH)) if newer else shape[:2]
+        if out_size != spec.out_size:
+            raise BitstreamError(
+                f"the bitstream gives results of {out_size}, io_spec.json says {spec.out_size}; copy both from the "
+                "same deploy folder"
+            )
         if classes != spec.classes:
             raise BitstreamError(
                 f"the bitstream gives {classes} logits a pixel, io_spec.json says {spec.classes}; copy both from the "

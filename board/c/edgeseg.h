@@ -119,9 +119,16 @@ static inline uint64_t edgeseg_input_bytes(const edgeseg_t *device) {
     return (pixels + group - 1u) / group * group * bytes;
 }
 
+/* Pixels of a result. */
+static inline uint64_t edgeseg_result_pixels(const edgeseg_t *device) {
+    const int newer = (EDGESEG_READ(device, EDGESEG_VERSION) & 0xFFFFu) > 1u; /* before 1.2: those of the image */
+    return (uint64_t)EDGESEG_READ(device, newer ? EDGESEG_OUT_HEIGHT : EDGESEG_HEIGHT) *
+           EDGESEG_READ(device, newer ? EDGESEG_OUT_WIDTH : EDGESEG_WIDTH);
+}
+
 /* Bytes of a frame of results, in whole beats; mask 0: of logits. */
 static inline uint64_t edgeseg_result_bytes(const edgeseg_t *device, int mask) {
-    const uint64_t pixels = (uint64_t)EDGESEG_READ(device, EDGESEG_HEIGHT) * EDGESEG_READ(device, EDGESEG_WIDTH);
+    const uint64_t pixels = edgeseg_result_pixels(device);
     const uint32_t classes = edgeseg_classes(device);
     const uint64_t bytes = !mask ? 4u * classes * pixels : classes > 1u ? pixels : (pixels + 7u) / 8u;
     return (bytes + 7u) / 8u * 8u;

@@ -79,7 +79,7 @@
 
 /* Version of this register map, major in the upper half, minor in the lower. */
 #define EDGESEG_VERSION 0x54u
-#define EDGESEG_VERSION_VALUE 0x00010001u
+#define EDGESEG_VERSION_VALUE 0x00010002u
 
 /* Low word of the 64-bit hash of network and folding that io_spec.json names, too. */
 #define EDGESEG_NETWORK_HASH_LO 0x58u
@@ -101,5 +101,11 @@
 
 /* Logits of a pixel. (From version 1.1 on; before, one.) */
 #define EDGESEG_CLASSES 0x70u
+
+/* Rows of a result. (From version 1.2 on; before, HEIGHT.) */
+#define EDGESEG_OUT_HEIGHT 0x74u
+
+/* Columns of a result. (From version 1.2 on; before, WIDTH.) */
+#define EDGESEG_OUT_WIDTH 0x78u
 
 #endif

@@ -22,7 +22,7 @@ _GOLDEN_KEYS = ("codes", "logits", "masks", "names", "model_sha256")
 
 
 class UnfitLogitsError(BuildError):
-    """Golden logits that are not one for each pixel of the images; ``model`` is the network that gave them."""
+    """Golden logits of another size than the images, which the manifest does not say; ``model`` is the network."""
 
     def __init__(self, sentence: str, model: Path) -> None:
         super().__init__(sentence)
@@ -31,9 +31,9 @@ class UnfitLogitsError(BuildError):
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """An export: codes (N, H, W, C) uint8, logits (N, H, W, classes) int32, masks (N, H, W) uint8, names of the images.
+    """An export: codes (N, H, W, C) uint8, logits (N, H', W', classes) int32, masks (N, H', W') uint8, names of images.
 
-    ``model_sha256`` names its network.
+    H' and W' are H and W but where the manifest says otherwise. ``model_sha256`` names its network.
     """
 
     folder: Path
@@ -62,7 +62,7 @@ class Export:
         return self.codes.shape[1], self.codes.shape[2]
 
     def frames(self, count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Codes (N, H, W, C), logits (N, H, W, classes) and names of ``count`` images, the list repeated."""
+        """Codes (N, H, W, C), logits (N, H', W', classes) and names of ``count`` images, the list repeated."""
         order = np.arange(count) % len(self.names)
         return self.codes[order], self.logits[order], [self.names[index] for index in order]
 
@@ -72,7 +72,7 @@ def read_export(folder: Path) -> Export:
 
     Raises:
         BuildError: a file is missing, cannot be read, or does not belong to the model; an `UnfitLogitsError` where the
-            logits are not one a pixel.
+            logits have a size that the manifest does not say.
     """
     folder = Path(folder)
     paths = {name: folder / name for name in (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)}
@@ -82,7 +82,7 @@ def read_export(folder: Path) -> Export:
                 f"export '{folder}' has no {path.name}; write it with `python -m quant export --out {folder}`, or of "
                 f"an ONNX file with `python -m hw_build adopt MODEL.onnx --out {folder}`"
             )
-    arrays = _read_golden(paths[GOLDEN_FILE], paths[MODEL_FILE])
+    arrays = _read_golden(paths[GOLDEN_FILE])
     if str(arrays["model_sha256"]) != hash_file(paths[MODEL_FILE]):
         raise BuildError(
             f"golden file '{paths['golden.npz']}' was made from another model than '{paths['model.qonnx']}' "
@@ -95,6 +95,14 @@ def read_export(folder: Path) -> Export:
         size=arrays["codes"].shape[1:],
         classes=arrays["logits"].shape[3],
     )
+    size, found = ("x".join(map(str, arrays[name].shape[1:3])) for name in ("codes", "logits"))
+    output = manifest.get("output", {})
+    if found != f"{output.get('height', arrays['codes'].shape[1])}x{output.get('width', arrays['codes'].shape[2])}":
+        raise UnfitLogitsError(
+            f"export '{folder}' has logits of {found} for images of {size}, which its manifest does not say: export "
+            "the network for a size that its poolings divide, or bring it in with `python -m hw_build adopt`",
+            paths[MODEL_FILE],
+        )
     return Export(
         folder=folder,
         model=paths[MODEL_FILE],
@@ -108,7 +116,7 @@ def read_export(folder: Path) -> Export:
     )
 
 
-def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
+def _read_golden(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in _GOLDEN_KEYS}
@@ -117,23 +125,17 @@ def _read_golden(path: Path, model: Path) -> dict[str, np.ndarray]:
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise BuildError(f"golden file '{path}' is corrupt or not one ({error}); export again") from None
     codes, logits, masks = arrays["codes"], arrays["logits"], arrays["masks"]
-    frames = codes.shape[:3]
     fits = (
         (codes.dtype, codes.ndim) == (np.uint8, 4)
-        and (logits.dtype, logits.shape[:-1]) == (np.int32, frames)
-        and logits.ndim == 4
-        and logits.shape[-1] > 0
-        and masks.shape == frames
-        and arrays["names"].shape == frames[:1]
-        and frames[0] > 0
+        and (logits.dtype, logits.ndim) == (np.int32, 4)
+        and min(logits.shape) > 0
+        and masks.shape == logits.shape[:3]
+        and logits.shape[:1] == arrays["names"].shape == codes.shape[:1]
     )
     if not fits:
         found = ", ".join(f"{key} {arrays[key].dtype}{arrays[key].shape}" for key in ("codes", "logits", "masks"))
-        sentence = (
-            f"golden file '{path}' must hold codes uint8 (N, H, W, C), logits int32 (N, H, W, classes), masks "
-            f"(N, H, W), got {found}; export again"
+        raise BuildError(
+            f"golden file '{path}' must hold codes uint8 (N, H, W, C), logits int32 (N, H', W', classes), masks "
+            f"(N, H', W'), got {found}; export again"
         )
-        if logits.ndim == 4 and logits.shape[:3] != frames:
-            raise UnfitLogitsError(sentence, model)
-        raise BuildError(sentence)
     return arrays

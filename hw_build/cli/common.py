@@ -22,7 +22,7 @@ def read_export(folder: Path) -> Export:
 
     Raises:
         BuildError: a file is missing, cannot be read, or does not belong to the model.
-        LoweringError: the network does not give one logit per pixel, as at a size that its poolings do not divide.
+        LoweringError: the network gives logits of another size, as of one that its poolings do not divide.
     """
     from hw_build.base import export
     from hw_build.flow.check import check, refuse

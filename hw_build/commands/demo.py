@@ -16,6 +16,7 @@ from rich.table import Table
 
 from board.image_files import in_colour
 from board.io_spec import decide
+from board.mask_files import resize_nearest
 from hw_build.base.errors import MismatchError
 from hw_build.base.image import overlap, read_image, read_mask
 from hw_build.base.progress import BuildProgress, tell
@@ -84,7 +85,9 @@ def _build_and_simulate(
         name=name,
         logits=int(frames.logits[0].size),
         differing_logits=int(np.count_nonzero(run.logits[0] != frames.logits[0])),
-        iou=None if truth is None else overlap(prediction, truth, config.export.classes),
+        iou=None
+        if truth is None
+        else overlap(prediction, resize_nearest(truth, prediction.shape), config.export.classes),
     )
     report = with_figures_of(earlier_report(config.out), collect_report(config, facts, image=shown))
     publish(config.out, report, Pictures(codes=in_colour(codes), prediction=prediction, truth=truth))

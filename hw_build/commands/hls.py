@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from board.image_files import in_colour
 from board.io_spec import decide
+from board.mask_files import resize_nearest
 from hw_build.backends.hls.csim import compile_program, find_headers
 from hw_build.backends.hls.execution import HLS, execute_program
 from hw_build.backends.hls.finn_build import finn_build
@@ -167,7 +168,7 @@ def _execute(config: HlsConfig, export: Export, model: ModelWrapper, shell: Shel
         tell(f"testbenches of {len(benches)} layers: {SCRIPT} in the folder of each below '{config.out / FOLDER}'")
     if config.image is not None:
         prediction = decide(done.logits[0])
-        iou = None if truth is None else overlap(prediction, truth, export.classes)
+        iou = None if truth is None else overlap(prediction, resize_nearest(truth, prediction.shape), export.classes)
         report = replace(report, image=Image(name=name, logits=int(done.logits[0].size), differing_logits=0, iou=iou))
         Pictures(codes=in_colour(codes), prediction=prediction, truth=truth).save(config.out / PICTURES)
     return _publish(config.out, report, Verification(**done.rung))

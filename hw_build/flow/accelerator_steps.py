@@ -69,8 +69,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             load_graph(needed[FOLDING] / GRAPH), config.out, fpgapart=config.board.part, fifo_depths=depths,
             model_sha256=config.export.model_sha256, uram=config.board.resources.uram,
         )  # fmt: skip
-        height, width, channels = design.image_shape
-        spec = IoSpec(_network(config), design.network_hash, height, width, channels, design.classes)
+        spec = IoSpec(_network(config), design.network_hash, *design.image_shape, design.classes, *design.out_size)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
         return {"design": f"0x{design.network_hash:016x}", "totals": _fifo_totals(design)}
 

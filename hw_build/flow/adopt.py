@@ -94,6 +94,7 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
             "output": {
                 "logit_scale": scales(model)[1],
                 "classes": logits.shape[-1],
+                **_own_size(logits.shape[1:3], (height, width)),
                 "mask": _MASK[logits.shape[-1] > 1],
             },
             "verification": {
@@ -106,6 +107,11 @@ def adopt(config: AdoptConfig) -> dict[str, Any]:
         }
         (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+def _own_size(size: tuple[int, ...], of_image: tuple[int, int]) -> dict[str, int]:
+    """What a manifest says of the ``size`` of results that is not that of the image."""
+    return {} if size == of_image else {"height": size[0], "width": size[1]}
 
 
 def _largest_rounding(model: ModelWrapper, codes: np.ndarray, logits: np.ndarray) -> float:

@@ -65,7 +65,8 @@ def check(model_path: Path, board: Board | None = None, input_scale: float | Non
     """A verdict for every node that the output depends on, in execution order; see `lowers` for the whole.
 
     ``input_scale``: the value of one code of the image, if the file does not quantize it to 8
-    bits first. With ``board``, a last row says so if its block RAMs cannot hold what every folding needs.
+    bits first. A further row says so if results have another size than the image, and, with ``board``, if its block
+    RAMs cannot hold what every folding needs.
     """
     fpgapart = DEFAULT_PART if board is None else board.part
     model, refused = judge(model_path, input_scale)
@@ -77,11 +78,14 @@ def check(model_path: Path, board: Board | None = None, input_scale: float | Non
             with doing(f"step {step.name}"):
                 model = step.run(model)
         with tempfile.TemporaryDirectory() as folder, doing("step stitch"):
-            stitch(model, Path(folder), fpgapart=fpgapart)
+            layout = stitch(model, Path(folder), fpgapart=fpgapart).layout
     except EdgesegError as error:
         return blame(refused, error)
     built = _Built(graph, model)
     verdicts = [Verdict(label(node), node.op_type, built.kernel_of(node)) for node in graph.nodes]
+    if layout.resizes:
+        sizes = f"results of {layout.out_height}x{layout.out_width} for images of {layout.height}x{layout.width}"
+        verdicts.append(Verdict("network", "", sizes))
     too_much = None if board is None else refusal_of_memory(least_memory(read_network(model, board.part)), board)
     return verdicts if too_much is None else [*verdicts, Verdict("network", "", "", too_much)]
 

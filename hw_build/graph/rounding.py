@@ -24,12 +24,14 @@ def code_thresholds(codes: np.ndarray, scale: float, rounding_mode: str) -> np.n
     return least_values(codes, step, lambda values: rounded(values / step))
 
 
-def least_values(codes: np.ndarray, step: np.float32, code_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def least_values(
+    codes: np.ndarray, step: np.float32, code_of: Callable[[np.ndarray], np.ndarray], reach: float = 1.5
+) -> np.ndarray:
     """Least float32 x, for each k of ``codes`` (n,), whose code is at least k; (n,) float32.
 
-    ``code_of`` float32 values rises, and is less than 1.5 off value / step.
+    ``code_of`` float32 values rises, and is less than ``reach`` off value / step.
     """
-    low, high = (_order((codes + side).astype(np.float32) * step) for side in (-1.5, 1.5))
+    low, high = (_order((codes + side).astype(np.float32) * step) for side in (-reach, reach))
     while np.any(high - low > 1):  # code of low < k <= code of high; halved until they are neighbours
         middle = (low + high) // 2
         reached = code_of(_float(middle)) >= codes

@@ -107,8 +107,8 @@ class Truncation(Operator):
         rounding = str(attribute(node, "rounding_mode", "FLOOR")).upper()
         if rounding not in ROUNDING_MODES:
             return f"rounds by {rounding}: only {', '.join(ROUNDING_MODES)} lower"
-        if not 1 <= _divisor(graph, node) <= 2**FLOAT32_BITS:
-            return f"divides integers by {_divisor(graph, node):g}: by 1 to 2**{FLOAT32_BITS} lowers"
+        if not 2.0**-_MOST_BITS <= _divisor(graph, node) <= 2**FLOAT32_BITS:
+            return f"divides integers by {_divisor(graph, node):g}: by 2**-{_MOST_BITS} to 2**{FLOAT32_BITS} lowers"
         if len(node.input) == _INPUTS_OF_1 and _range(graph, node.input[0]) is None:
             return "truncates values that no quantizer limits: put one before it, or export Trunc of version 2"
         low, high = self._codes(graph, node)
@@ -131,8 +131,8 @@ class Truncation(Operator):
         """Thresholds, and a factor behind them."""
         low, high = self._codes(graph, node)
         scale, _, _, *after = _numbers(graph, node)
-        step = scale * _divisor(graph, node)
-        steps = least_values(np.arange(low + 1, high + 1), step, lambda values: _code_of(graph, node, values))
+        step, reach = scale * _divisor(graph, node), 1.5 + 0.5 / float(_divisor(graph, node))
+        steps = least_values(np.arange(low + 1, high + 1), step, lambda values: _code_of(graph, node, values), reach)
         put_thresholds(graph, node, low, high, steps, float(after[0] if len(after) > 1 else scale))
 
     def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:

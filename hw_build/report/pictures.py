@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from board.mask_files import resize_nearest
 from board.pictures import palette
 from hw_build.base.arrays import write_arrays
 from hw_build.base.errors import BuildError
@@ -39,9 +40,10 @@ class Pictures:
         if self.truth is not None:
             shown["mask"] = mask_picture(self.truth)
         shown["prediction of the accelerator"] = mask_picture(self.prediction)
+        prediction = resize_nearest(self.prediction, self.codes.shape[:2])
         filled = "prediction orange" if self.prediction.dtype == bool else "classes of the prediction"
         caption = f"overlay: {filled}" + ("" if self.truth is None else ", mask green")
-        return shown | {caption: overlay_picture(self.codes, self.prediction, self.truth)}
+        return shown | {caption: overlay_picture(self.codes, prediction, self.truth)}
 
     def save(self, path: Path) -> None:
         arrays = {"codes": self.codes, "prediction": self.prediction}

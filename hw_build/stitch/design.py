@@ -68,7 +68,8 @@ class Design:
     """A stitched accelerator below ``build_dir/rtl``.
 
     ``model_sha256`` is the hash of the exported network's file, empty where a graph without an export was stitched;
-    ``ultra`` are the tensors whose FIFOs lie in UltraRAM.
+    ``ultra`` are the tensors whose FIFOs lie in UltraRAM; ``out_size`` is (H', W') of the logits, where these are not
+    of the image's size.
     """
 
     build_dir: Path
@@ -81,6 +82,7 @@ class Design:
     sources: tuple[Source, ...]
     model_sha256: str = ""
     ultra: tuple[str, ...] = ()
+    out_size: tuple[int, ...] = ()
 
     @property
     def rtl_dir(self) -> Path:
@@ -95,7 +97,7 @@ class Design:
     @property
     def layout(self) -> FrameLayout:
         """How its frames lie in memory, and leave it as words."""
-        return FrameLayout(*self.image_shape, self.classes)
+        return FrameLayout(*self.image_shape, self.classes, *self.out_size)
 
     @property
     def expected_cycles_per_frame(self) -> int:
@@ -125,7 +127,7 @@ class Design:
 
     def save(self) -> Path:
         """Write ``design.json``, complete or not at all."""
-        left_out = {"build_dir"} if self.ultra else {"build_dir", "ultra"}
+        left_out = {"build_dir", *(name for name in ("ultra", "out_size") if not getattr(self, name))}
         content = {key: value for key, value in asdict(self).items() if key not in left_out}
         path = self.build_dir / "design.json"
         partial = path.with_suffix(".json.partial")

@@ -76,7 +76,7 @@ def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[Place
 
 
 def boundary(model: ModelWrapper) -> tuple[str, str]:
-    """(input tensor, output tensor), checked: 8-bit codes (1, H, W, C) in, integer logits (1, H, W, classes) out."""
+    """(input tensor, output tensor), checked: 8-bit codes (1, H, W, C) in, integer logits (1, H', W', classes) out."""
     if len(model.graph.input) != 1 or len(model.graph.output) != 1:
         raise BuildError(
             f"the graph has {len(model.graph.input)} inputs and {len(model.graph.output)} outputs, must be 1 and 1"
@@ -88,10 +88,9 @@ def boundary(model: ModelWrapper) -> tuple[str, str]:
             f"input {source} is {model.get_tensor_datatype(source)} {in_shape}, must be UINT8 (1, H, W, C)"
         )
     datatype = model.get_tensor_datatype(sink)
-    if out_shape[:-1] != in_shape[:-1] or not datatype.is_integer():
+    if len(out_shape) != len(in_shape) or out_shape[0] != 1 or not datatype.is_integer():
         raise BuildError(
-            f"output {sink} is {datatype} {out_shape}, must be integer logits of every pixel, "
-            f"(1, {in_shape[1]}, {in_shape[2]}, classes)"
+            f"output {sink} is {datatype} {out_shape}, must be integer logits of pixels, (1, height, width, classes)"
         )
     if in_shape[3] > MAX_CHANNELS:
         raise BuildError(f"the image has {in_shape[3]} channels, the shell takes at most {MAX_CHANNELS}: give fewer")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from board.io_spec import FrameLayout
 from hw_build.base.errors import BuildError
 from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.kernels.fifo_memory import in_ultra, memory_cost, ultra_cost
@@ -71,16 +72,17 @@ def _write(
     placed = [_relocated(item, mem_dir) for item in place_nodes(model, mem_dir, fpgapart)]
     streams = make_streams(model, placed, fifo_depths)
     ultra = _ultra(streams, uram)
-    image_shape = tuple(model.get_tensor_shape(source)[1:])
-    logit_type, classes = model.get_tensor_datatype(sink), model.get_tensor_shape(sink)[-1]
+    _, height, width, channels = model.get_tensor_shape(source)
+    _, out_height, out_width, classes = model.get_tensor_shape(sink)
+    layout = FrameLayout(height, width, channels, classes, out_height, out_width)
+    logit_type = model.get_tensor_datatype(sink)
     compiled, contents = _copy_sources(placed, partial, mem_dir, STREAM_FILES + (ULTRA_FILES if ultra else ()))
     (partial / "top.sv").write_text(
         top_text(
             placed,
             streams,
             ultra,
-            image_shape=image_shape,
-            classes=classes,
+            layout=layout,
             logit_bits=logit_type.bitwidth(),
             logit_signed=logit_type.signed(),
         )
@@ -88,7 +90,7 @@ def _write(
     listed = [(path, "rtl") for path in [*compiled, "top.sv"]] + [(path, "memory") for path in contents]
     return Design(
         build_dir=build_dir,
-        image_shape=image_shape,
+        image_shape=layout.shape,
         classes=classes,
         logit_bits=logit_type.bitwidth(),
         logit_signed=logit_type.signed(),
@@ -96,6 +98,7 @@ def _write(
         streams=tuple(streams),
         sources=tuple(Source(path=path, role=role, sha256=_sha256(partial / path)) for path, role in listed),
         ultra=ultra,
+        out_size=layout.out_size if layout.resizes else (),
     )
 
 

@@ -15,6 +15,7 @@ from hw_build.stitch.design import INPUT, OUTPUT, TOP_MODULE, Stream
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from board.io_spec import FrameLayout
     from hw_build.kernels.base import StreamPort
     from hw_build.stitch.graph import PlacedNode
 
@@ -25,7 +26,7 @@ HEADER = """\
 // In:   s_axis, one pixel a beat: {channels} channels of 8 bits, channel 0 at bits [7:0]; {height} x {width} pixels a
 //       frame in raster order, frames back to back without sideband.
 // Out:  m_axis, 32-bit words, TLAST with the last word of a frame. mask_mode = 0: one logit a word, sign-extended,
-//       {classes} a pixel. mask_mode = 1: {decisions}.
+//       {classes} a pixel{of_size}. mask_mode = 1: {decisions}.
 //       A frame is an even number of words, filled up with zeros. mask_mode changes only when idle.
 // GAUGE = 1 adds counters to every stream, read over the gauge_* port; isolate cuts all streams (see stream_edge.sv).
 `default_nettype none
@@ -71,23 +72,22 @@ def top_text(
     streams: list[Stream],
     ultra: Collection[str],
     *,
-    image_shape: tuple[int, int, int],
-    classes: int,
+    layout: FrameLayout,
     logit_bits: int,
     logit_signed: bool,
 ) -> str:
     """SystemVerilog of the whole accelerator; the FIFOs of the tensors ``ultra`` lie in UltraRAM."""
-    height, width, channels = image_shape
     parts = [
         HEADER.format(
             top=TOP_MODULE,
-            channels=channels,
-            height=height,
-            width=width,
-            in_high=8 * channels - 1,
+            channels=layout.channels,
+            height=layout.height,
+            width=layout.width,
+            in_high=8 * layout.channels - 1,
             edges=len(streams),
-            classes=classes,
-            decisions=_ONE_CLASS if classes == 1 else _SEVERAL_CLASSES,
+            classes=layout.classes,
+            of_size=f" of {layout.out_height} x {layout.out_width}" if layout.resizes else "",
+            decisions=_ONE_CLASS if layout.classes == 1 else _SEVERAL_CLASSES,
         )
     ]
     index_of = {stream.tensor: i for i, stream in enumerate(streams)}
@@ -101,7 +101,7 @@ def top_text(
                 f"  assign s_axis_tready = p{i}_tready;\n"
             )
         if stream.consumer == OUTPUT:
-            parts.append(_output(i, height * width, classes, logit_bits, logit_signed))
+            parts.append(_output(i, layout.out_pixels, layout.classes, logit_bits, logit_signed))
     return "\n".join(parts) + "\nendmodule\n`default_nettype wire\n"
 
 

@@ -12,6 +12,7 @@ from board.segmenter import Segmenter
 
 SPEC = IoSpec("fake", 0x0123_4567_89AB_CDEF, 16, 16, 3)
 FOUR_CLASSES = IoSpec("fake", 0x0123_4567_89AB_CDEF, 5, 7, 3, 4)  # frames that fill no beats
+QUARTERED = IoSpec("fake", 0x0123_4567_89AB_CDEF, 16, 16, 3, 1, 8, 8)  # results of another size
 CLOCK_MHZ = 100.0
 CYCLES_PER_POLL = 1000
 
@@ -48,6 +49,7 @@ class FakeDevice:
         self.words = {
             reg.IDENTITY: reg.IDENTITY_VALUE, reg.VERSION: reg.VERSION_VALUE, reg.HEIGHT: spec.height,
             reg.WIDTH: spec.width, reg.CHANNELS: spec.channels, reg.CLASSES: spec.classes,
+            reg.OUT_HEIGHT: spec.out_height, reg.OUT_WIDTH: spec.out_width,
             reg.NETWORK_HASH_LO: spec.network_hash & 0xFFFFFFFF, reg.NETWORK_HASH_HI: spec.network_hash >> 32,
         }  # fmt: skip
         self.memory = np.full(1 << 20, 0x5A, np.uint8)
@@ -94,8 +96,8 @@ class FakeDevice:
         frames, source = self.words[reg.FRAMES], self.words[reg.SOURCE_LO]
         spec = self.spec
         held = self.memory[source : source + frames * spec.input_bytes].reshape(frames, -1)
-        codes = held[:, : spec.pixels * spec.channels].reshape(frames, *spec.shape)
-        logits = logits_of(codes, spec.classes)
+        codes = held[:, : int(np.prod(spec.shape))].reshape(frames, *spec.shape)
+        logits = logits_of(codes, spec.classes)[:, : spec.out_height, : spec.out_width]
         words = spec.pack(decide(logits) if self.words[reg.OUTPUT_MODE] else logits).view(np.uint8)
         start = self.words[reg.DESTINATION_LO]
         self.memory[start : start + words.size] = words

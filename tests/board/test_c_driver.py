@@ -64,8 +64,12 @@ def test_mapped_registers_are_read_and_written_as_words(tmp_path, offset):
 
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [("c_driver.c", {}), ("c_driver_classes.c", {"height": 5, "width": 7, "classes": 4})],
-    ids=["one_class", "four_classes"],
+    [
+        ("c_driver.c", {}),
+        ("c_driver_classes.c", {"height": 5, "width": 7, "classes": 4}),
+        ("c_driver_sizes.c", {"height": 6, "width": 10, "out_height": 3, "out_width": 5}),
+    ],
+    ids=["one_class", "four_classes", "another_size"],
 )
 def test_driver_on_the_simulated_shell(tmp_path, name, changes):
     made = shell_bench.system(**changes)

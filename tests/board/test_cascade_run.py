@@ -158,6 +158,11 @@ def test_an_empty_volume_is_empty_and_a_cascade_for_images_takes_no_scan(tmp_pat
 def test_networks_that_do_not_fit_each_other_are_refused():
     for layouts, options, sentence in (
         ([FrameLayout(8, 8, 3, 2), FrameLayout(4, 4, 3)], {}, "networks of one class, these have 2 and 1"),
+        (
+            [FrameLayout(8, 8, 3, 1, 4, 4), FrameLayout(4, 4, 3)],
+            {},
+            "gives masks of another size than its image; use one",
+        ),
         ([FrameLayout(8, 8, 3), FrameLayout(4, 4, 1)], {}, "take 3 and 1 channels; both see one image"),
         (
             [FrameLayout(8, 8, 3), FrameLayout(4, 32, 3)],

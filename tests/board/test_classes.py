@@ -74,6 +74,19 @@ def test_infer_writes_indices_as_palette_pictures(deploy, tmp_path):
     assert (found[~background] != codes[~background]).any(axis=1).all()
 
 
+def test_an_overlay_and_a_truth_of_another_size(tmp_path):
+    spec, codes = IoSpec("quarters", 0, 16, 16, 3, 1, 8, 8), images(1)[0]
+    mask = np.zeros((8, 8), bool)
+    mask[2:4, 4:] = True
+    with Image.open(io.BytesIO(pictures.overlay_png(codes, mask))) as overlay:
+        tinted = (np.asarray(overlay) != codes).any(axis=2)
+    assert tinted[4:8, 8:].any() and not tinted[:4].any() and not tinted[8:].any() and not tinted[:, :8].any()
+    Image.fromarray(codes).save(tmp_path / "a.png")
+    Image.fromarray(np.kron(mask, np.ones((2, 2), bool)).astype(np.uint8) * 255).save(tmp_path / "m.png")
+    _, truth = pictures.read_pair(tmp_path / "a.png", [str(tmp_path / "m.png")], spec)
+    np.testing.assert_array_equal(truth, mask)
+
+
 def test_colours_of_classes_are_those_of_voc():
     expected = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128), (128, 0, 128), (0, 128, 128)]
     colours = pictures.palette()

@@ -48,6 +48,18 @@ def test_frames_are_whole_beats_whatever_their_size(shape):
     assert packed.size == 3 * spec.mask_words and np.array_equal(spec.masks(packed), decided)
 
 
+def test_results_of_another_size(tmp_path, capsys):
+    spec, path = IoSpec("tiny", 0, 16, 32, 3, 2, 5, 7), tmp_path / "io_spec.json"
+    path.write_text(spec.text())
+    assert vars(read_io_spec(path)) == vars(spec) and spec.resizes
+    assert main(["describe", str(path)]) == 0
+    assert "results  5 x 7" in capsys.readouterr().out
+    logits = np.random.default_rng(7).integers(-9, 9, (3, 5, 7, 2), dtype=np.int32)
+    words = spec.pack(logits)
+    assert words.size == 3 * spec.logit_words and np.array_equal(spec.logits(words), logits)
+    assert np.array_equal(spec.masks(spec.pack(decide(logits))), logits.argmax(-1))
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -55,6 +67,8 @@ def test_frames_are_whole_beats_whatever_their_size(shape):
         ({"classes": 257}, "classes must be at most 256, got 257"),
         ({"version": 1}, "is not of version 2; build again"),
         ({"depth": 2}, "is not of version 2; build again"),
+        ({"out_height": 8}, "is not of version 2; build again"),
+        ({"out_height": 8, "out_width": 0}, "out_width must be a positive integer, got 0"),
         ({"network_hash": 7}, "network_hash is not a hexadecimal number"),
         ({"network_hash": "0x1" + 16 * "0"}, "network_hash must be a number of 64 bits"),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fake_device import CLOCK_MHZ, CYCLES_PER_POLL, FOUR_CLASSES, FakeDevice, images, logits_of, segmenter
+from fake_device import CLOCK_MHZ, CYCLES_PER_POLL, FOUR_CLASSES, QUARTERED, FakeDevice, images, logits_of, segmenter
 
 from board import registers as reg
 from board import shell
@@ -239,6 +239,7 @@ def test_no_memory(device):
         (reg.IDENTITY, 0, "is not an edgeseg accelerator"),
         (reg.VERSION, 0x00020000, "register map 2, this driver knows 1"),
         (reg.NETWORK_HASH_LO, 1, "holds network 0x0123456700000001, io_spec.json describes 'fake' 0x0123456789abcdef"),
+        (reg.OUT_WIDTH, 8, r"gives results of \(16, 8\), io_spec.json says \(16, 16\); copy both"),
         (reg.WIDTH, 32, r"takes frames of \(16, 32, 3\), io_spec.json says \(16, 16, 3\)"),
     ],
 )
@@ -246,6 +247,20 @@ def test_bitstream_of_something_else(device, register, value, sentence):
     device.words[register] = value
     with pytest.raises(BitstreamError, match=sentence):
         segmenter(device)
+
+
+def test_results_of_another_size():
+    codes, accel = images(5), segmenter(FakeDevice(QUARTERED), frames_per_job=2)
+    logits = logits_of(codes)[:, :8, :8]
+    np.testing.assert_array_equal(accel.segment_batch(codes), logits[..., 0] > 0)
+    np.testing.assert_array_equal(accel.segment_batch(codes, logits=True), logits)
+    assert accel.segment_batch([]).shape == (0, 8, 8)
+
+
+def test_before_version_1_2_results_have_the_size_of_the_image():
+    device = FakeDevice()
+    device.words |= {reg.VERSION: 0x00010001, reg.OUT_HEIGHT: 0, reg.OUT_WIDTH: 0}
+    check_usable(segmenter(device))
 
 
 def test_close_frees_and_refuses(device):

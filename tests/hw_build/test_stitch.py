@@ -161,8 +161,8 @@ def not_codes(model):
     model.set_tensor_datatype("global_in", DataType["UINT4"])
 
 
-def half_the_rows(model):
-    model.set_tensor_shape("global_out", [1, 8, 16, 1])
+def two_images(model):
+    model.set_tensor_shape("global_out", [2, 16, 16, 1])
 
 
 def many_classes(model):
@@ -181,7 +181,7 @@ def many_channels(model):
         (unknown_node, "Squeeze_rtl has no RTL here"),
         (bad_name, "node name 'a b' .* is not a unique identifier"),
         (not_codes, r"input global_in is UINT4 \[1, 16, 16, 3\], must be UINT8"),
-        (half_the_rows, r"must be integer logits of every pixel, \(1, 16, 16, classes\)"),
+        (two_images, r"must be integer logits of pixels, \(1, height, width, classes\)"),
         (many_classes, "has 257 logits a pixel; an index of the largest is a byte: at most 256 classes lower"),
         (many_channels, "the image has 17 channels, the shell takes at most 16: give fewer"),
     ],

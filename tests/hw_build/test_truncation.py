@@ -43,7 +43,8 @@ def averaged(scale=2.0**-3, *, relu=True, kernel=4, **attributes):
         net.node("AveragePool", [codes], "mean", kernel_shape=[kernel] * 2, strides=[4, 4], pads=pads,
                  count_include_pad=1)  # fmt: skip
         fine = float(np.float32(scale) / np.float32(kernel**2))
-        cut = trunc(net, "mean", fine, (8, 4), scale_out=scale, signed=int(not relu), **attributes)
+        out = {"scale_out": scale, "signed": int(not relu)} | attributes
+        cut = trunc(net, "mean", fine, (8, 4 if out["scale_out"] == scale else 8), **out)
         return enlarged(net, cut)
 
     model = network(change)
@@ -71,6 +72,7 @@ FORMS = {
     "any_scale": lambda: averaged(0.137, rounding_mode="FLOOR"),
     "any_scale_round": lambda: averaged(0.0713, rounding_mode="ROUND", relu=False),
     "nine_by_sixteen": lambda: averaged(kernel=3, rounding_mode="FLOOR"),
+    "finer_codes": lambda: averaged(rounding_mode="ROUND", scale_out=2.0**-9),
     "first_version": summed,
     "first_version_any_scale": lambda: summed(0.137),
     "first_version_signed": lambda: summed(relu=False),
@@ -131,7 +133,7 @@ def zero_point(net, tensor):
 REFUSED = {
     "range": (behind_a_convolution, "truncates values that no quantizer limits: put one before it"),
     "bits": (cut_of(2.0**-9, (16, 16)), r"gives codes from 0 to \d+: at most 8 bits lower"),
-    "divisor": (cut_of(0.125, (4, 6)), r"divides integers by 0\.25: by 1 to 2\*\*24 lowers"),
+    "divisor": (cut_of(0.125, (4, 16)), r"divides integers by 0\.000244141: by 2\*\*-8 to 2\*\*24 lowers"),
     "widths": (cut_of(0.125, (4, 3.5)), r"has bit widths 4 and 3\.5: integers from 2 to 32 lower"),
     "rounding": (cut_of(0.125, (4, 3), rounding_mode="DICE"), "rounds by DICE: only ROUND, "),
     "scale": (cut_of(-0.125, (4, 3)), "has a scale that is not positive"),

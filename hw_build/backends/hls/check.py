@@ -51,7 +51,9 @@ def check_hls(model_path: Path, fpgapart: str = DEFAULT_PART, input_scale: float
     except EdgesegError as error:
         return blame(rows, error)
     made = _layers_of(graph, model, layers)
-    return [Verdict(verdict.node, verdict.operator, made.get(verdict.node, "inside another")) for verdict in rows]
+    of_network = [verdict for verdict in built if not verdict.operator]
+    of_nodes = [Verdict(verdict.node, verdict.operator, made.get(verdict.node, "inside another")) for verdict in rows]
+    return of_nodes + of_network
 
 
 def _layers_of(graph: GraphEditor, lowered: ModelWrapper, layers: ModelWrapper) -> dict[str, str]:

@@ -7,6 +7,10 @@ and ``stream_control``, its AXI4-Lite registers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from board.io_spec import FrameLayout
 
 CORE_MODULE = "edgeseg_stream"
 CLOCK, RESET_N = "ap_clk", "ap_rst_n"
@@ -42,7 +46,7 @@ _TEMPLATE = """\
 //
 // s_axis: one pixel a beat, channel 0 in the lowest byte, {height} x {width} pixels a frame in raster order, no TLAST.
 // m_axis: 32-bit words, TLAST with the last of a frame; one logit a word, {classes} a pixel, or what they decide
-// (OUTPUT_MODE). A frame is an even number of words, filled up with zeros.
+// (OUTPUT_MODE), for {out_height} x {out_width} pixels. A frame is an even number of words, filled up with zeros.
 // While the core is reset (stream_control.sv) neither stream moves; whoever feeds them begins a frame afresh after it.
 `default_nettype none
 module {module} (
@@ -56,6 +60,8 @@ module {module} (
   stream_control #(
     .HEIGHT      ({height}),
     .WIDTH       ({width}),
+    .OUT_HEIGHT  ({out_height}),
+    .OUT_WIDTH   ({out_width}),
     .CHANNELS    ({channels}),
     .CLASSES     ({classes}),
     .NETWORK_HASH(64'h{network_hash:016x})
@@ -109,16 +115,14 @@ def core_ports(channels: int) -> tuple[Port, ...]:
     )
 
 
-def core_text(core: str, image_shape: tuple[int, int, int], classes: int, network_hash: int) -> str:
-    """Verilog of the core around the accelerator's module ``core`` for frames (H, W, C), ``classes`` logits a pixel."""
-    height, width, channels = image_shape
-    ports = core_ports(channels)
+def core_text(core: str, layout: FrameLayout, network_hash: int) -> str:
+    """Verilog of the core around the accelerator's module ``core`` for frames of ``layout``."""
+    ports = core_ports(layout.channels)
     declared = ",\n".join(
         f"  {f'{port.direction}put':6} wire {f'[{port.bits - 1}:0]' if port.bits > 1 else '':6} {port.name}"
         for port in ports
     )
     control = "\n".join(f"    .{port.name:13}({port.name})," for port in ports if port.bus == CONTROL)
     return _TEMPLATE.format(
-        module=CORE_MODULE, core=core, height=height, width=width, channels=channels, classes=classes,
-        network_hash=network_hash, ports=declared, control=control,
+        module=CORE_MODULE, core=core, **vars(layout), network_hash=network_hash, ports=declared, control=control
     )  # fmt: skip

@@ -38,6 +38,8 @@ _MEANINGS = {
     "WIDTH": None,
     "CHANNELS": None,
     "CLASSES": None,
+    "OUT_HEIGHT": None,
+    "OUT_WIDTH": None,
 }
 
 
@@ -62,7 +64,7 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
         for path in CONTROL_SOURCES:
             _copy(path, partial / "src" / "control" / path.name)
         top = partial / "src" / f"{CORE_MODULE}.v"
-        top.write_text(core_text(TOP_MODULE, design.image_shape, design.classes, design.network_hash))
+        top.write_text(core_text(TOP_MODULE, design.layout, design.network_hash))
         packed = {source.path: hash_file(partial / "src" / source.path) for source in design.sources}
         assert packed == {source.path: source.sha256 for source in design.sources}, "copies are what was checked"
         lint_around_accelerator(design, CORE_MODULE, [*CONTROL_SOURCES, top])
@@ -98,9 +100,11 @@ def _copy(source: Path, target: Path) -> None:
 
 def _description(design: Design) -> str:
     height, width, channels = design.image_shape
+    out = f" of {design.layout.out_height} x {design.layout.out_width}" if design.layout.resizes else ""
     return (
         f"Segmentation network on a stream: {height} x {width} pixels of {channels} bytes a frame in, "
-        f"logits ({design.classes} a pixel) or what they decide out, {design.expected_cycles_per_frame} cycles a frame"
+        f"logits ({design.classes} a pixel{out}) or what they decide out, {design.expected_cycles_per_frame} cycles a "
+        "frame"
     )
 
 
@@ -109,7 +113,7 @@ def _registers(design: Design) -> dict[Register, int | None]:
     low, high = design.network_hash & 0xFFFF_FFFF, design.network_hash >> 32
     constants = {
         "NETWORK_HASH_LO": low, "NETWORK_HASH_HI": high, "HEIGHT": height, "WIDTH": width, "CHANNELS": channels,
-        "CLASSES": design.classes,
+        "CLASSES": design.classes, "OUT_HEIGHT": design.layout.out_height, "OUT_WIDTH": design.layout.out_width,
     }  # fmt: skip
     known = {register.name: register for register in read_registers()}
     return {

@@ -125,7 +125,7 @@ def write_shell(design: Design, board: Board, folder: Path) -> Shell:
     system = System(
         core=TOP_MODULE, height=height, width=width, channels=channels, classes=design.classes,
         network_hash=design.network_hash, control_base=board.ps.control_base, address_bits=board.ps.address_bits,
-        max_burst=board.ps.max_burst_beats,
+        max_burst=board.ps.max_burst_beats, out_height=design.layout.out_height, out_width=design.layout.out_width,
     )  # fmt: skip
     processor = PROCESSOR_MODULES[board.ps.family]
     copied = [*shell_sources(), RTL_DIR / "shell" / f"{processor}.sv"]

@@ -31,6 +31,8 @@ module {module} (
   shell #(
     .HEIGHT      ({height}),
     .WIDTH       ({width}),
+    .OUT_HEIGHT  ({out_height}),
+    .OUT_WIDTH   ({out_width}),
     .CHANNELS    ({channels}),
     .CLASSES     ({classes}),
     .NETWORK_HASH(64'h{network_hash:016x}),
@@ -83,7 +85,7 @@ endmodule
 
 @record
 class System:
-    """What one system is made for: the frame, the logits of a pixel, the network's hash, and the processor's ports.
+    """What one system is made for: the frame, the result, the network's hash, and the processor's ports.
 
     ``core`` is the module of the accelerator; ``control_base`` the address of the registers' 4 KiB; ``address_bits``
     those of the memory port; ``max_burst`` beats of 8 bytes, a power of two (AXI3: at most 16).
@@ -98,6 +100,8 @@ class System:
     control_base: int
     address_bits: int
     max_burst: int
+    out_height: int
+    out_width: int
 
     def __post_init__(self) -> None:
         if self.max_burst not in (2, 4, 8, 16, 32, 64, 128, 256):
@@ -108,7 +112,7 @@ class System:
     @property
     def layout(self) -> FrameLayout:
         """How frames lie in memory."""
-        return FrameLayout(self.height, self.width, self.channels, self.classes)
+        return FrameLayout(self.height, self.width, self.channels, self.classes, self.out_height, self.out_width)
 
     def text(self) -> str:
         """SystemVerilog of the module ``edgeseg_system``."""

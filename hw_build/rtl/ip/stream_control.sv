@@ -1,7 +1,7 @@
 // AXI4-Lite registers of the accelerator as a stream core: output mode, reset, what it is. Offsets as in the shell.
 //
 // Registers:  OUTPUT_MODE, FRAMES_DONE (since the last reset), SOFT_RESET, NETWORK_HASH_LO/HI, HEIGHT, WIDTH, CHANNELS,
-//             CLASSES;//             every other word of the 4 KiB answers SLVERR.
+//             CLASSES, OUT_HEIGHT, OUT_WIDTH; every other word of the 4 KiB answers SLVERR.
 // Reset:      a write to OUTPUT_MODE or of 1 to SOFT_RESET resets the core for RESET_CYCLES, so that no frame is given
 //             half in one mode; frames inside are lost. SOFT_RESET reads 1 until then, and running is low: the streams
 //             must stand still.
@@ -10,6 +10,8 @@
 module stream_control #(
   parameter int unsigned HEIGHT = 16,
   parameter int unsigned WIDTH = 16,
+  parameter int unsigned OUT_HEIGHT = HEIGHT,  // of a result
+  parameter int unsigned OUT_WIDTH = WIDTH,
   parameter int unsigned CHANNELS = 3,
   parameter int unsigned CLASSES = 1,
   parameter logic [63:0] NETWORK_HASH = '0,
@@ -138,6 +140,8 @@ module stream_control #(
       edgeseg_registers_pkg::WIDTH:    read_data = WIDTH;
       edgeseg_registers_pkg::CHANNELS: read_data = CHANNELS;
       edgeseg_registers_pkg::CLASSES:  read_data = CLASSES;
+      edgeseg_registers_pkg::OUT_HEIGHT: read_data = OUT_HEIGHT;
+      edgeseg_registers_pkg::OUT_WIDTH: read_data = OUT_WIDTH;
       default:         read_error = 1'b1;
     endcase
   end

@@ -79,7 +79,7 @@ package edgeseg_registers_pkg;
 
   // Version of this register map, major in the upper half, minor in the lower.
   localparam logic [11:0] VERSION = 12'h054;
-  localparam logic [31:0] VERSION_VALUE = 32'h00010001;
+  localparam logic [31:0] VERSION_VALUE = 32'h00010002;
 
   // Low word of the 64-bit hash of network and folding that io_spec.json names, too.
   localparam logic [11:0] NETWORK_HASH_LO = 12'h058;
@@ -101,4 +101,10 @@ package edgeseg_registers_pkg;
 
   // Logits of a pixel. (From version 1.1 on; before, one.)
   localparam logic [11:0] CLASSES = 12'h070;
+
+  // Rows of a result. (From version 1.2 on; before, HEIGHT.)
+  localparam logic [11:0] OUT_HEIGHT = 12'h074;
+
+  // Columns of a result. (From version 1.2 on; before, WIDTH.)
+  localparam logic [11:0] OUT_WIDTH = 12'h078;
 endpackage

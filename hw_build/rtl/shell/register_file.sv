@@ -6,6 +6,8 @@
 module register_file #(
   parameter int unsigned HEIGHT = 16,
   parameter int unsigned WIDTH = 16,
+  parameter int unsigned OUT_HEIGHT = HEIGHT,  // of a result
+  parameter int unsigned OUT_WIDTH = WIDTH,
   parameter int unsigned CHANNELS = 3,
   parameter int unsigned CLASSES = 1,
   parameter int unsigned ADDRESS_BITS = 32,
@@ -169,6 +171,8 @@ module register_file #(
       edgeseg_registers_pkg::CHANNELS:     read_data = CHANNELS;
       edgeseg_registers_pkg::ADDRESS_BITS: read_data = ADDRESS_BITS;
       edgeseg_registers_pkg::CLASSES:      read_data = CLASSES;
+      edgeseg_registers_pkg::OUT_HEIGHT:   read_data = OUT_HEIGHT;
+      edgeseg_registers_pkg::OUT_WIDTH:    read_data = OUT_WIDTH;
       default:         read_error = 1'b1;
     endcase
   end

@@ -13,6 +13,8 @@
 module shell #(
   parameter int unsigned HEIGHT = 16,
   parameter int unsigned WIDTH = 16,
+  parameter int unsigned OUT_HEIGHT = HEIGHT,  // of a result
+  parameter int unsigned OUT_WIDTH = WIDTH,
   parameter int unsigned CHANNELS = 3,
   parameter int unsigned CLASSES = 1,
   parameter logic [63:0] NETWORK_HASH = '0,
@@ -42,15 +44,16 @@ module shell #(
   import edgeseg_registers_pkg::STATUS_BUSY_WRITE;
 
   localparam int unsigned PIXELS = HEIGHT * WIDTH;
+  localparam int unsigned OUT_PIXELS = OUT_HEIGHT * OUT_WIDTH;
   localparam int unsigned BEAT_BYTES = 8;
   // the fewest pixels that fill whole beats, and how many beats
   localparam int unsigned GROUP_PIXELS = (CHANNELS % 8 == 0) ? 1 : (CHANNELS % 4 == 0) ? 2 : (CHANNELS % 2 == 0) ? 4 : 8;
   localparam int unsigned GROUP_BEATS = GROUP_PIXELS * CHANNELS / BEAT_BYTES;
   localparam int unsigned IN_BEATS = (PIXELS + GROUP_PIXELS - 1) / GROUP_PIXELS * GROUP_BEATS;
   // words of a result, always even in number
-  localparam int unsigned LOGIT_WORDS = (PIXELS * CLASSES + 1) / 2 * 2;
+  localparam int unsigned LOGIT_WORDS = (OUT_PIXELS * CLASSES + 1) / 2 * 2;
   localparam int unsigned MASK_BEAT_PIXELS = (CLASSES == 1) ? 64 : 8;
-  localparam int unsigned MASK_WORDS = (PIXELS + MASK_BEAT_PIXELS - 1) / MASK_BEAT_PIXELS * 2;
+  localparam int unsigned MASK_WORDS = (OUT_PIXELS + MASK_BEAT_PIXELS - 1) / MASK_BEAT_PIXELS * 2;
   localparam int unsigned WORD_BITS = $clog2(LOGIT_WORDS + 1);  // a mask has no more words
 
   // registers
@@ -91,6 +94,8 @@ module shell #(
   register_file #(
     .HEIGHT      (HEIGHT),
     .WIDTH       (WIDTH),
+    .OUT_HEIGHT  (OUT_HEIGHT),
+    .OUT_WIDTH   (OUT_WIDTH),
     .CHANNELS    (CHANNELS),
     .CLASSES     (CLASSES),
     .ADDRESS_BITS(ADDRESS_BITS),

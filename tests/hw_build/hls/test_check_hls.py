@@ -82,13 +82,15 @@ def test_every_operator_is_exact_in_cpp(tmp_path):
         assert_exact_in_hls(every_form(), codes, logits, folder, cycles_per_pixel=cycles_per_pixel)
 
 
-def test_what_the_build_refuses_is_refused(tmp_path, capsys):
-    net = synthetic.Net(seed=3)
-    smaller = net.conv_bn(net.image(), 4, 3, "stem", bits=8, pads=[0] * 4)
-    model = net.model(net.head(smaller), *SIZE)
-    status, verdicts = check(model, tmp_path, capsys)
-    assert status == 2
-    assert "must be integer logits of every pixel, (1, 16, 24, classes)" in verdicts["network"]["reason"]
+def test_what_the_build_refuses_is_refused_and_another_size_is_told(tmp_path, capsys):
+    for classes, expected in ((2, 0), (257, 2)):
+        net = synthetic.Net(seed=3)
+        smaller = net.conv_bn(net.image(), 4, 3, "stem", bits=8, pads=[0] * 4)
+        model = net.model(net.head(smaller, classes=classes), *SIZE)
+        status, verdicts = check(model, tmp_path, capsys)
+        assert status == expected
+        said = verdicts["network"]["reason" if expected else "kernel"]
+        assert ("has 257 logits a pixel" if expected else "results of 14x22 for images of 16x24") in said
 
 
 def test_what_finn_cannot_generate_is_a_row(tmp_path, capsys, monkeypatch):

@@ -21,7 +21,7 @@ from hw_build.stitch.top import HEADER
 
 SYSTEM = System(
     core="core", height=16, width=16, channels=3, classes=1, network_hash=1, control_base=0x43C0_0000,
-    address_bits=32, max_burst=16,
+    address_bits=32, max_burst=16, out_height=16, out_width=16,
 )  # fmt: skip
 WITHOUT_HASHES = {
     "top": "t", "family": "zynq-7000", "part": "p", "fabric_mhz": 1.0, "window_bytes": 4, "sources": ["axi_pkg.sv"]
@@ -34,6 +34,7 @@ PRIMITIVES = {"zynq7000_ps": ("PS7", ("MAXIGP0", "SAXIHP0")), "zynqmp_ps": ("PS8
 def design(tmp_path):
     """A design whose accelerator is its header alone."""
     values = {"channels": 3, "height": 16, "width": 32, "in_high": 23, "edges": 1, "classes": 1, "decisions": "masks"}
+    values["of_size"] = ""
     header = HEADER.format(top="edgeseg_accelerator", **values)
     (tmp_path / "rtl").mkdir()
     (tmp_path / "rtl" / "top.sv").write_text(header + "endmodule\n")

@@ -32,7 +32,8 @@ def system(**changes) -> System:
         "control_base": 0x43C0_0000,
     }
     values |= {"core": "standin_core", "classes": 1, "address_bits": 32, "max_burst": 16} | changes
-    return System(**values)
+    sizes = {"out_height": values["height"], "out_width": values["width"]}
+    return System(**(sizes | values))
 
 
 ZYNQ_7000 = system()
@@ -40,8 +41,19 @@ ULTRASCALE = system(control_base=0xA000_0000, address_bits=49, max_burst=64)
 BOARDS = {"zynq-7000": (ZYNQ_7000, AXI3), "zynq-ultrascale": (ULTRASCALE, AXI4)}
 
 
+def step_of(made: System) -> int:
+    """Pixels of the image for one of the result, as the stand-in has them."""
+    return made.height * made.width // made.layout.out_pixels
+
+
+def results_of(made: System, frames: np.ndarray) -> np.ndarray:
+    """What the stand-in makes of codes (N, H, W, C): (N, H', W', classes)."""
+    kept = frames.reshape(len(frames), -1, made.channels)[:, :: step_of(made)]
+    return logits_of(kept.reshape(len(frames), *made.layout.out_size, made.channels), made.classes)
+
+
 def logits_of(frames: np.ndarray, classes: int) -> np.ndarray:
-    """What the stand-in makes of codes (N, H, W, C): (N, H, W, classes)."""
+    """Logits (N, H, W, classes) of pixels (N, H, W, C)."""
     if classes > 1:
         rise = np.arange(classes)
         return (frames[..., :1] >> np.minimum(rise, 8)).astype(np.int32) - rise
@@ -97,7 +109,7 @@ class ShellBench:
 
     def check(self, frames: np.ndarray, *, mask: bool, destination: int = 0x20000) -> None:
         """The results stand where they should, and the bytes before and after them are untouched."""
-        logits = logits_of(frames, self.system.classes)
+        logits = results_of(self.system, frames)
         expected = self.system.layout.pack(decide(logits) if mask else logits).view(np.uint8)
         end = destination + expected.size
         np.testing.assert_array_equal(self.memory[destination:end], expected)
@@ -120,10 +132,11 @@ def core_sources(made: System) -> list[Path]:
     text = standin.read_text()
     sized = text.replace("PIXELS = 256", f"PIXELS = {made.height * made.width}")
     sized = sized.replace("CHANNELS = 3", f"CHANNELS = {made.channels}")
-    sized = sized.replace("CLASSES = 1", f"CLASSES = {made.classes}")
+    sized = sized.replace("CLASSES = 1", f"CLASSES = {made.classes}").replace("STEP = 1", f"STEP = {step_of(made)}")
     if sized == text:
         return CORE
-    path = BUILD_DIR / f"standin-{made.height}x{made.width}x{made.channels}-{made.classes}" / standin.name
+    folder = f"standin-{made.height}x{made.width}x{made.channels}-{made.classes}-{step_of(made)}"
+    path = BUILD_DIR / folder / standin.name
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     partial.write_text(sized)

@@ -8,6 +8,7 @@ module standin_core #(
   parameter int unsigned PIXELS = 256,
   parameter int unsigned CHANNELS = 3,
   parameter int unsigned CLASSES = 1,
+  parameter int unsigned STEP = 1,  // a result for every STEP-th pixel
   parameter int unsigned SLOWNESS = 0  // cycles between two pixels taken
 ) (
   input  wire logic        ap_clk,
@@ -58,9 +59,9 @@ module standin_core #(
         endcase
       end
       if (stage_valid_q && words_ready) class_q <= stage_ready ? '0 : class_q + 1'b1;
-      stage_valid_q <= take || (stage_valid_q && !stage_ready);
+      stage_valid_q <= (take && pixel_q % STEP == 0) || (stage_valid_q && !stage_ready);
     end
-    if (take) stage_q <= code;
+    if (take && pixel_q % STEP == 0) stage_q <= code;
   end
   assign s_axis_tready = (!stage_valid_q || stage_ready) && wait_q == '0 && order_q != STUCK && order_q != EAGER;
 
@@ -70,7 +71,7 @@ module standin_core #(
 
   logit_output #(
     .LOGIT_BITS(12),
-    .PIXELS    (PIXELS),
+    .PIXELS    (PIXELS / STEP),
     .CLASSES   (CLASSES)
   ) words (
     .ap_clk       (ap_clk),

@@ -87,6 +87,20 @@ def test_frames_that_fill_no_beats_and_several_classes(shape, classes):
             shell.run(shell.frames(count, seed=count), mask=mask, source=0x0FE8, destination=0x20FF8)
 
 
+@pytest.mark.parametrize(
+    ("shape", "out_size", "classes"),
+    [((6, 10, 3), (3, 5), 1), *(pytest.param(*each, marks=pytest.mark.slow)
+                                for each in (((4, 4, 2), (1, 1), 4), ((8, 12, 1), (4, 6), 3), ((6, 6, 3), (1, 1), 1)))],
+)  # fmt: skip
+def test_results_of_another_size(shape, out_size, classes):
+    sizes = dict(zip(("height", "width", "channels", "out_height", "out_width"), (*shape, *out_size), strict=True))
+    shell = bench(system(**sizes, classes=classes), stall=0.3, latency=20, seed=7)
+    assert (shell.read(reg.OUT_HEIGHT), shell.read(reg.OUT_WIDTH)) == out_size
+    for mask in (False, True):
+        for count in (1, 2, 9):
+            shell.run(shell.frames(count, seed=count), mask=mask, source=0x0FE8, destination=0x20FF8)
+
+
 def test_bursts_are_as_long_as_the_bus_allows(any_board):
     any_board.run(any_board.frames(2), mask=False)
     assert any_board.board.bus["longest"] == any_board.system.max_burst

@@ -81,8 +81,8 @@ def test_incrementing_burst(board):
     assert (words, responses) == ([0x1000_0000, 0x7], [OKAY, OKAY])
     words, responses = board.burst_read(reg.IDENTITY, 16)
     assert words[:2] == [reg.IDENTITY_VALUE, reg.VERSION_VALUE]
-    assert words[8:] == [board.made.classes, *[0] * 7]
-    assert responses == [OKAY] * 9 + [SLVERR] * 7
+    assert words[8:] == [board.made.classes, board.made.out_height, board.made.out_width, *[0] * 5]
+    assert responses == [OKAY] * 11 + [SLVERR] * 5
 
 
 def test_fixed_burst_stays_at_its_register(board):
