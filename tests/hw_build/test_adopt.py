@@ -151,6 +151,10 @@ def test_a_build_of_a_size_that_poolings_do_not_divide_says_what_does(tmp_path, 
         codes=lambda old: np.zeros((2, 18, 16, 3), np.uint8),
         model_sha256=lambda old: np.array(digest),
     )
+    manifest = tmp_path / "export" / "manifest.json"
+    record = json.loads(manifest.read_text())
+    record["input"]["height"] = 18
+    manifest.write_text(json.dumps(record | {"model_sha256": digest}))
     line = refused(capsys, build(tmp_path))
     assert "n_low1 (MaxPool)" in line
     assert "height and width of the image, 18x16, must be multiples of 4" in line

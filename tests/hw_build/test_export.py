@@ -85,13 +85,19 @@ def test_another_number_of_classes_than_the_manifest_says(folder):
     [
         {"logits": np.zeros((2, 4, 6, 1), np.float32)},
         {"logits": np.zeros((2, 4, 5, 1), np.int32)},
-        {"codes": np.zeros((2, 3, 4, 6), np.uint8)},
+        {"codes": np.zeros((2, 4, 6), np.uint8)},
         {"names": np.array(["a"])},
     ],
 )
 def test_golden_arrays_of_the_wrong_kind(folder, changes):
     write_golden(folder, **changes)
     with pytest.raises(BuildError, match=r"must hold codes uint8 \(N, H, W, C\), logits int32 .*, got codes"):
+        read_export(folder)
+
+
+def test_logits_of_a_size_that_the_manifest_does_not_say(folder):
+    write_golden(folder, codes=np.zeros((2, 3, 4, 6), np.uint8))
+    with pytest.raises(BuildError, match=r"has logits of 4x6 for images of 3x4, which its manifest does not say"):
         read_export(folder)
 
 

@@ -91,7 +91,7 @@ def test_registers_are_the_boards_own_and_the_constants_those_of_the_network(bui
     assert resets == {
         "OUTPUT_MODE": [], "FRAMES_DONE": [], "SOFT_RESET": [], "NETWORK_HASH_LO": [design.network_hash % 2**32],
         "NETWORK_HASH_HI": [design.network_hash >> 32], "HEIGHT": [height], "WIDTH": [width], "CHANNELS": [channels],
-        "CLASSES": [1],
+        "CLASSES": [1], "OUT_HEIGHT": [height], "OUT_WIDTH": [width],
     }  # fmt: skip
 
 

@@ -122,13 +122,20 @@ def test_float_weights():
         ("stem_act_z", 3.0, "has zero point 3: only zero point 0 lowers"),
         ("stem_act_b", 12.0, "has bit width 12: an integer from 2 to 8 lowers"),
         ("stem_act_s", -1.0, "has a scale that is not positive"),
-        ("stem_act_s", np.full((1, 4, 1, 1), 0.25), "quantizes activations with 4 scales: one scale per"),
     ],
 )
 def test_quantizer_parameters(constant, value, sentence):
     model = network()
     model.set_initializer(constant, np.asarray(value, np.float32))
     with pytest.raises(LoweringError, match=rf"node n_stem_act \(Quant\) {sentence}"):
+        lower(model)
+
+
+def test_scales_of_channels_that_a_dense_convolution_does_not_take():
+    model = network()
+    model.set_initializer("stem_act_s", np.array([0.1, 0.17, 0.23, 0.31], np.float32).reshape(1, 4, 1, 1))
+    sentence = r"gives 4 channels factors of their own, 0.1 to 0.31, which n_logits \(Conv\) does not take: a depthwise"
+    with pytest.raises(LoweringError, match=sentence):
         lower(model)
 
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from stream_core import build_core, logit_words, mask_words, run
 
 from board import registers as reg
+from board.io_spec import FrameLayout
 from hw_build.implement.ip.core import core_text
 from hw_build.implement.ip.package import CONTROL_SOURCES
 from hw_build.simulate.lint import RTL_DIR
@@ -21,14 +22,14 @@ HASH = 0x0123_4567_89AB_CDEF
 OKAY, SLVERR = 0, 2
 CONSTANTS = {
     reg.NETWORK_HASH_LO: HASH & 0xFFFF_FFFF, reg.NETWORK_HASH_HI: HASH >> 32, reg.HEIGHT: HEIGHT, reg.WIDTH: WIDTH,
-    reg.CHANNELS: 3, reg.CLASSES: 1,
+    reg.CHANNELS: 3, reg.CLASSES: 1, reg.OUT_HEIGHT: HEIGHT, reg.OUT_WIDTH: WIDTH,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def core(tmp_path_factory):
     top = tmp_path_factory.mktemp("core") / "edgeseg_stream.v"
-    top.write_text(core_text("standin_core", (HEIGHT, WIDTH, 3), 1, HASH))
+    top.write_text(core_text("standin_core", FrameLayout(HEIGHT, WIDTH, 3), HASH))
     output_stage = [RTL_DIR / "stream" / "argmax.sv", RTL_DIR / "stream" / "logit_output.sv"]
     return build_core([*CONTROL_SOURCES, *output_stage, HERE / "shell" / "standin_core.sv", top])
 
