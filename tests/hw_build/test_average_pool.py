@@ -15,10 +15,10 @@ from hw_build.folding.cheapest import fold
 from hw_build.graph.editor import set_attribute
 from hw_build.lowering import STEPS, execute_codes, set_input_size, verify
 from hw_build.lowering.intake import normalise
-from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
 from tests.hw_build import synthetic
 from tests.hw_build.hls_programs import assert_exact_in_hls
+from tests.hw_build.stalled_rtl import assert_exact_under_stalls
 from tests.hw_build.test_intake import assert_exact
 from tests.hw_build.test_intake import network as of_one_layer
 
@@ -60,9 +60,7 @@ def test_every_step_and_the_rtl_are_exact(tmp_path):
     pools = [getCustomOp(node) for node in model.graph.node if node.op_type == "AveragePool2x2_rtl"]
     assert [pool.get_output_datatype(0).name for pool in pools] == ["UINT6", "UINT6"]
     design = stitch(fold(model, 40_000), tmp_path)
-    for seed, (idle, stall) in enumerate(((0.0, 0.0), (0.5, 0.3))):
-        run = simulate(design, CODES, idle=idle, stall=stall, seed=seed)
-        np.testing.assert_array_equal(run.logits, expected, err_msg=f"idle {idle}, stall {stall}")
+    assert_exact_under_stalls(design, CODES, expected)
 
 
 def test_check_names_its_kernel(tmp_path):
@@ -184,9 +182,7 @@ def test_unlike_numbers_are_exact_in_simulated_rtl(signed, tmp_path):
     model = normalise(averaged(kernel_shape=[5, 5], pads=[2, 2, 2, 2], signed=signed))
     codes = CODES[:, :16, :16]
     design = stitch(fold(lowered(copy.deepcopy(model)), 10_000), tmp_path)
-    for seed, (idle, stall) in enumerate(((0.0, 0.0), (0.5, 0.3))):
-        run = simulate(design, codes, idle=idle, stall=stall, seed=seed)
-        np.testing.assert_array_equal(run.logits, execute_codes(model, codes))
+    assert_exact_under_stalls(design, codes, execute_codes(model, codes))
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from hw_build.kernels.rows import window_size
 from hw_build.lowering import execute_codes
 from hw_build.lowering.intake import normalise
 from hw_build.operators.convolution import weight_matrix
-from hw_build.simulate.accelerator import simulate
 from hw_build.stitch import stitch
+from tests.hw_build.stalled_rtl import assert_exact_under_stalls
 from tests.hw_build.test_intake import assert_exact, lowered
 from tests.hw_build.test_lowering_errors import network
 
@@ -68,9 +68,7 @@ def test_several_filters_a_channel_are_exact_in_simulated_rtl(tmp_path):
     model = normalise(multiplied(*MULTIPLIED[1][:3]))
     codes = np.random.default_rng(3).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     design = stitch(lowered(copy.deepcopy(model)), tmp_path)
-    for seed, (idle, stall) in enumerate(((0.0, 0.0), (0.5, 0.3))):
-        run = simulate(design, codes, idle=idle, stall=stall, seed=seed)
-        np.testing.assert_array_equal(run.logits, execute_codes(model, codes))
+    assert_exact_under_stalls(design, codes, execute_codes(model, codes))
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
