@@ -82,7 +82,7 @@ class MaxPool(Layer):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "max-pool, other windows",
-        "any kernel, padding, dilation, `ceil_mode`; equal strides",
+        "any kernel, padding, dilation, `ceil_mode`; equal strides; 2x2 of odd sides",
         "ZeroPad (ours), ConvolutionInputGenerator (FINN), WindowMax (ours); if signed codes are padded, ChannelBias "
         "(ours) makes them unsigned before it, and signed after it",
     ),

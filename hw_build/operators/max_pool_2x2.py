@@ -11,7 +11,6 @@ from hw_build.graph.editor import QONNX_DOMAIN, GraphEditor, attribute
 from hw_build.graph.nodes import add_kernel
 from hw_build.kernels.image_size import halved
 from hw_build.kernels.maxpool import MaxPool2x2_rtl
-from hw_build.operators.halving import refusal_of_odd_sides
 from hw_build.operators.operator import Layer, Size
 
 if TYPE_CHECKING:
@@ -40,18 +39,15 @@ class MaxPool2x2(Layer):
     placements = (PoolsToKernels(),)
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
-        """A 2x2 window of stride 2 alone."""
+        """A 2x2 window of stride 2 alone, of even sides: those of odd ones are other windows."""
         if node.op_type in self.inner:
             return True
         kernel, strides, dilations = (
             list(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides", "dilations")
         )
         padded = any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") != "NOTSET"
-        return kernel == strides == [2, 2] and dilations == [1, 1] and not padded and len(node.output) == 1
-
-    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Sides that are odd."""
-        return refusal_of_odd_sides(graph, node)
+        is_half = kernel == strides == [2, 2] and dilations == [1, 1] and not padded and len(node.output) == 1
+        return is_half and not any(side % 2 for side in graph.shapes.get(node.input[0], ())[2:])
 
     def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
         """Two rows in, one out."""

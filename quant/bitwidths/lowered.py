@@ -76,7 +76,7 @@ class LoweredLayers:
         if bits not in self._donors:
             everywhere = replace(Bits(), **{kind: bits for kind in vars(Bits()) if kind != "input"})
             config = QuantConfig(name=f"w{bits}a{bits}", bits=everywhere)
-            donor = build_twin(self._network, self._twin.in_channels, config)
+            donor = build_twin(self._network, self._twin.in_channels, config, self._twin.size)
             donor.load_state_dict(self._twin.state_dict())
             donor.to(next(self._twin.parameters()).device, memory_format=torch.channels_last)
             for site in self._convolutions.values():

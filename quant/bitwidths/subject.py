@@ -21,7 +21,7 @@ from quant.data.crops import load_seen
 from quant.data.pairs import Samples, require_foreground
 from quant.scores.masks import score
 from quant.twin.config import QuantConfig
-from quant.twin.networks import channels_of, classes_of, from_checkpoint, start_from
+from quant.twin.networks import channels_of, classes_of, from_checkpoint, size_of, start_from
 from quant.twin.prepare import calibrate
 from quant.twin.structure import Structure
 
@@ -73,7 +73,7 @@ class Subject:
         }
         twin = _twin(checkpoint, self.quant, self.samples.codes).to(config.device, memory_format=torch.channels_last)
         network = models.build(checkpoint["model"], self._classes)
-        structure = Structure(network, twin.in_channels)
+        structure = Structure(network, twin.in_channels, twin.size)
         self._flow = Flow(twin, structure, self.samples.codes, config.device)
         observed, masks = self._flow.observe()
         self._like = observed.moments if config.match_norms else None
@@ -127,6 +127,6 @@ def _quantization(config: SubjectConfig, checkpoint: dict[str, Any]) -> QuantCon
 def _twin(checkpoint: dict[str, Any], quant: QuantConfig, codes: torch.Tensor) -> torch.nn.Module:
     if checkpoint["quant"] is not None:
         return from_checkpoint(checkpoint)
-    twin = start_from(checkpoint["model"], quant, checkpoint)
+    twin = start_from(checkpoint["model"], quant, checkpoint, size_of(checkpoint))
     calibrate(twin, codes)
     return twin.eval()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quant.cli.export import size
+
 if TYPE_CHECKING:
     import argparse
 
@@ -14,7 +16,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", required=True, help="registered network (python -m models list)")
     parser.add_argument("--quant", required=True, help="w4a4, w8a8 or a TOML file")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
-    parser.add_argument("--size", type=int, default=256, help="height and width in pixels (default 256)")
+    parser.add_argument("--size", type=size, default=(256, 256), metavar="HxW", help="in pixels (default 256)")
     parser.add_argument("--seed", type=int, default=1, help="of the weights (default 1)")
     parser.set_defaults(run=_run)
 
@@ -23,6 +25,6 @@ def _run(arguments: argparse.Namespace) -> None:
     from quant.twin.config import QuantConfig
     from quant.twin.untrained import write_untrained
 
-    size, quant = (arguments.size, arguments.size), QuantConfig.read(arguments.quant)
-    write_untrained(arguments.model, quant, arguments.out, size=size, seed=arguments.seed)
+    quant = QuantConfig.read(arguments.quant)
+    write_untrained(arguments.model, quant, arguments.out, size=arguments.size, seed=arguments.seed)
     print(f"{arguments.out}: {arguments.model} at {quant.name}, untrained")

@@ -43,7 +43,7 @@ from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.operators import of_node
 from quant.twin.activations import not_exported
-from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size, require_twin_size
+from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size
 from quant.twin.structure import Structure
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def export(
     _require_folder(out_dir)
     network = models.build(checkpoint["model"], classes_of(checkpoint))
     require_size(network, checkpoint["model"], (height, width), channels_of(checkpoint["model"]))
-    twin = from_checkpoint(checkpoint)
-    require_twin_size(twin, checkpoint["model"], (height, width))
+    twin = from_checkpoint({**checkpoint, "size": [height, width]})
     if (sentence := not_exported(twin.network)) is not None:
         raise ExportError(sentence)
     samples = _golden_samples(images, (height, width), twin.in_channels)
@@ -100,7 +99,7 @@ def export(
         program = parse(model)
         distance = require_settled(program)
         steps = prove_steps(model, program)
-        structure = Structure(network, twin.in_channels)
+        structure = Structure(network, twin.in_channels, twin.size)
         steps += prove_trained(twin, structure.convolutions(), program)
         steps += prove_tables(twin, structure.tables(), program)
         codes = np.stack([sample.codes for sample in samples])

@@ -31,6 +31,7 @@ OPERATORS = (
     "quant.operators.window_average",
     "quant.operators.average_pool",
     "quant.operators.global_average",
+    "quant.operators.channel_reduction",
     "quant.operators.product",
     "quant.operators.spread",
     "quant.operators.nearest",
@@ -39,6 +40,7 @@ OPERATORS = (
     "quant.operators.space_to_depth",
     "quant.operators.channel_order",
     "quant.operators.crop",
+    "quant.operators.sequence_convolution",
     "quant.operators.zero_padding",
     "quant.operators.table",
 )

@@ -126,4 +126,5 @@ class AveragePooling(Averaging):
         self.build_mean(builder, step, sums, _PIXELS)
 
 
-OPERATORS = (AveragePooling(),)
+AVERAGES = AveragePooling()
+OPERATORS = (AVERAGES,)

@@ -12,8 +12,11 @@ from torch import fx, nn
 from torch.nn import functional
 
 from quant.integer.program import Staircase, Step
+from quant.operators.average_pool import AVERAGES
+from quant.operators.channel_reduction import over_channels, weighted
 from quant.operators.layers import Averaging
 from quant.operators.operator import pair, refuse
+from quant.operators.windows import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +40,9 @@ class GlobalAverage(Step):
 
 
 class GlobalAveraging(Averaging):
-    """AdaptiveAvgPool2d(1), ``F.adaptive_avg_pool2d(x, 1)``, ``x.mean((2, 3), keepdim=True)``."""
+    """AdaptiveAvgPool2d(1), ``F.adaptive_avg_pool2d(x, 1)``, ``x.mean((2, 3), keepdim=True)``; to more pixels, windows
+    of a size that the image decides.
+    """
 
     kinds = (nn.AdaptiveAvgPool2d,)
     told = "averages of all pixels"
@@ -54,20 +59,22 @@ class GlobalAveraging(Averaging):
         return self.pool(translator, inputs[0], module.output_size, name=name)
 
     def pool(self, translator: Translator, x: fx.Node, output_size: Any, *, name: str | None = None) -> fx.Node:
-        """To one pixel."""
-        if pair(output_size) != (1, 1):
-            refuse(
-                f"averages to {output_size} pixels; only all of them to one, as AdaptiveAvgPool2d(1), lower: otherwise"
-                " reduce with pooling of a fixed window"
-            )
-        return translator.emit(nn.AdaptiveAvgPool2d(1), (x,), name)
+        """To one pixel; to more where all windows are alike."""
+        if pair(output_size) == (1, 1):
+            return translator.emit(nn.AdaptiveAvgPool2d(1), (x,), name)
+        windows = windows_of(translator, x, output_size)
+        return x if windows == (1, 1) else AVERAGES.pool(translator, x, windows, name=name)
 
     def mean(self, translator: Translator, x: fx.Node, dim: Any = None, keepdim: bool = False) -> fx.Node:
-        """Over height and width; without ``keepdim`` what follows takes it for one pixel, too."""
+        """Over height and width, or channels; without ``keepdim`` what follows takes it for one pixel, too."""
         del keepdim
+        if over_channels(dim):
+            return weighted(translator, x, 1 / translator.shape(x)[1])
         axes = sorted(axis % 4 for axis in dim) if isinstance(dim, (tuple, list)) else [dim]
         if axes != [2, 3]:
-            refuse(f"is a mean over the dimensions {dim}; only height and width together, (2, 3), lower")
+            refuse(
+                f"is a mean over the dimensions {dim}; only height and width together, (2, 3), or channels, 1, lower"
+            )
         _, channels, _, _ = translator.shape(x)
         return translator.emit(nn.AdaptiveAvgPool2d(1), (x,), shape=(1, channels, 1, 1))
 

@@ -40,8 +40,10 @@ class Accumulating(Operator):
 
     def require_settled(self, step: Step) -> None:
         """What ``settled`` keeps thresholds off the integers is more than roundings are."""
+        if not self.settled:
+            return
         room = self.roundings(step) * np.abs(step.staircase.thresholds) / EXACT_FLOAT32
-        if self.settled and np.any(step.staircase.distances < room):
+        if np.any(step.staircase.distances < room):
             raise ExportError(
                 f"'{step.name}' gives values that float32 may round to the next code; settle its thresholds"
                 " (`python -m quant settle`), give it fewer bits, or average fewer pixels: pool the image before"

@@ -16,6 +16,7 @@ from quant.integer.nodes import attribute
 from quant.integer.program import Step, window_sizes
 from quant.operators.layers import HandingOn
 from quant.operators.operator import pair, refuse
+from quant.operators.windows import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from quant.integer.torch_engine import TorchEngine
     from quant.twin.written import Translator
 
+_LEAST_HALVED = 2
 _HALVES = ((2, 2), (2, 2), (0, 0), (1, 1))  # kernel, stride, padding, dilation of MaxPool2d(2)
 
 
@@ -45,20 +47,24 @@ class MaxPool(Step):
 
 
 class MaxPooling(HandingOn):
-    """MaxPool2d, ``F.max_pool2d``."""
+    """MaxPool2d, ``F.max_pool2d``; AdaptiveMaxPool2d, whose windows the image decides."""
 
     kinds = (nn.MaxPool2d,)
+    written = (nn.AdaptiveMaxPool2d,)
     told = "MaxPool2d"
     names = ("MaxPool",)
     steps = (MaxPool,)
     lets_pass = True
 
     def functions(self) -> dict[Any, Callable[..., Any]]:
-        """Two names of one."""
-        return dict.fromkeys((functional.max_pool2d, torch.max_pool2d), self.pool)
+        """By all their names."""
+        names = dict.fromkeys((functional.max_pool2d, torch.max_pool2d), self.pool)
+        return {**names, functional.adaptive_max_pool2d: self.adaptive}
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
         """As the function."""
+        if isinstance(module, nn.AdaptiveMaxPool2d):
+            return self.adaptive(translator, inputs[0], module.output_size, name=name)
         settings = (module.kernel_size, module.stride, module.padding, module.dilation)
         return self.pool(translator, inputs[0], *settings, module.ceil_mode, name=name)
 
@@ -88,6 +94,25 @@ class MaxPooling(HandingOn):
             return translator.emit(nn.MaxPool2d(2), (x,), name)
         return translator.emit(nn.MaxPool2d(*settings, ceil_mode=ceil_mode), (x,), name)
 
+    def adaptive(
+        self,
+        translator: Translator,
+        x: fx.Node,
+        output_size: Any,
+        return_indices: bool = False,
+        *,
+        name: str | None = None,
+    ) -> fx.Node:
+        """Windows without overlap; large ones of even sides by halves, which need less memory."""
+        del return_indices  # as of ``pool``
+        windows = windows_of(translator, x, output_size)
+        batch, channels, height, width = translator.shape(x)
+        while min(windows) > _LEAST_HALVED and not any(side % 2 for side in windows):
+            windows, height, width = tuple(side // 2 for side in windows), height // 2, width // 2
+            x = translator.emit(nn.MaxPool2d(2), (x,), shape=(batch, channels, height, width))
+        stride = windows if windows[0] == windows[1] else 1
+        return x if windows == (1, 1) else self.pool(translator, x, windows, stride, name=name)
+
     def window(self, module: nn.Module) -> int:
         """The kernel, with its gaps."""
         return pair(module.dilation)[0] * (pair(module.kernel_size)[0] - 1) + 1
@@ -100,10 +125,6 @@ class MaxPooling(HandingOn):
         )
         pads = list(attribute(node, "pads", [0] * 4))
         before, after = (parser.model.get_tensor_shape(name)[2:] for name in (node.input[0], node.output[0]))
-        if kernel == strides == (2, 2) and not any(pads) and any(side % 2 for side in before):
-            raise ExportError(
-                f"max-pool '{node.name}' halves {before[0]}x{before[1]}; export for an image whose sides are even there"
-            )
         for axis in range(2):
             if strides[axis] * (after[axis] - 1) >= before[axis] + pads[axis]:
                 raise ExportError(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from quant.integer.parse import Parser
     from quant.integer.program import Step
     from quant.integer.torch_engine import TorchEngine
+    from quant.operators.rearrangement import Moved
     from quant.twin.written import Translator
 
 
@@ -86,6 +87,7 @@ class Operator:
     joins: ClassVar[bool] = False  # its inputs share a scale
     lets_pass: ClassVar[bool] = False  # f(operator(x)) = operator(f(x)) for every rising f
     needs_own_convolution: ClassVar[bool] = False  # whose outputs it may reorder
+    takes_moved: ClassVar[bool] = False  # ``take`` is given values in other places as `rearrangement.Moved`
     keeps_sign: ClassVar[bool] = True  # gives nothing negative where it reads nothing negative
     bits: ClassVar[str] = "activation"  # the field of `config.Bits` for its output, where it accumulates
 
@@ -98,7 +100,7 @@ class Operator:
         """Function or module of torch that moves values alone -> what it does to their numbers (`rearrangement`)."""
         return {}
 
-    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
+    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node | Moved:
         """The node for a call of ``module``, which has the name ``name``.
 
         Raises:

@@ -12,6 +12,7 @@ from torch import fx, nn
 from quant.integer.program import Step
 from quant.layers.fused import of_values
 from quant.operators import operator_of
+from quant.operators.channel_order import ChannelOrder
 from quant.operators.layers import HandingOn
 from quant.operators.operator import refuse
 
@@ -97,6 +98,16 @@ class Spreading(HandingOn):
         builder.sizes[step.output] = step.size
         shape = (1, *step.size, builder.lanes * builder.program.channels[step.source])
         builder.node("Expand", [step.source, builder.constant(np.array(shape, np.int64))], step.output)
+
+
+def spread_to(translator: Translator, x: fx.Node, other: fx.Node) -> fx.Node:
+    """``x`` at every place of ``other``, if it is one pixel of as many channels, or one channel of as many pixels."""
+    before, after = translator.shape(x), translator.shape(other)
+    if before != after and before == (*after[:2], 1, 1):
+        return translator.emit(AllOver(), (x, other), shape=after)
+    if before != after and before == (1, 1, *after[2:]):
+        return translator.emit(ChannelOrder((0,) * after[1]), (x,), shape=after)
+    return x
 
 
 def all_over(translator: Translator, x: fx.Node, name: str | None) -> fx.Node:

@@ -17,6 +17,7 @@ from quant.integer.program import Staircase, Step
 from quant.integer.staircase import Chain
 from quant.operators.layers import Accumulating
 from quant.operators.operator import refuse
+from quant.operators.spread import spread_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ class StreamSum(Accumulating):
         return self.add(translator, *inputs, name=name)
 
     def add(self, translator: Translator, a: Any, b: Any, *, alpha: float = 1, name: str | None = None) -> fx.Node:
-        """Of two tensors; a constant is a shift."""
+        """Of two tensors, of which one may be a pixel for all; a constant is a shift."""
         if not (isinstance(a, fx.Node) and isinstance(b, fx.Node)):
             if isinstance(a, fx.Node):
                 return translator.affine(a, 1.0, alpha * b)
@@ -71,6 +72,7 @@ class StreamSum(Accumulating):
             refuse(f"adds with alpha={alpha}; multiply by it before")
         if a is b:
             return translator.affine(a, 2.0, 0.0)
+        a, b = (spread_to(translator, one, other) for one, other in ((a, b), (b, a)))
         if translator.shape(a) != translator.shape(b):
             sizes = " and ".join("x".join(map(str, translator.shape(tensor)[1:])) for tensor in (a, b))
             refuse(f"adds tensors of {sizes}; both must have the same channels and size")

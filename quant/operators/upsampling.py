@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from quant.operators import operators
 from quant.operators.operator import Operator, refuse
+from quant.operators.reduced_size import reduce_size
 from quant.operators.spread import all_over
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def interpolate(
     *,
     name: str | None = None,
 ) -> fx.Node:
-    """By what it makes of the trace's image: a factor of 1 does nothing."""
+    """By what it makes of the trace's image: a factor of 1 does nothing, one below 1 is a pool or a slice."""
     del size, scale_factor, recompute_scale_factor
     before, after = translator.shape(x), translator.shape_made()
     if after == before:
@@ -60,13 +61,15 @@ def interpolate(
     if before[2:] == (1, 1):
         return all_over(translator, x, name)
     factor = (after[2] / before[2], after[3] / before[3])
+    if factor[0] == factor[1] < 1 and not (align_corners or antialias):
+        return reduce_size(translator, x, int(before[2] / after[2]), mode, name)
     forms = [each for each in operators() if isinstance(each, Upsampling) and each.mode == mode]
     modules = [] if align_corners or antialias else [form.made(factor) for form in forms]
     made = next((module for module in modules if module is not None), None)
     if made is None:
         corners = ", align_corners=True (whose weights float32 rounds)" if align_corners else ""
         refuse(
-            f"upsamples by {factor[0]:g}x{factor[1]:g}, mode='{mode}'{corners}; only mode='nearest' by a whole factor,"
+            f"resizes by {factor[0]:g}x{factor[1]:g}, mode='{mode}'{corners}; only mode='nearest' by a whole factor,"
             " and mode='bilinear', align_corners=False, by 2, 4, 8, 16 or 32, lower"
         )
     return translator.emit(made, (x,), name)

@@ -36,7 +36,6 @@ from quant.twin.networks import (
     classes_of,
     from_checkpoint,
     require_size,
-    require_twin_size,
     start_from,
 )
 from quant.twin.prepare import calibrate
@@ -118,9 +117,7 @@ def fit(
     if state is None:
         network = _new_network(config, quant, init_from, train_samples)
     else:
-        network = start_from(config.model, quant, state)
-    if quant is not None:
-        require_twin_size(network, config.model, config.image_size)
+        network = start_from(config.model, quant, state, config.image_size)
     learner = Learner(network, None if teacher is None else _trained(teacher), config, fabric)
     if state is None:
         learner.centre_ranges()
@@ -189,13 +186,13 @@ def _new_network(
     """The network as its training begins: fresh or from ``init_from``, a new twin with its scales fitted to images."""
     start = None if init_from is None else checkpoints.load(init_from)
     if start is None:
-        network = assemble(config.model, quant, config.classes)
+        network = assemble(config.model, quant, config.classes, config.image_size)
     else:
         if classes_of(start) != config.classes:
             raise CheckpointError(
                 f"'{init_from}' has {classes_of(start)} logits per pixel, not {config.classes}; give --classes to match"
             )
-        network = start_from(config.model, quant, start)
+        network = start_from(config.model, quant, start, config.image_size)
     if quant is not None and (start is None or start["quant"] is None):
         calibrate(network, _calibration_codes(config, train_samples))
     return network

@@ -22,6 +22,7 @@ class ModuleGraph:
 
     def __init__(self, network: nn.Module) -> None:
         self.root = nn.Module()
+        self.of_one_size = False  # whether it is the network for images of the size of ``image``'s shape alone
         for name, child in network.named_children():
             self.root.add_module(name, child)
         self.inserted = _INSERTED

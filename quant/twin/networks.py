@@ -17,15 +17,15 @@ from quant.twin.structure import Structure, convolution_sites
 from quant.twin.twin import Twin, build_twin
 
 
-def assemble(name: str, quant: QuantConfig | None, classes: int = 1) -> nn.Module:
-    """The registered network ``name``, or its twin under ``quant``, with fresh weights.
+def assemble(name: str, quant: QuantConfig | None, classes: int = 1, size: tuple[int, int] | None = None) -> nn.Module:
+    """The registered network ``name``, or its twin under ``quant`` for images of ``size``, with fresh weights.
 
     Raises:
         ConfigError: it is one for volumes, or there is none of that name.
     """
     _require_for_images(name)
     network = models.build(name, classes)
-    return network if quant is None else build_twin(network, channels_of(name), quant)
+    return network if quant is None else build_twin(network, channels_of(name), quant, size)
 
 
 def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
@@ -35,7 +35,7 @@ def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
         CheckpointError: the weights are of another network.
     """
     quant = None if checkpoint["quant"] is None else QuantConfig.from_dict(checkpoint["quant"])
-    network = assemble(checkpoint["model"], quant, classes_of(checkpoint))
+    network = assemble(checkpoint["model"], quant, classes_of(checkpoint), size_of(checkpoint))
     _load_state(network, checkpoint)
     return network.eval()
 
@@ -63,21 +63,30 @@ def classes_of(checkpoint: dict[str, Any]) -> int:
     return checkpoint.get("classes", 1)
 
 
-def start_from(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any]) -> nn.Module:
-    """A network to be trained further: float from float, twin from twin, or twin from float weights.
+def size_of(checkpoint: dict[str, Any]) -> tuple[int, int] | None:
+    """(H, W) of the checkpoint's images; None in those that do not say."""
+    size = checkpoint.get("size")
+    return None if size is None else tuple(size)
+
+
+def start_from(
+    name: str, quant: QuantConfig | None, checkpoint: dict[str, Any], size: tuple[int, int] | None = None
+) -> nn.Module:
+    """A network to be trained further on images of ``size``: float from float, twin from twin, or twin from float
+    weights.
 
     In the last case each channel's weights are scaled to fill the quantizer's range, and the BN undoes it.
     """
     if checkpoint["model"] != name:
         raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
     if quant is None or checkpoint["quant"] is not None:
-        network = assemble(name, quant, classes_of(checkpoint))
+        network = assemble(name, quant, classes_of(checkpoint), size)
         _load_state(network, checkpoint)
         return network
     network = assemble(name, None, classes_of(checkpoint))
     _load_state(network, checkpoint)
-    twin = build_twin(network, channels_of(name), quant)
-    fill_weight_range(twin, convolution_sites(network, twin.in_channels))
+    twin = build_twin(network, channels_of(name), quant, size)
+    fill_weight_range(twin, convolution_sites(network, twin.in_channels, size))
     return twin
 
 
@@ -85,7 +94,7 @@ def settle(twin: Twin, name: str) -> int:
     """Moves the thresholds of ``twin``, a twin of the network ``name``, off the integers, and tables off the borders of
     codes; returns how many channels and shifts.
     """
-    structure = Structure(models.build(name), twin.in_channels)
+    structure = Structure(models.build(name), twin.in_channels, twin.size)
     moved = settle_multiples(twin, structure.multiples())
     return moved + settle_thresholds(twin, structure.convolutions()) + settle_tables(twin, structure.tables())
 
@@ -131,29 +140,22 @@ def _unlike(checkpoint: dict[str, Any], why: str) -> CheckpointError:
     )
 
 
-def require_size(network: nn.Module, name: str, size: tuple[int, int], in_channels: int) -> None:
-    """ConfigError unless ``network`` gives logits of the image's size for an image of ``size`` (H, W)."""
+def require_pixels(size: tuple[int, int]) -> None:
+    """ConfigError where ``size`` (H, W) is no image, or too many pixels."""
     if min(size) < 1:
         raise ConfigError(f"--size must be positive, got {size[0]}x{size[1]}")
     if size[0] * size[1] > MAX_PIXELS:
         raise ConfigError(f"--size {size[0]}x{size[1]} is more than {MAX_PIXELS} pixels; give a smaller one")
+
+
+def require_size(network: nn.Module, name: str, size: tuple[int, int], in_channels: int) -> None:
+    """ConfigError unless ``network`` gives logits of the image's size for an image of ``size`` (H, W)."""
+    require_pixels(size)
     why = _why_not(network, size, in_channels)
     if why is None:
         return
     remedy = _fitting(network, size, in_channels) or "write its forward for it"
     raise ConfigError(f"network '{name}' does not accept images of {size[0]}x{size[1]}: {why}; {remedy}")
-
-
-def require_twin_size(twin: Twin, name: str, size: tuple[int, int]) -> None:
-    """ConfigError unless ``twin``, whose sizes are those of its trace, gives logits of the image's size at ``size``."""
-    why = _why_not(twin, size, twin.in_channels)
-    if why is None:
-        return
-    remedy = _fitting(twin, size, twin.in_channels) or "choose a size that its poolings divide"
-    raise ConfigError(
-        f"network '{name}' works out pads, crops or sizes that in a circuit are the same for every image, and those do "
-        f"not fit images of {size[0]}x{size[1]}: {why}; {remedy}"
-    )
 
 
 def _fitting(network: nn.Module, size: tuple[int, int], in_channels: int) -> str | None:
@@ -174,5 +176,7 @@ def _why_not(network: nn.Module, size: tuple[int, int], in_channels: int) -> str
         return str(error).splitlines()[0].rstrip(".")
     finally:
         network.train(was_training)
+    if not isinstance(logits, torch.Tensor):
+        raise ConfigError(f"the network's forward returns a {type(logits).__name__}; return its logits alone")
     found = tuple(logits.shape[2:])
     return None if found == size else f"its logits have {'x'.join(map(str, found))}"

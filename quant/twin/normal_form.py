@@ -34,17 +34,18 @@ from quant.twin.written import as_modules
 if TYPE_CHECKING:
     from quant.operators.operator import Operator
 
-_NOT_LOGITS = (nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax)
+_NOT_LOGITS = (nn.Sigmoid, nn.LogSigmoid, nn.Tanh)
 
 
-def normal_form(network: nn.Module, in_channels: int | None = None) -> ModuleGraph:
+def normal_form(network: nn.Module, in_channels: int | None = None, size: tuple[int, int] | None = None) -> ModuleGraph:
     """``network``, which is left alone, in normal form and evaluation mode; see ``as_modules``.
 
     Raises:
         ConfigError: something in it has no integer form; the sentence names it.
     """
-    graph = as_modules(network, in_channels)
+    graph = as_modules(network, in_channels, size)
     rewriter = _Rewriter(graph)
+    rewriter.equal_layers_once()
     rewriter.pools_behind_activations()
     rewriter.logits_by_a_convolution()
     rewriter.pixels_that_move()
@@ -98,6 +99,19 @@ class _Rewriter:
         node.meta.pop("origin", None)
         if "origin" in of.meta:
             node.meta["origin"] = of.meta["origin"]
+
+    def equal_layers_once(self) -> None:
+        """What is done twice to the same tensors, and has nothing to learn, is done once, as an export has it."""
+        first: dict[tuple, fx.Node] = {}
+        for node in list(self._graph.graph.nodes):
+            module = self._module(node)
+            if module is None or any(True for _ in module.parameters()) or isinstance(module, nn.BatchNorm2d):
+                continue
+            held = tuple(tuple(buffer.flatten().tolist()) for buffer in module.buffers())
+            kept = first.setdefault((node.args, type(module), repr(module), held), node)
+            if kept is not node:
+                node.replace_all_uses_with(kept)
+                self._graph.graph.erase_node(node)
 
     def pools_behind_activations(self) -> None:
         """pool(x) -> activation becomes activation -> pool: the same for rising activations."""

@@ -57,12 +57,14 @@ class MultiplesSite:
 class Structure:
     """The data flow of a network in normal form (``normal_form.py``); ``graph`` holds it, ``network`` is left alone.
 
+    ``size``: (H, W) of its image; None: any.
+
     Raises:
         ConfigError: something in the network has no integer form; the sentence names it.
     """
 
-    def __init__(self, network: nn.Module, in_channels: int | None = None) -> None:
-        self.graph = normal_form(network, in_channels)
+    def __init__(self, network: nn.Module, in_channels: int | None = None, size: tuple[int, int] | None = None) -> None:
+        self.graph = normal_form(network, in_channels, size)
         self.modules = dict(self.graph.root.named_modules())
         self.nodes = list(self.graph.graph.nodes)
 
@@ -177,8 +179,10 @@ class Structure:
         return users[0] if len(users) == len(node.users) == 1 else None
 
 
-def convolution_sites(network: nn.Module, in_channels: int | None = None) -> list[ConvSite]:
-    """Convolutions of a float network in order of execution; ``in_channels``: of its image, where the first
-    convolution does not say it.
+def convolution_sites(
+    network: nn.Module, in_channels: int | None = None, size: tuple[int, int] | None = None
+) -> list[ConvSite]:
+    """Convolutions of a float network in order of execution; ``in_channels``, ``size``: of its image, as `Structure`
+    takes them.
     """
-    return Structure(network, in_channels).convolutions()
+    return Structure(network, in_channels, size).convolutions()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import linecache
+import math
+import operator
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IMAGE_SIZES = (64, 256)  # of the image that a network is tried with: the first at which it runs
+_OF_SHAPES = ("size", "dim", "ndimension", "numel", "nelement", "stride", "element_size")  # methods of a tensor
+_ATTRIBUTES_OF_SHAPES = ("shape", "ndim", "dtype", "device")
 _SEED = 20
 _LINE_LENGTH = 80
 _LIBRARIES = tuple(str(Path(package.__file__).parent) for package in (torch,))
@@ -29,8 +33,15 @@ class _PartWritten(Exception):
     """A slice is given other values."""
 
 
-class _Proxy(fx.Proxy):
-    """A traced value; of several tensors it knows how many there are."""
+class _DoesNotRun(Exception):
+    """The network does not accept an image; the sentence says why."""
+
+
+class _Numbers:
+    """What a traced value knows: of several tensors how many there are; what follows from shapes is a number."""
+
+    def __getattr__(self, name: str) -> fx.Proxy:
+        return _Attribute(self, name)
 
     def __len__(self) -> int:
         count = self.tracer.count(self.node)
@@ -39,13 +50,39 @@ class _Proxy(fx.Proxy):
     def __setitem__(self, place: Any, value: Any) -> None:
         raise _PartWritten
 
+    def __int__(self) -> int:
+        return int(self.tracer.of_shapes(self.node))
+
+    def __index__(self) -> int:
+        return operator.index(self.tracer.of_shapes(self.node))
+
+    def __float__(self) -> float:
+        return float(self.tracer.of_shapes(self.node))
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.tracer.of_shapes(self.node), digits)
+
+    def __floor__(self) -> int:
+        return math.floor(self.tracer.of_shapes(self.node))
+
+    def __ceil__(self) -> int:
+        return math.ceil(self.tracer.of_shapes(self.node))
+
+
+class _Proxy(_Numbers, fx.Proxy):
+    """A traced value."""
+
+
+class _Attribute(_Numbers, fx.proxy.Attribute):
+    """``x.shape``, or a method before it is called."""
+
 
 class _Tracer(fx.Tracer):
     record_stack_traces = True
 
-    def __init__(self, in_channels: int | None) -> None:
+    def __init__(self, in_channels: int | None, size: tuple[int, int]) -> None:
         super().__init__()
-        self._in_channels = in_channels
+        self._in_channels, self._size = in_channels, size
         self._running = False
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
@@ -63,23 +100,33 @@ class _Tracer(fx.Tracer):
         return len(value) if isinstance(value, (tuple, list)) else None
 
     def to_bool(self, obj: fx.Proxy) -> bool:
-        """What an assertion holds is no way that forward takes."""
+        """What follows from shapes; what an assertion holds is no way that forward takes."""
         frame = _own_frames(traceback.extract_stack())[-1]
         is_assertion = (frame.line or "").lstrip().startswith("assert")
-        return True if is_assertion and self._value(obj.node) else super().to_bool(obj)
+        if is_assertion and self._value(obj.node):
+            return True
+        return bool(self.of_shapes(obj.node)) if _follows_from_shapes(obj.node) else super().to_bool(obj)
+
+    def of_shapes(self, node: fx.Node) -> Any:
+        """What ``node`` gives for the image.
+
+        Raises:
+            TraceError: that does not follow from shapes alone.
+        """
+        value = self._value(node) if _follows_from_shapes(node) else None
+        if value is None or isinstance(value, torch.Tensor):
+            raise fx.proxy.TraceError("values of tensors cannot decide what is computed")
+        return value
 
     def _value(self, node: fx.Node) -> Any:
         """What ``node`` gives when the graph so far is run for an image; None where it does not run."""
         channels = self._in_channels or _in_channels(self.root, self.graph)
-        for size in IMAGE_SIZES:
-            values: dict[fx.Node, Any] = {}
-            self._running = True
-            with contextlib.suppress(Exception), torch.no_grad():
-                _Recorder(self.root, self.graph, values).run(example_codes(1, channels, size, size) / 256)
-            self._running = False
-            if node in values:
-                return values[node]
-        return None
+        values: dict[fx.Node, Any] = {}
+        self._running = True
+        with contextlib.suppress(Exception), torch.no_grad():
+            _Recorder(self.root, self.graph, values).run(example_codes(1, channels, *self._size) / 256)
+        self._running = False
+        return values.get(node)
 
     def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A node; while the graph so far is run, what the module gives."""
@@ -102,15 +149,34 @@ class Trace:
     The image is (1, C, H, W).
 
     Raises:
-        ConfigError: its data flow depends on values or shapes, or it does not run.
+        ConfigError: its data flow depends on values, or it does not run.
     """
 
     def __init__(
-        self, network: nn.Module, in_channels: int | None = None, sizes: tuple[int, ...] = IMAGE_SIZES
+        self,
+        network: nn.Module,
+        in_channels: int | None = None,
+        sizes: tuple[tuple[int, int], ...] = tuple((side, side) for side in IMAGE_SIZES),
     ) -> None:
-        self._sizes = sizes
+        failure = None
+        for size in sizes:
+            try:
+                self._trace(network, in_channels, size)
+            except _DoesNotRun as does_not_run:
+                failure = failure or does_not_run
+                continue
+            return
+        raise ConfigError(str(failure))
+
+    def _trace(self, network: nn.Module, in_channels: int | None, size: tuple[int, int]) -> None:
+        """By an image of ``size`` (H, W).
+
+        Raises:
+            _DoesNotRun: the network does not accept it.
+            ConfigError: as the class.
+        """
         try:
-            self.graph = _Tracer(in_channels).trace(network, concrete_args=_defaults(network) or None)
+            self.graph = _Tracer(in_channels, size).trace(network, concrete_args=_defaults(network) or None)
         except Exception as error:  # noqa: BLE001  (whatever a forward does with a traced tensor)
             if isinstance(error, NameError) and "module is not installed as a submodule" in str(error):
                 raise ConfigError(
@@ -121,15 +187,21 @@ class Trace:
                 raise ConfigError(
                     f"the network's forward writes into a part of a tensor{_where(error)}; join its parts by torch.cat"
                 ) from None
+            if in_channels is not None and not _runs(network, example_codes(1, in_channels, *size) / 256):
+                raise _DoesNotRun(
+                    f"the network does not run on an image of {_sizes(in_channels, *size)}: its forward says"
+                    f" '{_first_line(error)}'{_where(error)}"
+                ) from None
             raise ConfigError(
-                f"the network's data flow depends on values or shapes{_where(error)}, which no circuit can follow"
+                f"the network's data flow depends on values{_where(error)}, which no circuit can follow"
                 f" ({_first_line(error)}); write forward without it"
             ) from None
         self.placeholders = [node for node in self.graph.nodes if node.op == "placeholder"]
         if not self.placeholders:
             raise ConfigError("the network's forward takes no image; its first argument is the (B, C, H, W) image")
         self.in_channels = in_channels or _in_channels(network, self.graph)
-        self.image, self.values = self._run(network)
+        self.image = example_codes(1, self.in_channels, *size) / 256
+        self.values = self._run(network)
 
     def where(self, node: fx.Node) -> str:
         """'module 'name'' or 'operation 'add' (file, line N)' for error messages."""
@@ -138,30 +210,38 @@ class Trace:
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.name)
         return f"'{name}'{_line_of(node)}"
 
-    def _run(self, network: nn.Module) -> tuple[torch.Tensor, dict[fx.Node, Any]]:
-        failure = None
-        for size in self._sizes:
-            image = example_codes(1, self.in_channels, size, size) / 256
-            values: dict[fx.Node, Any] = {}
-            try:
-                with torch.no_grad():
-                    _Recorder(network, self.graph, values).run(image)
-            except Exception as error:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
-                node = next(node for node in self.graph.nodes if node not in values)
-                shape = f"{self.in_channels}x{size}x{size}"
-                if _runs(network, image):
-                    raise ConfigError(
-                        f"the network runs on an image of {shape}, but its forward takes another path when it is traced"
-                        f" ({self.where(node)} says '{_first_line(error)}'), as behind isinstance(x, torch.Tensor);"
-                        " write forward without it"
-                    ) from None
-                failure = failure or (
-                    f"the network does not run on an image of {shape}: {self.where(node)} says"
-                    f" '{_first_line(error)}'; shapes that meet there must fit"
-                )
-                continue
-            return image, values
-        raise ConfigError(failure)
+    def _run(self, network: nn.Module) -> dict[fx.Node, Any]:
+        values: dict[fx.Node, Any] = {}
+        try:
+            with torch.no_grad():
+                _Recorder(network, self.graph, values).run(self.image)
+        except Exception as error:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
+            node, shape = next(node for node in self.graph.nodes if node not in values), _sizes(*self.image.shape[1:])
+            if _runs(network, self.image):
+                raise ConfigError(
+                    f"the network runs on an image of {shape}, but its forward takes another path when it is traced"
+                    f" ({self.where(node)} says '{_first_line(error)}'), as behind isinstance(x, torch.Tensor);"
+                    " write forward without it"
+                ) from None
+            raise _DoesNotRun(
+                f"the network does not run on an image of {shape}: {self.where(node)} says"
+                f" '{_first_line(error)}'; shapes that meet there must fit"
+            ) from None
+        return values
+
+
+def _sizes(*sizes: int) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _follows_from_shapes(node: fx.Node) -> bool:
+    """Whether what ``node`` gives is worked out from shapes alone, not from values of a tensor."""
+    if node.op == "call_method" and node.target in _OF_SHAPES:
+        return True
+    if node.target is getattr:
+        return node.args[1] in _ATTRIBUTES_OF_SHAPES
+    is_number = node.op == "call_function" and not str(getattr(node.target, "__module__", "")).startswith("torch")
+    return is_number and bool(node.all_input_nodes) and all(map(_follows_from_shapes, node.all_input_nodes))
 
 
 class _Recorder(fx.Interpreter):

@@ -38,14 +38,20 @@ LOGIT_BITS = 8  # of tensors that hold logits but are not the last convolution's
 
 class Twin(nn.Module):
     """Input quantizer and quantized network. Scales are stored, and learned only on request; ``groups``: modules that
-    share one.
+    share one; ``size``: (H, W) of the image that it was made for, None: any.
     """
 
     def __init__(
-        self, network: ModuleGraph, in_channels: int, groups: list[list[str]], *, hands_on_scale: bool = False
+        self,
+        network: ModuleGraph,
+        in_channels: int,
+        groups: list[list[str]],
+        *,
+        size: tuple[int, int] | None = None,
+        hands_on_scale: bool = False,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
+        self.in_channels, self.size = in_channels, size
         self.groups = groups
         self.input_quantizer = qnn.QuantIdentity(act_quant=InputCodes, bit_width=8, return_quant_tensor=hands_on_scale)
         self.network, self._graph = network.root, network.graph
@@ -83,14 +89,15 @@ class Twin(nn.Module):
                 parameter.requires_grad_(False)
 
 
-def build_twin(network: nn.Module, in_channels: int, config: QuantConfig) -> Twin:
-    """Quantized twin of ``network``, which is left untouched; weights and BN statistics are taken over.
+def build_twin(network: nn.Module, in_channels: int, config: QuantConfig, size: tuple[int, int] | None = None) -> Twin:
+    """Quantized twin of ``network`` for images of ``size`` (H, W; None: any), which is left untouched; weights and BN
+    statistics are taken over.
 
     Raises:
         ConfigError: something in the network has no integer form, an override names no layer, or the twin would not be
             the network: without its quantizers it gives other logits.
     """
-    structure = Structure(network, in_channels)
+    structure = Structure(network, in_channels, size)
     graph = copy.deepcopy(structure.graph)
     sites = structure.convolutions()
     groups = structure.scale_groups()
@@ -101,8 +108,8 @@ def build_twin(network: nn.Module, in_channels: int, config: QuantConfig) -> Twi
     for site in sites:
         ends = (site == written[0], site == written[-1]) if written else (False, False)
         _replace_convolution(graph.root, site, _weight_bits(structure.modules[site.conv], ends, site, config))
-    twin = Twin(graph, in_channels, groups, hands_on_scale=None in hands_on_scale)
-    prove_twin(graph, network, structure)
+    twin = Twin(graph, in_channels, groups, size=size, hands_on_scale=None in hands_on_scale)
+    prove_twin(graph, network, structure, size)
     return twin.train(network.training)
 
 

@@ -28,15 +28,21 @@ _IMAGES = 1
 _SEED = 21  # not that of the image that the network was traced with
 
 
-def prove_twin(twin: ModuleGraph, network: nn.Module, structure: Structure) -> None:
-    """Compares ``twin``, made from ``structure``, with the float ``network``.
+def prove_twin(
+    twin: ModuleGraph, network: nn.Module, structure: Structure, size: tuple[int, int] | None = None
+) -> None:
+    """Compares ``twin``, made from ``structure``, with the float ``network``: at the trace's size and ``size`` (H, W;
+    None: another one).
 
     Raises:
         ConfigError: they differ; the sentence names the first layer that does.
     """
     _, channels, height, width = structure.graph.image.meta["shape"]
-    for size in ((height, width), (3 * height // 2, 5 * width // 2)):
-        images = example_codes(_IMAGES, channels, *size, seed=_SEED) / 256
+    sizes = [(height, width)]
+    if not structure.graph.of_one_size:
+        sizes.append(size or (3 * height // 2, 5 * width // 2))
+    for each in sizes:
+        images = example_codes(_IMAGES, channels, *each, seed=_SEED) / 256
         found = _logits(network, images)
         if found is None:
             continue  # a network for one size alone
@@ -100,15 +106,16 @@ def _require_each_layer(
     Raises:
         ConfigError: one differs.
     """
-    trace = Trace(copy.deepcopy(reference).to(torch.float32), images.shape[1])
+    size = tuple(images.shape[2:])
+    trace = Trace(copy.deepcopy(reference).to(torch.float32), images.shape[1], (size,))
     recorded = record(reference, trace.graph, images)
-    by_name, size = {node.name: value for node, value in recorded.items()}, "x".join(map(str, images.shape[2:]))
+    by_name, shown = {node.name: value for node, value in recorded.items()}, "x".join(map(str, size))
     values = {twin.image: images}
     for node in twin.graph.nodes:
         if node.op != "call_module":
             continue
         values[node] = _twin_value(twin, node, values)
-        if "origin" not in node.meta:
+        if node.meta.get("origin") not in by_name:
             continue
         wanted, module = by_name[node.meta["origin"]], structure.modules[str(node.target)]
         wanted = wanted[:, :, None, None] if wanted.dim() == 2 else wanted  # channels of one pixel
@@ -118,12 +125,12 @@ def _require_each_layer(
         if not _equal(values[node], wanted):
             raise ConfigError(
                 f"the quantized twin is not the network: without quantizers, '{node.target}' ({type(module).__name__})"
-                f" differs for an image of {size}; write it with plain modules of torch.nn, without hooks, and sizes"
+                f" differs for an image of {shown}; write it with plain modules of torch.nn, without hooks, and sizes"
                 " from the shapes of tensors"
             )
         values[node] = wanted
     if not _equal(values[twin.last], logits):
         raise ConfigError(
-            f"the quantized twin is not the network: its logits differ for an image of {size}, though no layer does;"
+            f"the quantized twin is not the network: its logits differ for an image of {shown}, though no layer does;"
             " write forward as a plain chain of modules"
         )

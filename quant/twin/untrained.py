@@ -22,7 +22,7 @@ from quant.base.replace_file import require_file
 from quant.base.seed import require_seed
 from quant.data.pairs import to_input, to_planes
 from quant.twin.activations import not_exported
-from quant.twin.networks import channels_of, require_size, require_twin_size, settle, start_from
+from quant.twin.networks import channels_of, require_pixels, require_size, settle, start_from
 from quant.twin.prepare import calibrate
 from quant.twin.structure import Structure
 
@@ -42,15 +42,15 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
     require_file(Path(path))
     torch.manual_seed(seed)
     network = models.build(name)
-    Structure(network, channels_of(name))  # says in a sentence what torch would say in a traceback
+    require_pixels(size)
+    Structure(network, channels_of(name), size)  # says in a sentence what torch would say in a traceback
     require_size(network, name, size, channels_of(name))
     samples = [calib_data.load(image, size, channels_of(name)) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
     codes = to_planes(np.stack([sample.codes for sample in samples]))
     take_statistics(network, codes)
-    twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()})
+    twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()}, size)
     if (sentence := not_exported(twin.network)) is not None:
         raise ConfigError(sentence)
-    require_twin_size(twin, name, size)
     calibrate(twin, codes)
     settle(twin, name)
     checkpoints.save(

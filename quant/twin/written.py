@@ -18,20 +18,20 @@ from torch.nn import functional as F
 
 from quant.base.errors import ConfigError
 from quant.layers.frozen_norm import FrozenNorm
-from quant.operators import functions, operator_of, told, written_as
+from quant.operators import functions, told, written_as
 from quant.operators.filters import is_filters
 from quant.operators.operator import Unsupported, activation_function, refuse
 from quant.operators.rearrangement import Moved, modules_that_make, numbers_of, rearrangements
 from quant.twin.activations import ACTIVATIONS
-from quant.twin.module_graph import ModuleGraph, never_negative
-from quant.twin.trace import IMAGE_SIZES, Trace
+from quant.twin.module_graph import ModuleGraph, never_negative, run_graph
+from quant.twin.trace import IMAGE_SIZES, Trace, example_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+_NEAR = 1e-3  # of the largest logit
 _LEAST_SIDE = 8  # of a tensor whose slices show their steps and what they leave out
-_OWN_STATE = (nn.BatchNorm2d, nn.PReLU)  # used twice they would share what is learned, as filters would
 
 
 def supported() -> str:
@@ -42,10 +42,12 @@ def supported() -> str:
     )
 
 
-def as_modules(network: nn.Module, in_channels: int | None = None) -> ModuleGraph:
+def as_modules(network: nn.Module, in_channels: int | None = None, size: tuple[int, int] | None = None) -> ModuleGraph:
     """``network``, which is left alone, as a graph of modules in evaluation mode; see the head of this file.
 
-    ``in_channels``: of its image; None: as many as its first convolution reads.
+    ``in_channels``: of its image; None: as many as its first convolution reads. ``size``: (H, W) of its image; None:
+    any. What is found for images of any size is taken where it is the network at ``size``, too; else what is found at
+    ``size``, whose pads, crops and windows are those of such images alone (``of_one_size``).
 
     Each node has in ``meta`` the ``shape`` (1, C, H, W) of its output for the trace's image and, where a node of the
     trace gives the same values, its name: ``origin``.
@@ -54,16 +56,48 @@ def as_modules(network: nn.Module, in_channels: int | None = None) -> ModuleGrap
         ConfigError: something in it has no integer form here; the sentence names it.
     """
     _require_finite(network)
+    try:
+        found = _of_any_size(network, in_channels)
+    except ConfigError:
+        if size is None:
+            raise
+        found = None
+    if size is None or (found is not None and _is_network(found, network, size)):
+        return found
+    copied = copy.deepcopy(network).eval()
+    found = Translator(copied, Trace(copied, in_channels, (size,)), of_one_size=True).run()
+    found.of_one_size = True
+    return found
+
+
+def _of_any_size(network: nn.Module, in_channels: int | None) -> ModuleGraph:
     copied = copy.deepcopy(network).eval()
     try:
         return Translator(copied, Trace(copied, in_channels)).run()
     except _TooSmall as small:
         copied = copy.deepcopy(network).eval()
         try:
-            trace = Trace(copied, in_channels, IMAGE_SIZES[-1:])
+            trace = Trace(copied, in_channels, ((IMAGE_SIZES[-1], IMAGE_SIZES[-1]),))
         except ConfigError:
             raise small from None
         return Translator(copied, trace).run()
+
+
+def _is_network(found: ModuleGraph, network: nn.Module, size: tuple[int, int]) -> bool:
+    """Whether ``found`` gives the values of ``network`` for an image of ``size``, but for rounding."""
+    image = example_codes(1, int(found.image.meta["shape"][1]), *size) / 256
+    with torch.no_grad():
+        try:
+            wanted = copy.deepcopy(network).eval()(image)
+        except Exception:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
+            return True  # an image that it does not accept is no reason to take another form
+        try:
+            values = run_graph(found.graph, found.root, image)
+        except RuntimeError:  # of shapes that do not fit
+            return False
+    return values.shape == wanted.shape and torch.allclose(
+        values, wanted, rtol=0, atol=_NEAR * float(wanted.abs().max())
+    )
 
 
 class _TooSmall(ConfigError):
@@ -77,9 +111,13 @@ def _require_finite(network: nn.Module) -> None:
 
 
 class Translator:
-    """Walks the traced nodes of a network as written and emits the modules of its normal form."""
+    """Walks the traced nodes of a network as written and emits the modules of its normal form.
 
-    def __init__(self, network: nn.Module, trace: Trace) -> None:
+    ``of_one_size``: the image has the size of the trace's, so that windows and pads may depend on it.
+    """
+
+    def __init__(self, network: nn.Module, trace: Trace, *, of_one_size: bool = False) -> None:
+        self.of_one_size = of_one_size
         self._modules = dict(network.named_modules())
         self._in_place = {module for module in network.modules() if getattr(module, "inplace", False)}
         for module in self._in_place:
@@ -115,19 +153,32 @@ class Translator:
             return value
         if node.op == "output":
             return self._output(node)
+        if node.target is operator.getitem and isinstance(self._env.get(node.args[0]), (tuple, list)):
+            return self._part(node)
         reads_image = any(_is_of_image(self._env[source]) for source in node.all_input_nodes)
         if reads_image and (moved := self._moved(node)) is not None:
             return moved
-        if reads_image and isinstance(value, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in value):
-            refuse(f"gives several tensors, which has no integer form here; supported are {supported()}")
-        if not isinstance(value, torch.Tensor) or not reads_image:
-            return value
-        arguments, named = self._placed(node.args), self._placed(node.kwargs)
-        if node.op == "call_module":
-            return self._module(node, self._modules[str(node.target)], (*arguments, *named.values()))
         handler = functions().get(node.target) or FUNCTIONS.get(node.target)
+        is_several = isinstance(value, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in value)
+        if reads_image and is_several and handler is None:
+            indices = getattr(self._modules.get(str(node.target)), "return_indices", node.kwargs.get("return_indices"))
+            refuse(
+                "gives the places of its maxima, by which nothing lowers; enlarge by nearest or bilinear upsampling or"
+                " by ConvTranspose2d instead of unpooling"
+                if indices
+                else f"gives several tensors, which has no integer form here; supported are {supported()}"
+            )
+        if not (isinstance(value, torch.Tensor) or is_several) or not reads_image:
+            return value
+        module = self._modules[str(node.target)] if node.op == "call_module" else None
+        if module is not None and (written := written_as(module)) is not None and written.takes_moved:
+            return written.take(self, module, tuple(map(self._env.__getitem__, node.all_input_nodes)), str(node.target))
+        arguments, named = self._placed(node.args), self._placed(node.kwargs)
+        if module is not None:
+            return self._module(node, module, (*arguments, *named.values()))
         if handler is None:
             refuse(f"is an operation that has no integer form here; supported are {supported()}")
+        arguments, named = _by_our_names(arguments, named)
         try:
             result = handler(self, *arguments, **named)
         except TypeError as error:
@@ -136,16 +187,18 @@ class Translator:
             self._env[node.all_input_nodes[0]] = result
         return result
 
+    def _part(self, node: fx.Node) -> Any:
+        """One of several values, which ``node`` takes."""
+        found = self._env[node.args[0]][node.args[1]]
+        if isinstance(found, Moved):
+            found.node = node
+        return found
+
     def _moved(self, node: fx.Node) -> Any:
         """What ``node``, which moves values of one tensor alone, gives: `Moved`, or several; None where it is another
         operation.
         """
         values = [self._env[source] for source in node.all_input_nodes]
-        if node.target is operator.getitem and isinstance(values[0], (tuple, list)):
-            found = values[0][node.args[1]]
-            if isinstance(found, Moved):
-                found.node = node
-            return found
         module = self._modules[str(node.target)] if node.op == "call_module" else None
         move = rearrangements().get(node.target if module is None else type(module))
         values = [value for value in values if _is_of_image(value)]
@@ -205,8 +258,9 @@ class Translator:
             shape = self.shape(moved.source)
             modules = modules_that_make(moved.numbers, shape)
             is_small = min(shape[2:]) < _LEAST_SIDE and moved.numbers.shape[2:] != shape[2:]
-            if modules is None or (modules and is_small and self._trace.image.shape[-1] < IMAGE_SIZES[-1]):
-                self._unknown_at = self._trace.image.shape[-1]
+            is_unclear = is_small and not self.of_one_size and self._trace.image.shape[-1] < IMAGE_SIZES[-1]
+            if modules is None or (modules and is_unclear):
+                self._unknown_at = IMAGE_SIZES[-1] if self.of_one_size else self._trace.image.shape[-1]
                 whole, made = ("x".join(map(str, each[1:])) for each in (shape, moved.numbers.shape))
                 refuse(
                     f"makes {made} of {whole}, which is no slice, split, crop, order of channels, zeros around, pixel"
@@ -257,15 +311,25 @@ class Translator:
             if not isinstance(tensor, fx.Node):
                 refuse("joins the image's tensors with a constant; only multiplication and addition of constants do")
         if name is not None and name in self._used:
-            operator_called = operator_of(module)
-            if isinstance(module, _OWN_STATE) or (operator_called is not None and operator_called.is_filters):
-                refuse(f"is used twice, sharing its weights; give each use a {type(module).__name__} of its own")
-            module, name = copy.deepcopy(module), None
+            is_learned = any(True for _ in module.parameters())
+            module, name = copy.deepcopy(module), self._another(name) if is_learned else None
         if name is not None:
             self._used.add(name)
         result = self._result.call(module, inputs, name)
         result.meta["shape"] = shape or self.shape_made()
         return result
+
+    def _another(self, name: str) -> str:
+        """A name beside ``name``, of a further use of what is learned: from then on each use learns for itself."""
+        number = 2
+        while f"{name}_{number}" in self._used or f"{name}_{number}" in self._modules:
+            number += 1
+        return f"{name}_{number}"
+
+    @property
+    def node(self) -> fx.Node:
+        """The traced node that is translated."""
+        return self._node
 
     def shape_made(self) -> tuple[int, ...]:
         """(1, C, H, W) that the operation which is translated gives for the trace's image; (1, C) is of one pixel."""
@@ -321,6 +385,28 @@ def _prelu(translator: Translator, x: fx.Node, weight: Any) -> NoReturn:
     refuse("is a PReLU with a weight of its own; write it as nn.PReLU")
 
 
+_NAMES_OF_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
+
+
+_NO_LOGITS = (
+    "has no integer form; where the network ends in it, leave it out: loss and mask take logits, and the index of the"
+    " largest logit is that of the largest probability"
+)
+
+
+def _no_logits(translator: Translator, x: fx.Node, *_: Any, **__: Any) -> NoReturn:
+    del translator, x
+    refuse(_NO_LOGITS)
+
+
+def _attribute(translator: Translator, x: Any, name: str) -> Any:
+    """``x.data`` is x; of a maximum over channels, which gives places, too, the values are taken."""
+    del translator
+    if isinstance(x, tuple) and name == "values":
+        return x[0]
+    return x if name == "data" else refuse(f"reads '{name}' of a tensor, which has no integer form here")
+
+
 _T = Translator
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((torch.relu, torch.relu_, F.relu, F.relu_), activation_function(nn.ReLU)),
@@ -333,11 +419,15 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
     **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
     **dict.fromkeys((F.dropout, F.dropout2d, F.alpha_dropout, torch.dropout), _T.same),
+    getattr: _attribute,
+    **dict.fromkeys((F.softmax, torch.softmax, F.log_softmax, torch.log_softmax), _no_logits),
+    torch.argmax: _no_logits,
     # methods
+    **dict.fromkeys(("softmax", "log_softmax", "argmax"), _no_logits),
     **dict.fromkeys(("relu", "relu_"), activation_function(nn.ReLU)),
     **dict.fromkeys(("div", "div_", "divide"), _T.divide),
     **dict.fromkeys(("clamp", "clamp_", "clip"), _T.clamp),
-    "float": _T.same,
+    **dict.fromkeys(("float", "detach", torch.detach), _T.same),
 }
 _IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv, F.relu_, torch.relu_, F.leaky_relu_)
 
@@ -346,6 +436,14 @@ def _in_place(node: fx.Node) -> bool:
     """Whether ``node`` also changes its first input."""
     by_name = node.op == "call_method" and str(node.target).endswith("_")
     return by_name or node.target in _IN_PLACE or node.kwargs.get("inplace", False) is True
+
+
+def _by_our_names(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments of a function of torch whose names are all of one kind: torch takes those of numpy, too."""
+    named = {_NAMES_OF_NUMPY.get(name, name): value for name, value in named.items()}
+    if "input" in named:
+        arguments = (named.pop("input"), *arguments)
+    return arguments, named
 
 
 def _is_of_image(value: Any) -> bool:
@@ -372,8 +470,10 @@ def _require_norm(norm: nn.BatchNorm2d) -> None:
 
 def _hint(module: nn.Module) -> str:
     """The end of the sentence on a module that is in no table."""
-    if isinstance(module, nn.AdaptiveMaxPool2d):
-        return "does not lower so far; reduce with pooling of a fixed window"
     if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)):
         return "works out statistics of each image at inference, which do not lower; take BatchNorm2d"
+    if type(module).__name__.startswith(("ReplicationPad", "ReflectionPad", "CircularPad")):
+        return "pads by other values than zeros; take ZeroPad2d, or the padding of a convolution"
+    if isinstance(module, (nn.Softmax, nn.Softmax2d, nn.LogSoftmax)):
+        return _NO_LOGITS
     return f"has no integer form here; supported are {supported()}"

@@ -13,6 +13,7 @@ from hw_build.operators.convolution import weight_matrix
 from hw_build.stitch import stitch
 from tests.hw_build.stalled_rtl import assert_exact_under_stalls
 from tests.hw_build.test_intake import assert_exact, lowered
+from tests.hw_build.test_intake import network as sized_network
 from tests.hw_build.test_lowering_errors import network
 
 
@@ -108,3 +109,26 @@ def test_max_pools(attributes):
         return net.conv_bn("pooled", 4, 3, "after")
 
     assert_exact(network(change).model)
+
+
+def of_odd_sides():
+    def change(net, tensor):
+        net.node("MaxPool", [tensor], "pooled", kernel_shape=[2, 2], strides=[2, 2])
+        net.channels["pooled"], net.scales["pooled"] = net.channels[tensor], net.scales[tensor]
+        return net.conv_bn("pooled", 4, 3, "after")
+
+    return sized_network(change, size=(17, 13))
+
+
+def test_a_max_pool_leaves_out_the_last_row_and_column_of_odd_sides():
+    made = {node.op_type for node in lowered(normalise(of_odd_sides())).graph.node}
+    assert "WindowMax_rtl" in made and "MaxPool2x2_rtl" not in made
+    assert_exact(of_odd_sides().model, np.random.default_rng(4).integers(0, 256, (1, 17, 13, 3), dtype=np.uint8))
+
+
+@pytest.mark.slow
+def test_a_max_pool_of_odd_sides_is_exact_in_simulated_rtl(tmp_path):
+    model = normalise(of_odd_sides())
+    codes = np.random.default_rng(4).integers(0, 256, (2, 17, 13, 3), dtype=np.uint8)
+    design = stitch(lowered(copy.deepcopy(model)), tmp_path)
+    assert_exact_under_stalls(design, codes, execute_codes(model, codes))

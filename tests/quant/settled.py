@@ -34,8 +34,8 @@ def settled(network: nn.Module, size: tuple[int, int], config: QuantConfig, path
     """``network`` by statistics and ranges of four random images of ``size``; its graph is written to ``path``."""
     codes = torch.randint(0, 256, (4, 3, *size), dtype=torch.uint8)
     take_statistics(network, codes)
-    structure = Structure(network.eval(), 3)
-    twin = build_twin(network, 3, config)
+    structure = Structure(network.eval(), 3, size)
+    twin = build_twin(network, 3, config, size)
     fill_weight_range(twin, structure.convolutions())
     calibrate(twin, codes)
     multiples = settle_multiples(twin, structure.multiples())

@@ -15,7 +15,9 @@ from torch.nn import functional
 from models import registry
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
+from quant.base.errors import ConfigError
 from quant.integer import IntegerReference
+from quant.twin.networks import require_size
 
 COMMON = ["untrained", "--model", "cmunext-tiny-hw", "--quant", "w4a4", "--size", "32"]
 
@@ -59,15 +61,29 @@ class Padded(nn.Module):
         return self.head(torch.cat([x, y], dim=1))
 
 
-@pytest.mark.parametrize(("size", "status"), [("17", 2), ("18", 0)])
-def test_sizes_that_a_forward_works_out_for_another_image_are_a_sentence(tmp_path, monkeypatch, capsys, size, status):
+@pytest.mark.parametrize("size", ["17x13", "18"])
+def test_pads_that_a_forward_works_out_are_exported_for_every_size(tmp_path, monkeypatch, size):
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     registry.register("padded", "", Odd(), lambda config: Padded())
-    options = ["--model", "padded", "--quant", "w4a4", "--size", size, "--out", str(tmp_path / "network.pt")]
-    assert main(["untrained", *options]) == status
-    if status:
-        (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith("error: network 'padded' works out pads, crops or sizes") and line.endswith("18x18 fits")
+    checkpoint = str(tmp_path / "network.pt")
+    assert main(["untrained", "--model", "padded", "--quant", "w4a4", "--size", "16", "--out", checkpoint]) == 0
+    assert main(["export", "--checkpoint", checkpoint, "--size", size, "--out", str(tmp_path / "export")]) == 0
+    manifest = json.loads((tmp_path / "export" / "manifest.json").read_text())
+    height, _, width = size.partition("x")
+    assert [manifest["input"][side] for side in ("height", "width")] == [int(height), int(width or height)]
+
+
+def test_several_outputs_are_a_sentence(monkeypatch, tmp_path, capsys):
+    class Deep(Padded):
+        def forward(self, x):
+            return [super().forward(x)] * 2
+
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    registry.register("deep", "", Odd(), lambda config: Deep())
+    assert main(["untrained", "--model", "deep", "--quant", "w4a4", "--out", str(tmp_path / "network.pt")]) == 2
+    assert "the network's forward returns a list; return" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="the network's forward returns a list; return its logits alone"):
+        require_size(Deep(), "deep", (16, 16), 3)
 
 
 def test_trained_network_says_so(exported):

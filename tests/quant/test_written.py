@@ -136,9 +136,9 @@ LOST = [
 def _forgetful(lose):
     """The proof of a twin that ``lose`` was done to."""
 
-    def prove(graph, network, structure):
+    def prove(graph, network, structure, size):
         lose(graph.root)
-        twin_proof.prove_twin(graph, network, structure)
+        twin_proof.prove_twin(graph, network, structure, size)
 
     return prove
 
@@ -201,7 +201,7 @@ def body(function, **layers):
 
 
 def by_shape(net, x):
-    if x.shape[2] > 8:
+    if x.shape[2] > 64:
         x = net.a(x)
     return x
 
@@ -263,7 +263,7 @@ REFUSED = {
     ),
     "adaptive_average": (
         body(lambda net, x: net.a(x), a=lambda: nn.AdaptiveAvgPool2d(8)),
-        r"'a' averages to 8 pixels; only all of them to one, as AdaptiveAvgPool2d\(1\), lower",
+        r"'a' pools 64x64 pixels to 8x8; equal square windows without overlap lower: choose a size of the image",
     ),
     "transposed_groups": (
         body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 2, 2, groups=2)),
@@ -283,7 +283,7 @@ REFUSED = {
     ),
     "nearest_of_one_side": (
         body(lambda net, x: net.a(x), a=lambda: nn.Upsample(scale_factor=(2, 1))),
-        r"'a' upsamples by 2x1, mode='nearest'; only mode='nearest' by a whole factor",
+        r"'a' resizes by 2x1, mode='nearest'; only mode='nearest' by a whole factor",
     ),
     "corners": (
         body(lambda net, x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)),
@@ -291,7 +291,7 @@ REFUSED = {
     ),
     "by_three": (
         body(lambda net, x: F.interpolate(x, scale_factor=3, mode="bilinear")),
-        r"upsamples by 3x3, mode='bilinear'; .* by 2, 4, 8, 16 or 32, lower",
+        r"resizes by 3x3, mode='bilinear'; .* by 2, 4, 8, 16 or 32, lower",
     ),
     "group_norm": (
         body(lambda net, x: net.a(x), a=lambda: nn.GroupNorm(2, 4)),
@@ -299,15 +299,58 @@ REFUSED = {
     ),
     "linear": (
         body(lambda net, x: net.a(x), a=lambda: nn.Softmax2d()),
-        r"'a' is a Softmax2d, which has no integer form here; supported are",
+        r"'a' is a Softmax2d, which has no integer form; where the network ends in it, leave it out: loss and mask",
     ),
+    "probabilities": (
+        without(False, lambda net, x: F.softmax(net.a(x), 1), a=conv),
+        r"'softmax' .* has no integer form; where the network ends in it, leave it out",
+    ),
+    "indices": (
+        without(False, lambda net, x: net.a(x).argmax(1, keepdim=True), a=conv),
+        r"'argmax' .* has no integer form; where the network ends in it, leave it out",
+    ),
+    "unpooled": (
+        body(
+            lambda net, x: net.b(*net.a(x)), a=lambda: nn.MaxPool2d(2, return_indices=True), b=lambda: nn.MaxUnpool2d(2)
+        ),
+        r"'a' gives the places of its maxima, by which nothing lowers; enlarge by nearest or bilinear",
+    ),
+    "unpooled_by_functions": (
+        body(lambda net, x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)),
+        r"'max_pool2d_with_indices' .* gives the places of its maxima, by which nothing lowers",
+    ),
+    "replicated": (
+        body(lambda net, x: net.a(x), a=lambda: nn.ReplicationPad2d(1)),
+        r"'a' is a ReplicationPad2d, which pads by other values than zeros; take ZeroPad2d",
+    ),
+    "attribute": (body(lambda net, x: net.a(x.real), a=conv), r"reads 'real' of a tensor, which has no integer form"),
     "mean": (
-        body(lambda net, x: x - x.mean(1, keepdim=True)),
-        r"'mean' .* is a mean over the dimensions 1; only height and width together, \(2, 3\), lower",
+        body(lambda net, x: x - x.mean((1, 2), keepdim=True)),
+        r"'mean' .* is a mean over the dimensions \[1, 2\]; only height and width together, \(2, 3\), or channels, 1,",
     ),
     "greatest": (
         body(lambda net, x: x * net.a(x), a=lambda: nn.AdaptiveMaxPool2d(1)),
-        r"'a' is a AdaptiveMaxPool2d, which does not lower so far; reduce",
+        r"'a' pools 64x64 pixels to 1x1; equal square windows .* or pool by a fixed window",
+    ),
+    "sum_of_rows": (
+        body(lambda net, x: x * x.sum((2, 3), keepdim=True)),
+        r"'sum' .* sums over the dimensions \[2, 3\]; only channels, 1, lower: over height and width take the mean",
+    ),
+    "maximum_of_rows": (
+        body(lambda net, x: x * x.amax((2, 3), keepdim=True)),
+        r"'amax' .* is a maximum over the dimensions \[2, 3\]; only channels, 1, lower",
+    ),
+    "greater": (
+        body(lambda net, x: torch.max(x, net.a(x)), a=conv),
+        r"'max' .* is the greater of two tensors; a \+ relu\(b - a\) is the same",
+    ),
+    "sequence": (
+        body(lambda net, x: net.a(x.flatten(2)).reshape(x.shape), a=lambda: nn.Conv1d(4, 4, 3, padding=1)),
+        r"'a' is a Conv1d of more than one pixel; over the channels of one it lowers",
+    ),
+    "reduced_by_a_part": (
+        body(lambda net, x: F.interpolate(F.interpolate(x, scale_factor=0.75, mode="bilinear"), size=x.shape[2:])),
+        r"'interpolate' .* resizes 64x64 to 48x48 pixels, mode='bilinear'; a whole fraction lowers",
     ),
     "product": (
         body(lambda net, x: x * net.a(x), a=lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(4, 1, 1))),
@@ -345,23 +388,19 @@ REFUSED = {
         r"'add' \(test_written.py, line \d+\) says 'The size of tensor a",
     ),
     "spread": (
-        body(lambda net, x: x + net.a(x), a=lambda: conv(4, 1)),
-        r"'add' .* adds tensors of 4x64x64 and 1x64x64",
+        body(lambda net, x: x + F.max_pool2d(net.a(x), 64), a=lambda: conv(4, 1)),
+        r"'add' .* adds tensors of 4x64x64 and 1x1x1",
     ),
     "wrong_channels": (
         body(lambda net, x: net.a(x), a=lambda: conv(8, 4)),
         r"does not run on an image of 3x64x64: 'a' says",
     ),
     "rows": (body(lambda net, x: torch.cat([x, x], 2)), r"'cat' .* concatenates along dimension 2"),
-    "shared": (
-        body(lambda net, x: net.a(F.relu(net.a(x))), a=conv),
-        r"'a' is used twice, sharing its weights; give each use a Conv2d",
+    "by_shape": (body(by_shape, a=block), r"not the network: .* differs for an image of 96x160"),
+    "over_rows": (
+        body(over_rows, a=lambda: nn.AvgPool2d(3, 1, 1)),
+        r"not the network: .* differs for an image of 96x160",
     ),
-    "by_shape": (
-        body(by_shape, a=block),
-        r"depends on values or shapes in `if x\.shape\[2\] > 8:` \(test_written\.py, line \d+\)",
-    ),
-    "over_rows": (body(over_rows, a=block), r"in `for _ in range\(x\.shape\[2\]\):` \(test_written"),
     "by_value": (body(by_value, a=block), r"in `return x if x\.mean\(\) > 0 else net\.a\(x\)`"),
     "nan": (not_a_number, r"'a\.0\.weight' of the network holds NaN or infinity"),
     "tuple": (
@@ -504,3 +543,85 @@ def test_rounding_that_grows_from_layer_to_layer_is_no_difference(monkeypatch):
     )
     with pytest.raises(ConfigError, match=r"without quantizers, 'a\.5\.0' \(Conv2d\) differs"):
         build_twin(network, 3, W4A4)
+
+
+def unet_with_pads(net, x):
+    """A U-Net whose upsampled tensor is padded to its skip, as images of odd sides need it."""
+    y = net.up(net.b(net.pool(x)))
+    rows, columns = x.size()[2] - y.size()[2], x.size()[3] - y.size()[3]
+    return net.a(torch.cat([x, F.pad(y, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])], 1))
+
+
+def pyramid_of_bins(net, x):
+    """Adaptive pools, whose windows depend on the image."""
+    small = net.b(F.adaptive_max_pool2d(x, (11, 16)))
+    pooled = [F.interpolate(pool(x), x.shape[2:]) for pool in (net.one, net.three, net.most)]
+    return net.a(torch.cat([x, *pooled, F.interpolate(small, x.shape[2:])], 1))
+
+
+def thirds(net, x):
+    return F.interpolate(net.a(F.interpolate(x, scale_factor=1 / 3, mode="bilinear")), scale_factor=3)
+
+
+OF_ONE_SIZE = {
+    "padded_to_its_skip": (
+        (33, 47),
+        lambda: Written(
+            unet_with_pads, a=block(8, 4), b=block(), pool=nn.MaxPool2d(2), up=nn.ConvTranspose2d(4, 4, 2, 2)
+        ),
+    ),
+    "bins": (
+        (33, 48),
+        lambda: Written(
+            pyramid_of_bins, a=block(20, 4), b=block(), one=nn.AdaptiveAvgPool2d(None),
+            three=nn.AdaptiveAvgPool2d((11, 16)), most=nn.AdaptiveMaxPool2d(1),
+        ),
+    ),
+    "thirds": ((33, 48), lambda: Written(thirds, a=block())),
+    "path_of_its_shape": ((96, 80), lambda: Written(by_shape, a=block())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_ONE_SIZE)
+def test_pads_and_windows_that_depend_on_the_size_are_those_of_the_image(name):
+    size, make = OF_ONE_SIZE[name]
+    network = seasoned(make)
+    twin = build_twin(network, 3, W4A4, size)
+    assert twin.size == size and Structure(network, 3, size).graph.of_one_size
+    assert twin.eval()(torch.rand(1, 3, *size)).shape[2:] == size
+    other = build_twin(seasoned(make), 3, W4A4, (66, 96)) if name != "path_of_its_shape" else twin
+    assert other.state_dict().keys() == twin.state_dict().keys(), "weights of one size are those of another"
+
+
+def test_what_holds_for_any_size_is_taken_where_it_holds_at_the_image():
+    network = seasoned(LOWERS["interpolate_to_size"])
+    assert not Structure(network, 3, (32, 48)).graph.of_one_size
+
+
+def test_each_use_of_a_shared_layer_learns_for_itself():
+    network = seasoned(LOWERS["recurrent"])
+    twin = build_twin(network, 3, W4A4).network
+    weights = [twin.get_submodule(name).weight for name in ("a.0", "a.0_2", "a.0_3")]
+    assert all(torch.equal(weight, network.a[0].weight) for weight in weights)
+    assert len({weight.data_ptr() for weight in weights}) == len(weights)
+    assert not Structure(network).is_inserted("a.0_3")
+
+
+def refuses_thirds(net, x):
+    if x.shape[2] % 3:
+        raise RuntimeError("Wrong input shape")
+    return net.a(x)
+
+
+def test_a_size_that_forward_refuses_is_said_in_its_own_words():
+    network = seasoned(lambda: Written(refuses_thirds, a=block()))
+    wanted = r"does not run on an image of 3x64x64: its forward says 'Wrong input shape' in `raise RuntimeError.*`"
+    with pytest.raises(ConfigError, match=wanted):
+        Structure(network, 3)
+    assert Structure(network, 3, (33, 32)).graph.of_one_size
+
+
+def test_equal_layers_of_one_tensor_are_one():
+    structure = Structure(seasoned(LOWERS["pooled_twice"]))
+    kinds = [type(structure.module(node)).__name__ for node in structure.nodes]
+    assert (kinds.count("WindowMean"), kinds.count("SiLU"), kinds.count("ZeroPad2d")) == (2, 1, 2)

@@ -274,6 +274,68 @@ class JoinedImage(nn.Module):
         return self.head(self.b(torch.cat([x, self.a(x)], 1)))
 
 
+def by_sizes(net, x):
+    """Decisions and numbers that follow from shapes alone, as public forwards have them."""
+    half = int(x.size()[1] * 0.5)
+    if x.shape[-1] % 4 != 0 or len(x.shape) != 4:
+        raise RuntimeError("Wrong input shape")
+    for group in range(x.shape[1] // half):
+        x = x if group else net.a(x.data)
+    size = [round(side * 0.5) for side in x.shape[2:]]
+    y = F.interpolate(input=net.b(F.max_pool2d(x, 2)), size=size)
+    if y.shape[-2:] != x.shape[-2:]:
+        y = F.interpolate(y, size=x.shape[-2:], mode="bilinear")
+    return torch.cat((x[:, :half], y[:, half:].detach()), axis=1)
+
+
+def pooled_twice(net, x):
+    """The image's averages, worked out twice, and two activations of one sum."""
+    y = x + net.a(x)
+    half, quarter = F.avg_pool2d(x, 3, 2, 1), F.avg_pool2d(F.avg_pool2d(x, 3, 2, 1), 3, 2, 1)
+    y = F.silu(y) + net.b(F.silu(y))
+    return torch.cat([y, F.interpolate(half, size=x.shape[2:]), F.interpolate(quarter, size=x.shape[2:])], 1)
+
+
+def recurrent(net, x):
+    """One convolution and its BN, used three times."""
+    y = net.a(x)
+    for _ in range(2):
+        y = net.a(x + y)
+    return y
+
+
+def spatially_attended(net, x):
+    """A gate of the average and the greatest of a pixel's channels."""
+    greatest, _ = torch.max(x, dim=1, keepdim=True)
+    return x * torch.sigmoid(net.a(torch.cat([x.mean(1, keepdim=True), greatest], 1)))
+
+
+def pag(net, x):
+    """A gate of the sum of products over the channels, written without ``keepdim``."""
+    return x * torch.sigmoid(torch.sum(net.a(x) * net.b(x), dim=1).unsqueeze(1)) + x.max(1, keepdim=True).values
+
+
+def eca(net, x):
+    """Efficient channel attention: a convolution along the channels of one pixel."""
+    y = net.a(F.adaptive_avg_pool2d(x, 1).squeeze(-1).transpose(-1, -2)).transpose(-1, -2).unsqueeze(-1)
+    return x * torch.sigmoid(y).expand_as(x)
+
+
+def with_context(net, x):
+    """One pixel added to all."""
+    return net.a(x.mean((2, 3), keepdim=True) + x)
+
+
+def _reduced(factor, mode):
+    """The image of a cascade's coarse branch."""
+
+    def body(net, x):
+        x = F.interpolate(x, scale_factor=1 / factor, mode=mode, recompute_scale_factor=True)
+        return F.interpolate(net.a(x), scale_factor=factor)
+
+    return _double(body, a=block)
+
+
 def _activation(module):
     return lambda: Written(lambda net, x: net.b(net.a(x)), a=block(activation=lambda: module), b=block())
 
@@ -300,6 +362,23 @@ def _norm(**settings):
 
 
 LOWERS = {
+    "by_sizes": lambda: Written(by_sizes, a=block(), b=block()),
+    "pooled_twice": lambda: Written(pooled_twice, channels=12, a=block(), b=block()),
+    "recurrent": _double(recurrent, a=block),
+    "shared_head": lambda: Written(lambda net, x: net.a(net.a(x)), head=False, a=conv(4, 4, 1)),
+    "spatial_attention": lambda: Written(spatially_attended, a=conv(2, 1, 7)),
+    "attention_by_products": _double(pag, a=conv, b=conv),
+    "eca": lambda: Written(eca, a=nn.Conv1d(1, 1, 3, padding=1, bias=False)),
+    "eca_with_bias": lambda: Written(eca, a=nn.Conv1d(1, 1, 3, padding=1)),
+    "greatest_of_one_and_of_four": _double(
+        lambda net, x: net.a(x + torch.amax(x[:, :1], 1, keepdim=True) * torch.amax(x, (1,), True)), a=block
+    ),
+    "context": _double(with_context, a=block),
+    "half_of_the_image": _reduced(2, "bilinear"),
+    "quarter_of_the_image": _reduced(4, "bilinear"),
+    "nearest_half": _reduced(2, "nearest"),
+    "area_of_a_quarter": _reduced(4, "area"),
+    "area_of_a_half": _reduced(2, "area"),
     "functional_relu": _double(lambda net, x: F.relu(net.norm(net.conv(x))), conv=conv, norm=_norm),
     "torch_relu": _double(lambda net, x: torch.relu(net.norm(net.conv(x))), conv=conv, norm=_norm),
     "method_relu": _double(lambda net, x: net.norm(net.conv(x)).relu(), conv=conv, norm=_norm),
