@@ -17,7 +17,6 @@ import numpy as np
 
 from hw_build.base.errors import BuildError
 from hw_build.fifo.depths import LUTRAM_STEP, rounded_depth
-from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.kernels.fifo_memory import MIN_DEPTH
 from hw_build.simulate.accelerator import AcceleratorRun, simulate
@@ -52,11 +51,10 @@ def size_fifos(
     codes: np.ndarray,
     logits: np.ndarray,
     *,
-    fpgapart: str = FPGA_PART,
     ultra: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sizing:
-    """Measures what the streams of a ``model`` folded for ``fpgapart`` hold; builds and simulates below ``work_dir``.
+    """Measures what the streams of a folded ``model`` hold; builds and simulates below ``work_dir``.
 
     ``codes`` (N, H, W, C) and ``logits`` (N, H, W, classes) are repeated to FRAMES frames; every logit is compared.
     ``ultra``: the device has UltraRAM.
@@ -69,7 +67,7 @@ def size_fifos(
     order = np.arange(FRAMES) % len(codes)
     frames, expected = codes[order], logits[order]
     for shallow, rows in SHALLOW:
-        design = _stitched(model, work_dir, fpgapart, shallow, rows)
+        design = _stitched(model, work_dir, shallow, rows)
         interval = design.expected_cycles_per_frame
         run = simulate(design, frames, source_cycles_per_frame=interval, progress=progress)
         assert run.logits is not None, "it is not in mask mode"
@@ -107,8 +105,8 @@ def refuse_slower(run: AcceleratorRun, design: Design) -> None:
         )
 
 
-def _stitched(model: ModelWrapper, work_dir: Path, fpgapart: str, shallow: int | None, rows: bool) -> Design:
-    design = stitch(model, work_dir, fpgapart=fpgapart)
+def _stitched(model: ModelWrapper, work_dir: Path, shallow: int | None, rows: bool) -> Design:
+    design = stitch(model, work_dir)
     if shallow is None:
         return design
     forks = forks_of(design)
@@ -117,7 +115,7 @@ def _stitched(model: ModelWrapper, work_dir: Path, fpgapart: str, shallow: int |
     for stream in design.streams:
         if stream.producer not in forks:
             depths[stream.tensor] = max(shallow, bursts.get(stream.tensor, 0) // stream.producer_elements)
-    return stitch(model, work_dir, fpgapart=fpgapart, fifo_depths=depths)
+    return stitch(model, work_dir, fifo_depths=depths)
 
 
 def _burst_rows(model: ModelWrapper) -> dict[str, int]:

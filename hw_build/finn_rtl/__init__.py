@@ -1,4 +1,4 @@
-"""FINN's own RTL nodes as the stitcher sees them: parameters, sources and ports, generated without Vivado."""
+"""FINN's own RTL nodes as the stitcher sees them: sources and ports, generated without Vivado."""
 
 from hw_build.finn_rtl.adapters import SUPPORTED, rtl_instance
 

@@ -1,7 +1,7 @@
-"""FINN RTL node -> RtlInstance, its generated sources and memory contents in a given folder; one file a node.
+"""FINN RTL node -> RtlInstance, its generated sources in a given folder; one file a node.
 
-FINN computes all parameter values (``get_template_values``, ``prepare_codegen_*``, ``generate_hdl``); only Vivado's IP
-packaging around them is left out: library modules are instantiated directly. FINN pads every stream to whole bytes.
+FINN generates the module (``generate_hdl``); only Vivado's IP packaging around it is left out. FINN pads every stream
+to whole bytes.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from finn.util.exception import FINNUserError
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.errors import BuildError, ConfigError
-from hw_build.finn_rtl.matrix_vector import MatrixVector
 from hw_build.finn_rtl.node import FinnNode, library_folder
 from hw_build.finn_rtl.sliding_window import SlidingWindow
-from hw_build.finn_rtl.thresholding import Thresholding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,14 +23,11 @@ if TYPE_CHECKING:
 
     from hw_build.kernels.base import RtlInstance
 
-FPGA_PART = "xc7z020clg400-1"
-SUPPORTED: dict[str, type[FinnNode]] = {
-    f"{kind.name}_rtl": kind for kind in (SlidingWindow, MatrixVector, Thresholding)
-}
+SUPPORTED: dict[str, type[FinnNode]] = {f"{kind.name}_rtl": kind for kind in (SlidingWindow,)}
 
 
-def rtl_instance(node: NodeProto, model: ModelWrapper, code_gen_dir: Path, fpga_part: str = FPGA_PART) -> RtlInstance:
-    """Describe a FINN RTL node; generated sources and memory contents go to ``code_gen_dir``.
+def rtl_instance(node: NodeProto, model: ModelWrapper, code_gen_dir: Path) -> RtlInstance:
+    """Describe a FINN RTL node; generated sources go to ``code_gen_dir``.
 
     The node itself is not changed. Raises ConfigError when FINN refuses the node's attributes.
     """
@@ -47,6 +41,6 @@ def rtl_instance(node: NodeProto, model: ModelWrapper, code_gen_dir: Path, fpga_
     custom_op = getCustomOp(copy.deepcopy(node))
     custom_op.set_nodeattr("code_gen_dir_ipgen", str(code_gen_dir))
     try:
-        return kind(custom_op).rtl_instance(model, code_gen_dir, fpga_part)
-    except (FINNUserError, AssertionError, ValueError) as error:
+        return kind(custom_op).rtl_instance(model, code_gen_dir)
+    except AssertionError as error:
         raise ConfigError(f"{node.name} ({node.op_type}): FINN refuses it: {' '.join(str(error).split())}") from error

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from hw_build.kernels.rows import Rows
 
-CLOCK_PERIOD_NS = 10.0
 Folding = dict[str, int | str]
 
 
@@ -34,8 +33,8 @@ class FinnNode(ABC):
         self.operation = operation
 
     @abstractmethod
-    def rtl_instance(self, model: ModelWrapper, code_gen_dir: Path, fpga_part: str) -> RtlInstance:
-        """Its module; generated sources and memory contents go to ``code_gen_dir``."""
+    def rtl_instance(self, model: ModelWrapper, code_gen_dir: Path) -> RtlInstance:
+        """Its module; generated sources go to ``code_gen_dir``."""
 
     @abstractmethod
     def rows(self) -> Rows:
@@ -49,29 +48,25 @@ class FinnNode(ABC):
     def folding_limits(self) -> dict[str, tuple[str, int]]:
         """Folding attribute -> (what it must divide, its value); every divisor is legal."""
 
+    @abstractmethod
     def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
         """Further attributes that cost and speed depend on -> their legal values."""
-        return {}
 
+    @abstractmethod
     def folding_conflict(self, folding: Folding) -> str | None:
         """Why values that are legal on their own are not together, as the end of a sentence; None where they are."""
-        return None
 
+    @abstractmethod
     def folding_cost(self, folding: Folding) -> tuple[int, ...]:
         """What the cheapest folding is chosen by, the first number first."""
-        return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)))
 
-    def cpp_call(self) -> str | None:
-        """C++ of ours that does what its RTL does, up to the bracket; None where there is none."""
-        return None
+    @abstractmethod
+    def cpp_call(self) -> str:
+        """C++ of ours that does what its RTL does, up to the bracket."""
 
+    @abstractmethod
     def in_stream_order(self, tensor: np.ndarray) -> np.ndarray:
         """``tensor`` as its elements leave the node."""
-        return tensor
-
-    def whole(self, attribute: str) -> tuple[str, int]:
-        """An attribute that another must divide, with its value."""
-        return attribute, self.operation.get_nodeattr(attribute)
 
 
 @lru_cache(maxsize=1)
@@ -84,18 +79,12 @@ def library_folder() -> Path:
         return Path(get_settings().finn_rtllib)
 
 
-def library(*names: str) -> tuple[Path, ...]:
-    """Files of FINN's RTL library."""
-    return tuple(library_folder() / name for name in names)
-
-
-def port(prefix: str, elements: int, element_bits: int, *, tdata: str = "_tdata") -> StreamPort:
+def port(prefix: str, elements: int, element_bits: int) -> StreamPort:
     """A FINN stream port: ``elements`` of ``element_bits``, padded to bytes."""
-    upper = tdata.isupper()
     return StreamPort(
-        tdata=prefix + tdata,
-        tvalid=prefix + ("_TVALID" if upper else "_tvalid"),
-        tready=prefix + ("_TREADY" if upper else "_tready"),
+        tdata=f"{prefix}_TDATA",
+        tvalid=f"{prefix}_TVALID",
+        tready=f"{prefix}_TREADY",
         width_bits=roundup_to_integer_multiple(elements * element_bits, 8),
         payload_bits=elements * element_bits,
         element_bits=element_bits,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hw_build.finn_rtl.node import CLOCK_PERIOD_NS, FinnNode, Folding, port
+from hw_build.finn_rtl.node import FinnNode, Folding, port
 from hw_build.kernels.base import RtlInstance
 from hw_build.kernels.rows import Rows, window_rows, window_size
 
@@ -20,16 +20,16 @@ class SlidingWindow(FinnNode):
 
     name = "ConvolutionInputGenerator"
 
-    def rtl_instance(self, model: ModelWrapper, code_gen_dir: Path, fpga_part: str) -> RtlInstance:
+    def rtl_instance(self, model: ModelWrapper, code_gen_dir: Path) -> RtlInstance:
         """ConvolutionInputGenerator_rtl: FINN generates a module of its own per node."""
-        self.operation.generate_hdl(model, fpga_part, CLOCK_PERIOD_NS)
+        self.operation.generate_hdl(model, fpgapart=None, clk=None)  # which it does not read: one RTL for all
         bits = self.operation.get_input_datatype().bitwidth()
         return RtlInstance(
             module=self.operation.get_nodeattr("gen_top_module"),
             clock="ap_clk",
             reset_n="ap_rst_n",
-            inputs=(port("in0_V", self.operation.get_instream_width() // bits, bits, tdata="_TDATA"),),
-            outputs=(port("out0_V", self.operation.get_outstream_width() // bits, bits, tdata="_TDATA"),),
+            inputs=(port("in0_V", self.operation.get_instream_width() // bits, bits),),
+            outputs=(port("out0_V", self.operation.get_outstream_width() // bits, bits),),
             files=tuple(Path(f) for f in self.operation.get_rtl_file_list(abspath=True)),
             origin="finn",
         )
@@ -51,7 +51,7 @@ class SlidingWindow(FinnNode):
 
     def folding_limits(self) -> dict[str, tuple[str, int]]:
         """SIMD channels a beat."""
-        return {"SIMD": self.whole("IFMChannels")}
+        return {"SIMD": ("IFMChannels", self.operation.get_nodeattr("IFMChannels"))}
 
     def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
         """A tap a cycle, or all at once."""

@@ -55,7 +55,6 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
             config.out / "sizing",
             export.codes,
             export.logits,
-            fpgapart=config.board.part,
             ultra=config.board.resources.uram > 0,
             progress=lambda progress: show(progress.beats_out[0]),
         )
@@ -66,7 +65,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
     def run_stitch(_folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
         design = stitch(
-            load_graph(needed[FOLDING] / GRAPH), config.out, fpgapart=config.board.part, fifo_depths=depths,
+            load_graph(needed[FOLDING] / GRAPH), config.out, fifo_depths=depths,
             model_sha256=config.export.model_sha256, uram=config.board.resources.uram,
         )  # fmt: skip
         spec = IoSpec(_network(config), design.network_hash, *design.image_shape, design.classes, *design.out_size)

@@ -78,7 +78,7 @@ def check(model_path: Path, board: Board | None = None, input_scale: float | Non
             with doing(f"step {step.name}"):
                 model = step.run(model)
         with tempfile.TemporaryDirectory() as folder, doing("step stitch"):
-            layout = stitch(model, Path(folder), fpgapart=fpgapart).layout
+            layout = stitch(model, Path(folder)).layout
     except EdgesegError as error:
         return blame(refused, error)
     built = _Built(graph, model)

@@ -4,8 +4,8 @@ Each operator brings its passes (`hw_build.operators`): first those that make on
 what is left. Where a kernel of ours has more than 31 thresholds a channel and they lie on a line, it multiplies, adds
 and shifts (``kernels/lines.py``).
 
-FINN's own Infer* passes build the same nodes, but run InferDataTypes after it, which widens every sum to 32 bits and
-loses the accumulator ranges that are known here; so the nodes are made directly, with FINN's attributes.
+FINN's own Infer* passes build its node, too, but run InferDataTypes after it, which widens every sum to 32 bits and
+loses the accumulator ranges that are known here; so the node is made directly, with FINN's attributes.
 """
 
 from __future__ import annotations

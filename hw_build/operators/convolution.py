@@ -1,8 +1,8 @@
 """Dense and grouped convolution, pointwise ones among them.
 
 An odd, square window of stride 1 padded by half its size is one kernel with its thresholds, or as the network's last
-layer with its bias. Other windows (other paddings, strides, dilations) are those of FINN's padding and sliding window,
-which the kernel multiplies as a pointwise convolution does. Groups are one dense matrix, zero between them.
+layer with its bias. Other windows (other paddings, strides, dilations) are those of our padding and FINN's sliding
+window, which the kernel multiplies as a pointwise convolution does. Groups are one dense matrix, zero between them.
 """
 
 from __future__ import annotations

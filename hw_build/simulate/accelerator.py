@@ -93,7 +93,7 @@ def build_simulator(design: Design) -> Simulator:
     folders = sorted({path.parent for path in design.rtl_files})
     return build(
         TOP_MODULE, design.rtl_files, design.build_dir / "sim", parameters={"GAUGE": "1"}, inputs=[pixel],
-        outputs=[word], include_dirs=folders, pins=PINS, probe=ProbePort(), fast=True, data_dir=design.rtl_dir,
+        outputs=[word], include_dirs=folders, pins=PINS, probe=ProbePort(), fast=True,
     )  # fmt: skip
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 DRIVER = Path(__file__).with_name("driver.cpp")
 MESSAGES = Path(__file__).with_name("messages.h")
 LIBRARY = "libsim.so"
-SOURCE_SUFFIXES = (".sv", ".v", ".vlt")
 CHECKED_FLAGS = ("--assert", "--x-assign", "unique", "--x-initial", "unique")
 FAST_FLAGS = ("--no-assert", "--x-assign", "fast", "--x-initial", "fast")
 LITERAL_BITS = (1 << 24) - 1  # of one constant, as of a layer's weights; as many as Yosys' front end takes
@@ -51,21 +50,18 @@ def build(
     pins: dict[str, int] | None = None,
     probe: ProbePort | None = None,
     fast: bool = False,
-    data_dir: Path | None = None,
 ) -> Simulator:
     """Build (or find in the cache) the simulator of ``top_module``.
 
-    ``files`` are compiled in the given order, packages first; others than .sv and .v (memory contents) are left to the
-    design to read at run time. ``parameters`` map names to SystemVerilog literals as text. ``pins`` are further inputs,
-    name -> width in bits, set per run. ``fast`` drops assertions and the random power-up state and optimises: for whole
-    designs; without it registers that no reset or initial value defines start at random. Memory contents that the
-    design names relatively are looked up in ``data_dir``.
+    ``files`` are compiled in the given order, packages first. ``parameters`` map names to SystemVerilog literals as
+    text. ``pins`` are further inputs, name -> width in bits, set per run. ``fast`` drops assertions and the random
+    power-up state and optimises: for whole designs; without it registers that no reset or initial value defines start
+    at random.
     """
     parameters = {name: str(value) for name, value in (parameters or {}).items()}
     pins = dict(pins or {})
-    files = list(dict.fromkeys(Path(f).resolve() for f in files))
-    sources = [f for f in files if f.suffix in SOURCE_SUFFIXES]
-    for path in files:
+    sources = list(dict.fromkeys(Path(f).resolve() for f in files))
+    for path in sources:
         if not path.is_file():
             raise BuildError(f"{top_module}: RTL source {path} does not exist")
     wrapper = sim_top(
@@ -77,7 +73,7 @@ def build(
         top_module, sources, build_dir, driver=DRIVER, generated={"sim_top.sv": wrapper, "ports.inc": binding},
         include_dirs=include_dirs, fast=fast,
     )  # fmt: skip
-    return Simulator(top_module, library, list(inputs), list(outputs), pins, probe, data_dir)
+    return Simulator(top_module, library, list(inputs), list(outputs), pins, probe)
 
 
 def build_library(
@@ -138,7 +134,7 @@ def _cache_key(
 
 def _verilate(sources: Sequence[Path], include_dirs: Sequence[Path], partial: Path, fast: bool) -> None:
     arguments = ["--cc", "--prefix", "Vsim", "--top-module", "sim_top", "--Mdir", "cpp", "-O3", "--no-timing"]
-    arguments += ["-Wno-lint", "-Wno-fatal", "-DFINN_SIMULATION", "--max-num-width", str(LITERAL_BITS)]
+    arguments += ["-Wno-lint", "-Wno-fatal", "--max-num-width", str(LITERAL_BITS)]
     arguments += [
         "--output-split",
         "3000",

@@ -8,7 +8,6 @@ their folder, vendor primitives from the cell library of Yosys.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -31,25 +30,16 @@ WAIVERS = RTL_DIR / "lint.vlt"
 PACKAGE_SUFFIX = "_pkg"
 
 
-def finn_library() -> Path:
-    """FINN's RTL library, without importing FINN."""
-    spec = importlib.util.find_spec("finn")
-    locations = list(spec.submodule_search_locations or []) if spec else []
-    if not locations:
-        raise BuildError("the Python package 'finn-plus' is not installed, its RTL is linted with ours: run make setup")
-    return Path(locations[0]) / "finn-rtllib"
-
-
 def lint_top(top: Path, extra: Sequence[Path] = ()) -> str:
     """Verilator's warnings and errors on the module in ``top``, the empty string when there are none."""
-    folders = [RTL_DIR / name for name in ("lib", "stream", "finn", "shell")]
-    folders += [*sorted({path.parent for path in KERNEL_DIR.rglob("*.sv")}), finn_library() / "mvu"]
+    folders = [RTL_DIR / name for name in ("lib", "stream", "shell")]
+    folders += sorted({path.parent for path in KERNEL_DIR.rglob("*.sv")})
     return lint(top.stem, [*extra, top], library_folders=folders)
 
 
 def lint(top_module: str, files: Sequence[Path], *, library_folders: Sequence[Path] = ()) -> str:
     """Verilator's warnings and errors on ``top_module`` and all below it, vendor primitives included."""
-    command = [str(verilator_root() / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-DFINN_SIMULATION"]
+    command = [str(verilator_root() / "bin" / "verilator_bin"), "--lint-only", "-Wall"]
     command += ["--top-module", top_module, str(WAIVERS)]
     command += [argument for folder in library_folders for argument in ("-y", str(folder))]
     environment = dict(os.environ, VERILATOR_ROOT=str(verilator_root()))
@@ -82,14 +72,13 @@ def modules_in(*folders: Path) -> list[Path]:
 
 def lint_all(*folders: Path) -> dict[Path, str]:
     """Every module's complaints, by file; only files that have some."""
-    finn_packages = [finn_library() / "mvu" / "mvu_pkg.sv"]
     complaints = {}
     for top in modules_in(*folders):
         if top.stem.endswith(PACKAGE_SUFFIX):
             continue
         folder = top.parent.with_name("shell") if top.parent.name == "ip" else top.parent  # the core uses the shell's
         own_packages = sorted(folder.glob(f"*{PACKAGE_SUFFIX}.sv"))
-        text = lint_top(top, finn_packages if top.parent.name == "finn" else own_packages) or lint_wrapper(top)
+        text = lint_top(top, own_packages) or lint_wrapper(top)
         if text:
             complaints[top] = text
     return complaints

@@ -6,9 +6,7 @@ Python only hands arrays over and returns every few thousand cycles to show prog
 from __future__ import annotations
 
 import ctypes
-from contextlib import chdir
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ from hw_build.simulate.wrapper import ProbePort, bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from hw_build.kernels.base import StreamPort
 
@@ -81,7 +80,6 @@ class Simulator:
         outputs: list[StreamPort],
         pins: dict[str, int],
         probe: ProbePort | None,
-        data_dir: Path | None = None,
     ) -> None:
         self.name = name
         self.library = library
@@ -89,7 +87,6 @@ class Simulator:
         self.outputs = outputs
         self.pins = pins
         self.probe = probe
-        self.data_dir = data_dir
         self._lib = _load(library)
 
     def run(
@@ -147,8 +144,7 @@ class Simulator:
             for index, pin in enumerate(self.pins):
                 lib.sim_pin(handle, index, (pins or {}).get(pin, 0))
             start = monotonic()
-            with chdir(self.data_dir or Path.cwd()):  # $readmemh names are relative to it
-                status = lib.sim_reset(handle)
+            status = lib.sim_reset(handle)
             if status == RUNNING:
                 status = self._advance(handle, progress)
             seconds = monotonic() - start

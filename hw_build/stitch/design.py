@@ -56,10 +56,9 @@ class Stream:
 
 @record
 class Source:
-    """A file below ``rtl/``; ``role`` is "rtl" (compiled, in this order) or "memory" (read by $readmemh)."""
+    """A file below ``rtl/``; they are compiled in their order."""
 
     path: str
-    role: str
     sha256: str
 
 
@@ -86,13 +85,13 @@ class Design:
 
     @property
     def rtl_dir(self) -> Path:
-        """Folder of all sources; memory contents are named relative to it."""
+        """Folder of all sources."""
         return self.build_dir / "rtl"
 
     @property
     def rtl_files(self) -> list[Path]:
         """Sources in compile order."""
-        return [self.rtl_dir / s.path for s in self.sources if s.role == "rtl"]
+        return [self.rtl_dir / s.path for s in self.sources]
 
     @property
     def layout(self) -> FrameLayout:

@@ -49,8 +49,8 @@ class PlacedNode:
         return self.node.name
 
 
-def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[PlacedNode]:
-    """RTL instances of all nodes for a part; memory contents and generated sources are written to ``mem_dir``."""
+def place_nodes(model: ModelWrapper, generated_dir: Path) -> list[PlacedNode]:
+    """RTL instances of all nodes; generated sources are written to ``generated_dir``."""
     placed = []
     names = set()
     for node in model.graph.node:
@@ -63,8 +63,8 @@ def place_nodes(model: ModelWrapper, mem_dir: Path, fpgapart: str) -> list[Place
         if not is_finn and node.domain != DOMAIN:
             raise BuildError(f"{node.name}: {node.op_type} has no RTL here: lower it to one of our kernels or FINN's")
         custom_op = getCustomOp(node)
-        of_node = finn_rtl.rtl_instance(node, model, mem_dir, fpgapart) if is_finn else custom_op.rtl_instance(model)
-        instance = of_node.written(mem_dir)
+        of_node = finn_rtl.rtl_instance(node, model, generated_dir) if is_finn else custom_op.rtl_instance(model)
+        instance = of_node.written(generated_dir)
         inputs = tuple(t for t in node.input if t and model.get_initializer(t) is None)
         if len(inputs) != len(instance.inputs) or len(node.output) != len(instance.outputs):
             raise BuildError(

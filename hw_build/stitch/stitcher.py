@@ -1,7 +1,7 @@
 """The stitch step: hardware graph -> ``rtl/`` (top.sv and every source it needs) and ``design.json``.
 
 Sources are copied unchanged, FINN's with its licence notice, so the folder is complete: it can be simulated or
-synthesised elsewhere. Memory contents are named relative to ``rtl/``.
+synthesised elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from board.io_spec import FrameLayout
 from hw_build.base.errors import BuildError
-from hw_build.finn_rtl.adapters import FPGA_PART
 from hw_build.kernels.fifo_memory import in_ultra, memory_cost, ultra_cost
 from hw_build.stitch.design import Design, Node, Source, Stream
 from hw_build.stitch.graph import PlacedNode, boundary, make_streams, place_nodes
@@ -30,19 +29,17 @@ STREAM_FILES = (
     *("argmax.sv", "logit_output.sv"),
 )
 ULTRA_FILES = ("stream_fifo_ultra.sv", "stream_edge_ultra.sv")  # of a design that has a FIFO in UltraRAM
-RTL_SUFFIXES = (".sv", ".v", ".svh", ".vh")
-MEM_FOLDER = "mem"
 
 
 def stitch(
-    model: ModelWrapper, build_dir: Path, *, fpgapart: str = FPGA_PART, fifo_depths: dict[str, int] | None = None,
-    model_sha256: str = "", uram: int = 0,
+    model: ModelWrapper, build_dir: Path, *, fifo_depths: dict[str, int] | None = None, model_sha256: str = "",
+    uram: int = 0,
 ) -> Design:  # fmt: skip
     """Write the accelerator of ``model`` below ``build_dir``; an earlier ``rtl/`` there is replaced when complete.
 
-    FINN's nodes are generated for ``fpgapart``. ``fifo_depths`` maps tensor names to FIFO depths in beats; streams not
-    named get deep defaults for simulation. ``model_sha256`` names the exported network that the graph came from. The
-    FIFOs that take most block RAM lie in the ``uram`` UltraRAMs that the device has.
+    ``fifo_depths`` maps tensor names to FIFO depths in beats; streams not named get deep defaults for simulation.
+    ``model_sha256`` names the exported network that the graph came from. The FIFOs that take most block RAM lie in the
+    ``uram`` UltraRAMs that the device has.
     """
     build_dir = Path(build_dir).resolve()
     try:
@@ -51,7 +48,7 @@ def stitch(
     except OSError as error:
         raise BuildError(f"build directory {build_dir} cannot be written ({error.strerror}): choose another") from error
     try:
-        design = replace(_write(model, build_dir, partial, fpgapart, fifo_depths, uram), model_sha256=model_sha256)
+        design = replace(_write(model, build_dir, partial, fifo_depths, uram), model_sha256=model_sha256)
         final = build_dir / "rtl"
         (build_dir / "design.json").unlink(missing_ok=True)  # never a design.json that describes another rtl/
         shutil.rmtree(final, ignore_errors=True)
@@ -64,19 +61,20 @@ def stitch(
 
 
 def _write(
-    model: ModelWrapper, build_dir: Path, partial: Path, fpgapart: str, fifo_depths: dict[str, int] | None, uram: int
+    model: ModelWrapper, build_dir: Path, partial: Path, fifo_depths: dict[str, int] | None, uram: int
 ) -> Design:
     source, sink = boundary(model)
-    mem_dir = partial / MEM_FOLDER
-    mem_dir.mkdir()
-    placed = [_relocated(item, mem_dir) for item in place_nodes(model, mem_dir, fpgapart)]
+    generated_dir = partial / "partial"  # FINN writes more than its RTL reads
+    generated_dir.mkdir()
+    placed = place_nodes(model, generated_dir)
     streams = make_streams(model, placed, fifo_depths)
     ultra = _ultra(streams, uram)
     _, height, width, channels = model.get_tensor_shape(source)
     _, out_height, out_width, classes = model.get_tensor_shape(sink)
     layout = FrameLayout(height, width, channels, classes, out_height, out_width)
     logit_type = model.get_tensor_datatype(sink)
-    compiled, contents = _copy_sources(placed, partial, mem_dir, STREAM_FILES + (ULTRA_FILES if ultra else ()))
+    compiled = _copy_sources(placed, partial, generated_dir, STREAM_FILES + (ULTRA_FILES if ultra else ()))
+    shutil.rmtree(generated_dir)
     (partial / "top.sv").write_text(
         top_text(
             placed,
@@ -87,7 +85,6 @@ def _write(
             logit_signed=logit_type.signed(),
         )
     )
-    listed = [(path, "rtl") for path in [*compiled, "top.sv"]] + [(path, "memory") for path in contents]
     return Design(
         build_dir=build_dir,
         image_shape=layout.shape,
@@ -96,7 +93,7 @@ def _write(
         logit_signed=logit_type.signed(),
         nodes=tuple(_describe(item) for item in placed),
         streams=tuple(streams),
-        sources=tuple(Source(path=path, role=role, sha256=_sha256(partial / path)) for path, role in listed),
+        sources=tuple(Source(path=path, sha256=_sha256(partial / path)) for path in [*compiled, "top.sv"]),
         ultra=ultra,
         out_size=layout.out_size if layout.resizes else (),
     )
@@ -107,13 +104,6 @@ def _ultra(streams: list[Stream], uram: int) -> tuple[str, ...]:
     sizes = [(stream.depth, stream.width_bits) for stream in streams]
     chosen = in_ultra([(memory_cost(*size)[0], ultra_cost(*size)[0]) for size in sizes], uram)
     return tuple(stream.tensor for index, stream in enumerate(streams) if index in chosen)
-
-
-def _relocated(item: PlacedNode, mem_dir: Path) -> PlacedNode:
-    """The same node with memory contents named relative to ``rtl/``."""
-    parameters = {k: v.replace(f"{mem_dir}/", f"{MEM_FOLDER}/") for k, v in item.instance.parameters.items()}
-    instance = type(item.instance)(**{**vars(item.instance), "parameters": parameters})
-    return PlacedNode(item.node, instance, item.inputs, item.outputs, item.expected_cycles)
 
 
 def _describe(item: PlacedNode) -> Node:
@@ -130,33 +120,22 @@ def _describe(item: PlacedNode) -> Node:
 
 
 def _copy_sources(
-    placed: list[PlacedNode], partial: Path, mem_dir: Path, stream_files: tuple[str, ...]
-) -> tuple[list[str], list[str]]:
-    """(RTL files in compile order, memory contents), both relative to ``rtl/``."""
+    placed: list[PlacedNode], partial: Path, generated_dir: Path, stream_files: tuple[str, ...]
+) -> list[str]:
+    """RTL files in compile order, relative to ``rtl/``."""
     compiled: dict[str, Path] = {}
-    contents: list[str] = []
     ours = Path(__file__).parents[1]
     wanted = [(STREAM_RTL / name, "edgeseg") for name in stream_files]
     wanted += [(path, item.instance.origin) for item in placed for path in item.instance.files]
     for path, origin in wanted:
-        if path.suffix not in RTL_SUFFIXES:
-            contents.append(str(path.relative_to(partial)))
-        elif path.is_relative_to(mem_dir) and origin == "finn":
+        if path.is_relative_to(generated_dir) and origin == "finn":
             _add(compiled, f"generated/{path.name}", path)
         else:
             _add(compiled, f"{'edgeseg' if path.is_relative_to(ours) else origin}/{path.name}", path)
     for target, path in compiled.items():
         (partial / target).parent.mkdir(exist_ok=True)
-        if path.is_relative_to(mem_dir):
-            path.rename(partial / target)
-        else:
-            shutil.copyfile(path, partial / target)
-    used = {Path(name).name for name in contents}
-    for leftover in mem_dir.iterdir():  # FINN writes more than its RTL reads
-        if leftover.name not in used:
-            leftover.unlink()
-    packages_first = sorted(compiled, key=lambda name: not name.endswith("_pkg.sv"))
-    return packages_first, sorted(set(contents))
+        shutil.copyfile(path, partial / target)
+    return sorted(compiled, key=lambda name: not name.endswith("_pkg.sv"))
 
 
 def _add(compiled: dict[str, Path], target: str, path: Path) -> None:

@@ -39,7 +39,7 @@ class GraphBuilder:
         return outputs
 
     def dense(self, x, out_channels, *, kernel=1, simd=1, pe=1, swg_simd=1, weight_bits=4):
-        """[padding, sliding window,] matrix-vector unit: accumulators of a KxK convolution."""
+        """[padding, FINN's sliding window,] products: sums of a KxK convolution."""
         _, height, width, channels = self.shapes[x]
         datatype = self.types[x]
         if kernel > 1:
@@ -55,26 +55,24 @@ class GraphBuilder:
         depth = kernel**2 * channels
         limit = 2 ** (weight_bits - 1) - 1
         weights = self.rng.integers(-limit, limit + 1, size=(depth, out_channels))
-        acc_bits = 1 + int(np.ceil(np.log2(depth * limit * DataType[datatype].max() + 1)))
-        [y] = self.node(
-            "MVAU_rtl", [x], [(1, height, width, out_channels)], [f"INT{acc_bits}"], FINN,
-            [(weights, f"INT{weight_bits}")], MW=depth, MH=out_channels, SIMD=simd, PE=pe, inputDataType=datatype,
-            weightDataType=f"INT{weight_bits}", outputDataType=f"INT{acc_bits}", accDataType=f"INT{acc_bits}",
-            noActivation=1, numInputVectors=[1, height, width], mem_mode="internal_decoupled", resType="dsp",
+        acc = f"INT{1 + int(np.ceil(np.log2(depth * limit * DataType[datatype].max() + 1)))}"
+        [y] = self.ours(
+            "ConvThreshold_rtl", [x], [(1, height, width, out_channels)], [acc],
+            [(weights.T.reshape(out_channels, 1, 1, depth), f"INT{weight_bits}"), (np.zeros(out_channels), acc)],
+            OutChannels=out_channels, KernelDim=1, SIMD=simd, PE=pe, NarrowWeights=1, Raw=1,
+            weightDataType=f"INT{weight_bits}", accDataType=acc, outputDataType=acc,
         )  # fmt: skip
         return y
 
     def threshold(self, x, *, pe=1, spread=0.1):
         """15 thresholds per channel -> UINT4."""
-        _, height, width, channels = self.shapes[x]
-        datatype = self.types[x]
+        channels, datatype = self.shapes[x][-1], self.types[x]
         limit = int(DataType[datatype].max() * spread)
         low = -limit // 4 if DataType[datatype].signed() else 1
         steps = np.sort(self.rng.integers(low, limit + 1, size=(channels, 15)), axis=1)
-        [y] = self.node(
-            "Thresholding_rtl", [x], [self.shapes[x]], ["UINT4"], FINN, [(steps, datatype)], NumChannels=channels,
-            PE=pe, numSteps=15, inputDataType=datatype, weightDataType=datatype, outputDataType="UINT4",
-            numInputVectors=[1, height, width], ActVal=0, runtime_writeable_weights=0,
+        [y] = self.ours(
+            "Threshold_rtl", [x], [self.shapes[x]], ["UINT4"], [(steps, datatype)], PE=pe, ThresholdRows=channels,
+            outputDataType="UINT4",
         )  # fmt: skip
         return y
 

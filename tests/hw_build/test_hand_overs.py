@@ -79,7 +79,7 @@ def test_the_script_of_vivado_reads_what_is_simulated_and_nothing_else(build, no
     design, shell = load_device(build)
     listed = sources_of_vivado(build)
     assert listed == [path.resolve() for path in device_sources(design, shell)]
-    known = {(design.rtl_dir / each.path).resolve(): each.sha256 for each in design.sources if each.role == "rtl"}
+    known = {(design.rtl_dir / each.path).resolve(): each.sha256 for each in design.sources}
     known |= {(build / "shell" / name).resolve(): sha256 for name, sha256 in shell.sources.items()}
     assert {path: hash_file(path) for path in listed} == known
     with pytest.raises(StopIteration):

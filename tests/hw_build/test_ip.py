@@ -18,7 +18,7 @@ from hw_build.base.step_engine import hash_file
 from hw_build.cli import main as cli
 from hw_build.implement.ip.core import core_ports
 from hw_build.implement.shell.generate import Shell
-from hw_build.stitch.design import Design, Source
+from hw_build.stitch.design import Design
 
 COMPONENT = "component.xml"
 
@@ -153,15 +153,6 @@ def test_a_folder_of_something_else_is_not_replaced_and_an_earlier_core_is(build
     (tmp_path / "core" / "component.xml").write_text("outdated")
     assert cli.main(["ip", "--out", str(build), "--ip", str(tmp_path / "core")]) == 0
     assert (tmp_path / "core" / "component.xml").read_text() == (build / "ip" / "component.xml").read_text()
-
-
-def test_memory_contents_in_files_are_refused(build, tmp_path, capsys):
-    design = dataclasses.replace(
-        Design.load(build), build_dir=tmp_path, sources=(Source(path="mem/t_0.dat", role="memory", sha256="0" * 64),)
-    )
-    design.save()
-    shutil.copytree(build / "shell", tmp_path / "shell")
-    assert "reads 1 files of memory contents ('mem/t_0.dat', ...)" in refused(capsys, tmp_path)
 
 
 def test_accelerator_with_other_ports_is_refused(build, tmp_path, capsys):

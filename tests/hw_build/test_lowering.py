@@ -9,7 +9,6 @@ from hw_build.base.errors import BuildError, ConfigError, MismatchError
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.lowering import STEPS, execute_codes, lowering_steps, set_input_size, verify
 from tests.hw_build import synthetic
-from tests.hw_build.finn_nodes import lowered_to_finn
 
 OURS = {
     *("ConvThreshold_rtl", "DepthwiseConv_rtl", "MaxPool2x2_rtl", "BilinearThreshold2x_rtl", "StreamAddThreshold_rtl"),
@@ -103,16 +102,16 @@ def test_thresholds_are_integers_that_their_type_holds(unet_hardware):
 
 
 def test_accumulators_hold_their_extremes_and_no_bit_more(unet_hardware):
-    graph = GraphEditor(lowered_to_finn(synthetic.unet(32, 48)))
-    assert graph.of_type("MVAU_rtl")
-    for node in graph.of_type("MVAU_rtl"):
-        weights = graph.constants[node.input[1]].astype(np.int64)
+    graph = GraphEditor(unet_hardware)
+    nodes = graph.of_type("ConvThreshold_rtl")
+    assert len(nodes) > 10
+    for node in nodes:
+        weights = graph.constants[node.input[1]].astype(np.int64)  # (O, K, K, C)
         activation = graph.datatypes[node.input[0]]
-        high = int(np.clip(weights, 0, None).sum(axis=0).max() * activation.max())
-        low = int(np.clip(weights, None, 0).sum(axis=0).min() * activation.max())
-        needed = max((high + 1).bit_length(), (-low - 1).bit_length()) + 1
-        product = graph.datatypes[node.input[1]].bitwidth() + activation.bitwidth()
-        assert graph.datatypes[node.output[0]].bitwidth() == max(needed, product), node.name
+        high = int(np.clip(weights, 0, None).sum(axis=(1, 2, 3)).max() * activation.max())
+        low = int(np.clip(weights, None, 0).sum(axis=(1, 2, 3)).min() * activation.max())
+        needed = max(high.bit_length(), (-low - 1).bit_length()) + 1
+        assert attribute(node, "accDataType") == f"INT{needed}", node.name
 
 
 def test_specialized_nodes_tell_where_they_come_from(unet_hardware):

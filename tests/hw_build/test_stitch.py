@@ -176,8 +176,8 @@ def many_channels(model):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (second_reader, "is read by Thresholding_rtl_0 and MVAU_rtl_1: insert a fork"),
-        (wrong_width, "writes elements of 4 bits, MVAU_rtl_1 reads 5 bits"),
+        (second_reader, "is read by Threshold_rtl_0 and ConvThreshold_rtl_1: insert a fork"),
+        (wrong_width, "writes elements of 4 bits, ConvThreshold_rtl_1 reads 5 bits"),
         (unknown_node, "Squeeze_rtl has no RTL here"),
         (bad_name, "node name 'a b' .* is not a unique identifier"),
         (not_codes, r"input global_in is UINT4 \[1, 16, 16, 3\], must be UINT8"),

@@ -9,7 +9,7 @@ Yosys reads, that is synthesised as well.
 import json
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from onnx import helper
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.finn_rtl import SUPPORTED, rtl_instance
-from hw_build.finn_rtl.node import library
+from hw_build.finn_rtl.node import library_folder
 from hw_build.implement.synth.cells import Utilization, utilization
 from hw_build.implement.synth.yosys import SynthesisError, synthesise
 from hw_build.kernels.base import RtlInstance
@@ -44,7 +44,7 @@ IMAGE = (SIDE, SIDE)
 
 @dataclass(frozen=True)
 class Instance:
-    """``ours`` and ``finn`` make one-node graphs; ``finn_cores`` are modules of FINN's library, as its nodes have them.
+    """``ours`` and ``finn`` make one-node graphs; ``finn_cores`` maps types of FINN's nodes to modules of its library.
 
     ``module`` stands in place of ``ours`` where it is no node.
     """
@@ -52,7 +52,7 @@ class Instance:
     what: str
     ours: tuple = ()
     finn: tuple = ()
-    finn_cores: tuple[RtlInstance, ...] = ()
+    finn_cores: dict[str, RtlInstance] = field(default_factory=dict)
     module: RtlInstance | None = None
     remark: str = ""
 
@@ -74,8 +74,9 @@ def core(module, files, **parameters):
     """A module of FINN's library."""
     named = {name: str(value) for name, value in parameters.items()}
     return RtlInstance(
-        module=module, clock="clk", reset_n="", inputs=(), outputs=(), files=library(*files), parameters=named
-    )
+        module=module, clock="clk", reset_n="", inputs=(), outputs=(),
+        files=tuple(library_folder() / name for name in files), parameters=named,
+    )  # fmt: skip
 
 
 def pool(function, out):
@@ -172,6 +173,7 @@ INSTANCES = (
             product_of_matrix((64, 64), 4 * C, 8, 16, 4),
             thresholds((64, 64), 8, "INT14", FEW_STEPS, 4),
         ),
+        finn_cores={"FMPadding_rtl": padding_core(63, C, [1, 1, 1, 1])},
         remark="FINN puts zeros between the pixels and multiplies with them",
     ),
     Instance(
@@ -247,10 +249,10 @@ INSTANCES = (
                 CropNorth=4, CropSouth=4, CropWest=4, CropEast=4, SIMD=1,
             ),
         ),
-        finn_cores=(
-            core("crop", ["crop/hdl/crop.sv"], DATA_WIDTH=4, H=SIDE, W=SIDE, CF=C, CROP_N=4, CROP_E=4, CROP_S=4,
-                 CROP_W=4),
-        ),
+        finn_cores={
+            "Crop_rtl": core("crop", ["crop/hdl/crop.sv"], DATA_WIDTH=4, H=SIDE, W=SIDE, CF=C, CROP_N=4, CROP_E=4,
+                             CROP_S=4, CROP_W=4),
+        },
     ),
     Instance("slice, every second row and column of 32x32",
              (partial(cropped, dim=IMAGE, channels=C, **HALF, Channels=[0, C]),)),
@@ -263,13 +265,13 @@ INSTANCES = (
                 in_shape=[1, SIDE, SIDE, C], transpose_in_shape=[SIDE * SIDE, 2, 8], SIMD=1,
             ),
         ),
-        finn_cores=(
-            core(
+        finn_cores={
+            "InnerShuffle_rtl": core(
                 "inner_shuffle",
                 [*(f"inner_shuffle/{name}.sv" for name in ("inner_shuffle", "skid", "elasticmem")), "fifo/hdl/fifo.sv"],
                 BITS=4, I=2, J=8, SIMD=1,
             ),
-        ),
+        },
         remark="FINN's has transpositions only",
     ),
     Instance("pixel shuffle by 2, 32x32x64 to 64x64x16", (partial(shuffle, dim=IMAGE, channels=4 * C, PE=1, Block=2),),
@@ -280,7 +282,7 @@ INSTANCES = (
         "zero padding by 1, 32x32",
         (partial(zero_padded, dim=IMAGE, channels=C, Padding=[1] * 4),),
         (padding(SIDE, C, [1, 1, 1, 1]),),
-        finn_cores=(padding_core(SIDE, C, [1, 1, 1, 1]),),
+        finn_cores={"FMPadding_rtl": padding_core(SIDE, C, [1, 1, 1, 1])},
         remark="FINN's lets the next frame's zeros out before that has come",
     ),
     Instance(
@@ -324,9 +326,10 @@ def finn_used(instance, folder):
     for make in instance.finn:
         model = make()
         (node,) = model.graph.node
-        cores = [rtl_instance(node, model, folder)] if node.op_type in SUPPORTED else instance.finn_cores
+        adapts = node.op_type in SUPPORTED
+        rtl = rtl_instance(node, model, folder) if adapts else instance.finn_cores.get(node.op_type)
         try:
-            used_here = used(cores)
+            used_here = used([rtl] if rtl else [])
         except SynthesisError:
             used_here = None
         if used_here is None:

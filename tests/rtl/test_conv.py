@@ -18,7 +18,10 @@ def conv_model(
     shape, out_channels, kernel, *, pe=1, simd=1, x="UINT4", w="INT4", y="UINT4", raw=False, extreme=False,
     narrow=False, **attributes,
 ):  # fmt: skip
-    """A convolution with random narrow-range weights, or the largest alone; ``narrow`` leaves out the least code."""
+    """A convolution with random narrow-range weights, or the largest alone; ``narrow`` leaves out the least code.
+
+    Thresholds are spread in proportion to the codes that are multiplied, as sums are.
+    """
     height, width, channels = shape
     rng = np.random.default_rng(SEED)
     weights = random_codes(rng, w, (out_channels, kernel, kernel, channels))
@@ -29,7 +32,7 @@ def conv_model(
     if raw:
         table = rng.integers(-50, 50, out_channels)
     else:
-        spread = max(int(np.abs(weights).sum() * 2**4 / 20 / out_channels), 8)
+        spread = max(int(np.abs(weights).sum() * 2 ** DataType[x].bitwidth() / 20 / out_channels), 8)
         table = np.sort(rng.integers(-spread, spread, (out_channels, int(DataType[y].max()) - lowest)), axis=1)
     return single_node_model(
         "ConvThreshold_rtl",

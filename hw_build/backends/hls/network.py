@@ -194,9 +194,9 @@ class _Reader:
             writes.append(self.streams[tensor])
         if node.domain == HLS_DOMAIN:
             layer = self._finns(node, reads, writes)
-        elif (ours := finn_node(node)) is not None and (call := ours.cpp_call()) is not None:
+        elif (ours := finn_node(node)) is not None:
             layer = Layer(node.name, _declaration(reads, writes), "")
-            layer = _with_frame(layer, [f"{call}(in0, out0);"])
+            layer = _with_frame(layer, [f"{ours.cpp_call()}(in0, out0);"])
         else:
             raise LoweringError(f"node {node.name} ({node.op_type}): there is RTL of it, but no C++")
         widest = max(stream.beats.bits for stream in (*reads, *writes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +31,10 @@ def build_board(build_dir: Path) -> Path:
     design, shell = load_device(build_dir)
     replaced = {f"{shell.top}.sv", f"{PROCESSOR_MODULES[Family(shell.family)]}.sv"}
     around = [path for path in shell.files(build_dir) if path.name not in replaced]
-    library = build_library(
+    return build_library(
         SYSTEM_MODULE, [*design.rtl_files, *around], Path(build_dir) / FOLDER, driver=DRIVER, generated=generated(""),
         include_dirs=sorted({path.parent for path in design.rtl_files}), fast=True,
     )  # fmt: skip
-    # what the accelerator reads by $readmemh is relative to this folder
-    data_dir = os.path.relpath(design.rtl_dir.resolve(), library.parent)
-    (library.parent / "data_dir").write_text(data_dir, encoding="utf-8")
-    return library
 
 
 def build_system(system: System, core_sources: Sequence[Path], build_dir: Path, *, fast: bool = True) -> Path:

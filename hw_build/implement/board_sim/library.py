@@ -14,14 +14,13 @@ it: whoever wants an array makes it on ``memory``.
 from __future__ import annotations
 
 import ctypes
-import os
-from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import os
+    from collections.abc import Sequence
 
 OKAY, SLVERR, DECERR, NO_ANSWER = 0, 2, 3, -1
 FIXED, INCR, WRAP = 0, 1, 2
@@ -77,14 +76,10 @@ class SimulatedBoard:
         stall: float = 0.0,
         latency: int = 20,
     ) -> None:
-        path = Path(library).resolve()
-        self._lib = _load(path)
+        self._lib = _load(Path(library).resolve())
         self.memory_base = memory_base
         self.memory_bytes = memory_bytes
-        data_dir = path.parent / "data_dir"  # names the folder that $readmemh contents are relative to
-        relative = data_dir.read_text(encoding="utf-8") if data_dir.is_file() else "."
-        with _working_in(path.parent / relative):
-            self._handle = self._lib.board_create(memory_base, memory_bytes, protocol, seed)
+        self._handle = self._lib.board_create(memory_base, memory_bytes, protocol, seed)
         address = ctypes.addressof(self._lib.board_memory(self._handle).contents)
         self.memory = memoryview((ctypes.c_uint8 * memory_bytes).from_address(address)).cast("B")
         self.timing(stall=stall, latency=latency)
@@ -188,16 +183,6 @@ class SimulatedBoard:
         text = self._lib.board_violation(self._handle).decode(errors="replace")
         if text:
             raise ProtocolError(text)
-
-
-@contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def _load(library: Path) -> ctypes.CDLL:

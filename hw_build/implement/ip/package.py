@@ -48,14 +48,9 @@ def write_ip(build_dir: Path, folder: Path) -> tuple[str, ...]:
 
     Raises:
         BuildError: the build has no shell yet, ``folder`` holds something else, a source is not the one that was
-            stitched, the accelerator reads files when it starts, or the core does not lint.
+            stitched, or the core does not lint.
     """
     design, shell = Design.load(build_dir), Shell.load(build_dir)
-    if contents := [source.path for source in design.sources if source.role == "memory"]:
-        raise BuildError(
-            f"the accelerator reads {len(contents)} files of memory contents ('{contents[0]}', ...), whose place a "
-            "core cannot know; build without FINN's nodes (unsigned activations), or take the whole device (shell/)"
-        )
     design.check_sources()
     _refuse_foreign(folder)
     with fresh_folder(folder) as partial:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hw_build.implement.netlist.wires import CONSTANTS, UNKNOWN
-from hw_build.implement.synth.yosys import JOIN, READ_OPTIONS, RTL_SUFFIXES, SynthesisError, mapping, run_passes
+from hw_build.implement.synth.yosys import JOIN, READ_OPTIONS, SynthesisError, mapping, run_passes
 from hw_build.simulate.primitives import PROCESSOR_PRIMITIVES, declarations
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 _PARAMETER = re.compile(r"\b(?:localparam|parameter|genvar)\b[^=\n]*?(\w+)(?: *\[[^]]*\])* *=")
 
 
-def assemble(
-    top: str, files: Sequence[Path], parts: Mapping[tuple[str, str], Path], netlist: Path, *, data_dir: Path
-) -> None:
+def assemble(top: str, files: Sequence[Path], parts: Mapping[tuple[str, str], Path], netlist: Path) -> None:
     """Write the device ``top``, whose parts are mapped already, to ``netlist``: one flat module in Yosys' JSON.
 
     ``parts`` maps (module, instance name) to the part's RTLIL, as `synthesise` left it; the rest of ``files``, read as
@@ -42,7 +40,7 @@ def assemble(
             Path(folder, name) for name in ("primitives.v", "borders.json", "around.il", "flat.json")
         )
         primitives.write_text(declarations(PROCESSOR_PRIMITIVES))
-        sources = [str(Path(file).resolve()) for file in (primitives, *files) if Path(file).suffix in RTL_SUFFIXES]
+        sources = [str(Path(file).resolve()) for file in (primitives, *files)]
         netlists = sorted(set(parts.values()))
         passes = [
             *_read_around(top, sources, parts),
@@ -51,7 +49,7 @@ def assemble(
             ["write_json", str(borders)],
             ["write_rtlil", str(around)],
         ]
-        asyncio.run(run_passes(top, passes, data_dir))
+        asyncio.run(run_passes(top, passes, Path(folder)))
         check_borders(_modules(borders), {(name, path.stem) for (_, name), path in parts.items()})
         passes = [
             ["read_rtlil", str(around)],
@@ -64,7 +62,7 @@ def assemble(
             ["delete", "t:$scopeinfo"],
             ["write_json", str(flat)],
         ]
-        asyncio.run(run_passes(top, passes, data_dir))
+        asyncio.run(run_passes(top, passes, Path(folder)))
         shutil.move(flat, netlist)
 
 

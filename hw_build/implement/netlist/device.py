@@ -71,9 +71,8 @@ def make_netlist(design: Design, shell: Shell, meter: Meter, jobs: int | None = 
 
 
 def hash_sources(design: Design, shell: Shell) -> str:
-    """Of all that a netlist depends on: sources, memory contents, Yosys, and all that `make_netlist` runs and reads."""
-    files = [*device_sources(design, shell), *(design.rtl_dir / s.path for s in design.sources if s.role == "memory")]
-    parts = [(path.name, hash_file(path)) for path in files]
+    """Of all that a netlist depends on: sources, Yosys, and all that `make_netlist` runs and reads."""
+    parts = [(path.name, hash_file(path)) for path in device_sources(design, shell)]
     code = [yosys_version(), digests_of(make_netlist)]
     return hashlib.sha256(json.dumps([shell.top, parts, code]).encode()).hexdigest()
 
@@ -85,7 +84,7 @@ def write_netlist(design: Design, shell: Shell, parts: list[Part], path: Path) -
     netlists = {(part.module, part.name): part.netlist for part in parts if part.netlist is not None}
     with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as work:
         assembled = Path(work, path.name)
-        assemble(shell.top, device_sources(design, shell), netlists, assembled, data_dir=design.rtl_dir)
+        assemble(shell.top, device_sources(design, shell), netlists, assembled)
         netlist = json.loads(assembled.read_text())
     top = netlist["modules"][shell.top]
     for change in PLACEABLE if Family(shell.family) is Family.ZYNQ_7000 else ():

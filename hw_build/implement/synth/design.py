@@ -25,7 +25,7 @@ from hw_build.base.step_engine import hash_file, write_atomically
 from hw_build.implement.shell import generate as shell
 from hw_build.implement.shell.system import SYSTEM_MODULE
 from hw_build.implement.synth.cells import Utilization, utilization
-from hw_build.implement.synth.instances import Instance, contents_of, read_instances, sources_of
+from hw_build.implement.synth.instances import Instance, read_instances, sources_of
 from hw_build.implement.synth.yosys import (
     RTLIL_SUFFIX,
     Cells,
@@ -67,7 +67,6 @@ class _Job:
     key: str
     instance: Instance
     sources: tuple[Path, ...]
-    data_dir: Path
     cells: Cells
 
 
@@ -89,7 +88,6 @@ def synthesise_design(
         BuildError: a source was changed, or there is no instance ``only``.
     """
     design.check_sources()
-    memory = [design.rtl_dir / source.path for source in design.sources if source.role == "memory"]
     instances = read_instances((design.rtl_dir / "top.sv").read_text())
     files = [*design.rtl_files, *_shell_files(design)]
     instances += _shell_instances(design)
@@ -97,25 +95,20 @@ def synthesise_design(
         instances = [instance for instance in instances if instance.name == only]
         if not instances:
             raise BuildError(f"the design has no instance '{only}'; its nodes are in {design.build_dir}/design.json")
-    return synthesise_instances(
-        instances, files, data_dir=design.rtl_dir, memory=memory, cells=cells, jobs=jobs, on_total=on_total,
-        on_done=on_done,
-    )  # fmt: skip
+    return synthesise_instances(instances, files, cells=cells, jobs=jobs, on_total=on_total, on_done=on_done)
 
 
 def synthesise_instances(
     instances: Sequence[Instance],
     files: Sequence[Path],
     *,
-    data_dir: Path,
-    memory: Sequence[Path] = (),
     cells: Cells = Cells.XC7,
     jobs: int = 1,
     on_total: Callable[[int], None] = lambda total: None,
     on_done: Callable[[int], None] = lambda done: None,
 ) -> list[Part]:
-    """``instances`` of modules in ``files``, as `synthesise_design` does; ``memory`` contents lie in ``data_dir``."""
-    listed = [_job(instance, files, memory, data_dir, cells) for instance in instances]
+    """``instances`` of modules in ``files``, as `synthesise_design` does."""
+    listed = [_job(instance, files, cells) for instance in instances]
     unique = {job.key: job for job in listed}
     on_total(len(unique))
     results = asyncio.run(_run_all(list(unique.values()), jobs, on_done))
@@ -137,7 +130,7 @@ def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None, cell
 def synthesise_flat(design: Design) -> Utilization:
     """The whole top in one run: for small designs, to compare with the sum over its instances."""
     design.check_sources()
-    cells = asyncio.run(synthesise_beside_others(TOP_MODULE, design.rtl_files, data_dir=design.rtl_dir))
+    cells = asyncio.run(synthesise_beside_others(TOP_MODULE, design.rtl_files))
     return utilization(cells)
 
 
@@ -156,20 +149,19 @@ def _shell_instances(design: Design) -> list[Instance]:
     return [each for path in systems for each in read_instances(path.read_text()) if each.module != TOP_MODULE]
 
 
-def _job(instance: Instance, files: Sequence[Path], memory: Sequence[Path], data_dir: Path, cells: Cells) -> _Job:
+def _job(instance: Instance, files: Sequence[Path], cells: Cells) -> _Job:
     if instance.module == ULTRA_EDGE and cells is Cells.XC7:
         instance = replace(instance, parameters={**instance.parameters, "RAM_STYLE": '"block"'})
     sources = sources_of(instance.module, files)
-    contents = contents_of(instance, memory, data_dir)
     parts = [
         *([cells] if cells is not Cells.XC7 else []),
         yosys_version(),
         instance.module,
         sorted(instance.parameters.items()),
-        [(path.name, hash_file(path)) for path in (*sources, *contents)],
+        [(path.name, hash_file(path)) for path in sources],
     ]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-    return _Job(key, instance, tuple(sources), data_dir, cells)
+    return _Job(key, instance, tuple(sources), cells)
 
 
 async def _run_all(unique: list[_Job], jobs: int, on_done: Callable[[int], None]) -> dict[str, dict]:
@@ -235,7 +227,6 @@ async def _fresh(job: _Job, netlist: Path) -> _Result:
             job.instance.module,
             job.sources,
             job.instance.parameters,
-            data_dir=job.data_dir,
             netlist=netlist,
             limit_seconds=LIMIT_SECONDS,
             cells=job.cells,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hw_build.base.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 # with GAUGE = 0, the default, these reach no logic of a stream_edge: without them equal FIFOs are one
@@ -68,9 +68,3 @@ def sources_of(module: str, files: Sequence[Path]) -> list[Path]:
             needed.add(file)
             waiting += [home[word] for word in set(re.findall(r"\w+", texts[file])) if word in home]
     return [file for file in files if file in needed]
-
-
-def contents_of(instance: Instance, files: Iterable[Path], data_dir: Path) -> list[Path]:
-    """Those of the memory contents ``files`` that a text parameter of ``instance`` names, in full or by its prefix."""
-    named = tuple(value.strip('"') for value in instance.parameters.values() if value.strip('"') and value[0] == '"')
-    return [file for file in files if named and str(file.relative_to(data_dir)).startswith(named)]

@@ -23,7 +23,6 @@ from hw_build.base.step_engine import hash_file
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-RTL_SUFFIXES = (".sv", ".v")
 READ_OPTIONS = (
     "--allow-use-before-declare",  # FINN's RTL
     "--ignore-assertions",
@@ -99,23 +98,19 @@ def synthesise(
     files: Sequence[Path],
     parameters: Mapping[str, str] | None = None,
     *,
-    data_dir: Path | None = None,
     netlist: Path | None = None,
     cells: Cells = Cells.XC7,
 ) -> dict[str, int]:
     """How many of ``cells`` of each type module ``top`` becomes.
 
-    ``files`` are read in the given order, packages first; others than .sv and .v are left to $readmemh, relative to
-    ``data_dir``. ``parameters`` map names to SystemVerilog literals as text. ``netlist`` receives the mapped design:
-    as Verilog, to be simulated with Yosys' models of the cells, or, where its name ends in .il, as Yosys' own RTLIL, a
-    module of the file's name.
+    ``files`` are read in the given order, packages first. ``parameters`` map names to SystemVerilog literals as text.
+    ``netlist`` receives the mapped design: as Verilog, to be simulated with Yosys' models of the cells, or, where its
+    name ends in .il, as Yosys' own RTLIL, a module of the file's name.
 
     Raises:
         SynthesisError: Yosys refuses it.
     """
-    return asyncio.run(
-        synthesise_beside_others(top, files, parameters, data_dir=data_dir, netlist=netlist, cells=cells)
-    )
+    return asyncio.run(synthesise_beside_others(top, files, parameters, netlist=netlist, cells=cells))
 
 
 async def synthesise_beside_others(
@@ -123,7 +118,6 @@ async def synthesise_beside_others(
     files: Sequence[Path],
     parameters: Mapping[str, str] | None = None,
     *,
-    data_dir: Path | None = None,
     netlist: Path | None = None,
     limit_seconds: float | None = None,
     cells: Cells = Cells.XC7,
@@ -133,7 +127,7 @@ async def synthesise_beside_others(
     Raises:
         SynthesisError: Yosys refuses it, or is not done after ``limit_seconds``.
     """
-    sources = [str(Path(file).resolve()) for file in files if Path(file).suffix in RTL_SUFFIXES]
+    sources = [str(Path(file).resolve()) for file in files]
     overrides = [part for name, value in (parameters or {}).items() for part in ("-G", f"{name}={value}")]
     with tempfile.TemporaryDirectory(prefix="edgeseg-synth-") as folder:
         statistics, mapped = Path(folder, "stat.json"), Path(folder, "netlist.v")
@@ -148,7 +142,7 @@ async def synthesise_beside_others(
             passes += [["write_rtlil", "-selected", str(mapped)]]
         elif netlist is not None:
             passes.append(["write_verilog", "-noattr", str(mapped)])
-        await run_passes(top, passes, data_dir or Path(folder), limit_seconds)
+        await run_passes(top, passes, Path(folder), limit_seconds)
         counts = json.loads(statistics.read_text())["modules"]
         if netlist is not None:
             shutil.move(mapped, netlist)

@@ -9,13 +9,11 @@ from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
-from hw_build.finn_rtl.matrix_vector import dsp_lanes
-from hw_build.folding.cheapest import expected_cycles, fold
-from hw_build.folding.legal import folding_limits, foldings
+from hw_build.folding.cheapest import cheapest_folding, expected_cycles, fold
+from hw_build.folding.legal import apply_folding, folding_choices, folding_limits, foldings
 from hw_build.graph.editor import GraphEditor, attribute
-from hw_build.lowering import execute_codes
+from hw_build.lowering import STEPS, execute_codes
 from tests.hw_build import synthetic
-from tests.hw_build.finn_nodes import lowered_to_finn
 from tests.rtl.test_conv import conv_model
 
 
@@ -25,7 +23,15 @@ def cost(node, folding):
 
 @pytest.fixture(scope="module")
 def lowered():
-    return lowered_to_finn(synthetic.unet(32, 48, dims=(5, 10, 12)))
+    """Of every kind of node: a strided convolution's window is FINN's."""
+    net = synthetic.Net()
+    skip = net.conv_bn(net.image(), 5, 3, "stem", bits=8)
+    low = synthetic.block(net, net.conv_bn(skip, 10, 3, "low", strides=(2, 2)), 3, "enc")
+    up = net.conv_bn(net.upsample(low, "up"), 5, 3, "dec", scale=net.scales[skip])
+    model = net.model(net.head(net.add(up, skip, 2.0**-1, name="sum", relu=True)), 32, 48)
+    for step in STEPS:
+        model = step.run(model)
+    return model
 
 
 @pytest.mark.parametrize("target", [400_000, 70_000, 20_000])
@@ -42,32 +48,33 @@ def test_every_node_meets_the_target_with_legal_values(lowered, target):
 
 def test_no_legal_folding_within_the_target_is_cheaper(lowered):
     target = 70_000
-    for node in fold(copy.deepcopy(lowered), target).graph.node:
+    for node in copy.deepcopy(lowered).graph.node:
         operation = getCustomOp(node)
-        keys = [*folding_limits(node), *(["parallel_window"] if node.op_type.startswith("Convolution") else [])]
-        chosen = cost(node, {key: operation.get_nodeattr(key) for key in keys})[0]
+        chosen = cost(node, cheapest_folding(node, target, []))
         for other in foldings(node):
-            for key, value in other.items():
-                operation.set_nodeattr(key, value)
-            assert operation.get_exp_cycles() > target or cost(node, other)[0] >= chosen, (node.name, other)
+            apply_folding(operation, other)
+            assert operation.get_exp_cycles() > target or cost(node, other) >= chosen, (node.name, other)
 
 
-def test_tighter_targets_cost_more_multipliers(lowered):
-    def dsps(model):
-        nodes = [node for node in model.graph.node if node.op_type == "MVAU_rtl"]
-        return sum(cost(node, {key: attribute(node, key) for key in ("PE", "SIMD")})[0] for node in nodes)
+def test_tighter_targets_cost_more_products(lowered):
+    def products(model):
+        nodes = [node for node in model.graph.node if node.op_type == "ConvThreshold_rtl"]
+        keys = [(*folding_limits(node), *folding_choices(node)) for node in nodes]
+        return sum(
+            cost(node, {key: attribute(node, key) for key in of})[1] for node, of in zip(nodes, keys, strict=True)
+        )
 
-    counts = [dsps(fold(copy.deepcopy(lowered), target)) for target in (400_000, 70_000, 20_000)]
+    counts = [products(fold(copy.deepcopy(lowered), target)) for target in (400_000, 70_000, 20_000)]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1]
 
 
 def test_parallel_window_where_the_kernel_alone_is_too_slow(lowered):
-    folded = fold(copy.deepcopy(lowered), 10_000)
-    windows = [node for node in folded.graph.node if node.op_type == "ConvolutionInputGenerator_rtl"]
-    parallel = [node for node in windows if attribute(node, "parallel_window")]
-    assert parallel
-    assert all(attribute(node, "SIMD") == attribute(node, "IFMChannels") for node in parallel)
+    for target, parallel in ((10_000, 0), (3_000, 1)):
+        folded = fold(copy.deepcopy(lowered), target)
+        [window] = [node for node in folded.graph.node if node.op_type == "ConvolutionInputGenerator_rtl"]
+        assert attribute(window, "parallel_window") == parallel
+    assert attribute(window, "SIMD") == attribute(window, "IFMChannels") == 5
 
 
 def test_folding_changes_no_value(lowered):
@@ -78,8 +85,8 @@ def test_folding_changes_no_value(lowered):
 
 
 def test_user_s_folding_is_taken_as_it_is(lowered):
-    folded = fold(copy.deepcopy(lowered), 400_000, {"MVAU_rtl_1": {"PE": 5, "SIMD": 5}})
-    node = next(node for node in folded.graph.node if node.name == "MVAU_rtl_1")
+    folded = fold(copy.deepcopy(lowered), 400_000, {"ConvThreshold_rtl_1": {"PE": 5, "SIMD": 5}})
+    node = next(node for node in folded.graph.node if node.name == "ConvThreshold_rtl_1")
     assert (attribute(node, "PE"), attribute(node, "SIMD")) == (5, 5)
     assert attribute(node, "cycles_estimate") == getCustomOp(node).get_exp_cycles()
 
@@ -96,11 +103,6 @@ def test_equally_cheap_foldings_keep_integer_ratios(lowered):
     assert np.mean(ratios) > 0.9
 
 
-@pytest.mark.parametrize(("weight", "activation", "lanes"), [(4, 4, 4), (4, 5, 3), (8, 8, 2), (8, 4, 2), (25, 8, 1)])
-def test_lanes_of_a_dsp48e1(weight, activation, lanes):
-    assert dsp_lanes(weight, activation) == lanes
-
-
 def test_target_that_no_folding_reaches(lowered):
     with pytest.raises(ConfigError, match=r"node \w+_rtl_\d+ takes \d+ cycles a frame even fully unfolded \("):
         fold(copy.deepcopy(lowered), 500)
@@ -115,18 +117,21 @@ def test_target_that_is_none(lowered):
     ("folding", "sentence"),
     [
         (
-            {"MVAU_rtl_1": {"PE": 3}},
-            r"of MVAU_rtl_1: PE=3 does not divide MH=20; choose one of 1, 2, 4, 5, 10, 20",
+            {"ConvThreshold_rtl_1": {"PE": 3}},
+            r"of ConvThreshold_rtl_1: PE=3 does not divide OutChannels=10; choose one of 1, 2, 5, 10",
         ),
-        ({"MVAU_rtl_1": {"PE": 0}}, "PE=0 does not divide MH=20"),
-        ({"MVAU_rtl_1": {"PE": 2.0}}, r"PE=2.0 is not an integer"),
-        ({"MVAU_rtl_1": {"pe": 2}}, r"pe is unknown for MVAU_rtl, known: \['PE', 'SIMD'\]"),
+        ({"ConvThreshold_rtl_1": {"PE": 0}}, "PE=0 does not divide OutChannels=10"),
+        ({"ConvThreshold_rtl_1": {"PE": 2.0}}, r"PE=2.0 is not an integer"),
+        (
+            {"ConvThreshold_rtl_1": {"pe": 2}},
+            r"pe is unknown for ConvThreshold_rtl, known: \['Multiplier', 'PE', 'SIMD', 'Window', 'ram_style'\]",
+        ),
         (
             {"DepthwiseConv_rtl_0": {"SIMD": 2}},
             r"SIMD=2 does not divide KernelDim \* KernelDim=9; choose",
         ),
-        ({"ConvolutionInputGenerator_rtl_1": {"parallel_window": 1, "SIMD": 1}}, "parallel_window=1 needs SIMD=5"),
-        ({"ConvolutionInputGenerator_rtl_1": {"parallel_window": 2}}, "parallel_window=2 is not 0 or 1"),
+        ({"ConvolutionInputGenerator_rtl_0": {"parallel_window": 1, "SIMD": 1}}, "parallel_window=1 needs SIMD=5"),
+        ({"ConvolutionInputGenerator_rtl_0": {"parallel_window": 2}}, "parallel_window=2 is not 0 or 1"),
         ({"nobody": {"PE": 1}}, "folding names node nobody, which the graph lacks; it has BilinearThreshold2x_rtl_0,"),
     ],
 )

@@ -16,10 +16,10 @@ def test_number_is_a_target_per_frame():
 
 def test_file_with_target_per_pixel_and_nodes(tmp_path):
     path = tmp_path / "own.toml"
-    path.write_text("cycles_per_pixel = 8\n[MVAU_rtl_0]\nPE = 2\n")
+    path.write_text("cycles_per_pixel = 8\n[ConvThreshold_rtl_0]\nPE = 2\n")
     folding = load_folding(str(path))
     assert folding.target_cycles((32, 64)) == 16_384
-    assert folding.nodes == {"MVAU_rtl_0": {"PE": 2}}
+    assert folding.nodes == {"ConvThreshold_rtl_0": {"PE": 2}}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_file_with_target_per_pixel_and_nodes(tmp_path):
         ("cycles_per_pixel = 0", "cycles_per_pixel must be above 0, got 0"),
         ("cycles_per_frame = 2.5", "cycles_per_frame is 2.5, not int"),
         (
-            "[MVAU_rtl_0]\nPE = 2",
+            "[ConvThreshold_rtl_0]\nPE = 2",
             "a folding names one of .*, or .* got none of them",
         ),
         ("cycles_per_pixel = 1\ncycles_per_frame = 1", "a folding names one of"),

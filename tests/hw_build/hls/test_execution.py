@@ -22,7 +22,6 @@ from hw_build.backends.hls.program import write_program
 from hw_build.base.errors import BuildError, ConfigError, LoweringError, MismatchError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
-from hw_build.finn_rtl.sliding_window import SlidingWindow
 from hw_build.report.data import read_report
 from hw_build.simulate import toolchain
 
@@ -157,7 +156,7 @@ def test_full_disk_is_told_with_its_folders(sources, monkeypatch, tmp_path):
 
 def test_node_with_rtl_alone_is_refused(sources, monkeypatch):
     model, folder = sources
-    monkeypatch.setattr(SlidingWindow, "cpp_call", lambda self: None)
+    monkeypatch.setattr(network, "finn_node", lambda node: None)
     with pytest.raises(
         LoweringError, match=r"node ConvolutionInputGenerator_rtl_\d \(Conv.*\): there is RTL of it, but no C"
     ):

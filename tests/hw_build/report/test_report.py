@@ -40,7 +40,7 @@ def report():
             ),
         ],
         nodes=[
-            Node(name="conv0", kernel="MVAU_rtl", origin="finn", expected_cycles=1_000, **node),
+            Node(name="conv0", kernel="ConvolutionInputGenerator_rtl", origin="finn", expected_cycles=1_000, **node),
             Node(
                 name="dw0",
                 kernel="DepthwiseConv_rtl",
@@ -161,7 +161,7 @@ def test_resources_are_shown_against_the_budget(report):
         assert expected in text
     assert luts_by_kind(nodes, 60_000) == [
         ("DepthwiseConv_rtl", 1, 30_000),
-        ("MVAU_rtl", 1, 20_000),
+        ("ConvolutionInputGenerator_rtl", 1, 20_000),
         (BETWEEN, 0, 5_000),
         (OTHER, 0, 5_000),
     ]

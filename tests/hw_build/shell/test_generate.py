@@ -38,7 +38,7 @@ def design(tmp_path):
     header = HEADER.format(top="edgeseg_accelerator", **values)
     (tmp_path / "rtl").mkdir()
     (tmp_path / "rtl" / "top.sv").write_text(header + "endmodule\n")
-    sources = (Source(path="top.sv", role="rtl", sha256=hash_file(tmp_path / "rtl" / "top.sv")),)
+    sources = (Source(path="top.sv", sha256=hash_file(tmp_path / "rtl" / "top.sv")),)
     node = Node(
         name="all", op_type="All_rtl", origin="edgeseg", module="all", parameters={}, inputs=("x",), outputs=("y",),
         expected_cycles=1,
@@ -101,7 +101,7 @@ def test_a_shell_of_another_accelerator_is_refused(design):
     write_shell(design, load_board("pynq-z2"), folder)
     other = design.build_dir / "rtl" / "other.sv"
     other.write_text("// one source more\n")
-    replace(design, sources=(*design.sources, Source(path=other.name, role="rtl", sha256=hash_file(other)))).save()
+    replace(design, sources=(*design.sources, Source(path=other.name, sha256=hash_file(other)))).save()
     with pytest.raises(BuildError, match="was made for another accelerator: run the shell step again"):
         load_device(design.build_dir)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hw_build.base.errors import BuildError
-from hw_build.implement.synth.instances import Instance, contents_of, read_instances, sources_of
+from hw_build.implement.synth.instances import Instance, read_instances, sources_of
 
 TOP = """
 module top #(
@@ -19,7 +19,7 @@ module top #(
   );
   zero_pad_axi #(
     .BEAT (6),
-    .FILE("mem/a (copy).dat"),
+    .RAM_STYLE("block (of 18 Kbit)"),
     .WEIGHTS(8'hf0)
   ) ZeroPad_rtl_0 (
     .ap_clk(clk)
@@ -37,7 +37,7 @@ def test_instances_of_every_form_with_the_parameters_that_reach_logic():
         Instance(
             name="ZeroPad_rtl_0",
             module="zero_pad_axi",
-            parameters={"BEAT": "6", "FILE": '"mem/a (copy).dat"', "WEIGHTS": "8'hf0"},
+            parameters={"BEAT": "6", "RAM_STYLE": '"block (of 18 Kbit)"', "WEIGHTS": "8'hf0"},
         ),
         Instance(name="swg_3", module="swg_3", parameters={}),
     ]
@@ -66,15 +66,3 @@ def test_sources_are_those_that_the_module_reaches_in_their_order(files):
     assert [path.name for path in sources_of("other", files)] == ["other.sv"]
     with pytest.raises(BuildError, match="module none is in none of the 4 sources"):
         sources_of("none", files)
-
-
-def test_contents_are_named_in_full_or_by_prefix(tmp_path):
-    files = [tmp_path / "mem" / name for name in ("a_0_1.dat", "a_1_0.dat", "b.dat")]
-
-    def named(value):
-        instance = Instance(name="x", module="m", parameters={"WIDTH": "8", "FILE": value})
-        return [path.name for path in contents_of(instance, files, tmp_path)]
-
-    assert named('"mem/b.dat"') == ["b.dat"]
-    assert named('"mem/a_0_"') == ["a_0_1.dat"]
-    assert named('""') == []

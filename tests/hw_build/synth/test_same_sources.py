@@ -28,7 +28,7 @@ def design(tmp_path_factory):
 
 @pytest.fixture
 def simulated(design, monkeypatch):
-    """Hash of each source that Verilator is given, by name; where it reads memory contents."""
+    """Hash of each source that Verilator is given, by name."""
     seen = {}
 
     class Enough(Exception):
@@ -38,27 +38,20 @@ def simulated(design, monkeypatch):
         seen.update({path.name: hash_file(path) for path in sources})
         raise Enough
 
-    def build(*arguments, data_dir, **options):
-        seen_at.append(data_dir)
-        return real_build(*arguments, data_dir=data_dir, **options)
-
-    seen_at, real_build = [], simulation.build
     monkeypatch.setattr(import_module("hw_build.simulate.build"), "build_library", stop)
-    monkeypatch.setattr(simulation, "build", build)
     with pytest.raises(Enough):
         build_simulator(design)
-    return seen, seen_at[0]
+    return seen
 
 
 @pytest.fixture
 def synthesised(design, monkeypatch, tmp_path):
-    """Hash of each source that Yosys is given, by name; the parameters of every instance; where memories are read."""
-    hashes, runs, folders = {}, [], set()
+    """Hash of each source that Yosys is given, by name; the parameters of every instance."""
+    hashes, runs = {}, []
 
-    async def note(module, files, parameters, *, data_dir, netlist, **options):
+    async def note(module, files, parameters, *, netlist, **options):
         hashes.update({path.name: hash_file(path) for path in files})
         runs.append((module, tuple(sorted(parameters.items()))))
-        folders.add(data_dir)
         netlist.write_text("a netlist")
         return {"LUT6": 1}
 
@@ -66,18 +59,15 @@ def synthesised(design, monkeypatch, tmp_path):
     monkeypatch.setattr(of_design, "synthesise_beside_others", note)
     parts = synthesise_design(design)
     assert all(part.used is not None for part in parts)
-    return hashes, runs, folders
+    return hashes, runs
 
 
 def test_hashes_are_the_same_and_those_that_were_stitched(design, simulated, synthesised):
-    (to_verilator, data_dir), (to_yosys, _, folders) = simulated, synthesised
+    to_verilator, (to_yosys, _) = simulated, synthesised
     stitched = {path.name: hash_file(path) for path in design.rtl_files}
-    assert to_verilator == stitched == {
-        source.path.rpartition("/")[2]: source.sha256 for source in design.sources if source.role == "rtl"
-    }  # fmt: skip
+    assert to_verilator == stitched == {source.path.rpartition("/")[2]: source.sha256 for source in design.sources}
     assert to_yosys.items() <= to_verilator.items()
     assert "top.sv" not in to_yosys  # wires alone: its instances are synthesised one by one
-    assert folders == {data_dir} == {design.rtl_dir}
 
 
 def test_every_instance_of_the_simulated_top_is_synthesised_with_its_parameters(design, synthesised):
@@ -87,11 +77,10 @@ def test_every_instance_of_the_simulated_top_is_synthesised_with_its_parameters(
     assert {(each.module, tuple(sorted(each.parameters.items()))) for each in instances} == set(synthesised[1])
 
 
-@pytest.mark.parametrize("role", ["rtl", "memory"])
-def test_neither_takes_a_file_that_was_changed(role, tmp_path):
+def test_neither_takes_a_file_that_was_changed(tmp_path):
     graph = GraphBuilder(16, 16, channels=1)
     design = stitch(graph.model(graph.dense(graph.threshold(graph.dense("global_in", 2)), 1)), tmp_path)
-    path = design.rtl_dir / next(source.path for source in design.sources if source.role == role)
+    path = design.rtl_dir / design.sources[0].path
     path.write_text(path.read_text() + "\n")
     codes = np.zeros((1, 16, 16, 1), np.uint8)
     for use in (build_simulator, synthesise_design, lambda design: simulation.simulate(design, codes)):

@@ -13,11 +13,6 @@ MODULES = """
 module leaf #(parameter int WIDTH = 1) (input logic clk, input logic [WIDTH-1:0] a, output logic [WIDTH-1:0] y);
   always_ff @(posedge clk) y <= ~a;
 endmodule
-module table_of #(parameter CONTENTS = "none") (input logic clk, input logic [4:0] addr, output logic [2:0] y);
-  logic [2:0] words[32];
-  initial $readmemh(CONTENTS, words);
-  always_ff @(posedge clk) y <= words[addr];
-endmodule
 module pair #(parameter int WIDTH = 4) (input logic clk, input logic [WIDTH-1:0] a, b, output logic [2*WIDTH-1:0] y);
   leaf #(.WIDTH(WIDTH)) first (.clk, .a(a & b), .y(y[WIDTH-1:0]));
   leaf #(.WIDTH(WIDTH)) second (.clk, .a(a | b), .y(y[2*WIDTH-1:WIDTH]));
@@ -38,13 +33,6 @@ def source(tmp_path) -> Path:
 def test_parameters_reach_the_module(source):
     wide = utilization(synthesise("pair", [source], {"WIDTH": "7"}))
     assert (wide.ffs, wide.logic_luts) == (14, 14)  # NAND and NOR, a bit each
-
-
-def test_contents_are_found_in_the_data_folder(source, tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "half.hex").write_text("\n".join(f"{addr >= 16:x}" for addr in range(32)))
-    cells = synthesise("table_of", [source], {"CONTENTS": '"half.hex"'}, data_dir=tmp_path / "data")
-    assert cells["FDRE"] == 1  # y[0] is addr[4], the other bits are constant
 
 
 def test_multiplier_becomes_a_dsp_and_its_netlist_says_so(source, tmp_path):
