@@ -573,7 +573,7 @@ OF_ONE_SIZE = {
     "bins": (
         (33, 48),
         lambda: Written(
-            pyramid_of_bins, a=block(20, 4), b=block(), one=nn.AdaptiveAvgPool2d(None),
+            pyramid_of_bins, a=block(20, 4), b=block(), one=nn.AdaptiveAvgPool2d((None, None)),
             three=nn.AdaptiveAvgPool2d((11, 16)), most=nn.AdaptiveMaxPool2d(1),
         ),
     ),
