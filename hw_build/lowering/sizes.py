@@ -46,7 +46,11 @@ def set_input_size(model: ModelWrapper, height: int, width: int) -> ModelWrapper
         if not arriving:
             continue  # a quantizer of weights
         if len(arriving) != 1:
-            raise ConfigError(f"node {node.name} ({node.op_type}) joins images of sizes {sorted(arriving)}")
+            sides = " and ".join(f"{rows}x{columns}" for rows, columns in sorted(arriving))
+            raise ConfigError(
+                f"node {node.name} ({node.op_type}) would join images of {sides}; give a height and a width that the"
+                " network's poolings divide"
+            )
         before = arriving.pop()
         after = _resize(graph, node, before)
         for name in node.output:

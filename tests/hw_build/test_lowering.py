@@ -132,7 +132,7 @@ def test_any_form_takes_another_size(last_step, tmp_path):
 
 
 def test_size_that_does_not_halve_is_refused():
-    with pytest.raises(ConfigError, match=r"n_pool1 \(MaxPool\) would halve 18x15: .* multiples of 2 to the number"):
+    with pytest.raises(ConfigError, match=r"n_skip0_sum \(Add\) would join images of 18x14 and 18x15; give"):
         set_input_size(synthetic.unet(16, 16, levels=1), 18, 15)
 
 
