@@ -39,7 +39,7 @@ def states_equal(a, b):
     [
         (None, {}),
         ("w4a4", {}),
-        (None, {"ema": 0.5, "augmentation": "strong"}),
+        pytest.param(None, {"ema": 0.5, "augmentation": "strong"}, marks=pytest.mark.slow),
         (None, {"schedule": "plateau", "loss": "bce"}),
         ("w4a4", {"ema": 0.5, "augmentation": "strong", "ranges": "learned"}),
     ],

@@ -76,15 +76,27 @@ ROWS = {  # so many rows that they lie in block RAM unless ram_style says otherw
     "bilinear": partial(model_of, "BilinearUpsample_rtl", dim=(2, 32), channels=16),
 }
 
+# other foldings and memories of kernels whose netlist runs by default
+SLOW = {
+    "conv_odd", "conv_tables", "conv_pointwise_tables", "depthwise_columns", "depthwise_serial_block_ram",
+    "depthwise_line", "bilinear_shift", "maxpool_block_ram",
+}  # fmt: skip
+SLOW_ROWS = {"depthwise", "depthwise_columns", "maxpool"}
 
-@pytest.mark.parametrize("kernel", MODELS)
+
+def marked(kernels, slow):
+    """Parameters of a test, the ``slow`` ones marked so."""
+    return [pytest.param(kernel, marks=[pytest.mark.slow] if kernel in slow else []) for kernel in kernels]
+
+
+@pytest.mark.parametrize("kernel", marked(MODELS, SLOW))
 def test_netlist(kernel):
     bench = NetlistBench(MODELS[kernel](), num_frames=2)
     bench.check_all_patterns()
     assert ("RAMB" in bench.netlist.read_text()) == kernel.endswith("block_ram")
 
 
-@pytest.mark.parametrize("kernel", ROWS)
+@pytest.mark.parametrize("kernel", marked(ROWS, SLOW_ROWS))
 def test_rows_in_lut_ram(kernel):
     estimates = [
         getCustomOp(ROWS[kernel](ram_style=style).graph.node[0]).bram_estimation("")

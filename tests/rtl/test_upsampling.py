@@ -54,7 +54,10 @@ def test_depth_to_space(dim, x, channels, pe, block):
     KernelBench(shuffle(dim=dim, channels=channels * block**2, x=x, PE=pe, Block=block)).check_all_patterns()
 
 
-@pytest.mark.parametrize(("width", "options", "block_ram"), [(6, {"PE": 2}, False), (256, {}, True)])
+@pytest.mark.parametrize(
+    ("width", "options", "block_ram"),
+    [(6, {"PE": 2}, False), pytest.param(256, {}, True, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("kind", ["nearest", "shuffle"])
 def test_netlist(kind, width, options, block_ram):
     model = {

@@ -119,6 +119,7 @@ def test_the_file_gives_a_twin_of_these_widths_that_trains(searched, subject, ti
     assert QuantConfig.from_dict(checkpoints.load(out / "weights.pt")["quant"]) == quant
 
 
+@pytest.mark.slow
 def test_the_same_seed_finds_the_same_and_another_searches_elsewhere(searched, command, asked, tmp_path, capsys):
     first_in, first = searched
     for name, seed in (("again", 1), ("other", 2)):
@@ -191,6 +192,7 @@ def test_mistakes_get_one_sentence(command, tmp_path, more, sentence, capsys):
     assert error.startswith("error: ") and error.count("\n") == 1 and sentence in error
 
 
+@pytest.mark.slow
 def test_another_budget_needs_another_study(command, tmp_path, capsys):
     assert main(command(tmp_path, "--trials", 2)) == 0
     assert main(command(tmp_path, "--budget-kbit", 16)) == 2
