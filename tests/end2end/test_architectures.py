@@ -53,7 +53,9 @@ def assert_exact(name, folder, size):
     assert hw_build(["simulate", *where, "--frames", "2", "--idle", "0.3", "--stall", "0.4", "--seed", "5"]) == 0
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "small_gated_unet" else name for name in SMALL]
+)
 def test_small_networks_are_exact_in_simulated_rtl(name, register, tmp_path):
     register(name, SMALL[name])
     assert_exact(name, tmp_path, 16)

@@ -15,6 +15,8 @@ from PIL import Image
 import calib_data
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
 IMAGES = ("benign_184", "benign_273", "malignant_085", "malignant_159")
 
 

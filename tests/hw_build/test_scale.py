@@ -101,6 +101,7 @@ def test_saved_points_are_kept_until_the_network_changes(lowered, tmp_path):
         run(fail, lowered + b"\0")
 
 
+@pytest.mark.slow
 def test_processes_and_a_dask_cluster_say_what_a_call_says(lowered, tmp_path):
     points = [point(16, 50.0)]
     expected = {points[0]: evaluate(points[0], lowered, BOARDS)}

@@ -151,6 +151,7 @@ def test_a_finished_one_is_not_trained_again_and_other_settings_are_refused(fini
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == written
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_an_epoch_ends_with_the_weights_of_the_unbroken_one(finished, tumours, tmp_path):
     arguments = command(tumours, tmp_path, "--folds", 2, "--epochs", 4)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -192,6 +193,7 @@ def test_it_is_interrupted_with_one_line_and_stops_when_its_minutes_are_over(tum
     assert not list(tmp_path.rglob("*.partial*"))
 
 
+@pytest.mark.slow
 def test_folds_in_processes_give_the_files_of_folds_one_after_the_other(finished, tumours, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert main(command(tumours, tmp_path, "--folds", 2, "--epochs", 4, "--jobs", 2)) == 0

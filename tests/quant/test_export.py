@@ -182,6 +182,7 @@ def test_sizes_and_folders_that_cannot_be_are_told_at_once(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_an_eight_bit_network_is_exported_once_it_is_settled(tmp_path, capsys):
     quant = QuantConfig.read("w8a8")
     network = trained.trained_network("cmunext-tiny-hw", SIZE)

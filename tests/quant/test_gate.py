@@ -41,6 +41,7 @@ def network(tmp_path_factory):
     return float_path, twin_path, folder
 
 
+@pytest.mark.slow
 def test_an_eight_bit_network_agrees_in_all_forms(network, tmp_path):
     quant = QuantConfig.read("w8a8")
     twin = trained.twin_of(from_checkpoint(checkpoints.load(network[0])), "cmunext-tiny-hw", SIZE, quant)

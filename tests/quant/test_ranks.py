@@ -35,6 +35,7 @@ def torchrun(processes, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_network_of_one_with_twice_the_batch(squares, tmp_path):
     alone = train(TrainConfig(**SETTINGS, data=str(squares), batch=8, ema=0.5), None, tmp_path / "alone")
     options = [text for key, value in SETTINGS.items() for text in (f"--{key}", value)]

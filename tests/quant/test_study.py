@@ -71,6 +71,7 @@ def files(out):
     return {str(path.relative_to(out)): checkpoints.load(path)["state"] for path in sorted(out.rglob("weights.pt"))}
 
 
+@pytest.mark.slow
 def test_calls_of_limited_time_end_as_one_call(study, squares, tmp_path, monkeypatch, capsys):
     command = ["study", str(study), "--data", f"squares={squares}", "--out"]
     assert main([*command, str(tmp_path / "whole")]) == 0

@@ -39,7 +39,11 @@ def test_rtl(dim, x, channels, pe):
 
 @pytest.mark.parametrize(
     ("dim", "channels", "options", "block_ram"),
-    [((4, 6), 4, {"PE": 2}, False), ((2, 64), 16, {}, True), ((2, 64), 16, {"ram_style": "distributed"}, False)],
+    [
+        ((4, 6), 4, {"PE": 2}, False),
+        pytest.param((2, 64), 16, {}, True, marks=pytest.mark.slow),
+        pytest.param((2, 64), 16, {"ram_style": "distributed"}, False, marks=pytest.mark.slow),
+    ],
 )
 def test_netlist(dim, channels, options, block_ram):
     model = pool(dim=dim, channels=channels, **options)

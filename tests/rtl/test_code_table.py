@@ -47,7 +47,9 @@ def test_rtl(types, out, channels, pe):
     KernelBench(table(types, out, channels, pe=pe)).check_all_patterns()
 
 
-@pytest.mark.parametrize(("types", "channels"), [(["INT5"], 4), (["UINT3", "INT3"], None)])
+@pytest.mark.parametrize(
+    ("types", "channels"), [pytest.param(["INT5"], 4, marks=pytest.mark.slow), (["UINT3", "INT3"], None)]
+)
 def test_netlist(types, channels):
     NetlistBench(table(types, "UINT4", channels, dim=(2, 3), pe=2), num_frames=2).check_all_patterns()
 

@@ -81,16 +81,26 @@ def test_reference_is_torchs_convolution():
         ((5, 4, 4), 4, 3, {"pe": 2, "simd": 2, "Window": "parallel"}),
         ((4, 6, 3), 4, 3, {"pe": 4, "simd": 3, "x": "UINT8", "Window": "parallel"}),
         ((5, 6, 4), 4, 3, {"pe": 1, "simd": 4, "Window": "parallel", "Multiplier": "lut"}),
-        ((5, 3, 6), 4, 3, {"pe": 2, "simd": 2, "Window": "parallel", "Multiplier": "lut", "extreme": True}),
-        ((2, 3, 4), 2, 5, {"pe": 1, "simd": 1, "Window": "parallel", "Multiplier": "lut"}),
-        ((1, 1, 2), 2, 3, {"pe": 2, "simd": 2, "Window": "parallel", "Multiplier": "lut"}),
+        pytest.param(
+            (5, 3, 6),
+            4,
+            3,
+            {"pe": 2, "simd": 2, "Window": "parallel", "Multiplier": "lut", "extreme": True},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            (2, 3, 4), 2, 5, {"pe": 1, "simd": 1, "Window": "parallel", "Multiplier": "lut"}, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            (1, 1, 2), 2, 3, {"pe": 2, "simd": 2, "Window": "parallel", "Multiplier": "lut"}, marks=pytest.mark.slow
+        ),
         ((4, 6, 3), 4, 3, {"pe": 1, "simd": 3, "x": "UINT8", "w": "INT8", "Window": "parallel", "Multiplier": "lut"}),
         ((4, 4, 8), 16, 1, {"pe": 4, "simd": 4, "Multiplier": "lut"}),
-        ((4, 4, 8), 4, 1, {"pe": 2, "simd": 8, "Multiplier": "lut"}),
+        pytest.param((4, 4, 8), 4, 1, {"pe": 2, "simd": 8, "Multiplier": "lut"}, marks=pytest.mark.slow),
         ((4, 4, 2), 2, 1, {"pe": 2, "simd": 2, "x": "UINT5", "w": "INT3", "Multiplier": "lut"}),
         ((3, 3, 1), 5, 3, {"pe": 1, "simd": 1, "x": "UINT3", "Multiplier": "lut", "extreme": True}),
         ((3, 4, 4), 3, 3, {"pe": 3, "simd": 2, "Multiplier": "lut", "NarrowWeights": 0}),
-        ((4, 4, 8), 8, 1, {"pe": 8, "simd": 2, "NarrowWeights": 0}),
+        pytest.param((4, 4, 8), 8, 1, {"pe": 8, "simd": 2, "NarrowWeights": 0}, marks=pytest.mark.slow),
         ((4, 4, 4), 1, 1, {"pe": 1, "simd": 4, "w": "INT8", "raw": True, "Multiplier": "lut"}),
     ],
 )

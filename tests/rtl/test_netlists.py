@@ -78,25 +78,21 @@ ROWS = {  # so many rows that they lie in block RAM unless ram_style says otherw
 
 # other foldings and memories of kernels whose netlist runs by default
 SLOW = {
-    "conv_odd", "conv_tables", "conv_pointwise_tables", "depthwise_columns", "depthwise_serial_block_ram",
-    "depthwise_line", "bilinear_shift", "maxpool_block_ram",
+    "conv_odd", "conv_line", "conv_parallel", "conv_tables", "conv_pointwise_tables", "depthwise_parallel",
+    "depthwise_columns", "depthwise_serial_block_ram", "depthwise_line", "depthwise_columns_line",
+    "bilinear_shift", "bilinear_by_4", "maxpool_block_ram",
 }  # fmt: skip
-SLOW_ROWS = {"depthwise", "depthwise_columns", "maxpool"}
 
 
-def marked(kernels, slow):
-    """Parameters of a test, the ``slow`` ones marked so."""
-    return [pytest.param(kernel, marks=[pytest.mark.slow] if kernel in slow else []) for kernel in kernels]
-
-
-@pytest.mark.parametrize("kernel", marked(MODELS, SLOW))
+@pytest.mark.parametrize("kernel", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in MODELS])
 def test_netlist(kernel):
     bench = NetlistBench(MODELS[kernel](), num_frames=2)
     bench.check_all_patterns()
     assert ("RAMB" in bench.netlist.read_text()) == kernel.endswith("block_ram")
 
 
-@pytest.mark.parametrize("kernel", marked(ROWS, SLOW_ROWS))
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ROWS)
 def test_rows_in_lut_ram(kernel):
     estimates = [
         getCustomOp(ROWS[kernel](ram_style=style).graph.node[0]).bram_estimation("")

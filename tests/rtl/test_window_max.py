@@ -29,7 +29,7 @@ def test_rtl(x, channels, pe, taps):
     KernelBench(greatest(dim=(3, 4), channels=taps * channels, x=x, PE=pe, Taps=taps)).check_all_patterns()
 
 
-@pytest.mark.parametrize(("x", "pe"), [("UINT4", 1), ("INT5", 4)])
+@pytest.mark.parametrize(("x", "pe"), [pytest.param("UINT4", 1, marks=pytest.mark.slow), ("INT5", 4)])
 def test_netlist(x, pe):
     NetlistBench(greatest(dim=(2, 3), channels=36, x=x, PE=pe, Taps=9), num_frames=2).check_all_patterns()
 

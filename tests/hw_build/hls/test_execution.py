@@ -188,6 +188,7 @@ def test_sums_and_thresholds_are_as_wide_as_their_values(sources):
             assert op.get_input_datatype(1).bitwidth() <= op.get_input_datatype(0).bitwidth() + 1
 
 
+@pytest.mark.slow
 def test_program_for_vitis_has_sized_fifos_and_a_testbench_that_sees(build, tmp_path):
     program = shutil.copytree(build[1] / "hls" / "network", tmp_path / "network")
     source = (program / "network.cpp").read_text()

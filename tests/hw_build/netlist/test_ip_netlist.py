@@ -89,6 +89,7 @@ def test_golden_frames(core, export, mask, idle, stall):
     assert [value for _, value in read] == [*export.size, 2]
 
 
+@pytest.mark.slow
 def test_two_wires_of_the_core_exchanged_are_seen(netlist, export, tmp_path):
     content = json.loads(netlist.read_text())
     module = content["modules"][CORE_MODULE]

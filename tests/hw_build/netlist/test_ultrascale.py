@@ -70,6 +70,7 @@ def test_a_pin_of_the_ps8_that_is_left_open_is_named(modules, pin):
         check_netlist(modules, "edgeseg_top")
 
 
+@pytest.mark.slow
 def test_two_wires_of_the_ps8_exchanged_are_seen(built, export, modules, tmp_path):
     (processor,) = (cell for cell in modules["edgeseg_top"]["cells"].values() if cell["type"] == "PS8")
     data = processor["connections"]["SAXIGP2WDATA"]

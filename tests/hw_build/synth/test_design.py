@@ -40,6 +40,7 @@ def no_yosys(monkeypatch):
     monkeypatch.setattr(of_design, "synthesise_beside_others", refuse)
 
 
+@pytest.mark.slow
 def test_sum_over_instances_is_the_flat_design(design):
     parts = synthesise_design(design, jobs=2)
     whole, flat = total(parts), synthesise_flat(design)

@@ -34,8 +34,10 @@ def test_the_unchanged_flow_predicts_what_the_twin_predicts(subject, tiny_twin):
     assert subject.scores({}) == subject.own_scores
 
 
-@pytest.mark.parametrize("match_norms", [True, False])
-@pytest.mark.parametrize("bits", [3, 2])
+@pytest.mark.parametrize(
+    ("bits", "match_norms"),
+    [(2, True), (3, False), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((3, True), (2, False)))],
+)
 def test_weights_that_fewer_bits_hold_cost_nothing(tiny_twin, write_twin, bits, match_norms):
     twin = copy.deepcopy(tiny_twin)
     conv = twin.network.get_submodule("encoder.1.0.2.0")

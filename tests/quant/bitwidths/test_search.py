@@ -130,6 +130,7 @@ def test_the_same_seed_finds_the_same_and_another_searches_elsewhere(searched, c
     assert (first_in / "pareto.csv").read_text() == (tmp_path / "again" / "pareto.csv").read_text()
 
 
+@pytest.mark.slow
 def test_a_broken_off_search_goes_on_and_measures_nothing_twice(command, asked, tmp_path, monkeypatch, capsys):
     counted = Subject.scores
 
