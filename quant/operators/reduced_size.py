@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch import fx, nn
-
+from quant.operators.average_pool import AVERAGES
 from quant.operators.crop import Crop
 from quant.operators.operator import refuse
-from quant.operators.window_average import WindowMean
 
 if TYPE_CHECKING:
+    from torch import fx
+
     from quant.twin.written import Translator
 
 
@@ -25,13 +25,11 @@ def reduce_size(translator: Translator, x: fx.Node, factor: int, mode: str, name
             " with mode='nearest', 'area' or 'bilinear': otherwise pool by a fixed window"
         )
     if mode == "area":
-        return translator.emit(nn.AvgPool2d(2) if factor == 2 else WindowMean(factor, factor), (x,), name)
-    is_mean = mode == "bilinear" and factor % 2 == 0
+        return AVERAGES.pool(translator, x, factor, name=name)
     first = 0 if mode == "nearest" else (factor - 1) // 2
-    if not is_mean:
+    if mode == "nearest" or factor % 2:
         return translator.emit(Crop((0, before[1]), (first, 0, factor), (first, 0, factor)), (x,), name)
-    if factor == 2:
-        return translator.emit(nn.AvgPool2d(2), (x,), name)
-    shape = (*before[:2], before[2] - first, before[3] - first)
-    x = translator.emit(Crop((0, before[1]), (first, 0, 1), (first, 0, 1)), (x,), shape=shape)
-    return translator.emit(WindowMean((2, 2), (factor, factor)), (x,), name)
+    if first:
+        shape = (*before[:2], before[2] - first, before[3] - first)
+        x = translator.emit(Crop((0, before[1]), (first, 0, 1), (first, 0, 1)), (x,), shape=shape)
+    return AVERAGES.pool(translator, x, 2, factor, name=name)

@@ -187,7 +187,7 @@ class Trace:
                 raise ConfigError(
                     f"the network's forward writes into a part of a tensor{_where(error)}; join its parts by torch.cat"
                 ) from None
-            if in_channels is not None and not _runs(network, example_codes(1, in_channels, *size) / 256):
+            if in_channels is not None and outcome(network, example_codes(1, in_channels, *size) / 256) is None:
                 raise _DoesNotRun(
                     f"the network does not run on an image of {_sizes(in_channels, *size)}: its forward says"
                     f" '{_first_line(error)}'{_where(error)}"
@@ -217,7 +217,7 @@ class Trace:
                 _Recorder(network, self.graph, values).run(self.image)
         except Exception as error:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
             node, shape = next(node for node in self.graph.nodes if node not in values), _sizes(*self.image.shape[1:])
-            if _runs(network, self.image):
+            if outcome(network, self.image) is not None:
                 raise ConfigError(
                     f"the network runs on an image of {shape}, but its forward takes another path when it is traced"
                     f" ({self.where(node)} says '{_first_line(error)}'), as behind isinstance(x, torch.Tensor);"
@@ -277,13 +277,13 @@ def _defaults(network: nn.Module) -> dict[str, Any]:
     return {entry.name: entry.default for entry in parameters if entry.default is not inspect.Parameter.empty}
 
 
-def _runs(network: nn.Module, image: torch.Tensor) -> bool:
+def outcome(network: nn.Module, image: torch.Tensor) -> tuple[Any] | None:
+    """What ``network`` gives for ``image``, in a tuple; None where it does not accept it."""
     try:
         with torch.no_grad():
-            network(image)
+            return (network(image),)
     except Exception:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
-        return False
-    return True
+        return None
 
 
 def _in_channels(network: nn.Module, graph: fx.Graph) -> int:

@@ -17,7 +17,7 @@ from torch import fx, nn
 from quant.base.errors import ConfigError
 from quant.operators.filters import is_filters
 from quant.twin.quantized_layers import unquantized
-from quant.twin.trace import Trace, example_codes, record
+from quant.twin.trace import Trace, example_codes, outcome, record
 
 if TYPE_CHECKING:
     from quant.twin.module_graph import ModuleGraph
@@ -60,11 +60,8 @@ def _logits(network: nn.Module, images: torch.Tensor) -> tuple[nn.Module, torch.
     """A copy of ``network`` and its logits, in float64 if it can; None where it does not accept images of the size."""
     for dtype in _TOLERANCES:
         reference = copy.deepcopy(network).to(dtype).eval()
-        try:
-            with torch.no_grad():
-                return reference, reference(images.to(dtype))
-        except Exception:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
-            continue
+        if (given := outcome(reference, images.to(dtype))) is not None:
+            return reference, *given
     return None
 
 

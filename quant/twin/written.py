@@ -24,7 +24,7 @@ from quant.operators.operator import Unsupported, activation_function, refuse
 from quant.operators.rearrangement import Moved, modules_that_make, numbers_of, rearrangements
 from quant.twin.activations import ACTIVATIONS
 from quant.twin.module_graph import ModuleGraph, never_negative, run_graph
-from quant.twin.trace import IMAGE_SIZES, Trace, example_codes
+from quant.twin.trace import IMAGE_SIZES, Trace, example_codes, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,9 +65,7 @@ def as_modules(network: nn.Module, in_channels: int | None = None, size: tuple[i
     if size is None or (found is not None and _is_network(found, network, size)):
         return found
     copied = copy.deepcopy(network).eval()
-    found = Translator(copied, Trace(copied, in_channels, (size,)), of_one_size=True).run()
-    found.of_one_size = True
-    return found
+    return Translator(copied, Trace(copied, in_channels, (size,)), of_one_size=True).run()
 
 
 def _of_any_size(network: nn.Module, in_channels: int | None) -> ModuleGraph:
@@ -86,15 +84,15 @@ def _of_any_size(network: nn.Module, in_channels: int | None) -> ModuleGraph:
 def _is_network(found: ModuleGraph, network: nn.Module, size: tuple[int, int]) -> bool:
     """Whether ``found`` gives the values of ``network`` for an image of ``size``, but for rounding."""
     image = example_codes(1, int(found.image.meta["shape"][1]), *size) / 256
-    with torch.no_grad():
-        try:
-            wanted = copy.deepcopy(network).eval()(image)
-        except Exception:  # noqa: BLE001  (whatever a module says to tensors that do not fit it)
-            return True  # an image that it does not accept is no reason to take another form
-        try:
+    given = outcome(copy.deepcopy(network).eval(), image)
+    if given is None:
+        return True  # an image that it does not accept is no reason to take another form
+    (wanted,) = given
+    try:
+        with torch.no_grad():
             values = run_graph(found.graph, found.root, image)
-        except RuntimeError:  # of shapes that do not fit
-            return False
+    except RuntimeError:  # of shapes that do not fit
+        return False
     return values.shape == wanted.shape and torch.allclose(
         values, wanted, rtol=0, atol=_NEAR * float(wanted.abs().max())
     )
@@ -124,6 +122,7 @@ class Translator:
             module.inplace = False
         self._trace = trace
         self._result = ModuleGraph(network)
+        self._result.of_one_size = of_one_size
         self._env: dict[fx.Node, Any] = {}
         self._used: set[str] = set()
         self._unknown_at = IMAGE_SIZES[-1]  # the image's side where moved values had no form

@@ -84,3 +84,13 @@ def test_halves_by_averages_are_settled_without_a_constant_of_their_own(tmp_path
     made = settled(halved, (8, 12), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
     assert [type(step) for step in made.program.steps].count(AveragePool) == 1
     require_settled(made.program)
+
+
+def test_a_quarter_of_the_image_by_areas_is_exported(tmp_path):
+    torch.manual_seed(SEED)
+    reduced = Written(
+        lambda net, x: F.interpolate(net.a(F.interpolate(x, scale_factor=0.25, mode="area")), scale_factor=4), a=block()
+    )
+    made = settled(reduced, (16, 24), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
+    assert [step.kernel for step in made.program.steps if isinstance(step, WindowAverage)] == [(4, 4)]
+    require_settled(made.program)
