@@ -32,6 +32,12 @@ def cache(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture(scope="module")
+def parts(design):
+    """Of the first run, which fills the cache."""
+    return synthesise_design(design, jobs=2)
+
+
 @pytest.fixture
 def no_yosys(monkeypatch):
     async def refuse(module, *arguments, **options):
@@ -41,8 +47,7 @@ def no_yosys(monkeypatch):
 
 
 @pytest.mark.slow
-def test_sum_over_instances_is_the_flat_design(design):
-    parts = synthesise_design(design, jobs=2)
+def test_sum_over_instances_is_the_flat_design(design, parts):
     whole, flat = total(parts), synthesise_flat(design)
     assert {part.name for part in parts} > {node.name for node in design.nodes}
     for kind in ("ffs", "lutram", "srl", "bram18", "dsps"):
@@ -50,10 +55,11 @@ def test_sum_over_instances_is_the_flat_design(design):
     assert flat.luts <= whole.luts < 1.1 * flat.luts  # a flat run also simplifies across the borders of instances
 
 
-def test_second_run_takes_every_result_from_the_cache(design, no_yosys):
-    parts = synthesise_design(design)
-    assert all(part.cached for part in parts)
-    assert sum(part.used is not None for part in parts) == len(parts)
+@pytest.mark.usefixtures("parts", "no_yosys")
+def test_second_run_takes_every_result_from_the_cache(design):
+    again = synthesise_design(design)
+    assert all(part.cached for part in again)
+    assert sum(part.used is not None for part in again) == len(again)
 
 
 @pytest.mark.parametrize("spoil", [lambda part: part.write_text(part.read_text() + "\n"), lambda part: part.unlink()])
