@@ -7,7 +7,6 @@ fewer pixels, each sum is first multiplied by what makes its number the common m
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,17 +76,14 @@ class AveragePool(Layer):
         return None
 
     def can_join_padding(self, node: NodeProto) -> bool:
-        """Where it counts its own."""
-        return not any(attribute(node, "pads", [0])) or bool(attribute(node, "count_include_pad", 0))
+        """Where it counts its own, and no window reaches beyond it, which ``ceil_mode`` may ask for."""
+        counts = not any(attribute(node, "pads", [0])) or bool(attribute(node, "count_include_pad", 0))
+        return counts and not attribute(node, "ceil_mode", 0)
 
     def join_padding(self, node: NodeProto, pads: list[int]) -> None:
         """Zeros of a Pad are counted."""
         super().join_padding(node, pads)
         set_attribute(node, "count_include_pad", 1)
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """The stride."""
-        return Fraction(attribute(node, "strides", [1])[0])
 
     def to_integers(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> dict[str, tuple[str, float]]:
         """A filter of ones over codes, times their scale, divided by their number."""
@@ -195,8 +191,8 @@ class EvenSums(Sum):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "average-pool, other windows",
-        "any kernel; equal strides; every window counts the same number of pixels (padding may count); then a "
-        "quantizer",
+        "any kernel, 2x2 of odd sides; equal strides; every window counts the same number of pixels (padding may "
+        "count); then a quantizer",
         "ZeroPad (ours), ConvolutionInputGenerator (FINN), WindowSum, Threshold (ours)",
     ),
     (

@@ -5,7 +5,6 @@ There is no standard node of it on channels-last tensors: from the step `lower` 
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hw_build.graph.editor import GraphEditor, attribute, reject
@@ -13,7 +12,6 @@ from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.graph.ranges import fraction_type
 from hw_build.kernels.average_pool import AveragePool2x2_rtl
 from hw_build.kernels.image_size import halved
-from hw_build.operators.halving import refusal_of_odd_sides
 from hw_build.operators.operator import Layer, Range, RangeOf, Size
 
 if TYPE_CHECKING:
@@ -31,19 +29,12 @@ class AveragePool2x2(Layer):
     reads_windows = keeps_range = by_channel = True
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
-        """2x2 with stride 2, without padding and dilation."""
+        """2x2 with stride 2, without padding and dilation, of even sides: those of odd ones are other windows."""
         sides = [list(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides")]
         padded = any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") not in ("NOTSET", "VALID")
         dilated = any(each != 1 for each in attribute(node, "dilations", [1]))
-        return sides == [[2, 2], [2, 2]] and not (padded or dilated or attribute(node, "ceil_mode", 0))
-
-    def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
-        """Sides that are odd."""
-        return refusal_of_odd_sides(graph, node)
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """Two rows in, one out."""
-        return Fraction(2)
+        is_half = sides == [[2, 2], [2, 2]] and not (padded or dilated or attribute(node, "ceil_mode", 0))
+        return is_half and not any(side % 2 for side in graph.shapes.get(node.input[0], ())[2:])
 
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """Quarters."""

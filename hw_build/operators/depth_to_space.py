@@ -6,7 +6,6 @@ thresholds. From the step `lower` on it is its kernel: no standard node of it ta
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,10 +34,6 @@ class DepthToSpace(Layer):
             channels = f" of {shape[1]} channels" if shape else ""
             return f"makes blocks of {block}x{block}{channels}: the square of 2 or more must divide the channels"
         return None
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """A block of rows of each."""
-        return Fraction(1, attribute(node, "blocksize"))
 
     def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Behind the per-channel node that follows; mode CRD as DCR of reordered channels."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -148,10 +147,6 @@ class Filters(Layer):
         if weight and int(np.prod(bias)) != weight[0]:
             return f"has a bias of {int(np.prod(bias))} values for {weight[0]} output channels"
         return None
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """The stride."""
-        return Fraction(attribute(node, "strides", [1])[0])
 
     def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
         """Filters (O, H, W, I) to (O, I, H, W)."""

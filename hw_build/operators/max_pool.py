@@ -6,7 +6,6 @@ padded, the least is taken off before, and added again behind.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from qonnx.core.datatype import DataType
@@ -45,10 +44,6 @@ class MaxPool(Layer):
         if any(strides[0] * (after - 1) >= before + pad for before, after, pad in zip(*sizes, pads, strict=False)):
             return "has a last window that lies in padding alone, as ceil_mode may ask for: export it without ceil_mode"
         return None
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """The stride."""
-        return Fraction(attribute(node, "strides", [1])[0])
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Pad, Im2Col and the kernel."""

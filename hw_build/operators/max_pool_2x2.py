@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from qonnx.transformation.base import Transformation
@@ -48,10 +47,6 @@ class MaxPool2x2(Layer):
         padded = any(attribute(node, "pads", [0])) or attribute(node, "auto_pad", "NOTSET") != "NOTSET"
         is_half = kernel == strides == [2, 2] and dilations == [1, 1] and not padded and len(node.output) == 1
         return is_half and not any(side % 2 for side in graph.shapes.get(node.input[0], ())[2:])
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """Two rows in, one out."""
-        return Fraction(2)
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """As qonnx has it, and FINN takes it."""

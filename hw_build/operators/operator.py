@@ -19,7 +19,6 @@ The steps of lowering ask in this order:
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 from hw_build.graph.bends import Bend, Factor
@@ -94,10 +93,6 @@ class Operator:
     def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Which constant does not fit the tensors of ``node``, as the end of a sentence; None where all do."""
         return None
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """Rows of the input from one row of the output to the next."""
-        return Fraction(1)
 
     def to_channels_first(self, graph: GraphEditor, node: NodeProto) -> None:
         """Rewrite attributes and constants of ``node``, which works on a channels-last image, for channels first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,11 +60,6 @@ class Slice(Layer):
         if shape and len(shape) == _AXES and not all(_ranges(slices, shape)):
             return f"leaves nothing of {'x'.join(map(str, shape))}: take it out"
         return None
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """The stride of rows."""
-        slices = _slices(graph, node)
-        return Fraction(1 if slices is None else max(slices[2].step, 1))
 
     def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Every n-th channel is a Gather."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
@@ -27,10 +26,6 @@ class SpaceToDepth(Layer):
             size = f" of {shape[2]}x{shape[3]}" if shape else ""
             return f"takes blocks of {block}x{block}{size}: 2 or more that divide both sides lower"
         return None
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """A row of each block of them."""
-        return Fraction(attribute(node, "blocksize"))
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Windows (Im2Col) with the block as kernel and stride: their order, (i, j, c), is ONNX' own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -69,10 +68,6 @@ class Upsampling(Layer):
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
         """Values, and means of them, lie between the least and the greatest."""
         return range_of(node.input[0])
-
-    def row_step(self, graph: GraphEditor, node: NodeProto) -> Fraction:
-        """As many rows of each as the factor says."""
-        return Fraction(1, factor_of(graph, node) or 1)
 
     def resize(self, graph: GraphEditor, node: NodeProto, size: Size) -> Size:
         """As many times as large."""

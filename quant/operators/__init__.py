@@ -28,6 +28,7 @@ OPERATORS = (
     "quant.operators.stream_sum",
     "quant.operators.concatenation",
     "quant.operators.max_pool",
+    "quant.operators.uneven_average",
     "quant.operators.window_average",
     "quant.operators.average_pool",
     "quant.operators.global_average",

@@ -11,11 +11,10 @@ from onnx import TensorProto
 from torch import fx, nn
 from torch.nn import functional
 
-from quant.base.errors import ExportError
-from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step
 from quant.operators.layers import Averaging
 from quant.operators.operator import pair, refuse
+from quant.operators.uneven_average import UnevenMean
 from quant.operators.window_average import WindowMean
 
 if TYPE_CHECKING:
@@ -70,24 +69,22 @@ class AveragePooling(Averaging):
         *,
         name: str | None = None,
     ) -> fx.Node:
-        """Windows that count as many pixels everywhere; zeros around the image are a layer of their own."""
+        """Zeros around the image that are counted are a layer of their own."""
         kernel, strides, around = (pair(value) for value in (kernel_size, stride or kernel_size, padding))
-        if strides[0] != strides[1] or kernel == (1, 1) or ceil_mode or divisor_override:
+        if strides[0] != strides[1] or kernel == (1, 1) or divisor_override:
             refuse(
                 f"averages with kernel {kernel} and stride {strides}; windows of more than a pixel, with the same"
-                " stride for height and width, lower, without ceil_mode and divisor_override"
+                " stride for height and width, lower, without divisor_override"
             )
-        if any(around) and not count_include_pad:
-            refuse(
-                "divides by fewer pixels at the border than inside; count the padding (count_include_pad=True), or pool"
-                " without"
-            )
-        if (kernel, strides, around) == ((2, 2), (2, 2), (0, 0)):
-            return translator.emit(nn.AvgPool2d(2), (x,), name)
-        if any(around):
+        if any(around) and count_include_pad:
             batch, channels, height, width = translator.shape(x)
             size = (batch, channels, height + 2 * around[0], width + 2 * around[1])
             x = translator.emit(nn.ZeroPad2d((around[1], around[1], around[0], around[0])), (x,), shape=size)
+            around = (0, 0)
+        if any(around) or ceil_mode:
+            return translator.emit(UnevenMean(kernel, strides, around, ceil_mode, False), (x,), name)
+        if (kernel, strides) == ((2, 2), (2, 2)):
+            return translator.emit(nn.AvgPool2d(2), (x,), name)
         return translator.emit(WindowMean(kernel, strides), (x,), name)
 
     def window(self, module: nn.Module) -> int:
@@ -95,17 +92,8 @@ class AveragePooling(Averaging):
         return 2
 
     def parse(self, parser: Parser, node: NodeProto) -> None:
-        """Of even sides."""
+        """Of windows without padding; the last row and column of odd sides are in none."""
         source = parser.codes_input(node, 0)
-        shape = parser.model.get_tensor_shape(node.input[0])[2:]
-        for name, value in {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0] * 4}.items():
-            if list(attribute(node, name, [0] * 4)) != value:
-                raise ExportError(f"average-pool '{node.name}' must be 2x2 with stride 2 and no padding")
-        if any(side % 2 for side in shape):
-            raise ExportError(
-                f"average-pool '{node.name}' halves {shape[0]}x{shape[1]}; export for an image whose sides are even"
-                " there"
-            )
         self.start_mean(parser, node, AveragePool(node.name, source, node.output[0], None), _PIXELS)
 
     def accumulators(self, step: AveragePool, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -114,15 +102,17 @@ class AveragePooling(Averaging):
 
     def build(self, builder: GraphBuilder, step: AveragePool) -> None:
         """Sums in float32, which are exact, and a line."""
-        height, width = builder.sizes[step.source]
-        builder.sizes[step.output] = (height // 2, width // 2)
+        height, width = (side // 2 for side in builder.sizes[step.source])
+        builder.sizes[step.output] = (height, width)
         channels = builder.lanes * builder.program.channels[step.source]
-        pixels = builder.node("Cast", [step.source], to=TensorProto.FLOAT)
-        pixels = builder.reshape(pixels, (height // 2, 2, width // 2, 2 * channels))
+        bounds = [builder.constant(np.array(each, np.int64)) for each in ([0, 0], [2 * height, 2 * width], [1, 2])]
+        pixels = builder.node("Slice", [step.source, *bounds])
+        pixels = builder.node("Cast", [pixels], to=TensorProto.FLOAT)
+        pixels = builder.reshape(pixels, (height, 2, width, 2 * channels))
         halves = builder.node("ReduceSum", [pixels, builder.constant(np.array([1], np.int64))], keepdims=0)
-        halves = builder.reshape(halves, (height // 2, width // 2, 2, channels))
+        halves = builder.reshape(halves, (height, width, 2, channels))
         sums = builder.node("ReduceSum", [halves, builder.constant(np.array([2], np.int64))], keepdims=0)
-        sums = builder.reshape(sums, (1, height // 2, width // 2, channels))
+        sums = builder.reshape(sums, (1, height, width, channels))
         self.build_mean(builder, step, sums, _PIXELS)
 
 

@@ -14,7 +14,6 @@ from onnx import TensorProto
 from torch import nn
 from torch.nn import functional
 
-from quant.base.errors import ExportError
 from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step, window_sizes
 from quant.operators.layers import Averaging
@@ -67,7 +66,7 @@ class WindowAveraging(Averaging):
         return module.kernel_size[0] * module.kernel_size[1]
 
     def takes(self, node: NodeProto) -> bool:
-        """All but the halving of even sides."""
+        """All but halves; those with padding or ``ceil_mode`` are `uneven_average`'s."""
         shape = (tuple(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides"))
         return tuple(shape) != (_HALF, _HALF)
 
@@ -75,8 +74,6 @@ class WindowAveraging(Averaging):
         """Of windows without padding, which end inside the image."""
         source = parser.codes_input(node, 0)
         kernel, strides = (tuple(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides"))
-        if any(attribute(node, "pads", _NO_PADS)) or attribute(node, "ceil_mode", 0):
-            raise ExportError(f"average-pool '{node.name}' pads; put zeros around the image before it, and count them")
         step = WindowAverage(node.name, source, node.output[0], kernel, strides, None)
         self.start_mean(parser, node, step, step.pixels)
 

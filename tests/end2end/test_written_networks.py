@@ -1,7 +1,7 @@
 """Networks as people write them, through the commands: what ``quant`` exports, ``hw_build`` lowers, and the other way.
 
 Each is written untrained at 8 bits, exported and checked at 32x32: it lowers, and its integer logits follow the float
-network of the same weights; or one sentence says why not. A few are built as well, every step exact.
+network of the same weights; or one sentence says why not. A few are built as well, every step exact, or simulated.
 """
 
 import sys
@@ -32,6 +32,8 @@ SIZE = 32
 LEAST_CORRELATION = 0.99  # an attribute that was lost left 0.4 to 0.92
 QUICK = ("plus", "cat_of_three", "pre_activation", "dilated", "leaky_relu")
 BUILT = ("upsampled_head", "post_activation")
+SIMULATED = ("average_of_the_image", "average_ceil", "average_padded_ceil", "average_of_odd_sides")
+STALLS = ("--idle", "0.3", "--stall", "0.4", "--seed", "5")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,16 @@ def test_built_networks_are_exact(name, registered, tmp_path):
     assert exported(name, tmp_path) == 0
     options = ["--export", str(tmp_path / "export"), "--board", "zcu104", "--out", str(tmp_path / "build")]
     assert hw_build(["build", *options, "--stop-after", "stitch"]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SIMULATED)
+def test_simulated_networks_are_exact_under_stalls(name, registered, tmp_path):
+    registered(name, LOWERS[name])
+    assert exported(name, tmp_path) == 0
+    options = ["--export", str(tmp_path / "export"), "--out", str(tmp_path / "build")]
+    assert hw_build(["build", *options, "--board", "zcu104"]) == 0
+    assert hw_build(["simulate", *options, *STALLS]) == 0
 
 
 NOT_EXPORTED = {

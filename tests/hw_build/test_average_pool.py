@@ -21,6 +21,7 @@ from tests.hw_build.hls_programs import assert_exact_in_hls
 from tests.hw_build.stalled_rtl import assert_exact_under_stalls
 from tests.hw_build.test_intake import assert_exact
 from tests.hw_build.test_intake import network as of_one_layer
+from tests.hw_build.test_padding import pad
 
 SIZE = (16, 32)
 CODES = np.random.default_rng(8).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
@@ -74,7 +75,7 @@ def test_another_size(form):
     model = set_input_size(lowered(network(), form), 32, 48)
     codes = np.random.default_rng(3).integers(0, 256, (1, 32, 48, 3), dtype=np.uint8)
     np.testing.assert_array_equal(execute_codes(model, codes), execute_codes(set_input_size(network(), 32, 48), codes))
-    with pytest.raises(ConfigError, match=r"would halve 9x24: height and width must be multiples of 2 to the"):
+    with pytest.raises(ConfigError, match=r"would (halve 9x24|join images of 16x48 and 18x48)"):
         set_input_size(model, 18, 48)
 
 
@@ -167,6 +168,16 @@ def test_counted_padding_cut_by_ceil_mode_has_two_answers_in_old_opsets(tmp_path
     assert "below opset 19 onnxruntime and PyTorch divide them by unlike numbers" in verdict.reason
 
 
+def test_padding_before_windows_that_ceil_mode_cuts_stays_apart():
+    def change(net, tensor):
+        pad(net, tensor, [0, 0, 2, 2, 0, 0, 2, 2])
+        net.node("AveragePool", ["padded"], "pooled", kernel_shape=[4, 4], strides=[3, 3], ceil_mode=1)
+        return net.conv_bn(net.quant("pooled", 2.0**-4), 4, 3, "after")
+
+    nodes = {node.op_type for node in lowered(normalise(of_one_layer(change))).graph.node}
+    assert {"ZeroPad_rtl", "PlaceFactor_rtl"} <= nodes
+
+
 def test_common_multiples_that_float32_rounds_are_refused():
     model = averaged(kernel_shape=[9, 9], pads=[4, 4, 4, 4])
     sentence = (
@@ -214,13 +225,18 @@ def test_other_windows_of_another_size(form):
     np.testing.assert_array_equal(execute_codes(model, codes), execute_codes(set_input_size(whole, 18, 21), codes))
 
 
-def test_sides_that_cannot_be_halved_are_refused():
-    net = synthetic.Net(seed=1)
-    stem = net.conv_bn(net.image(), 4, 3, "stem")
-    net.node("AveragePool", [stem], "pool", kernel_shape=[2, 2], strides=[2, 2])
-    model = net.model(net.head(net.quant("pool", 2.0**-3)), 16, 17)
-    with pytest.raises(LoweringError, match=r"n_pool.* halves 16x17: .* must be multiples of 2 for the poolings"):
-        lowered(model, "convert")
+def of_odd_sides():
+    def change(net, tensor):
+        net.node("AveragePool", [tensor], "pooled", kernel_shape=[2, 2], strides=[2, 2])
+        return net.conv_bn(net.quant("pooled", 2.0**-3), 4, 3, "after")
+
+    return of_one_layer(change, size=(17, 13))
+
+
+def test_a_half_leaves_out_the_last_row_and_column_of_odd_sides():
+    made = {node.op_type for node in lowered(normalise(of_odd_sides())).graph.node}
+    assert "WindowSum_rtl" in made and "AveragePool2x2_rtl" not in made
+    assert_exact(of_odd_sides().model, np.random.default_rng(4).integers(0, 256, (1, 17, 13, 3), dtype=np.uint8))
 
 
 def test_finn_has_no_node_for_it_but_hls_has():

@@ -611,43 +611,6 @@ def test_convolution_of_one_dimension_says_so(tmp_path):
     assert refused[0].reason == "it is a 1D convolution: only 2D ones lower, of images (1, channels, height, width)"
 
 
-def average(net, tensor, name):
-    """The mean of 2x2 pixels, quantized."""
-    net.node("AveragePool", [tensor], name, kernel_shape=[2, 2], strides=[2, 2])
-    return net.quant(name, 2.0**-3)
-
-
-def test_size_that_poolings_do_not_divide_says_what_does(tmp_path):
-    def change(net, tensor):
-        low = average(net, average(net, tensor, "low"), "lower")
-        return net.upsample(net.upsample(low, "up"), "upper")
-
-    model = network(change, size=(18, 16))
-    model.save(str(tmp_path / "odd.onnx"))
-    sentence = (
-        "halves 9x8: height and width of the image, 18x16, must be multiples of 4 for the poolings of this network"
-    )
-    refused = [verdict.reason for verdict in check(tmp_path / "odd.onnx") if not verdict.lowers]
-    assert refused == [f"it {sentence}"]
-    with pytest.raises(LoweringError, match=rf"node n_lower \(AveragePool\) {sentence}"):
-        lowered(model)
-
-
-def test_a_pooling_of_the_image_itself_halves():
-    net = synthetic.Net(seed=3)
-    net.head(net.conv_bn(average(net, net.image(), "low"), 4, 3, "stem", bits=8, scale=2.0**-3))
-    with pytest.raises(LoweringError, match="the image, 17x16, must be multiples of 2 for the poolings"):
-        lowered(net.model("logits", 17, 16))
-
-
-def test_what_is_doubled_between_poolings_halves_once():
-    model = network(
-        lambda net, tensor: average(net, net.upsample(average(net, tensor, "low"), "up"), "again"), size=(17, 16)
-    )
-    with pytest.raises(LoweringError, match="the image, 17x16, must be multiples of 2 for the poolings"):
-        lowered(model)
-
-
 def test_sum_of_unlike_shapes_is_refused_by_both(tmp_path):
     def change(net, tensor):
         one = net.conv_bn(tensor, 1, 1, "one", scale=net.scales[tensor])

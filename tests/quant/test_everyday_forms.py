@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from written_networks import Written, block, conv, eca, pooled_twice, recurrent, spatially_attended
 
+from quant.base.errors import ExportError
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.proof import require_settled
 from quant.integer.torch_engine import TorchEngine
@@ -16,6 +17,7 @@ from quant.operators.average_pool import AveragePool
 from quant.operators.max_pool import MaxPool
 from quant.operators.pixel_shuffle import Shuffle
 from quant.operators.spread import Spread
+from quant.operators.uneven_average import UnevenAverage
 from quant.operators.window_average import WindowAverage
 from quant.twin.config import QuantConfig
 
@@ -39,8 +41,8 @@ def network():
     return Written(gates_and_pools, b=block(), c=block(8, 4), **made)
 
 
-def assert_engines(made):
-    codes = np.random.default_rng(SEED).integers(0, 256, (3, *SIZE, 3)).astype(np.uint8)
+def assert_engines(made, size=SIZE):
+    codes = np.random.default_rng(SEED).integers(0, 256, (3, *size, 3)).astype(np.uint8)
     images = codes.transpose(0, 3, 1, 2).astype(np.float32) / 256
     found = [execute_onnx(made.model, {made.model.graph.input[0].name: image[None]}) for image in images]
     wanted = np.concatenate([next(iter(each.values())) for each in found]).transpose(0, 2, 3, 1)
@@ -94,3 +96,43 @@ def test_a_quarter_of_the_image_by_areas_is_exported(tmp_path):
     made = settled(reduced, (16, 24), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
     assert [step.kernel for step in made.program.steps if isinstance(step, WindowAverage)] == [(4, 4)]
     require_settled(made.program)
+
+
+def uneven(net, x):
+    """Padding that is not counted, windows cut by ``ceil_mode`` and odd halves, of 11x14 pixels."""
+    x = net.a(F.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
+    small = net.b(F.avg_pool2d(x[:, :, 1:, 1:], 2, ceil_mode=True, count_include_pad=False))  # 10x13 -> 5x7
+    smaller = F.avg_pool2d(small, 2)  # 2x3
+    y = F.interpolate(small, scale_factor=2) + F.pad(F.interpolate(smaller, scale_factor=4), [1, 1, 1, 1])
+    return net.c(torch.cat([x, F.pad(y, [0, 0, 0, 1])], 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", ["w4a4", "w8a8"])
+def test_windows_that_count_fewer_pixels_at_the_border(bits, tmp_path):
+    torch.manual_seed(SEED)
+    network = Written(uneven, a=block(activation=nn.Identity), b=block(), c=block(8, 4))
+    made = settled(network, (11, 14), QuantConfig.read(bits), tmp_path / "model.qonnx")
+    means = [step for step in made.program.steps if isinstance(step, UnevenAverage)]
+    assert [(step.pads, step.pixels) for step in means] == [((1, 1, 1, 1), 36), ((0, 0, 0, 1), 4)]
+    assert_engines(made, (11, 14))
+
+
+def test_ceil_mode_that_changes_nothing_is_left_out(tmp_path):
+    torch.manual_seed(SEED)
+    halved = Written(lambda net, x: F.interpolate(F.avg_pool2d(x, 2, ceil_mode=True), scale_factor=2))
+    made = settled(halved, (8, 12), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
+    assert [type(step) for step in made.program.steps].count(AveragePool) == 1
+
+
+def test_a_common_multiple_that_float32_rounds_is_refused(tmp_path):
+    wide = Written(lambda net, x: F.avg_pool2d(x, 9, 1, 4, count_include_pad=False))
+    with pytest.raises(ExportError, match=r"windows of 25, .*, 81 pixels, whose common multiple 6350400, times a code"):
+        settled(wide, (16, 16), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
+
+
+def test_more_codes_than_float32_holds_of_a_common_multiple_are_not_settled(tmp_path):
+    wide = Written(lambda net, x: F.avg_pool2d(x, 7, 1, 3, count_include_pad=False))
+    made = settled(wide, (16, 16), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
+    with pytest.raises(ExportError, match=r"gives values that float32 may round to the next code; .* give it fewer"):
+        require_settled(made.program)

@@ -149,11 +149,16 @@ def _set(name, value):
     return change
 
 
+def _count_padding(model, node):
+    _set("ceil_mode", 1)(model, node)
+    _set("count_include_pad", 1)(model, node)
+
+
 REFUSED = {
     "Slice": (lambda model, node: model.set_initializer(node.input[4], -np.ones(3, np.int64)), "is reversed or empty"),
     "Gather": (_set("axis", 2), "must take channels by a constant list"),
     "SpaceToDepth": (lambda model, node: model.set_tensor_shape(node.input[0], (1, 3, 5, 4)), "of 2x2 of 5x4; they"),
-    "AveragePool": (_set("ceil_mode", 1), "pads; put zeros around"),
+    "AveragePool": (_count_padding, "counts its padding; put zeros around"),
 }  # fmt: skip
 
 

@@ -257,9 +257,9 @@ REFUSED = {
         body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(3, (1, 2), 1)),
         r"'a' averages with kernel \(3, 3\) and stride \(1, 2\); windows of more than a pixel, with the same stride",
     ),
-    "average_of_the_image": (
-        body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(3, 1, 1, count_include_pad=False)),
-        r"'a' divides by fewer pixels at the border than inside; count the padding",
+    "average_by_another_number": (
+        body(lambda net, x: net.a(x), a=lambda: nn.AvgPool2d(2, divisor_override=3)),
+        r"'a' averages with kernel \(2, 2\) and stride \(2, 2\); .* lower, without divisor_override",
     ),
     "adaptive_average": (
         body(lambda net, x: net.a(x), a=lambda: nn.AdaptiveAvgPool2d(8)),

@@ -274,6 +274,12 @@ class JoinedImage(nn.Module):
         return self.head(self.b(torch.cat([x, self.a(x)], 1)))
 
 
+def cut_by_ceil_mode(net, x):
+    """Of odd sides, by windows that reach beyond them, to a half, to which those of a pool that pads are cropped."""
+    x = net.pool(x[:, :, 1:, :-1])
+    return net.a(F.interpolate(net.crop(x) if hasattr(net, "crop") else x, scale_factor=2))
+
+
 def by_sizes(net, x):
     """Decisions and numbers that follow from shapes alone, as public forwards have them."""
     half = int(x.size()[1] * 0.5)
@@ -570,6 +576,16 @@ LOWERS = {
     "average_3_2_1": _there(lambda: nn.AvgPool2d(3, 2, 1)),
     "average_5_1": lambda: Written(
         lambda net, x: net.b(F.avg_pool2d(net.a(x), 5, 1, 2)), a=nn.Sequential(conv(), _norm()), b=block()
+    ),
+    "average_of_the_image": lambda: Written(
+        lambda net, x: net.b(net.a(x)), a=nn.AvgPool2d(3, 1, 1, count_include_pad=False), b=block()
+    ),
+    "average_ceil": lambda: Written(cut_by_ceil_mode, pool=nn.AvgPool2d(2, ceil_mode=True), a=block()),
+    "average_padded_ceil": lambda: Written(
+        cut_by_ceil_mode, pool=nn.AvgPool2d(4, 2, 2, ceil_mode=True), crop=nn.ZeroPad2d((0, -1, -1, 0)), a=block()
+    ),
+    "average_of_odd_sides": lambda: Written(
+        lambda net, x: net.a(F.interpolate(F.avg_pool2d(F.pad(x, (0, 1, 1, 0)), 2), scale_factor=2)), a=block()
     ),
     "average_4": _there(lambda: nn.AvgPool2d(4), lambda: nn.Upsample(scale_factor=4)),
     "relu6": _activation(nn.ReLU6()),
