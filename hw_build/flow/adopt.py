@@ -2,8 +2,8 @@
 
 The golden data are computed by qonnx from the network as the intake normalises it, which is also what is stored: one
 file with all its data, batch 1. The codes are those of images, or random. If the network's scales are not powers of
-two, its float logits are multiples of the output scale only to within float32 rounding, and the sums of its convolutions
-are exact in the golden data where float32 would round them; the manifest says how far both are from float32.
+two, its float logits are multiples of the output scale only to within float32 rounding, and the golden data have exact
+sums in convolutions where float32 would round them; the manifest says how far both are from float32.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _told(by_float32: np.ndarray) -> str:
     if count == 0:
         return ""
     return (
-        f", the sums of convolutions being exact; with those of float32 {count:,} of {by_float32.size:,} logits differ, "
+        f" and exact sums in convolutions; with those of float32 {count:,} of {by_float32.size:,} logits differ, "
         f"by at most {by_float32.max():.0f} steps"
     )
 

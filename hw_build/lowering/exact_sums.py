@@ -37,7 +37,8 @@ def with_exact_sums(model: ModelWrapper) -> ModelWrapper:
     """
     graph = GraphEditor(copy.deepcopy(model))
     filters = [node for node in graph.sorted_nodes() if isinstance(operator_of(graph, node), Filters)]
-    if not any([_use_integers(graph, node) for node in filters]):
+    rewritten = [node for node in filters if _use_integers(graph, node)]
+    if not rewritten:
         return model
     graph.commit()
     return graph.model

@@ -17,8 +17,8 @@ CODES = np.random.default_rng(7).integers(0, 256, (1, 16, 16, 3), dtype=np.uint8
 
 
 def wide_network(size=16, *, bias=True, per_channel=False):
-    """8-bit codes, and positive 8-bit weights of odd scales, through a 3x3 convolution of 32 channels: sums of a million
-    and more, which ``bias`` moves into the range of the quantizer behind them.
+    """8-bit codes, and positive 8-bit weights of odd scales, through a 3x3 convolution of 32 channels: sums of some
+    million, which ``bias`` moves into the range of the quantizer behind them.
     """
     net = synthetic.Net(seed=3, act_bits=8)
     image = net.image()
@@ -90,7 +90,7 @@ def test_nothing_is_rewritten_where_float32_is_exact():
 @pytest.mark.parametrize("kind", ["subpixel", "nn_resize"])
 def test_espcn_of_qonnx_builds(kind, tmp_path):
     """8-bit weights and codes: 14 and 3 of 196,608 values lay where float32's own sums do not decide a code."""
-    (path,) = (Path(qonnx.__file__).parent / "data/onnx/bsd300x3-espcn" / kind).glob("*.onnx")
+    path = Path(qonnx.__file__).parent / "data/onnx/bsd300x3-espcn" / kind / "quant_model.onnx"
     out = tmp_path / "export"
     assert cli(["adopt", str(path), "--input-scale", "1/255", "--out", str(out)]) == 0
     export = read_export(out)
