@@ -1,4 +1,4 @@
-"""Convolutions of real values as they are executed: each sum is exact, and its scales are factors behind it.
+"""Layers of real values as they are executed: each sum is exact, and scales are factors behind it.
 
 float32 rounds each product of a code and a weight whose scales are no powers of two, and each partial sum, in an order
 that the engine chooses: of sums of 8-bit codes and weights it does not keep the last digits, and beside the border of
@@ -6,8 +6,9 @@ two codes the result is noise. In hardware there is no such noise. A network is 
 
     Conv(x, Quant(w)) + b  ->  Conv(codes of x, integers of w) * scale of x * scale of w + b
 
+and layers without weights likewise, where the operator says what stands behind its integers (`Layer.behind_codes`).
 From there on all is float32, as the network has it. These are the operations that thresholds are computed by
-(`hw_build.lowering.chain.in_float32`), in their order. Nothing here is shared with the steps that compute integers:
+(`hw_build.lowering.chain.in_float32`), in their order. Nothing else is shared with the steps that compute integers:
 codes and weights are divided by their scales, by operators of ONNX, and rounded.
 """
 
@@ -24,6 +25,8 @@ from hw_build.operators.filters import Filters
 from hw_build.operators.operator import Layer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
@@ -32,12 +35,11 @@ if TYPE_CHECKING:
 def with_exact_sums(model: ModelWrapper) -> ModelWrapper:
     """``model``, an exported network or what the step `convert` makes of it, with exact sums; it stays as it is.
 
-    Sums that float32 has exactly, because scales are powers of two, are left alone, and so are convolutions of values
-    that are no codes of one scale.
+    Sums that float32 has exactly, because scales are powers of two, are left alone, and so are layers of values that
+    are no codes of known scales.
     """
     graph = GraphEditor(copy.deepcopy(model))
-    filters = [node for node in graph.sorted_nodes() if isinstance(operator_of(graph, node), Filters)]
-    rewritten = [node for node in filters if _use_integers(graph, node)]
+    rewritten = [node for node in graph.sorted_nodes() if _use_integers(graph, node)]
     if not rewritten:
         return model
     graph.commit()
@@ -45,6 +47,31 @@ def with_exact_sums(model: ModelWrapper) -> ModelWrapper:
 
 
 def _use_integers(graph: GraphEditor, node: NodeProto) -> bool:
+    """Whether ``node`` is a layer that needed it."""
+    layer = operator_of(graph, node)
+    if not isinstance(layer, Layer) or layer.keeps_codes:
+        return False
+    if isinstance(layer, Filters):
+        return _filters_to_integers(graph, node)
+    names = graph.dynamic_inputs(node)
+    scales = [scale for name in names if (scale := _scale_of_codes(graph, name)) is not None]
+    if len(scales) < len(names) or all(map(_is_power_of_two, scales)):
+        return False
+    behind = layer.behind_codes(graph, node, scales)
+    if behind is None:
+        return False
+    result = node.output[0]
+    for name, scale in zip(names, scales, strict=True):
+        factor = graph.add_constant(f"{result}_scale_of_codes", scale)
+        whole = _whole(graph, name, factor, graph.shapes[name])
+        node.input[:] = [whole if each == name else each for each in node.input]
+    _put_behind(graph, node, [
+        (kind, None if value is None else graph.add_constant(f"{result}_{kind}", value)) for kind, value in behind
+    ])  # fmt: skip
+    return True
+
+
+def _filters_to_integers(graph: GraphEditor, node: NodeProto) -> bool:
     """Whether the convolution ``node`` needed it."""
     scale = _scale_of_codes(graph, node.input[0])
     if scale is None:
@@ -54,21 +81,27 @@ def _use_integers(graph: GraphEditor, node: NodeProto) -> bool:
     if _is_power_of_two(scale) and (of_weights is None or all(map(_is_power_of_two, of_weights.flat))):
         return False
     source, result, bias = node.input[0], node.output[0], list(node.input[2:])
-    shape = graph.shapes[result]
-    node.input[0] = _whole(graph, source, graph.add_constant(f"{result}_scale_of_codes", scale), graph.shapes[source])
-    factors = [graph.add_constant(f"{result}_scale_of_sums", scale)]
+    factor = graph.add_constant(f"{result}_scale_of_codes", scale)
+    node.input[0] = _whole(graph, source, factor, graph.shapes[source])
+    behind = [("Mul", factor)]
     if quant is not None and of_weights is not None:
         node.input[1] = _whole(graph, node.input[1], quant.input[1], graph.constants[quant.input[0]].shape)
-        factors.append(graph.add_constant(f"{result}_scale_of_filters", _of_channels(of_weights)))
+        behind.append(("Mul", graph.add_constant(f"{result}_scale_of_filters", _of_channels(of_weights))))
     del node.input[2:]
-    behind = [("Mul", factor) for factor in factors]
     if bias and bias[0]:
-        behind.append(("Add", _as_channels(graph, bias[0], shape[1])))
-    names = [graph.add_tensor(f"{result}_sum", shape) for _ in behind]
-    node.output[0] = names[0]
-    for (kind, operand), before, after in zip(behind, names, [*names[1:], result], strict=True):
-        graph.add_node(kind, [before, operand], [after], name=f"{node.name}_{kind}_of_sum")
+        behind.append(("Add", _as_channels(graph, bias[0], graph.shapes[result][1])))
+    _put_behind(graph, node, behind)
     return True
+
+
+def _put_behind(graph: GraphEditor, node: NodeProto, operations: Sequence[tuple[str, str | None]]) -> None:
+    """Each of ``operations``, a type and a constant, on the output of ``node``; the last gives what ``node`` gave."""
+    result = node.output[0]
+    names = [graph.add_tensor(f"{result}_sum", graph.shapes[result]) for _ in operations]
+    node.output[0] = names[0]
+    for (kind, constant), before, after in zip(operations, names, [*names[1:], result], strict=True):
+        operands = [before] if constant is None else [before, constant]
+        graph.add_node(kind, operands, [after], name=f"{node.name}_{kind}_of_sum")
 
 
 def _whole(graph: GraphEditor, values: str, scale: str, shape: tuple[int, ...]) -> str:

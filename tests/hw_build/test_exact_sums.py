@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import qonnx
 
+from hw_build.base.errors import LoweringError
 from hw_build.base.export import read_export
 from hw_build.cli.main import main as cli
 from hw_build.lowering import STEPS, execute_codes, execute_context, verify
+from hw_build.lowering.forms import scales
 from tests.hw_build import synthetic
 
 ODD = 0.00731  # no power of two
@@ -98,3 +100,75 @@ def test_espcn_of_qonnx_builds(kind, tmp_path):
     assert 0 <= changed < export.logits.size / 1000
     where = ("--export", str(out), "--board", "zcu104", "--out", str(tmp_path / "build"))
     assert cli(["build", *where, "--frames", "2", "--stop-after", "stitch"]) == 0
+
+
+def codes_of(net, name):
+    """8-bit codes of the odd scale."""
+    weight, _, _ = net.weights(name, (4, 3, 3, 3), 4)
+    net.node("Conv", ["image_q", weight], f"{name}_conv", kernel_shape=[3, 3], pads=[1] * 4)
+    net.channels[f"{name}_conv"] = 4
+    return net.quant(net.node("Relu", [f"{name}_conv"], f"{name}_relu"), ODD, bits=8, name=f"{name}_act")
+
+
+def summed(net):
+    return net.node("Add", [codes_of(net, "one"), codes_of(net, "other")], "layer")
+
+
+def enlarged(net):
+    small = net.pool(codes_of(net, "one"), "small")
+    twice = net.const("twice", [1, 1, 2, 2])
+    return net.node("Resize", [small, "", twice], "layer", mode="linear", coordinate_transformation_mode="half_pixel")
+
+
+def averaged(net):
+    return net.node("AveragePool", [codes_of(net, "one")], "layer", kernel_shape=[3, 3], pads=[1] * 4)
+
+
+def halved(net):
+    net.node("AveragePool", [codes_of(net, "one")], "layer", kernel_shape=[2, 2], strides=[2, 2])
+    return "layer"
+
+
+def with_step(make, step):
+    net = synthetic.Net(seed=6)
+    net.image()
+    layer = make(net)
+    net.head(net.quant(layer, float(np.float32(step)), bits=8, name="tied"))
+    del net.nodes[-1].input[2]
+    size = 32 if make is halved else 64
+    model = net.model("logits", 64, 64)
+    model.graph.output[0].type.tensor_type.shape.dim[2].dim_value = size
+    model.graph.output[0].type.tensor_type.shape.dim[3].dim_value = size
+    return model
+
+
+def accepted(model):
+    """Whether so few borders are beside a value that chance explains them: others are refused."""
+    try:
+        scales(model)
+    except LoweringError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("make", [summed, enlarged, averaged, halved])
+def test_a_sum_beside_a_border_is_decided(make, tmp_path):
+    """The step is such that float32, by the network's order of operations, puts values of some pixels on the other side
+    of a border between two codes than their exact sums lie.
+    """
+    codes = np.random.default_rng(9).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    values, exact = (
+        execute_context(with_step(make, 3.7), codes, exact_sums=each)["layer"].reshape(-1) for each in (False, True)
+    )
+    differ = np.flatnonzero(values != exact)
+    assert differ.size
+    steps = np.random.default_rng(10).uniform(1, 3, 4000).astype(np.float32) * np.float32(ODD)
+    apart = [np.sum(np.rint(values[differ] / step) != np.rint(exact[differ] / step)) for step in steps]
+    few = [step for step, count in zip(steps, apart, strict=True) if count]
+    model = next(model for model in (with_step(make, step) for step in few) if accepted(model))
+    by_float32, tied = (execute_context(model, codes, exact_sums=each)["tied"] for each in (False, True))
+    assert np.any(by_float32 != tied)
+    for step in STEPS[:2]:
+        after = step.run(copy.deepcopy(model))
+        verify(model, after, codes, tmp_path, step.name)
+        model = after
