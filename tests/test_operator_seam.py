@@ -38,6 +38,7 @@ OTHER_FORMS = {
 }  # what intake takes out of a graph or puts in
 MAY_NAME = {
     "hw_build/lowering/convert.py": ARITHMETIC,
+    "hw_build/lowering/exact_sums.py": ARITHMETIC | {"Div", "Reshape"},
     "hw_build/lowering/streamline.py": ARITHMETIC,
     "hw_build/lowering/thresholds.py": ARITHMETIC,
     "hw_build/lowering/ties.py": ARITHMETIC,

@@ -18,6 +18,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hw_build.base.arrays import write_arrays
 from hw_build.base.errors import MismatchError
 from hw_build.graph.editor import GraphEditor
+from hw_build.lowering.exact_sums import with_exact_sums
 from hw_build.lowering.forms import CODES_NHWC, input_layout, input_of, scales
 from hw_build.lowering.rules import GIVE_CODES, is_weight_quant
 
@@ -43,11 +44,13 @@ def _exact_tensors() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _execute(serialized: bytes, source: bytes) -> dict[str, np.ndarray]:
+def _execute(serialized: bytes, source: bytes, exact_sums: bool) -> dict[str, np.ndarray]:
     """All tensors of one frame. The graph after one step is the graph before the next: it is not executed again."""
     model = ModelWrapper(serialized)
     name = model.graph.input[0].name
     values = np.frombuffer(source, np.float32).reshape(model.get_tensor_shape(name))
+    if exact_sums and input_layout(model) != CODES_NHWC:
+        model = with_exact_sums(model)
     with _exact_tensors():
         context = execute_onnx(model, {name: values}, True)
     constants = {entry.name for entry in model.graph.initializer}
@@ -57,10 +60,13 @@ def _execute(serialized: bytes, source: bytes) -> dict[str, np.ndarray]:
     return {name: value.transpose(0, 2, 3, 1) if np.ndim(value) == 4 else value for name, value in found.items()}
 
 
-def execute_context(model: ModelWrapper, codes: np.ndarray) -> dict[str, np.ndarray]:
-    """Every tensor of one frame: codes (1, H, W, C) uint8 -> name -> array to read, 4-dimensional ones as NHWC."""
+def execute_context(model: ModelWrapper, codes: np.ndarray, *, exact_sums: bool = True) -> dict[str, np.ndarray]:
+    """Every tensor of one frame: codes (1, H, W, C) uint8 -> name -> array to read, 4-dimensional ones as NHWC.
+
+    Without ``exact_sums`` float32 adds what convolutions of real values sum up, in an order of its own.
+    """
     source = input_of(model, codes)
-    return _execute(model.model.SerializeToString(deterministic=True), source.tobytes())
+    return _execute(model.model.SerializeToString(deterministic=True), source.tobytes(), exact_sums)
 
 
 def to_logits(values: np.ndarray, step: float) -> np.ndarray:

@@ -21,8 +21,8 @@ from hw_build.kernels.rows import window_size
 from hw_build.kernels.window_sum import WindowSum_rtl
 from hw_build.operators.filters import RANK
 from hw_build.operators.finn_nodes import PatchesToSlidingWindows
-from hw_build.operators.means import Sum, put_mean
-from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.means import Sum, behind_mean, put_mean
+from hw_build.operators.operator import Arithmetic, Layer, Range, RangeOf, Size
 from hw_build.operators.windows import image_patches, pads_of_pool, refusal_of_pool
 
 if TYPE_CHECKING:
@@ -112,6 +112,11 @@ class AveragePool(Layer):
             group=channels, strides=list(attribute(node, "strides", [1, 1])),
         )  # fmt: skip
         return given
+
+    def behind_codes(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> list[Arithmetic] | None:
+        """Sums, of as many pixels as all windows divide, and then as onnxruntime divides."""
+        counts = _counts(node, graph.shapes[node.input[0]][2:], graph.shapes[node.output[0]][2:])
+        return behind_mean(scales[0], int(np.prod([np.lcm.reduce(each) for each in counts])))
 
     @staticmethod
     def _evened(

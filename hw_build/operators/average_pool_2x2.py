@@ -12,7 +12,7 @@ from hw_build.graph.nodes import add_kernel, only_consumer
 from hw_build.graph.ranges import fraction_type
 from hw_build.kernels.average_pool import AveragePool2x2_rtl
 from hw_build.kernels.image_size import halved
-from hw_build.operators.operator import Layer, Range, RangeOf, Size
+from hw_build.operators.operator import Arithmetic, Layer, Range, RangeOf, Size
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -39,6 +39,10 @@ class AveragePool2x2(Layer):
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """Quarters."""
         return fraction_type(types[0], 2)
+
+    def behind_codes(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> list[Arithmetic]:
+        """Their scale."""
+        return [("Mul", scales[0])]
 
     def parts(self, graph: GraphEditor, node: NodeProto) -> int:
         """Four pixels."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from onnx import NodeProto
     from qonnx.core.datatype import BaseDataType
 
+    from hw_build.operators.operator import Arithmetic
+
 
 FACTORS = (2, 4, 8, 16, 32)
 _IN_ONE_KERNEL = 2  # with thresholds
@@ -112,6 +114,10 @@ class Bilinear(Upsampling):
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """Multiples of a power of two."""
         return fraction_type(types[0], self.parts(graph, node).bit_length() - 1)
+
+    def behind_codes(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> list[Arithmetic]:
+        """Their scale."""
+        return [("Mul", scales[0])]
 
     def parts(self, graph: GraphEditor, node: NodeProto) -> int:
         """Sixteen, by two."""

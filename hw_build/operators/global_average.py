@@ -15,12 +15,12 @@ from hw_build.graph.nodes import add_kernel
 from hw_build.graph.ranges import FLOAT32_BITS
 from hw_build.kernels.global_sum import GlobalSum_rtl
 from hw_build.operators.dense import vector_behind
-from hw_build.operators.means import Sum, put_mean
+from hw_build.operators.means import Sum, behind_mean, put_mean
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-    from hw_build.operators.operator import Size
+    from hw_build.operators.operator import Arithmetic, Size
 
 
 class GlobalAverage(Sum):
@@ -59,6 +59,11 @@ class GlobalAverage(Sum):
         codes, given = put_mean(graph, node, scales[0], pixels, pixels)
         graph.add_node("ReduceSum", [source, axes], [codes], name=node.name, keepdims=1)
         return given
+
+    def behind_codes(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> list[Arithmetic] | None:
+        """Sums of all pixels, and then as onnxruntime divides."""
+        _, _, height, width = graph.shapes[node.input[0]]
+        return behind_mean(scales[0], height * width)
 
     def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Frames whose sums float32 would round."""

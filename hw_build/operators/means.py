@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hw_build.graph.ranges import scaled_type
-from hw_build.operators.operator import Layer, Range, RangeOf
+from hw_build.graph.ranges import FLOAT32_BITS, scaled_type
+from hw_build.operators.operator import Arithmetic, Layer, Range, RangeOf
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
     from hw_build.graph.editor import GraphEditor
+
+HIGHEST_CODE = 255
 
 
 class Sum(Layer):
@@ -20,6 +22,15 @@ class Sum(Layer):
         """So many times that of a code."""
         datatype = graph.datatypes[node.output[0]]
         return int(datatype.min()), int(datatype.max())
+
+
+def behind_mean(scale: float, pixels: int) -> list[Arithmetic] | None:
+    """What makes a mean of values of a mean of their codes (`Layer.behind_codes`); None of so many ``pixels`` that
+    float32 does not give their sum back.
+    """
+    if pixels * HIGHEST_CODE >= 2 ** (FLOAT32_BITS - 3):
+        return None
+    return [("Mul", float(pixels)), ("Round", None), ("Mul", scale), ("Div", float(pixels))]
 
 
 def put_mean(

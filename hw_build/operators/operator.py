@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Size = tuple[int, int]  # (height, width)
 Range = tuple[int, int]  # lowest and highest value
 RangeOf = Callable[[str], Range]  # of an integer tensor
+Arithmetic = tuple[str, float | None]  # an ONNX operation on each value, and its constant, if it has one
 
 
 class Operator:
@@ -190,6 +191,12 @@ class Layer(Operator):
         factor = graph.add_constant(f"{result}_scale", scale)
         graph.add_node("Mul", [codes, factor], [result], name=f"{node.name}_scale")
         return {result: (codes, scale)}
+
+    def behind_codes(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> list[Arithmetic] | None:
+        """What makes, of the output of ``node`` for codes, that for their values, which are ``scales`` of them each:
+        the operations that `to_integers` leaves behind it, in their order. None where it is not known.
+        """
+        return None
 
     def leaves_to_table(self, graph: GraphEditor, node: NodeProto, codes: list[str], scales: list[float]) -> bool:
         """Whether ``node`` stays on real values, since its quantizer is a function of ``codes`` that a table says."""

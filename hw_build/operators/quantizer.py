@@ -116,7 +116,7 @@ class Quantizer(Operator):
 
     def rewrite(self, graph: GraphEditor, node: NodeProto) -> bool:
         """With a scale for each channel: of channels divided by these, and a factor of each behind it."""
-        scale, (channels,) = graph.constants.get(node.input[1]), graph.shapes.get(node.input[0], (0, 0))[1:2]
+        scale, channels = graph.constants.get(node.input[1]), graph.shapes.get(node.input[0], ())[1:2]
         one_of_image = node.op_type not in QUANT or is_weight_quant(graph, node) or node.input[0] in graph.inputs
         if one_of_image or scale is None or scale.size == 1 or not np.all(np.isfinite(scale) & (scale > 0)):
             return False
@@ -124,7 +124,7 @@ class Quantizer(Operator):
             node.input[1] = graph.add_constant(f"{node.input[1]}_of_all", scale.flat[0])
             graph.touch()
             return True
-        if scale.ndim < _IMAGE_AXES or scale.shape[-_IMAGE_AXES] != channels or scale.size != channels:
+        if scale.ndim < _IMAGE_AXES or (scale.size,) != channels or scale.shape[-_IMAGE_AXES] != scale.size:
             return False
         source, result, shape = node.input[0], node.output[0], graph.shapes[node.input[0]]
         name = graph.add_constant(f"{node.input[1]}_of_channels", scale.reshape(1, -1, 1, 1))

@@ -19,7 +19,7 @@ from hw_build.kernels.add_threshold import StreamAddThreshold_rtl
 from hw_build.kernels.code_table import MAX_ADDRESS_BITS
 from hw_build.operators.code_functions import ends_in_quantizers
 from hw_build.operators.code_table import fits_table
-from hw_build.operators.operator import Layer, Range, RangeOf
+from hw_build.operators.operator import Arithmetic, Layer, Range, RangeOf
 from hw_build.operators.scales import common_step, multiply_inputs, take_multiples
 from hw_build.operators.sum_thresholds import thresholds_of_sum
 
@@ -122,6 +122,10 @@ class StreamSum(Layer):
             )
         multiply_inputs(graph, node, times)
         return super().to_integers(graph, node, [step, step])
+
+    def behind_codes(self, graph: GraphEditor, node: NodeProto, scales: list[float]) -> list[Arithmetic] | None:
+        """The scale of both."""
+        return [("Mul", scales[0])] if scales[0] == scales[1] else None
 
     def integer_type(self, graph: GraphEditor, node: NodeProto, types: list[BaseDataType]) -> BaseDataType:
         """One that holds the sum."""
