@@ -18,6 +18,7 @@ KERNELS = (
     "hw_build.kernels.bias",
     "hw_build.kernels.bilinear",
     "hw_build.kernels.bilinear_threshold",
+    "hw_build.kernels.block_sum",
     "hw_build.kernels.code_table",
     "hw_build.kernels.concat",
     "hw_build.kernels.conv",

@@ -36,6 +36,11 @@ class SumKernel(StreamKernel):
     def times(self) -> int:
         """How many values are added up."""
 
+    @property
+    def codes_a_time(self) -> int:
+        """How many values come before the next of the same sum: one of each channel."""
+        return self.output_channels()
+
     def get_nodeattr_types(self):
         """Data type of the sums."""
         return super().get_nodeattr_types() | {"outputDataType": ("s", True, "")}
@@ -59,7 +64,7 @@ class SumKernel(StreamKernel):
         """channel_sum."""
         self.verify_node()
         parameters = {
-            "CHANNELS": self.output_channels(),
+            "CHANNELS": self.codes_a_time,
             "PE": self.pe,
             "TIMES": self.times,
             **self.input_parameters(),
@@ -70,4 +75,4 @@ class SumKernel(StreamKernel):
     def lut_estimation(self, fpgapart: str) -> int:
         """An adder and a memory a channel, counters and output buffer."""
         width = self.get_outstream_width(0)
-        return width + fold_luts(width, self.output_channels() // self.pe, self.times)
+        return width + fold_luts(width, self.codes_a_time // self.pe, self.times)

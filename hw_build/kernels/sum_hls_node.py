@@ -16,6 +16,7 @@ class SumHlsNode(SumKernel, HlsNode):
     def cpp_function(self) -> str:
         """channel_sum."""
         height, width = self.output_size()
-        sizes = [height * width, self.times, self.output_channels() // self.pe, self.pe]
+        sums = height * width * self.output_channels()
+        sizes = [sums // self.codes_a_time, self.times, self.codes_a_time // self.pe, self.pe]
         types = map(cpp_type, (self.get_input_datatype(0), self.get_output_datatype(0)))
         return f"channel_sum<{', '.join(map(str, [*sizes, *types]))}>"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OPERATORS = (
     "hw_build.operators.average_pool_2x2",
+    "hw_build.operators.block_average",
     "hw_build.operators.average_pool",
     "hw_build.operators.depthwise_convolution",
     "hw_build.operators.batch_normalization",

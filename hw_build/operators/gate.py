@@ -1,7 +1,7 @@
 """Products of two activations: gates, of one value for each pixel of a channel, for a channel, or for a pixel.
 
 Codes of few bits whose product is quantized are a table of both; wide ones are multiplied. A gate of a channel
-(1, C, 1, 1) or of a pixel (1, 1, H, W) is repeated first, by a node Expand.
+(1, C, 1, 1), of its rows or columns, or of a pixel (1, 1, H, W) is repeated first, by a node Expand.
 """
 
 from __future__ import annotations
@@ -43,10 +43,12 @@ class ProductsToKernels(Transformation):
 
 
 def _repeats(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
-    """Whether one pixel, or one channel, of ``small`` fills ``large``, both channels first."""
+    """Whether one pixel of ``small``, or of each of its rows or columns, or one channel fills ``large``."""
     if len(small) != 4 or len(large) != 4:
         return False
-    return small == (1, large[1], 1, 1) or small == (1, 1, *large[2:])
+    batch_and_channels, (height, width) = (1, large[1]), large[2:]
+    lines = ((1, 1), (height, 1), (1, width))
+    return small in ((1, 1, height, width), *((*batch_and_channels, *line) for line in lines))
 
 
 class Product(Layer):
@@ -67,7 +69,8 @@ class Product(Layer):
         if all(shapes) and shapes[0] != shapes[1]:
             sizes = " and ".join("x".join(map(str, shape[1:])) for shape in shapes)
             return (
-                f"multiplies images of unlike shapes, {sizes}: equal ones lower, or one value for each channel or pixel"
+                f"multiplies images of unlike shapes, {sizes}: equal ones lower, or one value for each channel, or for "
+                "each of its rows or columns, or for each pixel"
             )
         return None
 
@@ -109,7 +112,7 @@ class Product(Layer):
 
 
 class Expand(Layer):
-    """Expand: one pixel all over an image, or one channel for all."""
+    """Expand: one pixel all over an image, or one of each row or column, or one channel for all."""
 
     names = ("Expand",)
     told = "Expand of a pixel or a channel"
@@ -120,7 +123,10 @@ class Expand(Layer):
         before, after = (graph.shapes.get(name, ()) for name in (node.input[0], node.output[0]))
         if before and after and not _repeats(before, after):
             sizes = " to ".join("x".join(map(str, shape)) for shape in (before, after))
-            return f"repeats {sizes}: one pixel (1, C, 1, 1), or one channel (1, 1, H, W), lowers"
+            return (
+                f"repeats {sizes}: one pixel (1, C, 1, 1), one of each row (1, C, H, 1) or column (1, C, 1, W), or one "
+                "channel (1, 1, H, W), lowers"
+            )
         return None
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
@@ -137,7 +143,7 @@ class Expand(Layer):
         shape = graph.constants[node.input[1]]
         if shape[1] == graph.shapes[node.input[0]][1]:
             raise ConfigError(
-                f"{node.name} repeats a pixel all over {shape[2]}x{shape[3]}: export it at the size that is needed"
+                f"{node.name} repeats pixels all over {shape[2]}x{shape[3]}: export it at the size that is needed"
             )
         node.input[1] = graph.add_constant(f"{node.input[1]}_of_size", [1, shape[1], *size], dtype=np.int64)
         return size
@@ -146,8 +152,8 @@ class Expand(Layer):
 ROWS = (  # of docs/reference/operators.md: operator, limits, becomes
     (
         "product of two tensors",
-        "equal shapes; or a gate per channel (1, C, 1, 1), as in squeeze-and-excitation, or per pixel "
-        "(1, 1, H, W); then a quantizer",
+        "equal shapes; or a gate per channel (1, C, 1, 1), as in squeeze-and-excitation, per row or column of a "
+        "channel (1, C, H, 1), (1, C, 1, W), as in coordinate attention, or per pixel (1, 1, H, W); then a quantizer",
         "CodeTable (ours) if both codes together have at most 12 bits, otherwise StreamMultiply (ours), Threshold; a "
         "gate is repeated by StreamRepeat (ours)",
     ),

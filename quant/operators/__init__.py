@@ -30,6 +30,7 @@ OPERATORS = (
     "quant.operators.max_pool",
     "quant.operators.uneven_average",
     "quant.operators.window_average",
+    "quant.operators.line_average",
     "quant.operators.average_pool",
     "quant.operators.global_average",
     "quant.operators.channel_reduction",

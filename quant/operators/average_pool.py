@@ -71,10 +71,11 @@ class AveragePooling(Averaging):
     ) -> fx.Node:
         """Zeros around the image that are counted are a layer of their own."""
         kernel, strides, around = (pair(value) for value in (kernel_size, stride or kernel_size, padding))
-        if strides[0] != strides[1] or kernel == (1, 1) or divisor_override:
+        blocks = kernel == strides and not (any(around) or ceil_mode)
+        if (strides[0] != strides[1] and not blocks) or kernel == (1, 1) or divisor_override:
             refuse(
                 f"averages with kernel {kernel} and stride {strides}; windows of more than a pixel, with the same"
-                " stride for height and width, lower, without divisor_override"
+                " stride for height and width or without overlap and padding, lower, without divisor_override"
             )
         if any(around) and count_include_pad:
             batch, channels, height, width = translator.shape(x)

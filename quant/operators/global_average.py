@@ -15,6 +15,7 @@ from quant.integer.program import Staircase, Step
 from quant.operators.average_pool import AVERAGES
 from quant.operators.channel_reduction import over_channels, weighted
 from quant.operators.layers import Averaging
+from quant.operators.line_average import HEIGHT, WIDTH, LineMean
 from quant.operators.operator import pair, refuse
 from quant.operators.windows import windows_of
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.parse import Parser
     from quant.twin.written import Translator
+
+_LINES = {(None, 1): WIDTH, (1, None): HEIGHT}  # output size -> the axis that becomes one pixel
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class GlobalAverage(Step):
 
 class GlobalAveraging(Averaging):
     """AdaptiveAvgPool2d(1), ``F.adaptive_avg_pool2d(x, 1)``, ``x.mean((2, 3), keepdim=True)``; to more pixels, windows
-    of a size that the image decides.
+    of a size that the image decides, or lines.
     """
 
     kinds = (nn.AdaptiveAvgPool2d,)
@@ -62,20 +65,27 @@ class GlobalAveraging(Averaging):
         """To one pixel; to more where all windows are alike."""
         if pair(output_size) == (1, 1):
             return translator.emit(nn.AdaptiveAvgPool2d(1), (x,), name)
+        if pair(output_size) in _LINES:
+            return translator.emit(LineMean(_LINES[pair(output_size)]), (x,), name)
         windows = windows_of(translator, x, output_size)
         return x if windows == (1, 1) else AVERAGES.pool(translator, x, windows, name=name)
 
     def mean(self, translator: Translator, x: fx.Node, dim: Any = None, keepdim: bool = False) -> fx.Node:
-        """Over height and width, or channels; without ``keepdim`` what follows takes it for one pixel, too."""
+        """Over height, width or both, or channels; without ``keepdim`` what follows takes it for one pixel, too."""
         del keepdim
         if over_channels(dim):
             return weighted(translator, x, 1 / translator.shape(x)[1])
-        axes = sorted(axis % 4 for axis in dim) if isinstance(dim, (tuple, list)) else [dim]
-        if axes != [2, 3]:
-            refuse(
-                f"is a mean over the dimensions {dim}; only height and width together, (2, 3), or channels, 1, lower"
-            )
-        _, channels, _, _ = translator.shape(x)
+        axes = (
+            sorted(axis % 4 for axis in dim)
+            if isinstance(dim, (tuple, list))
+            else [dim % 4 if isinstance(dim, int) else dim]
+        )
+        _, channels, height, width = translator.shape(x)
+        if axes in ([HEIGHT], [WIDTH]):
+            shape = (1, channels, 1, width) if axes == [HEIGHT] else (1, channels, height, 1)
+            return translator.emit(LineMean(*axes), (x,), shape=shape)
+        if axes != [HEIGHT, WIDTH]:
+            refuse(f"is a mean over the dimensions {dim}; only height, width or both, 2 and 3, or channels, 1, lower")
         return translator.emit(nn.AdaptiveAvgPool2d(1), (x,), shape=(1, channels, 1, 1))
 
     def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:

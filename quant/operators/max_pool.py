@@ -110,7 +110,7 @@ class MaxPooling(HandingOn):
         while min(windows) > _LEAST_HALVED and not any(side % 2 for side in windows):
             windows, height, width = tuple(side // 2 for side in windows), height // 2, width // 2
             x = translator.emit(nn.MaxPool2d(2), (x,), shape=(batch, channels, height, width))
-        stride = windows if windows[0] == windows[1] else 1
+        stride = 1 if windows == (height, width) else windows
         return x if windows == (1, 1) else self.pool(translator, x, windows, stride, name=name)
 
     def window(self, module: nn.Module) -> int:

@@ -16,6 +16,7 @@ from quant.integer.program import Staircase, Step
 from quant.integer.staircase import Chain
 from quant.operators.layers import Accumulating
 from quant.operators.operator import refuse
+from quant.operators.spread import fills
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Product(Step):
-    """Product of two tensors, of which one may be a pixel for all or a channel for all, then a staircase (C = 1)."""
+    """Product of two tensors, of which one may be a pixel, row, column or channel for all, then a staircase (C = 1)."""
 
     name: str
     sources: tuple[str, str]
@@ -71,9 +72,12 @@ class StreamProduct(Accumulating):
         if a is b:
             b = translator.affine(a, 1.0, 0.0)
         small, large = sorted((translator.shape(a), translator.shape(b)), key=np.prod)
-        if small not in (large, (*large[:2], 1, 1), (1, 1, *large[2:])):
+        if not fills(small, large) and small != (1, 1, *large[2:]):
             sizes = " and ".join("x".join(map(str, translator.shape(tensor)[1:])) for tensor in (a, b))
-            refuse(f"multiplies tensors of {sizes}; equal ones lower, or one value for each channel or for each pixel")
+            refuse(
+                f"multiplies tensors of {sizes}; equal ones lower, or one value for each channel, or for each of its"
+                " rows or columns, or for each pixel"
+            )
         return translator.emit(Times(), (a, b), name, shape=large)
 
     def grid(self, scales: list[float]) -> float:

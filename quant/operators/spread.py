@@ -1,4 +1,6 @@
-"""One pixel all over an image: what upsampling of an average of all pixels is, whatever its mode."""
+"""One pixel all over an image: what upsampling of an average of all pixels is, whatever its mode; or one of each row or
+column.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class Spread(Step):
 
 
 class AllOver(nn.Module):
-    """A pixel (B, C, 1, 1) repeated to the height and width of another tensor, of which nothing else is read."""
+    """A pixel (B, C, 1, 1), or a row or column of them, repeated to the height and width of another tensor, of which
+    nothing else is read.
+    """
 
     def forward(
         self, pixel: torch.Tensor | QuantTensor, like: torch.Tensor | QuantTensor
@@ -66,9 +70,12 @@ class Spreading(HandingOn):
         before, after = translator.shape(x), translator.shape(other)
         if before == after:
             return x
-        if before != (*after[:2], 1, 1):
+        if not fills(before, after):
             sizes = " to ".join("x".join(map(str, shape[1:])) for shape in (before, after))
-            refuse(f"expands {sizes}; only one pixel of each channel is repeated, and products need no expand_as")
+            refuse(
+                f"expands {sizes}; only one pixel of each channel, row or column is repeated, and products need no"
+                " expand_as"
+            )
         return translator.emit(AllOver(), (x, other))
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
@@ -100,10 +107,17 @@ class Spreading(HandingOn):
         builder.node("Expand", [step.source, builder.constant(np.array(shape, np.int64))], step.output)
 
 
+def fills(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether one pixel of each channel, or of each of its rows or columns, repeated, becomes ``large``."""
+    return small[:2] == large[:2] and all(side in (1, whole) for side, whole in zip(small[2:], large[2:], strict=True))
+
+
 def spread_to(translator: Translator, x: fx.Node, other: fx.Node) -> fx.Node:
-    """``x`` at every place of ``other``, if it is one pixel of as many channels, or one channel of as many pixels."""
+    """``x`` at every place of ``other``, if it is one pixel of as many channels, or one of each row or column, or one
+    channel of as many pixels.
+    """
     before, after = translator.shape(x), translator.shape(other)
-    if before != after and before == (*after[:2], 1, 1):
+    if before != after and fills(before, after):
         return translator.emit(AllOver(), (x, other), shape=after)
     if before != after and before == (1, 1, *after[2:]):
         return translator.emit(ChannelOrder((0,) * after[1]), (x,), shape=after)

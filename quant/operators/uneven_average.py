@@ -7,7 +7,7 @@ the average. Rows and columns have a multiple each. Then a quantizer of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from quant.integer.program import Staircase, Step
 from quant.operators.layers import Averaging
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
@@ -64,13 +66,13 @@ class UnevenAveraging(Averaging):
     steps = (UnevenAverage,)
     settled = True
 
-    def window(self, module: nn.Module) -> int:
+    def window(self, module: Any) -> int:
         """The kernel."""
         return module.kernel_size[0]
 
-    def parts(self, module: nn.Module, *inputs: torch.Tensor) -> int:
+    def parts(self, module: Any, *inputs: torch.Tensor) -> int:
         """The common multiple of the numbers of pixels."""
-        before = tuple(int(side) for side in inputs[0].shape[2:])
+        before = [int(side) for side in inputs[0].shape[2:]]
         settings = module.kernel_size, module.stride, module.padding
         after = [_windows(*each, module.ceil_mode) for each in zip(before, *settings, strict=True)]
         return _common(_counts(before, after, *settings))
@@ -87,7 +89,8 @@ class UnevenAveraging(Averaging):
 
     def takes(self, node: NodeProto) -> bool:
         """With padding, or ``ceil_mode``."""
-        return bool(any(attribute(node, "pads", _NO_PADS)) or attribute(node, "ceil_mode", 0))
+        pads: Any = attribute(node, "pads", _NO_PADS)
+        return any(pads) or bool(attribute(node, "ceil_mode", 0))
 
     def parse(self, parser: Parser, node: NodeProto) -> None:
         """Of codes whose multiples float32 holds."""
@@ -115,21 +118,21 @@ class UnevenAveraging(Averaging):
         )
         self.start_mean(parser, node, step, pixels)
 
-    def accumulators(self, step: UnevenAverage, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    def accumulators(self, step: Any, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         """Their sums, times the factor of their place."""
         top, left, bottom, right = step.pads
         padded = functional.pad(tensors[step.source], (left, right, top, bottom))
         sums = functional.avg_pool2d(padded, step.kernel, step.strides, divisor_override=1)
         return sums * torch.from_numpy(step.factors).to(sums)
 
-    def build(self, builder: GraphBuilder, step: UnevenAverage) -> None:
+    def build(self, builder: GraphBuilder, step: Any) -> None:
         """Sums in float32 of averages that count zeros, too, rounded to the integers that they are, and a line."""
         codes = builder.program.codes[step.source]
         height, width = builder.sizes[step.output] = step.factors.shape
         pixels = builder.node("Cast", [step.source], to=TensorProto.FLOAT)
         pixels = builder.node("Add", [pixels, builder.constant(np.float32(codes.low))])
         planes = builder.node("Transpose", [pixels], perm=[0, 3, 1, 2])
-        shape = {"kernel_shape": list(step.kernel), "strides": list(step.strides), "pads": list(step.pads)}
+        shape: dict[str, Any] = {"kernel_shape": step.kernel, "strides": step.strides, "pads": step.pads}
         means = builder.node("AveragePool", [planes], count_include_pad=1, **shape)
         size = builder.constant(np.float32(step.kernel[0] * step.kernel[1]))
         sums = builder.node("Round", [builder.node("Mul", [means, size])])
@@ -141,10 +144,11 @@ class UnevenAveraging(Averaging):
         builder.name(builder.line_codes(sums, line_of(step.staircase, *ends), step.name), step.output)
 
 
-def _settings(node: NodeProto) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+def _settings(node: Any) -> tuple[Any, Any, Any]:
     """Kernel, strides and padding before, each of rows and columns."""
-    kernel, strides = (tuple(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides"))
-    return kernel, strides, tuple(attribute(node, "pads", _NO_PADS)[:2])
+    found: list[Any] = [attribute(node, name, [1, 1]) for name in ("kernel_shape", "strides")]
+    pads: Any = attribute(node, "pads", _NO_PADS)
+    return tuple(found[0]), tuple(found[1]), tuple(pads[:2])
 
 
 def _windows(side: int, kernel: int, stride: int, pad: int, ceil_mode: bool) -> int:
@@ -155,11 +159,7 @@ def _windows(side: int, kernel: int, stride: int, pad: int, ceil_mode: bool) -> 
 
 
 def _counts(
-    before: tuple[int, int],
-    after: tuple[int, int],
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    pads: tuple[int, int],
+    before: Sequence[int], after: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
 ) -> list[np.ndarray]:
     """How many rows, and columns, of an image of size ``before`` each window counts, of those that make ``after``."""
     counts = []

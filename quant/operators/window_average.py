@@ -14,6 +14,7 @@ from onnx import TensorProto
 from torch import nn
 from torch.nn import functional
 
+from quant.base.errors import ExportError
 from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step, window_sizes
 from quant.operators.layers import Averaging
@@ -74,6 +75,12 @@ class WindowAveraging(Averaging):
         """Of windows without padding, which end inside the image."""
         source = parser.codes_input(node, 0)
         kernel, strides = (tuple(attribute(node, name, [1, 1])) for name in ("kernel_shape", "strides"))
+        sides = parser.model.get_tensor_shape(node.input[0])[2:]
+        if strides[0] != strides[1] and any(side % stride for side, stride in zip(sides, strides, strict=True)):
+            raise ExportError(
+                f"average-pool '{node.name}' averages {kernel[0]}x{kernel[1]} pixels of {sides[0]}x{sides[1]}, which"
+                " they do not fill; crop before it, or export for another size"
+            )
         step = WindowAverage(node.name, source, node.output[0], kernel, strides, None)
         self.start_mean(parser, node, step, step.pixels)
 

@@ -16,15 +16,15 @@ def windows_of(translator: Translator, x: fx.Node, output_size: Any) -> tuple[in
     """Height and width of each window by which ``x`` becomes ``output_size`` (None: the own side) pixels.
 
     Raises:
-        Unsupported: they are not alike, or neither square nor all of the image.
+        Unsupported: they are not alike.
     """
     sides = translator.shape(x)[2:]
     wanted = tuple(own if side is None else int(side) for side, own in zip(pair(output_size), sides, strict=True))
     windows = sides[0] // wanted[0], sides[1] // wanted[1]
     alike = all(own == side * window for own, side, window in zip(sides, wanted, windows, strict=True))
-    if not translator.of_one_size or not alike or (windows[0] != windows[1] and wanted != (1, 1)):
+    if not translator.of_one_size or not alike:
         refuse(
-            f"pools {sides[0]}x{sides[1]} pixels to {wanted[0]}x{wanted[1]}; equal square windows without overlap"
+            f"pools {sides[0]}x{sides[1]} pixels to {wanted[0]}x{wanted[1]}; equal windows without overlap"
             " lower: choose a size of the image for which the number of rows and columns divides the tensor's, or pool"
             " by a fixed window"
         )

@@ -23,6 +23,7 @@ from quant.operators.filters import is_filters
 from quant.operators.operator import Unsupported, activation_function, refuse
 from quant.operators.rearrangement import Moved, modules_that_make, numbers_of, rearrangements
 from quant.twin.activations import ACTIVATIONS
+from quant.twin.joined_lines import JoinedLines, joined, parts, require_pointwise
 from quant.twin.module_graph import ModuleGraph, never_negative, run_graph
 from quant.twin.trace import IMAGE_SIZES, Trace, example_codes, outcome
 
@@ -127,6 +128,7 @@ class Translator:
         self._used: set[str] = set()
         self._unknown_at = IMAGE_SIZES[-1]  # the image's side where moved values had no form
         self._node: fx.Node | None = None
+        self._line_shape: tuple[int, ...] | None = None  # of what it gives of one of several lines
 
     def run(self) -> ModuleGraph:
         for node in self._trace.graph.nodes:
@@ -155,10 +157,12 @@ class Translator:
         if node.target is operator.getitem and isinstance(self._env.get(node.args[0]), (tuple, list)):
             return self._part(node)
         reads_image = any(_is_of_image(self._env[source]) for source in node.all_input_nodes)
+        is_several = isinstance(value, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in value)
+        if (is_several or isinstance(value, torch.Tensor)) and (lines := self._of_lines(node)) is not None:
+            return lines
         if reads_image and (moved := self._moved(node)) is not None:
             return moved
         handler = functions().get(node.target) or FUNCTIONS.get(node.target)
-        is_several = isinstance(value, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in value)
         if reads_image and is_several and handler is None:
             indices = getattr(self._modules.get(str(node.target)), "return_indices", node.kwargs.get("return_indices"))
             refuse(
@@ -185,6 +189,38 @@ class Translator:
         if _in_place(node):
             self._env[node.all_input_nodes[0]] = result
         return result
+
+    def _of_lines(self, node: fx.Node) -> Any:
+        """What ``node`` makes of lines that are joined, or which it joins; None of other tensors."""
+        given = {each: self._env[each] for each in node.all_input_nodes}
+        values, shape = list(given.values()), getattr(self._trace.values[node], "shape", ())
+        lines = next((value for value in values if isinstance(value, JoinedLines)), None)
+        if lines is None:
+            nodes = [value for value in values if isinstance(value, (fx.Node, Moved))]
+            return joined(node, nodes, shape) if nodes and len(nodes) == len(values) else None
+        module = self._modules[str(node.target)] if node.op == "call_module" else None
+        if isinstance(module, _NOTHING):
+            return lines
+        move = rearrangements().get(node.target if module is None else type(module))
+        if move is not None and len([value for value in values if _is_of_image(value)]) == 1:
+            numbers = {each: numbers_of(lines.shape()) if value is lines else value for each, value in given.items()}
+            arguments, named = (fx.map_arg(each, numbers.__getitem__) for each in (node.args, node.kwargs))
+            return parts(lines, move(*(() if module is None else (module,)), *arguments, **named), node)
+        require_pointwise(module, lines.shape(), shape)
+        made = []
+        for index, line in enumerate(lines.lines):
+            alike = {
+                each: value.lines[index] if isinstance(value, JoinedLines) else value for each, value in given.items()
+            }
+            self._env.update(alike)
+            self._line_shape = (1, shape[1], *self.shape(line)[2:])
+            made.append(self._translate(node))
+        self._line_shape = None
+        changed = [each for each, value in alike.items() if self._env[each] is not value]
+        self._env.update(given)
+        found = JoinedLines(tuple(made), lines.dim)
+        self._env.update(dict.fromkeys(changed, found))
+        return found
 
     def _part(self, node: fx.Node) -> Any:
         """One of several values, which ``node`` takes."""
@@ -332,7 +368,7 @@ class Translator:
 
     def shape_made(self) -> tuple[int, ...]:
         """(1, C, H, W) that the operation which is translated gives for the trace's image; (1, C) is of one pixel."""
-        shape = tuple(self._trace.values[self._node].shape)
+        shape = self._line_shape or tuple(self._trace.values[self._node].shape)
         return (*shape, 1, 1) if len(shape) == 2 else shape
 
     def shape(self, tensor: fx.Node) -> tuple[int, ...]:
@@ -447,7 +483,11 @@ def _by_our_names(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tu
 
 def _is_of_image(value: Any) -> bool:
     """Whether ``value`` is made of the image, or holds what is."""
-    return any(map(_is_of_image, value)) if isinstance(value, (tuple, list)) else isinstance(value, (fx.Node, Moved))
+    return (
+        any(map(_is_of_image, value))
+        if isinstance(value, (tuple, list))
+        else isinstance(value, (fx.Node, Moved, JoinedLines))
+    )
 
 
 def _per_channel(value: Any, channels: int) -> torch.Tensor:

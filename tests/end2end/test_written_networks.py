@@ -32,7 +32,14 @@ SIZE = 32
 LEAST_CORRELATION = 0.99  # an attribute that was lost left 0.4 to 0.92
 QUICK = ("plus", "cat_of_three", "pre_activation", "dilated", "leaky_relu")
 BUILT = ("upsampled_head", "post_activation")
-SIMULATED = ("average_of_the_image", "average_ceil", "average_padded_ceil", "average_of_odd_sides")
+SIMULATED = (
+    "average_of_the_image",
+    "average_ceil",
+    "average_padded_ceil",
+    "average_of_odd_sides",
+    "coordinate_attention",
+    "strips",
+)
 STALLS = ("--idle", "0.3", "--stall", "0.4", "--seed", "5")
 
 

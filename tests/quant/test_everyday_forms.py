@@ -7,7 +7,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from settled import settled
 from torch import nn
 from torch.nn import functional as F
-from written_networks import Written, block, conv, eca, pooled_twice, recurrent, spatially_attended
+from written_networks import LOWERS, Written, block, conv, eca, pooled_twice, recurrent, spatially_attended
 
 from quant.base.errors import ExportError
 from quant.integer.ort_engine import OrtEngine
@@ -136,3 +136,36 @@ def test_more_codes_than_float32_holds_of_a_common_multiple_are_not_settled(tmp_
     made = settled(wide, (16, 16), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
     with pytest.raises(ExportError, match=r"gives values that float32 may round to the next code; .* give it fewer"):
         require_settled(made.program)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["coordinate_attention", "strips"])
+def test_lines_of_pixels(name, tmp_path):
+    torch.manual_seed(SEED)
+    made = settled(LOWERS[name](), (12, 20), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
+    means = [step.kernel for step in made.program.steps if isinstance(step, WindowAverage)]
+    assert sorted(means) == [(1, 20), (12, 1)]
+    assert_engines(made, (12, 20))
+
+
+def test_adaptive_windows_may_be_rectangles(tmp_path):
+    torch.manual_seed(SEED)
+    network = Written(lambda net, x: net.a(x * F.adaptive_avg_pool2d(net.b(x), (6, 1))), a=block(), b=Rectangles())
+    made = settled(network, (6, 8), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
+    kernels = [step.kernel for step in made.program.steps if isinstance(step, WindowAverage)]
+    assert kernels == [(2, 4), (1, 8)]
+    require_settled(made.program)
+
+
+def test_rectangles_that_do_not_fill_the_image_are_refused(tmp_path):
+    network = Written(lambda net, x: net.a(x), a=Rectangles())
+    with pytest.raises(ExportError, match="averages 2x4 pixels of 6x10, which they do not fill; crop before it"):
+        settled(network, (6, 10), QuantConfig.read("w4a4"), tmp_path / "model.qonnx")
+
+
+class Rectangles(nn.Module):
+    """Averages of two rows and four columns; zeros bring the size back."""
+
+    def forward(self, x):
+        small = F.avg_pool2d(x, (2, 4))
+        return F.pad(small, [0, x.shape[3] - small.shape[3], 0, x.shape[2] - small.shape[2]])

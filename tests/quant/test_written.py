@@ -263,7 +263,7 @@ REFUSED = {
     ),
     "adaptive_average": (
         body(lambda net, x: net.a(x), a=lambda: nn.AdaptiveAvgPool2d(8)),
-        r"'a' pools 64x64 pixels to 8x8; equal square windows without overlap lower: choose a size of the image",
+        r"'a' pools 64x64 pixels to 8x8; equal windows without overlap lower: choose a size of the image",
     ),
     "transposed_groups": (
         body(lambda net, x: net.a(x), a=lambda: nn.ConvTranspose2d(4, 4, 2, 2, groups=2)),
@@ -326,11 +326,11 @@ REFUSED = {
     "attribute": (body(lambda net, x: net.a(x.real), a=conv), r"reads 'real' of a tensor, which has no integer form"),
     "mean": (
         body(lambda net, x: x - x.mean((1, 2), keepdim=True)),
-        r"'mean' .* is a mean over the dimensions \[1, 2\]; only height and width together, \(2, 3\), or channels, 1,",
+        r"'mean' .* is a mean over the dimensions \[1, 2\]; only height, width or both, 2 and 3, or channels, 1,",
     ),
     "greatest": (
         body(lambda net, x: x * net.a(x), a=lambda: nn.AdaptiveMaxPool2d(1)),
-        r"'a' pools 64x64 pixels to 1x1; equal square windows .* or pool by a fixed window",
+        r"'a' pools 64x64 pixels to 1x1; equal windows .* or pool by a fixed window",
     ),
     "sum_of_rows": (
         body(lambda net, x: x * x.sum((2, 3), keepdim=True)),
@@ -362,7 +362,7 @@ REFUSED = {
     ),
     "expanded": (
         body(lambda net, x: net.a(x).expand_as(x), a=lambda: conv(4, 1)),
-        r"'expand_as' .* expands 1x64x64 to 4x64x64; only one pixel of each channel is repeated",
+        r"'expand_as' .* expands 1x64x64 to 4x64x64; only one pixel of each channel, row or column is",
     ),
     "dense": (
         body(lambda net, x: net.a(x), a=lambda: nn.Linear(64, 64)),
@@ -394,6 +394,17 @@ REFUSED = {
     "wrong_channels": (
         body(lambda net, x: net.a(x), a=lambda: conv(8, 4)),
         r"does not run on an image of 3x64x64: 'a' says",
+    ),
+    "joined_lines": (
+        body(
+            lambda net, x: x + net.a(torch.cat([x.mean(3, keepdim=True), x.mean(3, keepdim=True)], 2))[:, :, :1],
+            a=conv,
+        ),
+        r"'a' mixes pixels of lines that are joined; until they are split again, 1x1 convolutions, BNs, activations",
+    ),
+    "part_of_joined_lines": (
+        body(lambda net, x: x + torch.cat([x.mean(3, keepdim=True), x.mean(3, keepdim=True)], 2)[:, :, 1:65]),
+        r"'getitem' .* takes a part of joined lines that is not one of them; split them as they were joined",
     ),
     "rows": (body(lambda net, x: torch.cat([x, x], 2)), r"'cat' .* concatenates along dimension 2"),
     "by_shape": (body(by_shape, a=block), r"not the network: .* differs for an image of 96x160"),

@@ -280,6 +280,30 @@ def cut_by_ceil_mode(net, x):
     return net.a(F.interpolate(net.crop(x) if hasattr(net, "crop") else x, scale_factor=2))
 
 
+class CoordinateAttention(nn.Module):
+    """As in its paper's code: averages of rows and of columns through one convolution, a gate of each."""
+
+    def __init__(self, channels=4, reduced=3):
+        super().__init__()
+        self.pool_h, self.pool_w = nn.AdaptiveAvgPool2d((None, 1)), nn.AdaptiveAvgPool2d((1, None))
+        self.conv1, self.bn1, self.act = nn.Conv2d(channels, reduced, 1), nn.BatchNorm2d(reduced), nn.ReLU6()
+        self.conv_h, self.conv_w = nn.Conv2d(reduced, channels, 1), nn.Conv2d(reduced, channels, 1)
+
+    def forward(self, x):
+        _, _, h, w = x.size()
+        y = torch.cat([self.pool_h(x), self.pool_w(x).permute(0, 1, 3, 2)], dim=2)
+        y = self.bn1(self.conv1(y))
+        y = y * (self.act(y + 3) / 6)
+        y_h, y_w = torch.split(y, [h, w], dim=2)
+        return x * self.conv_w(y_w.permute(0, 1, 3, 2)).sigmoid() * self.conv_h(y_h).sigmoid()
+
+
+def strips(net, x):
+    """Strip pooling: a row and a column added to all, by ``mean`` and ``expand_as``."""
+    rows, columns = net.a(x.mean(3, keepdim=True)), net.b(x.mean(-2).unsqueeze(2))
+    return net.c(F.relu(x + rows) * torch.sigmoid(columns).expand_as(x))
+
+
 def by_sizes(net, x):
     """Decisions and numbers that follow from shapes alone, as public forwards have them."""
     half = int(x.size()[1] * 0.5)
@@ -587,6 +611,10 @@ LOWERS = {
     "average_of_odd_sides": lambda: Written(
         lambda net, x: net.a(F.interpolate(F.avg_pool2d(F.pad(x, (0, 1, 1, 0)), 2), scale_factor=2)), a=block()
     ),
+    "coordinate_attention": lambda: Written(
+        lambda net, x: net.a(net.attention(x)), attention=CoordinateAttention(), a=block()
+    ),
+    "strips": lambda: Written(strips, a=conv(kernel=1), b=block(kernel=1), c=block()),
     "average_4": _there(lambda: nn.AvgPool2d(4), lambda: nn.Upsample(scale_factor=4)),
     "relu6": _activation(nn.ReLU6()),
     "leaky_relu": _activation(nn.LeakyReLU(0.1)),

@@ -100,6 +100,7 @@ def kernel_cases():
             *({"inputDataType2": "UINT4", "outputDataType": "UINT3", "TableRows": 1}, (4, 6, 4), "UINT3"),
         ),
         ("GlobalSum_rtl", 1, 1, {}, {"outputDataType": "UINT9"}, (1, 1, 4), "UINT9"),
+        ("BlockSum_rtl", 1, 1, {}, {"Rows": 2, "Columns": 1, "outputDataType": "UINT5"}, (2, 6, 4), "UINT5"),
         ("StreamMultiply_rtl", 1, 2, {}, {"inputDataType2": "UINT4", "outputDataType": "UINT8"}, (4, 6, 4), "UINT8"),
         ("StreamRepeat_rtl", 1, 1, {}, {"ImgDim": [1, 1], "OutDim": [3, 5], "OutChannels": 4}, (3, 5, 4), "UINT4"),
         ("ChannelBias_rtl", 1, 1, {1: [1, -2, 3, -4]}, {"outputDataType": "INT6"}, (4, 6, 4), "INT6"),

@@ -1,4 +1,6 @@
-"""One pixel repeated all over an image, Y[y, x, c] = X[c], or one channel for all, Y[y, x, c] = X[y, x]: of gates."""
+"""What gates repeat: one pixel all over an image, Y[y, x, c] = X[c], one of each row, X[y, c], or of each column,
+X[x, c]; or one channel for all, Y[y, x, c] = X[y, x].
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,15 @@ FILES = own_files(__file__, "stream_repeat.sv")
 
 
 def repeat_reference(x: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
-    """x (N, 1, 1, channels) or (N, *size, 1) -> (N, *size, channels)."""
+    """x (N, h, w, channels), h and w as ``size`` or 1, or (N, *size, 1) -> (N, *size, channels)."""
     return np.broadcast_to(x, (x.shape[0], *size, channels))
 
 
 class StreamRepeat_rtl(StreamKernel):
-    """Input x (1,1,1,C) or (1,H,W,1); output (1,H,W,C). Attributes OutDim [H, W] and OutChannels C."""
+    """Input x (1,1,1,C), (1,H,1,C), (1,1,W,C) or (1,H,W,1); output (1,H,W,C).
+
+    Attributes OutDim [H, W] and OutChannels C.
+    """
 
     def get_nodeattr_types(self):
         """Size and channels of the output."""
@@ -40,7 +45,7 @@ class StreamRepeat_rtl(StreamKernel):
 
     @property
     def _of_pixels(self) -> bool:
-        """Whether a pixel is repeated, not a channel."""
+        """Whether pixels are repeated, not a channel."""
         return self.get_nodeattr("NumChannels") == self.output_channels()
 
     def folding_limits(self) -> dict[str, tuple[str, int]]:
@@ -52,10 +57,10 @@ class StreamRepeat_rtl(StreamKernel):
         return self.pe if self._of_pixels else 1
 
     def resize(self, size: tuple[int, int]) -> tuple[int, int]:
-        """A pixel stays a pixel: how often it is repeated does not follow from its own size."""
+        """A pixel stays a pixel, a line a line: how often it is repeated does not follow from its own size."""
         if self._of_pixels:
             raise ConfigError(
-                f"{self.onnx_node.name} repeats a pixel all over {'x'.join(map(str, self.output_size()))}: export the "
+                f"{self.onnx_node.name} repeats pixels all over {'x'.join(map(str, self.output_size()))}: export the "
                 "network at the size that is needed"
             )
         self.set_nodeattr("OutDim", list(size))
@@ -64,37 +69,46 @@ class StreamRepeat_rtl(StreamKernel):
     def rows(self) -> Rows:
         """The one there is, or each its own."""
         height = self.output_size()[0]
-        return upsampled_rows(1, factor=height, mode="nearest") if self._of_pixels else pointwise_rows(height)
+        of_one = self._of_pixels and self.image_dim[0] == 1
+        return upsampled_rows(1, factor=height, mode="nearest") if of_one else pointwise_rows(height)
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """``repeat_reference``."""
         return [repeat_reference(inputs[0], self.output_size(), self.output_channels())]
 
     def verify_node(self) -> None:
-        """One pixel, or one channel."""
+        """Pixels of one row or column, or one channel."""
         super().verify_node()
-        one_pixel = self.image_dim == (1, 1) and self._of_pixels
-        if not one_pixel and not (self.image_dim == self.output_size() and self.get_nodeattr("NumChannels") == 1):
+        sides = zip(self.image_dim, self.output_size(), strict=True)
+        lines = self._of_pixels and all(side in (1, whole) for side, whole in sides)
+        if not lines and not (self.image_dim == self.output_size() and self.get_nodeattr("NumChannels") == 1):
             raise ConfigError(
                 f"{self.onnx_node.name}: repeats {self.get_normal_input_shape()[1:]} to "
-                f"{self.get_normal_output_shape()[1:]}; one pixel is repeated, or one channel"
+                f"{self.get_normal_output_shape()[1:]}; one pixel is repeated, or one of each row or column, or one "
+                "channel"
             )
 
     @property
     def groups(self) -> int:
-        """Beats that are repeated together: those of a pixel, or one of a channel."""
-        return self.output_channels() // self.pe if self._of_pixels else 1
+        """Beats that are repeated together: those of a pixel, or of a row of them, or one of a channel."""
+        if not self._of_pixels:
+            return 1
+        width = self.image_dim[1]
+        return (width if width == self.output_size()[1] else 1) * self.output_channels() // self.pe
 
     @property
     def times(self) -> int:
         """How often they are."""
-        height, width = self.output_size()
-        return height * width if self._of_pixels else self.output_channels() // self.pe
+        if not self._of_pixels:
+            return self.output_channels() // self.pe
+        (height, width), before = self.output_size(), self.image_dim
+        return height * width // (before[0] * before[1])
 
     @property
     def blocks(self) -> int:
         """How many of such a frame has."""
-        return self.image_dim[0] * self.image_dim[1]
+        beats = self.get_nodeattr("NumChannels") // self.input_elements()
+        return self.image_dim[0] * self.image_dim[1] * beats // self.groups
 
     def rtl_instance(self, model) -> RtlInstance:
         """stream_repeat."""

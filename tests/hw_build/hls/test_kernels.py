@@ -30,7 +30,7 @@ BILINEAR, NEAREST, AVERAGE = "BilinearUpsample_hls", "NearestUpsample_hls", "Ave
 MAXIMUM, SPREAD, CONCAT = "WindowMax_hls", "DepthToSpace_hls", "StreamConcat_hls"
 TABLE, SUM, REPEAT = "CodeTable_hls", "GlobalSum_hls", "StreamRepeat_hls"
 CROP, GATHER, SUMS, PAD = "StreamCrop_hls", "ChannelGather_hls", "WindowSum_hls", "ZeroPad_hls"
-PLACE = "PlaceFactor_hls"
+PLACE, BLOCKS = "PlaceFactor_hls", "BlockSum_hls"
 NODES = [  # (node, (H, W), NumChannels, PE, data type, further attributes)
     (BILINEAR, (4, 6), 2, 1, "UINT4", {}),
     (BILINEAR, (5, 3), 4, 2, "INT3", {}),
@@ -61,8 +61,12 @@ NODES = [  # (node, (H, W), NumChannels, PE, data type, further attributes)
     (TABLE, (2, 3), 3, 3, "INT4", {"outputDataType": "UINT8", "TableRows": 1}),
     (TABLE, (3, 2), 4, 2, "INT3", {"outputDataType": "INT4", "TableRows": 4, "inputDataType2": "UINT2"}),
     (TABLE, (1, 1), 1, 1, "UINT2", {"outputDataType": "UINT4", "TableRows": 1, "inputDataType2": "INT3"}),
+    (BLOCKS, (4, 6), 4, 2, "UINT4", {"Rows": 2, "Columns": 1, "outputDataType": "UINT5"}),
+    (BLOCKS, (2, 6), 3, 1, "INT4", {"Rows": 1, "Columns": 3, "outputDataType": "INT6"}),
     (SUM, (4, 6), 4, 2, "UINT4", {"outputDataType": "UINT9"}),
     (SUM, (3, 1), 3, 1, "INT8", {"outputDataType": "INT10"}),
+    (REPEAT, (3, 1), 4, 2, "INT5", {"OutDim": [3, 4], "OutChannels": 4}),
+    (REPEAT, (1, 4), 4, 2, "UINT4", {"OutDim": [3, 4], "OutChannels": 4}),
     (REPEAT, (1, 1), 6, 2, "UINT4", {"OutDim": (3, 5), "OutChannels": 6}),
     (REPEAT, (2, 3), 1, 3, "INT5", {"OutDim": (2, 3), "OutChannels": 6}),
     (SUMS, (3, 4), 9 * 4, 2, "UINT4", {"Taps": 9, "outputDataType": "UINT8"}),
