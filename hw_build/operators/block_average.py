@@ -57,7 +57,6 @@ class BlockAverage(Sum):
     """AveragePool of blocks that are no squares and fill the image."""
 
     names = ("AveragePool",)
-    told = "AveragePool of lines and rectangles"
     keeps_range = by_channel = True
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
@@ -107,7 +106,7 @@ class BlockSums(Sum):
     """Conv of ones, which `BlockAverage` becomes."""
 
     inner = ("Conv",)
-    told = "AveragePool"
+    told = "AveragePool of lines and rectangles"
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Ones alone, of blocks that are no squares."""

@@ -36,8 +36,6 @@ class LineAveraging(WindowAveraging):
 
     kinds: ClassVar[Any] = (LineMean,)
     told = "averages of rows or columns"
-    names: ClassVar[Any] = ()
-    steps: ClassVar[Any] = ()
 
     def window(self, module: Any) -> int:
         """Of a row its own; `rows_ahead` says the same of a column."""
