@@ -158,8 +158,8 @@ def test_a_build_of_a_size_that_poolings_do_not_divide_says_what_does(tmp_path, 
     record["input"]["height"] = 18
     manifest.write_text(json.dumps(record | {"model_sha256": digest}))
     line = refused(capsys, build(tmp_path))
-    assert "n_low1 (AveragePool)" in line
-    assert "height and width of the image, 18x16, must be multiples of 4" in line
+    assert "has logits of 16x16" in line
+    assert "export the network for a size that its poolings divide" in line
 
 
 def test_a_grey_image_of_a_demo_stays_one_channel(tmp_path):

@@ -110,6 +110,7 @@ def test_what_is_no_geometry_is_refused(make, sentence):
 
 
 NEEDED = {
+    "BlockSum_rtl": {"Rows": 4, "Columns": 1, "outputDataType": "UINT6"},
     "ChannelGather_rtl": {"Index": [3, 0]},
     "DepthToSpace_rtl": {"Block": 2},
     "NearestUpsample_rtl": {"Factor": 3},

@@ -111,5 +111,5 @@ def test_types_that_do_not_hold_all_are_refused(model, sentence):
 
 def test_other_repetitions_are_refused():
     model = model_of("StreamRepeat_rtl", dim=(2, 1), channels=4, OutDim=[4, 4], OutChannels=4)
-    with pytest.raises(ConfigError, match="one pixel is repeated, or one channel"):
+    with pytest.raises(ConfigError, match="one pixel is repeated, or one of each row or column, or one channel"):
         KernelBench(model)
