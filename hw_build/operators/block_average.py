@@ -14,12 +14,12 @@ import numpy as np
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.graph.nodes import add_kernel
-from hw_build.graph.ranges import FLOAT32_BITS, scaled_type
+from hw_build.graph.ranges import scaled_type
 from hw_build.kernels.block_sum import BlockSum_rtl
 from hw_build.kernels.rows import window_size
 from hw_build.operators.average_pool import ONES
 from hw_build.operators.filters import RANK
-from hw_build.operators.means import Sum, behind_mean, put_mean
+from hw_build.operators.means import Sum, behind_mean, misfit_of_sum, put_mean, reduced_axes
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -36,9 +36,7 @@ class LineMean(Sum):
 
     def takes(self, graph: GraphEditor, node: NodeProto) -> bool:
         """Of an image, whose lines become a pixel."""
-        axes = attribute(node, "axes", None)
-        if axes is None and len(node.input) > 1 and node.input[1] in graph.constants:
-            axes = graph.constants[node.input[1]].reshape(-1).tolist()
+        axes = reduced_axes(graph, node)
         is_line = axes is not None and [axis % RANK for axis in axes] in _LINES
         return is_line and len(graph.shapes.get(node.input[0], ())) == RANK and bool(attribute(node, "keepdims", 1))
 
@@ -72,10 +70,7 @@ class BlockAverage(Sum):
 
     def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Blocks whose sums float32 would round."""
-        rows, columns = attribute(node, "kernel_shape")
-        if (rows * columns * 255).bit_length() > FLOAT32_BITS:
-            return f"averages {rows}x{columns} pixels, whose sum float32 may round: pool the image before it"
-        return None
+        return misfit_of_sum(*attribute(node, "kernel_shape"))
 
     def value_range(self, graph: GraphEditor, node: NodeProto, range_of: RangeOf) -> Range:
         """Means of values lie between them."""

@@ -12,10 +12,9 @@ import numpy as np
 from hw_build.base.errors import ConfigError
 from hw_build.graph.editor import GraphEditor, attribute, set_attribute
 from hw_build.graph.nodes import add_kernel
-from hw_build.graph.ranges import FLOAT32_BITS
 from hw_build.kernels.global_sum import GlobalSum_rtl
 from hw_build.operators.dense import vector_behind
-from hw_build.operators.means import Sum, behind_mean, put_mean
+from hw_build.operators.means import Sum, behind_mean, misfit_of_sum, put_mean, reduced_axes
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -33,9 +32,7 @@ class GlobalAverage(Sum):
 
     def refusal(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Means over other axes than height and width."""
-        axes = attribute(node, "axes", None)
-        if axes is None and len(node.input) > 1 and node.input[1] in graph.constants:
-            axes = graph.constants[node.input[1]].reshape(-1).tolist()
+        axes = reduced_axes(graph, node)
         if node.op_type == "ReduceMean" and (axes is None or sorted(axis % 4 for axis in axes) != [2, 3]):
             return f"averages over the axes {axes}: only height and width together, axes 2 and 3, lower"
         return None
@@ -68,9 +65,7 @@ class GlobalAverage(Sum):
     def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:
         """Frames whose sums float32 would round."""
         shape = graph.shapes.get(node.input[0])
-        if shape and len(shape) == 4 and (shape[2] * shape[3] * 255).bit_length() > FLOAT32_BITS:
-            return f"averages {shape[2]}x{shape[3]} pixels, whose sum float32 may round: pool the image before it"
-        return None
+        return misfit_of_sum(*shape[2:]) if shape and len(shape) == 4 else None
 
     def to_channels_last(self, graph: GraphEditor, node: NodeProto) -> None:
         """Its kernel."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hw_build.graph.editor import attribute
 from hw_build.graph.ranges import FLOAT32_BITS, scaled_type
 from hw_build.operators.operator import Arithmetic, Layer, Range, RangeOf
 
@@ -22,6 +23,21 @@ class Sum(Layer):
         """So many times that of a code."""
         datatype = graph.datatypes[node.output[0]]
         return int(datatype.min()), int(datatype.max())
+
+
+def reduced_axes(graph: GraphEditor, node: NodeProto) -> list[int] | None:
+    """The axes of a reduction, an attribute or a constant input by its opset; None where neither says them."""
+    axes = attribute(node, "axes", None)
+    if axes is None and len(node.input) > 1 and node.input[1] in graph.constants:
+        axes = graph.constants[node.input[1]].reshape(-1).tolist()
+    return None if axes is None else list(axes)
+
+
+def misfit_of_sum(height: int, width: int) -> str | None:
+    """Why so many pixels have no average, as the end of a sentence; None where float32 holds their sum."""
+    if (height * width * HIGHEST_CODE).bit_length() > FLOAT32_BITS:
+        return f"averages {height}x{width} pixels, whose sum float32 may round: pool the image before it"
+    return None
 
 
 def behind_mean(scale: float, pixels: int) -> list[Arithmetic] | None:
