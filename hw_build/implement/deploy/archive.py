@@ -31,7 +31,7 @@ from hw_build.implement.shell.device import load_device
 
 if TYPE_CHECKING:
     from hw_build.base.export import Export
-    from hw_build.implement.shell.generate import Shell
+    from hw_build.implement.shell.around import Around
 
 FILES = Path(__file__).with_name("files")
 HWH = "edgeseg.hwh"
@@ -68,7 +68,8 @@ def write_deploy(config: DeployConfig, path: Path) -> list[str]:
         BuildError: the build has no shell, golden frames or bitstream are not of it, or the wheel cannot be made.
         ConfigError: there is no .hwh for the processing system.
     """
-    design, shell = load_device(config.build_dir)
+    device = load_device(config.build_dir)
+    (design,), shell = device.designs, device.around
     io_spec = _io_spec(config, shell)
     design.check_model(config.export.model, config.export.model_sha256)
     content = {
@@ -97,13 +98,13 @@ def driver_files() -> dict[str, bytes]:
     return {f"board/{path.relative_to(DRIVER).as_posix()}": path.read_bytes() for path in paths}
 
 
-def _io_spec(config: DeployConfig, shell: Shell) -> bytes:
+def _io_spec(config: DeployConfig, shell: Around) -> bytes:
     path = config.build_dir / IO_SPEC
     try:
         spec = read_io_spec(path)
     except BoardError as error:
         raise BuildError(str(error)) from None
-    if spec.network_hash != shell.system.network_hash:
+    if spec.network_hash != shell.systems[0].network_hash:
         raise BuildError(f"'{path}' and the shell of '{config.build_dir}' are of different accelerators; build again")
     if config.export.codes.shape[1:] != (spec.height, spec.width, spec.channels):
         raise BuildError(
@@ -113,13 +114,13 @@ def _io_spec(config: DeployConfig, shell: Shell) -> bytes:
     return path.read_bytes()
 
 
-def _bitstream(config: DeployConfig, shell: Shell) -> dict[str, bytes]:
+def _bitstream(config: DeployConfig, shell: Around) -> dict[str, bytes]:
     if config.simulated:
-        return {BITFILE: simulated_bitstream(build_board(config.build_dir), shell.system.control_base)}
+        return {BITFILE: simulated_bitstream(build_board(config.build_dir), shell.systems[0].control_base)}
     return {BITFILE: _real_bitstream(config.bitstream, shell)} if config.bitstream is not None else {}
 
 
-def _real_bitstream(path: Path, shell: Shell) -> bytes:
+def _real_bitstream(path: Path, shell: Around) -> bytes:
     try:
         header = read_header(path)
     except BoardError as error:

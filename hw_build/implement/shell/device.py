@@ -1,19 +1,53 @@
-"""Accelerator and shell of a build, as whoever hands them on must have them: whole, unchanged, made for each other."""
+"""What is in one FPGA, as whoever hands it on must have it: whole, unchanged, its parts made for each other."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.shell.generate import Shell
-from hw_build.stitch.design import Design
+from hw_build.implement.shell.system import SYSTEM_MODULE
+from hw_build.stitch.design import TOP_MODULE, Design
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from hw_build.implement.shell.around import Around
 
-def load_device(build_dir: Path) -> tuple[Design, Shell]:
-    """Both records of ``build_dir``, every source that they name checked by its hash.
+
+@dataclass(frozen=True)
+class Device:
+    """The accelerators ``designs`` and what is ``around`` them.
+
+    ``sources``: all RTL in compile order. ``apart``: modules whose instances are mapped one by one -> their files.
+    """
+
+    build_dir: Path
+    designs: tuple[Design, ...]
+    around: Around
+    sources: tuple[Path, ...]
+    apart: dict[str, Path]
+
+    @classmethod
+    def of_build(cls, design: Design, shell: Shell) -> Device:
+        """One accelerator in its shell, in the folder of its design."""
+        folder = design.build_dir
+        apart = {TOP_MODULE: design.rtl_dir / "top.sv", SYSTEM_MODULE: folder / shell.FOLDER / f"{SYSTEM_MODULE}.sv"}
+        return cls(folder, (design,), shell, (*design.rtl_files, *shell.files(folder)), apart)
+
+    def check_models(self, models: Sequence[tuple[Path, str]]) -> None:
+        """BuildError unless ``models``, file and hash of exported networks, are those that were built, in order."""
+        if len(models) != len(self.designs):
+            takes = "one export" if len(self.designs) == 1 else "both exports, first and second"
+            raise BuildError(f"'{self.build_dir}' was built from {takes}, got {len(models)}: give --export accordingly")
+        for design, (model, sha256) in zip(self.designs, models, strict=True):
+            design.check_model(model, sha256)
+
+
+def load_device(build_dir: Path) -> Device:
+    """The device of ``build_dir``, every source checked by its hash.
 
     Raises:
         BuildError: a record is missing or of another version, a source is not the one that was written, or the shell
@@ -24,4 +58,4 @@ def load_device(build_dir: Path) -> tuple[Design, Shell]:
     shell.check_sources(build_dir)
     if shell.system.network_hash != design.network_hash:
         raise BuildError(f"the shell in {build_dir} was made for another accelerator: run the shell step again")
-    return design, shell
+    return Device.of_build(design, shell)

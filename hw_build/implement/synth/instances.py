@@ -25,15 +25,16 @@ _DEFINITION = re.compile(r"^\s*(?:module|package)\s+(?:automatic\s+)?(\w+)", re.
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One instance; ``parameters`` map names to SystemVerilog literals as text."""
+    """One instance in the module ``parent``; ``parameters`` map names to SystemVerilog literals as text."""
 
     name: str
     module: str
     parameters: Mapping[str, str]
+    parent: str = ""
 
 
-def read_instances(top_text: str) -> list[Instance]:
-    """Every instance in ``top_text``, in its order.
+def read_instances(top_text: str, parent: str) -> list[Instance]:
+    """Every instance in ``top_text``, the module ``parent``, in its order.
 
     Raises:
         BuildError: a line that opens an instance could not be read.
@@ -42,6 +43,7 @@ def read_instances(top_text: str) -> list[Instance]:
         Instance(
             name=match[5],
             module=match[1],
+            parent=parent,
             parameters={
                 name: value for name, value in re.findall(_PARAMETER, match[2] or "") if name not in _MEASURING_ONLY
             },
