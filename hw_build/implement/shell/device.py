@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.shell.generate import Shell
+from hw_build.implement.shell.joint import STAGES, Joint, is_joint
 from hw_build.implement.shell.system import SYSTEM_MODULE
 from hw_build.stitch.design import TOP_MODULE, Design
 
@@ -37,6 +38,13 @@ class Device:
         apart = {TOP_MODULE: design.rtl_dir / "top.sv", SYSTEM_MODULE: folder / shell.FOLDER / f"{SYSTEM_MODULE}.sv"}
         return cls(folder, (design,), shell, (*design.rtl_files, *shell.files(folder)), apart)
 
+    @classmethod
+    def of_joint(cls, build_dir: Path, designs: tuple[Design, ...], joint: Joint) -> Device:
+        """Two accelerators in the folder ``build_dir``, each with its design in a folder below."""
+        folder = build_dir / joint.FOLDER
+        apart = {module: folder / name for module, name in joint.apart.items()}
+        return cls(build_dir, designs, joint, tuple(joint.files(build_dir)), apart)
+
     def check_models(self, models: Sequence[tuple[Path, str]]) -> None:
         """BuildError unless ``models``, file and hash of exported networks, are those that were built, in order."""
         if len(models) != len(self.designs):
@@ -53,9 +61,23 @@ def load_device(build_dir: Path) -> Device:
         BuildError: a record is missing or of another version, a source is not the one that was written, or the shell
             was made for another accelerator.
     """
+    if is_joint(build_dir):
+        return _load_joint(build_dir)
     design, shell = Design.load(build_dir), Shell.load(build_dir)
     design.check_sources()
     shell.check_sources(build_dir)
     if shell.system.network_hash != design.network_hash:
         raise BuildError(f"the shell in {build_dir} was made for another accelerator: run the shell step again")
     return Device.of_build(design, shell)
+
+
+def _load_joint(build_dir: Path) -> Device:
+    joint = Joint.load(build_dir)
+    joint.check_sources(build_dir)
+    designs: list[Design] = []
+    for stage, system in zip(STAGES, joint.systems, strict=True):
+        build = load_device(build_dir / stage)
+        if build.around.systems[0].network_hash != system.network_hash:
+            raise BuildError(f"'{build_dir / stage}' holds another accelerator than was joined: join the builds again")
+        designs += build.designs
+    return Device.of_joint(build_dir, tuple(designs), joint)

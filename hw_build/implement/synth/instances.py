@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
+from hw_build.stitch.renaming import DEFINITION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _MEASURING_ONLY = frozenset(("GAUGE", "INDEX", "BEATS_PER_FRAME"))
 _PARAMETER = r'\.(\w+)\s*\(((?:"[^"]*"|[^()"])*)\)'
 _INSTANCE = re.compile(rf"^  (\w+)(?: #\(((?:\s*{_PARAMETER},?)*)\s*\))? (\w+) \($", re.MULTILINE)
-_DEFINITION = re.compile(r"^\s*(?:module|package)\s+(?:automatic\s+)?(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def read_instances(top_text: str, parent: str) -> list[Instance]:
 def sources_of(module: str, files: Sequence[Path]) -> list[Path]:
     """Those of ``files``, in their order, that ``module`` needs: where it, or what these files name, is defined."""
     texts = {file: file.read_text(errors="replace") for file in files}
-    home = {name: file for file, text in texts.items() for name in _DEFINITION.findall(text)}
+    home = {name: file for file, text in texts.items() for name in DEFINITION.findall(text)}
     if module not in home:
         raise BuildError(f"module {module} is in none of the {len(files)} sources: stitch the design again")
     needed: set[Path] = set()
