@@ -22,6 +22,7 @@ from hw_build.implement.netlist.device import make_netlist
 from hw_build.implement.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.implement.netlist.record import NETLIST, NetlistRecord
 from hw_build.implement.shell.device import load_device
+from hw_build.implement.shell.joint import is_joint
 from hw_build.report.data import REPORT_JSON, Implementation, read_report
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def run_bitstream(
     with locked_build(build_dir), BuildProgress("bitstream") as progress:
         device = load_device(build_dir)
         shell = device.around
+        device.check_fits()
         if exports:
             device.check_models([(export.model, export.model_sha256) for export in exports])
         toolchain = choose(asked, Family(shell.family))
@@ -87,7 +89,8 @@ def run_bitstream(
                 f"tool and run the same command again, or copy '{build_dir}' to where it is ({_GUIDE})"
             )
         result = _implement(toolchain, shell, folder, progress, exports)
-    _into_report(build_dir, result)
+    if not is_joint(build_dir):  # which has no report
+        _into_report(build_dir, result)
     tell(
         f"{folder / vivado.BITSTREAM}: {result.bitstream_bytes:,} bytes, {result.fmax_mhz:.1f} MHz, by {toolchain}; "
         f"{BINARY} and {HWH} beside it"

@@ -53,6 +53,14 @@ class Device:
         for design, (model, sha256) in zip(self.designs, models, strict=True):
             design.check_model(model, sha256)
 
+    def check_fits(self) -> None:
+        """BuildError where nobody has looked whether the accelerators fit the board."""
+        if isinstance(self.around, Joint) and self.around.simulation_only:
+            raise BuildError(
+                f"'{self.build_dir}' was joined with --simulation-only, for the simulated board alone: join builds "
+                "made with --synth, without that option"
+            )
+
 
 def load_device(build_dir: Path) -> Device:
     """The device of ``build_dir``, every source checked by its hash.
