@@ -92,7 +92,8 @@ def _is_blind(cell: Mapping[str, Any], port: str, read: set[Any]) -> bool:
     """Whether the cell, with its parameters and the outputs that are read, does not look at its input ``port``."""
     kind = cell["type"]
     if kind in ("PS7", "PS8"):
-        second = _SECOND_PORT.fullmatch(port) and cell["connections"].get(_ITS_CLOCK)
+        clock = cell["connections"].get(_ITS_CLOCK, [])
+        second = _SECOND_PORT.fullmatch(port) and any(bit not in CONSTANTS for bit in clock)
         return not (_USED_OF_PROCESSOR.fullmatch(port) or second)
     if kind == "DSP48E1":
         return _is_blind_dsp(cell, port)
