@@ -174,7 +174,7 @@ def test_a_study_in_another_encoding_gets_one_sentence(tmp_path):
 def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out")]
     for arguments, sentence in (
-        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-small, peers, shipped, or the path of a TOML file"),
+        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-small, peers, shipped, or the path of"),
         ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
         ([str(study), "--data", str(squares)], "has no name; give --data NAME=DIR"),
     ):
