@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import onnx
@@ -102,8 +103,12 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
 
 def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -> Network:
     """Folding options of a lowered network for images of ``size`` (H, W), on the part of the smallest board."""
-    model = set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size)
-    return read_network(model, _by_size(boards)[0].part)
+    return _read(lowered, size, _by_size(boards)[0].part)
+
+
+@lru_cache(maxsize=1)  # points of one network and size follow each other
+def _read(lowered: bytes, size: tuple[int, int], part: str) -> Network:
+    return read_network(set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size), part)
 
 
 def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boards: Sequence[Board]) -> Figures:
