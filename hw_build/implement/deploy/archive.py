@@ -76,17 +76,17 @@ def write_deploy(config: DeployConfig, path: Path) -> list[str]:
         ConfigError: there is no .hwh for the processing system.
     """
     device = load_device(config.build_dir)
-    device.check_models([(export.model, export.model_sha256) for export in config.exports])
-    if not config.simulated:
-        device.check_fits()
-    joint = len(config.exports) > 1
-    content = {**_bitstream(config, device.around), HWH: hwh_text(device.around).encode(), **_wheel()}
-    for stage, design, system, export in zip(
-        STAGES, device.designs, device.around.systems, config.exports, strict=False
-    ):
+    joint = len(device.designs) > 1
+    content: dict[str, bytes] = {}
+    each = zip(STAGES, device.designs, device.around.systems, config.exports, strict=False)
+    for stage, design, system, export in each:
         folder = f"{stage}/" if joint else ""
         content[f"{folder}{IO_SPEC}"] = _io_spec(design.build_dir, export, system)
         content[f"{folder}{GOLDEN}"] = export.golden.read_bytes()
+    device.check_models([(export.model, export.model_sha256) for export in config.exports])
+    if not config.simulated:
+        device.check_fits()
+    content |= {**_bitstream(config, device.around), HWH: hwh_text(device.around).encode(), **_wheel()}
     content |= {f"{STAGES[0]}/{name}" if joint else name: data for name, data in driver_files().items()}
     if not joint:
         content |= {name: (FILES / name).read_bytes() for name in ("README.md", "edgeseg.ipynb")}
