@@ -218,6 +218,20 @@ def test_sums_that_the_board_has_are_told_and_the_zip_lies_as_a_cascades_folder(
     assert names >= {"edgeseg.hwh", "first/io_spec.json", "first/golden.npz", "first/board/driver.py"}
 
 
+def test_the_script_of_vivado_reads_all_of_the_joint_folder_and_nothing_else(synthesised, tmp_path):
+    out = tmp_path / "joint"
+    assert join(*synthesised, out, "--board", "pynq-z2") == 0
+    assert cli.main(["bitstream", "--out", str(out), "--toolchain", "vivado", "--inputs-only"]) == 0
+    folder = out / "bitstream"
+    script = (folder / "vivado.tcl").read_text()
+    names = re.findall(r"^read_verilog -sv \[file join \$here (\S+)\]$", script, re.MULTILINE)
+    listed = [(folder / name).resolve() for name in names]
+    assert listed == [path.resolve() for path in load_device(out).sources]
+    assert set(listed) == set((out / "joint").resolve().rglob("*.sv"))
+    assert "edgeseg_1" in (folder / "edgeseg.hwh").read_text()
+    assert {"edgeseg.xdc", "openxc7.sh"} <= {path.name for path in folder.iterdir()}
+
+
 def test_exports_in_the_other_order_are_refused(synthesised, builds, tmp_path, capsys):
     out = tmp_path / "joint"
     assert join(*synthesised, out, "--board", "pynq-z2") == 0
