@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hw_build.implement.synth.cells import utilization
+from hw_build.implement.synth.yosys import synthesise
 from hw_build.simulate.build import build_library
 from hw_build.simulate.lint import RTL_DIR
 
@@ -88,3 +90,8 @@ def test_a_wrong_splitter_is_found(tmp_path, old, new):
     assert old in text
     wrong.write_text(text.replace(old, new))
     assert any(run(wrong, seed, 40)[0] != "none" for seed in range(3))
+
+
+def test_what_it_takes():
+    cells = synthesise("control_split", [RTL_DIR / "shell" / "axi_pkg.sv", SOURCE])
+    assert (utilization(cells).luts, utilization(cells).ffs) == (128, 4)
