@@ -118,11 +118,19 @@ class ConvShape:
         """Whether Yosys takes LUTs for them: signed factors are as wide as codes and weights, unsigned ones wider."""
         return product_dsps(self.x_bits + (not self.x_signed), self.w_bits) == 0
 
+    @property
+    def _pairs(self) -> int:
+        """Multipliers that two sums share."""
+        return self.products * (self.pe // 2) if self.packs else 0
+
+    @property
+    def _alone(self) -> int:
+        """Multipliers of one sum."""
+        return 0 if self._unpaired_in_luts else self.unpaired
+
     def multipliers(self) -> int:
         """DSPs, those of the lines included."""
-        lines = self.lanes * line_dsps(self.fabric, self.acc_bits, self.line_bits)
-        pairs = self.products * (self.pe // 2) if self.packs else 0
-        return lines + pairs + (0 if self._unpaired_in_luts else self.unpaired)
+        return self.lanes * line_dsps(self.fabric, self.acc_bits, self.line_bits) + self._pairs + self._alone
 
     def bram18(self) -> int:
         """18 Kbit blocks of pixels and weights."""
@@ -168,7 +176,9 @@ class ConvShape:
             read_out = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits) + 1.9 * parts
         else:
             read_out = 1.8 * parts
-        return round(0.8 * weights + read_out + self._unpaired_luts())
+        of_pair = _DSP_A_BITS - self.w_bits + self.lane_bits
+        growing = self.fabric.dsp_adder_luts(self._pairs * of_pair + self._alone * self.lane_bits)
+        return round(0.8 * weights + read_out + growing + self._unpaired_luts())
 
     def _unpaired_luts(self) -> float:
         """Rows of partial products, and the sum that grows."""
