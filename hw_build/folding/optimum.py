@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import lcm
@@ -67,12 +68,11 @@ def stream_luts(element_bits: int, written: int, read: int) -> int:
 def pareto(options: Sequence[Option]) -> list[Option]:
     """Those of ``options`` that no other with the same beats matches or beats in LUTs, RAMs and DSPs at once."""
     kept: list[Option] = []
+    alike: dict[tuple, list[Option]] = defaultdict(list)
     for option in sorted(options, key=lambda o: (o.luts, o.dsps, o.bram18, o.cycles)):
-        beaten = any(
-            other.beats == option.beats and other.dsps <= option.dsps and other.bram18 <= option.bram18
-            for other in kept
-        )
-        if not beaten:
+        others = alike[option.beats]
+        if not any(other.dsps <= option.dsps and other.bram18 <= option.bram18 for other in others):
+            others.append(option)
             kept.append(option)
     return kept
 

@@ -64,6 +64,9 @@ def check_constant(node_name: str, name: str, values: np.ndarray, datatype: Base
         )
 
 
+_DEFINITIONS: dict[type, dict[str, tuple]] = {}  # of attributes: (type, required, default, allowed values or None)
+
+
 class StreamKernel(HWCustomOp):
     """Base of all kernels: one or more input streams of the same image size, one or more output streams."""
 
@@ -79,6 +82,13 @@ class StreamKernel(HWCustomOp):
         }
         attributes.update(super().get_nodeattr_types())
         return attributes
+
+    def get_nodeattr_def(self, name):
+        """As qonnx has it; the attributes of a class are asked for once, since foldings are tried by the thousand."""
+        kind = type(self)
+        if kind not in _DEFINITIONS:
+            _DEFINITIONS[kind] = {key: (*value, None)[:4] for key, value in self.get_nodeattr_types().items()}
+        return _DEFINITIONS[kind][name]
 
     # ---- what a subclass says -------------------------------------------------------------------------------------
     @abstractmethod

@@ -14,6 +14,7 @@ __all__ = [
     "ExportError",
     "GateError",
     "TimeUp",
+    "TrainingError",
     "as_data_error",
 ]
 
@@ -24,6 +25,10 @@ class DataError(EdgesegError):
 
 class CheckpointError(EdgesegError):
     """A checkpoint is missing, truncated or of another network."""
+
+
+class TrainingError(EdgesegError):
+    """A training does not arrive anywhere."""
 
 
 class ExportError(EdgesegError):

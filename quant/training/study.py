@@ -3,8 +3,8 @@
 A study is a TOML file of ``[[cells]]``: ``name``, ``recipe``, ``data`` (the name of a data set, whose folder the
 command is given), ``seeds``, ``folds`` (none: trained on the list ``train``, reported on ``val``), ``settings`` (a
 table that goes before the recipe's: one change for a trial) and ``against`` (an earlier cell of the same data and
-folds, from which the difference is told). Cells without settings of their own share the stages that their recipes
-share.
+folds, from which the difference is told). Cells with the same settings, or with none, share the stages that their
+recipes share.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Cell:
     def folder(self, out: Path, seed: int) -> Path:
         """Where its folds of ``seed`` are trained."""
         split = "fixed" if self.folds is None else f"{self.folds}-folds"
-        own = Path(self.name) if self.settings else Path()
+        own = "_".join(f"{key}-{value}" for key, value in sorted(self.settings.items())).replace("/", "-")
         return out / f"{self.data}-{split}" / own / f"seed-{seed}"
 
     def plans(self, out: Path, data: str, **more: Any) -> list[Plan]:

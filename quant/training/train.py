@@ -10,6 +10,7 @@ processes train one network together; the first of them writes the files, so --o
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from torch import nn
 import calib_data
 import models
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import CheckpointError
+from quant.base.errors import CheckpointError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.data.crops import crops
@@ -98,6 +99,7 @@ def fit(
 
     Raises:
         ConfigError, CheckpointError: see their messages.
+        TrainingError: the loss of an epoch is no number; what the epochs before it left is kept.
         TimeUp: ``pace`` allows no further epoch.
     """
     out_dir, fabric, pace = Path(out_dir), join(config.device), pace or Pace()
@@ -143,6 +145,11 @@ def fit(
         for epoch in range(first_epoch, config.epochs):
             progress.reset(batch_bar)
             loss = learner.train_epoch(train_samples, epoch, lambda: progress.update(batch_bar, advance=1))
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss of epoch {epoch + 1} is {loss}: give a lower --lr than {config.lr:g}"
+                    + ("" if config.precision == "float32" else ", or --precision float32")
+                )
             is_last = epoch + 1 == config.epochs
             told = f"epoch {epoch + 1}: loss {loss:.4f}"
             must_save = pace.must_save() or is_last

@@ -86,7 +86,7 @@ def test_calls_of_limited_time_end_as_one_call(study, squares, tmp_path, monkeyp
     assert rows["on the list"]["iou"] == pytest.approx(np.mean(rows["on the list"]["iou_of_seeds"]))
     table = (whole / "study.md").read_text()
     assert "| base | 1 | 24 |" in table and f"{apart:+.4f}" in table and "| on the list | 2 | 8 |" in table
-    lists = whole / "squares-fixed" / "on the list"
+    lists = whole / "squares-fixed" / "epochs-1_lr-0.02"
     assert (lists / "seed-2" / "fold-0" / "reported.txt").read_text() == (squares / "val.txt").read_text() + "\n"
     assert (lists / "seed-2" / "fold-0" / "train.txt").read_text() == (squares / "train.txt").read_text() + "\n"
     assert (lists / "seed-2" / "float.md").read_text().count("of the list val, none of which was trained on") == 1
@@ -131,7 +131,7 @@ def test_pace_saves_every_minute_and_before_its_end(monkeypatch):
         Pace(stop_at=now - 1).begin()
 
 
-@pytest.mark.parametrize("name", ["busi-small", "shipped"])
+@pytest.mark.parametrize("name", ["busi-small", "peers", "shipped"])
 def test_shipped_studies_are_valid(name):
     cells = read_study(name)
     for cell in cells:
@@ -174,7 +174,7 @@ def test_a_study_in_another_encoding_gets_one_sentence(tmp_path):
 def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out")]
     for arguments, sentence in (
-        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-small, shipped, or the path of a TOML file"),
+        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-small, peers, shipped, or the path of"),
         ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
         ([str(study), "--data", str(squares)], "has no name; give --data NAME=DIR"),
     ):

@@ -204,6 +204,21 @@ def test_command_line_ends_with_one_line_on_stderr(squares, tmp_path, capsys, mo
     assert "--resume" in capsys.readouterr().err
 
 
+def test_a_training_that_diverges_stops_in_that_epoch(squares, tmp_path, capsys, monkeypatch):
+    out, train_epoch = tmp_path / "run", Learner.train_epoch
+
+    def diverging(learner, samples, epoch, on_batch):
+        return train_epoch(learner, samples, epoch, on_batch) if epoch == 0 else float("nan")
+
+    monkeypatch.setattr(Learner, "train_epoch", diverging)
+    command = ["train", "--data", str(squares), "--out", str(out), "--size", "32", "--model", "cmunext-tiny-hw"]
+    assert main([*command, "--epochs", "3", "--precision", "bfloat16"]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith("error: the loss of epoch 2 is nan: give a lower --lr than 0.001, or --precision float32\n")
+    assert checkpoints.load(out / "weights.pt")["epoch"] == 0
+    assert [line.split(",")[0] for line in (out / "log.csv").read_text().split()] == ["epoch", "0"]
+
+
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_split_without_foreground_is_refused_before_training(squares, tmp_path, capsys, split):
     data, out = tmp_path / "data", tmp_path / "run"

@@ -120,6 +120,21 @@ def test_rows_in_lut_ram(kernel):
     check(LUT_RAM[kernel](ram_style="distributed"))
 
 
+WEIGHTS = {  # (image side, channels, outputs, kernel, PE, SIMD)
+    "projection": (16, 240, 80, 1, 8, 2),
+    "odd": (16, 64, 192, 1, 3, 4),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", WEIGHTS)
+def test_weights_in_block_ram(layer):
+    side, channels, outputs, kernel, pe, simd = WEIGHTS[layer]
+    model = conv_model((side, side, channels), outputs, kernel, pe=pe, simd=simd, weight_style="block")
+    assert getCustomOp(model.graph.node[0]).bram_estimation(PART) * 18_432 >= channels * outputs * kernel**2 * 4
+    check(model)
+
+
 def check(model):
     op = getCustomOp(model.graph.node[0])
     rtl = rtl_of(model)

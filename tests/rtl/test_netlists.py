@@ -21,6 +21,7 @@ MODELS = {
     "conv_odd": lambda: conv_model((3, 3, 2), 3, 1, pe=3, simd=1),
     "conv_parallel": lambda: conv_model((4, 5, 4), 4, 3, pe=2, simd=2, Window="parallel"),
     "conv_tables": lambda: conv_model((4, 5, 4), 4, 3, pe=2, simd=2, Window="parallel", Multiplier="lut"),
+    "conv_weights_block_ram": lambda: conv_model((2, 2, 64), 128, 1, pe=8, simd=4, weight_style="block"),
     "conv_pointwise_tables": lambda: conv_model((4, 5, 8), 8, 1, pe=2, simd=4, Multiplier="lut"),
     "conv_line": lambda: line_models.line_conv((3, 4, 3), 4, 3, pe=4, simd=3),
     "depthwise_columns_line": lambda: line_models.line_depthwise(dim=(4, 5), channels=4, kernel=3, simd=3),
@@ -78,7 +79,8 @@ ROWS = {  # so many rows that they lie in block RAM unless ram_style says otherw
 
 # other foldings and memories of kernels whose netlist runs by default
 SLOW = {
-    "conv_odd", "conv_line", "conv_parallel", "conv_tables", "conv_pointwise_tables", "depthwise_parallel",
+    "conv_odd", "conv_line", "conv_parallel", "conv_tables", "conv_pointwise_tables", "conv_weights_block_ram",
+    "depthwise_parallel",
     "depthwise_columns", "depthwise_serial_block_ram", "depthwise_line", "depthwise_columns_line",
     "bilinear_shift", "bilinear_by_4", "maxpool_block_ram",
 }  # fmt: skip

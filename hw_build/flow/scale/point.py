@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import onnx
@@ -105,8 +106,12 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
 
 def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -> Networks:
     """Folding options of a lowered network for images of ``size`` (H, W), on the families of ``boards``."""
-    model = set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size)
-    return {family: read_network(model, part) for family, part in {b.ps.family: b.part for b in boards}.items()}
+    return {family: _read(lowered, size, part) for family, part in {b.ps.family: b.part for b in boards}.items()}
+
+
+@lru_cache(maxsize=2)  # points of one network and size follow each other, on boards of two families
+def _read(lowered: bytes, size: tuple[int, int], part: str) -> Network:
+    return read_network(set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size), part)
 
 
 def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boards: Sequence[Board]) -> Figures:

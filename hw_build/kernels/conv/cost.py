@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _BLOCK_WEIGHT_BITS = 8192  # beyond this many bits of weights block RAM is cheaper, where few blocks hold a word
 _BLOCK_WEIGHT_BLOCKS = 2
+# weights of so many bits may lie in block RAM whatever their word, where they fill this part of its blocks: they are
+# what a network of millions of weights is made of, at 64 bits a LUT
+_LARGE_WEIGHT_BITS = 32_768
+_FILLED = 0.5
 _DSP_A_BITS = 25  # the wider operand of a DSP48E1's multiplier: one RTL for both families
 
 
@@ -48,6 +52,7 @@ class ConvShape:
     tables: bool
     narrow: bool
     ram_style: str
+    weight_style: str = "auto"
     line_bits: tuple[int, ...] = ()  # of multiplier and offset, where lines stand in place of thresholds
 
     @property
@@ -88,8 +93,16 @@ class ConvShape:
     def weights_in_block_ram(self) -> bool:
         """Whether the weights go to block RAM rather than LUTs."""
         words, bits = self.weight_memory
+        if self.weight_style == "block":
+            return True
         few = forced_bram18(words, bits) <= _BLOCK_WEIGHT_BLOCKS
         return not self.tables and words * bits > _BLOCK_WEIGHT_BITS and few
+
+    @property
+    def weights_fill_blocks(self) -> bool:
+        """Whether large weights fill most of the block RAM that words of this folding take."""
+        words, bits = self.weight_memory
+        return words * bits >= max(_LARGE_WEIGHT_BITS, _FILLED * 18_432 * forced_bram18(words, bits))
 
     @property
     def lane_bits(self) -> int:

@@ -6,7 +6,7 @@ Raw = 0: Y = LowestCode + number of T[o] entries <= acc;   Raw = 1: Y = acc + B[
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +72,8 @@ class ConvThreshold_rtl(RowMemoryKernel):
         Window: the taps of these channels one a cycle, or all at once. Multiplier: DSP48E1, or tables in LUTs.
         NarrowWeights: the smallest value of weightDataType does not occur, so that two sums can share a DSP48E1.
         LineBits: of multiplier and offset where lines stand in place of thresholds, else empty. LowestCode: of a sum
-        that passes no threshold.
+        that passes no threshold. weight_style: ``auto`` puts weights in block RAM where one or two blocks hold a word,
+        ``block`` all of a large layer's.
         """
         attributes = super().get_nodeattr_types()
         attributes.update(
@@ -82,6 +83,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
                 "SIMD": ("i", False, 1),
                 "Window": ("s", False, "serial", {"serial", "parallel"}),
                 "Multiplier": ("s", False, "dsp", {"dsp", "lut"}),
+                "weight_style": ("s", False, "auto", {"auto", "block"}),
                 "NarrowWeights": ("i", False, 0, {0, 1}),
                 "Raw": ("i", False, 0, {0, 1}),
                 "LowestCode": ("i", False, 0),
@@ -140,7 +142,24 @@ class ConvThreshold_rtl(RowMemoryKernel):
         choices = {"Window": ("serial", "parallel")} | super().folding_choices()
         if self.kernel_dim == 1:
             choices = {key: values[:1] for key, values in choices.items()}
-        return choices | {"Multiplier": ("dsp", "lut")}
+        return choices | {"Multiplier": ("dsp", "lut"), "weight_style": ("auto", "block")}
+
+    def folding_conflict(self, folding: dict[str, int | str]) -> str | None:
+        """Weights in block RAM, where asked for: read by multipliers, large, and in words that fill its blocks."""
+        if folding.get("weight_style") != "block":
+            return None
+        if folding["Multiplier"] == "lut":
+            return "weight_style=block needs Multiplier=dsp: tables hold the weights in LUTs"
+        shape = replace(
+            self._shape(), pe=int(folding["PE"]), simd=int(folding["SIMD"]), parallel=folding["Window"] == "parallel"
+        )
+        if shape.weights_fill_blocks:
+            return None
+        words, bits = shape.weight_memory
+        return (
+            f"weight_style=block for {words:,} words of {bits:,} bits would leave most of the block RAM empty: choose "
+            "a smaller PE or SIMD, or weight_style=auto"
+        )
 
     def folding_cost(self, folding: dict[str, int | str]) -> tuple[int, ...]:
         """Products of a cycle."""
@@ -317,6 +336,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
             tables=self.get_nodeattr("Multiplier") == "lut",
             narrow=bool(self.get_nodeattr("NarrowWeights")),
             ram_style=self.ram_style,
+            weight_style=self.get_nodeattr("weight_style"),
             line_bits=tuple(self.get_nodeattr("LineBits")),
         )
 

@@ -124,11 +124,19 @@ def test_target_that_is_none(lowered):
         ({"ConvThreshold_rtl_1": {"PE": 2.0}}, r"PE=2.0 is not an integer"),
         (
             {"ConvThreshold_rtl_1": {"pe": 2}},
-            r"pe is unknown for ConvThreshold_rtl, known: \['Multiplier', 'PE', 'SIMD', 'Window', 'ram_style'\]",
+            r"pe is unknown for ConvThreshold_rtl, known: \['Multiplier', 'PE', 'SIMD', 'Window', 'ram_style', 'w",
         ),
         (
             {"DepthwiseConv_rtl_0": {"SIMD": 2}},
             r"SIMD=2 does not divide KernelDim \* KernelDim=9; choose",
+        ),
+        (
+            {"ConvThreshold_rtl_1": {"weight_style": "block"}},
+            "would leave most of the block RAM empty: choose a smaller PE",
+        ),
+        (
+            {"ConvThreshold_rtl_1": {"weight_style": "block", "Multiplier": "lut"}},
+            "weight_style=block needs Multiplier=dsp",
         ),
         ({"ConvolutionInputGenerator_rtl_0": {"parallel_window": 1, "SIMD": 1}}, "parallel_window=1 needs SIMD=5"),
         ({"ConvolutionInputGenerator_rtl_0": {"parallel_window": 2}}, "parallel_window=2 is not 0 or 1"),
