@@ -15,7 +15,7 @@ from hw_build.implement.synth.yosys import Cells, synthesise
 from hw_build.kernels.fabric import SERIES_7, ULTRASCALE_PLUS, fabric_of
 from hw_build.kernels.fifo_memory import memory_cost, word_beats
 from hw_build.stitch.stitcher import STREAM_RTL
-from tests.rtl import kernel_costs, test_cost_models, test_window_costs
+from tests.rtl import kernel_costs, test_cost_models, test_signed_codes, test_window_costs
 from tests.rtl.kernel_bench import rtl_of
 
 PART = load_board("kv260").part
@@ -51,9 +51,14 @@ GRID = (
         "bilinear_by_4_INT8_16_4_4", "bilinear_by_8_UINT4_16_8_1",
     )
     | {f"{name}_in_lut_ram": partial(model, ram_style="distributed") for name, model in test_cost_models.LUT_RAM.items()
-       if name in ("columns_32", "windows", "conv_32")}
-    | {f"{name}_lines": test_cost_models.LINES[name] for name in ("conv", "threshold")}
-    | _from(test_window_costs.MODELS, "expansion_tables", "dense_parallel")
+       if name in ("columns_32", "windows", "conv_32", "bilinear_16", "pool")}
+    | {f"{name}_lines": test_cost_models.LINES[name] for name in ("conv", "threshold", "columns_serial", "windows_at_once")}
+    | _from(
+        test_window_costs.MODELS, "expansion_tables", "dense_parallel", "dense_serial", "dense_tables_read_again",
+        "depthwise_two_lanes",
+    )
+    | _from(test_signed_codes.COSTS, "products_in_luts", "eight_bits")
+    | _movement("maximum of windows", "gather of channels")
 )  # fmt: skip
 
 
@@ -73,7 +78,7 @@ def test_kernels(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("depth", "width"), [(32, 12), (64, 30), (100, 20), (128, 24), (256, 8), (200, 40)])
+@pytest.mark.parametrize(("depth", "width"), [(32, 12), (64, 30), (1_024, 18)])
 def test_memory_of_fifos_is_that_of_the_model(depth, width):
     beats = word_beats(depth, width)
     module, packing = ("stream_fifo_packed", {"BEATS": str(beats)}) if beats > 1 else ("stream_fifo", {})
