@@ -52,7 +52,8 @@ GRID = (
     )
     | {f"{name}_in_lut_ram": partial(model, ram_style="distributed") for name, model in test_cost_models.LUT_RAM.items()
        if name in ("columns_32", "windows", "conv_32", "bilinear_16", "pool")}
-    | {f"{name}_lines": test_cost_models.LINES[name] for name in ("conv", "threshold", "columns_serial", "windows_at_once")}
+    | {f"{name}_lines": test_cost_models.LINES[name]
+       for name in ("conv", "threshold", "columns_serial", "windows_at_once")}
     | _from(
         test_window_costs.MODELS, "expansion_tables", "dense_parallel", "dense_serial", "dense_tables_read_again",
         "depthwise_two_lanes",
