@@ -66,6 +66,8 @@ def check_constant(node_name: str, name: str, values: np.ndarray, datatype: Base
 
 _DEFINITIONS: dict[type, dict[str, tuple]] = {}  # of attributes: (type, required, default, allowed values or None)
 
+_READ = {"i": lambda field: field.i, "s": lambda field: field.s.decode(), "ints": lambda field: list(field.ints)}
+
 
 class StreamKernel(HWCustomOp):
     """Base of all kernels: one or more input streams of the same image size, one or more output streams."""
@@ -89,6 +91,17 @@ class StreamKernel(HWCustomOp):
         if kind not in _DEFINITIONS:
             _DEFINITIONS[kind] = {key: (*value, None)[:4] for key, value in self.get_nodeattr_types().items()}
         return _DEFINITIONS[kind][name]
+
+    def get_nodeattr(self, name):
+        """As qonnx has it, which lists the names of all attributes for each value."""
+        kind, _, _, allowed = _DEFINITIONS.get(type(self), {}).get(name, (None, None, None, None))
+        if kind in _READ:
+            for attribute in self.onnx_node.attribute:
+                if attribute.name == name:
+                    value = _READ[kind](attribute)
+                    if allowed is None or value in allowed:
+                        return value
+        return super().get_nodeattr(name)
 
     # ---- what a subclass says -------------------------------------------------------------------------------------
     @abstractmethod
