@@ -117,6 +117,11 @@ class Board:
             raise ValueError(f"no {self.ps.family} has UltraRAM, got resources.uram = {self.resources.uram}")
 
 
+def family_of(part: str) -> Family | None:
+    """The family of the FPGA ``part``; None where it is of neither."""
+    return next((family for family, begin in _PARTS.items() if part.startswith(begin)), None)
+
+
 def board_names() -> list[str]:
     """The boards that have a file."""
     return sorted(path.stem for path in BOARDS.glob("*.toml"))

@@ -25,6 +25,7 @@ from hw_build.flow.netlist_step import NETLIST_STEP, netlist_step
 from hw_build.implement.shell import generate as shell
 from hw_build.implement.synth.summary import synthesise_and_summarise
 from hw_build.implement.synth.yosys import CELLS_OF_FAMILY, yosys_version
+from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.fifo_memory import memory_cost, ultra_cost
 from hw_build.lowering.intake import load_graph
 from hw_build.simulate.accelerator import MEASURE_ROUNDS, AcceleratorRun, build_simulator, measure_nodes, simulate
@@ -70,7 +71,7 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
         )  # fmt: skip
         spec = IoSpec(_network(config), design.network_hash, *design.image_shape, design.classes, *design.out_size)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
-        return {"design": f"0x{design.network_hash:016x}", "totals": _fifo_totals(design)}
+        return {"design": f"0x{design.network_hash:016x}", "totals": _fifo_totals(design, config.board.part)}
 
     def run_shell(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         with fresh_folder(config.out / shell.FOLDER) as partial:
@@ -220,14 +221,15 @@ def latency_facts(run: AcceleratorRun, interval: int) -> dict[str, int]:
     }
 
 
-def _fifo_totals(design: Design) -> dict[str, int]:
+def _fifo_totals(design: Design, part: str) -> dict[str, int]:
+    fabric = fabric_of(part)
     uram = luts = bram18 = 0
     for stream in design.streams:
         if stream.tensor in design.ultra:
             blocks, more = ultra_cost(stream.depth, stream.width_bits)
             uram += blocks
         else:
-            blocks, more = memory_cost(stream.depth, stream.width_bits)
+            blocks, more = memory_cost(stream.depth, stream.width_bits, fabric)
             bram18 += blocks
         luts += more
     return {"fifo_bram18": bram18, "fifo_luts": luts} | ({"fifo_uram": uram} if uram else {})

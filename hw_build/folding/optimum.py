@@ -90,6 +90,19 @@ def fewest_luts(network: Network, limits: Sequence[int], *, bram18: int, dsps: i
         next(option for variable, option in zip(variables, of_node, strict=True) if solution[variable] > 0.5)
         for variables, of_node in zip(chosen, listed, strict=True)
     )
+    return _choice(network, options)
+
+
+def same_foldings(network: Network, choice: Choice) -> Choice:
+    """``choice``, made for the same nodes on another part, by the models of the part of ``network``."""
+    options = tuple(
+        next(option for option in node.options if option.folding == made.folding)
+        for node, made in zip(network.nodes, choice.options, strict=True)
+    )
+    return _choice(network, options)
+
+
+def _choice(network: Network, options: tuple[Option, ...]) -> Choice:
     between = sum(
         stream_luts(e.element_bits, options[e.source].out_elements[e.out], options[e.target].in_elements[e.into])
         for e in network.edges

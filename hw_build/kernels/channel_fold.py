@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.resources import fifo2_luts, lutram_luts
+from hw_build.kernels.fabric import fabric_of
+from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.stream_kernel import StreamKernel, shared_files
 
 if TYPE_CHECKING:
     from hw_build.kernels.base import RtlInstance
+    from hw_build.kernels.fabric import Fabric
 
 FILES = shared_files("lib/channel_fold.sv")
 
 
-def fold_luts(width: int, groups: int, times: int) -> int:
+def fold_luts(fabric: Fabric, width: int, groups: int, times: int) -> int:
     """LUTs of channel_fold.sv and of the buffer behind it, for ``groups`` values of ``width`` bits."""
     counters = (groups - 1).bit_length() + (times - 1).bit_length()
-    return lutram_luts(groups, width) + counters + 4 + fifo2_luts(width)
+    return fabric.lutram_luts(groups, width) + counters + 4 + fifo2_luts(width)
 
 
 class SumKernel(StreamKernel):
@@ -75,4 +77,4 @@ class SumKernel(StreamKernel):
     def lut_estimation(self, fpgapart: str) -> int:
         """An adder and a memory a channel, counters and output buffer."""
         width = self.get_outstream_width(0)
-        return width + fold_luts(width, self.codes_a_time // self.pe, self.times)
+        return width + fold_luts(fabric_of(fpgapart), width, self.codes_a_time // self.pe, self.times)

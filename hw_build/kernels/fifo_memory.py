@@ -13,7 +13,8 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from hw_build.kernels.resources import forced_bram18, lutram_luts, mux_luts
+from hw_build.kernels.fabric import SERIES_7, Fabric
+from hw_build.kernels.resources import forced_bram18, mux_luts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,13 +29,13 @@ ULTRA_WORDS, ULTRA_WORD_BITS = 4_096, 72  # of one URAM288
 LEAST_SAVED_BRAM18 = 4
 
 
-def memory_cost(depth: int, width_bits: int) -> tuple[int, int]:
+def memory_cost(depth: int, width_bits: int, fabric: Fabric = SERIES_7) -> tuple[int, int]:
     """(RAMB18, LUT sites) of a FIFO's beats."""
     if depth <= MIN_DEPTH:
         return 0, width_bits
     beats = word_beats(depth, width_bits)
     bram18 = _packed_bram18(depth, width_bits, beats) if beats > 1 else _plain_bram18(depth, width_bits)
-    return (bram18, 0) if bram18 else (0, lutram_luts(depth, width_bits))
+    return (bram18, 0) if bram18 else (0, fabric.lutram_luts(depth, width_bits))
 
 
 def word_beats(depth: int, width_bits: int) -> int:

@@ -1,57 +1,20 @@
-"""Resource formulas shared by the kernels' cost models: xc7 block RAM, LUT RAM and arithmetic in LUT6.
+"""Resource formulas shared by the kernels' cost models: block RAM, and logic and arithmetic in LUT6.
 
 First estimates, fitted to Yosys' ``synth_xilinx -family xc7`` on a few instances; a report after synthesis replaces
-them. FINN counts block RAM in units of 18 Kbit, so does this module.
+them. In what is here 7-series and UltraScale+ are alike; where they differ, `hw_build.kernels.fabric.Fabric` is asked.
+FINN counts block RAM in units of 18 Kbit, so does this module.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-# (depth, width) of one RAMB18E1 as simple dual-port memory
+if TYPE_CHECKING:
+    from hw_build.kernels.fabric import Fabric
+
+# (depth, width) of one RAMB18 as simple dual-port memory
 _RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-# Yosys takes block RAM for what would fill more RAM32M or RAM64M than this (found by depth for widths of 1 to 36 bits)
-_LUTRAM_LIMIT = 12.5
-
-
-def uses_block_ram(depth: int, width: int, ram_style: str) -> bool:
-    """Whether a memory with synchronous read lies in block RAM: never where it is ``distributed``."""
-    if ram_style == "distributed":
-        return False
-    return min(math.ceil(depth / 32) * width / 6, math.ceil(depth / 64) * width / 3) > _LUTRAM_LIMIT and depth > 64
-
-
-def ram_bram18(depth: int, width: int, ram_style: str) -> int:
-    """18 Kbit blocks of a memory with synchronous read, 0 where it lies in LUT RAM."""
-    return forced_bram18(depth, width) if uses_block_ram(depth, width, ram_style) else 0
-
-
-def lutram_luts(depth: int, width: int) -> int:
-    """LUTs of a simple dual-port LUT RAM: four LUTs (RAM32M) hold 6 bits x 32 words, RAM64M 3 bits x 64 words."""
-    if depth == 1:
-        return 0
-    return 4 * math.ceil(width / 6) if depth <= 32 else 4 * math.ceil(width / 3) * math.ceil(depth / 64)
-
-
-def ram_luts(depth: int, width: int, ram_style: str) -> int:
-    """LUTs of a memory with synchronous read, of the multiplexers that read it and of the decoder that writes it: 0
-    where it lies in block RAM.
-    """
-    if uses_block_ram(depth, width, ram_style):
-        return 0
-    blocks = math.ceil(depth / 64)
-    return lutram_luts(depth, width) + mux_luts(blocks, width) + (blocks if blocks > 1 else 0)
-
-
-def single_port_luts(depth: int, width: int, ram_style: str) -> int:
-    """`ram_luts` of a memory that is never read and written at once: deep ones are RAM128X1S and RAM256X1S, which have
-    64 bits in a LUT and their multiplexers inside.
-    """
-    if depth <= 64 or uses_block_ram(depth, width, ram_style):
-        return ram_luts(depth, width, ram_style)
-    blocks, rest = math.ceil(depth / 256), depth % 256
-    last = next(luts for luts in (0, 1, 2, 4) if rest <= 64 * luts)
-    return width * (depth // 256 * 4 + last) + mux_luts(blocks, width) + (blocks if blocks > 1 else 0)
 
 
 def rom_luts(depth: int, width: int) -> int:
@@ -88,14 +51,16 @@ def residual_luts(x_bits: int, y_bits: int, shifted: bool) -> int:
     return 2 * (x_bits + 1) + code
 
 
-def line_dsps(acc_bits: int, line_bits: tuple[int, ...]) -> int:
-    """DSP48E1 of a lane of requantizer.sv: of its line, none where ``line_bits`` is empty."""
+def line_dsps(fabric: Fabric, acc_bits: int, line_bits: tuple[int, ...]) -> int:
+    """DSPs of a lane of requantizer.sv: of its line, none where ``line_bits`` is empty."""
     if not line_bits:
         return 0
-    return 1 if acc_bits <= 25 and line_bits[0] <= 18 else 2
+    return 1 if acc_bits <= fabric.multiplier_bits and line_bits[0] <= 18 else 2
 
 
-def requantizer_luts(rows: int, lanes: int, acc_bits: int, y_bits: int, line_bits: tuple[int, ...]) -> int:
+def requantizer_luts(
+    fabric: Fabric, rows: int, lanes: int, acc_bits: int, y_bits: int, line_bits: tuple[int, ...]
+) -> int:
     """LUTs of requantizer.sv: a search in thresholds; with ``line_bits`` a table of lines for each lane, and what
     clips.
     """
@@ -103,21 +68,23 @@ def requantizer_luts(rows: int, lanes: int, acc_bits: int, y_bits: int, line_bit
         return threshold_luts(rows, lanes, acc_bits, y_bits)
     depth, word = max(1, rows // lanes), sum(line_bits)
     functions = {1: 0, 2: 0, 3: 6, 4: 6}.get(depth, word)  # of so few address bits that differ and are not one of them
-    halves = 32 if line_dsps(acc_bits, line_bits) == 2 else 0  # of a product, added outside
-    return lanes * (min(functions, dense_rom_luts(depth, word)) + halves + y_bits)
+    halves = 32 if line_dsps(fabric, acc_bits, line_bits) == 2 else 0  # of a product, added outside
+    offset = fabric.dsp_adder_luts(acc_bits + line_bits[0])
+    return lanes * (min(functions, dense_rom_luts(depth, word)) + halves + offset + y_bits)
 
 
 def product_dsps(x_bits: int, w_bits: int) -> int:
-    """DSP48E1 into which Yosys maps a product that is written as such: one beyond 8 bits, else it takes LUTs."""
+    """DSPs into which Yosys maps a product that is written as such: one beyond 8 bits, else it takes LUTs."""
     return int(x_bits + w_bits > 8)
 
 
-def products_luts(count: int, x_bits: int, w_bits: int, acc_bits: int) -> float:
-    """LUTs of ``count`` products as they are written, their tree and accumulator; DSP48E1 hold the products they take,
-    with the first adders and the accumulator.
+def products_luts(fabric: Fabric, count: int, x_bits: int, w_bits: int, acc_bits: int) -> float:
+    """LUTs of ``count`` products as they are written, their tree and accumulator; DSPs hold the products they take,
+    and, where they add, the first adders and the accumulator.
     """
     if product_dsps(x_bits, w_bits):
-        return (count - 1) * (x_bits + w_bits) / 2
+        in_dsps = fabric.dsp_adder_luts((count - 1) * (x_bits + w_bits) // 2 + acc_bits)
+        return (count - 1) * (x_bits + w_bits) / 2 + in_dsps
     return 1.35 * x_bits * w_bits * count + ((count - 1) * 11.5 / 8 * (x_bits + w_bits) + acc_bits)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw_build.kernels.resources import uses_block_ram
+from hw_build.kernels.fabric import SERIES_7
 from hw_build.kernels.stream_kernel import StreamKernel
 
 RAM_STYLES = ("auto", "distributed")
@@ -29,8 +29,11 @@ class RowMemoryKernel(StreamKernel):
         return {"RAM_STYLE": f'"{self.ram_style}"'}
 
     def settled_row_memory(self, depth: int, width: int) -> dict[str, str]:
-        """RAM_STYLE of the RTL, decided here: for a memory that is never read and written at once. Synthesis places
-        such a one by other rules.
+        """RAM_STYLE of the RTL as `settled_ram_style` says."""
+        return {"RAM_STYLE": f'"{self.settled_ram_style(depth, width)}"'}
+
+    def settled_ram_style(self, depth: int, width: int) -> str:
+        """``block`` or ``distributed``, decided here and for all devices, as the RTL is one: for a memory that is never
+        read and written at once. Synthesis places such a one by other rules.
         """
-        style = "block" if uses_block_ram(depth, width, self.ram_style) else "distributed"
-        return {"RAM_STYLE": f'"{style}"'}
+        return "block" if SERIES_7.uses_block_ram(depth, width, self.ram_style) else "distributed"

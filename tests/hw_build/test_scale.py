@@ -4,24 +4,32 @@ import json
 import sys
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
+import onnx
 import pytest
 from distributed import LocalCluster
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
 
 sys.path.insert(0, str(Path(__file__).parent))
 import exports
 import synthetic
 
-from hw_build.base.board_config import load_board
+from hw_build.base.board_config import Family, load_board
 from hw_build.base.errors import BuildError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.commands.scale import ScaleConfig, grid, lowered_network
 from hw_build.flow.scale import sweep as sweep_module
 from hw_build.flow.scale.pareto import draw, front
-from hw_build.flow.scale.point import Figures, Outcome, Point, budget_of, evaluate
+from hw_build.flow.scale.point import LUT_SHARE, Figures, Outcome, Point, budget_of, evaluate, read_sized
 from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep
+from hw_build.folding.optimise import plan_for
+from hw_build.folding.optimum import same_foldings
+from hw_build.lowering import set_input_size
 
 BOARDS = [load_board(name) for name in ("pynq-z2", "zcu104")]
 NETWORK = ("synthetic", "as-exported")
@@ -50,6 +58,31 @@ def test_faster_and_larger_takes_more_cycles_and_luts(lowered):
     assert slow.luts < fast.luts and fast.frames_per_second > 3000
     assert slow.cycles_per_frame == 4 * small.cycles_per_frame  # both of them as slow as they go
     assert large.cycles_per_frame > slow.cycles_per_frame and large.luts > slow.luts > small.luts
+
+
+def test_a_board_of_another_family_counts_the_same_folding_by_its_own_models(lowered):
+    rate = 3000
+    networks = read_sized(lowered, (32, 32), BOARDS)
+    plan = plan_for(networks[Family.ZYNQ_7000], int(100e6 / rate), budget_of(BOARDS[0]))
+    there = same_foldings(networks[Family.ZYNQ_ULTRASCALE], plan.choice)
+    model = set_input_size(ModelWrapper(onnx.load_from_string(lowered)), 32, 32)
+    more = 0
+    for node, option in zip(model.graph.node, plan.choice.options, strict=True):
+        operation = getCustomOp(node)
+        for key, value in option.folding.items():
+            operation.set_nodeattr(key, value)
+        more += operation.lut_estimation(BOARDS[1].part) - operation.lut_estimation(BOARDS[0].part)
+    assert there.luts == plan.choice.luts + more > plan.choice.luts  # sums behind multipliers take LUTs
+    small = with_luts(BOARDS[0], plan.luts)
+    for luts, boards in ((plan.luts + more, ("pynq-z2", "zcu104")), (plan.luts + more - 1, ("pynq-z2",))):
+        figures = evaluate(point(32, rate), lowered, [small, with_luts(BOARDS[1], luts)])
+        assert (figures.luts, figures.boards) == (plan.luts, boards)
+
+
+def with_luts(board, luts):
+    """``board`` with as many LUTs as let a design take ``luts`` of them."""
+    has = ceil(luts / LUT_SHARE)
+    return replace(board, resources=replace(board.resources, luts=has, memory_luts=1))
 
 
 def test_what_no_layer_reaches_is_told_with_its_cycles(lowered):

@@ -19,13 +19,16 @@ from hw_build.base.records import record
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
 from hw_build.folding.lag import fork_memory
 from hw_build.folding.optimise import Budget, Plan, best_rate, plan_for
+from hw_build.folding.optimum import same_foldings
 from hw_build.folding.options import Network, read_network
 from hw_build.lowering import set_input_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from hw_build.base.board_config import Board
+    from hw_build.base.board_config import Board, Family
+
+    Networks = Mapping[Family, Network]
 
 LUT_SHARE = 0.75
 BRAM_SHARE = 0.9
@@ -97,34 +100,35 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
     """
     if point.frames_per_second is not None:
         return at_rate(lowered, (point.side, point.side), point.frames_per_second, boards)
-    network = read_sized(lowered, (point.side, point.side), boards)
-    return _fastest(network, next(board for board in boards if board.name == point.board))
+    board = next(board for board in boards if board.name == point.board)
+    return _fastest(read_sized(lowered, (point.side, point.side), [board]), board)
 
 
-def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -> Network:
-    """Folding options of a lowered network for images of ``size`` (H, W), on the part of the smallest board."""
-    return _read(lowered, size, _by_size(boards)[0].part)
+def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -> Networks:
+    """Folding options of a lowered network for images of ``size`` (H, W), on the families of ``boards``."""
+    return {family: _read(lowered, size, part) for family, part in {b.ps.family: b.part for b in boards}.items()}
 
 
-@lru_cache(maxsize=1)  # points of one network and size follow each other
+@lru_cache(maxsize=2)  # points of one network and size follow each other, on boards of two families
 def _read(lowered: bytes, size: tuple[int, int], part: str) -> Network:
     return read_network(set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size), part)
 
 
 def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boards: Sequence[Board]) -> Figures:
     """The figures of a lowered network at a size (H, W) and a rate: see ``evaluate``."""
-    boards, network = _by_size(boards), read_sized(lowered, size, boards)
+    boards, networks = _by_size(boards), read_sized(lowered, size, boards)
     target = int(DEFAULT_CLOCK_MHZ * 1e6 / frames_per_second)
-    slowest = slowest_layer(network)
+    slowest = slowest_layer(networks[boards[0].ps.family])
     if slowest > target:
         return Figures(outcome=Outcome.TOO_SLOW, cycles_per_frame=slowest)
-    tried: list[Budget] = []
+    tried: list[tuple[Family, Budget]] = []
     for board in boards:
-        budget = budget_of(board)
-        if budget not in tried and (plan := plan_for(network, target, budget)) is not None:
-            return _figures(network, plan, boards)
-        tried.append(budget)
-    return _figures(network, _unlimited(network, target, max(budget.uram for budget in tried)), boards)
+        family, budget = board.ps.family, budget_of(board)
+        if (family, budget) not in tried and (plan := plan_for(networks[family], target, budget)) is not None:
+            return _figures(networks, plan, boards)
+        tried.append((family, budget))
+    most = max(boards, key=lambda board: budget_of(board).uram)
+    return _figures(networks, _unlimited(networks[most.ps.family], target, budget_of(most).uram), boards)
 
 
 def _unlimited(network: Network, target_cycles: int, uram: int) -> Plan:
@@ -142,16 +146,17 @@ def slowest_layer(network: Network) -> int:
     return max(min(option.cycles for option in node.options) for node in network.nodes)
 
 
-def _fastest(network: Network, board: Board) -> Figures:
+def _fastest(networks: Networks, board: Board) -> Figures:
+    network = networks[board.ps.family]
     slowest_rate = max(max(option.cycles for option in node.options) for node in network.nodes)
     budget = budget_of(board)
     if plan_for(network, slowest_rate, budget) is None:
-        return _figures(network, _unlimited(network, slowest_rate, budget.uram), [board])
-    return _figures(network, best_rate(network, budget), [board])
+        return _figures(networks, _unlimited(network, slowest_rate, budget.uram), [board])
+    return _figures(networks, best_rate(network, budget), [board])
 
 
-def _figures(network: Network, plan: Plan, boards: Sequence[Board]) -> Figures:
-    large_enough = tuple(board.name for board in boards if _holds(budget_of(board), network, plan))
+def _figures(networks: Networks, plan: Plan, boards: Sequence[Board]) -> Figures:
+    large_enough = tuple(board.name for board in boards if _holds(budget_of(board), networks[board.ps.family], plan))
     return Figures(
         outcome=Outcome.FITS if large_enough else Outcome.TOO_LARGE,
         cycles_per_frame=plan.cycles_per_frame,
@@ -164,8 +169,9 @@ def _figures(network: Network, plan: Plan, boards: Sequence[Board]) -> Figures:
 
 
 def _holds(budget: Budget, network: Network, plan: Plan) -> bool:
-    """Whether ``plan`` is within ``budget``, with its forks in the UltraRAM of the budget."""
-    cycles = [option.cycles for option in plan.choice.options]
+    """Whether ``plan`` is within ``budget`` by ``network``, with its forks in the UltraRAM of the budget."""
+    choice = same_foldings(network, plan.choice)
+    cycles = [option.cycles for option in choice.options]
     forks = fork_memory(network, cycles, plan.cycles_per_frame, budget.uram)
-    bram36 = -(-(plan.choice.bram18 + forks.bram18) // 2)
-    return plan.luts <= budget.luts and plan.dsps <= budget.dsps and bram36 <= budget.bram36
+    bram36 = -(-(choice.bram18 + forks.bram18) // 2)
+    return choice.luts + forks.luts <= budget.luts and choice.dsps <= budget.dsps and bram36 <= budget.bram36

@@ -50,8 +50,13 @@ JOIN = (("setattr", "-mod", "-unset", "keep_hierarchy"), ("flatten",))
 PASSES = Path(__file__).with_name("passes.py")
 RTLIL_SUFFIX = ".il"
 # hierarchy's way with a port that is not as wide as its module's: to cut the wires, or to leave some undriven
-# (but the enables of UltraRAM's nine columns, of which parity interleaved with data leaves one unused)
-_RESIZED = re.compile(r"Resizing cell port (?!\S+\.BWE_[AB] from 8 bits to 9 bits).*")
+_RESIZED = re.compile(r"Resizing cell port \S+\.(\w+ from \d+ bits to \d+) bits.*")
+# what Yosys' own maps of UltraScale+ cells leave to it: of UltraRAM's nine enables, parity interleaved with data leaves
+# one unused; of block RAM the bits beyond the deepest memory, the widest word and its enables, which carry nothing
+_OF_MAPS = re.compile(
+    r"BWE_[AB] from 8 bits to 9|ADDR(ARD|BWR)ADDR from 16 bits to 1[45]|(DINADIN|DOUT[AB]DOUT) from 64 bits to (16|32)"
+    r"|(DINPADINP|DOUTP[AB]DOUTP) from 8 bits to [24]|WEA from 4 bits to 2"
+)
 
 
 def mapping(top: str, cells: Cells = Cells.XC7) -> list[list[str]]:
@@ -184,5 +189,6 @@ async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_se
         first = next((line for line in lines if re.search(r"\b(ERROR|error):", line)), None)
         detail = first or (lines[-1] if lines else f"exit status {status}")
         raise SynthesisError(f"{top}: Yosys refuses it: {shorten(detail.strip())}")
-    if resized := _RESIZED.search(log):
+    resized = next((found for found in _RESIZED.finditer(log) if not _OF_MAPS.fullmatch(found[1])), None)
+    if resized:
         raise SynthesisError(f"{top}: an instance does not fit its module: {resized[0].strip()}")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from qonnx.core.datatype import BaseDataType, DataType
 
+from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.halving import HalvingKernel
-from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
+from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.stream_kernel import own_files
 
 if TYPE_CHECKING:
@@ -62,11 +63,13 @@ class AveragePool2x2_rtl(HalvingKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the row memory."""
-        return ram_bram18(*self._row_memory(), self._row_style)
+        return fabric_of(fpgapart).ram_bram18(*self._row_memory(), self._row_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Two sums a channel, the pair memory, counters and output buffer."""
         groups, width = self.get_nodeattr("NumChannels") // self.pe, self.get_outstream_width(0)
         sums = self.pe * (2 * self.get_input_datatype(0).bitwidth() + 1)
-        memories = lutram_luts(groups, self.get_instream_width(0)) + ram_luts(*self._row_memory(), self._row_style)
+        fabric = fabric_of(fpgapart)
+        row = fabric.ram_luts(*self._row_memory(), self._row_style)
+        memories = fabric.lutram_luts(groups, self.get_instream_width(0)) + row
         return sums + memories + (10 if groups == 1 else 18) + fifo2_luts(width)

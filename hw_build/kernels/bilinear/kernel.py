@@ -14,7 +14,8 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
+from hw_build.kernels.fabric import fabric_of
+from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, upsampled_rows
 from hw_build.kernels.stream_kernel import own_files
 from hw_build.kernels.upsampling import UpsamplingKernel
@@ -96,7 +97,7 @@ class BilinearUpsample_rtl(UpsamplingKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the two row banks."""
-        return 2 * ram_bram18(*self._bank_memory(), self.ram_style)
+        return 2 * fabric_of(fpgapart).ram_bram18(*self._bank_memory(), self.ram_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Sums along rows and columns, the column memory, counters and output buffer."""
@@ -104,6 +105,7 @@ class BilinearUpsample_rtl(UpsamplingKernel):
         groups = self.get_nodeattr("NumChannels") // self.pe
         finer = more - 2  # summands and bits of a position beyond those of upsampling by 2
         sums = math.ceil(self.pe * (3 + 1.6 * finer) * (2 * bits + 3 * more))
-        banks = 2 * ram_luts(*self._bank_memory(), self.ram_style)
-        memories = lutram_luts(groups, 2 * self.pe * (bits + more)) + banks
+        fabric = fabric_of(fpgapart)
+        banks = 2 * fabric.ram_luts(*self._bank_memory(), self.ram_style)
+        memories = fabric.lutram_luts(groups, 2 * self.pe * (bits + more)) + banks
         return sums + memories + 60 + 12 * finer + fifo2_luts(self.get_outstream_width(0))

@@ -1,9 +1,10 @@
-"""What a ConvThreshold kernel takes, from its shape alone: fitted to Yosys' ``synth_xilinx -family xc7``."""
+"""What a ConvThreshold kernel takes, from its shape alone: fitted to Yosys."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hw_build.kernels.resources import (
     dense_rom_luts,
@@ -11,14 +12,14 @@ from hw_build.kernels.resources import (
     fifo2_luts,
     forced_bram18,
     line_dsps,
-    lutram_luts,
     mux_luts,
     product_dsps,
-    ram_bram18,
-    ram_luts,
     requantizer_luts,
     rom_luts,
 )
+
+if TYPE_CHECKING:
+    from hw_build.kernels.fabric import Fabric
 
 _BLOCK_WEIGHT_BITS = 8192  # beyond this many bits of weights block RAM is cheaper, where few blocks hold a word
 _BLOCK_WEIGHT_BLOCKS = 2
@@ -26,13 +27,14 @@ _BLOCK_WEIGHT_BLOCKS = 2
 # what a network of millions of weights is made of, at 64 bits a LUT
 _LARGE_WEIGHT_BITS = 32_768
 _FILLED = 0.5
-_DSP_A_BITS = 25  # the wider operand of a DSP48E1's multiplier
+_DSP_A_BITS = 25  # the wider operand of a DSP48E1's multiplier: one RTL for both families
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvShape:
-    """Shape, folding and widths of a convolution."""
+    """Shape, folding and widths of a convolution, and where it lies."""
 
+    fabric: Fabric
     height: int
     width: int
     in_channels: int
@@ -129,26 +131,34 @@ class ConvShape:
         """Whether Yosys takes LUTs for them: signed factors are as wide as codes and weights, unsigned ones wider."""
         return product_dsps(self.x_bits + (not self.x_signed), self.w_bits) == 0
 
+    @property
+    def _pairs(self) -> int:
+        """Multipliers that two sums share."""
+        return self.products * (self.pe // 2) if self.packs else 0
+
+    @property
+    def _alone(self) -> int:
+        """Multipliers of one sum."""
+        return 0 if self._unpaired_in_luts else self.unpaired
+
     def multipliers(self) -> int:
-        """DSP48E1, those of the lines included."""
-        lines = self.lanes * line_dsps(self.acc_bits, self.line_bits)
-        pairs = self.products * (self.pe // 2) if self.packs else 0
-        return lines + pairs + (0 if self._unpaired_in_luts else self.unpaired)
+        """DSPs, those of the lines included."""
+        return self.lanes * line_dsps(self.fabric, self.acc_bits, self.line_bits) + self._pairs + self._alone
 
     def bram18(self) -> int:
         """18 Kbit blocks of pixels and weights."""
         weights = forced_bram18(*self.weight_memory) if self.weights_in_block_ram else 0
-        return ram_bram18(*self.rows, self.ram_style) + weights
+        return self.fabric.ram_bram18(*self.rows, self.ram_style) + weights
 
     def luts(self) -> int:
         """LUT6 and LUT RAM sites."""
-        tables = (
-            self.lanes * self.y_bits
-            if self.raw
-            else requantizer_luts(self.out_channels, self.lanes, self.acc_bits, self.y_bits, self.line_bits)
-        )
+        if self.raw:
+            tables = self.lanes * self.y_bits
+        else:
+            shape = (self.out_channels, self.lanes, self.acc_bits, self.y_bits, self.line_bits)
+            tables = requantizer_luts(self.fabric, *shape)
         products = self._table_luts() if self.tables else self._multiplier_luts()
-        rows = ram_luts(*self.rows, self.ram_style)
+        rows = self.fabric.ram_luts(*self.rows, self.ram_style)
         return self._window_luts() + products + tables + rows + fifo2_luts(self.lanes * self.y_bits)
 
     def _window_luts(self) -> int:
@@ -156,10 +166,10 @@ class ConvShape:
             address = math.ceil(math.log2(max(2, self.rows[0])))
             return 10 + 6 * address + (0 if self.kernel == 1 else 50)
         column = self.kernel * self.simd * self.x_bits
-        columns = lutram_luts(self.groups, (self.kernel - 1) * column)
+        columns = self.fabric.lutram_luts(self.groups, (self.kernel - 1) * column)
         if self.groups == 1 or self.passes == 1:
             return 100 + columns
-        replay = lutram_luts(self.groups, self.kernel * column) + 2 * self.kernel * column
+        replay = self.fabric.lutram_luts(self.groups, self.kernel * column) + 2 * self.kernel * column
         next_pixel = 30 + 2 * self.simd * self.x_bits
         return 100 + columns + replay + next_pixel
 
@@ -179,7 +189,9 @@ class ConvShape:
             read_out = self.lanes * self.products * mux_luts(self.pe // self.lanes, self.lane_bits) + 1.9 * parts
         else:
             read_out = 1.8 * parts
-        return round(0.8 * weights + read_out + self._unpaired_luts())
+        of_pair = _DSP_A_BITS - self.w_bits + self.lane_bits
+        growing = self.fabric.dsp_adder_luts(self._pairs * of_pair + self._alone * self.lane_bits)
+        return round(0.8 * weights + read_out + growing + self._unpaired_luts())
 
     def _unpaired_luts(self) -> float:
         """Rows of partial products, and the sum that grows."""

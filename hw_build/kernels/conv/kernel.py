@@ -14,6 +14,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.conv.cost import ConvShape
+from hw_build.kernels.fabric import SERIES_7, Fabric, fabric_of
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, require_lines
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.multi_threshold import check_codes, multi_threshold, search_parameters
@@ -314,9 +315,10 @@ class ConvThreshold_rtl(RowMemoryKernel):
         return self.instance("conv", FILES, parameters)
 
     # ---- cost model -----------------------------------------------------------------------------------------------
-    def _shape(self) -> ConvShape:
+    def _shape(self, fabric: Fabric = SERIES_7) -> ConvShape:
         height, width = self.image_dim
         return ConvShape(
+            fabric=fabric,
             height=height,
             width=width,
             in_channels=self.get_nodeattr("NumChannels"),
@@ -340,12 +342,12 @@ class ConvThreshold_rtl(RowMemoryKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks: the rows of pixels, and the weights where they are better off there."""
-        return self._shape().bram18()
+        return self._shape(fabric_of(fpgapart)).bram18()
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Control, weight and threshold tables, products without multipliers, and the read-out of the sums."""
-        return self._shape().luts()
+        return self._shape(fabric_of(fpgapart)).luts()
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """One multiplier for each input and pair of sums, for each sum where they are too wide to share one; lines'."""
-        return self._shape().multipliers()
+        return self._shape(fabric_of(fpgapart)).multipliers()

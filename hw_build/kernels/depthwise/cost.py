@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hw_build.kernels.resources import (
     dense_rom_luts,
@@ -11,21 +12,22 @@ from hw_build.kernels.resources import (
     fifo2_luts,
     forced_bram18,
     line_dsps,
-    lutram_luts,
     mux_luts,
     product_dsps,
     products_luts,
-    ram_bram18,
-    ram_luts,
     requantizer_luts,
     residual_luts,
 )
+
+if TYPE_CHECKING:
+    from hw_build.kernels.fabric import Fabric
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnsCost:
     """An instance by its parameters; ``block`` puts weights and thresholds in block RAM."""
 
+    fabric: Fabric
     width: int
     channels: int
     kernel: int
@@ -70,16 +72,16 @@ class ColumnsCost:
     def bram18(self) -> int:
         """18 Kbit blocks of rows, weights and thresholds."""
         roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()] if self.block else []
-        return ram_bram18(*self._rows(), self.ram_style) + sum(forced_bram18(*rom) for rom in roms)
+        return self.fabric.ram_bram18(*self._rows(), self.ram_style) + sum(forced_bram18(*rom) for rom in roms)
 
     def dsps(self) -> int:
-        """DSP48E1 of products and lines."""
-        lines = line_dsps(self.acc_bits, self.line_bits)
+        """DSPs of products and lines."""
+        lines = line_dsps(self.fabric, self.acc_bits, self.line_bits)
         return lines + self.simd * product_dsps(self.x_bits, self.w_bits)
 
     def luts(self) -> int:
         """Products and their sum, row selection, tables, comparators, delays, position, masks and the output buffer."""
-        products = products_luts(self.simd, self.x_bits, self.w_bits, self.acc_bits)
+        products = products_luts(self.fabric, self.simd, self.x_bits, self.w_bits, self.acc_bits)
         select = mux_luts(self.kernel // self.simd, self.simd * (self.x_bits + 1))
         roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()]
         tables = 0 if self.block else sum(dense_rom_luts(*rom) for rom in roms)
@@ -88,10 +90,11 @@ class ColumnsCost:
         search = 2 * self.acc_bits if not self._serial else 8
         compare = (1 if self._serial else self.r_bits) * (self.acc_bits // 2)
         if self.line_bits:
-            search, compare = requantizer_luts(self.channels, 1, self.acc_bits, self.r_bits, self.line_bits), 0
+            shape = (self.channels, 1, self.acc_bits, self.r_bits, self.line_bits)
+            search, compare = requantizer_luts(self.fabric, *shape), 0
         residual = residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 78 + 2 * self.kernel
-        memory = ram_luts(*self._rows(), self.ram_style)
+        memory = self.fabric.ram_luts(*self._rows(), self.ram_style)
         buffer = fifo2_luts(self.y_bits)
         return round(products + select + tables + search + compare + residual + memory + control + buffer)
 
@@ -100,6 +103,7 @@ class ColumnsCost:
 class WindowCost:
     """An instance of depthwise.sv by its parameters: PE windows at once, ``simd`` of their taps a cycle."""
 
+    fabric: Fabric
     height: int
     width: int
     channels: int
@@ -128,32 +132,31 @@ class WindowCost:
 
     def bram18(self) -> int:
         """18 Kbit blocks of rows."""
-        return ram_bram18(*self.rows, self.ram_style)
+        return self.fabric.ram_bram18(*self.rows, self.ram_style)
 
     def dsps(self) -> int:
-        """DSP48E1 of products and lines."""
-        lines = line_dsps(self.acc_bits, self.line_bits)
+        """DSPs of products and lines."""
+        lines = line_dsps(self.fabric, self.acc_bits, self.line_bits)
         by_tables = self.kernel**2 == self.simd
         return self.pe * (lines + (0 if by_tables else self.simd * product_dsps(self.x_bits, self.w_bits)))
 
     def luts(self) -> int:
         """Position and masks, columns, sums, thresholds, residual and the output buffer."""
         groups = self.channels // self.pe
-        columns = lutram_luts(groups, (self.kernel - 1) * self.kernel * self.pe * self.x_bits)
-        search = requantizer_luts(
-            self.channels, self.pe, self.acc_bits, self.r_bits if self.line_bits else self.y_bits, self.line_bits
-        )
+        columns = self.fabric.lutram_luts(groups, (self.kernel - 1) * self.kernel * self.pe * self.x_bits)
+        bits = self.r_bits if self.line_bits else self.y_bits
+        search = requantizer_luts(self.fabric, self.channels, self.pe, self.acc_bits, bits, self.line_bits)
         residual = self.pe * residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 60 + self.kernel**2
         out = fifo2_luts(self.pe * self.y_bits)
-        rows = ram_luts(*self.rows, self.ram_style)
+        rows = self.fabric.ram_luts(*self.rows, self.ram_style)
         return round(control + rows + columns + self._sums(groups) + search + residual + out)
 
     def _sums(self, groups: int) -> float:
         cycles = self.kernel**2 // self.simd
         if cycles == 1:
             return self.pe * dot_tables_luts(groups, self.simd, self.x_bits, self.w_bits, self.acc_bits)
-        products = products_luts(self.simd, self.x_bits, self.w_bits, self.acc_bits)
+        products = products_luts(self.fabric, self.simd, self.x_bits, self.w_bits, self.acc_bits)
         select = mux_luts(cycles, self.simd * (self.pe * self.x_bits + 1)) + self.simd * self.pe * self.x_bits
         weights = dense_rom_luts(groups * cycles, self.simd * self.pe * self.w_bits)
         return self.pe * products + select + weights

@@ -15,6 +15,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.depthwise.cost import ColumnsCost, WindowCost
+from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.lines import (
     NO_SHIFT,
     REQUANTIZER_FILES,
@@ -303,9 +304,10 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         return words
 
     # ---- cost model -----------------------------------------------------------------------------------------------
-    def _cost(self) -> ColumnsCost | WindowCost:
+    def _cost(self, fpgapart: str) -> ColumnsCost | WindowCost:
         height, width = self.image_dim
         common = {
+            "fabric": fabric_of(fpgapart),
             "width": width,
             "channels": self.get_nodeattr("NumChannels"),
             "kernel": self.kernel_dim,
@@ -325,12 +327,12 @@ class DepthwiseConv_rtl(RowMemoryKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks: the row memory; by columns also weights and thresholds where they are many."""
-        return self._cost().bram18()
+        return self._cost(fpgapart).bram18()
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Control, window, products and their sum, tables of weights and thresholds, residual."""
-        return self._cost().luts()
+        return self._cost(fpgapart).luts()
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """Those of the lines and of wide products: depthwise products share no operand, so each takes one or LUTs."""
-        return self._cost().dsps()
+        return self._cost(fpgapart).dsps()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hw_build.base.errors import ConfigError
+from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.literals import packed_literal
-from hw_build.kernels.resources import fifo2_luts, lutram_luts, mux_luts
+from hw_build.kernels.resources import fifo2_luts, mux_luts
 from hw_build.kernels.rows import Rows, pointwise_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
@@ -84,7 +85,7 @@ class ChannelGather_rtl(StreamKernel):
         for lane in range(pe):
             sources = [divmod(each, pe) for each in self.index[lane::pe]]
             lanes = len({source for _, source in sources})
-            luts += lutram_luts(2 * come, lanes * bits) + mux_luts(lanes, bits)
+            luts += fabric_of(fpgapart).lutram_luts(2 * come, lanes * bits) + mux_luts(lanes, bits)
             luts += _table_luts([group for group, _ in sources]) + _table_luts([source for _, source in sources])
         counters = (come - 1).bit_length() + (leave - 1).bit_length()
         slower = 6 if leave > come else 0  # fitted, as the rest is

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.halving import HalvingKernel
-from hw_build.kernels.resources import fifo2_luts, lutram_luts, ram_bram18, ram_luts
+from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.stream_kernel import own_files
 
 if TYPE_CHECKING:
@@ -43,11 +44,12 @@ class MaxPool2x2_rtl(HalvingKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the row memory."""
-        return ram_bram18(*self._row_memory(), self.ram_style)
+        return fabric_of(fpgapart).ram_bram18(*self._row_memory(), self.ram_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Two maxima a channel, the pair memory, counters and output buffer."""
         width = self.get_instream_width(0)
         groups = self.get_nodeattr("NumChannels") // self.pe
-        memories = lutram_luts(groups, width) + ram_luts(*self._row_memory(), self.ram_style)
+        fabric = fabric_of(fpgapart)
+        memories = fabric.lutram_luts(groups, width) + fabric.ram_luts(*self._row_memory(), self.ram_style)
         return 3 * width + memories + 27 + fifo2_luts(width)

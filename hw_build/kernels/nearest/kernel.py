@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.resources import fifo2_luts, ram_bram18, single_port_luts
+from hw_build.kernels.fabric import fabric_of
+from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, upsampled_rows
 from hw_build.kernels.stream_kernel import own_files
 from hw_build.kernels.upsampling import UpsamplingKernel
@@ -62,10 +63,11 @@ class NearestUpsample_rtl(UpsamplingKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the row memory."""
-        return ram_bram18(*self._row_memory(), self.ram_style)
+        memory = self._row_memory()
+        return fabric_of(fpgapart).ram_bram18(*memory, self.settled_ram_style(*memory))
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The row memory, the choice between it and what has come, counters and output buffer."""
         depth, width = self._row_memory()
-        address = (depth - 1).bit_length()
-        return width + 2 * address + 16 + single_port_luts(depth, width, self.ram_style) + fifo2_luts(width)
+        memory = fabric_of(fpgapart).single_port_luts(depth, width, self.settled_ram_style(depth, width))
+        return width + 2 * (depth - 1).bit_length() + 16 + memory + fifo2_luts(width)

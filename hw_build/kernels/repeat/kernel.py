@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hw_build.base.errors import ConfigError
-from hw_build.kernels.resources import fifo2_luts, single_port_luts
+from hw_build.kernels.fabric import fabric_of
+from hw_build.kernels.resources import fifo2_luts
 from hw_build.kernels.rows import Rows, pointwise_rows, upsampled_rows
 from hw_build.kernels.stream_kernel import StreamKernel, own_files
 
@@ -125,5 +126,5 @@ class StreamRepeat_rtl(StreamKernel):
     def lut_estimation(self, fpgapart: str) -> int:
         """The memory, the choice between it and what has come, and the output buffer; counters take carry chains."""
         depth, width = self.groups, self.get_instream_width(0)
-        memory = width + single_port_luts(depth, width, "distributed") if depth > 1 else 0
+        memory = width + fabric_of(fpgapart).single_port_luts(depth, width, "distributed") if depth > 1 else 0
         return memory + 6 + fifo2_luts(width)

@@ -8,6 +8,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
+from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_many, require_lines
 from hw_build.kernels.literals import signed_bits
 from hw_build.kernels.multi_threshold import check_codes, multi_threshold, search_parameters
@@ -90,8 +91,8 @@ class Threshold_rtl(StreamKernel):
         """Tables and comparators of the search, or of the lines, and the output buffer."""
         rows, bits = self.get_nodeattr("ThresholdRows"), tuple(self.get_nodeattr("LineBits"))
         shape = (rows, self.pe, self._acc_bits, self.get_output_datatype(0).bitwidth())
-        return requantizer_luts(*shape, bits) + fifo2_luts(self.get_outstream_width(0)) + 10
+        return requantizer_luts(fabric_of(fpgapart), *shape, bits) + fifo2_luts(self.get_outstream_width(0)) + 10
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """Those of the lines."""
-        return self.pe * line_dsps(self._acc_bits, tuple(self.get_nodeattr("LineBits")))
+        return self.pe * line_dsps(fabric_of(fpgapart), self._acc_bits, tuple(self.get_nodeattr("LineBits")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hw_build.kernels.channel_fold import FILES, fold_luts
+from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.stream_kernel import own_files
 from hw_build.kernels.windows import WindowKernel
 
@@ -41,4 +42,4 @@ class WindowMax_rtl(WindowKernel):
         """A maximum and a memory a channel, counters and output buffer."""
         width, groups = self.get_instream_width(0), self.output_channels() // self.pe
         maxima = width if groups == 1 else 2 * width  # beside a register the choice is its own enable
-        return maxima + fold_luts(width, groups, self.taps)
+        return maxima + fold_luts(fabric_of(fpgapart), width, groups, self.taps)

@@ -7,7 +7,7 @@ import pytest
 from hw_build.base.errors import BuildError
 from hw_build.implement.synth import yosys
 from hw_build.implement.synth.cells import Utilization, utilization
-from hw_build.implement.synth.yosys import SynthesisEndedError, SynthesisError, synthesise
+from hw_build.implement.synth.yosys import Cells, SynthesisEndedError, SynthesisError, synthesise
 
 MODULES = """
 module leaf #(parameter int WIDTH = 1) (input logic clk, input logic [WIDTH-1:0] a, output logic [WIDTH-1:0] y);
@@ -19,6 +19,14 @@ module pair #(parameter int WIDTH = 4) (input logic clk, input logic [WIDTH-1:0]
 endmodule
 module multiply (input logic clk, input logic signed [15:0] a, b, output logic signed [31:0] y);
   always_ff @(posedge clk) y <= a * b;
+endmodule
+"""
+
+MEMORY = """
+module memory (input logic clk, we, input logic [8:0] from, to, input logic [107:0] x, output logic [107:0] y);
+  (* ram_style = "block" *) logic [107:0] words[512];
+  always_ff @(posedge clk) y <= words[from];
+  always_ff @(posedge clk) if (we) words[to] <= x;
 endmodule
 """
 
@@ -40,6 +48,12 @@ def test_multiplier_becomes_a_dsp_and_its_netlist_says_so(source, tmp_path):
     assert utilization(cells).dsps == 1
     text = (tmp_path / "netlist.v").read_text()
     assert "module multiply" in text and "DSP48E1 #(" in text
+
+
+def test_block_ram_of_ultrascale(tmp_path):
+    """Whose ports Yosys' own map leaves to be cut."""
+    (tmp_path / "memory.sv").write_text(MEMORY)
+    assert utilization(synthesise("memory", [tmp_path / "memory.sv"], cells=Cells.XCUP)) == Utilization(bram18=3)
 
 
 def test_refusal_is_one_sentence_with_yosys_reason(tmp_path):
