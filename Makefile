@@ -23,6 +23,7 @@ SIM_BOARD := build/sim-board
 SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
 SIM_IMAGES ?= calib_data/images/benign_184.png calib_data/images/benign_007.png
 CASCADE ?=
+JOINT ?=
 SCAN ?= calib_data/hippocampus/images/hippocampus_148.nii.gz
 ON_SIM_BOARD := EDGESEG_SIM=1 EDGESEG_LOCK=$(abspath $(SIM_BOARD))/lock $(abspath .venv-board)/bin/python
 TESTS ?=
@@ -45,6 +46,7 @@ help: ## this list
 	@echo "  TOOLCHAIN (vivado, openxc7), BACKEND (rtl, hls: of make demo and make bitstream),"
 	@echo "  CHECKPOINT (network of the demo), FLOAT_CHECKPOINT, DATA, MAX_DROP (what make iou compares it with, on what),"
 	@echo "  SIM_IMAGES (what make sim-board segments), CASCADE, SCAN (instead: a folder of quant cascade, a NIfTI file),"
+	@echo "  JOINT (1: both accelerators of CASCADE in one bitstream),"
 	@echo "  TESTS (what make test runs),"
 	@echo "  JOBS (processes that run it; auto: one a core), PYTHON, TORCH (what pip installs as torch)"
 
@@ -77,9 +79,15 @@ ifneq ($(CASCADE),)
 	@mkdir -p $(SIM_BOARD)/cascade
 	@cp $(CASCADE)/cascade.json $(SIM_BOARD)/cascade
 	@for stage in first second; do \
-		$(RUN) hw_build build --export $(CASCADE)/$$stage --board $(BOARD) --folding $(FOLDING) --out $(SIM_BOARD)/$$stage --stop-after shell && \
+		$(RUN) hw_build build --export $(CASCADE)/$$stage --board $(BOARD) --folding $(FOLDING) --out $(SIM_BOARD)/$$stage --stop-after shell || exit; \
+		$(if $(JOINT),continue;) \
 		$(RUN) hw_build deploy --export $(CASCADE)/$$stage --out $(SIM_BOARD)/$$stage --simulated --zip $(SIM_BOARD)/$$stage.zip && \
 		$(ON_SIM_BOARD) -m zipfile -e $(SIM_BOARD)/$$stage.zip $(SIM_BOARD)/cascade/$$stage || exit; done
+ifneq ($(JOINT),)
+	@$(RUN) hw_build join --first $(SIM_BOARD)/first --second $(SIM_BOARD)/second --out $(SIM_BOARD)/joint --simulation-only
+	@$(RUN) hw_build deploy --export $(CASCADE)/first $(CASCADE)/second --out $(SIM_BOARD)/joint --simulated --zip $(SIM_BOARD)/joint.zip
+	@$(ON_SIM_BOARD) -m zipfile -e $(SIM_BOARD)/joint.zip $(SIM_BOARD)/cascade
+endif
 	@cd $(SIM_BOARD)/cascade/first && $(ON_SIM_BOARD) -m board infer --deploy .. --out $(abspath $(SIM_BOARD))/mask.nii.gz $(abspath $(SCAN))
 	@$(RUN) quant predict-cascade --cascade $(CASCADE) --out $(SIM_BOARD)/reference.nii.gz $(SCAN)
 	@cmp $(SIM_BOARD)/mask.nii.gz $(SIM_BOARD)/reference.nii.gz

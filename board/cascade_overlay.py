@@ -1,13 +1,13 @@
 """A cascade under PYNQ: ``CascadeOverlay("folder").segment(image).mask``; needs what ``board.driver`` needs.
 
-The bitstreams are loaded one after the other, each when its stage begins: a lone image costs both, a batch or a volume
-no more. Both accelerators in one bitstream would save the loads, but not fit beside each other on a Zynq-7020.
+Where a bitstream with both accelerators lies beside ``cascade.json``, it is loaded once and stays. Else the bitstreams
+are loaded one after the other, each when its stage begins: a lone image costs both, a batch or a volume no more.
 """
 
 from board.cascade_folder import cascade_parts
 from board.cascade_run import Cascade
-from board.deploy import BITFILE
-from board.driver import SegmentationOverlay
+from board.deploy import IO_SPEC
+from board.driver import JointOverlay, SegmentationOverlay
 
 
 class CascadeOverlay(Cascade):
@@ -18,6 +18,17 @@ class CascadeOverlay(Cascade):
 
     def __init__(self, folder, report=lambda line: None, **options):
         def open_network(deploy):
-            return SegmentationOverlay(deploy.path(BITFILE), **options)
+            bitfile, number = deploy.bitfile()
+            return SegmentationOverlay(bitfile, deploy.path(IO_SPEC), accelerator=number, **options)
 
-        super().__init__(*cascade_parts(folder, open_network), report)
+        super().__init__(*cascade_parts(folder, open_network, lambda path: JointOverlay(path, **options)), report)
+
+    def close(self):
+        """Closes the bitstream with both accelerators, where one is open; the next stage loads it again."""
+        self.open_stage.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -9,7 +9,7 @@ import sys
 from board.boundary import USER_ERROR, add_debug, run_command
 from board.cascade_folder import cascade_parts, is_cascade
 from board.cascade_run import Cascade
-from board.deploy import BITFILE, Deploy
+from board.deploy import IO_SPEC, Deploy
 from board.errors import BoardError, DeviceError, InputError
 from board.io_spec import IoSpec, read_io_spec
 from board.segmenter import FRAMES_PER_JOB, TIMEOUT_S
@@ -83,17 +83,29 @@ def _device_arguments(parser):
     )
 
 
-def _accelerator(arguments, deploy):
+def _driver():
     try:
-        from board.driver import SegmentationOverlay
+        from board import driver
     except ImportError as error:
         raise DeviceError(
             f"pynq cannot be imported ({error}); run this on a PYNQ board, in its pynq environment "
             "(source /etc/profile.d/pynq_venv.sh), as root"
         ) from None
-    return SegmentationOverlay(
-        deploy.path(BITFILE), frames_per_job=arguments.frames_per_job, timeout_s=arguments.timeout
-    )
+    return driver
+
+
+def _options(arguments):
+    return {"frames_per_job": arguments.frames_per_job, "timeout_s": arguments.timeout}
+
+
+def _accelerator(arguments, deploy):
+    bitfile, number = deploy.bitfile()
+    io_spec = deploy.path(IO_SPEC)
+    return _driver().SegmentationOverlay(bitfile, io_spec, accelerator=number, **_options(arguments))
+
+
+def _joint(arguments, bitfile):
+    return _driver().JointOverlay(bitfile, **_options(arguments))
 
 
 def _selftest(arguments):
@@ -167,7 +179,11 @@ def _infer_cascade(arguments):
 
 def _cascade(arguments):
     """The cascade of the deploy folder; the steps are told on stderr."""
-    parts = cascade_parts(arguments.deploy or os.getcwd(), lambda deploy: _accelerator(arguments, deploy))
+    parts = cascade_parts(
+        arguments.deploy or os.getcwd(),
+        lambda deploy: _accelerator(arguments, deploy),
+        lambda bitfile: _joint(arguments, bitfile),
+    )
     return Cascade(*parts, lambda line: print(line, file=sys.stderr, flush=True))
 
 

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 
+from board.cascade_spec import STAGES
 from board.errors import InputError
 from board.io_spec import read_io_spec
 
@@ -29,6 +30,17 @@ class Deploy:
     def path(self, name):
         """Path of a file in the folder."""
         return os.path.join(self.folder, name)
+
+    def bitfile(self):
+        """(path of the bitstream, number of the folder's accelerator in it).
+
+        It is in the folder; or, of ``first/`` or ``second/`` of a cascade, in the folder above for both.
+        """
+        own, name = self.path(BITFILE), os.path.basename(os.path.abspath(self.folder))
+        both = os.path.join(os.path.dirname(os.path.abspath(self.folder)), BITFILE)
+        if name in STAGES and not os.path.isfile(own) and os.path.isfile(both):
+            return both, STAGES.index(name)
+        return own, 0
 
     def spec(self):
         """The ``board.io_spec.IoSpec`` of the folder."""

@@ -211,7 +211,7 @@ def locked_build(build_dir: Path) -> Iterator[None]:
     Raises:
         BuildError: ``build_dir`` holds no build, or another command holds the lock.
     """
-    if not any((build_dir / name).exists() for name in (LOCK, "steps", "design.json")):
+    if not any((build_dir / name).exists() for name in (LOCK, "steps", "design.json", "joint")):
         raise BuildError(f"'{build_dir}' holds no build; give the --out of one, or run `python -m hw_build build`")
     with locked(build_dir):
         yield

@@ -18,7 +18,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         "bitstream", help="make a bitstream of a build, or all that comes before the vendor tool"
     )
     bitstream.add_argument("--out", type=Path, required=True, help="directory of the build")
-    bitstream.add_argument("--export", type=Path, help="the export that was built, to simulate what nextpnr routed")
+    bitstream.add_argument(
+        "--export", type=Path, nargs="+", help="what was built (of a joint build both), to simulate what nextpnr routed"
+    )
     bitstream.add_argument("--toolchain", help="vivado or openxc7 (default: whichever is on PATH)")
     bitstream.add_argument("--jobs", type=int, help="Yosys processes at a time (default: one a core)")
     bitstream.add_argument("--seeds", type=int, default=3, help="placements of nextpnr until one meets the clock (3)")
@@ -46,5 +48,5 @@ def _bitstream(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
         unchecked=arguments.unchecked,
         inputs_only=arguments.inputs_only,
-        export=read_export(arguments.export) if arguments.export else None,
+        exports=[read_export(folder) for folder in arguments.export or ()],
     )

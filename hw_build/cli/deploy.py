@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
     deploy = commands.add_parser("deploy", help="pack all that a PYNQ board needs of a build into one zip")
-    deploy.add_argument("--export", type=Path, required=True, help="the export that was built")
+    deploy.add_argument(
+        "--export", type=Path, nargs="+", required=True, help="the export that was built; of a joint build both"
+    )
     deploy.add_argument("--out", type=Path, required=True, help="directory of the build")
     deploy.add_argument("--bitstream", type=Path, help="its .bit file (default: none, to be added later)")
     deploy.add_argument("--simulated", action="store_true", help="the simulated board's instead; no FPGA can load it")
@@ -28,7 +30,7 @@ def _deploy(arguments: argparse.Namespace) -> int:
 
     config = DeployConfig(
         build_dir=arguments.out,
-        export=read_export(arguments.export),
+        exports=tuple(read_export(folder) for folder in arguments.export),
         bitstream=arguments.bitstream,
         simulated=arguments.simulated,
     )

@@ -21,6 +21,7 @@ from hw_build.cli import (
     deploy,
     hls,
     ip,
+    join,
     netlist,
     plan,
     report,
@@ -33,7 +34,7 @@ from hw_build.cli import (
 _INTERRUPTED = "interrupted; the same command continues after the last finished step"
 # in the order of the help: what leads to a build, then what continues from one, then what looks at one
 _COMMANDS = (
-    build, demo, simulate, synth, netlist, deploy, ip, bitstream, hls, baseline, bench, scale, report,
+    build, demo, simulate, synth, join, netlist, deploy, ip, bitstream, hls, baseline, bench, scale, report,
     check, adopt, plan, run, boards,
 )  # fmt: skip
 

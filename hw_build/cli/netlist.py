@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of ``hw_build``."""
     netlist = commands.add_parser("netlist", help="the device netlist of a build, simulated whole, every byte compared")
-    netlist.add_argument("--export", type=Path, required=True, help="the export that was built")
+    netlist.add_argument(
+        "--export", type=Path, nargs="+", required=True, help="the export that was built; of a joint build both"
+    )
     netlist.add_argument("--out", type=Path, required=True, help="directory of the build")
     netlist.add_argument("--frames", type=int, help="golden images in one job (default: what `build --netlist` checks)")
     netlist.add_argument("--mask", action="store_true", help="masks or class indices, not logits; with --frames")
@@ -28,7 +30,7 @@ def _netlist(arguments: argparse.Namespace) -> int:
 
     return run_netlist(
         arguments.out,
-        read_export(arguments.export),
+        [read_export(folder) for folder in arguments.export],
         frames=arguments.frames,
         mask=arguments.mask,
         stall=arguments.stall,

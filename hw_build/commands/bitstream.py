@@ -22,14 +22,16 @@ from hw_build.implement.netlist.device import make_netlist
 from hw_build.implement.netlist.record import FOLDER as NETLIST_FOLDER
 from hw_build.implement.netlist.record import NETLIST, NetlistRecord
 from hw_build.implement.shell.device import load_device
+from hw_build.implement.shell.joint import is_joint
 from hw_build.report.data import REPORT_JSON, Implementation, read_report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hw_build.base.export import Export
-    from hw_build.implement.shell.generate import Shell
-    from hw_build.stitch import Design
+    from hw_build.implement.shell.around import Around
+    from hw_build.implement.shell.device import Device
 
 FOLDER = "bitstream"
 XDC = "edgeseg.xdc"
@@ -47,12 +49,12 @@ def run_bitstream(
     seeds: int,
     unchecked: bool = False,
     inputs_only: bool = False,
-    export: Export | None = None,
+    exports: Sequence[Export] = (),
 ) -> int:
     """Make the bitstream of a build that has reached its shell; all files are in ``build_dir/bitstream``.
 
     A netlist that was not exact in simulation is handed to no tool, unless ``unchecked``. With the
-    ``export`` of the build, the netlist after nextpnr's routing is simulated, too.
+    ``exports`` of the build, the netlist after nextpnr's routing is simulated, too.
 
     Raises:
         MissingToolError: no place and route tool is installed; its inputs have been written.
@@ -61,15 +63,17 @@ def run_bitstream(
         MismatchError: the bitstream, or the routed netlist, differs from what was asked for.
     """
     with locked_build(build_dir), BuildProgress("bitstream") as progress:
-        design, shell = load_device(build_dir)
-        if export is not None:
-            design.check_model(export.model, export.model_sha256)
+        device = load_device(build_dir)
+        shell = device.around
+        device.check_fits()
+        if exports:
+            device.check_models([(export.model, export.model_sha256) for export in exports])
         toolchain = choose(asked, Family(shell.family))
         folder = build_dir / FOLDER
-        made = _write_inputs(design, shell, folder, seeds)
+        made = _write_inputs(device, folder, seeds)
         lacking = missing(toolchain) if asked else missing_any(toolchain, Family(shell.family))
         if toolchain is Toolchain.OPENXC7 or (lacking and asked is None and Family(shell.family) is Family.ZYNQ_7000):
-            record = _netlist(design, shell, progress, jobs)
+            record = _netlist(device, progress, jobs)
             made.append(f"../{NETLIST_FOLDER}/{NETLIST}" + ("" if record.checked else f" ({_NOT_COMPARED})"))
             if not (lacking or record.checked or unchecked or inputs_only):
                 raise BuildError(
@@ -84,8 +88,9 @@ def run_bitstream(
                 f"no bitstream was written: {'; '.join(lacking)}; ready in '{folder}': {', '.join(made)}; install the "
                 f"tool and run the same command again, or copy '{build_dir}' to where it is ({_GUIDE})"
             )
-        result = _implement(toolchain, shell, folder, progress, export)
-    _into_report(build_dir, result)
+        result = _implement(toolchain, shell, folder, progress, exports)
+    if not is_joint(build_dir):  # which has no report
+        _into_report(build_dir, result)
     tell(
         f"{folder / vivado.BITSTREAM}: {result.bitstream_bytes:,} bytes, {result.fmax_mhz:.1f} MHz, by {toolchain}; "
         f"{BINARY} and {HWH} beside it"
@@ -93,10 +98,11 @@ def run_bitstream(
     return 0
 
 
-def _write_inputs(design: Design, shell: Shell, folder: Path, seeds: int) -> list[str]:
+def _write_inputs(device: Device, folder: Path, seeds: int) -> list[str]:
     """Constraints, scripts and handoff file; returns their names."""
     folder.mkdir(exist_ok=True)
-    texts = {XDC: xdc_text(shell), vivado.SCRIPT: vivado.script_text(design, shell, folder, XDC), HWH: hwh_text(shell)}
+    shell = device.around
+    texts = {XDC: xdc_text(shell), vivado.SCRIPT: vivado.script_text(device, folder, XDC), HWH: hwh_text(shell)}
     if Family(shell.family) is Family.ZYNQ_7000:
         texts["nextpnr.xdc"] = "# no ports, so no pins; the clock's frequency is an option of nextpnr\n"
         texts[openxc7.SCRIPT] = openxc7.script_text(shell, seeds)
@@ -105,15 +111,15 @@ def _write_inputs(design: Design, shell: Shell, folder: Path, seeds: int) -> lis
     return list(texts)
 
 
-def _netlist(design: Design, shell: Shell, progress: BuildProgress, jobs: int | None) -> NetlistRecord:
-    record = make_netlist(design, shell, progress.meter, jobs)
+def _netlist(device: Device, progress: BuildProgress, jobs: int | None) -> NetlistRecord:
+    record = make_netlist(device, progress.meter, jobs)
     checked = "; ".join(record.checked) or _NOT_COMPARED
     progress.done("netlist", f"{', '.join(f'{count:,} {what}' for what, count in record.used.items())} · {checked}")
     return record
 
 
 def _implement(
-    toolchain: Toolchain, shell: Shell, folder: Path, progress: BuildProgress, export: Export | None
+    toolchain: Toolchain, shell: Around, folder: Path, progress: BuildProgress, exports: Sequence[Export]
 ) -> Implementation:
     """Run the tool; the bitstream gets its final name only if everything succeeded."""
     bitstream = folder / vivado.BITSTREAM
@@ -145,13 +151,13 @@ def _implement(
         raise BuildError(_too_slow(result.fmax_mhz, shell))
     progress.done("place and route", f"{result.fmax_mhz:.1f} MHz")
     if toolchain is Toolchain.OPENXC7:
-        result = _check(result, shell, folder, progress, export)
+        result = _check(result, shell, folder, progress, exports)
     write_binary(bitstream, folder / BINARY)
     return result
 
 
 def _check(
-    result: Implementation, shell: Shell, folder: Path, progress: BuildProgress, export: Export | None
+    result: Implementation, shell: Around, folder: Path, progress: BuildProgress, exports: Sequence[Export]
 ) -> Implementation:
     """Compare nextpnr's result with its input; a bitstream that differs or cannot be checked is renamed."""
     bitstream = folder / vivado.BITSTREAM
@@ -160,10 +166,10 @@ def _check(
         result = replace(result, read_back=openxc7.check_bitstream(folder, shell.part))
         progress.done("read back", result.read_back)
         routed = "not simulated: give --export"
-        if export is not None:
+        if exports:
             progress.start("the routed netlist is simulated")
             tables = openxc7.check_tables(folder, shell.part)
-            routed = check_routed(folder.parent, folder / openxc7.ROUTED, export, progress.meter)
+            routed = check_routed(folder.parent, folder / openxc7.ROUTED, exports, progress.meter)
             routed = f"{routed}; {tables}"
         result = replace(result, routed_netlist=routed)
         progress.done("routed netlist", result.routed_netlist)
@@ -176,14 +182,14 @@ def _check(
     return result
 
 
-def _too_slow(reached_mhz: float, shell: Shell) -> str:
+def _too_slow(reached_mhz: float, shell: Around) -> str:
     return (
         f"routed for {reached_mhz:.1f} MHz, the board's clock is {shell.fabric_mhz:g} MHz: lower fabric_mhz in "
         "a board file of your own, or fold for fewer frames per second"
     )
 
 
-def _failure(toolchain: Toolchain, status: int, folder: Path, shell: Shell) -> str:
+def _failure(toolchain: Toolchain, status: int, folder: Path, shell: Around) -> str:
     if toolchain is Toolchain.OPENXC7 and (reached_mhz := openxc7.missed_mhz(folder)) is not None:
         return _too_slow(reached_mhz, shell)
     if toolchain is Toolchain.VIVADO and status == vivado.TIMING_NOT_MET:

@@ -103,7 +103,7 @@ def _check_netlist(config: BuildConfig, small: Export, progress: BuildProgress) 
     progress.start(f"{NETLIST_STEP}, {size}")
     pipeline.run(stop_after=SHELL)
     with locked(build.out):
-        _, line = check_device(build.out, small, jobs_of(small), progress.meter)
+        _, line = check_device(build.out, [small], jobs_of([small]), progress.meter)
     progress.done(NETLIST_STEP, f"exact, against {line['against']} · {line['seconds']:.1f} s")
     return line
 

@@ -17,7 +17,7 @@ def run_deploy(config: DeployConfig, path: Path | None) -> int:
     path = path or config.build_dir / config.default_name
     with locked_build(config.build_dir):
         names = write_deploy(config, path)
-    tell(f"{path}: {', '.join(name for name in names if not name.startswith('board/'))}, board/")
+    tell(f"{path}: {', '.join(name for name in names if 'board/' not in name)}, board/")
     if config.simulated:
         tell("its bitstream is the simulated board's: no FPGA can load it")
     elif config.bitstream is None:

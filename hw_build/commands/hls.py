@@ -31,6 +31,7 @@ from hw_build.flow.pipeline import PICTURES, difference, pictures_of, publish
 from hw_build.graph.nodes import HLS_DOMAIN
 from hw_build.implement.bitstream.tools import MissingToolError
 from hw_build.implement.shell.generate import Shell
+from hw_build.implement.shell.joint import refuse_joint
 from hw_build.lowering.intake import load_graph
 from hw_build.report.data import REPORT_JSON, Image, Report, Verification, read_report
 from hw_build.report.pictures import Pictures
@@ -87,6 +88,7 @@ def run_hls(config: HlsConfig) -> int:
         MismatchError: a tensor or a logit differs.
         LoweringError: FINN has no node for an operator.
     """
+    refuse_joint(config.out, "hls")
     build_dir, folder = config.out, config.out / FOLDER
     if config.export is not None:  # what is missing is told before anything is written
         find_headers(config.finn_hlslib)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hw_build.base.progress import tell
 from hw_build.base.step_engine import locked_build
 from hw_build.implement.ip.package import COMPONENT, FOLDER, write_ip
+from hw_build.implement.shell.joint import refuse_joint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def run_ip(build_dir: Path, folder: Path | None) -> int:
     """Writes the core, by default into the build directory, and says how Vivado finds it."""
+    refuse_joint(build_dir, "ip")
     folder = folder or build_dir / FOLDER
     with locked_build(build_dir):
         sources = write_ip(build_dir, folder)

@@ -8,6 +8,7 @@ from hw_build.base.errors import ConfigError
 from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked_build
 from hw_build.flow.accelerator_steps import simulate_and_compare
+from hw_build.implement.shell.joint import refuse_joint
 from hw_build.stitch import Design
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def run_simulate(
 
     ``pace``: cycles from one frame's first pixel to the next one's at the source; None: as fast as they are accepted.
     """
+    refuse_joint(build_dir, "simulate")
     for name, value in (("--idle", idle), ("--stall", stall)):
         if not 0 <= value < 1:
             raise ConfigError(f"{name} is a probability and must be at least 0 and below 1, got {value}")

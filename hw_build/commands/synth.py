@@ -14,6 +14,7 @@ from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.progress import BuildProgress
 from hw_build.base.step_engine import locked_build
 from hw_build.flow.pipeline import pictures_of, publish
+from hw_build.implement.shell.joint import refuse_joint
 from hw_build.implement.synth.design import synthesise_design
 from hw_build.implement.synth.summary import refuse_over_budget, synthesise_and_summarise
 from hw_build.implement.synth.yosys import CELLS_OF_FAMILY, Cells, SynthesisError
@@ -35,6 +36,7 @@ def run_synth(build_dir: Path, board: Board | None, *, jobs: int | None, as_json
     Raises:
         OverBudgetError: the design needs more than the board has, unless ``report_only``.
     """
+    refuse_joint(build_dir, "synth")
     with locked_build(build_dir), BuildProgress("synth") as progress:
         board = board or _board_of(build_dir)
         cells = CELLS_OF_FAMILY[board.ps.family]
@@ -55,6 +57,7 @@ def run_synth_node(build_dir: Path, name: str, board: Board | None, *, as_json: 
     Raises:
         SynthesisError: Yosys refuses the instance.
     """
+    refuse_joint(build_dir, "synth")
     with locked_build(build_dir):
         design = Design.load(build_dir)
         board = board or _known_board(build_dir)

@@ -12,11 +12,10 @@ from hw_build.flow.graph_steps import MISMATCH, images, verified
 from hw_build.implement.netlist.device import make_netlist
 from hw_build.implement.netlist.record import FOLDER, NETLIST, NetlistRecord
 from hw_build.implement.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
-from hw_build.implement.shell.device import load_device
+from hw_build.implement.shell.device import Device, load_device
 from hw_build.implement.shell.generate import Shell
 from hw_build.implement.synth.cells import Utilization
 from hw_build.implement.synth.yosys import yosys_version
-from hw_build.stitch import Design
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +41,7 @@ def netlist_step(build_dir: Path, export: Export, meter: Meter, *, needs: tuple[
     """Make the netlist and check it with the jobs of `jobs_of`; its utilisation is added to the totals."""
 
     def run(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
-        record, line = check_device(build_dir, export, jobs_of(export), meter)
+        record, line = check_device(build_dir, [export], jobs_of([export]), meter)
         return {"verification": [line], "totals": _totals(Utilization(**record.used), _family(build_dir))}
 
     return Step(
@@ -63,57 +62,62 @@ def _totals(used: Utilization, family: Family) -> dict[str, int]:
     return {f"netlist_{kind}": count for kind, count in totals.items()}
 
 
-def jobs_of(export: Export) -> tuple[Job, ...]:
+def jobs_of(exports: Sequence[Export]) -> tuple[Job, ...]:
     """Jobs for logits and masks, with and without memory stalls; for large frames, one job of logits."""
-    return _ONE_FRAME if is_large(export) else _ALL_KINDS
+    return _ONE_FRAME if are_large(exports) else _ALL_KINDS
 
 
-def is_large(export: Export) -> bool:
+def are_large(exports: Sequence[Export]) -> bool:
     """Whether the simulation of one frame takes minutes."""
-    height, width = export.size
-    return height * width > _SMALL_PIXELS
+    return any(export.size[0] * export.size[1] > _SMALL_PIXELS for export in exports)
 
 
 def check_device(
-    build_dir: Path, export: Export, jobs: Sequence[Job], meter: Meter
+    build_dir: Path, exports: Sequence[Export], jobs: Sequence[Job], meter: Meter
 ) -> tuple[NetlistRecord, dict[str, Any]]:
     """Compares every byte of ``jobs``, run on the netlist of a build (made again if not current), with the golden data.
 
-    Returns the record of the netlist, which then names the jobs, and the entry of the verification.
+    ``exports`` are those of its accelerators, which run at once. Returns the record of the netlist, which then names
+    the jobs, and the entry of the verification.
 
     Raises:
         MismatchError: a byte differs; both sides are saved.
         BuildError: the netlist cannot be made, or does not finish a job.
     """
-    design, shell = load_device(build_dir)
-    design.check_model(export.model, export.model_sha256)
-    record = make_netlist(design, shell, meter)
+    device = load_device(build_dir)
+    device.check_models([(export.model, export.model_sha256) for export in exports])
+    record = make_netlist(device, meter)
     started = time.perf_counter()
-    library = build_netlist(build_dir / FOLDER / NETLIST, shell, build_dir, fast=is_large(export))
-    compared = compare_jobs(library, build_dir, export, jobs, meter, NETLIST_STEP)
+    library = build_netlist(build_dir / FOLDER / NETLIST, device.around, build_dir, fast=are_large(exports))
+    compared = compare_jobs(library, device, exports, jobs, meter, NETLIST_STEP)
     record = replace(record, checked=sorted({*record.checked, *map(str, jobs)}))
     record.save(build_dir)
     frames = images(max(job.frames for job in jobs))
-    against = f"golden logits of {frames} of {'x'.join(map(str, export.size))}, {compared:,} bytes in memory"
-    against += _CELLS[Family(shell.family)]
+    each = [f"{frames} of {'x'.join(map(str, export.size))}" for export in exports]
+    at_once = " at once" if len(exports) > 1 else ""
+    against = f"golden logits of {' and '.join(each)}{at_once}, {compared:,} bytes in memory"
+    against += _CELLS[Family(device.around.family)]
     return record, verified(NETLIST_STEP, against, time.perf_counter() - started)
 
 
-def compare_jobs(library: Path, build_dir: Path, export: Export, jobs: Sequence[Job], meter: Meter, step: str) -> int:
+def compare_jobs(
+    library: Path, device: Device, exports: Sequence[Export], jobs: Sequence[Job], meter: Meter, step: str
+) -> int:
     """Simulate ``jobs`` in the netlist ``library`` and compare each with the golden data; returns how many bytes.
 
     Raises what `simulate_netlist` and `compare_bytes` raise.
     """
-    design, shell = Design.load(build_dir), Shell.load(build_dir)
+    interval = max(design.expected_cycles_per_frame for design in device.designs)
     compared = 0
     for job in jobs:
-        codes, logits, names = export.frames(job.frames)
-        expected_cycles = (job.frames + 2) * design.expected_cycles_per_frame
+        frames = [export.frames(job.frames) for export in exports]
+        expected_cycles = (job.frames + 2) * interval
         show = meter(f"{step}: {job}", expected_cycles)
         found = simulate_netlist(
-            library, shell, codes, job, frame_cycles=design.expected_cycles_per_frame, progress=show
+            library, device.around, [codes for codes, _, _ in frames], job, frame_cycles=interval, progress=show
         )
         show(expected_cycles)
-        compare_bytes(found, logits, names, job, step, build_dir / MISMATCH)
-        compared += found.size
+        for left, (_, logits, names) in zip(found, frames, strict=True):
+            compare_bytes(left, logits, names, job, step, device.build_dir / MISMATCH)
+            compared += left.size
     return compared

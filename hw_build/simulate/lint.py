@@ -76,7 +76,8 @@ def lint_all(*folders: Path) -> dict[Path, str]:
     for top in modules_in(*folders):
         if top.stem.endswith(PACKAGE_SUFFIX):
             continue
-        folder = top.parent.with_name("shell") if top.parent.name == "ip" else top.parent  # the core uses the shell's
+        of_shell = top.parent.name in ("ip", "joint")  # their modules use the shell's packages
+        folder = top.parent.with_name("shell") if of_shell else top.parent
         own_packages = sorted(folder.glob(f"*{PACKAGE_SUFFIX}.sv"))
         text = lint_top(top, own_packages) or lint_wrapper(top)
         if text:

@@ -7,7 +7,7 @@ extern void *board_create(uint64_t base, uint64_t bytes, int protocol, uint64_t 
 extern uint8_t *board_memory(void *board);
 extern int board_burst_read(void *, uint64_t, int, int, int, int, uint32_t *, int *);
 extern int board_burst_write(void *, uint64_t, int, int, int, int, int, const uint32_t *);
-extern void board_inject(void *board, int fault, uint64_t after);
+extern void board_inject(void *board, int port, int fault, uint64_t after);
 extern void board_timing(void *board, double stall, int latency);
 
 static void *board;
@@ -61,7 +61,7 @@ int main(void) {
 
     CHECK(edgeseg_run(&device, MEMORY + 4, destination, 1, 1, 100000) == EDGESEG_E_TRANSFER);
     CHECK(!strcmp(edgeseg_explain(device.status, text, sizeof text), "SOURCE_MISALIGNED"));
-    board_inject(board, 1, 2);
+    board_inject(board, 0, 1, 2);
     CHECK(edgeseg_run(&device, MEMORY, destination, 1, 1, 100000) == EDGESEG_E_TRANSFER);
     CHECK(strstr(edgeseg_explain(device.status, text, sizeof text), "READ_SLVERR"));
     CHECK(strlen(edgeseg_explain(0xFFFFFFFFu, text, 12)) < 12);

@@ -16,7 +16,7 @@ import board.cli
 import hw_build.cli.boards
 import hw_build.cli.main
 import hw_build.implement.board_sim.__main__
-import hw_build.implement.board_sim.build
+import hw_build.implement.board_sim.joint
 import hw_build.implement.pynq_sim.compare
 import models.__main__
 import quant.__main__
@@ -45,7 +45,7 @@ def raising(error, node=None, path=None):
         (hw_build.cli.main.main, ["boards"], hw_build.cli.boards, "load_board"),
         (board.cli.main, ["describe", "io_spec.json"], board.cli, "read_io_spec"),
         (models.__main__.main, ["list"], models.__main__, "summary"),
-        (hw_build.implement.board_sim.__main__.main, ["build"], hw_build.implement.board_sim.build, "build_board"),
+        (hw_build.implement.board_sim.__main__.main, ["build"], hw_build.implement.board_sim.joint, "build_any_board"),
         (
             hw_build.implement.pynq_sim.compare.main,
             ["golden.npz", "masks"],

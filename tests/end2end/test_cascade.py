@@ -1,4 +1,5 @@
-"""A cascade of two tiny networks from a NIfTI scan to its mask by the simulated board, as `make sim-board` runs it.
+"""A cascade of two tiny networks from a NIfTI scan to its mask by the simulated board, as `make sim-board` runs it: one
+bitstream after the other, and both accelerators in one.
 
 Slow for pynq's environment and two simulators; the mask is compared byte by byte with the integer reference's, and that
 one with torch's floats.
@@ -139,15 +140,19 @@ def test_a_scan_becomes_its_mask_on_the_simulated_board(tmp_path):
     quant("cascade", "--recipe", recipe, *exports, "--slabs", tmp_path / "slabs", "--out", tmp_path / "cascade")
     scan = data / "images" / "b.nii.gz"
     settings = {"CASCADE": tmp_path / "cascade", "SCAN": scan, "SIM_BOARD": tmp_path / "sim", "PYTHON": sys.executable}
-    ran = subprocess.run(
-        ["make", "-o", "setup", "sim-board", *(f"{name}={value}" for name, value in settings.items())],
-        cwd=ROOT, env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        capture_output=True, text=True, timeout=900,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert f"exact    mask of {scan}: as the integer reference" in ran.stdout
-    assert "stage 1  5 frames in" in ran.stdout and "stage 2  5 frames in" in ran.stdout, ran.stdout
-    assert_python_gives_the_same(tmp_path, scan)
+    for joint in (False, True):
+        ran = subprocess.run(
+            ["make", "-o", "setup", "sim-board", *(f"{name}={value}" for name, value in settings.items())]
+            + ["JOINT=1"] * joint,
+            cwd=ROOT, env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+            capture_output=True, text=True, timeout=1800,
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert f"exact    mask of {scan}: as the integer reference" in ran.stdout
+        assert "stage 1  5 frames in" in ran.stdout and "stage 2  5 frames in" in ran.stdout, ran.stdout
+        assert (tmp_path / "sim" / "cascade" / "edgeseg.bit").is_file() == joint
+        assert (tmp_path / "sim" / "cascade" / "first" / "edgeseg.bit").is_file() != joint
+        assert_python_gives_the_same(tmp_path, scan)
     mask, image = nibabel.load(tmp_path / "sim" / "mask.nii.gz"), nibabel.load(scan)
     expected, clear = expected_mask(image, kept)
     assert 0 < expected.sum() < expected.size and clear.mean() > 0.99

@@ -21,6 +21,7 @@ SOURCES = {
     "thresholds_serial": (["rtl/lib/rom.sv", "rtl/lib/thresholds_serial.sv"], []),
     "burst_split": (["rtl/shell/burst_split.sv"], []),
     "axi_control": ([f"rtl/shell/{each}.sv" for each in ("axi_pkg", "edgeseg_registers_pkg", "axi_control")], []),
+    "control_split": (["rtl/shell/axi_pkg.sv", "rtl/joint/control_split.sv"], []),
 }
 PROOFS = [
     ("stream_fifo2", {}),
@@ -33,6 +34,7 @@ PROOFS = [
     *(("stream_fork", {"OUTPUTS": outputs}) for outputs in (2, 3, 7)),
     *(("thresholds_serial", {"NUM_T": t, "Y_BITS": y, "ROWS": r}) for t, y, r in ((3, 2, 2), (2, 2, 1), (5, 3, 3))),
     *(("burst_split", {"MAX_BURST": beats}) for beats in (2, 4, 8)),
+    ("control_split", {}),
 ]
 SLOW = [
     ("axi_control", {}),
@@ -62,6 +64,8 @@ MUTANTS = [
     ("thresholds_serial", {}, "start ? {group, Y_BITS'(1)}", "start ? {group_q, Y_BITS'(1)}", 8),
     ("burst_split", {"MAX_BURST": 4}, "32'(beats_q) < 32'(to_block_end)", "1'b1", 8),
     ("burst_split", {"MAX_BURST": 4}, "frames_q == 32'd1", "frames_q == 32'd2", 12),
+    ("control_split", {}, "m_second.aw.valid = s_axi.aw.valid && !writing_q", "m_second.aw.valid = s_axi.aw.valid", 6),
+    ("control_split", {}, "s_axi.r_ready && s_axi_reply.r.last) reading_q", "s_axi.r_ready) reading_q", 6),
 ]  # fmt: skip
 
 SLOW_MUTANTS = [

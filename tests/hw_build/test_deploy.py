@@ -134,7 +134,7 @@ def test_notebook_cells_are_python():
 
 
 def test_simulated_bitstream_says_that_it_is(tmp_path):
-    (tmp_path / "a.bit").write_bytes(simulated_bitstream(tmp_path / "libsim.so", 0x43C00000))
+    (tmp_path / "a.bit").write_bytes(simulated_bitstream(tmp_path / "libsim.so", [0x43C00000]))
     header = read_header(tmp_path / "a.bit")
     assert header["design"].startswith("SIMULATED") and header["part"] == "none"
 
@@ -146,7 +146,7 @@ def refused(build, capsys, *arguments, **options):
 
 def test_refused_bitstreams(build, tmp_path, capsys):
     path = tmp_path / "a.bit"
-    path.write_bytes(simulated_bitstream(tmp_path / "libsim.so", 0))
+    path.write_bytes(simulated_bitstream(tmp_path / "libsim.so", [0]))
     assert "is the simulated board's bitstream, for no FPGA" in refused(build, capsys, "--bitstream", path)
     path.write_bytes(bit_container("top", "7z010clg400", bytes(8)))
     assert "is for part '7z010clg400', the build is for 'xc7z020" in refused(build, capsys, "--bitstream", path)

@@ -15,7 +15,6 @@ from hw_build.cli import main as cli
 from hw_build.commands import bitstream
 from hw_build.flow import netlist_step as netlist
 from hw_build.implement.board_sim import build as board_sim
-from hw_build.implement.netlist.sources import device_sources
 from hw_build.implement.shell.device import load_device
 from hw_build.stitch import Design
 
@@ -76,9 +75,10 @@ def users(build, export):
 
 
 def test_the_script_of_vivado_reads_what_is_simulated_and_nothing_else(build, no_tools):
-    design, shell = load_device(build)
+    device = load_device(build)
+    (design,), shell = device.designs, device.around
     listed = sources_of_vivado(build)
-    assert listed == [path.resolve() for path in device_sources(design, shell)]
+    assert listed == [path.resolve() for path in device.sources]
     known = {(design.rtl_dir / each.path).resolve(): each.sha256 for each in design.sources}
     known |= {(build / "shell" / name).resolve(): sha256 for name, sha256 in shell.sources.items()}
     assert {path: hash_file(path) for path in listed} == known

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hw_build.base.board_config import Family
 
 if TYPE_CHECKING:
-    from hw_build.implement.shell.generate import Shell
+    from hw_build.implement.shell.around import Around
 
 PROCESSOR = "ps/ps"  # the primitive in the instance of zynq7000_ps or zynqmp_ps
 CLOCK = "fabric"
@@ -31,22 +31,22 @@ _PINS = {
 }
 
 
-def period_ns(shell: Shell) -> float:
+def period_ns(shell: Around) -> float:
     """The period of the fabric clock."""
     return 1000.0 / shell.fabric_mhz
 
 
-def clock_pin(shell: Shell) -> str:
+def clock_pin(shell: Around) -> str:
     """The pin of the processing system that the fabric clock comes from."""
     return f"{PROCESSOR}/{_PINS[Family(shell.family)].clock}"
 
 
-def reset_pin(shell: Shell) -> str:
+def reset_pin(shell: Around) -> str:
     """The pin of the processing system that the asynchronous reset comes from."""
     return f"{PROCESSOR}/{_PINS[Family(shell.family)].reset}"
 
 
-def xdc_text(shell: Shell) -> str:
+def xdc_text(shell: Around) -> str:
     """Constraints as Vivado reads them."""
     return (
         f"# {shell.part}: the fabric clock at {shell.fabric_mhz:g} MHz. The design has no ports.\n"

@@ -25,7 +25,7 @@ from hw_build.implement.netlist.routed_luts import sites
 from hw_build.report.data import Implementation
 
 if TYPE_CHECKING:
-    from hw_build.implement.shell.generate import Shell
+    from hw_build.implement.shell.around import Around
 
 SCRIPT = "openxc7.sh"
 BITSTREAM = "edgeseg.bit"
@@ -75,7 +75,7 @@ _SITES = {
 }  # fmt: skip
 
 
-def script_text(shell: Shell, seeds: int) -> str:
+def script_text(shell: Around, seeds: int) -> str:
     """The script, to lie beside the netlist; up to ``seeds`` placements are tried until the clock is met."""
     return _SCRIPT.format(
         part=shell.part, netlist=f"../{NETLIST_FOLDER}/{NETLIST}", bitstream=BITSTREAM, chipdb=CHIPDB, xray=XRAY,
@@ -88,7 +88,7 @@ def _database() -> Path:
     return Path(os.environ[XRAY], "zynq7")
 
 
-def place_hard_blocks(folder: Path, shell: Shell) -> int | None:
+def place_hard_blocks(folder: Path, shell: Around) -> int | None:
     """Write `PLACED` for nextpnr-xilinx, which alone reads it; how many cells have a site, None for another nextpnr."""
     if not shutil.which("nextpnr-xilinx"):
         return None

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
 from hw_build.implement.bitstream.constraints import period_ns
-from hw_build.implement.netlist.sources import device_sources
 from hw_build.report.data import Implementation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hw_build.implement.shell.generate import Shell
-    from hw_build.stitch import Design
+    from hw_build.implement.shell.around import Around
+    from hw_build.implement.shell.device import Device
 
 SCRIPT = "vivado.tcl"
 BITSTREAM = "edgeseg.bit"
@@ -65,18 +64,17 @@ _ROWS = {
 }
 
 
-def script_text(design: Design, shell: Shell, folder: Path, xdc: str) -> str:
+def script_text(device: Device, folder: Path, xdc: str) -> str:
     """The script as it lies in ``folder``, beside the constraints ``xdc``."""
-    reads = "\n".join(
-        f"read_verilog -sv [file join $here {os.path.relpath(path, folder)}]" for path in device_sources(design, shell)
-    )
+    reads = "\n".join(f"read_verilog -sv [file join $here {os.path.relpath(path, folder)}]" for path in device.sources)
     return _SCRIPT.format(
-        script=SCRIPT, part=shell.part, top=shell.top, bitstream=BITSTREAM, reads=reads, xdc=xdc,
-        rtl_dir=os.path.relpath(design.rtl_dir, folder), utilization=UTILIZATION, timing=TIMING, not_met=TIMING_NOT_MET,
+        script=SCRIPT, part=device.around.part, top=device.around.top, bitstream=BITSTREAM, reads=reads, xdc=xdc,
+        rtl_dir=os.path.relpath(device.designs[0].rtl_dir, folder), utilization=UTILIZATION, timing=TIMING,
+        not_met=TIMING_NOT_MET,
     )  # fmt: skip
 
 
-def read_result(folder: Path, shell: Shell) -> Implementation:
+def read_result(folder: Path, shell: Around) -> Implementation:
     """What the reports in ``folder`` say.
 
     Raises:

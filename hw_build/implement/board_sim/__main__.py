@@ -20,9 +20,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from hw_build.implement.board_sim.build import build_board
+    from hw_build.implement.board_sim.joint import build_any_board
 
-    print(build_board(arguments.build_dir))
+    print(build_any_board(arguments.build_dir))
 
 
 if __name__ == "__main__":

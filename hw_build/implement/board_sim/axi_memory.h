@@ -83,11 +83,29 @@ struct Bench {
     }
 };
 
+// One memory port of sim_top; MEMORY_PINS(top, m) are those whose names begin with m_.
+struct MemoryPins {
+    uint8_t &awvalid, &awready, &awlen, &awsize, &awburst, &wvalid, &wready, &wstrb, &wlast, &bvalid, &bready, &bresp;
+    uint8_t &arvalid, &arready, &arlen, &arsize, &arburst, &rvalid, &rready, &rresp, &rlast;
+    uint16_t &awid, &wid, &bid, &arid, &rid;
+    uint64_t &awaddr, &wdata, &araddr, &rdata;
+};
+#define MEMORY_PINS(top, m)                                                                                         \
+    MemoryPins {                                                                                                    \
+        (top).m##_awvalid, (top).m##_awready, (top).m##_awlen, (top).m##_awsize, (top).m##_awburst,                 \
+            (top).m##_wvalid, (top).m##_wready, (top).m##_wstrb, (top).m##_wlast, (top).m##_bvalid,                 \
+            (top).m##_bready, (top).m##_bresp, (top).m##_arvalid, (top).m##_arready, (top).m##_arlen,               \
+            (top).m##_arsize, (top).m##_arburst, (top).m##_rvalid, (top).m##_rready, (top).m##_rresp,               \
+            (top).m##_rlast, (top).m##_awid, (top).m##_wid, (top).m##_bid, (top).m##_arid, (top).m##_rid,           \
+            (top).m##_awaddr, (top).m##_wdata, (top).m##_araddr, (top).m##_rdata                                    \
+    }
+
+// Answers at one port; several share `memory`.
 struct AxiMemory {
     Bench& bench;
-    Vsim* top;
+    MemoryPins pins;
     uint64_t base;
-    std::vector<uint8_t> memory;
+    std::vector<uint8_t>& memory;
     int protocol;
     int latency = 0;
     int fault = NONE;
@@ -105,8 +123,8 @@ struct AxiMemory {
     uint64_t counts[7] = {};  // read bursts, write bursts, read beats, write beats, most reads, most writes, longest
     uint64_t unanswered_writes = 0;
 
-    AxiMemory(Bench& bench, Vsim* top, uint64_t base, uint64_t bytes, int protocol)
-        : bench(bench), top(top), base(base), memory(bytes), protocol(protocol) {}
+    AxiMemory(Bench& bench, MemoryPins pins, uint64_t base, std::vector<uint8_t>& memory, int protocol)
+        : bench(bench), pins(pins), base(base), memory(memory), protocol(protocol) {}
 
     // Forgets what is under way; the contents stay.
     void reset() {
@@ -151,27 +169,27 @@ struct AxiMemory {
     bool hangs(int kind) const { return fault == kind && fault_after == 0; }
 
     void drive() {
-        top->m_arready = reads.size() < ACCEPTED && !hangs(READ_REFUSED) && bench.goes();
+        pins.arready = reads.size() < ACCEPTED && !hangs(READ_REFUSED) && bench.goes();
         if (!r_offered && !reads.empty() && bench.cycle >= reads.front().ready_at && !hangs(READ_HANG) && bench.goes()) {
             const Burst& burst = reads.front();
             const uint64_t addr = burst.address.addr + 8 * burst.beat;
-            top->m_rdata = 0xBADBADBADBADBADBULL;
-            if (burst.response == OKAY) std::memcpy(&top->m_rdata, &memory[addr - base], 8);
-            top->m_rid = burst.address.id;
-            top->m_rresp = burst.response;
-            top->m_rlast = burst.beat == burst.address.len;
+            pins.rdata = 0xBADBADBADBADBADBULL;
+            if (burst.response == OKAY) std::memcpy(&pins.rdata, &memory[addr - base], 8);
+            pins.rid = burst.address.id;
+            pins.rresp = burst.response;
+            pins.rlast = burst.beat == burst.address.len;
             r_offered = true;
         }
-        top->m_rvalid = r_offered;
+        pins.rvalid = r_offered;
         const bool accepts = writes_addressed.size() < ACCEPTED && !hangs(WRITE_REFUSED);
-        top->m_awready = accepts && bench.goes();
-        top->m_wready = written.size() <= ACCEPTED && !hangs(WRITE_REFUSED) && bench.goes();
+        pins.awready = accepts && bench.goes();
+        pins.wready = written.size() <= ACCEPTED && !hangs(WRITE_REFUSED) && bench.goes();
         if (!b_offered && !responses.empty() && bench.cycle >= responses.front().ready_at && !hangs(WRITE_HANG) && bench.goes()) {
-            top->m_bid = responses.front().address.id;
-            top->m_bresp = responses.front().response;
+            pins.bid = responses.front().address.id;
+            pins.bresp = responses.front().response;
             b_offered = true;
         }
-        top->m_bvalid = b_offered;
+        pins.bvalid = b_offered;
     }
 
     uint64_t answer_time() { return bench.cycle + 1 + (latency ? bench.random() % latency : 0); }
@@ -183,14 +201,14 @@ struct AxiMemory {
     }
 
     void observe_reads() {
-        const Address ar{top->m_araddr, top->m_arid, top->m_arlen, top->m_arsize, top->m_arburst};
-        bench.broken(ar_channel.watch(top->m_arvalid, top->m_arready, ar));
-        if (top->m_rvalid && top->m_rready) {
+        const Address ar{pins.araddr, pins.arid, pins.arlen, pins.arsize, pins.arburst};
+        bench.broken(ar_channel.watch(pins.arvalid, pins.arready, ar));
+        if (pins.rvalid && pins.rready) {
             ++counts[2];
             r_offered = false;
             if (reads.front().beat++ == reads.front().address.len) reads.pop_front();
         }
-        if (top->m_arvalid && top->m_arready) {
+        if (pins.arvalid && pins.arready) {
             check_address(ar, "AR");
             ++counts[0];
             reads.push_back({ar, response_of(ar, READ_SLVERR, READ_DECERR, READ_HANG, READ_REFUSED), answer_time()});
@@ -199,28 +217,28 @@ struct AxiMemory {
     }
 
     void observe_writes() {
-        const Address aw{top->m_awaddr, top->m_awid, top->m_awlen, top->m_awsize, top->m_awburst};
-        const Data w{top->m_wdata, top->m_wid, top->m_wstrb, top->m_wlast};
-        bench.broken(aw_channel.watch(top->m_awvalid, top->m_awready, aw));
-        bench.broken(w_channel.watch(top->m_wvalid, top->m_wready, w));
-        if (top->m_bvalid && top->m_bready) {
+        const Address aw{pins.awaddr, pins.awid, pins.awlen, pins.awsize, pins.awburst};
+        const Data w{pins.wdata, pins.wid, pins.wstrb, pins.wlast};
+        bench.broken(aw_channel.watch(pins.awvalid, pins.awready, aw));
+        bench.broken(w_channel.watch(pins.wvalid, pins.wready, w));
+        if (pins.bvalid && pins.bready) {
             b_offered = false;
             responses.pop_front();
             --unanswered_writes;
         }
-        if (top->m_awvalid && !aw_announced) {
+        if (pins.awvalid && !aw_announced) {
             check_address(aw, "AW");
             writes_announced.push_back(aw);
             ++unanswered_writes;
             if (unanswered_writes > counts[5]) counts[5] = unanswered_writes;
         }
-        aw_announced = top->m_awvalid && !top->m_awready;
-        if (top->m_awvalid && top->m_awready) {
+        aw_announced = pins.awvalid && !pins.awready;
+        if (pins.awvalid && pins.awready) {
             ++counts[1];
             writes_addressed.push_back(aw);
         }
-        if (top->m_wvalid && writes_announced.empty()) bench.broken("WVALID comes before the burst's AWVALID");
-        if (top->m_wvalid && top->m_wready && !writes_announced.empty()) take_data(w);
+        if (pins.wvalid && writes_announced.empty()) bench.broken("WVALID comes before the burst's AWVALID");
+        if (pins.wvalid && pins.wready && !writes_announced.empty()) take_data(w);
         while (!writes_addressed.empty() && !written.empty() && written.front().back().last) finish_write();
     }
 

@@ -1,5 +1,6 @@
 // A simulated board: the Verilated system between a processor that reads and writes registers and a memory
-// (axi_memory.h). `library.py` is its Python side.
+// (axi_memory.h) behind one port, or one for each accelerator: memory_ports.h names them. Line n of irq and busy is
+// accelerator n's. `library.py` is its Python side.
 //
 // A cycle: all inputs are set with the clock low, the handshakes they complete are observed, then the clock rises.
 
@@ -7,9 +8,11 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "Vsim.h"
 #include "axi_memory.h"
+#include "memory_ports.h"
 #include "messages.h"
 #include "verilated.h"
 
@@ -22,17 +25,18 @@ constexpr int RESET_CYCLES = 16, START_CYCLES = 64, ANSWER_LIMIT = 10000;
 struct Board : Bench {
     std::unique_ptr<VerilatedContext> context = std::make_unique<VerilatedContext>();
     std::unique_ptr<Vsim> top;
-    std::unique_ptr<AxiMemory> memory;
+    std::vector<uint8_t> memory;
+    std::vector<std::unique_ptr<AxiMemory>> ports;
     Channel<Data> c_read_channel{"register R"};
     Channel<Data> c_response_channel{"register B"};
 
     // Inputs are set; observes what this cycle brings.
     void settle() {
-        memory->drive();
+        for (auto& port : ports) port->drive();
         top->clk = 0;
         top->eval();
         if (!top->rst_n) return;
-        memory->observe();
+        for (auto& port : ports) port->observe();
         const Data r{top->c_rdata, top->c_rid, top->c_rresp, top->c_rlast};
         const Data b{0, top->c_bid, top->c_bresp, 0};
         broken(c_read_channel.watch(top->c_rvalid, top->c_rready, r));
@@ -46,7 +50,7 @@ struct Board : Bench {
 
     // Pulls the reset and waits until the shell has come up; what the memory still owes is forgotten.
     void reset() {
-        memory->reset();
+        for (auto& port : ports) port->reset();
         c_read_channel.held = c_response_channel.held = false;
         top->c_awvalid = top->c_wvalid = top->c_arvalid = top->c_bready = top->c_rready = 0;
         for (int i = 0; i < RESET_CYCLES + START_CYCLES; ++i) {
@@ -133,14 +137,17 @@ struct Board : Bench {
         return NO_ANSWER;
     }
 
-    // 1 when one of the events in `until` (1: not busy, 2: interrupt) has come, 0 after max_cycles.
-    int run(uint64_t max_cycles, int until) {
+    bool reached(int idle, int interrupts) const {
+        return (idle && !(top->busy & idle)) || (top->irq & interrupts);
+    }
+    // 1 when none of the lines `idle` is busy, or one of `interrupts` is up; 0 after max_cycles.
+    int run(uint64_t max_cycles, int idle, int interrupts) {
         for (uint64_t n = 0; n < max_cycles && violation.empty(); ++n) {
-            if (((until & 1) && !top->busy) || ((until & 2) && top->irq)) return 1;
+            if (reached(idle, interrupts)) return 1;
             settle();
             rise();
         }
-        return ((until & 1) && !top->busy) || ((until & 2) && top->irq);
+        return reached(idle, interrupts);
     }
 };
 
@@ -166,7 +173,9 @@ EXPORT Board* board_create(uint64_t base, uint64_t bytes, int protocol, uint64_t
     board->context->randReset(2);
     board->context->randSeed(static_cast<int>(seed % 0x7FFFFFFF) + 1);
     board->top = std::make_unique<Vsim>(board->context.get(), "");
-    board->memory = std::make_unique<AxiMemory>(*board, board->top.get(), base, bytes, protocol);
+    board->memory.resize(bytes);
+    for (const MemoryPins& pins : {MEMORY_PORTS(*board->top)})
+        board->ports.push_back(std::make_unique<AxiMemory>(*board, pins, base, board->memory, protocol));
     board->random_state = seed * 0x9E3779B97F4A7C15ULL + 0x1234567;
     message_log.clear();
     guarded(board, [&] { board->reset(); return 0; }, 0);
@@ -176,7 +185,7 @@ EXPORT void board_destroy(Board* board) {
     board->top->final();
     delete board;
 }
-EXPORT uint8_t* board_memory(Board* board) { return board->memory->memory.data(); }
+EXPORT uint8_t* board_memory(Board* board) { return board->memory.data(); }
 EXPORT int board_burst_read(Board* board, uint64_t addr, int beats, int burst, int size, int id, uint32_t* data,
                             int* responses) {
     return guarded(board, [&] { return board->burst_read(addr, beats, burst, size, id, data, responses); }, NO_ANSWER);
@@ -185,22 +194,23 @@ EXPORT int board_burst_write(Board* board, uint64_t addr, int beats, int burst, 
                              const uint32_t* data) {
     return guarded(board, [&] { return board->burst_write(addr, beats, burst, size, strobes, id, data); }, NO_ANSWER);
 }
-EXPORT int board_run(Board* board, uint64_t max_cycles, int until) {
-    return guarded(board, [&] { return board->run(max_cycles, until); }, 0);
+EXPORT int board_run(Board* board, uint64_t max_cycles, int idle, int interrupts) {
+    return guarded(board, [&] { return board->run(max_cycles, idle, interrupts); }, 0);
 }
 EXPORT void board_reset(Board* board) {
     guarded(board, [&] { board->reset(); return 0; }, 0);
 }
-EXPORT void board_inject(Board* board, int fault, uint64_t after) {
-    board->memory->fault = fault;
-    board->memory->fault_after = after;
+EXPORT void board_inject(Board* board, int port, int fault, uint64_t after) {
+    board->ports[port]->fault = fault;
+    board->ports[port]->fault_after = after;
 }
 EXPORT void board_timing(Board* board, double stall, int latency) {
     board->stall_threshold = static_cast<uint32_t>(stall * 4294967295.0);
-    board->memory->latency = latency;
+    for (auto& port : board->ports) port->latency = latency;
 }
 EXPORT int board_line(const Board* board, int line) { return line == 0 ? board->top->irq : board->top->busy; }
-EXPORT uint64_t board_count(const Board* board, int index) {
-    return index == 0 ? board->cycle : board->memory->counts[index - 1];
+EXPORT uint64_t board_cycles(const Board* board) { return board->cycle; }
+EXPORT uint64_t board_count(const Board* board, int port, int index) {
+    return board->ports[port]->counts[index];
 }
 EXPORT const char* board_violation(const Board* board) { return board->violation.c_str(); }

@@ -28,12 +28,12 @@ def build_board(build_dir: Path) -> Path:
     Raises:
         BuildError: the shell step is not done, a source was changed since, or Verilator or g++ fails.
     """
-    design, shell = load_device(build_dir)
-    replaced = {f"{shell.top}.sv", f"{PROCESSOR_MODULES[Family(shell.family)]}.sv"}
-    around = [path for path in shell.files(build_dir) if path.name not in replaced]
+    device = load_device(build_dir)
+    replaced = {f"{device.around.top}.sv", f"{PROCESSOR_MODULES[Family(device.around.family)]}.sv"}
     return build_library(
-        SYSTEM_MODULE, [*design.rtl_files, *around], Path(build_dir) / FOLDER, driver=DRIVER, generated=generated(""),
-        include_dirs=sorted({path.parent for path in design.rtl_files}), fast=True,
+        SYSTEM_MODULE, [path for path in device.sources if path.name not in replaced], Path(build_dir) / FOLDER,
+        driver=DRIVER, generated=generated(SIM_TOP.read_text()),
+        include_dirs=sorted({path.parent for design in device.designs for path in design.rtl_files}), fast=True,
     )  # fmt: skip
 
 
@@ -46,11 +46,14 @@ def build_system(system: System, core_sources: Sequence[Path], build_dir: Path, 
     core_sources = [path.resolve() for path in core_sources]
     return build_library(
         SYSTEM_MODULE, [*shell_sources(), *stream_sources(), *core_sources], build_dir, driver=DRIVER,
-        generated=generated(system.text()),
+        generated=generated(system.text() + SIM_TOP.read_text()),
         include_dirs=sorted({path.parent for path in core_sources}), fast=fast,
     )  # fmt: skip
 
 
-def generated(system_text: str) -> dict[str, str]:
-    """What is compiled beside the sources: the bench, and ``system_text`` where no source holds the system."""
-    return {"sim_top.sv": system_text + SIM_TOP.read_text(), MEMORY.name: MEMORY.read_text()}
+def generated(sim_top: str, ports: Sequence[str] = ("m",)) -> dict[str, str]:
+    """What is compiled beside the sources: the text of ``sim_top``, and the memory behind its ``ports`` (prefixes)."""
+    pins = ", ".join(f"MEMORY_PINS(top, {port})" for port in ports)
+    return {
+        "sim_top.sv": sim_top, MEMORY.name: MEMORY.read_text(), "memory_ports.h": f"#define MEMORY_PORTS(top) {pins}\n"
+    }  # fmt: skip

@@ -6,11 +6,12 @@ the one that AXI calls the same; what is narrower at the primitive is cut there,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family
-from hw_build.implement.board_sim.build import DRIVER, MEMORY, SIM_TOP
+from hw_build.implement.board_sim.build import DRIVER, SIM_TOP, generated
 from hw_build.implement.board_sim.library import AXI3, AXI4
 from hw_build.implement.shell.generate import SHELL_TOP
 from hw_build.simulate.build import build_library
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Processor:
-    """A processing system: its primitive, clock buffer, memory port, pins, and the AXI that its ports speak."""
+    """A processing system: its primitive, clock buffer, memory ports, pins, and the AXI that its ports speak."""
 
     primitive: str
     buffer: str
-    memory: str
+    memories: tuple[str, ...]
     clock: str
     reset: str
     reset_bits: int
@@ -37,12 +38,12 @@ class Processor:
 
 PROCESSORS = {
     Family.ZYNQ_7000: Processor(
-        primitive="PS7", buffer="BUFG", memory="SAXIHP0", clock="FCLKCLK", reset="FCLKRESETN", reset_bits=4,
-        interrupt="IRQF2P[0]", protocol=AXI3,
+        primitive="PS7", buffer="BUFG", memories=("SAXIHP0", "SAXIHP1"), clock="FCLKCLK", reset="FCLKRESETN",
+        reset_bits=4, interrupt="IRQF2P", protocol=AXI3,
     ),
     Family.ZYNQ_ULTRASCALE: Processor(
-        primitive="PS8", buffer="BUFG_PS", memory="SAXIGP2", clock="PLCLK", reset="EMIOGPIOO", reset_bits=96,
-        interrupt="PLPSIRQ0[0]", protocol=AXI4,
+        primitive="PS8", buffer="BUFG_PS", memories=("SAXIGP2",), clock="PLCLK", reset="EMIOGPIOO", reset_bits=96,
+        interrupt="PLPSIRQ0", protocol=AXI4,
     ),
 }  # fmt: skip
 _REQUEST = (
@@ -50,28 +51,32 @@ _REQUEST = (
     *("arvalid", "arid", "araddr", "arlen", "arsize", "arburst", "rready"),
 )
 _REPLY = ("awready", "wready", "bvalid", "bid", "bresp", "arready", "rvalid", "rid", "rdata", "rresp", "rlast")
-NEVER_IDLE = "1'b1"  # for `busy`: what is gone from a netlist; its jobs end with an interrupt
+NEVER_IDLE = "'1"  # for `busy`: what is gone from a netlist; its jobs end with an interrupt
 
 
 def build_device(
     family: Family, sources: Sequence[Path], build_dir: Path, *, texts: Sequence[str] = (), instance: str = "ps.ps",
-    busy: str = "dut.system.busy", fast: bool = False, name: str = SHELL_TOP,
+    busy: str = "dut.system.busy", accelerators: int = 1, fast: bool = False, name: str = SHELL_TOP,
 ) -> Path:  # fmt: skip
     """Compile the device (or find it compiled) below ``build_dir``; the path of the library for `SimulatedBoard`.
 
     ``sources`` and ``texts`` define ``edgeseg_top`` without the primitives of the processing system, of which
-    ``instance`` is the path below it; ``busy`` is what tells that a job runs.
+    ``instance`` is the path below it; ``busy`` is what tells that a job runs, of ``accelerators`` accelerators.
     """
     processor = PROCESSORS[family]
-    generated = "".join([declarations((processor.primitive,)), _buffer(processor), *texts])
-    sim_top = device_sim_top(processor, f"dut.{instance}.", busy)
+    sim_top = device_sim_top(processor, f"dut.{instance}.", busy, accelerators)
+    texts = [declarations((processor.primitive,)), _buffer(processor), *texts, sim_top]
     return build_library(
-        name, sources, build_dir, driver=DRIVER,
-        generated={"sim_top.sv": generated + sim_top, MEMORY.name: MEMORY.read_text()}, fast=fast,
-    )  # fmt: skip
+        name, sources, build_dir, driver=DRIVER, generated=generated("".join(texts), _prefixes(accelerators)), fast=fast
+    )
 
 
-def device_sim_top(processor: Processor, pin: str, busy: str) -> str:
+def _prefixes(accelerators: int) -> list[str]:
+    """Of the memory ports of ``sim_top``."""
+    return ["m", *(f"m{number}" for number in range(1, accelerators))]
+
+
+def device_sim_top(processor: Processor, pin: str, busy: str, accelerators: int = 1) -> str:
     """SystemVerilog of ``sim_top`` around the device; ``pin`` is what stands before the name of a primitive's pin."""
     wid = ["wid"] if processor.protocol == AXI3 else []  # AXI4 has none
     request = [*_REQUEST, *wid]
@@ -79,14 +84,19 @@ def device_sim_top(processor: Processor, pin: str, busy: str) -> str:
         f"{SHELL_TOP} dut ();",
         f"assign {pin}{processor.clock} = {{4{{clk}}}};",
         f"assign {pin}{processor.reset} = {{{processor.reset_bits}{{rst_n}}}};",
-        f"assign irq = {pin}{processor.interrupt};",
+        f"assign irq = {pin}{processor.interrupt}[{accelerators - 1}:0];",
         f"assign busy = {busy};",
         *(f"assign {pin}MAXIGP0{name.upper()} = c_{name};" for name in request),
         *(f"assign c_{name} = {pin}MAXIGP0{name.upper()};" for name in _REPLY),
-        *(f"assign m_{name} = {pin}{processor.memory}{name.upper()};" for name in request),
-        *(f"assign {pin}{processor.memory}{name.upper()} = m_{name};" for name in _REPLY),
     ]
     ports, _, _ = SIM_TOP.read_text().partition(");\n")
+    of_memory = "".join(re.findall(r"^.*\bm_\w+,?\n", ports, re.MULTILINE))
+    for prefix, memory in zip(_prefixes(accelerators), processor.memories, strict=False):
+        lines += [f"assign {prefix}_{name} = {pin}{memory}{name.upper()};" for name in request]
+        lines += [f"assign {pin}{memory}{name.upper()} = {prefix}_{name};" for name in _REPLY]
+        if prefix != "m":
+            ports = f"{ports.rstrip()},\n{re.sub(r'm_(?=[a-z])', f'{prefix}_', of_memory)}"
+    ports = re.sub(r"logic( +)(irq|busy),", rf"logic [{accelerators - 1}:0]\1\2,", ports)
     return "\n  ".join([f"{ports});", *lines]) + "\nendmodule\n`default_nettype wire\n"
 
 

@@ -26,6 +26,7 @@ OKAY, SLVERR, DECERR, NO_ANSWER = 0, 2, 3, -1
 FIXED, INCR, WRAP = 0, 1, 2
 AXI3, AXI4 = 3, 4
 MAX_BEATS = 256
+ALL_LINES = 0xFF
 
 
 class Fault(IntEnum):
@@ -62,7 +63,8 @@ class SimulatedBoard:
     ``memory`` is a writable view of the physical memory from ``memory_base`` on; the hardware reads and writes it
     directly, caches are the business of who sits between. Accesses elsewhere are answered DECERR. ``stall`` is the
     probability that a channel of the bus waits in a cycle, ``latency`` the greatest number of cycles that the memory
-    takes; both follow ``seed``.
+    takes; both follow ``seed``. Where there are several accelerators, each has a memory port and lines of its own, by
+    its number.
     """
 
     def __init__(
@@ -136,12 +138,18 @@ class SimulatedBoard:
 
     def step(self, cycles: int = 1) -> None:
         """Runs the clock."""
-        self._lib.board_run(self._handle, cycles, 0)
+        self._lib.board_run(self._handle, cycles, 0, 0)
         self._check()
 
-    def run(self, max_cycles: int, *, until_idle: bool = False, until_interrupt: bool = False) -> bool:
-        """Runs the clock until no job runs, or the interrupt line is high; False after ``max_cycles`` without."""
-        reached = self._lib.board_run(self._handle, max_cycles, int(until_idle) | int(until_interrupt) << 1)
+    def run(
+        self, max_cycles: int, *, until_idle: bool = False, until_interrupt: bool = False, of: int | None = None
+    ) -> bool:
+        """Runs the clock until no job runs, or an interrupt line is high; False after ``max_cycles`` without.
+
+        Of all accelerators, or of the one with the number ``of``.
+        """
+        lines = ALL_LINES if of is None else 1 << of
+        reached = self._lib.board_run(self._handle, max_cycles, lines * until_idle, lines * until_interrupt)
         self._check()
         return bool(reached)
 
@@ -150,9 +158,9 @@ class SimulatedBoard:
         self._lib.board_reset(self._handle)
         self._check()
 
-    def inject(self, fault: Fault, *, after: int = 0) -> None:
-        """Lets ``fault`` happen to the next burst but ``after`` that the accelerator begins; NONE ends a hang."""
-        self._lib.board_inject(self._handle, int(fault), after)
+    def inject(self, fault: Fault, *, after: int = 0, port: int = 0) -> None:
+        """Lets ``fault`` happen to the next burst but ``after`` that accelerator ``port`` begins; NONE ends a hang."""
+        self._lib.board_inject(self._handle, port, int(fault), after)
 
     def timing(self, *, stall: float, latency: int) -> None:
         """Changes how the bus stalls and how long the memory takes."""
@@ -160,24 +168,36 @@ class SimulatedBoard:
 
     @property
     def interrupt(self) -> bool:
-        """The interrupt line."""
+        """An interrupt line is high."""
         return bool(self._lib.board_line(self._handle, 0))
+
+    def interrupts(self, of: int) -> bool:
+        """The interrupt line of accelerator ``of`` is high."""
+        return bool(self._lib.board_line(self._handle, 0) >> of & 1)
 
     @property
     def busy(self) -> bool:
         """A job runs."""
         return bool(self._lib.board_line(self._handle, 1))
 
+    def runs(self, of: int) -> bool:
+        """A job runs on accelerator ``of``."""
+        return bool(self._lib.board_line(self._handle, 1) >> of & 1)
+
     @property
     def cycles(self) -> int:
         """Clock cycles since the board was made."""
-        return self._lib.board_count(self._handle, 0)
+        return self._lib.board_cycles(self._handle)
 
     @property
     def bus(self) -> dict[str, int]:
-        """What has happened on the memory port since the board was made."""
+        """What has happened on the first memory port since the board was made."""
+        return self.bus_of(0)
+
+    def bus_of(self, port: int) -> dict[str, int]:
+        """What has happened on memory port ``port`` since the board was made."""
         names = ("read_bursts", "write_bursts", "read_beats", "write_beats", "most_reads", "most_writes", "longest")
-        return {name: self._lib.board_count(self._handle, 1 + index) for index, name in enumerate(names)}
+        return {name: self._lib.board_count(self._handle, port, index) for index, name in enumerate(names)}
 
     def _check(self) -> None:
         text = self._lib.board_violation(self._handle).decode(errors="replace")
@@ -195,12 +215,13 @@ def _load(library: Path) -> ctypes.CDLL:
         "board_memory": (ctypes.POINTER(ctypes.c_uint8), [board]),
         "board_burst_read": (integer, [board, u64, integer, integer, integer, integer, words, integers]),
         "board_burst_write": (integer, [board, u64, integer, integer, integer, integer, integer, words]),
-        "board_run": (integer, [board, u64, integer]),
+        "board_run": (integer, [board, u64, integer, integer]),
         "board_reset": (None, [board]),
-        "board_inject": (None, [board, integer, u64]),
+        "board_inject": (None, [board, integer, integer, u64]),
         "board_timing": (None, [board, ctypes.c_double, integer]),
         "board_line": (integer, [board, integer]),
-        "board_count": (u64, [board, integer]),
+        "board_cycles": (u64, [board]),
+        "board_count": (u64, [board, integer, integer]),
         "board_violation": (ctypes.c_char_p, [board]),
     }
     for name, (result, arguments) in signatures.items():

@@ -1,7 +1,8 @@
 """The deploy zip of a build: bitstream, .hwh, io_spec.json, golden frames, the driver, a wheel of it, a notebook.
 
-The bitstream is whatever file is given. Without one the zip is whole but for it, which its name, the README in it and
-the command say; a simulated one says so in its own header and in the zip's name.
+Of a joint build it holds both networks, each in a folder. The bitstream is whatever file is given. Without one the zip
+is whole but for it, which its name, the README in it and the command say; a simulated one says so in its own header and
+in the zip's name.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ from board.errors import BoardError
 from board.io_spec import read_io_spec
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.step_engine import write_atomically
-from hw_build.implement.board_sim.build import build_board
+from hw_build.implement.board_sim.joint import build_any_board
 from hw_build.implement.deploy.hwh import hwh_text
 from hw_build.implement.deploy.simulated import DESIGN, simulated_bitstream
 from hw_build.implement.shell.device import load_device
+from hw_build.implement.shell.joint import STAGES
 
 if TYPE_CHECKING:
     from hw_build.base.export import Export
-    from hw_build.implement.shell.generate import Shell
+    from hw_build.implement.shell.around import Around
+    from hw_build.implement.shell.system import System
 
 FILES = Path(__file__).with_name("files")
 HWH = "edgeseg.hwh"
@@ -42,10 +45,12 @@ _DRIVER_SUFFIXES = (".py", ".h")
 
 @dataclass(frozen=True, kw_only=True)
 class DeployConfig:
-    """What goes into the zip: the build, its export, and a real bitstream, the simulated one, or none."""
+    """What goes into the zip: the build, its export (of a joint build both), and a real bitstream, the simulated one,
+    or none.
+    """
 
     build_dir: Path
-    export: Export
+    exports: tuple[Export, ...]
     bitstream: Path | None = None
     simulated: bool = False
 
@@ -64,22 +69,27 @@ class DeployConfig:
 def write_deploy(config: DeployConfig, path: Path) -> list[str]:
     """Writes the zip to ``path``; returns the names of the files in it.
 
+    That of a joint build has a folder for each network, as a cascade's folder on the board, and is unpacked into that.
+
     Raises:
         BuildError: the build has no shell, golden frames or bitstream are not of it, or the wheel cannot be made.
         ConfigError: there is no .hwh for the processing system.
     """
-    design, shell = load_device(config.build_dir)
-    io_spec = _io_spec(config, shell)
-    design.check_model(config.export.model, config.export.model_sha256)
-    content = {
-        **_bitstream(config, shell),
-        HWH: hwh_text(shell).encode(),
-        IO_SPEC: io_spec,
-        GOLDEN: config.export.golden.read_bytes(),
-        **{name: (FILES / name).read_bytes() for name in ("README.md", "edgeseg.ipynb")},
-        **driver_files(),
-        **_wheel(),
-    }
+    device = load_device(config.build_dir)
+    joint = len(device.designs) > 1
+    content: dict[str, bytes] = {}
+    each = zip(STAGES, device.designs, device.around.systems, config.exports, strict=False)
+    for stage, design, system, export in each:
+        folder = f"{stage}/" if joint else ""
+        content[f"{folder}{IO_SPEC}"] = _io_spec(design.build_dir, export, system)
+        content[f"{folder}{GOLDEN}"] = export.golden.read_bytes()
+    device.check_models([(export.model, export.model_sha256) for export in config.exports])
+    if not config.simulated:
+        device.check_fits()
+    content |= {**_bitstream(config, device.around), HWH: hwh_text(device.around).encode(), **_wheel()}
+    content |= {f"{STAGES[0]}/{name}" if joint else name: data for name, data in driver_files().items()}
+    if not joint:
+        content |= {name: (FILES / name).read_bytes() for name in ("README.md", "edgeseg.ipynb")}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(content):
@@ -97,29 +107,30 @@ def driver_files() -> dict[str, bytes]:
     return {f"board/{path.relative_to(DRIVER).as_posix()}": path.read_bytes() for path in paths}
 
 
-def _io_spec(config: DeployConfig, shell: Shell) -> bytes:
-    path = config.build_dir / IO_SPEC
+def _io_spec(build_dir: Path, export: Export, system: System) -> bytes:
+    path = build_dir / IO_SPEC
     try:
         spec = read_io_spec(path)
     except BoardError as error:
         raise BuildError(str(error)) from None
-    if spec.network_hash != shell.system.network_hash:
-        raise BuildError(f"'{path}' and the shell of '{config.build_dir}' are of different accelerators; build again")
-    if config.export.codes.shape[1:] != (spec.height, spec.width, spec.channels):
+    if spec.network_hash != system.network_hash:
+        raise BuildError(f"'{path}' and the shell of '{build_dir}' are of different accelerators; build again")
+    if export.codes.shape[1:] != (spec.height, spec.width, spec.channels):
         raise BuildError(
-            f"golden frames of '{config.export.folder}' are {config.export.codes.shape[1:]}, the accelerator takes "
+            f"golden frames of '{export.folder}' are {export.codes.shape[1:]}, the accelerator takes "
             f"{(spec.height, spec.width, spec.channels)}; give the export that was built"
         )
     return path.read_bytes()
 
 
-def _bitstream(config: DeployConfig, shell: Shell) -> dict[str, bytes]:
+def _bitstream(config: DeployConfig, around: Around) -> dict[str, bytes]:
     if config.simulated:
-        return {BITFILE: simulated_bitstream(build_board(config.build_dir), shell.system.control_base)}
-    return {BITFILE: _real_bitstream(config.bitstream, shell)} if config.bitstream is not None else {}
+        bases = [system.control_base for system in around.systems]
+        return {BITFILE: simulated_bitstream(build_any_board(config.build_dir), bases)}
+    return {BITFILE: _real_bitstream(config.bitstream, around)} if config.bitstream is not None else {}
 
 
-def _real_bitstream(path: Path, shell: Shell) -> bytes:
+def _real_bitstream(path: Path, shell: Around) -> bytes:
     try:
         header = read_header(path)
     except BoardError as error:

@@ -17,9 +17,8 @@ from hw_build.base.board_config import Family
 from hw_build.base.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hw_build.implement.shell.generate import Shell
+    from hw_build.implement.shell.around import Around
 
-IP_NAME = "edgeseg_0"
 IP_VLNV = "edgeseg:user:edgeseg:1.0"  # board.driver finds the accelerator by it
 _CONTROL = "S_AXI_CTRL"
 _ULTRASCALE_FREQUENCY = "PSU__CRL_APB__PL{}_REF_CTRL__ACT_FREQMHZ"
@@ -62,8 +61,8 @@ _PROCESSORS = {
 }  # fmt: skip
 
 
-def hwh_text(shell: Shell) -> str:
-    """The file for an accelerator in ``shell``.
+def hwh_text(shell: Around) -> str:
+    """The file for the accelerators in ``shell``, `ip_name` by name.
 
     Raises:
         ConfigError: the processor's clock cannot be divided down to the shell's.
@@ -75,9 +74,15 @@ def hwh_text(shell: Shell) -> str:
     SubElement(root, "EXTERNALINTERFACES")
     modules = SubElement(root, "MODULES")
     _processing_system(modules, shell, processor)
-    _accelerator(modules, shell.window_bytes)
+    for number in range(len(shell.systems)):
+        _accelerator(modules, ip_name(number), shell.window_bytes)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def ip_name(number: int) -> str:
+    """Of accelerator ``number``; board.driver tells several by it."""
+    return f"edgeseg_{number}"
 
 
 def clock_divisors(mhz: float, pll_mhz: float) -> tuple[int, int]:
@@ -93,7 +98,7 @@ def clock_divisors(mhz: float, pll_mhz: float) -> tuple[int, int]:
     return best
 
 
-def _processing_system(modules: Element, shell: Shell, processor: _Processor) -> None:
+def _processing_system(modules: Element, shell: Around, processor: _Processor) -> None:
     vlnv = f"xilinx.com:ip:{processor.kind}:{processor.version}"
     module = _module(modules, f"{processor.kind}_0", processor.kind, vlnv)
     module.set("IS_PL", "FALSE")  # by this, not by MODTYPE, pynq 3 knows the processing system
@@ -103,18 +108,19 @@ def _processing_system(modules: Element, shell: Shell, processor: _Processor) ->
     for name, bits in processor.widths.items():
         SubElement(parameters, "PARAMETER", NAME=name, VALUE=bits)
     _bus(module, processor.control_port, "MASTER")
-    base = shell.system.control_base
-    SubElement(
-        SubElement(module, "MEMORYMAP"),
-        "MEMRANGE",
-        ADDRESSBLOCK="registers",
-        BASEVALUE=f"0x{base:08X}",
-        HIGHVALUE=f"0x{base + shell.window_bytes - 1:08X}",
-        INSTANCE=IP_NAME,
-        MASTERBUSINTERFACE=processor.control_port,
-        MEMTYPE="REGISTER",
-        SLAVEBUSINTERFACE=_CONTROL,
-    )
+    memory_map = SubElement(module, "MEMORYMAP")
+    for number, system in enumerate(shell.systems):
+        SubElement(
+            memory_map,
+            "MEMRANGE",
+            ADDRESSBLOCK="registers",
+            BASEVALUE=f"0x{system.control_base:08X}",
+            HIGHVALUE=f"0x{system.control_base + shell.window_bytes - 1:08X}",
+            INSTANCE=ip_name(number),
+            MASTERBUSINTERFACE=processor.control_port,
+            MEMTYPE="REGISTER",
+            SLAVEBUSINTERFACE=_CONTROL,
+        )
 
 
 def _clock_parameters(fabric_mhz: float, processor: _Processor) -> dict[str, str]:
@@ -134,8 +140,8 @@ def _clock_parameters(fabric_mhz: float, processor: _Processor) -> dict[str, str
     return values
 
 
-def _accelerator(modules: Element, window_bytes: int) -> None:
-    module = _module(modules, IP_NAME, "edgeseg", IP_VLNV)
+def _accelerator(modules: Element, name: str, window_bytes: int) -> None:
+    module = _module(modules, name, "edgeseg", IP_VLNV)
     block = SubElement(
         SubElement(module, "ADDRESSBLOCKS"),
         "ADDRESSBLOCK",
@@ -146,8 +152,8 @@ def _accelerator(modules: Element, window_bytes: int) -> None:
         USAGE="register",
     )
     registers = SubElement(block, "REGISTERS")
-    for name, (offset, writable, meaning, fields) in REGISTERS.items():
-        register = SubElement(registers, "REGISTER", NAME=name)
+    for each, (offset, writable, meaning, fields) in REGISTERS.items():
+        register = SubElement(registers, "REGISTER", NAME=each)
         _properties(
             register,
             DESCRIPTION=meaning,

@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DESIGN = "SIMULATED-no-FPGA-configuration"
 PART = "none"
 
 
-def simulated_bitstream(library: Path, control_base: int) -> bytes:
-    """The container for the simulated board that ``library`` holds, with registers at ``control_base``."""
-    content = json.dumps({"library": str(Path(library).resolve()), "control_base": control_base}).encode()
+def simulated_bitstream(library: Path, control_bases: Sequence[int]) -> bytes:
+    """The container for the simulated board that ``library`` holds, accelerators' registers at ``control_bases``."""
+    content = json.dumps({"library": str(Path(library).resolve()), "control_bases": list(control_bases)}).encode()
     return bit_container(DESIGN, PART, content)
 
 

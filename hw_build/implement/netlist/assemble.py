@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _PARAMETER = re.compile(r"\b(?:localparam|parameter|genvar)\b[^=\n]*?(\w+)(?: *\[[^]]*\])* *=")
 
 
-def assemble(top: str, files: Sequence[Path], parts: Mapping[tuple[str, str], Path], netlist: Path) -> None:
+def assemble(top: str, files: Sequence[Path], parts: Mapping[tuple[str, str, str], Path], netlist: Path) -> None:
     """Write the device ``top``, whose parts are mapped already, to ``netlist``: one flat module in Yosys' JSON.
 
-    ``parts`` maps (module, instance name) to the part's RTLIL, as `synthesise` left it; the rest of ``files``, read as
-    there, is mapped here.
+    ``parts`` maps (module that it is an instance in, its own module, its name) to the part's RTLIL, as `synthesise`
+    left it; the rest of ``files``, read as there, is mapped here.
 
     Raises:
         SynthesisError: Yosys refuses it, or an instance does not fit its part: names instance and port.
@@ -50,7 +50,7 @@ def assemble(top: str, files: Sequence[Path], parts: Mapping[tuple[str, str], Pa
             ["write_rtlil", str(around)],
         ]
         asyncio.run(run_passes(top, passes, Path(folder)))
-        check_borders(_modules(borders), {(name, path.stem) for (_, name), path in parts.items()})
+        check_borders(_modules(borders), {(name, path.stem) for (_, _, name), path in parts.items()})
         passes = [
             ["read_rtlil", str(around)],
             *mapping(top),
@@ -66,15 +66,16 @@ def assemble(top: str, files: Sequence[Path], parts: Mapping[tuple[str, str], Pa
         shutil.move(flat, netlist)
 
 
-def _read_around(top: str, sources: list[str], parts: Mapping[tuple[str, str], Path]) -> Iterator[list[str]]:
+def _read_around(top: str, sources: list[str], parts: Mapping[tuple[str, str, str], Path]) -> Iterator[list[str]]:
     """Passes that read all but the parts, whose instances then name their own netlists and have no parameters."""
-    modules = sorted({module for module, _ in parts})
+    modules = sorted({module for _, module, _ in parts})
     apart = [word for module in modules for word in ("--blackboxed-module", module)]
     yield ["read_slang", *READ_OPTIONS, "--top", top, *apart, *sources]
     for name in sorted({name for path in sources for name in _PARAMETER.findall(Path(path).read_text())}):
         yield ["setparam", "-unset", name, *(f"t:{module}" for module in modules)]
-    for (module, name), path in parts.items():
-        yield ["chtype", "-set", path.stem, f"t:{module}", f"c:{name}", "%i"]
+    for (parent, module, name), path in parts.items():
+        inside = f"{parent}*"  # read_slang appends $ and the path of the instance to a module's name
+        yield ["chtype", "-set", path.stem, f"{inside}/t:{module}", f"{inside}/c:{name}", "%i"]
     yield ["delete", *(f"={module}" for module in modules)]
 
 

@@ -29,15 +29,13 @@ from hw_build.implement.netlist.record import FOLDER, NETLIST, RECORD, NetlistRe
 from hw_build.implement.netlist.replicate import replicate_registers
 from hw_build.implement.netlist.rules import check_netlist
 from hw_build.implement.netlist.shift_registers import expand_shift_registers
-from hw_build.implement.netlist.sources import device_sources
 from hw_build.implement.synth.cells import Utilization, utilization
-from hw_build.implement.synth.design import Part, synthesise_parts
+from hw_build.implement.synth.design import Part, synthesise_device
 from hw_build.implement.synth.yosys import yosys_version
 
 if TYPE_CHECKING:
     from hw_build.base.progress import Meter
-    from hw_build.implement.shell.generate import Shell
-    from hw_build.stitch import Design
+    from hw_build.implement.shell.device import Device
 
 # What nextpnr cannot place, or places badly, is rewritten in this order, to the same function. LUTs come after merging:
 # two pins may read the same wire once their writers are merged.
@@ -51,44 +49,45 @@ PLACEABLE = (
 )
 
 
-def make_netlist(design: Design, shell: Shell, meter: Meter, jobs: int | None = None) -> NetlistRecord:
+def make_netlist(device: Device, meter: Meter, jobs: int | None = None) -> NetlistRecord:
     """The netlist of a build, in its folder ``netlist``: made anew unless the one that is there is of these sources.
 
     Raises:
         BuildError: a part has no netlist, or the whole breaks a rule of `hw_build.implement.netlist.rules`.
         SynthesisError: Yosys refuses the device, or an instance does not fit its part.
     """
-    sources_sha256 = hash_sources(design, shell)
-    if (record := saved_record(design.build_dir, sources_sha256)) is not None:
+    sources_sha256 = hash_sources(device)
+    if (record := saved_record(device.build_dir, sources_sha256)) is not None:
         return record
-    path = design.build_dir / FOLDER / NETLIST
+    path = device.build_dir / FOLDER / NETLIST
     path.parent.mkdir(exist_ok=True)
     path.with_name(RECORD).unlink(missing_ok=True)
-    used = write_netlist(design, shell, synthesise_parts(design, meter, jobs), path)
+    used = write_netlist(device, synthesise_device(device, meter, jobs), path)
     record = NetlistRecord(sources_sha256=sources_sha256, netlist_sha256=hash_file(path), used=asdict(used))
-    record.save(design.build_dir)
+    record.save(device.build_dir)
     return record
 
 
-def hash_sources(design: Design, shell: Shell) -> str:
+def hash_sources(device: Device) -> str:
     """Of all that a netlist depends on: sources, Yosys, and all that `make_netlist` runs and reads."""
-    parts = [(path.name, hash_file(path)) for path in device_sources(design, shell)]
+    parts = [(path.name, hash_file(path)) for path in device.sources]
     code = [yosys_version(), digests_of(make_netlist)]
-    return hashlib.sha256(json.dumps([shell.top, parts, code]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([device.around.top, parts, code]).encode()).hexdigest()
 
 
-def write_netlist(design: Design, shell: Shell, parts: list[Part], path: Path) -> Utilization:
+def write_netlist(device: Device, parts: list[Part], path: Path) -> Utilization:
     """Write the netlist to ``path``; returns the sites that its cells take. Raises as `make_netlist`."""
     if missing := [part.name for part in parts if part.netlist is None]:
         raise BuildError(f"there is no netlist of {', '.join(missing)}: `hw_build synth` says why")
-    netlists = {(part.module, part.name): part.netlist for part in parts if part.netlist is not None}
+    netlists = {(part.parent, part.module, part.name): part.netlist for part in parts if part.netlist is not None}
     with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as work:
         assembled = Path(work, path.name)
-        assemble(shell.top, device_sources(design, shell), netlists, assembled)
+        assemble(device.around.top, device.sources, netlists, assembled)
         netlist = json.loads(assembled.read_text())
-    top = netlist["modules"][shell.top]
-    for change in PLACEABLE if Family(shell.family) is Family.ZYNQ_7000 else ():
+    name = device.around.top
+    top = netlist["modules"][name]
+    for change in PLACEABLE if Family(device.around.family) is Family.ZYNQ_7000 else ():
         change(top)
-    check_netlist(netlist["modules"], shell.top)
+    check_netlist(netlist["modules"], name)
     write_atomically(path, json.dumps(netlist).encode())
     return utilization(Counter(cell["type"] for cell in top["cells"].values()))

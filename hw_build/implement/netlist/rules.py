@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # the processing system's ports that the shell uses: their inputs must be driven. Those of others are tied to ground by
 # nextpnr and Vivado alike.
 _USED_OF_PROCESSOR = re.compile(r"(MAXIGP0|SAXIHP0|SAXIGP2)[A-Z0-9]+|IRQF2P|PLPSIRQ0|FPGAIDLEN")
+_SECOND_PORT, _ITS_CLOCK = re.compile(r"SAXIHP1[A-Z0-9]+"), "SAXIHP1ACLK"  # used where it has a clock
 # pin of a DSP48E1 -> the registers that it steers, and how many stages they must have for it to do so (Xilinx UG479)
 _STEERS = {
     "CEA1": (("AREG",), 2), "CEB1": (("BREG",), 2), "RSTD": (("DREG", "ADREG"), 1),
@@ -91,7 +92,9 @@ def _is_blind(cell: Mapping[str, Any], port: str, read: set[Any]) -> bool:
     """Whether the cell, with its parameters and the outputs that are read, does not look at its input ``port``."""
     kind = cell["type"]
     if kind in ("PS7", "PS8"):
-        return not _USED_OF_PROCESSOR.fullmatch(port)
+        clock = cell["connections"].get(_ITS_CLOCK, [])
+        second = _SECOND_PORT.fullmatch(port) and any(bit not in CONSTANTS for bit in clock)
+        return not (_USED_OF_PROCESSOR.fullmatch(port) or second)
     if kind == "DSP48E1":
         return _is_blind_dsp(cell, port)
     if kind in ("RAMB18E1", "RAMB36E1"):

@@ -19,7 +19,7 @@ from hw_build.base.arrays import write_arrays
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError, MismatchError
 from hw_build.implement.board_sim.device import NEVER_IDLE, PROCESSORS, build_device
-from hw_build.implement.board_sim.job import memory_bytes, run_job
+from hw_build.implement.board_sim.job import Work, run_jobs
 from hw_build.implement.board_sim.library import ProtocolError, SimulatedBoard
 from hw_build.implement.netlist.cell_models import cell_models
 from hw_build.implement.synth.yosys import run_passes
@@ -27,7 +27,7 @@ from hw_build.implement.synth.yosys import run_passes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hw_build.implement.shell.generate import Shell
+    from hw_build.implement.shell.around import Around
 
 FOLDER = "netlist_sim"
 _PROCESSOR_CELL = "\\ps.ps "  # in the flat netlist, as Verilog writes such a name
@@ -50,7 +50,7 @@ class Job:
         return f"{what} of {frames}" + (f", memory stalled in {self.stall:.0%}" if self.stall else "")
 
 
-def build_netlist(netlist: Path, shell: Shell, build_dir: Path, *, fast: bool = False) -> Path:
+def build_netlist(netlist: Path, around: Around, build_dir: Path, *, fast: bool = False) -> Path:
     """Compile the simulation of ``netlist`` (Yosys' JSON) below ``build_dir``, or find it; the library's path.
 
     ``fast`` compiles longer, for whole large frames.
@@ -60,10 +60,10 @@ def build_netlist(netlist: Path, shell: Shell, build_dir: Path, *, fast: bool = 
     """
     with tempfile.TemporaryDirectory(prefix="edgeseg-netlist-") as folder:
         verilog = Path(folder, "netlist.v")
-        write_verilog(netlist, shell.top, verilog)
+        write_verilog(netlist, around.top, verilog)
         return build_device(
-            Family(shell.family), [verilog, *cell_models(Path(folder))], build_dir / FOLDER, instance=_PROCESSOR_CELL,
-            busy=NEVER_IDLE, fast=fast, name="netlist",
+            Family(around.family), [verilog, *cell_models(Path(folder))], build_dir / FOLDER, instance=_PROCESSOR_CELL,
+            busy=NEVER_IDLE, accelerators=len(around.systems), fast=fast, name="netlist",
         )  # fmt: skip
 
 
@@ -81,26 +81,27 @@ def write_verilog(netlist: Path, top: str, verilog: Path) -> None:
 
 
 def simulate_netlist(
-    library: Path, shell: Shell, codes: np.ndarray, job: Job, *, frame_cycles: int,
+    library: Path, around: Around, codes: Sequence[np.ndarray], job: Job, *, frame_cycles: int,
     progress: Callable[[int], None] = lambda cycles: None,
-) -> np.ndarray:  # fmt: skip
-    """What ``job`` of ``codes`` (N, H, W, C) uint8 leaves in memory, as bytes; a fresh board each time.
+) -> list[np.ndarray]:  # fmt: skip
+    """What ``job`` of ``codes``, (N, H, W, C) uint8 for each accelerator, leaves in memory, as bytes of each; all run
+    at once, on a fresh board.
 
-    ``frame_cycles`` is the steady interval of frames, from which the longest time of a job follows.
+    ``frame_cycles`` is the steady interval of frames (the longest), from which the longest time of a job follows.
 
     Raises:
         BuildError: the job does not end, ends with an error, or breaks a rule of AXI.
     """
-    layout, protocol = shell.system.layout, PROCESSORS[Family(shell.family)].protocol
+    works = [
+        Work(system.control_base, system.layout, frames) for system, frames in zip(around.systems, codes, strict=True)
+    ]
     with SimulatedBoard(
-        library, memory_bytes=memory_bytes(layout, len(codes)), stall=job.stall, latency=job.latency, seed=job.seed,
-        protocol=protocol,
+        library, memory_bytes=sum(work.memory_bytes for work in works), stall=job.stall, latency=job.latency,
+        seed=job.seed, protocol=PROCESSORS[Family(around.family)].protocol,
     ) as board:  # fmt: skip
-        limit = 20_000 + int((len(codes) + _SLOWEST) * frame_cycles / (1 - job.stall) ** 2)
+        limit = 20_000 + int((max(map(len, codes)) + _SLOWEST) * frame_cycles / (1 - job.stall) ** 2)
         try:
-            return run_job(
-                board, shell.system.control_base, layout, codes, mask=job.mask, max_cycles=limit, progress=progress
-            )
+            return run_jobs(board, works, mask=job.mask, max_cycles=limit, progress=progress)
         except ProtocolError as error:
             raise BuildError(f"the simulated device breaks a rule of AXI ({job}): {error}") from None
 

@@ -42,7 +42,7 @@ class SimulatedDevice(Device):
         self.board: SimulatedBoard | None = None
         self.processing_system = ProcessingSystem()
         self.cycles_per_poll = 20_000
-        self._control_base = 0
+        self._control_bases: list[int] = []
         self._memory: BoardMemory | None = None
 
     def read_registers(self, address: int, length: int) -> bytes:
@@ -54,7 +54,7 @@ class SimulatedDevice(Device):
         """Writes whole words."""
         for offset in range(0, len(data), 4):
             value = int.from_bytes(bytes(data[offset : offset + 4]), "little")
-            if self._is_accelerator(address + offset):
+            if self._accelerator(address + offset) is not None:
                 self._loaded().write(address + offset, value)
             else:
                 self._require_register(address + offset)
@@ -87,7 +87,7 @@ class SimulatedDevice(Device):
         if self.board is not None:
             self.board.close()
         self.board = SimulatedBoard(named["library"], memory_base=MEMORY_BASE, memory_bytes=MEMORY_BYTES)
-        self._control_base = named["control_base"]
+        self._control_bases = named["control_bases"]
         self._memory = BoardMemory(self.board.memory, MEMORY_BASE)
         self.post_download(bitstream, parser, self.name)
 
@@ -103,16 +103,19 @@ class SimulatedDevice(Device):
         """No bus to quiet."""
 
     def _read(self, address: int) -> int:
-        if not self._is_accelerator(address):
+        number = self._accelerator(address)
+        if number is None:
             self._require_register(address)
             return self.processing_system.read(address)
         board = self._loaded()
-        if board.busy and address == self._control_base:  # somebody polls for the end: time passes
-            board.run(self.cycles_per_poll, until_idle=True)
+        if board.runs(number) and address == self._control_bases[number]:  # somebody polls for its end: time passes
+            board.run(self.cycles_per_poll, until_idle=True, of=number)
         return board.read(address)
 
-    def _is_accelerator(self, address: int) -> bool:
-        return self.board is not None and self._control_base <= address < self._control_base + WINDOW_BYTES
+    def _accelerator(self, address: int) -> int | None:
+        """The number of the accelerator that has ``address``; None where none has, or nothing is loaded."""
+        bases = self._control_bases if self.board is not None else []
+        return next((number for number, base in enumerate(bases) if base <= address < base + WINDOW_BYTES), None)
 
     def _require_register(self, address: int) -> None:
         if not self.processing_system.holds(address):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SLCR = 0xF8000000
-AFI0 = 0xF8008000
+AFI0, AFI1 = 0xF8008000, 0xF8009000
 PAGE_BYTES = 0x1000
 _PLL = {"ARM": (0x100, 26), "DDR": (0x104, 21), "IO": (0x108, 20)}  # feedback divisors, times 50 MHz
 _ARM_CLOCK = (0x120, 0x200)  # divisor 2 in bits 8 to 13
@@ -11,7 +11,7 @@ _FABRIC_CLOCKS = (0x170, 0x180, 0x190, 0x1A0)
 
 
 class ProcessingSystem:
-    """Words of the system-level control registers and of memory port 0; plain storage, as far as software sees."""
+    """Words of the system-level control registers and of both memory ports; plain storage, as far as software sees."""
 
     def __init__(self) -> None:
         self.words = {SLCR + offset: divisor << 12 for offset, divisor in _PLL.values()}
@@ -20,7 +20,7 @@ class ProcessingSystem:
 
     def holds(self, address: int) -> bool:
         """One of its registers is at ``address``."""
-        return any(base <= address < base + PAGE_BYTES for base in (SLCR, AFI0))
+        return any(base <= address < base + PAGE_BYTES for base in (SLCR, AFI0, AFI1))
 
     def read(self, address: int) -> int:
         """The word at ``address``."""

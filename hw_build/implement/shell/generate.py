@@ -15,8 +15,9 @@ from pathlib import Path
 
 from hw_build.base.board_config import Board, Family
 from hw_build.base.errors import BuildError
-from hw_build.base.records import load_record, record
+from hw_build.base.records import record
 from hw_build.base.step_engine import hash_file
+from hw_build.implement.shell.around import Around
 from hw_build.implement.shell.registers import WINDOW_BYTES
 from hw_build.implement.shell.system import SYSTEM_MODULE, System
 from hw_build.simulate.lint import RTL_DIR, lint
@@ -66,37 +67,18 @@ endmodule
 
 
 @record
-class Shell:
-    """What ``shell.json`` says. ``sources``: name of a file in ``shell/`` -> its SHA-256, in compile order."""
+class Shell(Around):
+    """What ``shell.json`` says: one accelerator, its ``system``, behind a board's processor."""
 
-    top: str
-    family: str
-    part: str
-    fabric_mhz: float
-    window_bytes: int
+    FOLDER = FOLDER
+    RECORD = RECORD
+    WRITTEN_BY = ("the shell step", "run the shell step")
+
     system: System
-    sources: dict[str, str]
 
-    def files(self, build_dir: Path) -> list[Path]:
-        """Sources in compile order, after the accelerator's own."""
-        return [Path(build_dir) / FOLDER / name for name in self.sources]
-
-    def check_sources(self, build_dir: Path) -> None:
-        """BuildError unless every source in ``shell/`` is the one that was written: all users have the same."""
-        for path, sha256 in zip(self.files(build_dir), self.sources.values(), strict=True):
-            if not path.is_file() or hash_file(path) != sha256:
-                raise BuildError(f"{path} is not the file that the shell step wrote: run the shell step again")
-
-    @classmethod
-    def load(cls, build_dir: Path) -> Shell:
-        """Read ``build_dir/shell/shell.json``; BuildError when it is missing or not of this version."""
-        path = Path(build_dir) / FOLDER / RECORD
-        try:
-            return load_record(cls, path)
-        except OSError as error:
-            raise BuildError(f"{path} cannot be read ({error.strerror}): run the shell step first") from None
-        except ValueError as error:
-            raise BuildError(f"{path} is not a shell of this version ({error}): run the shell step again") from None
+    @property
+    def systems(self) -> tuple[System, ...]:
+        return (self.system,)
 
 
 def shell_sources() -> list[Path]:

@@ -114,6 +114,6 @@ class System:
         """How frames lie in memory."""
         return FrameLayout(self.height, self.width, self.channels, self.classes, self.out_height, self.out_width)
 
-    def text(self) -> str:
-        """SystemVerilog of the module ``edgeseg_system``."""
-        return _TEMPLATE.format(module=SYSTEM_MODULE, pixel_high=8 * self.channels - 1, **vars(self))
+    def text(self, module: str = SYSTEM_MODULE) -> str:
+        """SystemVerilog of the system, as the module ``module``."""
+        return _TEMPLATE.format(module=module, pixel_high=8 * self.channels - 1, **vars(self))

@@ -38,18 +38,18 @@ from hw_build.stitch import TOP_MODULE, Design
 from hw_build.stitch.top import ULTRA_EDGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hw_build.base.progress import Meter
+    from hw_build.implement.shell.device import Device
 
 LIMIT_SECONDS = 900.0  # a kernel that takes Yosys longer is reported as not synthesised
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One instance: what it takes and its netlist (RTLIL, a module named as the file), or why there is none.
-
-    ``cached``: the result was there already.
+    """One instance in the module ``parent``: what it takes and its netlist (RTLIL, a module named as the file), or why
+    there is none. ``cached``: the result was there already.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Part:
     refusal: str | None
     netlist: Path | None = None
     cached: bool = False
+    parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ def synthesise_design(
         BuildError: a source was changed, or there is no instance ``only``.
     """
     design.check_sources()
-    instances = read_instances((design.rtl_dir / "top.sv").read_text())
-    files = [*design.rtl_files, *_shell_files(design)]
-    instances += _shell_instances(design)
+    around = _shell_files(design)
+    apart = {TOP_MODULE: design.rtl_dir / "top.sv", SYSTEM_MODULE: _path_of(SYSTEM_MODULE, around)}
+    instances, files = _instances(apart), [*design.rtl_files, *around]
     if only is not None:
         instances = [instance for instance in instances if instance.name == only]
         if not instances:
@@ -112,19 +113,40 @@ def synthesise_instances(
     unique = {job.key: job for job in listed}
     on_total(len(unique))
     results = asyncio.run(_run_all(list(unique.values()), jobs, on_done))
-    return [Part(name=job.instance.name, module=job.instance.module, **results[job.key]) for job in listed]
+    return [
+        Part(name=job.instance.name, module=job.instance.module, parent=job.instance.parent, **results[job.key])
+        for job in listed
+    ]
 
 
 def synthesise_parts(design: Design, meter: Meter, jobs: int | None = None, cells: Cells = Cells.XC7) -> list[Part]:
     """`synthesise_design` with ``meter`` showing how far it is; ``jobs`` by default one a core."""
+    on_total, on_done = _shown(meter)
+    jobs = jobs or os.cpu_count() or 1
+    return synthesise_design(design, cells=cells, jobs=jobs, on_total=on_total, on_done=on_done)
+
+
+def synthesise_device(device: Device, meter: Meter, jobs: int | None = None) -> list[Part]:
+    """The parts of a whole device in 7-series cells, with ``meter`` and ``jobs`` as `synthesise_parts` has them."""
+    on_total, on_done = _shown(meter)
+    jobs, instances = jobs or os.cpu_count() or 1, _instances(device.apart)
+    return synthesise_instances(instances, device.sources, jobs=jobs, on_total=on_total, on_done=on_done)
+
+
+def _path_of(module: str, files: Sequence[Path]) -> Path | None:
+    return next((path for path in files if path.stem == module), None)
+
+
+def _instances(apart: Mapping[str, Path | None]) -> list[Instance]:
+    """Those in the modules ``apart`` (module -> file, None where there is none), but for these modules themselves."""
+    found = [each for parent, path in apart.items() if path for each in read_instances(path.read_text(), parent)]
+    return [each for each in found if each.module not in apart]
+
+
+def _shown(meter: Meter) -> tuple[Callable[[int], None], Callable[[int], None]]:
+    """``on_total`` and ``on_done`` that move ``meter``."""
     show: list[Callable[[int], None]] = []
-    return synthesise_design(
-        design,
-        cells=cells,
-        jobs=jobs or os.cpu_count() or 1,
-        on_total=lambda count: show.append(meter("different instances through Yosys", count)),
-        on_done=lambda done: show[0](done),
-    )
+    return lambda count: show.append(meter("different instances through Yosys", count)), lambda done: show[0](done)
 
 
 def synthesise_flat(design: Design) -> Utilization:
@@ -141,12 +163,6 @@ def _shell_files(design: Design) -> list[Path]:
     made = shell.Shell.load(design.build_dir)
     made.check_sources(design.build_dir)
     return made.files(design.build_dir)
-
-
-def _shell_instances(design: Design) -> list[Instance]:
-    """What lies between the processor and the accelerator."""
-    systems = [path for path in _shell_files(design) if path.name == f"{SYSTEM_MODULE}.sv"]
-    return [each for path in systems for each in read_instances(path.read_text()) if each.module != TOP_MODULE]
 
 
 def _job(instance: Instance, files: Sequence[Path], cells: Cells) -> _Job:

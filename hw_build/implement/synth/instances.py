@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hw_build.base.errors import BuildError
+from hw_build.stitch.renaming import DEFINITION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,20 +21,20 @@ if TYPE_CHECKING:
 _MEASURING_ONLY = frozenset(("GAUGE", "INDEX", "BEATS_PER_FRAME"))
 _PARAMETER = r'\.(\w+)\s*\(((?:"[^"]*"|[^()"])*)\)'
 _INSTANCE = re.compile(rf"^  (\w+)(?: #\(((?:\s*{_PARAMETER},?)*)\s*\))? (\w+) \($", re.MULTILINE)
-_DEFINITION = re.compile(r"^\s*(?:module|package)\s+(?:automatic\s+)?(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One instance; ``parameters`` map names to SystemVerilog literals as text."""
+    """One instance in the module ``parent``; ``parameters`` map names to SystemVerilog literals as text."""
 
     name: str
     module: str
     parameters: Mapping[str, str]
+    parent: str = ""
 
 
-def read_instances(top_text: str) -> list[Instance]:
-    """Every instance in ``top_text``, in its order.
+def read_instances(top_text: str, parent: str) -> list[Instance]:
+    """Every instance in ``top_text``, the module ``parent``, in its order.
 
     Raises:
         BuildError: a line that opens an instance could not be read.
@@ -42,6 +43,7 @@ def read_instances(top_text: str) -> list[Instance]:
         Instance(
             name=match[5],
             module=match[1],
+            parent=parent,
             parameters={
                 name: value for name, value in re.findall(_PARAMETER, match[2] or "") if name not in _MEASURING_ONLY
             },
@@ -57,7 +59,7 @@ def read_instances(top_text: str) -> list[Instance]:
 def sources_of(module: str, files: Sequence[Path]) -> list[Path]:
     """Those of ``files``, in their order, that ``module`` needs: where it, or what these files name, is defined."""
     texts = {file: file.read_text(errors="replace") for file in files}
-    home = {name: file for file, text in texts.items() for name in _DEFINITION.findall(text)}
+    home = {name: file for file, text in texts.items() for name in DEFINITION.findall(text)}
     if module not in home:
         raise BuildError(f"module {module} is in none of the {len(files)} sources: stitch the design again")
     needed: set[Path] = set()

@@ -12,8 +12,9 @@ constexpr uint64_t BASE = 0x10000000;
 struct Master {
     Bench bench;
     Vsim top;
+    std::vector<uint8_t> bytes = std::vector<uint8_t>(1 << 16);
     AxiMemory memory;
-    explicit Master(int protocol) : memory(bench, &top, BASE, 1 << 16, protocol) {}
+    explicit Master(int protocol) : memory(bench, MEMORY_PINS(top, m), BASE, bytes, protocol) {}
 
     void cycle(const std::function<void()>& set = [] {}) {
         memory.drive();

@@ -40,7 +40,7 @@ def sources(tmp_path_factory):
 
 def assembled(folder, *names, top="top"):
     """The module ``top`` that is put together from the mapped leaf, for the instances ``names``."""
-    parts = {("leaf", name): folder / "part_wide.il" for name in names}
+    parts = {("top", "leaf", name): folder / "part_wide.il" for name in names}
     assemble("top", [folder / "leaf.sv", folder / f"{top}.sv"], parts, folder / "whole.json")
     return json.loads((folder / "whole.json").read_text())["modules"]["top"]
 

@@ -50,8 +50,8 @@ def files(export, tmp_path_factory):
 def write_netlist(files, netlist):
     """The netlist of the core to ``netlist``: its parts mapped one by one and put together, as the device's are."""
     (top,) = (path for path in files if path.name == "top.sv")
-    parts = synthesise_instances(read_instances(top.read_text()), files, jobs=2)
-    netlists = {(part.module, part.name): part.netlist for part in parts}
+    parts = synthesise_instances(read_instances(top.read_text(), "edgeseg_accelerator"), files, jobs=2)
+    netlists = {(part.parent, part.module, part.name): part.netlist for part in parts}
     assert None not in netlists.values()
     assemble(CORE_MODULE, files, netlists, netlist)
     check_netlist(json.loads(netlist.read_text())["modules"], CORE_MODULE)

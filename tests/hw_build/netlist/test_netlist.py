@@ -22,6 +22,7 @@ from hw_build.implement.netlist import device, simulation
 from hw_build.implement.netlist.device import hash_sources, make_netlist
 from hw_build.implement.netlist.record import saved_record
 from hw_build.implement.netlist.simulation import Job, build_netlist, compare_bytes, simulate_netlist
+from hw_build.implement.shell.device import Device, load_device
 from hw_build.implement.shell.generate import Shell, write_shell
 from hw_build.report.data import read_report
 from hw_build.stitch import Design, stitch
@@ -43,8 +44,8 @@ def built(tmp_path_factory):
 def simulated(build_dir, netlist, export, job):
     design, shell = Design.load(build_dir), Shell.load(build_dir)
     codes, logits, names = export.frames(job.frames)
-    found = simulate_netlist(
-        build_netlist(netlist, shell, build_dir), shell, codes, job, frame_cycles=design.expected_cycles_per_frame
+    (found,) = simulate_netlist(
+        build_netlist(netlist, shell, build_dir), shell, [codes], job, frame_cycles=design.expected_cycles_per_frame
     )
     compare_bytes(found, logits, names, job, "netlist", build_dir / "mismatch")
 
@@ -72,7 +73,7 @@ def test_the_command_runs_another_job(built, capsys):
     assert cli.main(["netlist", *options, "--frames", "3", "--mask", "--stall", "0.6", "--seed", "5"]) == 0
     assert "exact, against golden logits of 3 images of 16x32, 192 bytes" in capsys.readouterr().out
     build_dir = built / "build"
-    record = saved_record(build_dir, hash_sources(Design.load(build_dir), Shell.load(build_dir)))
+    record = saved_record(build_dir, hash_sources(load_device(build_dir)))
     assert "packed masks of 3 frames, memory stalled in 60%" in record.checked and len(record.checked) == 5
 
 
@@ -88,12 +89,12 @@ def test_the_command_runs_another_job(built, capsys):
     ],
 )
 def test_an_edit_of_what_makes_a_netlist_makes_it_anew(built, monkeypatch, name):
-    design, shell = Design.load(built / "build"), Shell.load(built / "build")
-    assert saved_record(design.build_dir, hash_sources(design, shell)) is not None
+    of_build = load_device(built / "build")
+    assert saved_record(of_build.build_dir, hash_sources(of_build)) is not None
     digests = digests_of(make_netlist)
     monkeypatch.setattr(device, "digests_of", lambda function: digests | {f"hw_build/{name}": "of an edited file"})
     assert f"hw_build/{name}" in digests
-    assert saved_record(design.build_dir, hash_sources(design, shell)) is None
+    assert saved_record(of_build.build_dir, hash_sources(of_build)) is None
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_a_broken_rule_of_axi_is_one_sentence(built, capsys, monkeypatch):
     def broken(*arguments, **options):
         raise ProtocolError("AW changes before AWREADY in cycle 7")
 
-    monkeypatch.setattr(simulation, "run_job", broken)
+    monkeypatch.setattr(simulation, "run_jobs", broken)
     options = ["--export", str(built / "export"), "--out", str(built / "build"), "--frames", "1"]
     assert cli.main(["netlist", *options]) == 2
     sentence = "the simulated device breaks a rule of AXI (logits of 1 frame): AW changes before AWREADY in cycle 7"
@@ -230,12 +231,12 @@ def test_the_other_kernels_signed_ones_too(tmp_path):
     with_shell = tmp_path / "shell"
     with_shell.mkdir()
     shell = write_shell(design, load_board("pynq-z2"), with_shell)
-    make_netlist(design, shell, lambda what, total: lambda done: None)
+    make_netlist(Device.of_build(design, shell), lambda what, total: lambda done: None)
     codes = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 2), dtype=np.uint8)
     each = [execute_onnx(model, {"global_in": frame[None].astype(np.float32)})["global_out"] for frame in codes]
     expected = np.concatenate(each).astype(np.int32)
     assert (expected > 0).any() and (expected < 0).any()
     library = build_netlist(tmp_path / "netlist" / "netlist.json", shell, tmp_path)
     for job in (LOGITS, MASKS):
-        found = simulate_netlist(library, shell, codes, job, frame_cycles=design.expected_cycles_per_frame)
+        (found,) = simulate_netlist(library, shell, [codes], job, frame_cycles=design.expected_cycles_per_frame)
         compare_bytes(found, expected, ["first", "second"], job, "netlist", tmp_path)

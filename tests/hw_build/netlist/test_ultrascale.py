@@ -80,6 +80,6 @@ def test_two_wires_of_the_ps8_exchanged_are_seen(built, export, modules, tmp_pat
     codes, logits, names = export.frames(1)
     library = build_netlist(tmp_path / "netlist.json", shell, tmp_path)
     cycles = Design.load(built).expected_cycles_per_frame
-    found = simulate_netlist(library, shell, codes, job, frame_cycles=cycles)
+    (found,) = simulate_netlist(library, shell, [codes], job, frame_cycles=cycles)
     with pytest.raises(MismatchError, match=r"step netlist: \d+ of 512 values differ \(logits of 1 frame\)"):
         compare_bytes(found, logits, names, job, "netlist", tmp_path)

@@ -63,7 +63,7 @@ def standin(tmp_path_factory):
     codes = np.random.default_rng(0).integers(0, 0xF0, (1, 16, 16, 3), dtype=np.uint8)
     wide = codes.astype(np.int32)
     logits = (wide[..., 0] + 2 * wide[..., 1] - 2 * wide[..., 2])[..., None]
-    (folder / "edgeseg.bit").write_bytes(simulated_bitstream(library, made.control_base))
+    (folder / "edgeseg.bit").write_bytes(simulated_bitstream(library, [made.control_base]))
     (folder / "edgeseg.hwh").write_text(hwh_text(shell))
     (folder / "io_spec.json").write_text(IoSpec("stand-in", made.network_hash, 16, 16, 3).text())
     np.savez(folder / "golden.npz", codes=codes, logits=logits)

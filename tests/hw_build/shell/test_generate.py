@@ -10,7 +10,7 @@ from hw_build.base.board_config import board_names, load_board
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.step_engine import hash_file
 from hw_build.implement.shell import generate
-from hw_build.implement.shell.device import load_device
+from hw_build.implement.shell.device import Device, load_device
 from hw_build.implement.shell.generate import Shell, stream_sources, write_shell
 from hw_build.implement.shell.system import System
 from hw_build.implement.synth.yosys import synthesise
@@ -89,7 +89,7 @@ def test_a_source_that_was_changed_or_lost_is_refused(design, name, change):
     folder.mkdir()
     shell = write_shell(design, load_board("pynq-z2"), folder)
     design.save()
-    assert load_device(design.build_dir) == (design, shell)
+    assert load_device(design.build_dir) == Device.of_build(design, shell)
     change(folder / name)
     with pytest.raises(BuildError, match=f"{name} is not the file that the shell step wrote: run the shell step again"):
         load_device(design.build_dir)
