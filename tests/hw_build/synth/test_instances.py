@@ -32,20 +32,21 @@ endmodule
 
 
 def test_instances_of_every_form_with_the_parameters_that_reach_logic():
-    assert read_instances(TOP) == [
-        Instance(name="edge_3", module="stream_edge", parameters={"WIDTH": "24", "DEPTH": "64"}),
+    assert read_instances(TOP, "top") == [
+        Instance(name="edge_3", module="stream_edge", parent="top", parameters={"WIDTH": "24", "DEPTH": "64"}),
         Instance(
             name="ZeroPad_rtl_0",
+            parent="top",
             module="zero_pad_axi",
             parameters={"BEAT": "6", "RAM_STYLE": '"block (of 18 Kbit)"', "WEIGHTS": "8'hf0"},
         ),
-        Instance(name="swg_3", module="swg_3", parameters={}),
+        Instance(name="swg_3", module="swg_3", parent="top", parameters={}),
     ]
 
 
 def test_instance_that_cannot_be_read_is_not_passed_over():
     with pytest.raises(BuildError, match=r"top.sv opens 3 instances, 2 can be read"):
-        read_instances(TOP.replace(".WEIGHTS(8'hf0)", ".WEIGHTS(f(8))"))
+        read_instances(TOP.replace(".WEIGHTS(8'hf0)", ".WEIGHTS(f(8))"), "top")
 
 
 @pytest.fixture

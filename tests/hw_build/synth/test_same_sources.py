@@ -13,7 +13,7 @@ from hw_build.implement.synth.design import synthesise_design
 from hw_build.implement.synth.instances import read_instances
 from hw_build.simulate import accelerator as simulation
 from hw_build.simulate.accelerator import build_simulator
-from hw_build.stitch import stitch
+from hw_build.stitch import TOP_MODULE, stitch
 from tests.hw_build.hw_graphs import GraphBuilder
 
 
@@ -72,7 +72,7 @@ def test_hashes_are_the_same_and_those_that_were_stitched(design, simulated, syn
 
 def test_every_instance_of_the_simulated_top_is_synthesised_with_its_parameters(design, synthesised):
     assert not (design.build_dir / shell.FOLDER).exists()
-    instances = read_instances((design.rtl_dir / "top.sv").read_text())
+    instances = read_instances((design.rtl_dir / "top.sv").read_text(), TOP_MODULE)
     assert {node.name for node in design.nodes} <= {instance.name for instance in instances}
     assert {(each.module, tuple(sorted(each.parameters.items()))) for each in instances} == set(synthesised[1])
 
