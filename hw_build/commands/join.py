@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from board.cascade_spec import STAGES
 from hw_build.base.board_config import Board, load_board
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.progress import tell
 from hw_build.base.step_engine import fresh_folder, locked_build
 from hw_build.implement.shell.device import load_device
 from hw_build.implement.shell.generate import Shell
-from hw_build.implement.shell.joint import STAGES, Joint, check_pair, copy_build, is_joint, refuse_joint, write_joint
+from hw_build.implement.shell.joint import Joint, check_pair, copy_build, is_joint, refuse_joint, write_joint
 from hw_build.implement.synth.summary import OverBudgetError
 from hw_build.report.data import REPORT_JSON, Totals, read_report
 from hw_build.report.resources import budget_rows

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from board.cascade_spec import STAGES
 from hw_build.base.board_config import Family
 from hw_build.implement.board_sim.build import FOLDER, build_board
 from hw_build.implement.board_sim.device import build_device
 from hw_build.implement.shell.device import load_device
-from hw_build.implement.shell.joint import STAGES, is_joint
+from hw_build.implement.shell.joint import is_joint
 
 if TYPE_CHECKING:
     from pathlib import Path

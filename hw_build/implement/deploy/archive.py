@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import board
 from board.bitfile import read_header
+from board.cascade_spec import STAGES
 from board.deploy import BITFILE, GOLDEN, IO_SPEC
 from board.errors import BoardError
 from board.io_spec import read_io_spec
@@ -29,7 +30,6 @@ from hw_build.implement.board_sim.joint import build_any_board
 from hw_build.implement.deploy.hwh import hwh_text
 from hw_build.implement.deploy.simulated import DESIGN, simulated_bitstream
 from hw_build.implement.shell.device import load_device
-from hw_build.implement.shell.joint import STAGES
 
 if TYPE_CHECKING:
     from hw_build.base.export import Export

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @record
-class Around:
+class Around(ABC):
     """``sources``: name of a file in the folder of the record -> its SHA-256, in compile order."""
 
     FOLDER: ClassVar[str]  # of a build directory
@@ -29,9 +30,9 @@ class Around:
     sources: dict[str, str]
 
     @property
+    @abstractmethod
     def systems(self) -> tuple[System, ...]:
         """Of each accelerator, in the order of memory ports and interrupts."""
-        raise NotImplementedError
 
     def files(self, build_dir: Path) -> list[Path]:
         """Sources in compile order, after the accelerator's own."""

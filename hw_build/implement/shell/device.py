@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from board.cascade_spec import STAGES
 from hw_build.base.errors import BuildError
 from hw_build.implement.shell.generate import Shell
-from hw_build.implement.shell.joint import STAGES, Joint, is_joint
+from hw_build.implement.shell.joint import Joint, is_joint
 from hw_build.implement.shell.system import SYSTEM_MODULE
 from hw_build.stitch.design import TOP_MODULE, Design
 

@@ -1,6 +1,7 @@
 """Two accelerators, each in its own shell, around one processing system: ``joint/`` of a folder with both builds.
 
-Each keeps registers, interrupt and memory port (HP0 and HP1) of its own. ``control_split`` routes the processor's
+The builds lie in folders named as the stages of a cascade, and so begin the names of their modules. Each keeps
+registers, interrupt and memory port (HP0 and HP1) of its own. ``control_split`` routes the processor's
 control port by one bit of the address, which is not set in the first one's. ``joint/`` holds all RTL of the device, and
 ``joint.json`` lists it as ``shell.json`` does.
 """
@@ -12,6 +13,7 @@ import shutil
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from board.cascade_spec import STAGES
 from hw_build.base.board_config import Family
 from hw_build.base.errors import BuildError
 from hw_build.base.records import record
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from hw_build.implement.shell.generate import Shell
     from hw_build.stitch.design import Design
 
-STAGES = ("first", "second")  # folders of the builds, and what stands before the names of their modules
 SPLITTER = "control_split"
 _LOWEST_BIT = 16  # windows lie 64 KiB apart, as Vivado places them
 _CONTROL_PORT = range(0x4000_0000, 0x8000_0000)  # the addresses of GP0
