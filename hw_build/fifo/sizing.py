@@ -6,8 +6,9 @@ and says nothing about need. An ordinary FIFO only evens out short bursts, and w
 fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), or the design deadlocks. Where
 shallow FIFOs cost speed, streams that run in bursts (out of a pooling, which gives a row while it takes two, into an
 upsampling, which gives two while it takes one) get a row; where that is not enough, all get two rows. Two may be too
-few where levels have few rows, as between frames of a small image: a level whose windows reach over it gives nothing until
-it has the next frame, and only what lies in the FIFOs behind it keeps those busy meanwhile. Then each gets a whole frame.
+few where levels have few rows, as between frames of a small image: a level whose windows reach over it gives nothing
+until it has the next frame, and only what lies in the FIFOs behind it keeps those busy meanwhile. Then each gets a whole
+frame.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ def size_fifos(
             break
     else:
         raise BuildError(
-            f"the accelerator takes {run.cycles_per_frame:,} cycles a frame even where each FIFO holds a frame, its nodes "
-            f"at most {interval:,}: a node is slower than its model says, see the step measure"
+            f"the accelerator takes {run.cycles_per_frame:,} cycles a frame even where each FIFO holds a frame, its "
+            f"nodes at most {interval:,}: a node is slower than its model says, see the step measure"
         )
     _refuse_full(design, run)
     held = {use.tensor: use.peak for use in run.streams}
