@@ -7,8 +7,8 @@ fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), 
 shallow FIFOs cost speed, streams that run in bursts (out of a pooling, which gives a row while it takes two, into an
 upsampling, which gives two while it takes one) get a row; where that is not enough, all get two rows. Two may be too
 few where levels have few rows, as between frames of a small image: a level whose windows reach over it gives nothing
-until it has the next frame, and only what lies in the FIFOs behind it keeps those busy meanwhile. Then each gets a whole
-frame.
+until it has the next frame, and only what lies in the FIFOs behind it keeps those busy meanwhile. Then each gets a
+whole frame.
 """
 
 from __future__ import annotations
