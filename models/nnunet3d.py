@@ -130,12 +130,13 @@ class NNUNet(nn.Module):
         return tuple(head(feature) for head, feature in zip(self.heads, features, strict=False))
 
 
-register(
-    "nnunet-tiny",
-    "nnU-Net's 3D network of three levels, 8-16-32 channels, for one processor",
-    NNUNetConfig(widths=(8, 16, 32), input_size=(32, 32, 32)),
-    NNUNet,
-)
+for _name, _widths in (("tiny", (8, 16, 32)), ("small", (16, 32, 64))):
+    register(
+        f"nnunet-{_name}",
+        f"nnU-Net's 3D network of three levels, {'-'.join(map(str, _widths))} channels, for one processor",
+        NNUNetConfig(widths=_widths, input_size=(32, 32, 32)),
+        NNUNet,
+    )
 for _name in ("generic", *EFFICIENTNETS):
     for _decoder in DECODERS:
         register(

@@ -71,7 +71,10 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "evaluate-volumes", help="Dice, PPV, sensitivity, ASSD, HD95, surface Dice by volume and class, with intervals"
     )
-    parser.add_argument("--checkpoint", type=Path, required=True, help="of train-volumes")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="of train-volumes, or of train on slices")
+    parser.add_argument(
+        "--integer", type=Path, metavar="EXPORT", help="let this export's integer arithmetic decide, as on the board"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of volumes of a known layout")
     parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
     parser.add_argument("--overlap", type=float, default=0.5, help="of the sliding window's patches (default 0.5)")
@@ -110,6 +113,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         largest_only=arguments.largest_component,
         least_voxels=arguments.least_voxels,
         masks_dir=arguments.masks,
+        integer=arguments.integer,
         device=arguments.device,
     )
     if not arguments.json:

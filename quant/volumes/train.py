@@ -27,6 +27,7 @@ from quant.volumes.loss import LOSSES, deep_supervision
 from quant.volumes.patches import PatchSampler
 from quant.volumes.scans import Scan, cropped_to_body, load_scans
 from quant.volumes.schedule import sgd
+from quant.volumes.volume import common_spacing
 
 if TYPE_CHECKING:
     from quant.volumes.train_config import VolumeTrainConfig
@@ -138,6 +139,7 @@ def _description(config: VolumeTrainConfig, scans: list[Scan], run: dict[str, An
             "slices": config.slices,
             "window": config.window.as_dict(),
             "spacing_mm": run["spacing_mm"],
+            "file_spacing_mm": common_spacing(scan.file for scan in scans),
             "orientation": scans[0].file.orientation,
         },
     }
