@@ -66,15 +66,15 @@ def load(path: Path, *, of_volumes: bool = False) -> dict[str, Any]:
             raise CheckpointError(f"checkpoint '{path}' {found} '{key}', which is {meant}; fetch it again, or train it")
     if len(checkpoint["size"]) == 3 and not of_volumes:
         raise CheckpointError(
-            f"checkpoint '{path}' is of a network for volumes, which has no integer form and does not lower; score it"
-            " with `python -m quant evaluate-volumes`, or train a network for images with --slices"
+            f"checkpoint '{path}' is of a network for volumes, which do not lower; score it with `python -m quant"
+            " evaluate-volumes`, or train a network for images on slices with it as the teacher (`distill`)"
         )
     return checkpoint
 
 
 def require_exported_from(export_dir: Path, path: Path) -> None:
     """ExportError unless the export in ``export_dir`` was made from the checkpoint at ``path``."""
-    load(path)
+    load(path, of_volumes=True)
     manifest = export_dir / "manifest.json"
     try:
         made_from = json.loads(manifest.read_text(encoding="utf-8"))["checkpoint"]["sha256"]

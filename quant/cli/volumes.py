@@ -19,7 +19,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_train(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("train-volumes", help="train a float network on volumes (NIfTI, DICOM, stacks)")
+    parser = commands.add_parser(
+        "train-volumes", help="train a float network, or its twin, on volumes (NIfTI, DICOM, stacks)"
+    )
     parser.add_argument("--model", required=True, help="registered network (python -m models list)")
     parser.add_argument("--data", required=True, help="folder of volumes of a known layout")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights.pt, last.pt, log.csv, window.json")
@@ -48,6 +50,8 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--ema", type=float, default=0.0, help="keep an average of this decay a step (default 0: off)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file: train the quantized twin, with --init-from")
+    parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
     parser.add_argument("--resume", action="store_true", help="continue from last.pt in --out")
     parser.set_defaults(run=_train)
 
@@ -88,6 +92,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from quant.twin.config import QuantConfig
     from quant.volumes.train import train_volumes
     from quant.volumes.train_config import VolumeTrainConfig
 
@@ -98,7 +103,9 @@ def _train(arguments: argparse.Namespace) -> None:
         spacing_mm=arguments.spacing,
         window=window_of_arguments(arguments),
     )
-    print(json.dumps({"checkpoint": str(train_volumes(config, arguments.out, resume=arguments.resume))}))
+    quant = None if arguments.quant is None else QuantConfig.read(arguments.quant)
+    kept = train_volumes(config, arguments.out, quant=quant, init_from=arguments.init_from, resume=arguments.resume)
+    print(json.dumps({"checkpoint": str(kept)}))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -114,7 +114,7 @@ def _all_scores(predictions: np.ndarray, truth: np.ndarray, classes: int, known:
     return {**score(predictions, truth, classes, surfaces=True), "parts": parts}
 
 
-def _read_of_size(pair: Pair, shape: tuple[int, int, int], classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _read_of_size(pair: Pair, shape: tuple[int, ...], classes: int) -> tuple[np.ndarray, np.ndarray]:
     height, width, channels = shape
     codes, truth = read_pair(pair, None, classes, channels)
     if codes.shape[:2] != (height, width):

@@ -20,7 +20,7 @@ from quant.twin.networks import from_checkpoint
 from quant.volumes.components import keep_components
 from quant.volumes.layouts import list_cases
 from quant.volumes.nifti import write_labels
-from quant.volumes.predict import OVERLAP, decide, decide_in_integers, predict_logits
+from quant.volumes.predict import OVERLAP, IntegerNetwork, decide, decide_in_integers, predict_logits
 from quant.volumes.scans import Scan, load_scan, on_file_grid
 from quant.volumes.scores import score_volume, summarise
 
@@ -41,7 +41,8 @@ def evaluate_volumes(
     """Scores per ``quant.volumes.scores`` on the files' own grids, and ``per_volume`` those of each class 1 to N - 1.
 
     ``masks_dir`` gets ``<case>.nii.gz`` with the affine of the image. ``integer``: an export of the checkpoint, whose
-    integer arithmetic decides instead, slice by slice in frames of its size, as on the board.
+    integer arithmetic decides instead, slice by slice in frames of its size, as on the board; of a 3D network it gives
+    the logits of each window.
 
     Raises:
         CheckpointError, ConfigError, DataError, ExportError: see their messages.
@@ -59,6 +60,8 @@ def evaluate_volumes(
     if integer is not None:
         checkpoints.require_exported_from(Path(integer), Path(checkpoint_path))
         reference = IntegerReference(integer, device=device)
+        if reference.program.is_of_volumes:
+            network, reference = IntegerNetwork(reference), None
     per_volume, has_spacing = {}, True
     for case in steps_with_bar("evaluate", list_cases(data_dir, split)):
         scan = load_scan(case, window, classes, volumes["spacing_mm"])

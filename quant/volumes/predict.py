@@ -60,6 +60,19 @@ def decide(logits: torch.Tensor) -> torch.Tensor:
     return chosen.to(torch.uint8)
 
 
+class IntegerNetwork(nn.Module):
+    """An export of a network for volumes as one that takes codes / 256 and gives logits, (B, C, X, Y, Z)."""
+
+    def __init__(self, reference: IntegerReference) -> None:
+        super().__init__()
+        self._reference = reference
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        codes = (x * 256).round().to(torch.uint8).movedim(1, -1).cpu().numpy()  # (B, X, Y, Z, C)
+        logits = torch.from_numpy(self._reference.run(codes)).movedim(-1, 1)
+        return self._reference.program.logit_scale * logits.float()
+
+
 def decide_in_integers(reference: IntegerReference, codes: torch.Tensor) -> torch.Tensor:
     """Codes (1, X, Y, Z) uint8 -> what an export of a network for images decides, slice by slice: (X, Y, Z) uint8.
 

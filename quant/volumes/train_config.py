@@ -78,6 +78,11 @@ class VolumeTrainConfig:
         require_device(self.device)
 
     @property
+    def size(self) -> tuple[int, ...]:
+        """(H, W) of the slices that the network sees, or (X, Y, Z) of the patches."""
+        return self.patch[::-1] if self.slices else self.patch
+
+    @property
     def schedule(self) -> PolySchedule:
         return PolySchedule(self.lr, self.epochs)
 

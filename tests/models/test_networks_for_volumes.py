@@ -72,7 +72,9 @@ def test_encoder_and_decoder_have_the_published_parameters(name):
     assert count_parameters(network) + unused == pytest.approx(whole, rel=0.001)
 
 
-@pytest.mark.parametrize(("name", "top"), [("nnunet-tiny", 8), ("nnunet-small", 16)])
+@pytest.mark.parametrize(
+    ("name", "top"), [("nnunet-tiny", 8), ("nnunet-small", 16), ("nnunet-tiny-bn", 8), ("nnunet-small-bn", 16)]
+)
 def test_networks_of_three_levels_have_the_parameters_of_their_convolutions(name, top):
     def convolution(i, o):
         return 27 * i * o + o + 2 * o  # weights and bias, scale and shift of the norm
