@@ -47,6 +47,9 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--foreground-share", type=float, default=1 / 3, help="of patches centred on foreground (default 1/3)"
     )
+    parser.add_argument(
+        "--flips", action=argparse.BooleanOptionalAction, default=True, help="flip patches at random (default)"
+    )
     parser.add_argument("--ema", type=float, default=0.0, help="keep an average of this decay a step (default 0: off)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
@@ -97,7 +100,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from quant.volumes.train_config import VolumeTrainConfig
 
     names = ("model", "data", "classes", "slices", "patch", "body_crop", "epochs", "steps", "batch", "accumulate")
-    further = ("lr", "weight_decay", "loss", "foreground_share", "ema", "seed", "device")
+    further = ("lr", "weight_decay", "loss", "foreground_share", "flips", "ema", "seed", "device")
     config = VolumeTrainConfig(
         **{name: getattr(arguments, name) for name in (*names, *further)},
         spacing_mm=arguments.spacing,

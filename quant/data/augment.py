@@ -1,4 +1,6 @@
-"""Augmentation of training batches: the paper's flips and quarter turns, or these and more.
+"""Augmentation of training batches: the paper's flips and quarter turns, these and more, or none.
+
+``none`` is for images whose orientation says what is what, as slices of scans that all lie alike.
 
 ``strong`` adds to the flips, by kornia (E. Riba et al., WACV 2020): rotation, translation, scaling and shear of image
 and mask together (zeros come in from outside, as the network's own padding), then brightness, contrast and gamma of
@@ -56,7 +58,8 @@ def augmented_batches(
     rank: int = 0,
     processes: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Shuffled batches (codes, masks) of process ``rank``, each sample flipped and turned by quarters at random.
+    """Shuffled batches (codes, masks) of process ``rank``, each sample flipped and turned by quarters at random, unless
+    ``augmentation`` is "none".
 
     Where samples have soft targets, these are further channels of the masks, moved as they are; all are float16 then.
     All processes draw the same order and take equal shares of each ``processes * batch`` images. What a last, shorter
@@ -75,7 +78,9 @@ def augmented_batches(
             return
         mine = slice(rank * share, (rank + 1) * share)
         indices, draws = together[mine].to(samples.codes.device), draws[mine].to(samples.codes.device)
-        codes, masks = (flipped_and_turned(planes[indices], draws) for planes in (samples.codes, truth))
+        codes, masks = samples.codes[indices], truth[indices]
+        if augmentation != "none":
+            codes, masks = flipped_and_turned(codes, draws), flipped_and_turned(masks, draws)
         yield (codes, masks) if strengthen is None else strengthen(codes, masks, generator)
 
 

@@ -82,7 +82,7 @@ def fit(
     state = _last_state(out_dir, run, quant) if resume else None
     torch.manual_seed(config.seed)
     shown = [cropped_to_body(scan) for scan in scans] if config.body_crop else scans
-    sampler = PatchSampler(shown, config.patch, config.foreground_share, config.slices)
+    sampler = PatchSampler(shown, config.patch, config.foreground_share, config.slices, is_flipped=config.flips)
     channels = channels_seen(config, scans)
     float_network = models.build(config.model, config.classes, channels)
     _require_patch(float_network, config, channels)
@@ -223,10 +223,11 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -
         raise CheckpointError(
             f"'{path}' was trained with another --quant; continue with the same, or give another --out"
         )
+    before = {"flips": True} | state["run"]
     for key, value in run.items():
-        if key != "device" and state["run"].get(key) != value:
+        if key != "device" and before.get(key) != value:
             raise CheckpointError(
-                f"'{path}' was trained with {key}={state['run'].get(key)}, not {value}; continue with the same "
+                f"'{path}' was trained with {key}={before.get(key)}, not {value}; continue with the same "
                 "settings, or give another --out"
             )
     return state
