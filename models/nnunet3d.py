@@ -11,6 +11,7 @@ a quarter of the block's input channels; heads exist only where they are supervi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,18 +27,23 @@ if TYPE_CHECKING:
 
 WIDTHS = (32, 64, 128, 256, 320, 320)  # top to bottom; the decoder has them, too
 DECODERS = ("standard", "mbconv")
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "instance": lambda channels: nn.InstanceNorm3d(channels, affine=True),
+    "batch": nn.BatchNorm3d,
+}
 _EXPANSION, _SQUEEZE_SHARE = 6, 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class NNUNetConfig:
     """``encoder``: generic, or a key of ``EFFICIENTNETS``; ``widths``: channels, of the decoder and of the generic
-    encoder, top to bottom.
+    encoder, top to bottom. ``norm`` of both: "instance", or "batch", which has an integer form.
     """
 
     encoder: str = "generic"
     decoder: str = "standard"
     widths: tuple[int, ...] = WIDTHS
+    norm: str = "instance"
     in_channels: int = 1
     classes: int = 1
     input_size: tuple[int, int, int] = (128, 128, 128)
@@ -48,6 +54,8 @@ class NNUNetConfig:
             raise ConfigError(f"unknown encoder '{self.encoder}'; known: {', '.join(known)}")
         if self.decoder not in DECODERS:
             raise ConfigError(f"unknown decoder '{self.decoder}'; known: {', '.join(DECODERS)}")
+        if self.norm not in NORMS:
+            raise ConfigError(f"unknown norm '{self.norm}'; known: {', '.join(NORMS)}")
         if len(self.widths) < 2 or (self.encoder != "generic" and len(self.widths) != len(WIDTHS)):
             raise ConfigError(f"widths must have {len(WIDTHS)} entries, generic at least 2, got {self.widths}")
 
@@ -55,12 +63,14 @@ class NNUNetConfig:
 class GenericEncoder(nn.Module):
     """Two convolutions 3^3 a level, the first of stride 2 on all levels but the top."""
 
-    def __init__(self, in_channels: int, widths: tuple[int, ...]) -> None:
+    def __init__(self, in_channels: int, widths: tuple[int, ...], norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
         self.channels = widths
         inputs = (in_channels, *widths[:-1])
         self.levels = nn.ModuleList(
-            nn.Sequential(conv_norm_act3d(i, o, stride=1 if level == 0 else 2), conv_norm_act3d(o, o))
+            nn.Sequential(
+                conv_norm_act3d(i, o, stride=1 if level == 0 else 2, norm=norm), conv_norm_act3d(o, o, norm=norm)
+            )
             for level, (i, o) in enumerate(zip(inputs, widths, strict=True))
         )
 
@@ -73,13 +83,14 @@ class GenericEncoder(nn.Module):
         return skips
 
 
-def _standard(in_channels: int, out_channels: int) -> nn.Sequential:
-    return nn.Sequential(conv_norm_act3d(in_channels, out_channels), conv_norm_act3d(out_channels, out_channels))
+def _standard(in_channels: int, out_channels: int, norm: Callable[[int], nn.Module]) -> nn.Sequential:
+    return nn.Sequential(
+        conv_norm_act3d(in_channels, out_channels, norm=norm), conv_norm_act3d(out_channels, out_channels, norm=norm)
+    )
 
 
-def _mbconv(in_channels: int, out_channels: int) -> nn.Sequential:
+def _mbconv(in_channels: int, out_channels: int, norm: Callable[[int], nn.Module]) -> nn.Sequential:
     def block(i: int) -> MBConv3d:
-        norm = lambda channels: nn.InstanceNorm3d(channels, affine=True)  # noqa: E731
         return MBConv3d(i, out_channels, 3, expansion=_EXPANSION, squeezed=i // _SQUEEZE_SHARE, norm=norm)
 
     return nn.Sequential(block(in_channels), block(out_channels))
@@ -110,11 +121,12 @@ class NNUNet(nn.Module):
         super().__init__()
         self.encoder: GenericEncoder | Encoder
         if config.encoder == "generic":
-            self.encoder = GenericEncoder(config.in_channels, config.widths)
+            self.encoder = GenericEncoder(config.in_channels, config.widths, NORMS[config.norm])
         else:
             self.encoder = efficientnet_encoder(config.encoder, config.in_channels)
         widths = config.widths[:-1]
-        self.decoder = Decoder(self.encoder.channels, widths, _mbconv if config.decoder == "mbconv" else _standard)
+        block = partial(_mbconv if config.decoder == "mbconv" else _standard, norm=NORMS[config.norm])
+        self.decoder = Decoder(self.encoder.channels, widths, block)
         supervised = widths[: max(1, len(widths) - 1)]  # all but the two lowest resolutions
         self.heads = nn.ModuleList(nn.Conv3d(width, config.classes, 1, bias=False) for width in supervised)
 
@@ -130,12 +142,14 @@ class NNUNet(nn.Module):
         return tuple(head(feature) for head, feature in zip(self.heads, features, strict=False))
 
 
-register(
-    "nnunet-tiny",
-    "nnU-Net's 3D network of three levels, 8-16-32 channels, for one processor",
-    NNUNetConfig(widths=(8, 16, 32), input_size=(32, 32, 32)),
-    NNUNet,
-)
+for _name, _widths in (("tiny", (8, 16, 32)), ("small", (16, 32, 64))):
+    for _norm in NORMS:
+        register(
+            f"nnunet-{_name}" + ("" if _norm == "instance" else "-bn"),
+            f"nnU-Net's 3D network of three levels, {'-'.join(map(str, _widths))} channels, {_norm} norm",
+            NNUNetConfig(widths=_widths, norm=_norm, input_size=(32, 32, 32)),
+            NNUNet,
+        )
 for _name in ("generic", *EFFICIENTNETS):
     for _decoder in DECODERS:
         register(

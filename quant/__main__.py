@@ -12,6 +12,7 @@ from quant.cli import (
     cascade,
     crossval,
     describe,
+    distill,
     evaluate,
     export,
     gate,
@@ -28,7 +29,7 @@ from quant.cli import (
 
 _COMMANDS = (
     *(train, crossval, study, untrained, settle, evaluate, export),
-    *(gate, predict, pictures, sensitivity, search, bench, volumes, cascade, describe),
+    *(gate, predict, pictures, sensitivity, search, bench, volumes, distill, cascade, describe),
 )
 _GATE_CLOSED, _TIME_UP = 1, 3
 _INTERRUPTED = "interrupted; the same command continues (train: with --resume)"

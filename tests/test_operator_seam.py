@@ -163,7 +163,8 @@ TRAINED_MAY_NAME = {
         "Sum",
     },  # nodes of several
     "quant/twin/activations.py": {"Sigmoid", "Softplus"},  # the list of those that are never negative
-    "quant/twin/normal_form.py": {"Conv2d", "LogSigmoid", "Sigmoid", "Tanh"},  # an identity; what logits are not
+    # an identity, of images or volumes; what logits are not
+    "quant/twin/normal_form.py": {"Conv2d", "Conv3d", "LogSigmoid", "Sigmoid", "Tanh"},
 }
 
 
@@ -222,6 +223,7 @@ def test_every_operator_of_quant_is_in_its_registry_and_whole():
         if not any(forms):
             assert operator.functions() or operator.written, f"{kind.__name__} is written as nothing"
             continue
-        own = (kind.parse, kind.run, kind.build)
+        assert operator.of_volumes == (kind.build is Trained.build), f"{kind.__name__}: onnxruntime has images alone"
+        own = (kind.parse, kind.run, *(() if operator.of_volumes else (kind.build,)))
         assert not {*own} & {Trained.parse, Trained.run, Trained.build}, f"{kind.__name__} has no integer form"
         assert operator.is_filters + operator.accumulates + operator.hands_on == 1

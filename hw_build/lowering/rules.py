@@ -12,7 +12,7 @@ import numpy as np
 
 from hw_build.graph.editor import CHANNELS_LAST, CHANNELS_LAST_DOMAIN, ONNX_DOMAINS, GraphEditor, reject
 from hw_build.operators import of_onnx_type, operator_of, supported
-from hw_build.operators.constants import GIVE_CODES, QUANT, is_weight_quant, shape_of_constant
+from hw_build.operators.constants import GIVE_CODES, QUANT, VOLUMES, is_weight_quant, shape_of_constant
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -21,6 +21,7 @@ __all__ = ["CHANNELS_LAST_DOMAIN", "GIVE_CODES", "ONNX_DOMAINS", "QUANT", "is_we
 
 _RANK = 4  # images, channels, height, width
 _RANK_OF_1D = 3  # a convolution's own sentence
+_RANK_OF_VOLUMES = 5
 
 
 def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
@@ -52,5 +53,6 @@ def _no_image(graph: GraphEditor, node: NodeProto) -> str | None:
         shape = graph.shapes.get(name)
         if shape and len(shape) not in (_RANK, _RANK_OF_1D) and shape_of_constant(graph, name) is None:
             sizes = "x".join(map(str, shape))
-            return f"reads or writes {name} of {sizes}: only images lower, (1, channels, height, width)"
+            told = VOLUMES if len(shape) == _RANK_OF_VOLUMES else ""
+            return f"reads or writes {name} of {sizes}: only images lower, (1, channels, height, width){told}"
     return None

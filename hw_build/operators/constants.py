@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 QUANT = ("Quant", "IntQuant")
 GIVE_CODES = (*QUANT, "Trunc")  # of real values
+# behind a sentence that refuses what is of volumes, (1, channels, x, y, z)
+VOLUMES = "; of volumes, slices with their neighbours as channels do (2.5D, `python -m quant distill`)"
 
 
 def is_weight_quant(graph: GraphEditor, node: NodeProto) -> bool:

@@ -13,13 +13,14 @@ from hw_build.graph.ranges import accumulator_type, dot_product_range
 from hw_build.kernels.rows import window_size
 from hw_build.operators import operator_of
 from hw_build.operators.channel_constants import change_channels, channel_constants
-from hw_build.operators.constants import is_weight_quant, shape_of_constant
+from hw_build.operators.constants import VOLUMES, is_weight_quant, shape_of_constant
 from hw_build.operators.operator import TO_FIRST, Layer, Range, RangeOf, Size
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 RANK = 4  # images, channels, height, width
+_SIDES_OF_VOLUMES = 3
 
 
 def weight_shape(graph: GraphEditor, conv: NodeProto) -> tuple[int, ...]:
@@ -129,7 +130,8 @@ class Filters(Layer):
             return f"has weights {node.input[1]} that are no quantized constant: a Quant of a constant lowers"
         rank = len(weight_shape(graph, node)) - 2
         if rank != 2:
-            return f"is a {rank}D convolution: only 2D ones lower, of images (1, channels, height, width)"
+            told = VOLUMES if rank == _SIDES_OF_VOLUMES else ""
+            return f"is a {rank}D convolution: only 2D ones lower, of images (1, channels, height, width){told}"
         return _attributes_of_other_sizes(graph, node)
 
     def misfit(self, graph: GraphEditor, node: NodeProto) -> str | None:

@@ -9,13 +9,15 @@ of one trained on volumes ``volumes``: channels, slices, intensity window, spaci
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from quant.base.errors import CheckpointError
+from quant.base.errors import CheckpointError, ExportError
 from quant.base.replace_file import replace_file
 
 if TYPE_CHECKING:
@@ -64,10 +66,22 @@ def load(path: Path, *, of_volumes: bool = False) -> dict[str, Any]:
             raise CheckpointError(f"checkpoint '{path}' {found} '{key}', which is {meant}; fetch it again, or train it")
     if len(checkpoint["size"]) == 3 and not of_volumes:
         raise CheckpointError(
-            f"checkpoint '{path}' is of a network for volumes, which has no integer form and does not lower; score it"
-            " with `python -m quant evaluate-volumes`, or train a network for images with --slices"
+            f"checkpoint '{path}' is of a network for volumes, which do not lower; score it with `python -m quant"
+            " evaluate-volumes`, or train a network for images on slices with it as the teacher (`distill`)"
         )
     return checkpoint
+
+
+def require_exported_from(export_dir: Path, path: Path) -> None:
+    """ExportError unless the export in ``export_dir`` was made from the checkpoint at ``path``."""
+    load(path, of_volumes=True)
+    manifest = export_dir / "manifest.json"
+    try:
+        made_from = json.loads(manifest.read_text(encoding="utf-8"))["checkpoint"]["sha256"]
+    except (OSError, ValueError, KeyError):
+        raise ExportError(f"'{manifest}' is missing or not a manifest; run `python -m quant export`") from None
+    if made_from != hashlib.sha256(path.read_bytes()).hexdigest():
+        raise ExportError(f"'{export_dir}' was not exported from '{path}'; export it again or leave out one")
 
 
 def _is_size(value: Any, sides: tuple[int, ...] = (2,)) -> bool:

@@ -66,7 +66,7 @@ def _join(arguments: argparse.Namespace) -> None:
     from quant.volumes.slab_images import read_slabs
 
     table, reduction = read_cascade_table(arguments.recipe)
-    volume = None if arguments.slabs is None else read_slabs(arguments.slabs)[0]
+    volume = None if arguments.slabs is None else read_slabs(arguments.slabs).spec
     cascade = join(
         (arguments.first, arguments.second),
         arguments.out,

@@ -19,7 +19,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_train(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("train-volumes", help="train a float network on volumes (NIfTI, DICOM, stacks)")
+    parser = commands.add_parser(
+        "train-volumes", help="train a float network, or its twin, on volumes (NIfTI, DICOM, stacks)"
+    )
     parser.add_argument("--model", required=True, help="registered network (python -m models list)")
     parser.add_argument("--data", required=True, help="folder of volumes of a known layout")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights.pt, last.pt, log.csv, window.json")
@@ -45,9 +47,14 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--foreground-share", type=float, default=1 / 3, help="of patches centred on foreground (default 1/3)"
     )
+    parser.add_argument(
+        "--flips", action=argparse.BooleanOptionalAction, default=True, help="flip patches at random (default)"
+    )
     parser.add_argument("--ema", type=float, default=0.0, help="keep an average of this decay a step (default 0: off)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file: train the quantized twin, with --init-from")
+    parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
     parser.add_argument("--resume", action="store_true", help="continue from last.pt in --out")
     parser.set_defaults(run=_train)
 
@@ -71,7 +78,10 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "evaluate-volumes", help="Dice, PPV, sensitivity, ASSD, HD95, surface Dice by volume and class, with intervals"
     )
-    parser.add_argument("--checkpoint", type=Path, required=True, help="of train-volumes")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="of train-volumes, or of train on slices")
+    parser.add_argument(
+        "--integer", type=Path, metavar="EXPORT", help="let this export's integer arithmetic decide, as on the board"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of volumes of a known layout")
     parser.add_argument("--split", default="val", help="name of the list of ids (default val)")
     parser.add_argument("--overlap", type=float, default=0.5, help="of the sliding window's patches (default 0.5)")
@@ -85,17 +95,20 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from quant.twin.config import QuantConfig
     from quant.volumes.train import train_volumes
     from quant.volumes.train_config import VolumeTrainConfig
 
     names = ("model", "data", "classes", "slices", "patch", "body_crop", "epochs", "steps", "batch", "accumulate")
-    further = ("lr", "weight_decay", "loss", "foreground_share", "ema", "seed", "device")
+    further = ("lr", "weight_decay", "loss", "foreground_share", "flips", "ema", "seed", "device")
     config = VolumeTrainConfig(
         **{name: getattr(arguments, name) for name in (*names, *further)},
         spacing_mm=arguments.spacing,
         window=window_of_arguments(arguments),
     )
-    print(json.dumps({"checkpoint": str(train_volumes(config, arguments.out, resume=arguments.resume))}))
+    quant = None if arguments.quant is None else QuantConfig.read(arguments.quant)
+    kept = train_volumes(config, arguments.out, quant=quant, init_from=arguments.init_from, resume=arguments.resume)
+    print(json.dumps({"checkpoint": str(kept)}))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -110,6 +123,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         largest_only=arguments.largest_component,
         least_voxels=arguments.least_voxels,
         masks_dir=arguments.masks,
+        integer=arguments.integer,
         device=arguments.device,
     )
     if not arguments.json:

@@ -1,4 +1,6 @@
-"""Augmentation of training batches: the paper's flips and quarter turns, or these and more.
+"""Augmentation of training batches: the paper's flips and quarter turns, these and more, or none.
+
+``none`` is for images whose orientation says what is what, as slices of scans that all lie alike.
 
 ``strong`` adds to the flips, by kornia (E. Riba et al., WACV 2020): rotation, translation, scaling and shear of image
 and mask together (zeros come in from outside, as the network's own padding), then brightness, contrast and gamma of
@@ -36,12 +38,15 @@ class StrongAugmentation:
     def __call__(
         self, codes: torch.Tensor, masks: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, 3, H, W) uint8 and (B, 1, H, W) masks or class indices -> the same shapes and types."""
+        """(B, 3, H, W) uint8 and (B, 1, H, W) masks or class indices, behind which soft targets may stand in floats ->
+        the same shapes and types. Masks are moved by nearest neighbour.
+        """
         seed = int(torch.randint(0, 2**31, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + self._rank)
             images, truth = self._pipeline(codes.float() / 255.0, masks.float())
-        return (images.clamp(0, 1) * 255.0).round().to(torch.uint8), truth.round().to(masks.dtype)
+        truth = truth if masks.is_floating_point() else truth.round()
+        return (images.clamp(0, 1) * 255.0).round().to(torch.uint8), truth.to(masks.dtype)
 
 
 def augmented_batches(
@@ -53,12 +58,17 @@ def augmented_batches(
     rank: int = 0,
     processes: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Shuffled batches (codes, masks) of process ``rank``, each sample flipped and turned by quarters at random.
+    """Shuffled batches (codes, masks) of process ``rank``, each sample flipped and turned by quarters at random, unless
+    ``augmentation`` is "none".
 
+    Where samples have soft targets, these are further channels of the masks, moved as they are; all are float16 then.
     All processes draw the same order and take equal shares of each ``processes * batch`` images. What a last, shorter
     batch leaves over when it is shared sits out this epoch.
     """
     strengthen = StrongAugmentation(rank) if augmentation == "strong" else None
+    truth = samples.masks
+    if samples.soft is not None:
+        truth = torch.cat((samples.masks.to(samples.soft.dtype), samples.soft), dim=1)
     order = torch.randperm(len(samples), generator=generator)
     for start in range(0, len(order), processes * batch):
         together = order[start : start + processes * batch]
@@ -68,7 +78,9 @@ def augmented_batches(
             return
         mine = slice(rank * share, (rank + 1) * share)
         indices, draws = together[mine].to(samples.codes.device), draws[mine].to(samples.codes.device)
-        codes, masks = (flipped_and_turned(planes[indices], draws) for planes in (samples.codes, samples.masks))
+        codes, masks = samples.codes[indices], truth[indices]
+        if augmentation != "none":
+            codes, masks = flipped_and_turned(codes, draws), flipped_and_turned(masks, draws)
         yield (codes, masks) if strengthen is None else strengthen(codes, masks, generator)
 
 

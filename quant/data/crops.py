@@ -25,13 +25,16 @@ def crops(
     moves = torch.zeros((count, 2), dtype=torch.long)
     if jitter:
         moves = torch.randint(-jitter, jitter + 1, (count, 2), generator=generator)
-    codes, masks = [], []
-    for image, mask, move in zip(samples.codes, samples.masks, moves.tolist(), strict=True):
+    places = []
+    for mask, move in zip(samples.masks, moves.tolist(), strict=True):
         centre = centroid(mask[0].cpu().numpy() > 0) or (shape[0] // 2, shape[1] // 2)
         rows, columns = crop_around([at + step for at, step in zip(centre, move, strict=True)], size, shape)
-        codes.append(image[:, rows, columns])
-        masks.append(mask[:, rows, columns])
-    return Samples(samples.names, torch.stack(codes), torch.stack(masks))
+        places.append((slice(None), rows, columns))
+
+    def cut(planes: torch.Tensor) -> torch.Tensor:
+        return torch.stack([plane[place] for plane, place in zip(planes, places, strict=True)])
+
+    return samples.each(cut)
 
 
 def load_seen(checkpoint: dict[str, Any], data_dir: Path, split: str, **settings: Any) -> Samples:

@@ -8,7 +8,7 @@ holds is known to ``board.image_files`` and ``board.mask_files``, so that board 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ from quant.base.errors import DataError, as_data_error
 from quant.data.layouts import Pair, list_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 MAX_PIXELS = 1 << 27  # of a file: 134 million, 400 MB as RGB
@@ -31,11 +31,14 @@ MAX_PIXELS = 1 << 27  # of a file: 134 million, 400 MB as RGB
 class Samples:
     """A split in memory: ``codes`` (N, C, H, W) uint8, ``names`` in list order, and ``masks`` (N, 1, H, W): bool, or
     uint8 class indices where there are several classes.
+
+    ``soft`` (N, classes but the background, H, W) float16: probabilities that a teacher gave beforehand, or None.
     """
 
     names: tuple[str, ...]
     codes: torch.Tensor
     masks: torch.Tensor
+    soft: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,15 +46,21 @@ class Samples:
     def __getitem__(self, indices: Sequence[int]) -> Samples:
         """The samples at ``indices``, in their order."""
         chosen = torch.as_tensor(indices, dtype=torch.long)
-        return Samples(tuple(self.names[index] for index in indices), self.codes[chosen], self.masks[chosen])
+        names = tuple(self.names[index] for index in indices)
+        return replace(self.each(lambda planes: planes[chosen]), names=names)
 
     def to(self, device: torch.device | str) -> Samples:
         """The same in the memory of ``device``."""
-        return Samples(self.names, self.codes.to(device), self.masks.to(device))
+        return self.each(lambda planes: planes.to(device))
+
+    def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Samples:
+        """The same names, with what ``change`` makes of codes, masks and soft targets, (N, ...) each."""
+        soft = None if self.soft is None else change(self.soft)
+        return Samples(self.names, change(self.codes), change(self.masks), soft)
 
     @staticmethod
     def joined(parts: Sequence[Samples]) -> Samples:
-        """One after the other."""
+        """One after the other, without soft targets."""
         return Samples(
             tuple(name for part in parts for name in part.names),
             torch.cat([part.codes for part in parts]),

@@ -6,8 +6,6 @@ its size is fixed, and an image of another size is refused rather than resized.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import DataError, ExportError
+from quant.base.errors import DataError
 from quant.data.crops import load_seen
 from quant.data.image_classes import ImageClasses, classes_of_images
 from quant.data.layouts import Pair, list_pairs
@@ -93,7 +91,7 @@ def evaluate_integer(
     from quant.integer import IntegerReference
 
     if checkpoint_path is not None:
-        _require_same_network(Path(export_dir), Path(checkpoint_path))
+        checkpoints.require_exported_from(Path(export_dir), Path(checkpoint_path))
     reference = IntegerReference(export_dir, device=device)
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
     known = classes_of_images([pair.name for pair in pairs], image_classes)
@@ -116,7 +114,7 @@ def _all_scores(predictions: np.ndarray, truth: np.ndarray, classes: int, known:
     return {**score(predictions, truth, classes, surfaces=True), "parts": parts}
 
 
-def _read_of_size(pair: Pair, shape: tuple[int, int, int], classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _read_of_size(pair: Pair, shape: tuple[int, ...], classes: int) -> tuple[np.ndarray, np.ndarray]:
     height, width, channels = shape
     codes, truth = read_pair(pair, None, classes, channels)
     if codes.shape[:2] != (height, width):
@@ -125,17 +123,6 @@ def _read_of_size(pair: Pair, shape: tuple[int, int, int], classes: int) -> tupl
             f" {height}x{width}; resize the image or export at its size"
         )
     return codes, truth
-
-
-def _require_same_network(export_dir: Path, checkpoint_path: Path) -> None:
-    checkpoints.load(checkpoint_path)
-    manifest = export_dir / "manifest.json"
-    try:
-        made_from = json.loads(manifest.read_text(encoding="utf-8"))["checkpoint"]["sha256"]
-    except (OSError, ValueError, KeyError):
-        raise ExportError(f"'{manifest}' is missing or not a manifest; run `python -m quant export`") from None
-    if made_from != hashlib.sha256(checkpoint_path.read_bytes()).hexdigest():
-        raise ExportError(f"'{export_dir}' was not exported from '{checkpoint_path}'; export it again or leave out one")
 
 
 def _with_progress(images: int, predict: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:

@@ -5,7 +5,8 @@ the integer reference give the same logits on the golden images, and float32 exe
 the integer thresholds on every accumulator. The manifest is the last file to appear.
 
 golden.npz: ``codes`` (N, H, W, C) uint8, ``logits`` (N, H, W, classes) int32, ``masks`` (N, H, W) uint8 (the truth, 0
-or 1), ``names`` (N,), ``model_sha256`` (hex, of model.qonnx).
+or 1), ``names`` (N,), ``model_sha256`` (hex, of model.qonnx). Networks for volumes have (X, Y, Z) in the place of (H,
+W), volumes of ``calib_data`` as golden images, and torch as the one engine; they do not lower.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import models
 from models.cost import count_parameters, layer_costs
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError, ExportError
+from quant.export.golden_volumes import golden_volumes
 from quant.export.trained_proof import prove_tables, prove_trained
 from quant.integer import MODEL_FILE
 from quant.integer.compiled.engine import compiled_engine
@@ -47,12 +49,15 @@ from quant.twin.networks import channels_of, classes_of, from_checkpoint, requir
 from quant.twin.structure import Structure
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from quant.twin.twin import Twin
 
 GOLDEN_FILE, MANIFEST_FILE = "golden.npz", "manifest.json"
 GOLDEN_IMAGES = 2
 TIE_RULE = "round half up"
 _OPSET = 13
+_SIDES_OF_VOLUMES = 3
 _PACKAGES = ("torch", "brevitas", "qonnx", "onnx", "onnxruntime", "numpy")
 
 
@@ -61,21 +66,21 @@ class Golden:
     """Real images with what the network makes of them."""
 
     names: tuple[str, ...]
-    codes: np.ndarray  # (N, H, W, C) uint8
-    masks: np.ndarray  # (N, H, W) bool
-    logits: np.ndarray  # (N, H, W, classes) int32
+    codes: np.ndarray  # (N, H, W, C) uint8, or (N, X, Y, Z, C)
+    masks: np.ndarray  # (N, H, W) bool, or (N, X, Y, Z)
+    logits: np.ndarray  # (N, H, W, classes) int32, or (N, X, Y, Z, classes)
 
 
 def export(
-    checkpoint_path: Path, out_dir: Path, *, size: tuple[int, int] | None = None, images: int = GOLDEN_IMAGES
+    checkpoint_path: Path, out_dir: Path, *, size: tuple[int, ...] | None = None, images: int = GOLDEN_IMAGES
 ) -> dict[str, Any]:
     """Exports a quantized checkpoint and returns the manifest.
 
     Args:
         checkpoint_path: checkpoint of a quantized twin.
         out_dir: folder for the three files; files of an earlier export are replaced.
-        size: height and width of the network's image; the checkpoint's by default.
-        images: how many images of ``calib_data`` become golden.
+        size: height and width of the network's image, x, y and z of its volume; the checkpoint's by default.
+        images: how many images or volumes of ``calib_data`` become golden.
 
     Raises:
         CheckpointError: the checkpoint is missing, truncated or of another network.
@@ -83,19 +88,22 @@ def export(
         ExportError: the network has no exact integer form; nothing is written.
     """
     checkpoint_path, out_dir = Path(checkpoint_path), Path(out_dir)
-    checkpoint = checkpoints.load(checkpoint_path)
-    height, width = size or checkpoint["size"]
-    _require_exportable(checkpoint, checkpoint_path)
+    checkpoint = checkpoints.load(checkpoint_path, of_volumes=True)
+    is_of_volumes, size = len(checkpoint["size"]) == _SIDES_OF_VOLUMES, tuple(size or checkpoint["size"])
+    _require_exportable(checkpoint, checkpoint_path, size)
     _require_folder(out_dir)
-    network = models.build(checkpoint["model"], classes_of(checkpoint))
-    require_size(network, checkpoint["model"], (height, width), channels_of(checkpoint["model"]))
-    twin = from_checkpoint({**checkpoint, "size": [height, width]})
+    if not is_of_volumes:
+        network = models.build(checkpoint["model"], classes_of(checkpoint))
+        require_size(network, checkpoint["model"], size, channels_of(checkpoint["model"]))
+    twin = from_checkpoint({**checkpoint, "size": list(size)})
+    network = models.build(checkpoint["model"], classes_of(checkpoint), twin.in_channels)
     if (sentence := not_exported(twin.network)) is not None:
         raise ExportError(sentence)
-    samples = _golden_samples(images, (height, width), twin.in_channels)
+    take = golden_volumes if is_of_volumes else _golden_samples
+    samples = take(images, size, twin.in_channels)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as partial:
-        model = qonnx_model(twin, Path(partial) / MODEL_FILE, (height, width))
+        model = qonnx_model(twin, Path(partial) / MODEL_FILE, size)
         program = parse(model)
         distance = require_settled(program)
         steps = prove_steps(model, program)
@@ -113,7 +121,7 @@ def export(
         _write_golden(Path(partial) / GOLDEN_FILE, golden, model_sha256)
         manifest = {
             "format": 1,
-            "model": _describe_model(checkpoint, (height, width)),
+            "model": _describe_model(checkpoint, network, twin.in_channels, size),
             "checkpoint": {"file": checkpoint_path.name, "sha256": _sha256(checkpoint_path)},
             "model_sha256": model_sha256,
             "input": _describe_input(program),
@@ -155,7 +163,12 @@ def _golden_samples(images: int, size: tuple[int, int], channels: int) -> list[c
     return [calib_data.load(name, size, channels) for name in names[:images]]
 
 
-def _require_exportable(checkpoint: dict[str, Any], path: Path) -> None:
+def _require_exportable(checkpoint: dict[str, Any], path: Path, size: tuple[int, ...]) -> None:
+    if len(size) != len(checkpoint["size"]):
+        raise ConfigError(
+            f"--size {'x'.join(map(str, size))} is not for checkpoint '{path}', whose network takes"
+            f" {'x'.join(map(str, checkpoint['size']))}; leave it out"
+        )
     if checkpoint["normalisation"] != checkpoints.NORMALISATION:
         raise ExportError(
             f"checkpoint '{path}' normalises its input by '{checkpoint['normalisation']}', which makes zero padding a"
@@ -165,7 +178,7 @@ def _require_exportable(checkpoint: dict[str, Any], path: Path) -> None:
         raise ExportError(f"checkpoint '{path}' holds a float network; train its twin with --quant w4a4 --init-from it")
 
 
-def qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
+def qonnx_model(twin: Twin, path: Path, size: tuple[int, ...]) -> ModelWrapper:
     """Exports and cleans the graph (constants folded, shapes and names given), batch 1, and saves it at ``path``.
 
     Each convolution's ``doc_string`` is its module's name.
@@ -189,15 +202,17 @@ def qonnx_model(twin: Twin, path: Path, size: tuple[int, int]) -> ModelWrapper:
 def _agreed_logits(twin: Twin, model: ModelWrapper, program: Program, codes: np.ndarray) -> np.ndarray:
     """Integer logits (N, H, W, classes) of QONNX, Brevitas and the integer engines, or an error."""
     source, output = model.graph.input[0].name, model.graph.output[0].name
-    float_codes = codes.transpose(0, 3, 1, 2).astype(np.float32) / 256  # (N, H, W, C) -> (N, C, H, W)
+    float_codes = np.moveaxis(codes, -1, 1).astype(np.float32) / 256  # (N, H, W, C) -> (N, C, H, W)
     executed = np.concatenate([execute_onnx(model, {source: image[None]})[output] for image in float_codes])
     with torch.no_grad():
         trained = torch.cat([twin(torch.from_numpy(image[None])) for image in float_codes]).numpy()
     _require_equal(executed, trained, "QONNX execution", "Brevitas")
-    logits = (executed / program.logit_scale).transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
+    logits = np.moveaxis(executed / program.logit_scale, 1, -1)  # (N, C, H, W) -> (N, H, W, C)
     integers = np.round(logits).astype(np.int32)
     _require_equal(logits, integers, "QONNX execution", "its integer grid")
     _require_equal(TorchEngine(program, "cpu", batch=1).run(codes), integers, "the integer reference (torch)", "QONNX")
+    if program.is_of_volumes:
+        return integers
     _require_equal(OrtEngine(program).run(codes), integers, "the integer reference (onnxruntime)", "QONNX")
     compiled = compiled_engine(program)
     if compiled is not None:
@@ -226,12 +241,12 @@ def _write_golden(path: Path, golden: Golden, model_sha256: str) -> None:
     )
 
 
-def _describe_model(checkpoint: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    name = checkpoint["model"]
-    network = models.build(name, classes_of(checkpoint))
-    costs = layer_costs(network, models.entry(name).config.in_channels, *size)
+def _describe_model(
+    checkpoint: dict[str, Any], network: nn.Module, channels: int, size: tuple[int, ...]
+) -> dict[str, Any]:
+    costs = layer_costs(network, channels, *size)
     return {
-        "name": name,
+        "name": checkpoint["model"],
         "parameters": count_parameters(network),
         "gmac_conv": sum(cost.conv_macs for cost in costs) / 1e9,
         "gmac_thop": sum(cost.thop_macs for cost in costs) / 1e9,
@@ -241,11 +256,10 @@ def _describe_model(checkpoint: dict[str, Any], size: tuple[int, int]) -> dict[s
 
 
 def _describe_input(program: Program) -> dict[str, Any]:
-    height, width, channels = program.input_shape
+    *sides, channels = program.input_shape
     codes = program.codes[program.source]
     return {
-        "height": height,
-        "width": width,
+        **dict(zip("xyz" if program.is_of_volumes else ("height", "width"), sides, strict=True)),
         "channels": channels,
         "bits": 8,
         "scale": codes.scale,

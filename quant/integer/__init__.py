@@ -33,6 +33,7 @@ class IntegerReference:
         export_dir: folder with ``model.qonnx``.
         device: "cpu" or a torch device such as "cuda". On the CPU compiled kernels serve; for a network with an
             operator that has none, or without g++ or a processor that they are made for, onnxruntime's 8-bit ones.
+            Networks for volumes are run by torch on every device.
         threads: CPU threads; 0: as many as there are processors.
 
     Raises:
@@ -42,14 +43,14 @@ class IntegerReference:
     def __init__(self, export_dir: Path, *, device: str = "cpu", threads: int = 0) -> None:
         self.program: Program = load_program(Path(export_dir) / MODEL_FILE)
         self._engine: CompiledEngine | OrtEngine | TorchEngine
-        if device == "cpu":
+        if device == "cpu" and not self.program.is_of_volumes:
             self._engine = compiled_engine(self.program, threads) or OrtEngine(self.program, threads)
         else:
             self._engine = _torch_engine(self.program, device)
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of one image."""
+    def input_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of one image, or (X, Y, Z, C) of a volume."""
         return self.program.input_shape
 
     @property
@@ -63,7 +64,7 @@ class IntegerReference:
         return self.program.channels[self.program.output]
 
     def run(self, codes: np.ndarray) -> np.ndarray:
-        """Pixel codes (N, H, W, C) uint8 -> integer logits (N, H, W, classes) int32;
+        """Pixel codes (N, H, W, C) uint8 -> integer logits (N, H, W, classes) int32, and so of volumes;
         ``quant.evaluation.predict.decide`` turns them into masks.
 
         Raises:
@@ -71,11 +72,11 @@ class IntegerReference:
         """
         if codes.dtype != np.uint8:
             raise DataError(f"the integer reference takes 8-bit codes, not {codes.dtype}; convert the image to uint8")
-        if codes.ndim != 4 or codes.shape[1:] != self.input_shape:
-            height, width, channels = self.input_shape
+        if codes.shape[1:] != self.input_shape:
+            *sides, channels = self.input_shape
             raise DataError(
-                f"images of shape {codes.shape[1:]} do not fit the exported network, which takes {height}x{width}"
-                f" pixels of {channels} channels; resize them or export at their size"
+                f"images of shape {codes.shape[1:]} do not fit the exported network, which takes"
+                f" {'x'.join(map(str, sides))} pixels of {channels} channels; resize them or export at their size"
             )
         return self._engine.run(codes)
 

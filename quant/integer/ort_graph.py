@@ -37,7 +37,7 @@ class GraphBuilder:
         self.program, self.lanes = program, lanes
         self.nodes: list = []
         self.constants: dict[str, np.ndarray] = {}
-        self.sizes = {program.source: (program.height, program.width)}
+        self.sizes = {program.source: program.size}
         self.one, self.zero = self.constant(np.float32(1)), self.constant(np.uint8(0))
 
     def build(self) -> ModelProto:

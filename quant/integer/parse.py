@@ -66,8 +66,12 @@ class Parser:
 
     def run(self) -> Program:
         shape = self.model.get_tensor_shape(self.source)
-        if len(self.model.graph.input) != 1 or len(self.model.graph.output) != 1 or shape is None or len(shape) != 4:
-            raise ExportError("the graph must have one (1, C, H, W) input and one output; export it with a fixed size")
+        alone = len(self.model.graph.input) == len(self.model.graph.output) == 1
+        if not alone or shape is None or len(shape) not in (4, 5):
+            raise ExportError(
+                "the graph must have one (1, C, H, W) or (1, C, X, Y, Z) input and one output; export it with a fixed"
+                " size"
+            )
         handlers = {
             "Quant": self._quant,
             "BatchNormalization": self._norm,
@@ -106,8 +110,7 @@ class Parser:
         return Program(
             source=self.source,
             output=output,
-            height=shape[2],
-            width=shape[3],
+            size=tuple(shape[2:]),
             logit_scale=float(gain[0]),
             steps=tuple(self.steps),
             codes=self.codes,

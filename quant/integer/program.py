@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_SIDES_OF_VOLUMES = 3
+
 
 @dataclass(frozen=True)
 class Codes:
@@ -118,21 +120,27 @@ class Table(Step):
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in order of execution. ``codes`` and ``channels`` are keyed by tensor name."""
+    """Steps in order of execution. ``size`` is (H, W) of the image or (X, Y, Z) of the volume; ``codes`` and
+    ``channels`` are keyed by tensor name.
+    """
 
     source: str
     output: str
-    height: int
-    width: int
+    size: tuple[int, ...]
     logit_scale: float
     steps: tuple[Step, ...]
     codes: dict[str, Codes]
     channels: dict[str, int]
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of one image."""
-        return self.height, self.width, self.channels[self.source]
+    def input_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of one image, or (X, Y, Z, C)."""
+        return *self.size, self.channels[self.source]
+
+    @property
+    def is_of_volumes(self) -> bool:
+        """Whether it has volumes as its input, which the torch engine alone takes."""
+        return len(self.size) == _SIDES_OF_VOLUMES
 
     @property
     def convolutions(self) -> list[Conv]:

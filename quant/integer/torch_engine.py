@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TorchEngine:
-    """Codes (N, H, W, C) uint8 -> logits (N, H, W, classes) int32, on ``device``."""
+    """Codes (N, H, W, C) or (N, X, Y, Z, C) uint8 -> logits int32 with classes in the place of C, on ``device``."""
 
     name = "torch"
 
@@ -36,27 +36,32 @@ class TorchEngine:
         return np.concatenate(parts)
 
     def _run_batch(self, codes: np.ndarray) -> np.ndarray:
-        tensors = {self.program.source: self.tensor(codes).permute(0, 3, 1, 2)}  # (N, H, W, C) -> (N, C, H, W)
+        tensors = {self.program.source: self.tensor(codes).movedim(-1, 1)}  # (N, H, W, C) -> (N, C, H, W)
         with torch.inference_mode():
             for step in self.program.steps:
                 tensors[step.output] = of_step(step).run(self, step, tensors)
-        logits = tensors[self.program.output].permute(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
+        logits = tensors[self.program.output].movedim(1, -1)  # (N, C, H, W) -> (N, H, W, C)
         return logits.to(torch.int32).cpu().numpy()
 
     def climb(self, name: str, staircase: Staircase, accumulators: torch.Tensor) -> torch.Tensor:
-        """Codes of accumulators (N, C, H, W), by the thresholds of the step ``name``."""
+        """Codes of accumulators (N, C, ...), by the thresholds of the step ``name``."""
         thresholds = self._thresholds[name]  # (C, n) or (1, n)
-        batch, channels, height, width = accumulators.shape
-        signed = accumulators * self.tensor(staircase.sign)[:, None, None]
+        batch, channels, *sides = accumulators.shape
+        signed = accumulators * by_channel(self.tensor(staircase.sign), accumulators)
         if len(thresholds) == 1:
             rows = signed.reshape(1, -1)  # (N, C, H, W) -> (1, N*C*H*W)
             codes = torch.searchsorted(thresholds, rows, right=True).reshape(accumulators.shape)
         else:
             rows = signed.transpose(0, 1).reshape(channels, -1).contiguous()  # (N, C, H, W) -> (C, N*H*W)
             codes = torch.searchsorted(thresholds, rows, right=True)
-            codes = codes.reshape(channels, batch, height, width).transpose(0, 1)
+            codes = codes.reshape(channels, batch, *sides).transpose(0, 1)
         return (codes + staircase.low).to(torch.float64)
 
     def tensor(self, values: np.ndarray) -> torch.Tensor:
         """In float64, on the device."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device, torch.float64)
+
+
+def by_channel(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """(C,) or (1,) -> a shape that is spread over ``like`` (N, C, ...)."""
+    return values.reshape(-1, *[1] * (like.dim() - 2))

@@ -5,8 +5,25 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+_OF_IMAGES, _OF_VOLUMES = 4, 5  # axes of a tensor
 
-class FrozenNorm(nn.BatchNorm2d):
+
+class Norm(nn.BatchNorm2d):
+    """A BN of images (B, C, H, W) or volumes (B, C, X, Y, Z): torch has a class for each, which differ by a check."""
+
+    @classmethod
+    def like(cls, norm: nn.BatchNorm2d | nn.BatchNorm3d) -> Norm:
+        """With the factors and statistics of ``norm``; factors of one and shifts of zero where it has none."""
+        made = cls(norm.num_features, norm.eps, norm.momentum)
+        made.load_state_dict(norm.state_dict(), strict=False)
+        return made.train(norm.training)
+
+    def _check_input_dim(self, input: torch.Tensor) -> None:
+        if input.dim() not in (_OF_IMAGES, _OF_VOLUMES):
+            raise ValueError(f"a BN takes images (B, C, H, W) or volumes (B, C, X, Y, Z), got {tuple(input.shape)}")
+
+
+class FrozenNorm(Norm):
     """y = weight * x + bias per channel: a BN of mean 0 and variance 1 that takes no statistics, in training neither.
 
     Args:

@@ -146,3 +146,17 @@ class FusedQuantConvTranspose2d(FusedFilters, qnn.QuantConvTranspose2d):
 
     def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return self.conv_transpose2d_zeros_pad(x, weight, None, self.output_padding)
+
+
+class FusedQuantConv3d(FusedFilters, qnn.QuantConv3d):
+    """A convolution of volumes."""
+
+    def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(x, weight, None)
+
+
+class FusedQuantConvTranspose3d(FusedFilters, qnn.QuantConvTranspose3d):
+    """A transposed convolution of volumes."""
+
+    def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return self.conv_transpose3d_zeros_pad(x, weight, None, self.output_padding)

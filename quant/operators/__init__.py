@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from quant.operators.operator import Operator
 
 OPERATORS = (
+    "quant.operators.transposed_convolution3d",
+    "quant.operators.convolution3d",
+    "quant.operators.max_pool3d",
     "quant.operators.transposed_convolution",
     "quant.operators.convolution",
     "quant.operators.stream_sum",

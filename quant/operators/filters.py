@@ -1,6 +1,7 @@
 """What layers of filters share: quantized weights, integer accumulators, and the BN behind them.
 
-Filters stand as (outputs, inputs / groups, height, width) in an integer program, whatever the order in PyTorch.
+Filters stand as (outputs, inputs / groups, height, width) in an integer program, whatever the order in PyTorch; those
+of volumes have three sides.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from quant.base.errors import ExportError
 from quant.integer.exact import require_exact
 from quant.integer.nodes import attribute
 from quant.integer.staircase import Affine, Chain
+from quant.integer.torch_engine import by_channel
 from quant.layers.quantizers import WeightConstantScale, WeightStoredScale
 from quant.operators import operator_of
 from quant.operators.operator import Operator
@@ -68,7 +70,8 @@ class Filters(Operator):
     def low_and_high(self, integers: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest accumulator (O,) of weights (O, I / groups, KH, KW) and codes ``low`` to ``high``."""
         ends = integers * low, integers * high
-        return np.minimum(*ends).sum(axis=(1, 2, 3)), np.maximum(*ends).sum(axis=(1, 2, 3))
+        low_end, high_end = (each(*ends).reshape(len(integers), -1).sum(axis=1) for each in (np.minimum, np.maximum))
+        return low_end, high_end
 
     def parse(self, parser: Parser, node: NodeProto) -> None:
         """Weights, accumulators and bias; what follows, down to the quantizer, becomes thresholds."""
@@ -116,7 +119,7 @@ class Filters(Operator):
         """Accumulators, then codes; of the last layer accumulators and bias."""
         accumulators = self.accumulators(engine, step, tensors[step.source]).round()
         if step.staircase is None:
-            return accumulators + engine.tensor(step.bias)[:, None, None]
+            return accumulators + by_channel(engine.tensor(step.bias), accumulators)
         return engine.climb(step.name, step.staircase, accumulators)
 
 

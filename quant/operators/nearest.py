@@ -43,10 +43,10 @@ class NearestUpsampling(Upsampling, HandingOn):
     lets_pass = True
     mode = "nearest"
 
-    def made(self, factor: tuple[float, float]) -> nn.Module | None:
-        """By the same whole factor of height and width."""
+    def made(self, factor: tuple[float, ...]) -> nn.Module | None:
+        """By the same whole factor of all sides; torch's module takes volumes, too."""
         whole = int(factor[0])
-        return nn.UpsamplingNearest2d(scale_factor=whole) if factor == (whole, whole) and whole > 1 else None
+        return nn.UpsamplingNearest2d(scale_factor=whole) if set(factor) == {whole} and whole > 1 else None
 
     def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
         """None."""
@@ -67,8 +67,11 @@ class NearestUpsampling(Upsampling, HandingOn):
         parser.hand_on(node, step, parser.codes[source], parser.channels[source])
 
     def run(self, engine: TorchEngine, step: Repeat, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Rows, then columns."""
-        return tensors[step.source].repeat_interleave(step.factor, 2).repeat_interleave(step.factor, 3)
+        """Side by side."""
+        repeated = tensors[step.source]
+        for axis in range(2, repeated.dim()):
+            repeated = repeated.repeat_interleave(step.factor, axis)
+        return repeated
 
     def build(self, builder: GraphBuilder, step: Repeat) -> None:
         """Concatenations with itself."""

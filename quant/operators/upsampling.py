@@ -22,8 +22,8 @@ class Upsampling(Operator):
 
     mode: ClassVar[str]
 
-    def made(self, factor: tuple[float, float]) -> nn.Module | None:
-        """The module that enlarges height and width by ``factor``; None where none lowers."""
+    def made(self, factor: tuple[float, ...]) -> nn.Module | None:
+        """The module that enlarges each side by its ``factor``; None where none lowers."""
         raise NotImplementedError
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
@@ -33,12 +33,12 @@ class Upsampling(Operator):
 
 
 def factor_of(parser: Parser, node: NodeProto) -> int | None:
-    """By which Resize enlarges height and width, by constant scales; None where that is no one whole number."""
+    """By which Resize enlarges each side, by constant scales; None where that is no one whole number."""
     scales = parser.model.get_initializer(node.input[2]) if len(node.input) > 2 else None
-    if scales is None or len(scales) != 4:
+    if scales is None or len(scales) not in (4, 5):
         return None
     factor = int(scales[2])
-    return factor if factor > 0 and list(scales) == [1, 1, factor, factor] else None
+    return factor if factor > 0 and list(scales) == [1, 1, *[factor] * (len(scales) - 2)] else None
 
 
 def interpolate(
@@ -60,16 +60,17 @@ def interpolate(
         return x
     if before[2:] == (1, 1):
         return all_over(translator, x, name)
-    factor = (after[2] / before[2], after[3] / before[3])
-    if factor[0] == factor[1] < 1 and not (align_corners or antialias):
+    factor = tuple(new / old for new, old in zip(after[2:], before[2:], strict=True))
+    if len(factor) == 2 and factor[0] == factor[1] < 1 and not (align_corners or antialias):
         return reduce_size(translator, x, int(before[2] / after[2]), mode, name)
     forms = [each for each in operators() if isinstance(each, Upsampling) and each.mode == mode]
     modules = [] if align_corners or antialias else [form.made(factor) for form in forms]
     made = next((module for module in modules if module is not None), None)
     if made is None:
         corners = ", align_corners=True (whose weights float32 rounds)" if align_corners else ""
+        times = "x".join(f"{each:g}" for each in factor)
         refuse(
-            f"resizes by {factor[0]:g}x{factor[1]:g}, mode='{mode}'{corners}; only mode='nearest' by a whole factor,"
+            f"resizes by {times}, mode='{mode}'{corners}; only mode='nearest' by a whole factor,"
             " and mode='bilinear', align_corners=False, by 2, 4, 8, 16 or 32, lower"
         )
     return translator.emit(made, (x,), name)

@@ -36,7 +36,19 @@ def distillation_loss(logits: torch.Tensor, teacher_logits: torch.Tensor) -> tor
     Both (B, classes, H, W); one class means a logistic output, more a softmax over the classes. Temperature 1 of
     G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
     """
-    if logits.shape[1] == 1:
-        logits, teacher_logits = (torch.cat((torch.zeros_like(x), x), dim=1) for x in (logits, teacher_logits))
-    student, teacher = functional.log_softmax(logits, dim=1), functional.log_softmax(teacher_logits, dim=1)
+    student, teacher = (functional.log_softmax(with_background(x), dim=1) for x in (logits, teacher_logits))
     return functional.kl_div(student, teacher, reduction="none", log_target=True).sum(1).mean()
+
+
+def soft_target_loss(logits: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
+    """``distillation_loss`` of a teacher that spoke beforehand: ``soft`` (B, classes but the background, H, W) are its
+    probabilities.
+    """
+    student = functional.log_softmax(with_background(logits), dim=1)
+    teacher = torch.cat(((1 - soft.sum(1, keepdim=True)).clamp(min=0), soft), dim=1)
+    return functional.kl_div(student, teacher, reduction="none").sum(1).mean()
+
+
+def with_background(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (B, N, ...) of a softmax: of one logit, which is logistic, 0 and itself."""
+    return torch.cat((torch.zeros_like(logits), logits), dim=1) if logits.shape[1] == 1 else logits

@@ -4,7 +4,8 @@ Keys before the first ``[[stages]]`` hold for every stage. A stage has a ``name`
 ``quant`` (none: the float network), ``init_from`` and ``teacher``: names of earlier stages, or checkpoints, as paths
 that end in .pt from the recipe's folder; ``init_from`` is the last earlier stage of the same model unless it says
 otherwise. ``after`` names a recipe whose stages come first, so that quantized networks share the float network that
-they start from, or a smaller network has a larger one as its teacher.
+they start from, or a smaller network has a larger one as its teacher. A 3D teacher takes the place of all others: see
+``quant.training.distill``.
 
 A table ``[cascade]`` joins two stages: ``first`` and ``second`` are their names, ``crop`` = [H, W] and ``jitter`` what
 every stage behind ``first`` sees of its images, and ``weight``, ``threshold``, ``least_pixels`` and ``depth`` how
@@ -161,7 +162,7 @@ def follow(
     Raises:
         ConfigError, DataError, CheckpointError: see their messages; also where a folder holds a run of other settings.
     """
-    runs = [_run_of(stage, overrides) for stage in stages]  # all of them first: a mistake in the last is told at once
+    runs = [run_of(stage, overrides) for stage in stages]  # all of them first: a mistake in the last is told at once
     scores = {}
     for stage, (config, quant) in zip(stages, runs, strict=True):
         folder = Path(out_dir) / stage.name
@@ -176,7 +177,8 @@ def follow(
     return scores
 
 
-def _run_of(stage: Stage, overrides: dict[str, Any]) -> tuple[TrainConfig, QuantConfig | None]:
+def run_of(stage: Stage, overrides: dict[str, Any]) -> tuple[TrainConfig, QuantConfig | None]:
+    """What ``stage`` trains; ``overrides`` go before its settings."""
     settings = {**stage.settings, **overrides}
     if "model" not in settings:
         raise ConfigError(f"stage '{stage.name}' names no model; add `model = ...` to the recipe, or give --model")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from quant.data.pairs import to_input
-from quant.training.loss import distillation_loss, segmentation_loss
+from quant.training.loss import distillation_loss, segmentation_loss, soft_target_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +35,17 @@ def training_step(
 ) -> torch.Tensor:
     """One step on input ``x`` (B, 3, H, W) and float masks (B, 1, H, W); returns the loss () before it.
 
-    ``kind`` is of ``segmentation_loss``. Gradients are clipped in norm over the optimiser's first group of parameters.
+    The teacher is a network, or spoke beforehand: its probabilities are further channels of ``masks``. ``kind`` is of
+    ``segmentation_loss``. Gradients are clipped in norm over the optimiser's first group of parameters.
     """
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits = network(x)
         if teacher is not None:
             with torch.no_grad():
                 teacher_logits = teacher(x)
-    loss = segmentation_loss(logits.float(), masks, kind)
+    loss = segmentation_loss(logits.float(), masks[:, :1], kind)
+    if masks.shape[1] > 1:
+        loss = loss + distill * soft_target_loss(logits.float(), masks[:, 1:])
     if teacher is not None:
         loss = loss + distill * distillation_loss(logits.float(), teacher_logits.float())
     optimiser.zero_grad(set_to_none=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +40,13 @@ from quant.twin.networks import (
     start_from,
 )
 from quant.twin.prepare import calibrate
+from quant.volumes.slab_images import seen_whole
+from quant.volumes.soft_targets import is_for_volumes, soft_targets
 
 if TYPE_CHECKING:
     from quant.twin.config import QuantConfig
 
-KEPT = "weights.pt"
+KEPT, TEACHER_LOGITS = "weights.pt", "teacher"
 _LAST, _LOG = "last.pt", "log.csv"
 _LOGGED_SCORES = ("iou_pooled8", "iou", "f1", "precision", "recall", "aac")
 _CALIBRATION_IMAGES = 16
@@ -57,13 +59,15 @@ def train(
     *,
     init_from: Path | None = None,
     teacher: Path | None = None,
+    teacher_logits: Path | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
     """Trains on the split ``train`` of the data and returns the scores of what is kept on its split ``val``.
 
     Writes to ``out_dir`` after each epoch: ``weights.pt`` (what is kept, if this epoch is the last), ``last.pt`` (to go
     on from) and ``log.csv``. ``teacher`` is a checkpoint whose prediction the network is drawn to, with the weight
-    ``config.distill``.
+    ``config.distill``; one for volumes, whose slices the images are then, speaks before the first epoch, and its logits
+    are kept in ``teacher_logits`` (default: ``out_dir/teacher``).
 
     Raises:
         ConfigError, DataError, CheckpointError: see their messages.
@@ -75,7 +79,7 @@ def train(
     )
     for split, samples in (("train", train_samples), ("val", val_samples)):
         require_foreground(samples, config.data, split)
-    links = {"init_from": init_from, "teacher": teacher}
+    links = {"init_from": init_from, "teacher": teacher, "teacher_logits": teacher_logits}
     return fit(config, quant, out_dir, train_samples, val_samples, **links, resume=resume)
 
 
@@ -88,6 +92,7 @@ def fit(
     *,
     init_from: Path | None = None,
     teacher: Path | None = None,
+    teacher_logits: Path | None = None,
     resume: bool = False,
     pace: Pace | None = None,
     quiet: bool = False,
@@ -120,7 +125,12 @@ def fit(
         network = _new_network(config, quant, init_from, train_samples)
     else:
         network = start_from(config.model, quant, state, config.image_size)
-    learner = Learner(network, None if teacher is None else _trained(teacher), config, fabric)
+    spoken = teacher is not None and is_for_volumes(teacher)
+    if spoken:
+        kept, device = teacher_logits or out_dir / TEACHER_LOGITS, str(fabric.device)
+        settings = {"classes": config.classes, "cache_dir": kept, "device": device}
+        train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
+    learner = Learner(network, None if teacher is None or spoken else _trained(teacher), config, fabric)
     if state is None:
         learner.centre_ranges()
     else:
@@ -134,6 +144,7 @@ def fit(
         "size": list(config.image_size),
         "classes": config.classes,
         "run": run,
+        **seen_whole(Path(config.data), config.image_size, channels_of(config.model)),
     }
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

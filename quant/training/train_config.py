@@ -15,7 +15,7 @@ LOSSES = ("bce-dice", "bce")
 # bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
 PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")
-AUGMENTATIONS = ("flips", "strong")
+AUGMENTATIONS = ("flips", "strong", "none")
 RANGES = ("calibrated", "learned")
 _MOST = 2**31 - 1  # of what is counted
 _LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32

@@ -17,15 +17,23 @@ from quant.twin.structure import Structure, convolution_sites
 from quant.twin.twin import Twin, build_twin
 
 
-def assemble(name: str, quant: QuantConfig | None, classes: int = 1, size: tuple[int, int] | None = None) -> nn.Module:
+def assemble(
+    name: str,
+    quant: QuantConfig | None,
+    classes: int = 1,
+    size: tuple[int, ...] | None = None,
+    channels: int | None = None,
+) -> nn.Module:
     """The registered network ``name``, or its twin under ``quant`` for images of ``size``, with fresh weights.
 
+    ``size`` is (X, Y, Z) of a network for volumes; ``channels`` of its input: those that it is registered with.
+
     Raises:
-        ConfigError: it is one for volumes, or there is none of that name.
+        ConfigError: there is none of that name, or something in it has no integer form.
     """
-    _require_for_images(name)
-    network = models.build(name, classes)
-    return network if quant is None else build_twin(network, channels_of(name), quant, size)
+    network = models.build(name, classes, channels)
+    in_channels = models.entry(name).config.in_channels if channels is None else channels
+    return network if quant is None else build_twin(network, in_channels, quant, size)
 
 
 def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
@@ -35,27 +43,30 @@ def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
         CheckpointError: the weights are of another network.
     """
     quant = None if checkpoint["quant"] is None else QuantConfig.from_dict(checkpoint["quant"])
-    network = assemble(checkpoint["model"], quant, classes_of(checkpoint), size_of(checkpoint))
+    network = assemble(
+        checkpoint["model"], quant, classes_of(checkpoint), size_of(checkpoint), _channels_of_volumes(checkpoint)
+    )
     _load_state(network, checkpoint)
     return network.eval()
+
+
+def _channels_of_volumes(checkpoint: dict[str, Any]) -> int | None:
+    """Channels that the checkpoint's network takes, if it is one for volumes; None of images: those registered."""
+    return None if models.entry(checkpoint["model"]).is_for_images else checkpoint["volumes"]["channels"]
 
 
 def channels_of(name: str) -> int:
     """Channels of the image that the registered network ``name`` takes: ``in_channels`` of its configuration.
 
     Raises:
-        ConfigError: as ``assemble``.
+        ConfigError: it is one for volumes, or there is none of that name.
     """
-    _require_for_images(name)
-    return models.entry(name).config.in_channels
-
-
-def _require_for_images(name: str) -> None:
     if not models.entry(name).is_for_images:
         raise ConfigError(
-            f"network '{name}' is for volumes, which has no integer form and does not lower; train it with"
-            " `python -m quant train-volumes`, or give a network for images"
+            f"network '{name}' is for volumes, which do not lower; train it with `python -m quant train-volumes`, or"
+            " give a network for images"
         )
+    return models.entry(name).config.in_channels
 
 
 def classes_of(checkpoint: dict[str, Any]) -> int:
@@ -63,29 +74,30 @@ def classes_of(checkpoint: dict[str, Any]) -> int:
     return checkpoint.get("classes", 1)
 
 
-def size_of(checkpoint: dict[str, Any]) -> tuple[int, int] | None:
-    """(H, W) of the checkpoint's images; None in those that do not say."""
+def size_of(checkpoint: dict[str, Any]) -> tuple[int, ...] | None:
+    """(H, W) of the checkpoint's images, (X, Y, Z) of its volumes; None in those that do not say."""
     size = checkpoint.get("size")
     return None if size is None else tuple(size)
 
 
 def start_from(
-    name: str, quant: QuantConfig | None, checkpoint: dict[str, Any], size: tuple[int, int] | None = None
+    name: str, quant: QuantConfig | None, checkpoint: dict[str, Any], size: tuple[int, ...] | None = None
 ) -> nn.Module:
-    """A network to be trained further on images of ``size``: float from float, twin from twin, or twin from float
-    weights.
+    """A network to be trained further on images or volumes of ``size``: float from float, twin from twin, or twin from
+    float weights.
 
     In the last case each channel's weights are scaled to fill the quantizer's range, and the BN undoes it.
     """
     if checkpoint["model"] != name:
         raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
+    channels = _channels_of_volumes(checkpoint)
     if quant is None or checkpoint["quant"] is not None:
-        network = assemble(name, quant, classes_of(checkpoint), size)
+        network = assemble(name, quant, classes_of(checkpoint), size, channels)
         _load_state(network, checkpoint)
         return network
-    network = assemble(name, None, classes_of(checkpoint))
+    network = assemble(name, None, classes_of(checkpoint), channels=channels)
     _load_state(network, checkpoint)
-    twin = build_twin(network, channels_of(name), quant, size)
+    twin = build_twin(network, channels or channels_of(name), quant, size)
     fill_weight_range(twin, convolution_sites(network, twin.in_channels, size))
     return twin
 
@@ -94,13 +106,13 @@ def settle(twin: Twin, name: str) -> int:
     """Moves the thresholds of ``twin``, a twin of the network ``name``, off the integers, and tables off the borders of
     codes; returns how many channels and shifts.
     """
-    structure = Structure(models.build(name), twin.in_channels, twin.size)
+    structure = Structure(models.build(name, channels=twin.in_channels), twin.in_channels, twin.size)
     moved = settle_multiples(twin, structure.multiples())
     return moved + settle_thresholds(twin, structure.convolutions()) + settle_tables(twin, structure.tables())
 
 
 def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:
-    taken = checkpoint.get("volumes", {}).get("channels")
+    taken = None if _channels_of_volumes(checkpoint) else checkpoint.get("volumes", {}).get("channels")
     if taken is not None and taken != (own_channels := channels_of(checkpoint["model"])):
         raise CheckpointError(
             f"the checkpoint's '{checkpoint['model']}' was trained on {taken} channels, neighbouring slices of a"

@@ -23,7 +23,7 @@ import torch
 from torch import fx, nn
 
 from quant.base.errors import ConfigError
-from quant.layers.frozen_norm import FrozenNorm, affine_of
+from quant.layers.frozen_norm import FrozenNorm, Norm, affine_of
 from quant.operators import operator_of
 from quant.operators.filters import is_filters
 from quant.operators.table import TABLES
@@ -34,10 +34,11 @@ from quant.twin.written import as_modules
 if TYPE_CHECKING:
     from quant.operators.operator import Operator
 
+_SIDES_OF_IMAGES = 2
 _NOT_LOGITS = (nn.Sigmoid, nn.LogSigmoid, nn.Tanh)
 
 
-def normal_form(network: nn.Module, in_channels: int | None = None, size: tuple[int, int] | None = None) -> ModuleGraph:
+def normal_form(network: nn.Module, in_channels: int | None = None, size: tuple[int, ...] | None = None) -> ModuleGraph:
     """``network``, which is left alone, in normal form and evaluation mode; see ``as_modules``.
 
     Raises:
@@ -226,7 +227,7 @@ class _Rewriter:
     def _norm(self, node: fx.Node) -> None:
         source = node.args[0]
         if not self._module(node).affine:
-            self._graph.place(str(node.target), _with_factors(self._module(node)))
+            self._graph.place(str(node.target), Norm.like(self._module(node)))
         before = self._module(source)
         if isinstance(before, nn.BatchNorm2d) and len(source.users) == 1:
             self._merge(source, node)
@@ -272,27 +273,21 @@ class _Rewriter:
 
     def _identity(self, source: fx.Node, reader: fx.Node) -> fx.Node:
         """A 1x1 convolution between the two that is the identity; dense, since that takes signed codes as well."""
-        channels = source.meta["shape"][1]
-        identity = nn.Conv2d(channels, channels, 1, bias=False)
+        _, channels, *sides = source.meta["shape"]
+        kind = nn.Conv2d if len(sides) == _SIDES_OF_IMAGES else nn.Conv3d
+        identity = kind(channels, channels, 1, bias=False)
         with torch.no_grad():
-            identity.weight.copy_(torch.eye(channels)[:, :, None, None])
+            identity.weight.copy_(torch.eye(channels).reshape(identity.weight.shape))
         conv = self._insert(identity, source, [reader])
         self._take_origin(conv, source)
         return conv
 
 
-def _with_factors(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
-    """The same BN with weights of one and a bias of zero: the twin's factors of weights need a place."""
-    affine = nn.BatchNorm2d(norm.num_features, norm.eps, norm.momentum)
-    affine.load_state_dict(norm.state_dict(), strict=False)
-    return affine.train(norm.training)
-
-
-def _scaled_convolution(conv: nn.Conv2d, gain: torch.Tensor, shift: torch.Tensor) -> nn.Conv2d:
+def _scaled_convolution(conv: nn.Conv2d | nn.Conv3d, gain: torch.Tensor, shift: torch.Tensor) -> nn.Module:
     """``gain * conv(x) + shift`` (C,) as one convolution."""
     scaled = copy.deepcopy(conv)
     bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
     with torch.no_grad():
-        scaled.weight.mul_(gain[:, None, None, None])
+        scaled.weight.mul_(gain.reshape(-1, *[1] * (conv.weight.dim() - 1)))
     scaled.bias = nn.Parameter((bias * gain + shift).to(bias.dtype))
     return scaled

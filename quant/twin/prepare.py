@@ -37,7 +37,7 @@ def fill_weight_range(twin: Twin, sites: list[ConvSite]) -> None:
             else:
                 weight = by_output(conv, conv.weight)
                 factors = _channel_factors(weight, bits)  # (O,)
-                weight.mul_(factors[:, None, None, None])
+                weight.mul_(factors.reshape(-1, *[1] * (weight.dim() - 1)))
                 undo_in_norm(twin.network.get_submodule(site.norm), factors)
 
 
@@ -64,7 +64,8 @@ def undo_in_norm(norm: nn.BatchNorm2d, factors: torch.Tensor) -> None:
 
 
 def calibrate(twin: Twin, codes: torch.Tensor) -> None:
-    """Sets every activation scale to the power of two of least squared error on ``codes`` (N, C, H, W) uint8.
+    """Sets every activation scale to the power of two of least squared error on ``codes`` (N, C, H, W) or (N, C, X, Y,
+    Z) uint8.
 
     A scale of one quantizer is set as soon as its values arrive, so that the next layers see what it lets through. A
     shared scale is set at the end of a pass, on the values of all its quantizers; three passes let them settle.

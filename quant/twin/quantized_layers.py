@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from quant.layers.frozen_norm import FrozenNorm
+from quant.layers.frozen_norm import FrozenNorm, Norm
 from quant.layers.fused import FusedQuantIdentity, FusedQuantReLU, plain
 from quant.operators import operator_of
 
@@ -18,7 +18,7 @@ from quant.operators import operator_of
 TIE_BREAK = 2.0**-16
 
 
-class QuantizedNorm(nn.BatchNorm2d):
+class QuantizedNorm(Norm):
     """A BN whose output is quantized, with all that ``norm`` has; a ``FrozenNorm`` takes no statistics here either."""
 
     def __init__(self, norm: nn.BatchNorm2d, quantizer: nn.Module) -> None:
@@ -83,7 +83,7 @@ def unquantized(module: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
     if operator is not None:
         return operator.unquantized(module, *inputs)
     if isinstance(module, QuantizedNorm):
-        return nn.BatchNorm2d.forward(module, inputs[0])
+        return Norm.forward(module, inputs[0])
     if isinstance(module, QuantizedActivation):
         return module.activation(inputs[0])
     if isinstance(module, QuantizedMultiples):

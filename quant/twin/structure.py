@@ -63,7 +63,7 @@ class Structure:
         ConfigError: something in the network has no integer form; the sentence names it.
     """
 
-    def __init__(self, network: nn.Module, in_channels: int | None = None, size: tuple[int, int] | None = None) -> None:
+    def __init__(self, network: nn.Module, in_channels: int | None = None, size: tuple[int, ...] | None = None) -> None:
         self.graph = normal_form(network, in_channels, size)
         self.modules = dict(self.graph.root.named_modules())
         self.nodes = list(self.graph.graph.nodes)
@@ -180,7 +180,7 @@ class Structure:
 
 
 def convolution_sites(
-    network: nn.Module, in_channels: int | None = None, size: tuple[int, int] | None = None
+    network: nn.Module, in_channels: int | None = None, size: tuple[int, ...] | None = None
 ) -> list[ConvSite]:
     """Convolutions of a float network in order of execution; ``in_channels``, ``size``: of its image, as `Structure`
     takes them.

@@ -80,7 +80,7 @@ class _Attribute(_Numbers, fx.proxy.Attribute):
 class _Tracer(fx.Tracer):
     record_stack_traces = True
 
-    def __init__(self, in_channels: int | None, size: tuple[int, int]) -> None:
+    def __init__(self, in_channels: int | None, size: tuple[int, ...]) -> None:
         super().__init__()
         self._in_channels, self._size = in_channels, size
         self._running = False
@@ -146,7 +146,7 @@ class _Tracer(fx.Tracer):
 class Trace:
     """``graph`` of a network in evaluation mode, as it is written; ``values``: what each node gives for ``image``.
 
-    The image is (1, C, H, W).
+    The image is (1, C, H, W), or a volume (1, C, X, Y, Z).
 
     Raises:
         ConfigError: its data flow depends on values, or it does not run.
@@ -156,7 +156,7 @@ class Trace:
         self,
         network: nn.Module,
         in_channels: int | None = None,
-        sizes: tuple[tuple[int, int], ...] = tuple((side, side) for side in IMAGE_SIZES),
+        sizes: tuple[tuple[int, ...], ...] = tuple((side, side) for side in IMAGE_SIZES),
     ) -> None:
         failure = None
         for size in sizes:
@@ -168,8 +168,8 @@ class Trace:
             return
         raise ConfigError(str(failure))
 
-    def _trace(self, network: nn.Module, in_channels: int | None, size: tuple[int, int]) -> None:
-        """By an image of ``size`` (H, W).
+    def _trace(self, network: nn.Module, in_channels: int | None, size: tuple[int, ...]) -> None:
+        """By an image of ``size`` (H, W), or a volume of (X, Y, Z).
 
         Raises:
             _DoesNotRun: the network does not accept it.
@@ -265,10 +265,10 @@ def record(network: nn.Module, graph: fx.Graph, image: torch.Tensor) -> dict[fx.
     return values
 
 
-def example_codes(count: int, channels: int, height: int, width: int, seed: int = _SEED) -> torch.Tensor:
-    """Random codes (count, channels, height, width) float32, the same for the same seed."""
+def example_codes(count: int, channels: int, *sides: int, seed: int = _SEED) -> torch.Tensor:
+    """Random codes (count, channels, *sides) float32, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, channels, height, width), generator=generator).to(torch.float32)
+    return torch.randint(0, 256, (count, channels, *sides), generator=generator).to(torch.float32)
 
 
 def _defaults(network: nn.Module) -> dict[str, Any]:

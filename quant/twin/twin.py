@@ -38,7 +38,8 @@ LOGIT_BITS = 8  # of tensors that hold logits but are not the last convolution's
 
 class Twin(nn.Module):
     """Input quantizer and quantized network. Scales are stored, and learned only on request; ``groups``: modules that
-    share one; ``size``: (H, W) of the image that it was made for, None: any.
+    share one; ``size``: (H, W) of the image that it was made for, None: any;
+    (X, Y, Z) of volumes.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Twin(nn.Module):
         in_channels: int,
         groups: list[list[str]],
         *,
-        size: tuple[int, int] | None = None,
+        size: tuple[int, ...] | None = None,
         hands_on_scale: bool = False,
     ) -> None:
         super().__init__()
@@ -89,7 +90,7 @@ class Twin(nn.Module):
                 parameter.requires_grad_(False)
 
 
-def build_twin(network: nn.Module, in_channels: int, config: QuantConfig, size: tuple[int, int] | None = None) -> Twin:
+def build_twin(network: nn.Module, in_channels: int, config: QuantConfig, size: tuple[int, ...] | None = None) -> Twin:
     """Quantized twin of ``network`` for images of ``size`` (H, W; None: any), which is left untouched; weights and BN
     statistics are taken over.
 
@@ -208,7 +209,7 @@ def _weight_bits(conv: nn.Module, ends: tuple[bool, bool], site: ConvSite, confi
         return config.bits.last_weight
     if conv.groups == conv.in_channels and conv.groups > 1:
         return config.bits.depthwise_weight
-    return config.bits.pointwise_weight if conv.kernel_size == (1, 1) else config.bits.dense_weight
+    return config.bits.pointwise_weight if set(conv.kernel_size) == {1} else config.bits.dense_weight
 
 
 def _replace_convolution(twin: nn.Module, site: ConvSite, weight_bits: int) -> None:

@@ -29,7 +29,7 @@ _SEED = 21  # not that of the image that the network was traced with
 
 
 def prove_twin(
-    twin: ModuleGraph, network: nn.Module, structure: Structure, size: tuple[int, int] | None = None
+    twin: ModuleGraph, network: nn.Module, structure: Structure, size: tuple[int, ...] | None = None
 ) -> None:
     """Compares ``twin``, made from ``structure``, with the float ``network``: at the trace's size and ``size`` (H, W;
     None: another one).
@@ -37,10 +37,10 @@ def prove_twin(
     Raises:
         ConfigError: they differ; the sentence names the first layer that does.
     """
-    _, channels, height, width = structure.graph.image.meta["shape"]
-    sizes = [(height, width)]
+    _, channels, *sides = structure.graph.image.meta["shape"]
+    sizes = [tuple(sides)]
     if not structure.graph.of_one_size:
-        sizes.append(size or (3 * height // 2, 5 * width // 2))
+        sizes.append(size or (3 * sides[0] // 2, 5 * sides[1] // 2))
     for each in sizes:
         images = example_codes(_IMAGES, channels, *each, seed=_SEED) / 256
         found = _logits(network, images)
@@ -118,7 +118,7 @@ def _require_each_layer(
         wanted = wanted[:, :, None, None] if wanted.dim() == 2 else wanted  # channels of one pixel
         moved = is_filters(module) and module.bias is not None and twin.module(node).bias is None
         if moved:  # into the BN after it
-            wanted = wanted - module.bias.detach().to(wanted.dtype)[:, None, None]
+            wanted = wanted - module.bias.detach().to(wanted.dtype).reshape(-1, *[1] * (wanted.dim() - 2))
         if not _equal(values[node], wanted):
             raise ConfigError(
                 f"the quantized twin is not the network: without quantizers, '{node.target}' ({type(module).__name__})"

@@ -17,7 +17,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from quant.base.errors import ConfigError
-from quant.layers.frozen_norm import FrozenNorm
+from quant.layers.frozen_norm import FrozenNorm, Norm
 from quant.operators import functions, told, written_as
 from quant.operators.filters import is_filters
 from quant.operators.operator import Unsupported, activation_function, refuse
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _NEAR = 1e-3  # of the largest logit
+_SIDES_OF_IMAGES = 2
 _LEAST_SIDE = 8  # of a tensor whose slices show their steps and what they leave out
 
 
@@ -43,12 +44,13 @@ def supported() -> str:
     )
 
 
-def as_modules(network: nn.Module, in_channels: int | None = None, size: tuple[int, int] | None = None) -> ModuleGraph:
+def as_modules(network: nn.Module, in_channels: int | None = None, size: tuple[int, ...] | None = None) -> ModuleGraph:
     """``network``, which is left alone, as a graph of modules in evaluation mode; see the head of this file.
 
     ``in_channels``: of its image; None: as many as its first convolution reads. ``size``: (H, W) of its image; None:
     any. What is found for images of any size is taken where it is the network at ``size``, too; else what is found at
-    ``size``, whose pads, crops and windows are those of such images alone (``of_one_size``).
+    ``size``, whose pads, crops and windows are those of such images alone (``of_one_size``). A network for volumes has
+    a ``size`` (X, Y, Z), and is found at that.
 
     Each node has in ``meta`` the ``shape`` (1, C, H, W) of its output for the trace's image and, where a node of the
     trace gives the same values, its name: ``origin``.
@@ -57,12 +59,13 @@ def as_modules(network: nn.Module, in_channels: int | None = None, size: tuple[i
         ConfigError: something in it has no integer form here; the sentence names it.
     """
     _require_finite(network)
+    found = None
     try:
-        found = _of_any_size(network, in_channels)
+        if size is None or len(size) == _SIDES_OF_IMAGES:
+            found = _of_any_size(network, in_channels)
     except ConfigError:
         if size is None:
             raise
-        found = None
     if size is None or (found is not None and _is_network(found, network, size)):
         return found
     copied = copy.deepcopy(network).eval()
@@ -319,8 +322,9 @@ class Translator:
         if isinstance(module, _NOTHING):
             return arguments[0]
         operator_written = written_as(module)
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm3d)):
             _require_norm(module)
+            module = module if isinstance(module, nn.BatchNorm2d) else Norm.like(module)
         elif operator_written is None and not isinstance(module, ACTIVATIONS):
             refuse(f"is a {type(module).__name__}, which {_hint(module)}")
         if operator_written is None:
@@ -407,9 +411,10 @@ class Translator:
             kind = type(self._trace.values[node]).__name__.removeprefix("immutable_")
             raise ConfigError(f"the network's forward returns a {kind}; return the (B, classes, H, W) logits alone")
         size, wanted = self.shape(logits), tuple(self._trace.image.shape)
-        if len(size) != 4 or size[2:] != wanted[2:]:
+        if len(size) != len(wanted) or size[2:] != wanted[2:]:
+            shown = "x".join(map(str, wanted[2:]))
             raise ConfigError(
-                f"the network gives {'x'.join(map(str, size[1:]))} for an image of {wanted[2]}x{wanted[3]}; logits have"
+                f"the network gives {'x'.join(map(str, size[1:]))} for an image of {shown}; logits have"
                 " the image's size: pad convolutions by half of their kernel, and upsample as often as it is pooled"
             )
         self._result.graph.output(logits)
@@ -500,17 +505,19 @@ def _per_channel(value: Any, channels: int) -> torch.Tensor:
     return constant.reshape(channels).clone()
 
 
-def _require_norm(norm: nn.BatchNorm2d) -> None:
+def _require_norm(norm: nn.BatchNorm2d | nn.BatchNorm3d) -> None:
     if norm.running_mean is None:
         refuse(
-            "is a BatchNorm2d with track_running_stats=False, which depends on the batch at inference; leave that out"
+            f"is a {type(norm).__name__} with track_running_stats=False, which depends on the batch at inference; leave"
+            " that out"
         )
 
 
 def _hint(module: nn.Module) -> str:
     """The end of the sentence on a module that is in no table."""
-    if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)):
-        return "works out statistics of each image at inference, which do not lower; take BatchNorm2d"
+    if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d, nn.InstanceNorm3d)):
+        norm = "BatchNorm3d" if isinstance(module, nn.InstanceNorm3d) else "BatchNorm2d"
+        return f"works out statistics of each image at inference, which do not lower; take {norm}"
     if type(module).__name__.startswith(("ReplicationPad", "ReflectionPad", "CircularPad")):
         return "pads by other values than zeros; take ZeroPad2d, or the padding of a convolution"
     if isinstance(module, (nn.Softmax, nn.Softmax2d, nn.LogSoftmax)):

@@ -15,10 +15,12 @@ from quant.base import checkpoint as checkpoints
 from quant.base.device import require_device
 from quant.base.errors import CheckpointError, ConfigError, DataError
 from quant.base.progress import steps_with_bar
+from quant.integer import IntegerReference
+from quant.twin.networks import from_checkpoint
 from quant.volumes.components import keep_components
 from quant.volumes.layouts import list_cases
 from quant.volumes.nifti import write_labels
-from quant.volumes.predict import OVERLAP, decide, predict_logits
+from quant.volumes.predict import OVERLAP, IntegerNetwork, decide, decide_in_integers, predict_logits
 from quant.volumes.scans import Scan, load_scan, on_file_grid
 from quant.volumes.scores import score_volume, summarise
 
@@ -33,14 +35,17 @@ def evaluate_volumes(
     largest_only: bool = False,
     least_voxels: int = 1,
     masks_dir: Path | None = None,
+    integer: Path | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
     """Scores per ``quant.volumes.scores`` on the files' own grids, and ``per_volume`` those of each class 1 to N - 1.
 
-    ``masks_dir`` gets ``<case>.nii.gz`` with the affine of the image.
+    ``masks_dir`` gets ``<case>.nii.gz`` with the affine of the image. ``integer``: an export of the checkpoint, whose
+    integer arithmetic decides instead, slice by slice in frames of its size, as on the board; of a 3D network it gives
+    the logits of each window.
 
     Raises:
-        CheckpointError, ConfigError, DataError: see their messages.
+        CheckpointError, ConfigError, DataError, ExportError: see their messages.
     """
     require_device(device)
     if not 0 <= overlap < 1:
@@ -51,12 +56,23 @@ def evaluate_volumes(
     volumes, classes = checkpoint["volumes"], checkpoint["classes"]
     patch = checkpoint["size"][::-1] if volumes["slices"] else checkpoint["size"]  # (x, y) of an image's (H, W)
     network = network.to(device)
+    reference = None
+    if integer is not None:
+        checkpoints.require_exported_from(Path(integer), Path(checkpoint_path))
+        reference = IntegerReference(integer, device=device)
+        if reference.program.is_of_volumes:
+            network, reference = IntegerNetwork(reference), None
     per_volume, has_spacing = {}, True
     for case in steps_with_bar("evaluate", list_cases(data_dir, split)):
         scan = load_scan(case, window, classes, volumes["spacing_mm"])
         _require_fits(scan, checkpoint)
-        logits = predict_logits(network, scan.codes, patch, volumes["slices"], overlap=overlap, device=device)
-        labels = on_file_grid(decide(logits), scan)
+        if reference is not None:
+            decided = decide_in_integers(reference, scan.codes)
+        else:
+            decided = decide(
+                predict_logits(network, scan.codes, patch, volumes["slices"], overlap=overlap, device=device)
+            )
+        labels = on_file_grid(decided, scan)
         labels = keep_components(labels, largest_only=largest_only, least_voxels=least_voxels)
         if masks_dir is not None:
             write_labels(Path(masks_dir) / f"{case.name}.nii.gz", labels, scan.file)
@@ -67,7 +83,8 @@ def evaluate_volumes(
 
 
 def load_network(path: Path) -> tuple[dict[str, Any], nn.Module, Window]:
-    """A checkpoint of ``quant.volumes.train``, its network in evaluation mode and its window.
+    """A checkpoint of a network for volumes, or one of a network for images that was trained on slices of volumes; its
+    network in evaluation mode, and its window.
 
     Raises:
         CheckpointError: it is of another kind, or damaged.
@@ -76,10 +93,13 @@ def load_network(path: Path) -> tuple[dict[str, Any], nn.Module, Window]:
     volumes = checkpoint.get("volumes")
     if not isinstance(volumes, dict) or not set(volumes) >= _KEYS:
         raise CheckpointError(
-            f"checkpoint '{path}' is not of a network for volumes; train one with `python -m quant train-volumes`"
+            f"checkpoint '{path}' is not of a network for volumes; train one with `python -m quant train-volumes`, or"
+            " with `train` on slices by `slabs` as they are"
         )
     try:
         window = Window.from_dict(volumes["window"])
+        if checkpoint["quant"] is not None:
+            return checkpoint, from_checkpoint(checkpoint), window
         network = models.build(checkpoint["model"], checkpoint["classes"], volumes["channels"])
         network.load_state_dict(checkpoint["state"])
     except (InputError, RuntimeError) as error:

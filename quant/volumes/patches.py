@@ -21,17 +21,26 @@ class PatchSampler:
     """Patches of ``patch`` (x, y, z) voxels; with ``slices`` above 0 of (x, y) and so many slices, for image networks.
 
     ``foreground_share`` of the patches have a foreground voxel at their centre, as far as the border lets them. Each
-    axis of a volume is flipped with probability 1/2; of slabs only x and y.
+    axis of a volume is flipped with probability 1/2, if ``is_flipped``; of slabs only x and y.
     """
 
-    def __init__(self, scans: Sequence[Scan], patch: Sequence[int], foreground_share: float, slices: int = 0) -> None:
+    def __init__(
+        self,
+        scans: Sequence[Scan],
+        patch: Sequence[int],
+        foreground_share: float,
+        slices: int = 0,
+        *,
+        is_flipped: bool = True,
+    ) -> None:
         self._slices = slices
         self._items = [self._item(scan) for scan in scans]
         keys, sides = ("codes", "labels"), (*patch[:2], slices) if slices else tuple(patch)
         crop = RandCropByPosNegLabeld(
             keys, label_key="labels", spatial_size=sides, pos=foreground_share, neg=1 - foreground_share, num_samples=1
         )
-        flips = [RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in range(2 if slices else 3)]
+        axes = (2 if slices else 3) if is_flipped else 0
+        flips = [RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in range(axes)]
         self._draw = Compose([SpatialPadd(keys, spatial_size=sides), crop, *flips])
 
     def _item(self, scan: Scan) -> dict[str, torch.Tensor]:

@@ -1,12 +1,14 @@
 """Volumes as a folder of images: each slice with its neighbours as channels, framed as the board frames them.
 
 So everything for images (training, quantization, export, cascades) takes volumes in 2.5D. ``slabs.json`` holds what the
-board must know of a scan (``board.cascade_spec.VolumeSpec``); the lists keep patients apart, as the volumes' lists do.
+board must know of a scan (``board.cascade_spec.VolumeSpec``), the size of a frame, and how many voxels each volume has;
+the lists keep patients apart, as the volumes' lists do.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +23,24 @@ from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
 from quant.volumes.layouts import Case, list_cases
 from quant.volumes.slabs import require_slices
+from quant.volumes.volume import Volume, common_spacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from board.intensity import Window
-    from quant.volumes.volume import Volume
 
 SLABS = "slabs.json"
 SPLITS = ("train", "val")
 _MULTIPLE = 32  # of a frame's sides, unless they are given: what networks of up to five halvings take
 _PICTURES = (1, 3)  # channels of a PNG; others are arrays
-_SAME_MM = 0.05  # as a share: spacings that count as one
+
+
+@dataclass(frozen=True)
+class SlabFolder:
+    """What ``write_slabs`` recorded: ``size`` (H, W) of frames, ``shapes`` (x, y, z) of the volumes by name."""
+
+    spec: VolumeSpec
+    size: tuple[int, int]
+    shapes: dict[str, tuple[int, int, int]]
 
 
 def write_slabs(
@@ -59,16 +67,16 @@ def write_slabs(
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise ConfigError(f"--out '{out_dir}' exists and is not an empty folder; give a new one")
     cases = {split: list_cases(data_dir, split) for split in SPLITS}
-    shapes, spacings, orientation = [], [], None
+    shapes, grids, orientation = {}, [], None
     # Frames are as large as the largest slice, and a bad volume is refused before anything is written, so all are read
     # before the first is written; they are read again then, since together they may not fit into memory.
     for case in steps_with_bar("look at volumes", [case for split in SPLITS for case in cases[split]]):
         image, _ = case.read(classes)
         orientation = _same_orientation(image, orientation)
-        shapes.append(image.shape[1::-1])  # (X, Y, Z) -> (Y, X)
-        spacings.append(image.spacing_mm if image.has_spacing else None)
-    height, width = size or (_filled(max(sides)) for sides in zip(*shapes, strict=True))
-    spec = VolumeSpec(window, slices, orientation, _one_spacing(spacings))
+        shapes[case.name] = image.shape
+        grids.append(replace(image, voxels=np.broadcast_to(np.uint8(0), (1, *image.shape))))
+    height, width = size or (_filled(max(shape[axis] for shape in shapes.values())) for axis in (1, 0))
+    spec = VolumeSpec(window, slices, orientation, common_spacing(grids))
     for folder in ("images", "masks"):
         (out_dir / folder).mkdir(parents=True)
     counts = {}
@@ -78,22 +86,37 @@ def write_slabs(
             names += _write_case(case, spec, (height, width), classes, foreground, out_dir)
         replace_file(out_dir / f"{split}.txt", lambda partial, names=names: partial.write_text("\n".join(names) + "\n"))
         counts[split] = len(names)
-    record = json.dumps({"size": [height, width], **spec.as_dict()}, indent=1) + "\n"
+    record = json.dumps({"size": [height, width], **spec.as_dict(), "shapes": shapes}) + "\n"
     replace_file(out_dir / SLABS, lambda partial: partial.write_text(record, encoding="utf-8"))
     return {**counts, "size": [height, width]}
 
 
-def read_slabs(folder: Path) -> tuple[VolumeSpec, tuple[int, int]]:
-    """What ``write_slabs`` recorded, and the (H, W) of its frames; DataError where it is missing or wrong."""
+def read_slabs(folder: Path) -> SlabFolder:
+    """What ``write_slabs`` recorded; DataError where it is missing or wrong."""
     path = Path(folder) / SLABS
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         height, width = values.pop("size")
-        return VolumeSpec.from_dict(values), (int(height), int(width))
+        shapes = {str(name): tuple(map(int, shape)) for name, shape in values.pop("shapes", {}).items()}
+        return SlabFolder(VolumeSpec.from_dict(values), (int(height), int(width)), shapes)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise DataError(
             f"'{path}' is missing or wrong ({error}); write the folder by `python -m quant slabs`"
         ) from None
+
+
+def seen_whole(data_dir: Path, size: tuple[int, int], channels: int) -> dict[str, Any]:
+    """``volumes`` of the checkpoint of a network for images of ``size`` (H, W) that sees slices in ``data_dir`` as they
+    are; nothing where that is no folder of slices, or they are cut or resized.
+    """
+    if not (Path(data_dir) / SLABS).is_file():
+        return {}
+    slabs = read_slabs(data_dir)
+    spec = slabs.spec
+    if (tuple(size), channels) != (slabs.size, spec.slices):
+        return {}
+    seen = {"channels": channels, "slices": spec.slices, "window": spec.window.as_dict(), "spacing_mm": None}
+    return {"volumes": {**seen, "orientation": spec.orientation}}
 
 
 def _write_case(
@@ -128,14 +151,6 @@ def _same_orientation(image: Volume, before: str | None) -> str:
             " (nibabel.as_closest_canonical)"
         )
     return image.orientation
-
-
-def _one_spacing(spacings: Sequence[tuple[float, float, float] | None]) -> list[float] | None:
-    """The spacing of all volumes, or None where they differ or do not say theirs."""
-    first = spacings[0]
-    if first is None or not all(step is not None and np.allclose(step, first, rtol=_SAME_MM) for step in spacings):
-        return None
-    return list(first)
 
 
 def _filled(side: int) -> int:

@@ -1,13 +1,16 @@
-"""Training of a float network on volumes: in 3D on patches, in 2.5D on slabs of neighbouring slices.
+"""Training on volumes, of a float network or its quantized twin: in 3D on patches, in 2.5D on neighbouring slices.
 
 The protocol is fixed before it starts: the split goes by patient, the schedule by the number of epochs, and what is
 kept are the last epoch's weights, averaged where ``ema`` says so; no score chooses them. Each epoch draws from (seed,
 epoch), and ``last.pt`` holds the rest, so a run that is broken off and resumed ends with the weights of the unbroken
-one. A checkpoint of 2.5D whose network was registered for that many channels is one of ``python -m quant`` like others.
+one. A twin starts from float weights, and what is kept of it has its thresholds settled, so it can be exported; deep
+supervision is of float networks alone. A checkpoint of 2.5D whose network was registered for that many channels is one
+of ``python -m quant`` like others.
 """
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 from pathlib import Path
@@ -23,21 +26,36 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError
 from quant.base.replace_file import replace_file
 from quant.data.pairs import to_input
+from quant.twin.networks import assemble, settle, start_from
+from quant.twin.prepare import calibrate
+from quant.twin.twin import Twin
 from quant.volumes.loss import LOSSES, deep_supervision
 from quant.volumes.patches import PatchSampler
 from quant.volumes.scans import Scan, cropped_to_body, load_scans
 from quant.volumes.schedule import sgd
+from quant.volumes.volume import common_spacing
 
 if TYPE_CHECKING:
+    from quant.twin.config import QuantConfig
     from quant.volumes.train_config import VolumeTrainConfig
 
 KEPT = "weights.pt"
 _LAST, _LOG, _WINDOW = "last.pt", "log.csv", "window.json"
 _GRADIENT_NORM_LIMIT = 12.0  # nnU-Net's
+_CALIBRATION_PATCHES = 8
 
 
-def train_volumes(config: VolumeTrainConfig, out_dir: Path, *, resume: bool = False) -> Path:
+def train_volumes(
+    config: VolumeTrainConfig,
+    out_dir: Path,
+    *,
+    quant: QuantConfig | None = None,
+    init_from: Path | None = None,
+    resume: bool = False,
+) -> Path:
     """Trains on the split ``train`` and returns the path of what is kept; the split ``val`` is not read.
+
+    ``quant``: of a twin; ``init_from``: a checkpoint to start from, a float one for a new twin.
 
     Writes to ``out_dir`` after each epoch ``weights.pt``, ``last.pt`` and ``log.csv``, and ``window.json``: the
     intensity window, for ``board.intensity``.
@@ -46,17 +64,40 @@ def train_volumes(config: VolumeTrainConfig, out_dir: Path, *, resume: bool = Fa
         ConfigError, DataError, CheckpointError: see their messages.
     """
     scans = load_scans(Path(config.data), "train", config.window, config.classes, config.spacing_mm)
-    return fit(config, scans, out_dir, resume=resume)
+    return fit(config, scans, out_dir, quant=quant, init_from=init_from, resume=resume)
 
 
-def fit(config: VolumeTrainConfig, scans: list[Scan], out_dir: Path, *, resume: bool = False) -> Path:
+def fit(
+    config: VolumeTrainConfig,
+    scans: list[Scan],
+    out_dir: Path,
+    *,
+    quant: QuantConfig | None = None,
+    init_from: Path | None = None,
+    resume: bool = False,
+) -> Path:
     """As ``train_volumes``, on scans in memory."""
     out_dir = Path(out_dir)
     run = {**config.as_dict(), "data": Path(config.data).name}
-    state = _last_state(out_dir, run) if resume else None
+    state = _last_state(out_dir, run, quant) if resume else None
     torch.manual_seed(config.seed)
-    network = models.build(config.model, config.classes, channels_seen(config, scans)).to(config.device)
-    _require_patch(network, config, channels_seen(config, scans))
+    shown = [cropped_to_body(scan) for scan in scans] if config.body_crop else scans
+    sampler = PatchSampler(shown, config.patch, config.foreground_share, config.slices, is_flipped=config.flips)
+    channels = channels_seen(config, scans)
+    float_network = models.build(config.model, config.classes, channels)
+    _require_patch(float_network, config, channels)
+    if state is not None:
+        network = assemble(config.model, quant, config.classes, config.size, channels)
+    elif init_from is not None:
+        start = _start(config, init_from, channels)
+        network = start_from(config.model, quant, start, config.size)
+        if isinstance(network, Twin) and start["quant"] is None:
+            calibrate(network, next(sampler.batches(1, _CALIBRATION_PATCHES, config.seed))[0])
+    elif quant is not None:
+        raise ConfigError("a quantized network starts from float weights; train them, and give --init-from")
+    else:
+        network = float_network
+    network = network.to(config.device)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
     optimiser = sgd(network.parameters(), config.lr, config.weight_decay)
     first_epoch = 0
@@ -66,9 +107,7 @@ def fit(config: VolumeTrainConfig, scans: list[Scan], out_dir: Path, *, resume: 
         optimiser.load_state_dict(state["optimiser"])
         averaged.module.load_state_dict(state["averaged"]["state"])
         averaged.n_averaged.fill_(state["averaged"]["steps"])
-    shown = [cropped_to_body(scan) for scan in scans] if config.body_crop else scans
-    sampler = PatchSampler(shown, config.patch, config.foreground_share, config.slices)
-    common = _description(config, scans, run)
+    common = {**_description(config, scans, run), "quant": quant and quant.as_dict()}
     _begin(out_dir, config, first_epoch)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
@@ -77,7 +116,7 @@ def fit(config: VolumeTrainConfig, scans: list[Scan], out_dir: Path, *, resume: 
             loss = _epoch(network, averaged, optimiser, sampler, config, epoch, lambda: progress.advance(bar))
             kept = averaged.module if config.ema else network
             common |= {"epoch": epoch, "scores": None}
-            checkpoints.save(out_dir / KEPT, {**common, "state": _portable(kept)})
+            checkpoints.save(out_dir / KEPT, {**common, "state": _portable(_settled(kept, config.model))})
             with (out_dir / _LOG).open("a", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerow((epoch, f"{loss:.6f}"))
             last = {"state": averaged.module.state_dict(), "steps": averaged.n_averaged.item()}
@@ -129,8 +168,7 @@ def _description(config: VolumeTrainConfig, scans: list[Scan], run: dict[str, An
     """What a checkpoint says of its network, and of the volumes that it takes."""
     return {
         "model": config.model,
-        "quant": None,
-        "size": list(config.patch[1::-1]) if config.slices else list(config.patch),  # (H, W), or (x, y, z)
+        "size": list(config.size),
         "classes": config.classes,
         "run": run,
         "volumes": {
@@ -138,6 +176,7 @@ def _description(config: VolumeTrainConfig, scans: list[Scan], run: dict[str, An
             "slices": config.slices,
             "window": config.window.as_dict(),
             "spacing_mm": run["spacing_mm"],
+            "file_spacing_mm": common_spacing(scan.file for scan in scans),
             "orientation": scans[0].file.orientation,
         },
     }
@@ -145,10 +184,10 @@ def _description(config: VolumeTrainConfig, scans: list[Scan], run: dict[str, An
 
 def _require_patch(network: nn.Module, config: VolumeTrainConfig, channels: int) -> None:
     """ConfigError unless the network gives logits of the patch's size."""
-    sides = config.patch[::-1] if config.slices else config.patch
+    sides = config.size
     try:
         with torch.no_grad():
-            logits = network.eval()(torch.zeros(1, channels, *sides, device=config.device))
+            logits = network.eval()(torch.zeros(1, channels, *sides))
         why = None if tuple(logits.shape[2:]) == tuple(sides) else f"its logits have {tuple(logits.shape[2:])}"
     except RuntimeError as error:
         why = str(error).splitlines()[0].rstrip(".")
@@ -157,15 +196,38 @@ def _require_patch(network: nn.Module, config: VolumeTrainConfig, channels: int)
         raise ConfigError(f"network '{config.model}' takes no patches of {patch}: {why}; give another --patch")
 
 
-def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
+def _start(config: VolumeTrainConfig, init_from: Path, channels: int) -> dict[str, Any]:
+    start = checkpoints.load(init_from, of_volumes=True)
+    if start["classes"] != config.classes or start.get("volumes", {}).get("channels", channels) != channels:
+        raise CheckpointError(
+            f"'{init_from}' has other classes or channels; give --classes, --slices and data to match"
+        )
+    return start
+
+
+def _settled(network: nn.Module, name: str) -> nn.Module:
+    """What is kept of ``network``: of a twin a copy that any arithmetic gives the integers of."""
+    if not isinstance(network, Twin):
+        return network
+    settled = copy.deepcopy(network).cpu().eval()
+    settle(settled, name)
+    return settled
+
+
+def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -> dict[str, Any]:
     path = out_dir / _LAST
     state = checkpoints.load(path, of_volumes=True)
     if "volumes" not in state or not isinstance(state.get("run"), dict):
         raise CheckpointError(f"'{path}' is not of a training on volumes; give another --out")
+    if state["quant"] != (quant and quant.as_dict()):
+        raise CheckpointError(
+            f"'{path}' was trained with another --quant; continue with the same, or give another --out"
+        )
+    before = {"flips": True} | state["run"]
     for key, value in run.items():
-        if key != "device" and state["run"].get(key) != value:
+        if key != "device" and before.get(key) != value:
             raise CheckpointError(
-                f"'{path}' was trained with {key}={state['run'].get(key)}, not {value}; continue with the same "
+                f"'{path}' was trained with {key}={before.get(key)}, not {value}; continue with the same "
                 "settings, or give another --out"
             )
     return state

@@ -25,7 +25,8 @@ class VolumeTrainConfig:
 
     ``slices`` 0: ``model`` is a network for volumes, ``patch`` (x, y, z) voxels. ``slices`` 2k+1: it is one for images,
     which sees so many neighbouring slices as channels, and the patch has (x, y). ``spacing_mm`` (x, y, z) resamples all
-    volumes; None leaves them as they are. ``ema`` is the decay a step of the average of weights that is kept.
+    volumes; None leaves them as they are. ``flips`` of each axis; not where scans that all lie alike say by it what is
+    what. ``ema`` is the decay a step of the average of weights that is kept.
     """
 
     model: str
@@ -44,6 +45,7 @@ class VolumeTrainConfig:
     weight_decay: float = 3e-5
     loss: str = "dice-ce"
     foreground_share: float = 1 / 3
+    flips: bool = True
     ema: float = 0.0
     seed: int = 1
     device: str = "cpu"
@@ -76,6 +78,11 @@ class VolumeTrainConfig:
                 raise ConfigError(f"--{name} must be {least:g} to {most:g}, got {value}")
         require_seed(self.seed)
         require_device(self.device)
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(H, W) of the slices that the network sees, or (X, Y, Z) of the patches."""
+        return self.patch[::-1] if self.slices else self.patch
 
     @property
     def schedule(self) -> PolySchedule:

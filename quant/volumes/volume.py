@@ -7,15 +7,20 @@ superior). Nothing is turned when a file is read: an orientation that a network 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import nibabel
 import numpy as np
 
 from quant.base.errors import DataError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 _AFFINE_TOLERANCE_MM = 1e-3
 _SHEAR_TOLERANCE = 1e-3  # largest cosine between two axes
 _SPACINGS_MM = (1e-3, 1e3)
+_SAME_MM = 0.05  # as a share: spacings that count as one
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,20 @@ def require_same_grid(image: Volume, label: Volume) -> None:
             f"label '{label.source}' has another affine than its image '{image.source}' (they differ by {offset:g});"
             " export it on the image's grid"
         )
+
+
+def common_spacing(volumes: Iterable[Volume]) -> list[float] | None:
+    """The spacing (x, y, z) of all, in mm; None where they differ by more than 5% or one does not say its own."""
+    spacings = [volume.spacing_mm if volume.has_spacing else None for volume in volumes]
+    first = spacings[0]
+    if first is None or not all(step is not None and same_spacing(step, first) for step in spacings):
+        return None
+    return list(first)
+
+
+def same_spacing(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether two spacings count as one."""
+    return np.allclose(a, b, rtol=_SAME_MM)
 
 
 def _listed(values: np.ndarray) -> str:

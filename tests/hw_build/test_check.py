@@ -1,7 +1,9 @@
 """check(): a verdict for each node, the kernel or the reason, without building."""
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from hw_build.base.errors import BuildError
 from hw_build.flow.check import check, lowers
@@ -57,6 +59,30 @@ def test_every_refused_node_is_listed_with_its_reason(tmp_path):
     assert refused["n_round"].reason.startswith("it is not supported; supported are Add")
     assert refused["n_soft"].reason.startswith("it is not supported; supported are Add")
     assert refused["n_soft"].kernel == ""
+
+
+def test_a_network_for_volumes_is_told_what_lowers_instead(tmp_path):
+    net = synthetic.Net(seed=3)
+    net.channels["image"] = 1
+    image = net.quant("image", 2.0**-8, bits=8, name="image_q")
+    pooled = net.node("MaxPool", [image], "pooled", kernel_shape=[2, 2, 2], strides=[2, 2, 2])
+    net.weights("cube", (1, 1, 3, 3, 3), 4)
+    net.node("Conv", [pooled, "cube_w"], "logits", kernel_shape=[3, 3, 3], pads=[1] * 6)
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 1, *[side] * 3))
+        for name, side in (("image", 8), ("logits", 4))
+    ]
+    graph = helper.make_graph(net.nodes, "volume", ends[:1], ends[1:], net.constants)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(synthetic.DOMAIN, 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets), tmp_path / "volume.onnx")
+    reasons = {verdict.node: verdict.reason for verdict in check(tmp_path / "volume.onnx") if not verdict.lowers}
+    remedy = "; of volumes, slices with their neighbours as channels do (2.5D, `python -m quant distill`)"
+    assert (
+        reasons["n_logits"]
+        == f"it is a 3D convolution: only 2D ones lower, of images (1, channels, height, width){remedy}"
+    )
+    assert reasons["n_image_q"].endswith(f"of 1x1x8x8x8: only images lower, (1, channels, height, width){remedy}")
+    assert set(reasons) == {"n_image_q", "n_pooled", "n_logits"}
 
 
 def test_operator_that_onnx_does_not_know_is_listed_even_without_shapes(tmp_path):

@@ -72,6 +72,21 @@ def test_encoder_and_decoder_have_the_published_parameters(name):
     assert count_parameters(network) + unused == pytest.approx(whole, rel=0.001)
 
 
+@pytest.mark.parametrize(
+    ("name", "top"), [("nnunet-tiny", 8), ("nnunet-small", 16), ("nnunet-tiny-bn", 8), ("nnunet-small-bn", 16)]
+)
+def test_networks_of_three_levels_have_the_parameters_of_their_convolutions(name, top):
+    def convolution(i, o):
+        return 27 * i * o + o + 2 * o  # weights and bias, scale and shift of the norm
+
+    middle, low = 2 * top, 4 * top
+    encoder = [(1, top), (top, top), (top, middle), (middle, middle), (middle, low), (low, low)]
+    decoder = [(2 * middle, middle), (middle, middle), (2 * top, top), (top, top)]
+    transposed = 8 * (low * middle + middle * top)
+    expected = sum(convolution(*pair) for pair in encoder + decoder) + transposed + 3 * top
+    assert count_parameters(on_meta(name, classes=3)) == expected
+
+
 # parameters in millions and GMAC: nnU-Net and EfficientNet from the table (its FLOPs are two a MAC, and count norms
 # and activations, too), 3D U-Net and the estimates of MDR-UNet by another count than this one
 COSTS = {

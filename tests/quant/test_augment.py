@@ -66,6 +66,14 @@ def test_batches_cover_all_samples_once_and_repeat_for_a_seed():
     assert len(places) == 8, "two flips and quarter turns take a pixel off the axes to eight places"
 
 
+def test_without_augmentation_images_stay_as_they_are():
+    samples = numbered(5)
+    at = {int(image[0, 0, 0]): mask for image, mask in zip(samples.codes, samples.masks, strict=True)}
+    for codes, masks in draw(samples, 2, 3, augmentation="none"):
+        for image, mask in zip(codes, masks, strict=True):
+            assert torch.equal(mask, at[int(image[0, 0, 0])])
+
+
 @pytest.mark.parametrize("augmentation", ["flips", "strong"])
 def test_processes_share_each_batch_in_equal_parts(augmentation):
     samples = numbered(11)

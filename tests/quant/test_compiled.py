@@ -78,7 +78,7 @@ class Network:
         output = self.conv(last, 2, (1, 1))
         head = self.steps.pop()
         head = dataclasses.replace(head, staircase=None, bias=self.rng.integers(-99, 99, 2))
-        return Program("x", output, *self.size, 1.0, (*self.steps, head), self.codes, self.channels)
+        return Program("x", output, self.size, 1.0, (*self.steps, head), self.codes, self.channels)
 
 
 def network_of_all(height, width, low, high):

@@ -165,7 +165,7 @@ def signed_program(rng, sum_scale):
         conv("u", "c", 3, groups=2),
         conv("c", "y", 3),
     )
-    return Program("x", "y", 8, 12, 1.0, steps, codes, channels)
+    return Program("x", "y", (8, 12), 1.0, steps, codes, channels)
 
 
 @pytest.mark.parametrize("sum_scale", [0.5, 1.0, 2.0, 4.0, 64.0])  # at the last no sum reaches a threshold

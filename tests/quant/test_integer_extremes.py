@@ -49,7 +49,7 @@ def extreme_program(high, weight, head_kernel, *, alone=False):
         return staircase(np.zeros(1, np.int64), np.array([top]), np.array([gain]), output)
 
     if alone:
-        return Program("x", "y", HEIGHT, WIDTH, 1.0, (conv("x", "y", head_kernel),), codes, channels)
+        return Program("x", "y", (HEIGHT, WIDTH), 1.0, (conv("x", "y", head_kernel),), codes, channels)
     steps = (
         conv("x", "a", 3),
         conv("a", "b", 5, groups=6),
@@ -59,7 +59,7 @@ def extreme_program(high, weight, head_kernel, *, alone=False):
         Upsample("up", "p", "u", stairs(16 * high, 1 / 16, "u")),
         conv("u", "y", head_kernel),
     )
-    return Program("x", "y", HEIGHT, WIDTH, 1.0, steps, codes, channels)
+    return Program("x", "y", (HEIGHT, WIDTH), 1.0, steps, codes, channels)
 
 
 def extreme_images():

@@ -79,7 +79,7 @@ class Plan:
 
     def __init__(self, program: Program, library: ctypes.CDLL) -> None:
         self.program, self.library = program, library
-        self.sizes: dict[str, tuple[int, int]] = {program.source: (program.height, program.width)}
+        self.sizes: dict[str, tuple[int, ...]] = {program.source: program.size}
         self.logits = np.empty(0, np.int32)
         self._calls: list[Callable[[], None]] = []
         self._border = max((max(getattr(step, "pads", (0,))) for step in program.steps), default=0)

@@ -92,6 +92,20 @@ def test_patches_are_cut_from_scans_and_follow_the_seed(folder):
     assert not all(torch.equal(a[0], b[0]) for a, b in zip(drawn, other, strict=True))
 
 
+@pytest.mark.parametrize("slices", [0, 3])
+def test_patches_that_are_not_flipped_stay_as_they_are(folder, slices):
+    scans = load_scans(folder, "val", Window(), 3)
+    patch = files.SHAPE[:2] if slices else files.SHAPE
+    whole = {scan.codes.sum().item(): scan.codes for scan in scans}
+    seen = {slab.sum().item(): slab for scan in scans for slab in slabs(scan.codes, slices)} if slices else whole
+    turned = {}
+    for is_flipped in (False, True):
+        batches = PatchSampler(scans, patch, 0.5, slices, is_flipped=is_flipped).batches(8, 2, seed=1)
+        patches = [one for codes, _ in batches for one in codes]
+        turned[is_flipped] = [not torch.equal(one, seen[one.sum().item()]) for one in patches]
+    assert not any(turned[False]) and any(turned[True])
+
+
 def test_the_share_of_foreground_patches_is_the_asked_one(tmp_path):
     """One bright voxel in a large dark volume: a patch of 1 voxel is on it exactly when it is a foreground patch."""
     labels = np.zeros((16, 16, 16), np.uint8)

@@ -22,7 +22,8 @@ def test_the_sample_becomes_images_that_a_split_reads(tmp_path):
     out = tmp_path / "slabs"
     arguments = ["--data", str(SAMPLE), "--classes", "3", "--foreground", "--window", "zscore", "--out", str(out)]
     assert main(["slabs", *arguments]) == 0
-    spec, (height, width) = read_slabs(out)
+    found = read_slabs(out)
+    spec, (height, width) = found.spec, found.size
     assert height % 32 == width % 32 == 0 and spec.slices == 3
     for split in ("train", "val"):
         samples, at = load_samples(out, split, (height, width)), 0
@@ -33,6 +34,7 @@ def test_the_sample_becomes_images_that_a_split_reads(tmp_path):
             codes = Window("zscore", -4.0, 4.0).codes(image.voxels[0])
             expected = slabs(torch.from_numpy(codes)[None], 3)
             count, _, rows, columns = expected.shape
+            assert found.shapes[case.name] == image.shape == (columns, rows, count)
             top, left = (height - rows) // 2, (width - columns) // 2
             part = slice(at, at + count), slice(None), slice(top, top + rows), slice(left, left + columns)
             assert torch.equal(samples.codes[part], expected)
@@ -62,7 +64,7 @@ def test_other_numbers_of_slices_are_arrays_and_classes_stay(tmp_path):
     label = nibabel.load(tmp_path / "data" / "masks" / "a.nii.gz").get_fdata()
     written = np.asarray(Image.open(tmp_path / "out" / "masks" / "a_0002.png"))
     np.testing.assert_array_equal(written[4:12, 1:7], label[:, :, 2].T)
-    assert read_slabs(tmp_path / "out")[0].spacing_mm is None  # they differ
+    assert read_slabs(tmp_path / "out").spec.spacing_mm is None  # they differ
 
 
 def test_what_cannot_be_written_is_one_sentence(tmp_path):

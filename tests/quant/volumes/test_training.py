@@ -196,13 +196,19 @@ def test_mistakes_are_one_line_and_status_2(folder, trained, tmp_path, capsys):
 
 def test_commands_for_images_refuse_a_network_for_volumes(trained, tmp_path, capsys):
     weights = str(trained / "weights.pt")
-    for arguments in (
-        ["export", "--checkpoint", weights, "--out", str(tmp_path)],
-        ["evaluate", "--checkpoint", weights, "--data", "calib_data", "--split", "calib"],
-        ["train", "--model", "bunet", "--data", "calib_data", "--out", str(tmp_path)],
+    for arguments, told in (
+        (["export", "--checkpoint", weights, "--out", str(tmp_path)], "holds a float network; train its twin with"),
+        (
+            ["evaluate", "--checkpoint", weights, "--data", "calib_data", "--split", "calib"],
+            "is of a network for volumes, which do not lower; score it with `python -m quant evaluate-volumes`",
+        ),
+        (
+            ["train", "--model", "bunet", "--data", "calib_data", "--out", str(tmp_path)],
+            "network 'bunet' is for volumes, which do not lower; train it with `python -m quant train-volumes`",
+        ),
     ):
         assert main(arguments) == 2
-        assert "for volumes, which has no integer form and does not lower" in capsys.readouterr().err
+        assert told in capsys.readouterr().err
 
 
 def test_a_damaged_checkpoint_is_named(trained, folder, tmp_path):

@@ -1,0 +1,99 @@
+"""A 3D network as the teacher of networks for images that see slices of the same volumes: 2.5D students of a recipe.
+
+The slices are cut by the teacher's own window. Its logits are computed once, and serve every stage of the recipe.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from quant.base.errors import CheckpointError, ConfigError
+from quant.base.replace_file import replace_file
+from quant.training.recipe import Stage, follow, read_recipe, run_of
+from quant.training.train import KEPT, TEACHER_LOGITS, train
+from quant.training.train_config import TrainConfig
+from quant.twin.networks import channels_of
+from quant.volumes.evaluate import evaluate_volumes, load_network
+from quant.volumes.slab_images import write_slabs
+from quant.volumes.soft_targets import is_for_volumes
+
+_SLABS, _SCORES = "slabs", "volumes.json"
+
+
+def distill(
+    teacher: Path, recipe: str, data_dir: Path, out_dir: Path, settings: dict[str, Any], *, alone: bool = False
+) -> dict[str, Any]:
+    """Trains the stages of ``recipe`` on slices of ``data_dir`` and returns the scores of ``evaluate_volumes`` on its
+    split ``val``: of the teacher, and of each stage by name.
+
+    ``settings`` of ``TrainConfig`` go before the recipe's. ``alone``: the teacher teaches nothing. Writes to
+    ``out_dir``: ``slabs``, ``teacher`` (its logits), a folder of each stage, and ``volumes.json``; what is there stays.
+
+    Raises:
+        CheckpointError: the teacher is no 3D network, or not for these volumes.
+        ConfigError, DataError: see their messages.
+    """
+    out_dir = Path(out_dir)
+    stages = read_recipe(recipe)
+    size, channels, classes = _one_input(stages, recipe)
+    if not is_for_volumes(teacher):
+        raise CheckpointError(
+            f"teacher '{teacher}' is a network for images; distil from it by `python -m quant train --teacher`, or give"
+            " a 3D one of `train-volumes`"
+        )
+    checkpoint, _, window = load_network(teacher)
+    if checkpoint["classes"] != classes:
+        raise CheckpointError(
+            f"teacher '{teacher}' has {checkpoint['classes']} logits a voxel, the recipe's networks {classes}; set"
+            " classes in the recipe to match"
+        )
+    slabs = out_dir / _SLABS
+    if not slabs.exists():
+        out_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{_SLABS}.", dir=out_dir) as partial_dir:
+            written = Path(partial_dir) / _SLABS
+            write_slabs(data_dir, written, window=window, slices=channels, classes=classes, size=(size, size))
+            written.rename(slabs)
+
+    def train_stage(*arguments: Any, teacher: Path | None, teach: Path | None, **links: Any) -> dict[str, Any]:
+        del teacher  # an earlier stage's: this one is taught by the 3D network, or by none
+        return train(*arguments, teacher=teach, teacher_logits=out_dir / TEACHER_LOGITS, **links)
+
+    run = partial(train_stage, teach=None if alone else Path(teacher))
+    follow(stages, out_dir, {**settings, "data": str(slabs)}, run)
+    device = settings.get("device", TrainConfig.device)
+    networks = {"teacher": Path(teacher), **{stage.name: out_dir / stage.name / KEPT for stage in stages}}
+    scores = {name: evaluate_volumes(path, data_dir, "val", device=device) for name, path in networks.items()}
+    text = json.dumps(scores, indent=1) + "\n"
+    replace_file(out_dir / _SCORES, lambda partial_file: partial_file.write_text(text, encoding="utf-8"))
+    return scores
+
+
+def table_of(scores: dict[str, Any]) -> str:
+    """Dice of each network by class, with 95% intervals, in Markdown."""
+    kinds = [key for key in next(iter(scores.values())) if key.startswith("class")]
+    head = ["network", "volumes", "mean Dice", *(f"Dice of class {kind.removeprefix('class')}" for kind in kinds)]
+    rows = [head, ["---"] * len(head)]
+    for name, of_network in scores.items():
+        rows.append([name, str(of_network["volumes"]), f"{of_network['dice']:.4f}"])
+        for kind in kinds:
+            dice, interval = of_network[kind]["dice"], of_network[kind]["dice_interval"]
+            told = "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
+            rows[-1].append(f"{dice:.4f}{told}")
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _one_input(stages: tuple[Stage, ...], recipe: str) -> tuple[int, int, int]:
+    """Side of the images, channels and classes, of all stages."""
+    configs = [run_of(stage, {"data": ""})[0] for stage in stages]
+    found = {(config.size, channels_of(config.model), config.classes, config.crop) for config in configs}
+    if len(found) > 1 or configs[0].crop is not None:
+        raise ConfigError(
+            f"the stages of recipe '{recipe}' see images of different sizes, channels, classes or crops; they are"
+            " taught on the same slices: give all the same"
+        )
+    return configs[0].size, channels_of(configs[0].model), configs[0].classes
