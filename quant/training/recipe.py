@@ -129,16 +129,16 @@ def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
     if name in (".", "..") or "/" in name:
         raise ConfigError(f"recipe '{path}': stage '{name}' cannot be the name of a folder; give it another")
     same_model = [stage.name for stage in earlier if stage.settings.get("model") == values.get("model")]
-    links: dict[str, str | Path | None] = {"init_from": same_model[-1] if same_model else None}
-    links |= {key: values.pop(key) for key in _LINKS if key in values}
-    for key in ("init_from", "teacher"):
-        if links.get(key) is not None and links[key] not in names:
-            links[key] = _checkpoint(str(links[key]), f"recipe '{path}', stage '{name}': {key}", path)
+    quant = values.pop("quant", None)
+    links: dict[str, str | Path | None] = {"init_from": same_model[-1] if same_model else None, "teacher": None}
+    for key in links:
+        if (link := values.pop(key, None)) is not None:
+            links[key] = link if link in names else _checkpoint(link, f"recipe '{path}', stage '{name}': {key}", path)
     for key in values:
         if key not in _SETTINGS:
             known = ", ".join(sorted({*_SETTINGS, *_LINKS}))
             raise ConfigError(f"recipe '{path}', stage '{name}': unknown key '{key}'; known: {known}")
-    return Stage(name=name, settings=values, **links)
+    return Stage(name=name, settings=values, quant=quant, **links)
 
 
 def _checkpoint(named: str, where: str, recipe: Path) -> Path:
