@@ -28,7 +28,7 @@ ROWS = {  # words of the memory in one of UltraRAM -> kernel
     "2_depth_to_space": partial(model_of, "DepthToSpace_rtl", dim=(2, 64), channels=160, Block=2),
 }
 QUICK = ("1_columns", "1_nearest")
-CELLS = ("1_columns", "2_columns", "2_windows", "2_conv_serial", "4_maxpool", "1_nearest")
+CELLS = ("1_columns", "2_columns", "2_windows", "4_maxpool", "1_nearest")
 
 
 @pytest.mark.parametrize("kernel", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in ROWS])

@@ -45,15 +45,15 @@ def _movement(*beginnings):
 
 # words of a memory of rows in one of UltraRAM: 1, 2, 4, 8; blocks one after another and side by side
 IN_ULTRA_RAM = {
-    "columns_shared": partial(test_cost_models.depthwise_model, dim=(32, 32), channels=480, kernel=3, simd=3),
-    "columns_deep": partial(test_cost_models.depthwise_model, dim=(16, 128), channels=144, kernel=5, simd=5),
-    "windows_shared": partial(test_cost_models.depthwise_model, dim=(64, 64), channels=144, kernel=3, pe=2, simd=9),
+    "columns_shared": partial(test_cost_models.depthwise_model, dim=(8, 128), channels=64, kernel=3, simd=3),
+    "windows": partial(test_cost_models.depthwise_model, dim=(8, 512), channels=64, kernel=3, pe=8, simd=3),
     "conv_serial": partial(test_cost_models.conv_model, (32, 32, 80), 8, 3, pe=4, simd=1),
-    "conv_parallel": partial(test_cost_models.conv_model, (32, 128, 64), 8, 3, pe=2, simd=8, Window="parallel"),
-    "conv_wide": partial(test_cost_models.conv_model, (16, 64, 80), 8, 3, pe=4, simd=20),
+    "conv_wide": partial(test_cost_models.conv_model, (16, 64, 80), 8, 3, pe=2, simd=20),
+    "conv_parallel": partial(test_cost_models.conv_model, (8, 256, 64), 4, 3, pe=1, simd=1, Window="parallel"),
     "pool": partial(test_cost_models.model_of, "MaxPool2x2_rtl", dim=(64, 256), channels=64, PE=1),
+    "pool_deep": partial(test_cost_models.model_of, "MaxPool2x2_rtl", dim=(64, 512), channels=192, PE=3),
     "average_pool": partial(test_average_pool.pool, dim=(64, 256), channels=32, PE=2),
-    "bilinear": partial(test_cost_models.model_of, "BilinearUpsample_rtl", dim=(64, 64), channels=80),
+    "bilinear": partial(test_cost_models.model_of, "BilinearUpsample_rtl", dim=(64, 128), channels=64, PE=4),
     "nearest": partial(test_cost_models.model_of, "NearestUpsample_rtl", dim=(64, 128), channels=64, Factor=2),
     "depth_to_space": partial(test_cost_models.model_of, "DepthToSpace_rtl", dim=(32, 64), channels=128, Block=2),
 }

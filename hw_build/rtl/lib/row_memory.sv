@@ -20,7 +20,8 @@ module row_memory #(
     input  wire logic [ADDRESS_BITS-1:0] read_addr,
     output      logic [WIDTH-1:0]        read_data
 );
-  localparam int MOST = (RAM_STYLE != "ultra" || WIDTH > 36) ? 1 : (WIDTH > 18) ? 2 : (WIDTH > 9) ? 4 : 8;
+  localparam bit ULTRA = 40'(RAM_STYLE) == "ultra";
+  localparam int MOST = (!ULTRA || WIDTH > 36) ? 1 : (WIDTH > 18) ? 2 : (WIDTH > 9) ? 4 : 8;
 
   function automatic int blocks(int lanes);
     return (DEPTH + 4096 * lanes - 1) / (4096 * lanes);
