@@ -15,8 +15,9 @@ from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked, write_atomically
 from hw_build.flow.scale.lowered import lowered_network
 from hw_build.flow.scale.pareto import draw
-from hw_build.flow.scale.point import BRAM_SHARE, LUT_SHARE, Figures, Outcome, Point
+from hw_build.flow.scale.point import Figures, Outcome, Point
 from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep
+from hw_build.folding.board_share import BRAM_SHARE, LUT_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,10 @@ frames with the source throttled to the steady interval: an unthrottled source f
 and says nothing about need. An ordinary FIFO only evens out short bursts, and where it is full its writer waits; a
 fork's outputs must hold the lag between its branches (`hw_build.folding.lag`), or the design deadlocks. Where
 shallow FIFOs cost speed, streams that run in bursts (out of a pooling, which gives a row while it takes two, into an
-upsampling, which gives two while it takes one) get a row; where that is not enough, all are as deep as those of forks.
+upsampling, which gives two while it takes one) get a row; where that is not enough, all get two rows. Two may be too
+few where levels have few rows, as between frames of a small image: a level whose windows reach over it gives nothing
+until it has the next frame, and only what lies in the FIFOs behind it keeps those busy meanwhile. Then each gets a
+whole frame.
 """
 
 from __future__ import annotations
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
     from hw_build.simulate.simulator import Progress
 
 FRAMES = 4
-# of ordinary streams, tried in turn: (depth, whether bursts get a row); no depth: as for simulation
-SHALLOW = ((MIN_DEPTH, False), (LUTRAM_STEP, False), (LUTRAM_STEP, True), (None, False))
+ROWS, FRAME = "rows", "frame"  # depth of ordinary streams: as for simulation, or what holds a whole frame
+# of ordinary streams, tried in turn: (depth, whether bursts get a row)
+SHALLOW = ((MIN_DEPTH, False), (LUTRAM_STEP, False), (LUTRAM_STEP, True), (ROWS, False), (FRAME, False))
 TOLERANCE = 1.005  # of the steady interval
 
 
@@ -78,8 +82,8 @@ def size_fifos(
             break
     else:
         raise BuildError(
-            f"the accelerator takes {run.cycles_per_frame:,} cycles a frame whatever its FIFOs hold, its nodes at most "
-            f"{interval:,}: a node is slower than its model says, see the step measure"
+            f"the accelerator takes {run.cycles_per_frame:,} cycles a frame even where each FIFO holds a frame, its "
+            f"nodes at most {interval:,}: a node is slower than its model says, see the step measure"
         )
     _refuse_full(design, run)
     held = {use.tensor: use.peak for use in run.streams}
@@ -105,16 +109,17 @@ def refuse_slower(run: AcceleratorRun, design: Design) -> None:
         )
 
 
-def _stitched(model: ModelWrapper, work_dir: Path, shallow: int | None, rows: bool) -> Design:
+def _stitched(model: ModelWrapper, work_dir: Path, shallow: int | str, rows: bool) -> Design:
     design = stitch(model, work_dir)
-    if shallow is None:
+    if shallow == ROWS:
         return design
     forks = forks_of(design)
     bursts = _burst_rows(model) if rows else {}
     depths = {}
     for stream in design.streams:
         if stream.producer not in forks:
-            depths[stream.tensor] = max(shallow, bursts.get(stream.tensor, 0) // stream.producer_elements)
+            least = max(stream.depth, stream.beats_per_frame) if shallow == FRAME else int(shallow)
+            depths[stream.tensor] = max(least, bursts.get(stream.tensor, 0) // stream.producer_elements)
     return stitch(model, work_dir, fifo_depths=depths)
 
 

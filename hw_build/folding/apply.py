@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.folding.account import account
+from hw_build.folding.board_share import budget_of
 from hw_build.folding.cheapest import check_names, fold
 from hw_build.folding.legal import apply_folding
 from hw_build.folding.optimise import Budget, Plan, at_rate, best_rate, next_step
@@ -54,12 +55,13 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
 
 
 def budget_for(config: FoldingConfig, board: Board) -> Budget:
-    """The limits of ``config``; what it does not limit, the board does."""
+    """The limits of ``config``; what it does not limit, the board's share does."""
+    share = budget_of(board)
     return Budget(
-        luts=config.max_luts or board.resources.luts,
-        dsps=config.max_dsps or board.resources.dsps,
-        bram36=config.max_bram36 or board.resources.bram36,
-        uram=board.resources.uram,
+        luts=config.max_luts or share.luts,
+        dsps=config.max_dsps or share.dsps,
+        bram36=config.max_bram36 or share.bram36,
+        uram=share.uram,
         latency_frames=config.max_latency_frames or inf,
     )
 

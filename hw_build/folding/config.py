@@ -3,7 +3,7 @@
 A folding file is TOML. Either the optimiser chooses (`hw_build.folding.optimise`), for the fewest LUTs at a rate::
 
     frames_per_second = 60     # at clock_mhz = 100 unless it says otherwise
-    max_dsps = 200             # and max_luts, max_bram36: what it may take (default: all that the board has)
+    max_dsps = 200             # and max_luts, max_bram36: what it may take (default: see board_share)
     max_latency_frames = 1.3   # frame periods from the first pixel of a frame to its last result (default: no limit)
 
 or, without ``frames_per_second``, for the best rate within the limits. Or every node gets its own cheapest folding

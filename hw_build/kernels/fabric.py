@@ -42,8 +42,8 @@ class Fabric(ABC):
         return forced_bram18(depth, width) if self.uses_block_ram(depth, width, ram_style) else 0
 
     def ram_uram(self, depth: int, width: int, ram_style: str) -> int:
-        """URAM288 of a memory of rows, 0 where it lies elsewhere. Yosys trims the bits that words of 72 leave unused, and
-        may take one less of four or more.
+        """URAM288 of a memory of rows, 0 where it lies elsewhere: of four or more, Yosys may save one, since it trims
+        what words of 72 bits leave unused.
         """
         return ultra_blocks(math.ceil(depth / ultra_lanes(depth, width)), width) if ram_style == "ultra" else 0
 

@@ -131,7 +131,7 @@ def simulate(
             [codes.reshape(frames * pixels, channels)], [frames * words], idle=idle, stall=stall, seed=seed,
             max_idle_cycles=int(quiet / (1 - max(idle, stall))), cycles_per_beat=[pace],
             pins={"mask_mode": MASK if mask_mode else LOGITS}, probe_count=GAUGE_WORDS * len(design.streams),
-            progress=progress,
+            inner_beats=[GAUGE_WORDS * i + BEATS for i in range(len(design.streams))], progress=progress,
         )  # fmt: skip
     except DeadlockError as error:
         raise DeadlockError(f"{error}; {_deadlock(design, error.probes)}", error.probes) from None

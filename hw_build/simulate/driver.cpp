@@ -4,6 +4,7 @@
 // clock rises. Idle and stall patterns come from a seeded generator at run time, so one build serves all of them.
 // `ports.inc`, generated beside this file, binds the ports of the wrapper `sim_top` and its pins.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -57,7 +58,7 @@ struct Simulation {
     std::unique_ptr<Vsim> top;
     Source sources[INPUTS + 1];
     Sink sinks[OUTPUTS + 1];
-    uint64_t cycle = 0, last_handshake = 0, watchdog = 0, settle = 0, finished_at = 0;
+    uint64_t cycle = 0, last_handshake = 0, watched_since = 0, watchdog = 0, settle = 0, finished_at = 0;
     bool all_done = false;
     uint64_t random_state = 1;
     uint32_t idle_threshold = 0, stall_threshold = 0;  // of 2^32
@@ -151,7 +152,7 @@ struct Simulation {
                 all_done = complete();
             } else if (all_done) {
                 if (cycle - last_handshake > settle) return FINISHED;
-            } else if (cycle - last_handshake > watchdog) {
+            } else if (cycle - std::max(last_handshake, watched_since) > watchdog) {
                 return DEADLOCK;
             }
         }
@@ -235,6 +236,7 @@ EXPORT int sim_advance(Simulation* sim, uint64_t budget) {
     }
 }
 
+EXPORT void sim_watch_on(Simulation* sim) { sim->watched_since = sim->cycle; }
 EXPORT uint64_t sim_cycle(const Simulation* sim) { return sim->cycle; }
 EXPORT uint64_t sim_taken(const Simulation* sim, int index) { return sim->sources[index].taken; }
 EXPORT uint64_t sim_got(const Simulation* sim, int index) { return sim->sinks[index].got; }

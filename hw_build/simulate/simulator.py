@@ -102,6 +102,7 @@ class Simulator:
         cycles_per_beat: Sequence[float] | None = None,
         pins: dict[str, int] | None = None,
         probe_count: int = 0,
+        inner_beats: Sequence[int] = (),
         allow_more: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> RunResult:
@@ -112,7 +113,8 @@ class Simulator:
         k is not offered before cycle k * cycles_per_beat[i]. After the last handshake ``settle_cycles`` more must
         bring no further beat; ``allow_more`` closes the sinks then, for designs whose nodes run by themselves.
         ``probe_count`` values are read from the probe port at the end. DeadlockError comes after ``max_idle_cycles``
-        without a handshake.
+        without a handshake at the ports, and without a change of the probe values ``inner_beats``, which count the
+        beats of streams inside: a deep design may be at work for long between its last input and its first output.
         """
         if not (0 <= idle < 1 and 0 <= stall < 1):
             raise ValueError(f"idle {idle} and stall {stall} are probabilities, each must be in [0, 1)")
@@ -146,7 +148,7 @@ class Simulator:
             start = monotonic()
             status = lib.sim_reset(handle)
             if status == RUNNING:
-                status = self._advance(handle, progress)
+                status = self._advance(handle, inner_beats, progress)
             seconds = monotonic() - start
             probes = [lib.sim_probe(handle, a) for a in range(probe_count)] if status != FAILED else []
             if status == DEADLOCK:
@@ -163,12 +165,17 @@ class Simulator:
         finally:
             lib.sim_destroy(handle)
 
-    def _advance(self, handle: int, progress: Callable[[Progress], None] | None) -> int:
+    def _advance(self, handle: int, inner_beats: Sequence[int], progress: Callable[[Progress], None] | None) -> int:
         lib = self._lib
         budget = 1000
+        moved: list[int] = [0] * len(inner_beats)
         while True:
             start = monotonic()
             status = lib.sim_advance(handle, budget)
+            if status == DEADLOCK and (now := [lib.sim_probe(handle, a) for a in inner_beats]) != moved:
+                moved = now
+                lib.sim_watch_on(handle)
+                continue
             if status != RUNNING:
                 return status
             elapsed = max(monotonic() - start, 1e-6)
@@ -216,6 +223,7 @@ def _load(library: Path) -> ctypes.CDLL:
         "sim_pin": (None, [pointer, index, u64]),
         "sim_reset": (index, [pointer]),
         "sim_advance": (index, [pointer, u64]),
+        "sim_watch_on": (None, [pointer]),
         "sim_cycle": (u64, [pointer]),
         "sim_taken": (u64, [pointer, index]),
         "sim_got": (u64, [pointer, index]),

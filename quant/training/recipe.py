@@ -1,9 +1,10 @@
 """Recipes: training runs as TOML files, one or more stages that start from each other's weights.
 
 Keys before the first ``[[stages]]`` hold for every stage. A stage has a ``name``, settings of ``TrainConfig``,
-``quant`` (none: the float network), ``init_from`` and ``teacher`` (names of earlier stages; ``init_from`` is the last
-earlier stage of the same model unless it says otherwise). ``after`` names a recipe whose stages come first, so that
-quantized networks share the float network that they start from, or a smaller network has a larger one as its teacher.
+``quant`` (none: the float network), ``init_from`` and ``teacher``: names of earlier stages, or checkpoints, as paths
+that end in .pt from the recipe's folder; ``init_from`` is the last earlier stage of the same model unless it says
+otherwise. ``after`` names a recipe whose stages come first, so that quantized networks share the float network that
+they start from, or a smaller network has a larger one as its teacher.
 
 A table ``[cascade]`` joins two stages: ``first`` and ``second`` are their names, ``crop`` = [H, W] and ``jitter`` what
 every stage behind ``first`` sees of its images, and ``weight``, ``threshold``, ``least_pixels`` and ``depth`` how
@@ -29,18 +30,21 @@ if TYPE_CHECKING:
 _SHIPPED = Path(__file__).parents[1] / "recipes"
 _SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
 _LINKS = ("quant", "init_from", "teacher")
+_CHECKPOINT = ".pt"
 _NAMES = dict.fromkeys(("name", "model", *_LINKS), str)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One training run of a recipe; ``settings`` are of ``TrainConfig``, ``init_from`` and ``teacher`` name stages."""
+    """One training run of a recipe; ``settings`` are of ``TrainConfig``, ``init_from`` and ``teacher`` name stages or
+    are checkpoints.
+    """
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
     quant: str | None = None
-    init_from: str | None = None
-    teacher: str | None = None
+    init_from: str | Path | None = None
+    teacher: str | Path | None = None
 
 
 def read_recipe(name_or_path: str) -> tuple[Stage, ...]:
@@ -128,12 +132,22 @@ def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
     links |= {key: values.pop(key) for key in _LINKS if key in values}
     for key in ("init_from", "teacher"):
         if links.get(key) is not None and links[key] not in names:
-            raise ConfigError(f"recipe '{path}', stage '{name}': {key} '{links[key]}' is not an earlier stage")
+            links[key] = _checkpoint(links[key], f"recipe '{path}', stage '{name}': {key}", path)
     for key in values:
         if key not in _SETTINGS:
             known = ", ".join(sorted({*_SETTINGS, *_LINKS}))
             raise ConfigError(f"recipe '{path}', stage '{name}': unknown key '{key}'; known: {known}")
     return Stage(name=name, settings=values, **links)
+
+
+def _checkpoint(named: str, where: str, recipe: Path) -> Path:
+    """The checkpoint that is ``named`` in ``recipe``; ConfigError where it is none or not there."""
+    if not named.endswith(_CHECKPOINT):
+        raise ConfigError(f"{where} '{named}' is not an earlier stage, nor a checkpoint (*{_CHECKPOINT})")
+    found = recipe.parent / named
+    if not found.is_file():
+        raise ConfigError(f"{where} '{named}': there is no file '{found}'; correct the path, from the recipe's folder")
+    return found
 
 
 def follow(
@@ -169,5 +183,5 @@ def _run_of(stage: Stage, overrides: dict[str, Any]) -> tuple[TrainConfig, Quant
     return TrainConfig(**settings), None if stage.quant is None else QuantConfig.read(stage.quant)
 
 
-def _kept(out_dir: Path, stage: str | None) -> Path | None:
-    return None if stage is None else Path(out_dir) / stage / KEPT
+def _kept(out_dir: Path, link: str | Path | None) -> Path | None:
+    return Path(out_dir) / link / KEPT if isinstance(link, str) else link

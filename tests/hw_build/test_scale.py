@@ -25,8 +25,9 @@ from hw_build.cli import main as cli
 from hw_build.commands.scale import ScaleConfig, grid, lowered_network
 from hw_build.flow.scale import sweep as sweep_module
 from hw_build.flow.scale.pareto import draw, front
-from hw_build.flow.scale.point import LUT_SHARE, Figures, Outcome, Point, budget_of, evaluate, read_sized
+from hw_build.flow.scale.point import Figures, Outcome, Point, evaluate, read_sized
 from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep
+from hw_build.folding.board_share import LUT_SHARE, budget_of
 from hw_build.folding.optimise import plan_for
 from hw_build.folding.optimum import same_foldings
 from hw_build.lowering import set_input_size

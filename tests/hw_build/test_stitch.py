@@ -9,7 +9,7 @@ from qonnx.core.onnx_exec import execute_onnx
 
 from hw_build.base.errors import BuildError
 from hw_build.simulate import DeadlockError, build
-from hw_build.simulate.accelerator import build_simulator, measure_nodes, simulate
+from hw_build.simulate.accelerator import BEATS, GAUGE_WORDS, build_simulator, measure_nodes, simulate
 from hw_build.stitch import Design, stitch
 from hw_build.stitch.design import Stream
 from hw_build.stitch.graph import fork_depth
@@ -123,6 +123,17 @@ def test_shallow_skip_deadlocks_and_the_error_names_the_chain(tmp_path):
     )
     with pytest.raises(DeadlockError, match=match):
         simulate(shallow, codes)
+
+
+def test_work_inside_is_no_deadlock(built):
+    model, design, simulator = built
+    codes, logits = frames(model, 1, seed=1)
+    pixels, beats = [codes.reshape(-1, codes.shape[-1])], [design.layout.logit_words]
+    with pytest.raises(DeadlockError, match="no stream moved for 40 cycles"):  # the ports rest for longer
+        simulator.run(pixels, beats, max_idle_cycles=40)
+    counts = [GAUGE_WORDS * i + BEATS for i in range(len(design.streams))]
+    words = simulator.run(pixels, beats, max_idle_cycles=40, inner_beats=counts).outputs[0].view("<u4")
+    assert np.array_equal(design.layout.logits(words.reshape(-1)), logits)
 
 
 def test_frames_of_another_size_are_refused(built):

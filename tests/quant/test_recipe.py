@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import models
 import quant
@@ -11,7 +12,7 @@ from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError
 from quant.training import recipe as recipes
-from quant.training.recipe import Stage, read_recipe
+from quant.training.recipe import Stage, follow, read_recipe
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
 
@@ -106,6 +107,19 @@ def test_a_recipe_trains_its_stages_once_and_options_override_it(squares, tmp_pa
     assert "was trained with lr=0.01, not 0.5; resume with the same settings" in capsys.readouterr().err
 
 
+def test_a_stage_starts_from_a_checkpoint_beside_the_recipe(squares, tmp_path):
+    first = read_recipe(write(tmp_path, "float", FLOAT))
+    follow(first, tmp_path, {"data": str(squares)})
+    start = f"{first[-1].name}/weights.pt"
+    text = (
+        f"model = 'cmunext-tiny-hw'\n[[stages]]\nname = 'on'\nepochs = 1\nlr = 1e-6\nsize = 32\ninit_from = '{start}'"
+    )
+    follow(read_recipe(write(tmp_path, "more", text)), tmp_path / "more", {"data": str(squares)})
+    before, after = (checkpoints.load(tmp_path / path)["state"] for path in (start, "more/on/weights.pt"))
+    weights = [key for key in before if key.endswith(".weight")]
+    assert weights and all(torch.allclose(before[key], after[key], atol=1e-4) for key in weights)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -115,7 +129,11 @@ def test_a_recipe_trains_its_stages_once_and_options_override_it(squares, tmp_pa
         ("[[stages]]\nname = 'a'\n[[stages]]\nname = 'a'", r"each stage needs a name of its own"),
         ("[[stages]]\nname = 'a'\nepoch = 3", r"stage 'a': unknown key 'epoch'; known: augmentation, batch, "),
         ("[[stages]]\nname = 'a'\ndata = 'x'", r"stage 'a': unknown key 'data'"),
-        ("[[stages]]\nname = 'a'\nteacher = 'b'", r"stage 'a': teacher 'b' is not an earlier stage"),
+        ("[[stages]]\nname = 'a'\nteacher = 'b'", r"stage 'a': teacher 'b' is not an earlier stage, nor a checkpoint"),
+        (
+            "[[stages]]\nname = 'a'\ninit_from = 'b.pt'",
+            r"stage 'a': init_from 'b.pt': there is no file '.*/b.pt'; correct",
+        ),
         ("after = 3\n[[stages]]\nname = 'a'", r"`after` is the name of a recipe"),
         ("stages = 3", r"stages are tables \[\[stages\]\]"),
         ("stages = [3]", r"a stage is a table, got 3"),

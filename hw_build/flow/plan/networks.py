@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from hw_build.base.errors import BuildError
 from hw_build.base.export import MANIFEST_FILE, read_export
 from hw_build.flow.scale.lowered import lowered_network
-from hw_build.flow.scale.point import BRAM_SHARE, LUT_SHARE, Figures, Outcome, at_rate, budget_of
+from hw_build.flow.scale.point import Figures, Outcome, at_rate
+from hw_build.folding.board_share import BRAM_SHARE, LUT_SHARE, budget_of
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
 
 if TYPE_CHECKING:

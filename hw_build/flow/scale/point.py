@@ -1,8 +1,7 @@
 """One design point: a lowered network at an image size and a rate, folded for the requested boards.
 
 All figures are the kernels' models (`hw_build.folding`), nothing is synthesised. A board counts as large enough with
-LUT_SHARE of its LUTs, for placement and the shell, and BRAM_SHARE of its block RAMs and UltraRAMs, for FIFOs beyond the
-model.
+the share of it that a design may take (`hw_build.folding.board_share`).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_build.base.records import record
+from hw_build.folding.board_share import budget_of
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
 from hw_build.folding.lag import fork_memory
 from hw_build.folding.optimise import Budget, Plan, best_rate, plan_for
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from hw_build.base.board_config import Board, Family
 
     Networks = Mapping[Family, Network]
-
-LUT_SHARE = 0.75
-BRAM_SHARE = 0.9
 
 
 class Outcome(StrEnum):
@@ -80,17 +77,6 @@ class Figures:
     def frames_per_second(self) -> float | None:
         """The rate at DEFAULT_CLOCK_MHZ."""
         return None if self.cycles_per_frame is None else DEFAULT_CLOCK_MHZ * 1e6 / self.cycles_per_frame
-
-
-def budget_of(board: Board) -> Budget:
-    """The share of ``board`` that a design may use."""
-    has = board.resources
-    return Budget(
-        luts=int(LUT_SHARE * has.luts),
-        dsps=has.dsps,
-        bram36=int(BRAM_SHARE * has.bram36),
-        uram=int(BRAM_SHARE * has.uram),
-    )
 
 
 def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:

@@ -90,15 +90,17 @@ def test_ordinary_streams_get_deeper_until_the_interval_is_kept(tmp_path, monkey
 
     def slow_at_first(design, codes, **_):
         tried.append(min(stream.depth for stream in design.streams))
-        return fabricated(design, cycles=1_280 if len(tried) == 4 else 1_400)
+        return fabricated(design, cycles=1_280 if len(tried) == 5 else 1_400)
 
     monkeypatch.setattr(sizing, "simulate", slow_at_first)
     codes, logits = np.zeros((1, 16, 16, 3), np.uint8), np.zeros((1, 16, 16, 1), np.int32)
     size_fifos(model, tmp_path, codes, logits)
-    assert tried == [4, 32, 32, 64]
+    assert tried == [4, 32, 32, 64, 256]  # the last is a frame
     tried.clear()
     monkeypatch.setattr(sizing, "simulate", lambda design, codes, **_: fabricated(design, cycles=1_400))
-    with pytest.raises(BuildError, match="takes 1,400 cycles a frame whatever its FIFOs hold, its nodes at most 1,280"):
+    with pytest.raises(
+        BuildError, match="takes 1,400 cycles a frame even where each FIFO holds a frame, its nodes at most 1,280"
+    ):
         size_fifos(model, tmp_path, codes, logits)
 
 
