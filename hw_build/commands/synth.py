@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_COLUMNS = ("luts", "lutram", "srl", "ffs", "bram18", "dsps", "stream_luts", "stream_bram18", "stream_uram")
+_COLUMNS = ("luts", "lutram", "srl", "ffs", "bram18", "uram", "dsps", "stream_luts", "stream_bram18", "stream_uram")
 _TABLE_WIDTH = 140
 
 

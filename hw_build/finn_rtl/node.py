@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.custom_op.base import CustomOp
 
+    from hw_build.kernels.fabric import Fabric
     from hw_build.kernels.rows import Rows
 
 Folding = dict[str, int | str]
@@ -49,7 +50,7 @@ class FinnNode(ABC):
         """Folding attribute -> (what it must divide, its value); every divisor is legal."""
 
     @abstractmethod
-    def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
+    def folding_choices(self, fabric: Fabric) -> dict[str, tuple[int | str, ...]]:
         """Further attributes that cost and speed depend on -> their legal values."""
 
     @abstractmethod

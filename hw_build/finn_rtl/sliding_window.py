@@ -14,6 +14,8 @@ from hw_build.kernels.rows import Rows, window_rows, window_size
 if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper
 
+    from hw_build.kernels.fabric import Fabric
+
 
 class SlidingWindow(FinnNode):
     """Its attributes are of [rows, columns] each."""
@@ -53,7 +55,7 @@ class SlidingWindow(FinnNode):
         """SIMD channels a beat."""
         return {"SIMD": ("IFMChannels", self.operation.get_nodeattr("IFMChannels"))}
 
-    def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
+    def folding_choices(self, fabric: Fabric) -> dict[str, tuple[int | str, ...]]:
         """A tap a cycle, or all at once."""
         return {"parallel_window": (0, 1)}
 

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qonnx.custom_op.registry import getCustomOp
 
 from board.io_spec import IoSpec
 from hw_build.base.step_engine import Step, fresh_folder, write_atomically
@@ -65,13 +66,15 @@ def accelerator_steps(config: BuildConfig, meter: Meter) -> list[Step]:
 
     def run_stitch(_folder: Path, needed: Mapping[str, Path]) -> dict[str, Any]:
         depths = json.loads((needed[FIFOS] / DEPTHS).read_text()) if config.size_fifos else None
+        graph, board = load_graph(needed[FOLDING] / GRAPH), config.board
+        rows = sum(getCustomOp(node).uram_estimation(board.part) for node in graph.graph.node)
         design = stitch(
-            load_graph(needed[FOLDING] / GRAPH), config.out, fifo_depths=depths,
-            model_sha256=config.export.model_sha256, uram=config.board.resources.uram,
+            graph, config.out, fifo_depths=depths,
+            model_sha256=config.export.model_sha256, uram=max(0, board.resources.uram - rows),
         )  # fmt: skip
         spec = IoSpec(_network(config), design.network_hash, *design.image_shape, design.classes, *design.out_size)
         write_atomically(config.out / IO_SPEC, spec.text().encode())
-        return {"design": f"0x{design.network_hash:016x}", "totals": _fifo_totals(design, config.board.part)}
+        return {"design": f"0x{design.network_hash:016x}", "totals": _fifo_totals(design, board.part)}
 
     def run_shell(_folder: Path, _needed: Mapping[str, Path]) -> dict[str, Any]:
         with fresh_folder(config.out / shell.FOLDER) as partial:

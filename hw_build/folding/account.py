@@ -24,7 +24,7 @@ class NextStep:
 @record
 class Account:
     """A folding by the models; ``fork_bram18`` are those of ``bram18`` in FIFOs behind forks, ``uram`` the UltraRAMs
-    that hold others of these.
+    that hold others of these and rows of nodes.
 
     ``shares`` and ``decoder_share`` are its policy (`hw_build.folding.policies`); ``bottlenecks`` name the slowest
     nodes; ``next_step`` is None where no node can go faster.

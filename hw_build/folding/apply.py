@@ -15,6 +15,7 @@ from hw_build.folding.legal import apply_folding
 from hw_build.folding.optimise import Budget, Plan, at_rate, best_rate, next_step
 from hw_build.folding.options import Network, output_cycles, read_network, refuse_slower_output
 from hw_build.graph.editor import GraphEditor
+from hw_build.kernels.fabric import fabric_of
 
 if TYPE_CHECKING:
     from qonnx.core.modelwrapper import ModelWrapper
@@ -38,7 +39,7 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
         assert target is not None, "what no optimiser chooses has a target"
         if config.cycles_per_pixel is not None:
             target = max(target, output)  # cycles a pixel are no fewer than its logits
-        folded = fold(model, target, config.nodes)
+        folded = fold(model, target, config.nodes, fabric_of(board.part))
         refuse_slower_output(output, target)
         return folded
     check_names(model, config.nodes)

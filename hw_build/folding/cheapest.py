@@ -18,6 +18,7 @@ from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
 from hw_build.graph.editor import GraphEditor, attribute
+from hw_build.kernels.fabric import SERIES_7, Fabric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +60,15 @@ def cheapest_folding(node: NodeProto, target_cycles: int, producer_beats: list[i
 
 
 def fold(
-    model: ModelWrapper, target_cycles_per_frame: int, overrides: Mapping[str, Mapping[str, int | str]] | None = None
+    model: ModelWrapper,
+    target_cycles_per_frame: int,
+    overrides: Mapping[str, Mapping[str, int | str]] | None = None,
+    fabric: Fabric = SERIES_7,
 ) -> ModelWrapper:
     """Fold every node of a specialized ``model`` in place for at most ``target_cycles_per_frame``; returns it.
 
-    ``overrides`` maps node names to foldings that are taken as they are, whatever cycles they give.
+    ``overrides`` maps node names to foldings that are taken as they are, whatever cycles they give, where ``fabric``
+    has what they ask for.
     """
     if target_cycles_per_frame < 1:
         raise ConfigError(f"target of {target_cycles_per_frame} cycles per frame: at least 1 is needed")
@@ -73,7 +78,7 @@ def fold(
     for node in model.graph.node:
         producers = [beats[name] for name in node.input if name in beats]
         if node.name in overrides:
-            folding = check_folding(node, overrides[node.name])
+            folding = check_folding(node, overrides[node.name], fabric)
         else:
             folding = cheapest_folding(node, target_cycles_per_frame, producers)
         operation = getCustomOp(node)

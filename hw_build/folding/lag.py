@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hw_build.kernels.fifo_memory import LUTRAM_BITS, ULTRA_WORD_BITS, ULTRA_WORDS, in_ultra
+from hw_build.kernels.fifo_memory import LUTRAM_BITS, in_ultra
+from hw_build.kernels.resources import ULTRA_WORD_BITS, ULTRA_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

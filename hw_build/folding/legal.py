@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.graph.editor import attribute
+from hw_build.kernels.fabric import SERIES_7, Fabric
 from hw_build.kernels.stream_kernel import divisors
 
 if TYPE_CHECKING:
@@ -24,16 +25,16 @@ def folding_limits(node: NodeProto) -> dict[str, tuple[str, int]]:
     return hardware_node(node).folding_limits()
 
 
-def folding_choices(node: NodeProto) -> dict[str, tuple[int | str, ...]]:
+def folding_choices(node: NodeProto, fabric: Fabric = SERIES_7) -> dict[str, tuple[int | str, ...]]:
     """Further attributes that cost and speed depend on -> their legal values."""
-    return hardware_node(node).folding_choices()
+    return hardware_node(node).folding_choices(fabric)
 
 
-def foldings(node: NodeProto) -> Iterator[Folding]:
+def foldings(node: NodeProto, fabric: Fabric = SERIES_7) -> Iterator[Folding]:
     """Every legal folding of ``node``."""
     hardware = hardware_node(node)
     limits = hardware.folding_limits()
-    values = {key: divisors(whole) for key, (_, whole) in limits.items()} | hardware.folding_choices()
+    values = {key: divisors(whole) for key, (_, whole) in limits.items()} | hardware.folding_choices(fabric)
     for combination in itertools.product(*values.values()):
         folding = dict(zip(values, combination, strict=True))
         if hardware.folding_conflict(folding) is None:
@@ -46,9 +47,9 @@ def apply_folding(operation: CustomOp, folding: Folding) -> None:
         operation.set_nodeattr(key, value)
 
 
-def check_folding(node: NodeProto, folding: Mapping[str, int | str]) -> Folding:
+def check_folding(node: NodeProto, folding: Mapping[str, int | str], fabric: Fabric = SERIES_7) -> Folding:
     """A user's folding of ``node``, completed and checked; ConfigError names the node, the rule and legal values."""
-    limits, choices = folding_limits(node), folding_choices(node)
+    limits, choices = folding_limits(node), folding_choices(node, fabric)
     for key, value in folding.items():
         if key not in limits and key not in choices:
             known = sorted({*limits, *choices})

@@ -28,7 +28,7 @@ OUTPUT_STAGE = "output stage"  # among the bottlenecks
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """At most so much; ``bram36`` counts two RAMB18 as one, ``uram`` are the UltraRAMs in which forks may lie.
+    """At most so much; ``bram36`` counts two RAMB18 as one, ``uram`` UltraRAMs hold forks, then rows of nodes.
     ``latency_frames``: from the first pixel of a frame to its last result, in frame periods, where frames follow each
     other at the design's own rate.
     """
@@ -45,7 +45,7 @@ class Plan:
     """A folding of the whole network by the models. ``cycles_per_frame`` are those of the slowest node, the output
     stage among them.
 
-    ``luts`` and ``bram18`` include what forks hold (``fork_bram18``), but for what lies in ``uram`` UltraRAMs;
+    ``luts`` and ``bram18`` include what forks hold (``fork_bram18``), but for what lies in the ``uram`` UltraRAMs;
     ``latency_cycles`` are those from the first pixel of a frame to its last result at that rate; ``policy`` is the one
     that won.
     """
@@ -155,32 +155,36 @@ def next_step(network: Network, plan: Plan, budget: Budget) -> tuple[Plan, bool]
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """A policy with what it lets each node take, the block RAMs left for nodes, and a bound of its LUTs."""
+    """A policy with what it lets each node take, the RAMs left for nodes, and a bound of its LUTs."""
 
     policy: Policy
     limits: list[int]
     bram18: int
+    uram: int
     least_luts: float
 
 
 def _bounded(network: Network, target_cycles: int, budget: Budget, policy: Policy) -> _Task | None:
     """None where the policy cannot be within ``budget``."""
     limits = limits_of_nodes(network, target_cycles, policy)
-    left = 2 * budget.bram36 - fork_memory(network, limits, target_cycles, budget.uram).bram18
+    forks = fork_memory(network, limits, target_cycles, budget.uram)
+    left, uram = 2 * budget.bram36 - forks.bram18, budget.uram - forks.uram
     if left < 0:
         return None
-    least = fewest_luts_bound(network, limits, bram18=left, dsps=budget.dsps)
-    return None if least > budget.luts else _Task(policy=policy, limits=limits, bram18=left, least_luts=least)
+    least = fewest_luts_bound(network, limits, bram18=left, dsps=budget.dsps, uram=uram)
+    if least > budget.luts:
+        return None
+    return _Task(policy=policy, limits=limits, bram18=left, uram=uram, least_luts=least)
 
 
 def _solved(network: Network, budget: Budget, task: _Task) -> Plan | None:
     bram18 = task.bram18
     while True:
-        choice = fewest_luts(network, task.limits, bram18=bram18, dsps=budget.dsps)
+        choice = fewest_luts(network, task.limits, bram18=bram18, dsps=budget.dsps, uram=task.uram)
         if choice is None:
             return None
         cycles = [option.cycles for option in choice.options]
-        forks = fork_memory(network, cycles, max(*cycles, network.output_cycles), budget.uram)
+        forks = fork_memory(network, cycles, max(*cycles, network.output_cycles), budget.uram - choice.uram)
         over = choice.bram18 + forks.bram18 - 2 * budget.bram36
         if over <= 0:
             break
@@ -198,7 +202,7 @@ def _solved(network: Network, budget: Budget, task: _Task) -> Plan | None:
         bram18=choice.bram18 + forks.bram18,
         dsps=choice.dsps,
         fork_bram18=forks.bram18,
-        uram=forks.uram,
+        uram=choice.uram + forks.uram,
         latency_cycles=round(waited),
         policy=task.policy,
     )

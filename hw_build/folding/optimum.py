@@ -1,7 +1,7 @@
 """The choice of one option per node that takes the fewest LUTs within DSPs and block RAMs: an integer program.
 
     minimise    sum luts(node, option) + sum luts of FIFO and width converters(edge, beats written, beats read)
-    subject to  one option a node;  sum dsps <= D;  sum bram18 <= B
+    subject to  one option a node;  sum dsps <= D;  sum bram18 <= B;  sum uram <= U
 
 Each node has a 0/1 variable an option; each edge a 0..1 flow from what its writer can write to what its reader can
 read, which is whole where the options are. Options that another with the same beats beats in everything are left out
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # a LUT is worth more than any DSP: DSPs and RAMs only break ties
 _TIE_BREAK = 1e-3
+_ULTRA_BRAM18 = 16  # RAMB18 that hold as much as an UltraRAM: where they suffice, they are taken
 _SECONDS = 120.0
 _ROUNDING = 1.0  # LUTs by which a bound is lowered, for the solver's tolerances
 
@@ -43,6 +44,7 @@ class Choice:
     luts: int
     bram18: int
     dsps: int
+    uram: int
 
 
 def converter_luts(element_bits: int, written: int, read: int) -> int:
@@ -69,20 +71,20 @@ def pareto(options: Sequence[Option]) -> list[Option]:
     """Those of ``options`` that no other with the same beats matches or beats in LUTs, RAMs and DSPs at once."""
     kept: list[Option] = []
     alike: dict[tuple, list[Option]] = defaultdict(list)
-    for option in sorted(options, key=lambda o: (o.luts, o.dsps, o.bram18, o.cycles)):
+    for option in sorted(options, key=lambda o: (o.luts, o.dsps, o.bram18, o.uram, o.cycles)):
         others = alike[option.beats]
-        if not any(other.dsps <= option.dsps and other.bram18 <= option.bram18 for other in others):
+        if not any(o.dsps <= option.dsps and o.bram18 <= option.bram18 and o.uram <= option.uram for o in others):
             others.append(option)
             kept.append(option)
     return kept
 
 
-def fewest_luts(network: Network, limits: Sequence[int], *, bram18: int, dsps: int) -> Choice | None:
+def fewest_luts(network: Network, limits: Sequence[int], *, bram18: int, dsps: int, uram: int = 0) -> Choice | None:
     """The optimum where node i takes at most ``limits[i]`` cycles a frame; None where there is none."""
     listed = _listed(network, limits)
     if not all(listed):
         return None
-    program, chosen = _formulated(network, listed, bram18, dsps, tie_break=_TIE_BREAK)
+    program, chosen = _formulated(network, listed, (bram18, dsps, uram), tie_break=_TIE_BREAK)
     solution = program.solve([variable for variables in chosen for variable in variables])
     if solution is None:
         return None
@@ -93,13 +95,16 @@ def fewest_luts(network: Network, limits: Sequence[int], *, bram18: int, dsps: i
     return _choice(network, options)
 
 
-def same_foldings(network: Network, choice: Choice) -> Choice:
-    """``choice``, made for the same nodes on another part, by the models of the part of ``network``."""
-    options = tuple(
-        next(option for option in node.options if option.folding == made.folding)
+def same_foldings(network: Network, choice: Choice) -> Choice | None:
+    """``choice``, made for the same nodes on another part, by the models of the part of ``network``; None where that
+    has no such folding.
+    """
+    options = [
+        next((option for option in node.options if option.folding == made.folding), None)
         for node, made in zip(network.nodes, choice.options, strict=True)
-    )
-    return _choice(network, options)
+    ]
+    found = tuple(option for option in options if option is not None)
+    return _choice(network, found) if len(found) == len(options) else None
 
 
 def _choice(network: Network, options: tuple[Option, ...]) -> Choice:
@@ -112,15 +117,16 @@ def _choice(network: Network, options: tuple[Option, ...]) -> Choice:
         luts=sum(option.luts for option in options) + between,
         bram18=sum(option.bram18 for option in options),
         dsps=sum(option.dsps for option in options),
+        uram=sum(option.uram for option in options),
     )
 
 
-def fewest_luts_bound(network: Network, limits: Sequence[int], *, bram18: int, dsps: int) -> float:
+def fewest_luts_bound(network: Network, limits: Sequence[int], *, bram18: int, dsps: int, uram: int = 0) -> float:
     """LUTs that no choice within ``limits`` gets below: the optimum with options in parts; infinite where none fits."""
     listed = _listed(network, limits)
     if not all(listed):
         return np.inf
-    program, _ = _formulated(network, listed, bram18, dsps, tie_break=0.0)
+    program, _ = _formulated(network, listed, (bram18, dsps, uram), tie_break=0.0)
     solution = program.solve([])
     return np.inf if solution is None else float(solution @ program.costs) - _ROUNDING
 
@@ -134,20 +140,24 @@ def _listed(network: Network, limits: Sequence[int]) -> list[list[Option]]:
 
 
 def _formulated(
-    network: Network, listed: list[list[Option]], bram18: int, dsps: int, *, tie_break: float
+    network: Network, listed: list[list[Option]], limits: tuple[int, int, int], *, tie_break: float
 ) -> tuple[_Program, list[list[int]]]:
-    """The program, and its variables of every node, one an option."""
+    """The program, and its variables of every node, one an option; ``limits`` of bram18, dsps and uram."""
     program = _Program()
-    chosen = [[program.variable(o.luts + tie_break * (o.dsps + o.bram18)) for o in options] for options in listed]
+    chosen = [
+        [program.variable(o.luts + tie_break * (o.dsps + o.bram18 + _ULTRA_BRAM18 * o.uram)) for o in options]
+        for options in listed
+    ]
     for variables in chosen:
         program.constrain(dict.fromkeys(variables, 1.0), 1.0, 1.0)
-    for attribute, most in (("bram18", bram18), ("dsps", dsps)):
+    for attribute, most in zip(("bram18", "dsps", "uram"), limits, strict=True):
         taken = {
             variable: getattr(option, attribute)
             for variables, options in zip(chosen, listed, strict=True)
             for variable, option in zip(variables, options, strict=True)
         }
-        program.constrain(taken, -np.inf, most)
+        if attribute != "uram" or any(taken.values()):
+            program.constrain(taken, -np.inf, most)
     for edge in network.edges:
         _converters(program, edge, listed, chosen)
     return program, chosen

@@ -11,6 +11,7 @@ from board.io_spec import FrameLayout
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import rows_of
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
+from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.stream_kernel import StreamKernel
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Option:
     luts: int
     bram18: int
     dsps: int
+    uram: int = 0
     in_elements: tuple[int, ...]
     out_elements: tuple[int, ...]
 
@@ -86,7 +88,10 @@ def read_network(model: ModelWrapper, part: str, fixed: Mapping[str, Mapping[str
     nodes, edges = [], []
     writers: dict[str, tuple[int, int]] = {}
     asked = fixed or {}
-    taken = {node.name: check_folding(node, asked[node.name]) for node in model.graph.node if node.name in asked}
+    fabric = fabric_of(part)
+    taken = {
+        node.name: check_folding(node, asked[node.name], fabric) for node in model.graph.node if node.name in asked
+    }
     for index, node in enumerate(model.graph.node):
         streams = [name for name in node.input if name and model.get_initializer(name) is None]
         nodes.append(_foldable(model, node, streams, part, taken.get(node.name)))
@@ -124,10 +129,11 @@ def _foldable(
             f"{node.name}: its attributes make {rows.rows_out} rows of {rows.rows_in}, its tensors have {after[1]} and "
             f"{before[1]}; lower the network again"
         )
+    legal = [fixed] if fixed else foldings(node, fabric_of(part))
     return FoldableNode(
         name=node.name,
         op_type=node.op_type,
-        options=tuple(_option(node, folding, len(streams), part) for folding in ([fixed] if fixed else foldings(node))),
+        options=tuple(_option(node, folding, len(streams), part) for folding in legal),
         in_shape=tuple(before[1:]),
         out_shape=tuple(after[1:]),
         rows=rows,
@@ -143,6 +149,7 @@ def _option(node: NodeProto, folding: Folding, inputs: int, part: str) -> Option
         luts=int(operation.lut_estimation(part)),
         bram18=int(operation.bram_estimation(part)),
         dsps=int(operation.dsp_estimation(part)),
+        uram=int(operation.uram_estimation(part)),
         in_elements=tuple(
             operation.get_instream_width(i) // operation.get_input_datatype(i).bitwidth()
             for i in (operation.stream_inputs() if isinstance(operation, StreamKernel) else range(inputs))

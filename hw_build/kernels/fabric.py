@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from hw_build.base.board_config import Family, family_of
-from hw_build.kernels.resources import forced_bram18, mux_luts
+from hw_build.kernels.resources import ULTRA_WORDS, forced_bram18, mux_luts, ultra_blocks, ultra_lanes
 
 if TYPE_CHECKING:
     from typing import ClassVar
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 class Fabric(ABC):
     """Of one family. ``lutram``: LUTs of a simple dual-port LUT RAM and its bits, 32 and 64 words deep;
     ``single_port_words``: the deepest LUT RAM with one port, 64 bits a LUT; ``multiplier_bits``: the wider operand of a
-    DSP; ``dsp_adds``: whether an adder behind a multiplier is the DSP's.
+    DSP; ``dsp_adds``: whether an adder behind a multiplier is the DSP's; ``ultra_ram``: whether it has UltraRAM.
     """
 
     lutram: ClassVar[tuple[int, int, int]]
     single_port_words: ClassVar[int]
     multiplier_bits: ClassVar[int]
     dsp_adds: ClassVar[bool]
+    ultra_ram: ClassVar[bool]
 
     @abstractmethod
     def infers_block_ram(self, depth: int, width: int) -> bool:
@@ -37,8 +38,14 @@ class Fabric(ABC):
         return ram_style == "block" or (ram_style == "auto" and self.infers_block_ram(depth, width))
 
     def ram_bram18(self, depth: int, width: int, ram_style: str) -> int:
-        """18 Kbit blocks of a memory with synchronous read, 0 where it lies in LUT RAM."""
+        """18 Kbit blocks of a memory with synchronous read, 0 where it lies elsewhere."""
         return forced_bram18(depth, width) if self.uses_block_ram(depth, width, ram_style) else 0
+
+    def ram_uram(self, depth: int, width: int, ram_style: str) -> int:
+        """URAM288 of a memory of rows, 0 where it lies elsewhere: of four or more, Yosys may save one, since it trims
+        what words of 72 bits leave unused.
+        """
+        return ultra_blocks(math.ceil(depth / ultra_lanes(depth, width)), width) if ram_style == "ultra" else 0
 
     def lutram_luts(self, depth: int, width: int) -> int:
         """LUTs of a simple dual-port LUT RAM."""
@@ -53,6 +60,10 @@ class Fabric(ABC):
         """LUTs of a memory with synchronous read, of the multiplexers that read it and of the decoder that writes it:
         0 where it lies in block RAM.
         """
+        if ram_style == "ultra":
+            ways = ultra_lanes(depth, width)
+            ways *= math.ceil(depth / (ULTRA_WORDS * ways))
+            return mux_luts(ways, width) + (3 * ways // 2 if ways > 1 else 0)
         if self.uses_block_ram(depth, width, ram_style):
             return 0
         blocks = math.ceil(depth / 64)
@@ -62,7 +73,7 @@ class Fabric(ABC):
         """`ram_luts` of a memory that is never read and written at once: deep ones have 64 bits in a LUT and their
         multiplexers inside (RAM128X1S and beyond).
         """
-        if depth <= 64 or self.uses_block_ram(depth, width, ram_style):
+        if depth <= 64 or ram_style == "ultra" or self.uses_block_ram(depth, width, ram_style):
             return self.ram_luts(depth, width, ram_style)
         words = self.single_port_words
         blocks, rest = math.ceil(depth / words), depth % words
@@ -80,6 +91,7 @@ class _Series7(Fabric):
     single_port_words = 256
     multiplier_bits = 25
     dsp_adds = True
+    ultra_ram = False
 
     def infers_block_ram(self, depth: int, width: int) -> bool:
         """What would fill more than 12.5 LUT RAMs: found by depth for widths of 1 to 36 bits."""
@@ -91,6 +103,7 @@ class _UltraScalePlus(Fabric):
     single_port_words = 512
     multiplier_bits = 27
     dsp_adds = False
+    ultra_ram = True
 
     def infers_block_ram(self, depth: int, width: int) -> bool:
         """What Yosys' costs make cheaper there: 129 a block, 16 a LUT RAM, as far as it is used, and what reads it."""

@@ -14,7 +14,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from hw_build.kernels.fabric import SERIES_7, Fabric
-from hw_build.kernels.resources import forced_bram18, mux_luts
+from hw_build.kernels.resources import ULTRA_WORD_BITS, ULTRA_WORDS, forced_bram18, mux_luts, ultra_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,6 @@ MIN_DEPTH = 4
 # and a packed ring lies in block RAM. `hw_build.folding.lag` reckons with the same limit
 LUTRAM_BITS = 1_024
 _WORD_BITS = (36, 72)  # of one RAMB18E1, and of two side by side
-ULTRA_WORDS, ULTRA_WORD_BITS = 4_096, 72  # of one URAM288
 # what each UltraRAM must save of RAMB18, a quarter of its bits: a FIFO that saves less stays in block RAM
 LEAST_SAVED_BRAM18 = 4
 
@@ -91,4 +90,4 @@ def _ultra_words(depth: int, beats: int) -> int:
 
 
 def _uram(depth: int, width_bits: int, beats: int) -> int:
-    return ceil(_ultra_words(depth, beats) / ULTRA_WORDS) * ceil(beats * width_bits / ULTRA_WORD_BITS)
+    return ultra_blocks(_ultra_words(depth, beats), beats * width_bits)

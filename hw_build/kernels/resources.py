@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # (depth, width) of one RAMB18 as simple dual-port memory
 _RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+ULTRA_WORDS, ULTRA_WORD_BITS = 4_096, 72  # of one URAM288
 
 
 def rom_luts(depth: int, width: int) -> int:
@@ -37,6 +38,17 @@ def dense_rom_luts(depth: int, width: int) -> int:
 def forced_bram18(depth: int, width: int) -> int:
     """18 Kbit blocks of a memory that is asked to lie in block RAM, however small."""
     return min(math.ceil(depth / d) * math.ceil(width / w) for d, w in _RAMB18_SHAPES)
+
+
+def ultra_blocks(depth: int, width: int) -> int:
+    """URAM288 of a memory in UltraRAM."""
+    return math.ceil(depth / ULTRA_WORDS) * math.ceil(width / ULTRA_WORD_BITS)
+
+
+def ultra_lanes(depth: int, width: int) -> int:
+    """Words of a memory of rows that share one of UltraRAM: the fewest that take the fewest blocks (row_memory.sv)."""
+    shares = [lanes for lanes in (1, 2, 4, 8) if lanes == 1 or lanes * width <= ULTRA_WORD_BITS]
+    return min(shares, key=lambda lanes: math.ceil(depth / (ULTRA_WORDS * lanes)))
 
 
 def threshold_luts(rows: int, lanes: int, acc_bits: int, y_bits: int) -> int:

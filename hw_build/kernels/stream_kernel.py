@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from finn.custom_op.fpgadataflow.hwcustomop import HWCustomOp
+from onnx import NodeProto
 from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
@@ -22,7 +23,9 @@ from hw_build.kernels.base import RtlInstance, StreamPort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
+    from hw_build.kernels.fabric import Fabric
     from hw_build.kernels.rows import Rows
 
 RTL_DIR = Path(__file__).resolve().parent.parent / "rtl"
@@ -166,9 +169,18 @@ class StreamKernel(HWCustomOp):
         """What the cheapest folding is chosen by, the first number first: as a rule the products of a cycle."""
         return (0, int(folding.get("PE", 1)) * int(folding.get("SIMD", 1)))
 
-    def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
+    def folding_choices(self, fabric: Fabric) -> dict[str, tuple[int | str, ...]]:
         """Further attributes that cost and speed depend on -> their legal values, whatever the others are."""
         return {}
+
+    def folded(self, folding: Mapping[str, int | str]) -> Self:
+        """A copy of the node with this folding."""
+        node = NodeProto()
+        node.CopyFrom(self.onnx_node)
+        copied = type(self)(node)
+        for key, value in folding.items():
+            copied.set_nodeattr(key, value)
+        return copied
 
     def input_channels(self, ind: int = 0) -> int:
         """Channels of input stream ``ind``."""

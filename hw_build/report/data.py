@@ -110,12 +110,14 @@ class Node:
     fifo_high_water: int | None = None
     expected_luts: int | None = None
     expected_bram18: int | None = None
+    expected_uram: int | None = None
     expected_dsps: int | None = None
     luts: int | None = None
     lutram: int | None = None
     srl: int | None = None
     ffs: int | None = None
     bram18: int | None = None
+    uram: int | None = None
     dsps: int | None = None
     stream_luts: int | None = None
     stream_bram18: int | None = None

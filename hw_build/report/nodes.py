@@ -36,5 +36,6 @@ def _facts(model: ModelWrapper, node: NodeProto, layer: str, part: str) -> dict[
         "expected_cycles": int(operation.get_exp_cycles()),
         "expected_luts": int(operation.lut_estimation(part)),
         "expected_bram18": int(operation.bram_estimation(part)),
+        "expected_uram": int(operation.uram_estimation(part)),
         "expected_dsps": int(operation.dsp_estimation(part)),
     }

@@ -37,7 +37,8 @@ def render_page(report: Report, pictures: Mapping[str, np.ndarray]) -> str:
         implementation=_implementation(report),
         budget=budget_chart(budget) if budget else "",
         luts=luts_chart(luts_by_kind(report.nodes, totals.luts)) if totals.luts is not None else "",
-        node_resources=[_resources(node) for node in report.nodes],
+        resources=["node", *(columns := _resources(report))],
+        node_resources=[[node.name, *(getattr(node, field) for field in columns.values())] for node in report.nodes],
         baseline=[list(row) for row in baseline_rows(report.baseline, report)] if report.baseline else [],
         nodes=[_node(node) for node in report.nodes],
     )
@@ -87,11 +88,17 @@ def _implementation(report: Report) -> Rows:
     return [*rows, ["frames/s at this clock", report.totals.fps_at_fmax]]
 
 
-def _resources(node: Node) -> list[Any]:
-    return [
-        *(node.name, node.expected_luts, node.luts, node.lutram, node.srl, node.ffs),
-        *(node.expected_bram18, node.bram18, node.expected_dsps, node.dsps, node.stream_luts, node.stream_bram18),
-    ]
+def _resources(report: Report) -> dict[str, str]:
+    """Heading of each column of a node's resources -> field; those of UltraRAM where the board has it."""
+    ultra = bool(report.budget.get("uram"))
+    return {
+        **{"LUTs, model": "expected_luts", "LUTs": "luts", "LUTRAM": "lutram", "SRL": "srl", "FFs": "ffs"},
+        **{"BRAM18, model": "expected_bram18", "BRAM18": "bram18"},
+        **({"UltraRAM, model": "expected_uram", "UltraRAM": "uram"} if ultra else {}),
+        **{"DSPs, model": "expected_dsps", "DSPs": "dsps"},
+        **{"LUTs behind it": "stream_luts", "BRAM18 behind it": "stream_bram18"},
+        **({"UltraRAM behind it": "stream_uram"} if ultra else {}),
+    }
 
 
 def _node(node: Node) -> list[Any]:

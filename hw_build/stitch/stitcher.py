@@ -39,7 +39,7 @@ def stitch(
 
     ``fifo_depths`` maps tensor names to FIFO depths in beats; streams not named get deep defaults for simulation.
     ``model_sha256`` names the exported network that the graph came from. The FIFOs that take most block RAM lie in the
-    ``uram`` UltraRAMs that the device has.
+    ``uram`` UltraRAMs that the nodes leave.
     """
     build_dir = Path(build_dir).resolve()
     try:

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "folding"))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "folding")]
+import exports
+import synthetic
 from test_lag import around, same_size
 
 from hw_build.base.board_config import load_board
 from hw_build.base.errors import ConfigError
+from hw_build.cli import main as cli
 from hw_build.fifo.depths import rounded_depth
 from hw_build.folding.lag import fork_memory
 from hw_build.folding.least_memory import least_memory, refusal_of_memory
@@ -22,6 +25,7 @@ from hw_build.implement.synth.design import synthesise_design
 from hw_build.implement.synth.summary import OverBudgetError, refuse_over_budget, total
 from hw_build.implement.synth.yosys import Cells
 from hw_build.kernels.fifo_memory import in_ultra, memory_cost, ultra_beats, ultra_cost
+from hw_build.report.data import read_report
 from hw_build.simulate.accelerator import measure_nodes, simulate
 from hw_build.stitch import Design, stitch
 from tests.hw_build.hw_graphs import GraphBuilder
@@ -146,3 +150,39 @@ def test_synthesis_counts_what_the_model_says(tmp_path):
     ours = total(synthesise_design(design, cells=Cells.XCUP))
     assert (ours.uram, ours.bram18) == (blocks, in_blocks)
     assert total(synthesise_design(design)).bram18 >= 2 * in_blocks  # 7-series cells have block RAM alone
+
+
+@pytest.mark.slow
+def test_build_with_rows_in_ultra_ram_is_exact_and_takes_what_the_models_say(tmp_path):
+    model = synthetic.unet(16, 128, levels=0, dims=(16,), seed=4)
+    export = exports.write_export(tmp_path / "export", model, height=16, width=128)
+    fixed = {
+        "DepthwiseConv_rtl_0": 'SIMD = 3\nram_style = "ultra"',
+        "ConvThreshold_rtl_3": 'PE = 8\nSIMD = 4\nram_style = "ultra"',
+    }
+    folding = tmp_path / "folding.toml"
+    folding.write_text("frames_per_second = 400\n" + "".join(f"[{name}]\n{keys}\n" for name, keys in fixed.items()))
+    build = ["build", "--export", str(export), "--folding", str(folding), "--stop-after", "simulate"]
+    out = tmp_path / "kv260"
+    assert cli.main([*build, "--board", "kv260", "--out", str(out), "--synth"]) == 0
+    report = read_report(out / "report.json")
+    assert {rung.step for rung in report.verification if rung.exact} >= {"folding", "simulate"}
+    rows = {node.name: node.uram for node in report.nodes if node.uram}
+    assert rows == {node.name: node.expected_uram for node in report.nodes if node.expected_uram}
+    assert rows == dict.fromkeys(fixed, 1) and report.totals.uram == report.folding.uram + (
+        report.totals.fifo_uram or 0
+    )
+    assert "UltraRAM, model" in (out / "report.html").read_text()
+    (part,) = synthesise_design(Design.load(out), only="DepthwiseConv_rtl_0")  # for a device netlist
+    assert (part.used.uram, part.used.bram18) == (0, 2)
+
+
+def test_a_board_without_ultra_ram_refuses_such_a_folding(tmp_path, capsys):
+    model = synthetic.unet(16, 128, levels=0, dims=(16,), seed=4)
+    export = exports.write_export(tmp_path / "export", model, height=16, width=128)
+    folding = tmp_path / "folding.toml"
+    folding.write_text('cycles_per_pixel = 200\n[DepthwiseConv_rtl_0]\nram_style = "ultra"\n')
+    options = ["--export", str(export), "--folding", str(folding), "--board", "pynq-z2", "--out", str(tmp_path / "out")]
+    assert cli.main(["build", *options, "--stop-after", "folding"]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "folding of DepthwiseConv_rtl_0: ram_style=ultra is not auto or distributed" in told

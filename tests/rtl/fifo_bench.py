@@ -1,7 +1,6 @@
 """Bench for a FIFO on one AXI-Stream, as RTL or as the netlist of its cells."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -12,9 +11,7 @@ from hw_build.simulate import build
 from hw_build.simulate.simulator import Simulator
 from hw_build.stitch.stitcher import STREAM_RTL
 from tests.rtl.kernel_bench import BUILD_DIR
-from tests.rtl.netlist_bench import netlist_of
-
-URAM_MODEL = Path(__file__).with_name("uram288.sv")
+from tests.rtl.netlist_bench import URAM_MODEL, netlist_of
 
 
 def port(prefix: str, width: int) -> StreamPort:

@@ -1,4 +1,4 @@
-"""Bench for one kernel as Yosys maps it: the xc7 netlist of its RTL, simulated with models of the cells.
+"""Bench for one kernel as Yosys maps it: the netlist of its RTL, of xc7 or xcup, simulated with models of the cells.
 
 Same node, same frames, same patterns as ``KernelBench``; what differs is that the simulator runs LUTs, carry chains,
 DSP48E1 and memories instead of the sources.
@@ -16,15 +16,25 @@ from hw_build.simulate import build
 from hw_build.simulate.simulator import Simulator
 from tests.rtl.kernel_bench import BUILD_DIR, KernelBench
 
+URAM_MODEL = Path(__file__).with_name("uram288.sv")
+
 
 class NetlistBench(KernelBench):
     """``KernelBench`` on the netlist of the kernel; for small instances, since a cell costs what a line of RTL does."""
 
+    cells = Cells.XC7
+
     def simulator_of(self, rtl: RtlInstance) -> Simulator:
         """The simulator of ``self.netlist``; parameters are in it already."""
-        self.netlist = netlist_of(rtl)
-        files = [self.netlist, *cell_models(BUILD_DIR)]
+        self.netlist = netlist_of(rtl, self.cells)
+        files = [self.netlist, URAM_MODEL, *cell_models(BUILD_DIR)]
         return build(rtl.module, files, BUILD_DIR, inputs=rtl.inputs, outputs=rtl.outputs)
+
+
+class UltraScaleNetlistBench(NetlistBench):
+    """The same in cells of UltraScale+."""
+
+    cells = Cells.XCUP
 
 
 def netlist_of(rtl: RtlInstance, cells: Cells = Cells.XC7) -> Path:

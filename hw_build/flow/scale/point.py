@@ -155,9 +155,11 @@ def _figures(networks: Networks, plan: Plan, boards: Sequence[Board]) -> Figures
 
 
 def _holds(budget: Budget, network: Network, plan: Plan) -> bool:
-    """Whether ``plan`` is within ``budget`` by ``network``, with its forks in the UltraRAM of the budget."""
+    """Whether ``plan`` is within ``budget`` by ``network``, with its forks in the UltraRAM that its nodes leave."""
     choice = same_foldings(network, plan.choice)
+    if choice is None or choice.uram > budget.uram:
+        return False
     cycles = [option.cycles for option in choice.options]
-    forks = fork_memory(network, cycles, plan.cycles_per_frame, budget.uram)
+    forks = fork_memory(network, cycles, plan.cycles_per_frame, budget.uram - choice.uram)
     bram36 = -(-(choice.bram18 + forks.bram18) // 2)
     return choice.luts + forks.luts <= budget.luts and choice.dsps <= budget.dsps and bram36 <= budget.bram36

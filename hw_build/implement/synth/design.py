@@ -34,6 +34,7 @@ from hw_build.implement.synth.yosys import (
     synthesise_beside_others,
     yosys_version,
 )
+from hw_build.kernels.row_memory import ULTRA
 from hw_build.stitch import TOP_MODULE, Design
 from hw_build.stitch.top import ULTRA_EDGE
 
@@ -166,7 +167,8 @@ def _shell_files(design: Design) -> list[Path]:
 
 
 def _job(instance: Instance, files: Sequence[Path], cells: Cells) -> _Job:
-    if instance.module == ULTRA_EDGE and cells is Cells.XC7:
+    in_ultra = instance.module == ULTRA_EDGE or instance.parameters.get("RAM_STYLE") == f'"{ULTRA}"'
+    if in_ultra and cells is Cells.XC7:
         instance = replace(instance, parameters={**instance.parameters, "RAM_STYLE": '"block"'})
     sources = sources_of(instance.module, files)
     parts = [

@@ -60,8 +60,7 @@ def summarise(design: Design, parts: Sequence[Part]) -> dict[str, Any]:
             nodes[producer]["stream_uram"] += used.uram
         elif part.name in nodes:
             figures = {**asdict(used), "luts": used.luts} if part.used else {}
-            for key in ("logic_luts", "uram"):  # of kernels none lies in UltraRAM
-                figures.pop(key, None)
+            figures.pop("logic_luts", None)
             nodes[part.name] |= {**figures, "not_synthesised": part.refusal}
     return {"totals": _totals(parts), "nodes": nodes}
 

@@ -9,14 +9,15 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.halving import HalvingKernel
 from hw_build.kernels.resources import fifo2_luts
-from hw_build.kernels.stream_kernel import own_files
+from hw_build.kernels.row_memory import ROW_MEMORY
+from hw_build.kernels.stream_kernel import own_files, shared_files
 
 if TYPE_CHECKING:
     import numpy as np
 
     from hw_build.kernels.base import RtlInstance
 
-FILES = own_files(__file__, "average_pool2x2.sv")
+FILES = shared_files(ROW_MEMORY) + own_files(__file__, "average_pool2x2.sv")
 
 
 def average_pool_reference(x: np.ndarray) -> np.ndarray:
@@ -49,7 +50,7 @@ class AveragePool2x2_rtl(HalvingKernel):
         """Of the sums of two pixels of a beat."""
         return self.pe * (self.get_input_datatype(0).bitwidth() + 1)
 
-    def _row_memory(self) -> tuple[int, int]:
+    def row_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of the memory of one row of horizontal sums."""
         groups = self.get_nodeattr("NumChannels") // self.pe
         return self.image_dim[1] // 2 * groups, self._pair_bits
@@ -57,19 +58,19 @@ class AveragePool2x2_rtl(HalvingKernel):
     @property
     def _row_style(self) -> str:
         """Where the row lies: words of 37 to 42 bits would take two blocks, which Yosys saves up to 128 words."""
-        depth, width = self._row_memory()
+        depth, width = self.row_memory()
         few = depth <= 128 and 36 < width <= 42
-        return "distributed" if few else self.ram_style
+        return "distributed" if few and self.ram_style == "auto" else self.ram_style
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the row memory."""
-        return fabric_of(fpgapart).ram_bram18(*self._row_memory(), self._row_style)
+        return fabric_of(fpgapart).ram_bram18(*self.row_memory(), self._row_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Two sums a channel, the pair memory, counters and output buffer."""
         groups, width = self.get_nodeattr("NumChannels") // self.pe, self.get_outstream_width(0)
         sums = self.pe * (2 * self.get_input_datatype(0).bitwidth() + 1)
         fabric = fabric_of(fpgapart)
-        row = fabric.ram_luts(*self._row_memory(), self._row_style)
+        row = fabric.ram_luts(*self.row_memory(), self._row_style)
         memories = fabric.lutram_luts(groups, self.get_instream_width(0)) + row
         return sums + memories + (10 if groups == 1 else 18) + fifo2_luts(width)

@@ -147,18 +147,20 @@ module bilinear #(
   end
 
   // ---- A: both banks are read; rows u and u+1 lie in different banks -----------------------------------------------
-  (* ram_style = RAM_STYLE *) logic [BEAT-1:0] even_mem [2**(LB+1)];
-  (* ram_style = RAM_STYLE *) logic [BEAT-1:0] odd_mem [2**(LB+1)];
   logic [BEAT-1:0] a_even_q, a_odd_q;
 
-  always_ff @(posedge clk) if (take && !in_row_q[0]) even_mem[{in_row_q[1], in_pos_q}] <= x_data;
-  always_ff @(posedge clk) if (take && in_row_q[0]) odd_mem[{in_row_q[1], in_pos_q}] <= x_data;
-  always_ff @(posedge clk) begin
-    if (load) begin
-      a_even_q <= even_mem[{upper_q[1] ^ upper_q[0], pos_q}];
-      a_odd_q  <= odd_mem[{upper_q[1], pos_q}];
-    end
-  end
+  row_memory #(
+      .DEPTH(2 ** (LB + 1)), .WIDTH(BEAT), .RAM_STYLE(RAM_STYLE)
+  ) even_mem (
+      .clk, .write(take && !in_row_q[0]), .write_addr({in_row_q[1], in_pos_q}), .write_data(x_data),
+      .read(load), .read_addr({upper_q[1] ^ upper_q[0], pos_q}), .read_data(a_even_q)
+  );
+  row_memory #(
+      .DEPTH(2 ** (LB + 1)), .WIDTH(BEAT), .RAM_STYLE(RAM_STYLE)
+  ) odd_mem (
+      .clk, .write(take && in_row_q[0]), .write_addr({in_row_q[1], in_pos_q}), .write_data(x_data),
+      .read(load), .read_addr({upper_q[1], pos_q}), .read_data(a_odd_q)
+  );
 
   typedef struct packed {
     logic first_col;

@@ -16,14 +16,15 @@ from qonnx.core.datatype import BaseDataType, DataType
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.resources import fifo2_luts
+from hw_build.kernels.row_memory import ROW_MEMORY
 from hw_build.kernels.rows import Rows, upsampled_rows
-from hw_build.kernels.stream_kernel import own_files
+from hw_build.kernels.stream_kernel import own_files, shared_files
 from hw_build.kernels.upsampling import UpsamplingKernel
 
 if TYPE_CHECKING:
     from hw_build.kernels.base import RtlInstance
 
-FILES = own_files(__file__, "bilinear.sv")
+FILES = shared_files(ROW_MEMORY) + own_files(__file__, "bilinear.sv")
 
 ROW_SLOTS = 4  # input rows that the RTL stores
 
@@ -46,6 +47,8 @@ def bilinear_reference(x: np.ndarray, factor: int) -> np.ndarray:
 
 class BilinearUpsample_rtl(UpsamplingKernel):
     """Input x (1,H,W,C), signed or unsigned; output (1,fH,fW,C), 2*log2(2f) bits wider; attribute Factor is f."""
+
+    row_banks = 2
 
     def get_nodeattr_types(self):
         """Factor, a power of two."""
@@ -89,7 +92,7 @@ class BilinearUpsample_rtl(UpsamplingKernel):
         } | self.row_memory_parameters()
         return self.instance("bilinear", FILES, parameters)
 
-    def _bank_memory(self) -> tuple[int, int]:
+    def row_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of each of the two row banks, odd and even rows."""
         groups = self.get_nodeattr("NumChannels") // self.pe
         row = self.image_dim[1] * groups
@@ -97,7 +100,7 @@ class BilinearUpsample_rtl(UpsamplingKernel):
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the two row banks."""
-        return 2 * fabric_of(fpgapart).ram_bram18(*self._bank_memory(), self.ram_style)
+        return self.row_banks * fabric_of(fpgapart).ram_bram18(*self.row_memory(), self.ram_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Sums along rows and columns, the column memory, counters and output buffer."""
@@ -106,6 +109,6 @@ class BilinearUpsample_rtl(UpsamplingKernel):
         finer = more - 2  # summands and bits of a position beyond those of upsampling by 2
         sums = math.ceil(self.pe * (3 + 1.6 * finer) * (2 * bits + 3 * more))
         fabric = fabric_of(fpgapart)
-        banks = 2 * fabric.ram_luts(*self._bank_memory(), self.ram_style)
+        banks = self.row_banks * fabric.ram_luts(*self.row_memory(), self.ram_style)
         memories = fabric.lutram_luts(groups, 2 * self.pe * (bits + more)) + banks
         return sums + memories + 60 + 12 * finer + fifo2_luts(self.get_outstream_width(0))

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from hw_build.kernels.base import RtlInstance
 
-FILES = (
-    SUM_THRESHOLD_FILES + own_files(bilinear.__file__, "bilinear.sv") + own_files(__file__, "bilinear2x_threshold.sv")
-)
+FILES = SUM_THRESHOLD_FILES + bilinear.FILES + own_files(__file__, "bilinear2x_threshold.sv")
 
 
 class BilinearThreshold2x_rtl(SumThresholds, BilinearUpsample_rtl):

@@ -75,7 +75,6 @@ module conv_window #(
   endfunction
 
   // ---- the ring of pixels --------------------------------------------------------------------------------------------
-  (* ram_style = RAM_STYLE *) logic [SIMD*X_BITS-1:0] ring[WORDS];
   logic [AB-1:0] write_q, read_q;
   logic [AB-1:0] start_q, next_start_q;  // first tap of this pixel, of the next one
   logic [GB-1:0] write_group_q;
@@ -86,8 +85,11 @@ module conv_window #(
   assign write         = x_valid && x_ready;
   assign pixel_written = write && write_group_q == GB'(G - 1);
 
-  always_ff @(posedge clk) if (write) ring[write_q] <= x_data;
-  always_ff @(posedge clk) if (en) data <= ring[read_q];
+  row_memory #(
+      .DEPTH(WORDS), .WIDTH(SIMD * X_BITS), .RAM_STYLE(RAM_STYLE)
+  ) ring (
+      .clk, .write, .write_addr(write_q), .write_data(x_data), .read(en), .read_addr(read_q), .read_data(data)
+  );
 
   always_ff @(posedge clk) begin
     if (!rst_n) begin

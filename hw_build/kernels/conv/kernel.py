@@ -19,7 +19,7 @@ from hw_build.kernels.lines import REQUANTIZER_FILES, Lines, lines_of_products, 
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.multi_threshold import check_codes, multi_threshold, search_parameters
 from hw_build.kernels.products import product_range
-from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.row_memory import ROW_MEMORY, RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, divisors, own_files, shared_files
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hw_build.kernels.base import RtlInstance
 
 FILES = shared_files(
-    *REQUANTIZER_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
+    ROW_MEMORY, *REQUANTIZER_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
     "stream/stream_fifo.sv", "stream/sliding_window.sv",
 ) + own_files(
     __file__,
@@ -137,9 +137,9 @@ class ConvThreshold_rtl(RowMemoryKernel):
             "SIMD": ("NumChannels", self.get_nodeattr("NumChannels")),
         }
 
-    def folding_choices(self) -> dict[str, tuple[int | str, ...]]:
+    def folding_choices(self, fabric: Fabric) -> dict[str, tuple[int | str, ...]]:
         """How the taps come and where rows lie, which a 1x1 has no choice of, and what multiplies."""
-        choices = {"Window": ("serial", "parallel")} | super().folding_choices()
+        choices = {"Window": ("serial", "parallel")} | super().folding_choices(fabric)
         if self.kernel_dim == 1:
             choices = {key: values[:1] for key, values in choices.items()}
         return choices | {"Multiplier": ("dsp", "lut"), "weight_style": ("auto", "block")}
@@ -147,14 +147,14 @@ class ConvThreshold_rtl(RowMemoryKernel):
     def folding_conflict(self, folding: dict[str, int | str]) -> str | None:
         """Weights in block RAM, where asked for: read by multipliers, large, and in words that fill its blocks."""
         if folding.get("weight_style") != "block":
-            return None
+            return super().folding_conflict(folding)
         if folding["Multiplier"] == "lut":
             return "weight_style=block needs Multiplier=dsp: tables hold the weights in LUTs"
         shape = replace(
             self._shape(), pe=int(folding["PE"]), simd=int(folding["SIMD"]), parallel=folding["Window"] == "parallel"
         )
         if shape.weights_fill_blocks:
-            return None
+            return super().folding_conflict(folding)
         words, bits = shape.weight_memory
         return (
             f"weight_style=block for {words:,} words of {bits:,} bits would leave most of the block RAM empty: choose "
@@ -339,6 +339,10 @@ class ConvThreshold_rtl(RowMemoryKernel):
             weight_style=self.get_nodeattr("weight_style"),
             line_bits=tuple(self.get_nodeattr("LineBits")),
         )
+
+    def row_memory(self) -> tuple[int, int]:
+        """(words, bits) of the memory of pixels."""
+        return self._shape().rows
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks: the rows of pixels, and the weights where they are better off there."""

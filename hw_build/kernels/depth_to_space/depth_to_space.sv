@@ -86,14 +86,15 @@ module depth_to_space #(
   end
 
   // ---- the rows, and the beat that has come just now ----------------------------------------------------------------
-  (* ram_style = RAM_STYLE *) logic [BEAT-1:0] row_mem[STORED];
   logic [BEAT-1:0] stored_q, come_q, y_data;
   logic y_valid_q, passes_q;
 
-  always_ff @(posedge ap_clk) begin
-    if (step && !giving_q && !passes) row_mem[addr_q] <= s_axis_tdata;
-    if (step && giving_q) stored_q <= row_mem[addr_q];
-  end
+  row_memory #(
+      .DEPTH(STORED), .WIDTH(BEAT), .RAM_STYLE(RAM_STYLE)
+  ) row_mem (
+      .clk(ap_clk), .write(step && !giving_q && !passes), .write_addr(addr_q), .write_data(s_axis_tdata),
+      .read(step && giving_q), .read_addr(addr_q), .read_data(stored_q)
+  );
   always_ff @(posedge ap_clk) begin
     if (step) begin
       come_q   <= s_axis_tdata;

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.resources import fifo2_luts
-from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.row_memory import ROW_MEMORY, RowMemoryKernel
 from hw_build.kernels.rows import Rows, upsampled_rows
-from hw_build.kernels.stream_kernel import own_files
+from hw_build.kernels.stream_kernel import own_files, shared_files
 
 if TYPE_CHECKING:
     import numpy as np
 
     from hw_build.kernels.base import RtlInstance
 
-FILES = own_files(__file__, "depth_to_space.sv")
+FILES = shared_files(ROW_MEMORY) + own_files(__file__, "depth_to_space.sv")
 
 
 def depth_to_space_reference(x: np.ndarray, block: int) -> np.ndarray:
@@ -86,21 +86,20 @@ class DepthToSpace_rtl(RowMemoryKernel):
             "PE": self.pe,
             "X_BITS": self.get_input_datatype(0).bitwidth(),
             "BLOCK": self.block,
-        } | self.settled_row_memory(*self._row_memory())
+        } | self.settled_row_memory()
         return self.instance("depth_to_space", FILES, parameters)
 
-    def _row_memory(self) -> tuple[int, int]:
+    def row_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of the memory of all rows of a block but the first."""
         row = self.image_dim[1] * self.block * (self.output_channels() // self.pe)
         return (self.block - 1) * row, self.get_instream_width(0)
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the row memory."""
-        memory = self._row_memory()
-        return fabric_of(fpgapart).ram_bram18(*memory, self.settled_ram_style(*memory))
+        return fabric_of(fpgapart).ram_bram18(*self.row_memory(), self.settled_ram_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The row memory, the choice between it and what has come, counters and output buffer."""
-        depth, width = self._row_memory()
-        memory = fabric_of(fpgapart).single_port_luts(depth, width, self.settled_ram_style(depth, width))
+        depth, width = self.row_memory()
+        memory = fabric_of(fpgapart).single_port_luts(depth, width, self.settled_ram_style)
         return width + 4 * (depth - 1).bit_length() + 12 + memory + fifo2_luts(width)

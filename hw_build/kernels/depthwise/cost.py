@@ -57,7 +57,8 @@ class ColumnsCost:
         """Whether there is time for one comparator to search all thresholds of a sum."""
         return self.kernel**2 // self.simd >= self.r_bits
 
-    def _rows(self) -> tuple[int, int]:
+    @property
+    def rows(self) -> tuple[int, int]:
         """(depth, width in bits) of the row memory: column and channel are separate fields of the address."""
         fields = (self.width, self.channels)
         return math.prod(1 << (field - 1).bit_length() for field in fields), self.kernel * self.x_bits
@@ -72,7 +73,7 @@ class ColumnsCost:
     def bram18(self) -> int:
         """18 Kbit blocks of rows, weights and thresholds."""
         roms = [(self.steps, self.simd * self.w_bits), *self._threshold_roms()] if self.block else []
-        return self.fabric.ram_bram18(*self._rows(), self.ram_style) + sum(forced_bram18(*rom) for rom in roms)
+        return self.fabric.ram_bram18(*self.rows, self.ram_style) + sum(forced_bram18(*rom) for rom in roms)
 
     def dsps(self) -> int:
         """DSPs of products and lines."""
@@ -94,7 +95,7 @@ class ColumnsCost:
             search, compare = requantizer_luts(self.fabric, *shape), 0
         residual = residual_luts(self.x_bits, self.y_bits, self.sum_shifted) if self.residual else 0
         control = 78 + 2 * self.kernel
-        memory = self.fabric.ram_luts(*self._rows(), self.ram_style)
+        memory = self.fabric.ram_luts(*self.rows, self.ram_style)
         buffer = fifo2_luts(self.y_bits)
         return round(products + select + tables + search + compare + residual + memory + control + buffer)
 

@@ -167,7 +167,6 @@ module depthwise_columns #(
   end
 
   // ---- A: the column being read; the newest one goes back with the new row -------------------------------------------
-  (* ram_style = RAM_STYLE *) logic [K*X_BITS-1:0] memory[1<<(XB+CB)];
   logic [K*X_BITS-1:0] a_word_q;  // oldest row at bit 0
   logic [XB+CB-1:0] a_address_q;
   logic [X_BITS-1:0] a_x_q;
@@ -198,12 +197,17 @@ module depthwise_columns #(
       a_inside_q <= in_image;
     end
     if (go && first_block) begin
-      a_word_q    <= memory[{column_q, channel_q}];
       a_address_q <= {column_q, channel_q};
       a_x_q       <= s_axis_tdata;
     end
-    if (en && a_write_q) memory[a_address_q] <= {a_x_q, a_word_q[K*X_BITS-1:X_BITS]};
   end
+  row_memory #(
+      .DEPTH(1 << (XB + CB)), .WIDTH(K * X_BITS), .RAM_STYLE(RAM_STYLE)
+  ) memory (
+      .clk(ap_clk), .write(en && a_write_q), .write_addr(a_address_q),
+      .write_data({a_x_q, a_word_q[K*X_BITS-1:X_BITS]}),
+      .read(go && first_block), .read_addr({column_q, channel_q}), .read_data(a_word_q)
+  );
 
   // ---- B: the taps of this cycle, those outside the image cleared, and their weights ----------------------------------
   logic [K-1:0] row_inside_q;  // rows of the window that lie in the image

@@ -15,7 +15,7 @@ from qonnx.core.datatype import BaseDataType, DataType
 
 from hw_build.base.errors import ConfigError
 from hw_build.kernels.depthwise.cost import ColumnsCost, WindowCost
-from hw_build.kernels.fabric import fabric_of
+from hw_build.kernels.fabric import SERIES_7, Fabric, fabric_of
 from hw_build.kernels.lines import (
     NO_SHIFT,
     REQUANTIZER_FILES,
@@ -29,7 +29,7 @@ from hw_build.kernels.lines import (
 from hw_build.kernels.literals import packed_literal, signed_bits
 from hw_build.kernels.multi_threshold import check_codes, multi_threshold, search_parameters
 from hw_build.kernels.products import product_range
-from hw_build.kernels.row_memory import RowMemoryKernel
+from hw_build.kernels.row_memory import ROW_MEMORY, RowMemoryKernel
 from hw_build.kernels.rows import Rows, window_rows
 from hw_build.kernels.stream_kernel import check_constant, own_files, shared_files
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from hw_build.kernels.base import RtlInstance
 
 COLUMN_FILES = shared_files(
-    *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES
+    ROW_MEMORY, *REQUANTIZER_FILES, "lib/adder_tree.sv", "lib/thresholds_serial.sv", *SUM_FILES
 ) + own_files(__file__, "depthwise_columns.sv")
 WINDOW_FILES = shared_files(
-    *REQUANTIZER_FILES, *SUM_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
+    ROW_MEMORY, *REQUANTIZER_FILES, *SUM_FILES, "lib/weight_table.sv", "lib/adder_tree.sv", "lib/dot_tables.sv",
     "stream/sliding_window.sv",
 ) + own_files(__file__, "depthwise.sv")  # fmt: skip
 LUT_ROM_DEPTH = 256  # up to here a LUT6 holds 64 bits; beyond, Yosys takes several times as many LUTs
@@ -304,10 +304,10 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         return words
 
     # ---- cost model -----------------------------------------------------------------------------------------------
-    def _cost(self, fpgapart: str) -> ColumnsCost | WindowCost:
+    def _cost(self, fabric: Fabric = SERIES_7) -> ColumnsCost | WindowCost:
         height, width = self.image_dim
         common = {
-            "fabric": fabric_of(fpgapart),
+            "fabric": fabric,
             "width": width,
             "channels": self.get_nodeattr("NumChannels"),
             "kernel": self.kernel_dim,
@@ -325,14 +325,18 @@ class DepthwiseConv_rtl(RowMemoryKernel):
             return ColumnsCost(**common, block=self.rom_in_block_ram)
         return WindowCost(**common, height=height, pe=self.pe)
 
+    def row_memory(self) -> tuple[int, int]:
+        """(words, bits) of the memory of older rows."""
+        return self._cost().rows
+
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks: the row memory; by columns also weights and thresholds where they are many."""
-        return self._cost(fpgapart).bram18()
+        return self._cost(fabric_of(fpgapart)).bram18()
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Control, window, products and their sum, tables of weights and thresholds, residual."""
-        return self._cost(fpgapart).luts()
+        return self._cost(fabric_of(fpgapart)).luts()
 
     def dsp_estimation(self, fpgapart: str) -> int:
         """Those of the lines and of wide products: depthwise products share no operand, so each takes one or LUTs."""
-        return self._cost(fpgapart).dsps()
+        return self._cost(fabric_of(fpgapart)).dsps()

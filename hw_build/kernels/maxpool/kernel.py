@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from hw_build.kernels.fabric import fabric_of
 from hw_build.kernels.halving import HalvingKernel
 from hw_build.kernels.resources import fifo2_luts
-from hw_build.kernels.stream_kernel import own_files
+from hw_build.kernels.row_memory import ROW_MEMORY
+from hw_build.kernels.stream_kernel import own_files, shared_files
 
 if TYPE_CHECKING:
     import numpy as np
 
     from hw_build.kernels.base import RtlInstance
 
-FILES = own_files(__file__, "maxpool2x2.sv")
+FILES = shared_files(ROW_MEMORY) + own_files(__file__, "maxpool2x2.sv")
 
 
 def maxpool_reference(x: np.ndarray) -> np.ndarray:
@@ -37,19 +38,19 @@ class MaxPool2x2_rtl(HalvingKernel):
         self.verify_node()
         return self.instance("maxpool2x2", FILES, self.rtl_parameters())
 
-    def _row_memory(self) -> tuple[int, int]:
+    def row_memory(self) -> tuple[int, int]:
         """(depth, width in bits) of the memory of one row of horizontal maxima."""
         groups = self.get_nodeattr("NumChannels") // self.pe
         return self.image_dim[1] // 2 * groups, self.get_instream_width(0)
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18 Kbit blocks of the row memory."""
-        return fabric_of(fpgapart).ram_bram18(*self._row_memory(), self.ram_style)
+        return fabric_of(fpgapart).ram_bram18(*self.row_memory(), self.ram_style)
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Two maxima a channel, the pair memory, counters and output buffer."""
         width = self.get_instream_width(0)
         groups = self.get_nodeattr("NumChannels") // self.pe
         fabric = fabric_of(fpgapart)
-        memories = fabric.lutram_luts(groups, width) + fabric.ram_luts(*self._row_memory(), self.ram_style)
+        memories = fabric.lutram_luts(groups, width) + fabric.ram_luts(*self.row_memory(), self.ram_style)
         return 3 * width + memories + 27 + fifo2_luts(width)

@@ -88,7 +88,6 @@ module maxpool2x2 #(
   end
 
   // ---- vertical maximum with the stored row: written in even rows, read in odd ones --------------------------------
-  (* ram_style = RAM_STYLE *) logic [BEAT-1:0] row_mem [HALF];
   logic [AB-1:0] pair_addr_q;
   logic store_q, pair_out_q;
 
@@ -105,10 +104,14 @@ module maxpool2x2 #(
     if (step && col_q[0]) begin
       pair_q      <= pair;
       pair_addr_q <= addr_q;
-      above_q     <= row_mem[addr_q];
     end
   end
-  always_ff @(posedge clk) if (en && store_q) row_mem[pair_addr_q] <= pair_q;
+  row_memory #(
+      .DEPTH(HALF), .WIDTH(BEAT), .RAM_STYLE(RAM_STYLE)
+  ) row_mem (
+      .clk, .write(en && store_q), .write_addr(pair_addr_q), .write_data(pair_q),
+      .read(step && col_q[0]), .read_addr(addr_q), .read_data(above_q)
+  );
 
   assign y_valid = pair_out_q;
   assign y_data  = best;

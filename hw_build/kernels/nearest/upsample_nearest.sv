@@ -72,14 +72,15 @@ module upsample_nearest #(
   end
 
   // ---- the row, and the beat that has come just now -----------------------------------------------------------------
-  (* ram_style = RAM_STYLE *) logic [BEAT-1:0] row_mem[ROW];
   logic [BEAT-1:0] stored_q, come_q, y_data;
   logic y_valid_q, fresh_q;
 
-  always_ff @(posedge ap_clk) begin
-    if (step && fresh) row_mem[addr_q] <= s_axis_tdata;
-    if (step && !fresh) stored_q <= row_mem[addr_q];
-  end
+  row_memory #(
+      .DEPTH(ROW), .WIDTH(BEAT), .RAM_STYLE(RAM_STYLE)
+  ) row_mem (
+      .clk(ap_clk), .write(step && fresh), .write_addr(addr_q), .write_data(s_axis_tdata),
+      .read(step && !fresh), .read_addr(addr_q), .read_data(stored_q)
+  );
   always_ff @(posedge ap_clk) begin
     if (step) begin
       come_q  <= s_axis_tdata;

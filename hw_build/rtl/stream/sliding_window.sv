@@ -148,17 +148,16 @@ module sliding_window #(
     assign column = {a_beat_q, rows_q};
     always_ff @(posedge clk) if (a_leave) rows_q <= column[COLUMN-1:BEAT_BITS];
   end else begin : g_row_memory
-    (* ram_style = RAM_STYLE *) logic [COLUMN-BEAT_BITS-1:0] row_mem [LINE];
     logic [COLUMN-BEAT_BITS-1:0] rows_q;
     logic [LB-1:0] a_line_q;
     assign column = {a_beat_q, rows_q};
-    always_ff @(posedge clk) begin
-      if (step) begin
-        rows_q   <= row_mem[line_q];
-        a_line_q <= line_q;
-      end
-    end
-    always_ff @(posedge clk) if (a_leave) row_mem[a_line_q] <= column[COLUMN-1:BEAT_BITS];  // never the word being read
+    always_ff @(posedge clk) if (step) a_line_q <= line_q;
+    row_memory #(
+        .DEPTH(LINE), .WIDTH(COLUMN - BEAT_BITS), .RAM_STYLE(RAM_STYLE)
+    ) row_mem (
+        .clk, .write(a_leave), .write_addr(a_line_q), .write_data(column[COLUMN-1:BEAT_BITS]),
+        .read(step), .read_addr(line_q), .read_data(rows_q)
+    );
   end
 
   // ---- the older columns beside it --------------------------------------------------------------------------------
