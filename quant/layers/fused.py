@@ -134,11 +134,15 @@ class FusedFilters(nn.Module):
         return self._filtered(plain(x), weight)
 
 
-class FusedQuantConv2d(FusedFilters, qnn.QuantConv2d):
-    """A convolution."""
+class _FusedConvolution(FusedFilters):
+    """Of any number of sides."""
 
     def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(x, weight, None)
+
+
+class FusedQuantConv2d(_FusedConvolution, qnn.QuantConv2d):
+    """A convolution."""
 
 
 class FusedQuantConvTranspose2d(FusedFilters, qnn.QuantConvTranspose2d):
@@ -148,11 +152,8 @@ class FusedQuantConvTranspose2d(FusedFilters, qnn.QuantConvTranspose2d):
         return self.conv_transpose2d_zeros_pad(x, weight, None, self.output_padding)
 
 
-class FusedQuantConv3d(FusedFilters, qnn.QuantConv3d):
+class FusedQuantConv3d(_FusedConvolution, qnn.QuantConv3d):
     """A convolution of volumes."""
-
-    def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return self._conv_forward(x, weight, None)
 
 
 class FusedQuantConvTranspose3d(FusedFilters, qnn.QuantConvTranspose3d):

@@ -14,8 +14,8 @@ from torch.nn import functional
 from quant.integer.nodes import attribute
 from quant.integer.program import Conv, Step
 from quant.layers.fused import FusedQuantConvTranspose2d
-from quant.operators.filters import Filters
 from quant.operators.operator import refuse
+from quant.operators.transposed_filters import MIN_STRIDE, TransposedFilters
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from quant.integer.ort_graph import GraphBuilder
     from quant.integer.torch_engine import TorchEngine
     from quant.twin.written import Translator
-
-_MIN_STRIDE = 2
 
 
 @dataclass(frozen=True)
@@ -37,26 +35,23 @@ class TransposedConv(Conv):
     output_padding: tuple[int, int] = (0, 0)
 
 
-class TransposedConvolution(Filters):
+class TransposedConvolution(TransposedFilters):
     """ConvTranspose2d."""
 
     kinds = (nn.ConvTranspose2d,)
     told = "ConvTranspose2d as many times as large as its stride"
-    names = ("ConvTranspose",)
     steps = (TransposedConv,)
-    output_axis = 1
     layer = qnn.QuantConvTranspose2d
     before_norm = FusedQuantConvTranspose2d
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
         """One group, no dilation, equal strides, and no row or column more or less than the stride makes."""
-        if len(inputs) != 1:
-            refuse("is called with an output_size; give the module padding and output_padding instead")
+        self.require_input_alone(inputs)
         if module.groups != 1 or module.dilation != (1, 1):
             refuse(f"has groups={module.groups} and dilation {module.dilation}; only one group without dilation lowers")
         stride = module.stride[0]
         settings = zip(module.kernel_size, module.padding, module.output_padding, strict=True)
-        if module.stride != (stride, stride) or stride < _MIN_STRIDE:
+        if module.stride != (stride, stride) or stride < MIN_STRIDE:
             refuse(f"has stride {module.stride}; only equal ones of 2 or more lower: with stride 1 write a Conv2d")
         if any(kernel + more - 2 * padding != stride for kernel, padding, more in settings):
             refuse(
@@ -64,10 +59,6 @@ class TransposedConvolution(Filters):
                 " ConvTranspose2d(i, o, 3, 2, 1, 1)"
             )
         return translator.emit(module, inputs, name)
-
-    def settings(self, module: nn.Module) -> dict[str, Any]:
-        """With the rows and columns that it adds."""
-        return {**super().settings(module), "output_padding": module.output_padding}
 
     def window(self, module: nn.Module) -> int:
         """From the first to the last row that a phase reads."""

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from quant.integer.program import Conv
 from quant.layers.fused import FusedQuantConvTranspose3d
-from quant.operators.filters import Filters
 from quant.operators.operator import refuse
+from quant.operators.transposed_filters import MIN_STRIDE, TransposedFilters
 from quant.operators.volumes import SIDES, is_of_volumes, numbers
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from quant.integer.torch_engine import TorchEngine
     from quant.twin.written import Translator
-
-_MIN_STRIDE = 2
 
 
 @dataclass(frozen=True)
@@ -32,28 +30,25 @@ class TransposedConv3d(Conv):
     output_padding: tuple[int, ...] = (0, 0, 0)
 
 
-class TransposedConvolution3d(Filters):
+class TransposedConvolution3d(TransposedFilters):
     """ConvTranspose3d."""
 
     kinds = (nn.ConvTranspose3d,)
     told = "ConvTranspose3d as many times as large as its stride (of volumes)"
-    names = ("ConvTranspose",)
     steps = (TransposedConv3d,)
-    output_axis = 1
     of_volumes = True
     layer = qnn.QuantConvTranspose3d
     before_norm = FusedQuantConvTranspose3d
 
     def take(self, translator: Translator, module: Any, inputs: tuple[Any, ...], name: str) -> fx.Node:
         """One group, no dilation, and no plane more or less than the stride makes."""
-        if len(inputs) != 1:
-            refuse("is called with an output_size; give the module padding and output_padding instead")
+        self.require_input_alone(inputs)
         if module.groups != 1 or module.dilation != (1,) * SIDES:
             refuse(
                 f"has groups={module.groups} and dilation {module.dilation}; only one group without dilation is taken"
             )
         sides = zip(module.kernel_size, module.padding, module.output_padding, module.stride, strict=True)
-        if min(module.stride) < _MIN_STRIDE or any(
+        if min(module.stride) < MIN_STRIDE or any(
             kernel + more - 2 * padding != stride for kernel, padding, more, stride in sides
         ):
             refuse(
@@ -61,10 +56,6 @@ class TransposedConvolution3d(Filters):
                 " output_padding so, as in ConvTranspose3d(i, o, 2, stride=2)"
             )
         return translator.emit(module, inputs, name)
-
-    def settings(self, module: nn.Module) -> dict[str, Any]:
-        """With the planes that it adds."""
-        return {**super().settings(module), "output_padding": module.output_padding}
 
     def unquantized(self, module: Any, *inputs: torch.Tensor) -> torch.Tensor:
         """By the float weights."""
