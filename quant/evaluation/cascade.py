@@ -6,7 +6,6 @@ here is the board's own ``Cascade``, with the integer reference in the place of 
 
 from __future__ import annotations
 
-import json
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,20 +14,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from board.cascade_run import Cascade
-from board.cascade_spec import CASCADE, STAGES, CascadeSpec, VolumeSpec, read_cascade
+from board.cascade_spec import CASCADE, STAGES, CascadeSpec, read_cascade
 from board.io_spec import FrameLayout
 from board.nifti import read_scan, write_labels
 from board.segmenter import groups
-from quant.base.errors import DataError, ExportError, as_data_error
+from quant.base.errors import DataError, as_data_error
 from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
 from quant.data.pairs import load_samples
 from quant.export.export import GOLDEN_FILE, MANIFEST_FILE
+from quant.export.manifest import read_manifest
 from quant.integer import MODEL_FILE, IntegerReference
 from quant.scores.masks import score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from board.volume_spec import VolumeSpec
 
 _FRAMES_AT_ONCE = 8
 
@@ -56,7 +58,7 @@ def join(
         ExportError: an export is missing or damaged.
         DataError: the networks or the options do not fit each other.
     """
-    manifests = [_manifest(folder) for folder in exports]
+    manifests = [read_manifest(folder) for folder in exports]
     scales = [manifest["output"]["logit_scale"] for manifest in manifests]
     networks = [manifest["model_sha256"] for manifest in manifests]
     with as_data_error():
@@ -89,7 +91,7 @@ def reference(folder: Path) -> Cascade:
     with as_data_error():
         spec = read_cascade(folder)
         for export, joined in zip(exports, spec.networks, strict=True):
-            if _manifest(export)["model_sha256"] != joined:
+            if read_manifest(export)["model_sha256"] != joined:
                 raise DataError(f"'{export}' is not the export that '{folder}' was joined of; join them again")
         return _over(spec, exports)
 
@@ -132,14 +134,3 @@ def evaluate_cascade(folder: Path, data_dir: Path, split: str) -> dict[str, Any]
 def _over(spec: CascadeSpec, exports: Iterable[Path]) -> Cascade:
     networks = [Reference(folder) for folder in exports]
     return Cascade(spec, [network.layout for network in networks], lambda stage: nullcontext(networks[stage]))
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = Path(folder) / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if float(manifest["output"]["logit_scale"]) > 0 and isinstance(manifest["model_sha256"], str):
-            return manifest
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise ExportError(f"'{path}' is missing or not a manifest; run `python -m quant export`")

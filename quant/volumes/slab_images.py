@@ -1,7 +1,7 @@
 """Volumes as a folder of images: each slice with its neighbours as channels, framed as the board frames them.
 
 So everything for images (training, quantization, export, cascades) takes volumes in 2.5D. ``slabs.json`` holds what the
-board must know of a scan (``board.cascade_spec.VolumeSpec``), the size of a frame, and how many voxels each volume has;
+board must know of a scan (``board.volume_spec.VolumeSpec``), the size of a frame, and how many voxels each volume has;
 the lists keep patients apart, as the volumes' lists do.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from board.cascade_spec import VolumeSpec
+from board.volume_spec import VolumeSpec
 from board.errors import InputError
 from board.slices import Slices
 from quant.base.errors import ConfigError, DataError, as_data_error
@@ -116,7 +116,8 @@ def seen_whole(data_dir: Path, size: tuple[int, int], channels: int) -> dict[str
     if (tuple(size), channels) != (slabs.size, spec.slices):
         return {}
     seen = {"channels": channels, "slices": spec.slices, "window": spec.window.as_dict(), "spacing_mm": None}
-    return {"volumes": {**seen, "orientation": spec.orientation}}
+    spacing = None if spec.spacing_mm is None else list(spec.spacing_mm)
+    return {"volumes": {**seen, "file_spacing_mm": spacing, "orientation": spec.orientation}}
 
 
 def _write_case(
