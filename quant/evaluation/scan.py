@@ -1,8 +1,8 @@
-"""Labels of a scan by one network's integer arithmetic, slice by slice: the file that the board writes, byte by byte."""
+"""Labels of a scan by one network's integer arithmetic, slice by slice: the file that the board writes."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,6 +12,9 @@ from quant.base.errors import ExportError, as_data_error
 from quant.export.manifest import read_manifest
 from quant.integer import IntegerReference
 from quant.volumes.predict import decide_in_integers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def segment_scan(export_dir: Path, scan: Path, out: Path) -> float:

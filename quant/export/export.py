@@ -6,8 +6,8 @@ the integer thresholds on every accumulator. The manifest is the last file to ap
 
 golden.npz: ``codes`` (N, H, W, C) uint8, ``logits`` (N, H, W, classes) int32, ``masks`` (N, H, W) uint8 (the truth, 0
 or 1), ``names`` (N,), ``model_sha256`` (hex, of model.qonnx). Of a network that was trained on slices of volumes the
-manifest has ``volume``: what a scan must be (``board.volume_spec``). Networks for volumes have (X, Y, Z) in the place of (H,
-W), volumes of ``calib_data`` as golden images, and torch as the one engine; they do not lower.
+manifest has ``volume``: what a scan must be (``board.volume_spec``). Networks for volumes have (X, Y, Z) in the place
+of (H, W), volumes of ``calib_data`` as golden images, and torch as the one engine; they do not lower.
 """
 
 from __future__ import annotations

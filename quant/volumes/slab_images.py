@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from board.volume_spec import VolumeSpec
 from board.errors import InputError
 from board.slices import Slices
+from board.volume_spec import VolumeSpec
 from quant.base.errors import ConfigError, DataError, as_data_error
 from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
