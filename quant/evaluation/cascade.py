@@ -16,7 +16,7 @@ import numpy as np
 from board.cascade_run import Cascade
 from board.cascade_spec import CASCADE, STAGES, CascadeSpec, read_cascade
 from board.io_spec import FrameLayout
-from board.nifti import read_scan, write_labels
+from board.nifti import Scan, read_scan, write_labels
 from board.segmenter import groups
 from quant.base.errors import DataError, as_data_error
 from quant.base.progress import steps_with_bar
@@ -26,6 +26,9 @@ from quant.export.export import GOLDEN_FILE, MANIFEST_FILE
 from quant.export.manifest import read_manifest
 from quant.integer import MODEL_FILE, IntegerReference
 from quant.scores.masks import score
+from quant.volumes.layouts import list_cases
+from quant.volumes.scores import score_volume, summarise
+from quant.volumes.slab_images import SLABS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,14 +113,19 @@ def segment_scan(folder: Path, scan: Path, out: Path) -> str:
     return found.note
 
 
-def evaluate_cascade(folder: Path, data_dir: Path, split: str) -> dict[str, Any]:
-    """Scores of a split of images by stage 1 alone (``first``) and by both (``cascade``); ``without_a_find``: images
+def evaluate_cascade(folder: Path, data_dir: Path, split: str, classes: int = 1) -> dict[str, Any]:
+    """Scores of a split by stage 1 alone (``first``) and by both (``cascade``); ``without_a_find``: images or volumes
     where stage 1 found nothing to look at.
+
+    A cascade for scans is scored volume by volume (``quant.volumes.scores``), of all ``classes`` taken as one; on the
+    slices of ``slabs``, as a cascade for images, image by image.
 
     Raises:
         DataError, ExportError: see their messages.
     """
     cascade = reference(folder)
+    if cascade.spec.volume is not None and not (Path(data_dir) / SLABS).is_file():
+        return {"arithmetic": "integer", "split": split, **_by_volume(cascade, data_dir, split, classes)}
     frame = cascade.frame
     samples = load_samples(data_dir, split, (frame.height, frame.width), channels=frame.channels)
     images, truth = samples.codes.permute(0, 2, 3, 1).contiguous().numpy(), samples.masks[:, 0].numpy()
@@ -129,6 +137,24 @@ def evaluate_cascade(folder: Path, data_dir: Path, split: str) -> dict[str, Any]
     }
     without = sum(one.crop is None for one in found)
     return {"arithmetic": "integer", "split": split, "images": len(found), "without_a_find": without, **scores}
+
+
+def _by_volume(cascade: Cascade, data_dir: Path, split: str, classes: int) -> dict[str, Any]:
+    first, both, without, unit = [], [], 0, "mm"
+    for case in steps_with_bar("cascade", list_cases(data_dir, split)):
+        image, label = case.read(classes)
+        truth = label.voxels[0] > 0
+        with as_data_error():
+            slices = cascade.slices(
+                cascade.spec.volume.codes(Scan(image.source, image.grey, image.affine, header=b"", swapped=False))
+            )
+        logits = cascade.first_logits(map(slices.frame, range(len(slices))))
+        found = cascade.second_of_volume(slices, logits)
+        first.append(score_volume(slices.on_volume(logits > 0), truth, 1, image.spacing_mm))
+        both.append(score_volume(found.mask, truth, 1, image.spacing_mm))
+        without += found.crop is None
+        unit = unit if image.has_spacing else "voxel"
+    return {"unit": unit, "without_a_find": without, "first": summarise(first), "cascade": summarise(both)}
 
 
 def _over(spec: CascadeSpec, exports: Iterable[Path]) -> Cascade:

@@ -125,12 +125,10 @@ def _write_case(
 ) -> list[str]:
     """The names of a case's slices."""
     image, label = case.read(classes)
-    if image.voxels.shape[0] != 1:
-        raise DataError(f"volume '{image.source}' has {image.voxels.shape[0]} channels; slices are made of one")
     truth = label.voxels[0]
     truth = (truth > 0).astype(np.uint8) * 255 if foreground or classes == 1 else truth
     with as_data_error():
-        frames = Slices(spec.window.codes(image.voxels[0]), *size, spec.slices)
+        frames = Slices(spec.window.codes(image.grey), *size, spec.slices)
         masks = Slices(truth, *size, 1)
     names = []
     for index in range(len(frames)):
