@@ -1,7 +1,7 @@
 """The commands of docs/tutorial-volumes.md, in their order, to the labels of a scan by the simulated board.
 
-The three volumes of ``calib_data`` stand for a real data set; the smallest networks and one epoch for what the reader
-chooses (the student needs 40, to find anything in two volumes). The labels are compared with those of the trained twin in torch's floats, where no two logits are near a tie.
+The three volumes of ``calib_data`` stand for a real data set, and the smallest networks for what the reader chooses.
+The labels are compared with those of the trained twin in torch's floats, where no two logits are near a tie.
 """
 
 import json
