@@ -48,7 +48,7 @@ from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.operators import of_node
 from quant.twin.activations import not_exported
-from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size
+from quant.twin.networks import channels_in, classes_of, from_checkpoint, require_size
 from quant.twin.structure import Structure
 
 if TYPE_CHECKING:
@@ -96,8 +96,9 @@ def export(
     _require_exportable(checkpoint, checkpoint_path, size)
     _require_folder(out_dir)
     if not is_of_volumes:
-        network = models.build(checkpoint["model"], classes_of(checkpoint))
-        require_size(network, checkpoint["model"], size, channels_of(checkpoint["model"]))
+        channels = channels_in(checkpoint)
+        network = models.build(checkpoint["model"], classes_of(checkpoint), channels)
+        require_size(network, checkpoint["model"], size, channels)
     twin = from_checkpoint({**checkpoint, "size": list(size)})
     network = models.build(checkpoint["model"], classes_of(checkpoint), twin.in_channels)
     volume = None if is_of_volumes else _volume_of_slices(checkpoint, checkpoint_path)
