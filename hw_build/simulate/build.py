@@ -91,6 +91,7 @@ def build_library(
     ``generated`` holds, by file name, ``sim_top.sv`` and what the driver includes. Returns the library's path, in a
     folder of its own below ``build_dir``.
     """
+    sources, include_dirs = ([Path(path).resolve() for path in paths] for paths in (sources, include_dirs))
     key = _cache_key(generated, sources, include_dirs, driver, fast)
     folder = Path(build_dir).resolve() / f"{name}-{key}"
     if not (folder / LIBRARY).is_file():

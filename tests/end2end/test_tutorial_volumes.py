@@ -65,7 +65,8 @@ def said(tmp_path_factory):
     (folder / "recipe.toml").write_text(RECIPE)
     choices = {**CHOICES, "RECIPE": str(folder / "recipe.toml"), "OUT": str(folder / "out")}
     environment = {key: value for key, value in {**os.environ, **choices}.items() if key != "PYTHONPATH"}
-    make = f"make -o setup sim-board DEMO={folder}/demo SIM_BOARD={folder}/sim PYTHON={sys.executable}"
+    near = os.path.relpath(folder, ROOT)  # as `make` has its folders, from the current one
+    make = f"make -o setup sim-board DEMO={near}/demo SIM_BOARD={near}/sim PYTHON={sys.executable}"
     for block in blocks():
         script = block.replace(".venv/bin/python", sys.executable).replace("make sim-board", make)
         run = subprocess.run(["bash", "-ec", script], cwd=ROOT, env=environment, capture_output=True, text=True)

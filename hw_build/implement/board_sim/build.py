@@ -43,7 +43,6 @@ def build_system(system: System, core_sources: Sequence[Path], build_dir: Path, 
     ``core_sources`` hold what stands in for the accelerator, in compile order. ``fast`` drops assertions and the random
     state at power-up.
     """
-    core_sources = [path.resolve() for path in core_sources]
     return build_library(
         SYSTEM_MODULE, [*shell_sources(), *stream_sources(), *core_sources], build_dir, driver=DRIVER,
         generated=generated(system.text() + SIM_TOP.read_text()),
