@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hw_build.base.export import Export
 
 TABLE, PLOT, POINTS = "scale.json", "pareto.svg", "points"
+MOST_SIDE = 1 << 13  # of an image, in pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,11 @@ class ScaleConfig:
         if self.jobs is not None and self.jobs < 1:
             raise ConfigError(f"--jobs must be at least 1, got {self.jobs}")
         for side in self.sides:
-            if side < 1:
-                raise ConfigError(f"--sizes must be positive, got {side}")
+            if not 1 <= side <= MOST_SIDE:
+                raise ConfigError(f"--sizes must be 1 to {MOST_SIDE}, got {side}")
+        names = [board.name for board in self.boards]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(f"two boards are called {twice[0]}: give one of them, or rename its file")
         labels = [label(export) for export in self.exports]
         for network, bits in labels:
             if labels.count((network, bits)) > 1:
@@ -59,7 +63,7 @@ def label(export: Export) -> tuple[str, str]:
 
 
 def grid(config: ScaleConfig) -> list[Point]:
-    """Every point, in the order of the table."""
+    """Every point once, in the order of the table."""
     points = []
     for network, bits in map(label, config.exports):
         for side in config.sides:
@@ -69,7 +73,7 @@ def grid(config: ScaleConfig) -> list[Point]:
                     Point(network=network, bits=bits, side=side, frames_per_second=rate, board=board)
                     for board in boards
                 ]
-    return points
+    return list(dict.fromkeys(points))
 
 
 def run_scale(config: ScaleConfig, *, as_json: bool) -> int:

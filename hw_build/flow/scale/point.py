@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
+from hw_build.base.errors import ConfigError
 from hw_build.base.records import record
 from hw_build.folding.board_share import budget_of
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
@@ -53,7 +54,7 @@ class Point:
     def name(self) -> str:
         """A file name that no other point has."""
         rate = f"max-{self.board}" if self.frames_per_second is None else f"{self.frames_per_second:g}fps"
-        return f"{self.network}-{self.bits}-{self.side}-{rate}"
+        return f"{self.network}-{self.bits}-{self.side}-{rate}".replace("/", "_")
 
 
 @record
@@ -83,11 +84,17 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
     """Folds the ``lowered`` network (serialised ONNX of the step `specialize`) for ``point``.
 
     A rate is tried on the boards in order of size, and the first that holds it determines the folding.
+
+    Raises:
+        ConfigError: the network does not take images of this side.
     """
-    if point.frames_per_second is not None:
-        return at_rate(lowered, (point.side, point.side), point.frames_per_second, boards)
-    board = next(board for board in boards if board.name == point.board)
-    return _fastest(read_sized(lowered, (point.side, point.side), [board]), board)
+    try:
+        if point.frames_per_second is not None:
+            return at_rate(lowered, (point.side, point.side), point.frames_per_second, boards)
+        board = next(board for board in boards if board.name == point.board)
+        return _fastest(read_sized(lowered, (point.side, point.side), [board]), board)
+    except ConfigError as error:
+        raise ConfigError(f"{point.network} {point.bits} at {point.side}x{point.side}: {error}") from None
 
 
 def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -> Networks:

@@ -76,6 +76,14 @@ def test_the_optimiser_takes_it_where_block_ram_is_short(model):
         at_rate(network, CYCLES, Budget(bram36=enough - 1))
 
 
+def test_a_folding_that_asks_for_more_than_there_is_is_one_sentence(model):
+    name, style = model.graph.node[0].name, LINE | {"ram_style": "ultra"}
+    network = read_network(model, ZCU104, {name: style})
+    assert at_rate(network, CYCLES, Budget(uram=1)).uram == 1
+    with pytest.raises(ConfigError, match="fits 129 BRAM36; the smallest without limits takes .* beside 1 UltraRAMs"):
+        at_rate(network, CYCLES, Budget(bram36=129))
+
+
 def test_a_board_without_it_does_not_hold_such_a_folding(model):
     small, large, none = (
         replace(board, name=name, resources=replace(board.resources, luts=luts, memory_luts=1, bram36=2, uram=uram))
