@@ -15,7 +15,7 @@ from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked, write_atomically
 from hw_build.flow.scale.lowered import lowered_network
 from hw_build.flow.scale.pareto import draw
-from hw_build.flow.scale.point import Figures, Outcome, Point
+from hw_build.flow.scale.point import Figures, Outcome, Point, require_size
 from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep
 from hw_build.folding.board_share import BRAM_SHARE, LUT_SHARE
 
@@ -82,6 +82,8 @@ def run_scale(config: ScaleConfig, *, as_json: bool) -> int:
     with locked(config.out), BuildProgress("scale") as progress:
         progress.expect(len(points))
         lowered = {label(export): lowered_network(export, config.boards[0].part) for export in config.exports}
+        for point in {(point.network, point.bits, point.side): point for point in points}.values():
+            require_size(point, lowered[point.network, point.bits])  # before the first is folded, which takes longer
 
         def on_done(point: Point, figures: Figures, saved: bool) -> None:
             progress.done(point.name, f"{_summary(figures)}{' · unchanged' if saved else ''}")

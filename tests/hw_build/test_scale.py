@@ -20,7 +20,7 @@ import synthetic
 
 from hw_build.base.board_config import BOARDS as BOARD_FILES
 from hw_build.base.board_config import Family, load_board
-from hw_build.base.errors import BuildError, ConfigError
+from hw_build.base.errors import BuildError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.commands.scale import ScaleConfig, grid, lowered_network
@@ -156,10 +156,12 @@ class Killed(Executor):
         return future
 
 
-def test_a_side_that_poolings_do_not_divide_is_told_with_its_network(lowered):
-    for rate, board in ((50.0, None), (None, "pynq-z2")):
-        with pytest.raises(ConfigError, match="^synthetic as-exported at 17x17: node .* would halve 17x17"):
-            evaluate(point(17, rate, board), lowered, BOARDS)
+def test_a_side_that_poolings_do_not_divide_is_told_with_its_network_before_any_point(export, tmp_path, capsys):
+    arguments = ["scale", "--export", str(export.folder), "--out", str(tmp_path), "--sizes", "16", "17"]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: synthetic as-exported at 17x17: node ") and "would halve 17x17" in error
+    assert not (tmp_path / "points").exists()
 
 
 def test_a_network_of_another_folder_is_a_file_here(lowered, tmp_path):

@@ -84,15 +84,17 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
     """Folds the ``lowered`` network (serialised ONNX of the step `specialize`) for ``point``.
 
     A rate is tried on the boards in order of size, and the first that holds it determines the folding.
-
-    Raises:
-        ConfigError: the network does not take images of this side.
     """
+    if point.frames_per_second is not None:
+        return at_rate(lowered, (point.side, point.side), point.frames_per_second, boards)
+    board = next(board for board in boards if board.name == point.board)
+    return _fastest(read_sized(lowered, (point.side, point.side), [board]), board)
+
+
+def require_size(point: Point, lowered: bytes) -> None:
+    """ConfigError, which names the network, where it does not take images of the side of ``point``."""
     try:
-        if point.frames_per_second is not None:
-            return at_rate(lowered, (point.side, point.side), point.frames_per_second, boards)
-        board = next(board for board in boards if board.name == point.board)
-        return _fastest(read_sized(lowered, (point.side, point.side), [board]), board)
+        _sized(lowered, (point.side, point.side))
     except ConfigError as error:
         raise ConfigError(f"{point.network} {point.bits} at {point.side}x{point.side}: {error}") from None
 
@@ -104,7 +106,11 @@ def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -
 
 @lru_cache(maxsize=2)  # points of one network and size follow each other, on boards of two families
 def _read(lowered: bytes, size: tuple[int, int], part: str) -> Network:
-    return read_network(set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size), part)
+    return read_network(_sized(lowered, size), part)
+
+
+def _sized(lowered: bytes, size: tuple[int, int]) -> ModelWrapper:
+    return set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size)
 
 
 def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boards: Sequence[Board]) -> Figures:
