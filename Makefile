@@ -24,7 +24,8 @@ SIM_ZIP := $(SIM_BOARD)/edgeseg-deploy-SIMULATED.zip
 SIM_IMAGES ?= calib_data/images/benign_184.png calib_data/images/benign_007.png
 CASCADE ?=
 JOINT ?=
-SCAN ?= calib_data/hippocampus/images/hippocampus_148.nii.gz
+SCAN ?=
+SAMPLE_SCAN := calib_data/hippocampus/images/hippocampus_148.nii.gz
 ON_SIM_BOARD := EDGESEG_SIM=1 EDGESEG_LOCK=$(abspath $(SIM_BOARD))/lock $(abspath .venv-board)/bin/python
 TESTS ?=
 JOBS ?= auto
@@ -45,7 +46,8 @@ help: ## this list
 	@echo "variables: IMAGE, MASK (demo image and its mask), FOLDING (name, TOML file or cycles per frame), BOARD,"
 	@echo "  TOOLCHAIN (vivado, openxc7), BACKEND (rtl, hls: of make demo and make bitstream),"
 	@echo "  CHECKPOINT (network of the demo), FLOAT_CHECKPOINT, DATA, MAX_DROP (what make iou compares it with, on what),"
-	@echo "  SIM_IMAGES (what make sim-board segments), CASCADE, SCAN (instead: a folder of quant cascade, a NIfTI file),"
+	@echo "  SIM_IMAGES (what make sim-board segments), SCAN (instead: a NIfTI file, of a CHECKPOINT for slices),"
+	@echo "  CASCADE (a folder of quant cascade, for SCAN),"
 	@echo "  JOINT (1: both accelerators of CASCADE in one bitstream),"
 	@echo "  TESTS (what make test runs),"
 	@echo "  JOBS (processes that run it; auto: one a core), PYTHON, TORCH (what pip installs as torch)"
@@ -88,18 +90,25 @@ ifneq ($(JOINT),)
 	@$(RUN) hw_build deploy --export $(CASCADE)/first $(CASCADE)/second --out $(SIM_BOARD)/joint --simulated --zip $(SIM_BOARD)/joint.zip
 	@$(ON_SIM_BOARD) -m zipfile -e $(SIM_BOARD)/joint.zip $(SIM_BOARD)/cascade
 endif
-	@cd $(SIM_BOARD)/cascade/first && $(ON_SIM_BOARD) -m board infer --deploy .. --out $(abspath $(SIM_BOARD))/mask.nii.gz $(abspath $(SCAN))
-	@$(RUN) quant predict-cascade --cascade $(CASCADE) --out $(SIM_BOARD)/reference.nii.gz $(SCAN)
+	@cd $(SIM_BOARD)/cascade/first && $(ON_SIM_BOARD) -m board infer --deploy .. --out $(abspath $(SIM_BOARD))/mask.nii.gz $(abspath $(or $(SCAN),$(SAMPLE_SCAN)))
+	@$(RUN) quant predict-cascade --cascade $(CASCADE) --out $(SIM_BOARD)/reference.nii.gz $(or $(SCAN),$(SAMPLE_SCAN))
 	@cmp $(SIM_BOARD)/mask.nii.gz $(SIM_BOARD)/reference.nii.gz
-	@echo "exact    mask of $(SCAN): as the integer reference"
+	@echo "exact    mask of $(or $(SCAN),$(SAMPLE_SCAN)): as the integer reference"
 else
 	@$(RUN) hw_build build --export $(EXPORT) --board $(BOARD) --folding $(FOLDING) --out $(DEMO) --stop-after shell
 	@$(RUN) hw_build deploy --export $(EXPORT) --out $(DEMO) --simulated --zip $(SIM_ZIP)
 	@rm -rf $(SIM_BOARD)/deploy $(SIM_BOARD)/masks
 	@$(ON_SIM_BOARD) -m zipfile -e $(SIM_ZIP) $(SIM_BOARD)/deploy
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board selftest --frames 1
+ifneq ($(SCAN),)
+	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board infer --out ../mask.nii.gz $(abspath $(SCAN))
+	@$(RUN) quant predict-scan --export $(EXPORT) --out $(SIM_BOARD)/reference.nii.gz $(SCAN)
+	@cmp $(SIM_BOARD)/mask.nii.gz $(SIM_BOARD)/reference.nii.gz
+	@echo "exact    labels of $(SCAN): as the integer reference"
+else
 	@cd $(SIM_BOARD)/deploy && $(ON_SIM_BOARD) -m board infer --resize --out ../masks $(abspath $(SIM_IMAGES))
 	@$(RUN) hw_build.implement.pynq_sim.compare $(SIM_BOARD)/deploy/golden.npz $(SIM_BOARD)/masks
+endif
 endif
 
 ip: setup $(EXPORT)/manifest.json ## the accelerator as an IP-XACT core, for a block design of your own

@@ -74,13 +74,17 @@ class Cascade:
                 for image, logits1 in zip(images, every_logit, strict=True)
             ]
 
-    def segment_volume(self, codes):
-        """The outcome of a volume of codes (X, Y, Z) uint8; mask (X, Y, Z) bool, crop of axes (z, y, x) of frames.
+    def slices(self, codes):
+        """The frames of a volume of codes (X, Y, Z) uint8; ``CascadeSpec.volume.codes`` makes the codes of a scan."""
+        return Slices(codes, *self.frame.shape)
 
-        ``CascadeSpec.volume.codes`` makes the codes of a scan.
-        """
-        slices = Slices(codes, self.frame.height, self.frame.width, self.frame.channels)
-        logits1 = self.first_logits(map(slices.frame, range(len(slices))))
+    def segment_volume(self, codes):
+        """The outcome of a volume of codes (X, Y, Z) uint8; mask (X, Y, Z) bool, crop of axes (z, y, x) of frames."""
+        slices = self.slices(codes)
+        return self.second_of_volume(slices, self.first_logits(map(slices.frame, range(len(slices)))))
+
+    def second_of_volume(self, slices, logits1):
+        """The outcome of a volume's ``slices`` from its logits (Z, H, W) of `first_logits`."""
         with contextlib.ExitStack() as opened:
             accel = self._lazily(opened)
 

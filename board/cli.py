@@ -139,28 +139,43 @@ def _infer(arguments):
     from board.nifti import is_nifti
 
     scans = [path for path in arguments.images if is_nifti(path)]
-    if is_cascade(arguments.deploy):
-        (_infer_scan if scans else _infer_cascade)(arguments)
-    elif scans:
-        raise InputError(f"scan '{scans[0]}' needs a cascade; go to its folder, or name it with --deploy")
+    if scans:
+        _infer_scan(arguments, _cascade_labels if is_cascade(arguments.deploy) else _network_labels)
     else:
-        _infer_images(arguments)
+        (_infer_cascade if is_cascade(arguments.deploy) else _infer_images)(arguments)
 
 
-def _infer_scan(arguments):
+def _infer_scan(arguments, labels_of):
+    """``labels_of(arguments, scan)`` gives the labels (X, Y, Z) and lines on the accelerator's time."""
     from board.nifti import is_nifti, read_scan, write_labels
 
     if len(arguments.images) > 1:
         raise InputError("give one scan at a time, and the name of its mask with --out")
     if not is_nifti(arguments.out):
         raise InputError(f"the mask of a scan is a NIfTI file, --out is '{arguments.out}'; end it with .nii.gz or .nii")
-    cascade, scan = _cascade(arguments), read_scan(arguments.images[0])
-    mask = cascade.segment_scan(scan).mask
-    write_labels(arguments.out, mask, scan)
-    for stage, (frames, seconds) in enumerate(cascade.spent, 1):
-        if frames:
-            print(f"stage {stage}  {frames} frames in {1e3 * seconds:.3f} ms of the accelerator")
-    print(f"{arguments.out}  {mask.mean():.1%} foreground", flush=True)
+    scan = read_scan(arguments.images[0])
+    labels, lines = labels_of(arguments, scan)
+    write_labels(arguments.out, labels, scan)
+    for line in lines:
+        print(line)
+    print(f"{arguments.out}  {(labels > 0).mean():.1%} foreground", flush=True)
+
+
+def _cascade_labels(arguments, scan):
+    cascade = _cascade(arguments)
+    labels = cascade.segment_scan(scan).mask
+    spent = [(stage, frames, seconds) for stage, (frames, seconds) in enumerate(cascade.spent, 1) if frames]
+    return labels, [f"stage {stage}  {_time_of(frames, seconds)}" for stage, frames, seconds in spent]
+
+
+def _network_labels(arguments, scan):
+    with _accelerator(arguments, Deploy(arguments.deploy)) as accel:
+        labels = accel.segment_scan(scan)
+        return labels, [_time_of(accel.timing.frames, accel.timing.dma_s)]
+
+
+def _time_of(frames, seconds):
+    return f"{frames} frames in {1e3 * seconds:.3f} ms of the accelerator"
 
 
 def _infer_cascade(arguments):
@@ -263,5 +278,7 @@ def _describe(arguments):
     print(f"in       {spec.height} x {spec.width} x {spec.channels} codes, {spec.input_bytes} bytes")
     if spec.resizes:
         print(f"results  {spec.out_height} x {spec.out_width}")
+    if spec.volume is not None:
+        print(f"scans    {spec.volume}")
     decisions = "a mask" if spec.classes == 1 else f"indices of {spec.classes} classes, a byte a pixel, in all"
     print(f"out      {spec.logit_words} words of one logit each, or {decisions} {spec.mask_words} words")

@@ -147,9 +147,9 @@ def resize_array(codes, size):
 
 
 def in_colour(codes):
-    """Codes (H, W, C) as colours (H, W, 3): alpha left out; of 1, 2, 5 and more channels the middle one in grey."""
-    channels = codes.shape[2]
-    return codes[..., :3] if channels in (3, 4) else np.repeat(codes[..., channels // 2, None], 3, axis=2)
+    """Codes (..., C) as colours (..., 3): alpha left out; of 1, 2, 5 and more channels the middle one in grey."""
+    channels = codes.shape[-1]
+    return codes[..., :3] if channels in (3, 4) else np.repeat(codes[..., channels // 2, None], 3, axis=-1)
 
 
 def upright(image, source):

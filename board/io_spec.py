@@ -4,7 +4,8 @@ In: 8-bit codes, channels last, raster order. Out, chosen at run time: int32 log
 what they decide. Of one class that is a mask of one bit a pixel, 32 pixels a word, the first in bit 0; of several one
 byte a pixel, the index of the largest logit, the first of equals. Words are little-endian. Both sides are filled up
 with zeros: codes to whole pixels that are whole beats of 8 bytes, results to whole beats. Results have the size of the
-image unless ``out_height`` and ``out_width`` say otherwise. This file runs on the board's own Python.
+image unless ``out_height`` and ``out_width`` say otherwise. ``volume`` is there where images are slices of volumes:
+``board.volume_spec``. This file runs on the board's own Python.
 """
 
 import json
@@ -12,10 +13,12 @@ import math
 
 import numpy as np
 
-from board.errors import BoardError
+from board.errors import BoardError, InputError
+from board.volume_spec import VolumeSpec
 
 KEYS = ("version", "network", "network_hash", "height", "width", "channels", "classes")
 SIZE_KEYS = ("out_height", "out_width")  # where results have a size of their own
+VOLUME = "volume"  # where images are slices of volumes
 VERSION = 2
 BEAT_BYTES = 8
 MAX_CHANNELS = 16
@@ -112,9 +115,12 @@ class IoSpec(FrameLayout):
     """The layout of a network's frames, and which network it is.
 
     ``network_hash`` is 64 bits of a hash over the accelerator's sources, weights included; the bitstream has it, too.
+    ``volume`` is the ``board.volume_spec.VolumeSpec`` of a network that sees slices of volumes, or None.
     """
 
-    def __init__(self, network, network_hash, height, width, channels, classes=1, out_height=None, out_width=None):
+    def __init__(
+        self, network, network_hash, height, width, channels, classes=1, out_height=None, out_width=None, volume=None
+    ):
         super().__init__(height, width, channels, classes, out_height, out_width)
         for name in ("height", "width", "channels", "classes", *SIZE_KEYS):
             value = getattr(self, name)
@@ -124,13 +130,19 @@ class IoSpec(FrameLayout):
             raise IoSpecError(f"io_spec: classes must be at most {MAX_CLASSES}, got {classes}; build again")
         if not isinstance(network_hash, int) or not 0 <= network_hash < 1 << 64:
             raise IoSpecError(f"io_spec: network_hash must be a number of 64 bits, got {network_hash!r}; build again")
-        self.network, self.network_hash = network, network_hash
+        if volume is not None and volume.slices != channels:
+            raise IoSpecError(
+                f"io_spec: its frames have {volume.slices} slices, the network takes {channels} channels; build again"
+            )
+        self.network, self.network_hash, self.volume = network, network_hash, volume
 
     def text(self):
         """The content of ``io_spec.json``."""
         names = KEYS + SIZE_KEYS if self.resizes else KEYS
         values = {name: getattr(self, name) for name in names if name != "version"}
         values["network_hash"] = f"0x{self.network_hash:016x}"
+        if self.volume is not None:
+            values[VOLUME] = self.volume.as_dict()
         return json.dumps(dict(version=VERSION, **values), indent=1) + "\n"
 
 
@@ -148,7 +160,7 @@ def read_io_spec(path):
         raise IoSpecError(f"io_spec '{path}' cannot be read ({error.strerror}); copy it beside the driver") from None
     except ValueError as error:
         raise IoSpecError(f"io_spec '{path}' is not JSON ({error}); copy it again") from None
-    known = isinstance(values, dict) and set(values) in (set(KEYS), set(KEYS + SIZE_KEYS))
+    known = isinstance(values, dict) and set(values) - {VOLUME} in (set(KEYS), set(KEYS + SIZE_KEYS))
     if not known or values["version"] != VERSION:
         raise IoSpecError(f"io_spec '{path}' is not of version {VERSION}; build again")
     del values["version"]
@@ -156,4 +168,8 @@ def read_io_spec(path):
         values["network_hash"] = int(values["network_hash"], 16)
     except (TypeError, ValueError):
         raise IoSpecError(f"io_spec '{path}': network_hash is not a hexadecimal number; build again") from None
-    return IoSpec(**values)
+    try:
+        volume = values.pop(VOLUME, None)
+        return IoSpec(**values, volume=None if volume is None else VolumeSpec.from_dict(volume))
+    except InputError as error:
+        raise IoSpecError(f"io_spec '{path}': {error}") from None

@@ -14,6 +14,7 @@ from board.buffers import JobBuffers
 from board.errors import BoardError, InputError
 from board.io_spec import decide
 from board.shell import Shell
+from board.slices import Slices
 
 FRAMES_PER_JOB = 8
 TIMEOUT_S = 2.0
@@ -119,6 +120,27 @@ class Segmenter:
                 yield from self._results(running)
         finally:
             self._leave()
+
+    def segment_volume(self, codes):
+        """Returns what the network decides of a volume of codes (X, Y, Z) uint8, slice by slice with its neighbours:
+        bool (X, Y, Z), or of several classes uint8 indices. ``spec.volume.codes`` makes the codes of a scan.
+
+        Raises as ``segment``, and InputError: its slices are larger than the network's image.
+        """
+        if self.spec.resizes:
+            raise InputError("the network gives masks of another size than its image; take one that does not")
+        slices = Slices(codes, self.spec.height, self.spec.width, self.spec.channels)
+        return slices.on_volume(self.segment_batch(map(slices.frame, range(len(slices)))))
+
+    def segment_scan(self, scan):
+        """``segment_volume`` of a ``board.nifti.Scan``; InputError: the network is for images, or the scan does not fit
+        ``spec.volume``.
+        """
+        if self.spec.volume is None:
+            raise InputError(
+                "this network is for images; give image files, or export one that was trained on slices of volumes"
+            )
+        return self.segment_volume(self.spec.volume.codes(scan))
 
     async def segment_async(self, image, logits=False):
         """``segment`` that lets other coroutines run until the accelerator's interrupt comes."""

@@ -1,8 +1,9 @@
 """Checkpoints: one file of tensors and plain values, written under its final name only when complete.
 
 Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else the quantization as a dict), ``size``
-(height and width; x, y, z for volumes), ``classes`` (logits per pixel; 1 where it is absent), ``untrained``
-(True where nothing was learned; absent otherwise),
+(height and width; x, y, z for volumes), ``classes`` (logits per pixel; 1 where it is absent), ``channels`` (of the
+image; those that the network is registered with where it is absent), ``untrained`` (True where nothing was learned;
+absent otherwise),
 ``normalisation`` ("code/256"), ``state`` (network), and while training ``optimiser``, ``epoch``, ``run``;
 of one trained on volumes ``volumes``: channels, slices, intensity window, spacing and orientation that it takes.
 """
@@ -60,7 +61,9 @@ def load(path: Path, *, of_volumes: bool = False) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
         raise CheckpointError(f"'{path}' is not an edgeseg checkpoint of format {FORMAT}; train or export it again")
     checkpoint = {"classes": 1, **checkpoint}
-    for key, (fits, meant) in (_KEYS | _KEYS_OF_VOLUMES if "volumes" in checkpoint else _KEYS).items():
+    wanted = _KEYS | (_KEYS_OF_VOLUMES if "volumes" in checkpoint else {})
+    wanted |= {"channels": _CHANNELS} if "channels" in checkpoint else {}
+    for key, (fits, meant) in wanted.items():
         if key not in checkpoint or not fits(checkpoint[key]):
             found = "lacks" if key not in checkpoint else "is damaged in"
             raise CheckpointError(f"checkpoint '{path}' {found} '{key}', which is {meant}; fetch it again, or train it")
@@ -102,6 +105,7 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "normalisation": (lambda value: isinstance(value, str), "how codes become inputs"),
     "state": (_is_state, "tensors by name"),
 }
+_CHANNELS = (lambda value: type(value) is int and value > 0, "channels of the image")
 _KEYS_OF_VOLUMES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "size": (lambda value: _is_size(value, (2, 3)), "height and width, or x, y and z"),
     "volumes": (lambda value: isinstance(value, dict), "what its network takes of volumes"),

@@ -14,7 +14,7 @@ from torch import nn
 import calib_data
 import models
 from quant.training.step import network_input, training_step
-from quant.twin.networks import channels_of, from_checkpoint
+from quant.twin.networks import channels_in, from_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _LEARNING_RATE = 1e-4
 def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Callable[[], object]]:
     """One training step of the float network and one of the checkpoint's, each on the same ``images`` images."""
     samples = [
-        calib_data.load(name, tuple(checkpoint["size"]), channels_of(checkpoint["model"]))
+        calib_data.load(name, tuple(checkpoint["size"]), channels_in(checkpoint))
         for name in calib_data.names()[:images]
     ]
     codes = torch.stack([torch.from_numpy(sample.codes) for sample in samples]).permute(0, 3, 1, 2)  # (N, 3, H, W)

@@ -21,7 +21,7 @@ from quant.data.crops import load_seen
 from quant.data.pairs import Samples, require_foreground
 from quant.scores.masks import score
 from quant.twin.config import QuantConfig
-from quant.twin.networks import channels_of, classes_of, from_checkpoint, size_of, start_from
+from quant.twin.networks import channels_in, classes_of, from_checkpoint, size_of, start_from
 from quant.twin.prepare import calibrate
 from quant.twin.structure import Structure
 
@@ -104,7 +104,7 @@ class Subject:
 
 def _samples(config: SubjectConfig, checkpoint: dict[str, Any]) -> Samples:
     data, split = (calib_data.FOLDER, "calib") if config.data is None else (config.data, config.split)
-    shape = {"classes": classes_of(checkpoint), "channels": channels_of(checkpoint["model"])}
+    shape = {"classes": classes_of(checkpoint), "channels": channels_in(checkpoint)}
     samples = load_seen(checkpoint, data, split, **shape)
     count = min(config.images, len(samples))
     chosen = [index * len(samples) // count for index in range(count)]

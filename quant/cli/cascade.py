@@ -39,7 +39,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
     evaluate = commands.add_parser("evaluate-cascade", help="scores of stage 1 alone and of the cascade, in integers")
     evaluate.add_argument("--cascade", type=Path, required=True, metavar="DIR", help="folder of `cascade`")
-    evaluate.add_argument("--data", type=Path, required=True, help="folder of a known layout")
+    evaluate.add_argument("--data", type=Path, required=True, help="folder of images, of `slabs`, or of volumes")
+    evaluate.add_argument("--classes", type=int, default=1, help="N: labels of volumes hold 0 to N - 1, taken as one")
     evaluate.add_argument("--split", default="val", help="name of the list of ids (default val)")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
     evaluate.set_defaults(run=_evaluate)
@@ -92,4 +93,4 @@ def _predict(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from quant.evaluation.cascade import evaluate_cascade
 
-    show(evaluate_cascade(arguments.cascade, arguments.data, arguments.split), arguments.json)
+    show(evaluate_cascade(arguments.cascade, arguments.data, arguments.split, arguments.classes), arguments.json)

@@ -23,11 +23,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from board.image_files import in_colour
     from quant.base import checkpoint as checkpoints
     from quant.data.crops import load_seen
-    from quant.evaluation.pictures import contact_sheet, drawable, training_curves
+    from quant.evaluation.pictures import contact_sheet, training_curves
     from quant.evaluation.predict import predict_masks
-    from quant.twin.networks import channels_of, classes_of, from_checkpoint
+    from quant.twin.networks import channels_in, classes_of, from_checkpoint
 
     if (arguments.checkpoint is None) != (arguments.data is None) or not (arguments.checkpoint or arguments.runs):
         raise ConfigError("nothing to draw; give --checkpoint and --data for cases, --runs for curves, or all three")
@@ -35,10 +36,10 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--each must be at least 1, got {arguments.each}")
     if arguments.checkpoint:
         checkpoint = checkpoints.load(arguments.checkpoint)
-        shape = {"classes": classes_of(checkpoint), "channels": channels_of(checkpoint["model"])}
+        shape = {"classes": classes_of(checkpoint), "channels": channels_in(checkpoint)}
         samples = load_seen(checkpoint, arguments.data, arguments.split, **shape)
         predictions = predict_masks(from_checkpoint(checkpoint), samples.codes, 8)
-        codes = drawable(samples.codes.permute(0, 2, 3, 1).numpy())  # (N, C, H, W) -> (N, H, W, 3)
+        codes = in_colour(samples.codes.permute(0, 2, 3, 1).numpy())  # (N, C, H, W) -> (N, H, W, 3)
         path = arguments.out / "cases.png"
         contact_sheet(path, codes, predictions, samples.masks[:, 0].numpy(), samples.names, arguments.each)
         print(path)

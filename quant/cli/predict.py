@@ -25,20 +25,21 @@ def _run(arguments: argparse.Namespace) -> None:
     import numpy as np
     import torch
 
+    from board.image_files import in_colour
     from quant.base import checkpoint as checkpoints
     from quant.base.device import require_device
     from quant.data.layouts import Pair, find_masks
     from quant.data.pairs import read_codes, read_pair
-    from quant.evaluation.pictures import drawable, iou_of_images, overlay, save_png
+    from quant.evaluation.pictures import iou_of_images, overlay, save_png
     from quant.evaluation.predict import predict_masks
-    from quant.twin.networks import channels_of, classes_of, from_checkpoint
+    from quant.twin.networks import channels_in, classes_of, from_checkpoint
 
     names = [image.stem for image in arguments.images]
     if len(set(names)) < len(names):
         raise DataError("two images have the same name, and so would their overlays; predict them one by one")
     require_device(arguments.device)
     checkpoint = checkpoints.load(arguments.checkpoint)
-    size, channels = tuple(checkpoint["size"]), channels_of(checkpoint["model"])
+    size, channels = tuple(checkpoint["size"]), channels_in(checkpoint)
     network = from_checkpoint(checkpoint).to(arguments.device)
     for image in arguments.images:
         if arguments.masks is None:
@@ -48,7 +49,7 @@ def _run(arguments: argparse.Namespace) -> None:
             codes, truth = read_pair(pair, size, classes_of(checkpoint), channels)
         batch = torch.from_numpy(codes.copy()).permute(2, 0, 1)[None]  # (H, W, C) -> (1, C, H, W)
         prediction = predict_masks(network, batch, 1, arguments.device)[0]
-        save_png(arguments.out / f"{image.stem}_overlay.png", overlay(drawable(codes), prediction, truth))
+        save_png(arguments.out / f"{image.stem}_overlay.png", overlay(in_colour(codes), prediction, truth))
         save_png(
             arguments.out / f"{image.stem}_mask.png",
             prediction.astype(np.uint8) * (255 if prediction.dtype == bool else 1),

@@ -49,4 +49,5 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
     parser.add_argument("--classes", type=int, help="N: masks hold class indices 0 to N - 1 (default 1: foreground)")
+    parser.add_argument("--channels", type=int, help="of the images, for 1, 5 or 7 slices (default: the network's own)")
     parser.add_argument("--seed", type=int, help="default 1")

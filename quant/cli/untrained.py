@@ -17,6 +17,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--quant", required=True, help="w4a4, w8a8 or a TOML file")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
     parser.add_argument("--size", type=size, default=(256, 256), metavar="HxW", help="in pixels (default 256)")
+    parser.add_argument(
+        "--channels", type=int, help="of the image (default: those that the network is registered with)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the weights (default 1)")
     parser.set_defaults(run=_run)
 
@@ -26,5 +29,6 @@ def _run(arguments: argparse.Namespace) -> None:
     from quant.twin.untrained import write_untrained
 
     quant = QuantConfig.read(arguments.quant)
-    write_untrained(arguments.model, quant, arguments.out, size=arguments.size, seed=arguments.seed)
+    settings = {"size": arguments.size, "channels": arguments.channels, "seed": arguments.seed}
+    write_untrained(arguments.model, quant, arguments.out, **settings)
     print(f"{arguments.out}: {arguments.model} at {quant.name}, untrained")

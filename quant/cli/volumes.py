@@ -1,4 +1,4 @@
-"""``python -m quant train-volumes`` and ``evaluate-volumes``: float networks in 3D, or in 2.5D with ``--slices``."""
+"""``python -m quant train-volumes``, ``evaluate-volumes`` and ``predict-scan``: networks in 3D, or in 2.5D."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction) -> None:
     _add_train(commands)
     _add_evaluate(commands)
+    _add_predict(commands)
 
 
 def _add_train(commands: argparse._SubParsersAction) -> None:
@@ -94,6 +95,14 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=_evaluate)
 
 
+def _add_predict(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("predict-scan", help="labels of a NIfTI scan by the integer arithmetic of an export")
+    parser.add_argument("scan", type=Path, metavar="SCAN", help="NIfTI file")
+    parser.add_argument("--export", type=Path, required=True, help="of a network that was trained on slices")
+    parser.add_argument("--out", type=Path, required=True, help="NIfTI file to write; the board writes the same bytes")
+    parser.set_defaults(run=_predict)
+
+
 def _train(arguments: argparse.Namespace) -> None:
     from quant.twin.config import QuantConfig
     from quant.volumes.train import train_volumes
@@ -129,6 +138,13 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if not arguments.json:
         del scores["per_volume"]
     show(scores, arguments.json)
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from quant.evaluation.scan import segment_scan
+
+    share = segment_scan(arguments.export, arguments.scan, arguments.out)
+    print(f"{arguments.out}: {share:.1%} foreground")
 
 
 def _sides(text: str) -> tuple[int, ...]:

@@ -2,8 +2,9 @@
 
 The network's input is x = code / 256: no mean and no deviation, so that zero padding is the code 0.
 Images are resized bilinearly and masks by nearest neighbour (Pillow), only where their size differs.
-A network of one channel sees them in grey, one of three in colour (grey repeated), one of four with alpha. What a file
-holds is known to ``board.image_files`` and ``board.mask_files``, so that board and training agree.
+A network of one channel sees them in grey, one of three in colour (grey repeated), one of four with alpha; those of any
+other number are arrays (``.npy``), such as the slices of a volume. What a file holds is known to ``board.image_files``
+and ``board.mask_files``, so that board and training agree.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from board.image_files import as_codes, read_image
+from board.image_files import as_codes, is_array, read_array, read_image, resize_array
 from board.mask_files import read_labels, read_mask, resize_nearest
 from quant.base.errors import DataError, as_data_error
 from quant.data.layouts import Pair, list_pairs
@@ -75,7 +76,7 @@ def read_codes(path: Path, size: tuple[int, int] | None, channels: int = 3) -> n
         DataError: missing, not an image, or not 8-bit.
     """
     with as_data_error():
-        return _codes(read_image(path, channels, MAX_PIXELS), size)
+        return _read(path, size, channels)[0]
 
 
 def read_pair(
@@ -87,16 +88,16 @@ def read_pair(
         DataError: as ``read_codes``, or masks that are not of the image's size, or do not say what is foreground.
     """
     with as_data_error():
-        image = read_image(pair.image, channels, MAX_PIXELS)
+        codes, file_size = _read(pair.image, size, channels)
         if classes == 1:
-            truth = read_mask(pair.masks, (image.height, image.width), MAX_PIXELS)
+            truth = read_mask(pair.masks, file_size, MAX_PIXELS)
         elif len(pair.masks) == 1:
-            truth = read_labels(pair.masks[0], (image.height, image.width), classes, MAX_PIXELS)
+            truth = read_labels(pair.masks[0], file_size, classes, MAX_PIXELS)
         else:
             raise DataError(
                 f"image '{pair.image}' has {len(pair.masks)} masks; with classes it has one, of class indices"
             )
-        return _codes(image, size), truth if size is None else resize_nearest(truth, size)
+        return codes, truth if size is None else resize_nearest(truth, size)
 
 
 def require_foreground(samples: Samples, data_dir: Path, split: str) -> None:
@@ -108,10 +109,17 @@ def require_foreground(samples: Samples, data_dir: Path, split: str) -> None:
         )
 
 
-def _codes(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
-    if size is not None and image.size != (size[1], size[0]):
+def _read(path: Path, size: tuple[int, int] | None, channels: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """Codes (H, W, channels) of an image or an array, and (H, W) of its file."""
+    if is_array(path):
+        codes = read_array(path, channels, MAX_PIXELS)
+        file_size = (codes.shape[0], codes.shape[1])
+        return codes if size in (None, file_size) else resize_array(codes, size), file_size
+    image = read_image(path, channels, MAX_PIXELS)
+    file_size = (image.height, image.width)
+    if size not in (None, file_size):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return as_codes(image)
+    return as_codes(image), file_size
 
 
 def load_samples(

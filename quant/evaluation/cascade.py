@@ -6,7 +6,6 @@ here is the board's own ``Cascade``, with the integer reference in the place of 
 
 from __future__ import annotations
 
-import json
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,20 +14,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from board.cascade_run import Cascade
-from board.cascade_spec import CASCADE, STAGES, CascadeSpec, VolumeSpec, read_cascade
+from board.cascade_spec import CASCADE, STAGES, CascadeSpec, read_cascade
 from board.io_spec import FrameLayout
-from board.nifti import read_scan, write_labels
+from board.nifti import Scan, read_scan, write_labels
 from board.segmenter import groups
-from quant.base.errors import DataError, ExportError, as_data_error
+from quant.base.errors import DataError, as_data_error
 from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
 from quant.data.pairs import load_samples
 from quant.export.export import GOLDEN_FILE, MANIFEST_FILE
+from quant.export.manifest import read_manifest
 from quant.integer import MODEL_FILE, IntegerReference
 from quant.scores.masks import score
+from quant.volumes.layouts import list_cases
+from quant.volumes.scores import score_volume, summarise
+from quant.volumes.slab_images import SLABS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from board.volume_spec import VolumeSpec
 
 _FRAMES_AT_ONCE = 8
 
@@ -56,7 +61,7 @@ def join(
         ExportError: an export is missing or damaged.
         DataError: the networks or the options do not fit each other.
     """
-    manifests = [_manifest(folder) for folder in exports]
+    manifests = [read_manifest(folder) for folder in exports]
     scales = [manifest["output"]["logit_scale"] for manifest in manifests]
     networks = [manifest["model_sha256"] for manifest in manifests]
     with as_data_error():
@@ -89,7 +94,7 @@ def reference(folder: Path) -> Cascade:
     with as_data_error():
         spec = read_cascade(folder)
         for export, joined in zip(exports, spec.networks, strict=True):
-            if _manifest(export)["model_sha256"] != joined:
+            if read_manifest(export)["model_sha256"] != joined:
                 raise DataError(f"'{export}' is not the export that '{folder}' was joined of; join them again")
         return _over(spec, exports)
 
@@ -108,14 +113,19 @@ def segment_scan(folder: Path, scan: Path, out: Path) -> str:
     return found.note
 
 
-def evaluate_cascade(folder: Path, data_dir: Path, split: str) -> dict[str, Any]:
-    """Scores of a split of images by stage 1 alone (``first``) and by both (``cascade``); ``without_a_find``: images
+def evaluate_cascade(folder: Path, data_dir: Path, split: str, classes: int = 1) -> dict[str, Any]:
+    """Scores of a split by stage 1 alone (``first``) and by both (``cascade``); ``without_a_find``: images or volumes
     where stage 1 found nothing to look at.
+
+    A cascade for scans is scored volume by volume (``quant.volumes.scores``), of all ``classes`` taken as one; on the
+    slices of ``slabs``, as a cascade for images, image by image.
 
     Raises:
         DataError, ExportError: see their messages.
     """
     cascade = reference(folder)
+    if cascade.spec.volume is not None and not (Path(data_dir) / SLABS).is_file():
+        return {"arithmetic": "integer", "split": split, **_by_volume(cascade, data_dir, split, classes)}
     frame = cascade.frame
     samples = load_samples(data_dir, split, (frame.height, frame.width), channels=frame.channels)
     images, truth = samples.codes.permute(0, 2, 3, 1).contiguous().numpy(), samples.masks[:, 0].numpy()
@@ -129,17 +139,24 @@ def evaluate_cascade(folder: Path, data_dir: Path, split: str) -> dict[str, Any]
     return {"arithmetic": "integer", "split": split, "images": len(found), "without_a_find": without, **scores}
 
 
+def _by_volume(cascade: Cascade, data_dir: Path, split: str, classes: int) -> dict[str, Any]:
+    first, both, without, unit = [], [], 0, "mm"
+    for case in steps_with_bar("cascade", list_cases(data_dir, split)):
+        image, label = case.read(classes)
+        truth = label.voxels[0] > 0
+        with as_data_error():
+            slices = cascade.slices(
+                cascade.spec.volume.codes(Scan(image.source, image.grey, image.affine, header=b"", swapped=False))
+            )
+        logits = cascade.first_logits(map(slices.frame, range(len(slices))))
+        found = cascade.second_of_volume(slices, logits)
+        first.append(score_volume(slices.on_volume(logits > 0), truth, 1, image.spacing_mm))
+        both.append(score_volume(found.mask, truth, 1, image.spacing_mm))
+        without += found.crop is None
+        unit = unit if image.has_spacing else "voxel"
+    return {"unit": unit, "without_a_find": without, "first": summarise(first), "cascade": summarise(both)}
+
+
 def _over(spec: CascadeSpec, exports: Iterable[Path]) -> Cascade:
     networks = [Reference(folder) for folder in exports]
     return Cascade(spec, [network.layout for network in networks], lambda stage: nullcontext(networks[stage]))
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = Path(folder) / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if float(manifest["output"]["logit_scale"]) > 0 and isinstance(manifest["model_sha256"], str):
-            return manifest
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise ExportError(f"'{path}' is missing or not a manifest; run `python -m quant export`")

@@ -48,7 +48,7 @@ def evaluate_checkpoint(
     """
     from quant.base.device import require_device
     from quant.evaluation.predict import predict_masks
-    from quant.twin.networks import channels_of, classes_of, from_checkpoint
+    from quant.twin.networks import channels_in, classes_of, from_checkpoint
 
     checkpoint = checkpoints.load(checkpoint_path)
     require_device(device)
@@ -59,7 +59,7 @@ def evaluate_checkpoint(
         split,
         normal_cases=normal_cases,
         classes=classes,
-        channels=channels_of(checkpoint["model"]),
+        channels=channels_in(checkpoint),
     )
     known = classes_of_images(samples.names, image_classes)
     network = from_checkpoint(checkpoint).to(device)

@@ -27,7 +27,7 @@ from quant.evaluation.predict import decide, predict_masks
 from quant.export.export import export
 from quant.integer import MODEL_FILE, IntegerReference
 from quant.scores.masks import score
-from quant.twin.networks import channels_of, classes_of, from_checkpoint
+from quant.twin.networks import channels_in, classes_of, from_checkpoint
 
 BATCH_IMAGES = 8
 SCORE = "iou_pooled8"
@@ -90,7 +90,7 @@ def run_gate(config: GateConfig) -> list[Row]:
     )
     _require_comparable(float_state, quantized_state, config)
     classes = classes_of(quantized_state)
-    channels = channels_of(quantized_state["model"])
+    channels = channels_in(quantized_state)
     samples = load_seen(quantized_state, config.data, config.split, classes=classes, channels=channels)
     require_foreground(samples, config.data, config.split)
     truth = samples.masks[:, 0].numpy()

@@ -24,11 +24,6 @@ TRUTH_COLOUR, PREDICTION_COLOUR = (0, 190, 90), (230, 40, 130)  # green and mage
 matplotlib.use("agg")
 
 
-def drawable(codes: np.ndarray) -> np.ndarray:
-    """Codes (..., C) of 1, 3 or 4 channels as colours (..., 3): grey repeated, alpha left out."""
-    return np.repeat(codes, 3, axis=-1) if codes.shape[-1] == 1 else codes[..., :3]
-
-
 def overlay(codes: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
     """Image codes (H, W, 3) uint8 with contours of masks or class indices (H, W) drawn on, the prediction on top."""
     picture = codes.copy()

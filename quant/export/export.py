@@ -5,8 +5,9 @@ the integer reference give the same logits on the golden images, and float32 exe
 the integer thresholds on every accumulator. The manifest is the last file to appear.
 
 golden.npz: ``codes`` (N, H, W, C) uint8, ``logits`` (N, H, W, classes) int32, ``masks`` (N, H, W) uint8 (the truth, 0
-or 1), ``names`` (N,), ``model_sha256`` (hex, of model.qonnx). Networks for volumes have (X, Y, Z) in the place of (H,
-W), volumes of ``calib_data`` as golden images, and torch as the one engine; they do not lower.
+or 1), ``names`` (N,), ``model_sha256`` (hex, of model.qonnx). Of a network that was trained on slices of volumes the
+manifest has ``volume``: what a scan must be (``board.volume_spec``). Networks for volumes have (X, Y, Z) in the place
+of (H, W), volumes of ``calib_data`` as golden images, and torch as the one engine; they do not lower.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from qonnx.util.cleanup import cleanup_model
 
 import calib_data
 import models
+from board.errors import InputError
+from board.volume_spec import VolumeSpec
 from models.cost import count_parameters, layer_costs
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import ConfigError, ExportError
+from quant.base.errors import CheckpointError, ConfigError, ExportError
 from quant.export.golden_volumes import golden_volumes
 from quant.export.trained_proof import prove_tables, prove_trained
 from quant.integer import MODEL_FILE
@@ -45,7 +48,7 @@ from quant.integer.proof import prove_steps, require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.operators import of_node
 from quant.twin.activations import not_exported
-from quant.twin.networks import channels_of, classes_of, from_checkpoint, require_size
+from quant.twin.networks import channels_in, classes_of, from_checkpoint, require_size
 from quant.twin.structure import Structure
 
 if TYPE_CHECKING:
@@ -93,10 +96,12 @@ def export(
     _require_exportable(checkpoint, checkpoint_path, size)
     _require_folder(out_dir)
     if not is_of_volumes:
-        network = models.build(checkpoint["model"], classes_of(checkpoint))
-        require_size(network, checkpoint["model"], size, channels_of(checkpoint["model"]))
+        channels = channels_in(checkpoint)
+        network = models.build(checkpoint["model"], classes_of(checkpoint), channels)
+        require_size(network, checkpoint["model"], size, channels)
     twin = from_checkpoint({**checkpoint, "size": list(size)})
     network = models.build(checkpoint["model"], classes_of(checkpoint), twin.in_channels)
+    volume = None if is_of_volumes else _volume_of_slices(checkpoint, checkpoint_path)
     if (sentence := not_exported(twin.network)) is not None:
         raise ExportError(sentence)
     take = golden_volumes if is_of_volumes else _golden_samples
@@ -125,6 +130,7 @@ def export(
             "checkpoint": {"file": checkpoint_path.name, "sha256": _sha256(checkpoint_path)},
             "model_sha256": model_sha256,
             "input": _describe_input(program),
+            **({} if volume is None else {"volume": volume.as_dict()}),
             "output": {
                 "logit_scale": program.logit_scale,
                 "classes": classes,
@@ -161,6 +167,29 @@ def _golden_samples(images: int, size: tuple[int, int], channels: int) -> list[c
     if not 1 <= images <= len(names):
         raise ConfigError(f"--images must be 1 to {len(names)}, the images of calib_data, got {images}")
     return [calib_data.load(name, size, channels) for name in names[:images]]
+
+
+def _volume_of_slices(checkpoint: dict[str, Any], path: Path) -> VolumeSpec | None:
+    """What a scan must be for a network that sees its slices; None for one of images, or of several channels a slice.
+
+    Raises:
+        CheckpointError: what the checkpoint says of volumes makes no sense.
+    """
+    volumes = checkpoint.get("volumes", {})
+    if not volumes or volumes.get("channels") != volumes.get("slices"):
+        return None
+    spacing = volumes.get("spacing_mm") or volumes.get("file_spacing_mm")
+    try:
+        return VolumeSpec.from_dict(
+            {
+                "window": volumes.get("window"),
+                "slices": volumes["slices"],
+                "orientation": volumes.get("orientation"),
+                "spacing_mm": None if spacing is None else list(spacing),
+            }
+        )
+    except InputError as error:
+        raise CheckpointError(f"checkpoint '{path}' is damaged in 'volumes' ({error}); train it again") from None
 
 
 def _require_exportable(checkpoint: dict[str, Any], path: Path, size: tuple[int, ...]) -> None:

@@ -32,7 +32,7 @@ from quant.scores.metrics import Counts
 from quant.training.recipe import Stage, follow
 from quant.training.train import KEPT, fit
 from quant.training.train_config import TrainConfig
-from quant.twin.networks import channels_of, from_checkpoint
+from quant.twin.networks import from_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -260,7 +260,7 @@ def _samples_of(config: TrainConfig, names: list[str]) -> Samples:
 
 
 def _read_all(config: TrainConfig) -> Samples:
-    return _read(config.data, config.size, config.normal_cases, config.classes, channels_of(config.model))
+    return _read(config.data, config.size, config.normal_cases, config.classes, config.in_channels)
 
 
 @lru_cache(maxsize=2)

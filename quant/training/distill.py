@@ -16,7 +16,6 @@ from quant.base.replace_file import replace_file
 from quant.training.recipe import Stage, follow, read_recipe, run_of
 from quant.training.train import KEPT, TEACHER_LOGITS, train
 from quant.training.train_config import TrainConfig
-from quant.twin.networks import channels_of
 from quant.volumes.evaluate import evaluate_volumes, load_network
 from quant.volumes.slab_images import write_slabs
 from quant.volumes.soft_targets import is_for_volumes
@@ -90,10 +89,10 @@ def table_of(scores: dict[str, Any]) -> str:
 def _one_input(stages: tuple[Stage, ...], recipe: str) -> tuple[int, int, int]:
     """Side of the images, channels and classes, of all stages."""
     configs = [run_of(stage, {"data": ""})[0] for stage in stages]
-    found = {(config.size, channels_of(config.model), config.classes, config.crop) for config in configs}
+    found = {(config.size, config.in_channels, config.classes, config.crop) for config in configs}
     if len(found) > 1 or configs[0].crop is not None:
         raise ConfigError(
             f"the stages of recipe '{recipe}' see images of different sizes, channels, classes or crops; they are"
             " taught on the same slices: give all the same"
         )
-    return configs[0].size, channels_of(configs[0].model), configs[0].classes
+    return configs[0].size, configs[0].in_channels, configs[0].classes

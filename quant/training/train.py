@@ -33,7 +33,7 @@ from quant.training.ranks import join
 from quant.training.train_config import TrainConfig
 from quant.twin.networks import (
     assemble,
-    channels_of,
+    channels_in,
     classes_of,
     from_checkpoint,
     require_size,
@@ -72,8 +72,9 @@ def train(
     Raises:
         ConfigError, DataError, CheckpointError: see their messages.
     """
-    size, shape = (config.size, config.size), {"classes": config.classes, "channels": channels_of(config.model)}
-    require_size(models.build(config.model, config.classes), config.model, config.image_size, shape["channels"])
+    size, shape = (config.size, config.size), {"classes": config.classes, "channels": config.in_channels}
+    network = models.build(config.model, config.classes, config.in_channels)
+    require_size(network, config.model, config.image_size, config.in_channels)
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
@@ -130,7 +131,8 @@ def fit(
         kept, device = teacher_logits or out_dir / TEACHER_LOGITS, str(fabric.device)
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
         train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
-    learner = Learner(network, None if teacher is None or spoken else _trained(teacher), config, fabric)
+    taught = None if teacher is None or spoken else _trained(teacher, config.in_channels)
+    learner = Learner(network, taught, config, fabric)
     if state is None:
         learner.centre_ranges()
     else:
@@ -143,8 +145,9 @@ def fit(
         "quant": quant.as_dict() if quant else None,
         "size": list(config.image_size),
         "classes": config.classes,
+        "channels": config.in_channels,
         "run": run,
-        **seen_whole(Path(config.data), config.image_size, channels_of(config.model)),
+        **seen_whole(Path(config.data), config.image_size, config.in_channels),
     }
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -204,11 +207,15 @@ def _new_network(
     """The network as its training begins: fresh or from ``init_from``, a new twin with its scales fitted to images."""
     start = None if init_from is None else checkpoints.load(init_from)
     if start is None:
-        network = assemble(config.model, quant, config.classes, config.image_size)
+        network = assemble(config.model, quant, config.classes, config.image_size, config.in_channels)
     else:
         if classes_of(start) != config.classes:
             raise CheckpointError(
                 f"'{init_from}' has {classes_of(start)} logits per pixel, not {config.classes}; give --classes to match"
+            )
+        if channels_in(start) != config.in_channels:
+            raise CheckpointError(
+                f"'{init_from}' takes {channels_in(start)} channels, not {config.in_channels}; give --channels to match"
             )
         network = start_from(config.model, quant, start, config.image_size)
     if quant is not None and (start is None or start["quant"] is None):
@@ -216,8 +223,11 @@ def _new_network(
     return network
 
 
-def _trained(path: Path) -> nn.Module:
-    return from_checkpoint(checkpoints.load(path))
+def _trained(path: Path, channels: int) -> nn.Module:
+    checkpoint = checkpoints.load(path)
+    if (taken := channels_in(checkpoint)) != channels:
+        raise CheckpointError(f"teacher '{path}' takes {taken} channels, the images have {channels}; give another one")
+    return from_checkpoint(checkpoint)
 
 
 def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
@@ -225,7 +235,7 @@ def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Ten
     if config.calibration == "train":
         first = train_samples[range(min(_CALIBRATION_IMAGES, len(train_samples)))]
         return (first if config.crop is None else crops(first, config.crop)).codes
-    samples = calib_data.load_all(config.image_size, channels_of(config.model))
+    samples = calib_data.load_all(config.image_size, config.in_channels)
     return to_planes(np.stack([sample.codes for sample in samples]))
 
 

@@ -9,6 +9,7 @@ from quant.base.device import require_device
 from quant.base.errors import ConfigError
 from quant.base.seed import require_seed
 from quant.base.toml_file import require_types
+from quant.twin.networks import channels_of
 
 SCHEDULES = ("constant", "cosine", "plateau")
 LOSSES = ("bce-dice", "bce")
@@ -18,6 +19,7 @@ CALIBRATIONS = ("calib_data", "train")
 AUGMENTATIONS = ("flips", "strong", "none")
 RANGES = ("calibrated", "learned")
 _MOST = 2**31 - 1  # of what is counted
+_MOST_CHANNELS = 16  # that an accelerator takes
 _LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32
 
 
@@ -32,6 +34,7 @@ class TrainConfig:
     released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
     for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say what they watch.
     ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
+    ``channels`` of the images, such as five slices of a volume; 0: those that the network is registered with.
     ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees crops of the images of
     ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
     """
@@ -55,6 +58,7 @@ class TrainConfig:
     distill: float = 1.0
     normal_cases: bool = False
     classes: int = 1
+    channels: int = 0
     crop_height: int = 0
     crop_width: int = 0
     jitter: int = 0
@@ -79,6 +83,8 @@ class TrainConfig:
         ):
             if chosen not in known:
                 raise ConfigError(f"unknown {field} '{chosen}'; known: {', '.join(known)}")
+        if not 0 <= self.channels <= _MOST_CHANNELS:
+            raise ConfigError(f"--channels must be 0 (the network's own) to {_MOST_CHANNELS}, got {self.channels}")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
         for field, weight in (("distill", self.distill), ("weight-decay", self.weight_decay)):
@@ -96,6 +102,12 @@ class TrainConfig:
             raise ConfigError(f"a crop has height and width of 1 to --size {self.size}, got {crop[0]} and {crop[1]}")
         if not 0 <= self.jitter <= _MOST or (self.jitter and not any(crop)):
             raise ConfigError(f"jitter moves a crop by 0 pixels or more, got {self.jitter}; give it with a crop")
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the images that the network sees."""
+        own = channels_of(self.model)
+        return self.channels or own
 
     @property
     def crop(self) -> tuple[int, int] | None:

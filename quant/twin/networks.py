@@ -44,16 +44,23 @@ def from_checkpoint(checkpoint: dict[str, Any]) -> nn.Module:
         CheckpointError: the weights are of another network.
     """
     quant = None if checkpoint["quant"] is None else QuantConfig.from_dict(checkpoint["quant"])
-    network = assemble(
-        checkpoint["model"], quant, classes_of(checkpoint), size_of(checkpoint), _channels_of_volumes(checkpoint)
-    )
+    network = assemble(checkpoint["model"], quant, classes_of(checkpoint), size_of(checkpoint), channels_in(checkpoint))
     _load_state(network, checkpoint)
     return network.eval()
 
 
-def _channels_of_volumes(checkpoint: dict[str, Any]) -> int | None:
-    """Channels that the checkpoint's network takes, if it is one for volumes; None of images: those registered."""
-    return None if models.entry(checkpoint["model"]).is_for_images else checkpoint["volumes"]["channels"]
+def channels_in(checkpoint: dict[str, Any]) -> int:
+    """Channels that the checkpoint's network takes: those that it was trained on, else those it is registered with.
+
+    Raises:
+        CheckpointError: what it says of volumes lacks them.
+    """
+    seen = checkpoint.get("channels", checkpoint.get("volumes", {}).get("channels"))
+    if seen is None and "volumes" not in checkpoint:
+        return models.entry(checkpoint["model"]).config.in_channels
+    if type(seen) is not int or seen < 1:
+        raise CheckpointError(f"the checkpoint is damaged in 'volumes': its channels are {seen!r}; train it again")
+    return seen
 
 
 def channels_of(name: str) -> int:
@@ -91,14 +98,14 @@ def start_from(
     """
     if checkpoint["model"] != name:
         raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
-    channels = _channels_of_volumes(checkpoint)
+    channels = channels_in(checkpoint)
     if quant is None or checkpoint["quant"] is not None:
         network = assemble(name, quant, classes_of(checkpoint), size, channels)
         _load_state(network, checkpoint)
         return network
     network = assemble(name, None, classes_of(checkpoint), channels=channels)
     _load_state(network, checkpoint)
-    twin = build_twin(network, channels or channels_of(name), quant, size)
+    twin = build_twin(network, channels, quant, size)
     fill_weight_range(twin, convolution_sites(network, twin.in_channels, size))
     return twin
 
@@ -113,12 +120,6 @@ def settle(twin: Twin, name: str) -> int:
 
 
 def _load_state(network: nn.Module, checkpoint: dict[str, Any]) -> None:
-    taken = None if _channels_of_volumes(checkpoint) else checkpoint.get("volumes", {}).get("channels")
-    if taken is not None and taken != (own_channels := channels_of(checkpoint["model"])):
-        raise CheckpointError(
-            f"the checkpoint's '{checkpoint['model']}' was trained on {taken} channels, neighbouring slices of a"
-            f" volume, the registered one takes {own_channels}; register a variant with in_channels={taken}"
-        )
     for key, value in checkpoint["state"].items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise CheckpointError(

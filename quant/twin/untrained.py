@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 _CALIBRATION_IMAGES = 4
 
 
-def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[int, int], seed: int = 1) -> None:
-    """Writes the checkpoint of an untrained twin of the registered network ``name`` for images of ``size`` (H, W).
+def write_untrained(
+    name: str, quant: QuantConfig, path: Path, *, size: tuple[int, int], channels: int | None = None, seed: int = 1
+) -> None:
+    """Writes the checkpoint of an untrained twin of the registered network ``name`` for images of ``size`` (H, W) and
+    ``channels``: by default those that it is registered with.
 
     Raises:
         ConfigError: there is no such network, it has no integer form, ``size`` does not fit it, or ``path`` is no file.
@@ -41,14 +44,19 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
     require_seed(seed)
     require_file(Path(path))
     torch.manual_seed(seed)
-    network = models.build(name)
+    own_channels = channels_of(name)
+    channels = own_channels if channels is None else channels
+    if channels < 1:
+        raise ConfigError(f"--channels must be at least 1, got {channels}")
+    network = models.build(name, channels=channels)
     require_pixels(size)
-    Structure(network, channels_of(name), size)  # says in a sentence what torch would say in a traceback
-    require_size(network, name, size, channels_of(name))
-    samples = [calib_data.load(image, size, channels_of(name)) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
+    Structure(network, channels, size)  # says in a sentence what torch would say in a traceback
+    require_size(network, name, size, channels)
+    samples = [calib_data.load(image, size, channels) for image in calib_data.names()[:_CALIBRATION_IMAGES]]
     codes = to_planes(np.stack([sample.codes for sample in samples]))
     take_statistics(network, codes)
-    twin = start_from(name, quant, {"model": name, "quant": None, "state": network.state_dict()}, size)
+    floats = {"model": name, "quant": None, "channels": channels, "state": network.state_dict()}
+    twin = start_from(name, quant, floats, size)
     if (sentence := not_exported(twin.network)) is not None:
         raise ConfigError(sentence)
     calibrate(twin, codes)
@@ -60,6 +68,7 @@ def write_untrained(name: str, quant: QuantConfig, path: Path, *, size: tuple[in
             "quant": quant.as_dict(),
             "size": list(size),
             "classes": 1,
+            "channels": channels,
             "untrained": True,
             "state": twin.state_dict(),
         },

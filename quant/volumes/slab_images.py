@@ -1,7 +1,7 @@
 """Volumes as a folder of images: each slice with its neighbours as channels, framed as the board frames them.
 
 So everything for images (training, quantization, export, cascades) takes volumes in 2.5D. ``slabs.json`` holds what the
-board must know of a scan (``board.cascade_spec.VolumeSpec``), the size of a frame, and how many voxels each volume has;
+board must know of a scan (``board.volume_spec.VolumeSpec``), the size of a frame, and how many voxels each volume has;
 the lists keep patients apart, as the volumes' lists do.
 """
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from board.cascade_spec import VolumeSpec
 from board.errors import InputError
 from board.slices import Slices
+from board.volume_spec import VolumeSpec
 from quant.base.errors import ConfigError, DataError, as_data_error
 from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
@@ -116,7 +116,8 @@ def seen_whole(data_dir: Path, size: tuple[int, int], channels: int) -> dict[str
     if (tuple(size), channels) != (slabs.size, spec.slices):
         return {}
     seen = {"channels": channels, "slices": spec.slices, "window": spec.window.as_dict(), "spacing_mm": None}
-    return {"volumes": {**seen, "orientation": spec.orientation}}
+    spacing = None if spec.spacing_mm is None else list(spec.spacing_mm)
+    return {"volumes": {**seen, "file_spacing_mm": spacing, "orientation": spec.orientation}}
 
 
 def _write_case(
@@ -124,12 +125,10 @@ def _write_case(
 ) -> list[str]:
     """The names of a case's slices."""
     image, label = case.read(classes)
-    if image.voxels.shape[0] != 1:
-        raise DataError(f"volume '{image.source}' has {image.voxels.shape[0]} channels; slices are made of one")
     truth = label.voxels[0]
     truth = (truth > 0).astype(np.uint8) * 255 if foreground or classes == 1 else truth
     with as_data_error():
-        frames = Slices(spec.window.codes(image.voxels[0]), *size, spec.slices)
+        frames = Slices(spec.window.codes(image.grey), *size, spec.slices)
         masks = Slices(truth, *size, 1)
     names = []
     for index in range(len(frames)):

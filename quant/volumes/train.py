@@ -4,8 +4,7 @@ The protocol is fixed before it starts: the split goes by patient, the schedule 
 kept are the last epoch's weights, averaged where ``ema`` says so; no score chooses them. Each epoch draws from (seed,
 epoch), and ``last.pt`` holds the rest, so a run that is broken off and resumed ends with the weights of the unbroken
 one. A twin starts from float weights, and what is kept of it has its thresholds settled, so it can be exported; deep
-supervision is of float networks alone. A checkpoint of 2.5D whose network was registered for that many channels is one
-of ``python -m quant`` like others.
+supervision is of float networks alone. A checkpoint of 2.5D is one of ``python -m quant`` like others.
 """
 
 from __future__ import annotations

@@ -40,6 +40,13 @@ class Volume:
         _require_affine(self.source, self.affine)
 
     @property
+    def grey(self) -> np.ndarray:
+        """The voxels (X, Y, Z) of the one channel; DataError where there are several."""
+        if len(self.voxels) != 1:
+            raise DataError(f"volume '{self.source}' has {len(self.voxels)} channels; slices are made of one")
+        return self.voxels[0]
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along each axis, (X, Y, Z)."""
         return tuple(self.voxels.shape[1:])

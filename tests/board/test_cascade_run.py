@@ -12,12 +12,13 @@ from scipy import special
 from board import cli
 from board.cascade import FusionTable, enlarged, reduced
 from board.cascade_run import Cascade
-from board.cascade_spec import CascadeSpec, VolumeSpec, read_cascade
+from board.cascade_spec import CascadeSpec, read_cascade
 from board.errors import InputError
 from board.intensity import Window
 from board.io_spec import FrameLayout, IoSpec
 from board.nifti import read_scan
 from board.slices import Slices
+from board.volume_spec import VolumeSpec
 from quant.volumes.slabs import slabs
 
 SEED = 11
@@ -252,7 +253,7 @@ def test_infer_takes_images_through_a_cascade_too(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["scan.nii", "--out", "out", "--deploy", "first"], "scan 'scan.nii' needs a cascade; go to its folder"),
+        (["scan.nii", "--out", "out", "--deploy", "first"], "the mask of a scan is a NIfTI file, --out is 'out'"),
         (["scan.nii", "--out", "mask.png", "--deploy", "."], "the mask of a scan is a NIfTI file, --out is 'mask.png'"),
         (["a.nii", "b.nii", "--out", "m.nii", "--deploy", "."], "give one scan at a time"),
         (["none.nii", "--out", "m.nii", "--deploy", "."], "scan 'none.nii' cannot be read"),

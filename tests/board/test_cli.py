@@ -6,6 +6,7 @@ import sys
 import weakref
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,9 +16,12 @@ from fake_device import SPEC, FakeDevice, images, logits_of, segmenter
 
 from board import cli, pictures
 from board.bench import bench_host
+from board.intensity import Window
 from board.io_spec import IoSpec
 from board.scores import count_pixels, summarise
+from board.slices import Slices
 from board.surface import hd95_assd
+from board.volume_spec import VolumeSpec
 from quant.data.layouts import Pair
 from quant.data.pairs import load_samples, read_pair
 from quant.scores.masks import score
@@ -34,7 +38,9 @@ def deploy(tmp_path, monkeypatch):
     np.savez_compressed(folder / "golden.npz", codes=codes, logits=logits_of(codes))
 
     def accelerator(arguments, deploy):
-        accel = segmenter(FakeDevice(), frames_per_job=arguments.frames_per_job, timeout_s=arguments.timeout)
+        accel = segmenter(
+            FakeDevice(deploy.spec()), frames_per_job=arguments.frames_per_job, timeout_s=arguments.timeout
+        )
         accel.header = {"design": "fake"}
         return accel
 
@@ -114,6 +120,33 @@ def test_infer_writes_masks_and_overlays(deploy, tmp_path, capsys):
         overlay = np.asarray(Image.open(out / f"frame{index}_overlay.png"))
         assert np.array_equal(overlay[mask == 0], image[mask == 0])
     assert not list(out.glob("*.partial"))
+
+
+def test_infer_takes_a_scan_of_a_network_for_slices(deploy, tmp_path, capsys):
+    volume = VolumeSpec(Window("fixed", 0.0, 255.0), 3, "RAS", [1.0, 1.0, 2.0])
+    (deploy / "io_spec.json").write_text(IoSpec("fake", SPEC.network_hash, 16, 16, 3, volume=volume).text())
+    voxels = np.random.default_rng(6).integers(0, 256, (9, 11, 4)).astype(np.int16)
+    scan, mask = tmp_path / "scan.nii.gz", tmp_path / "out" / "mask.nii.gz"
+    nibabel.Nifti1Image(voxels, np.diag([1, 1, 2, 1])).to_filename(scan)
+    assert cli.main(["infer", str(scan), "--out", str(mask), "--deploy", str(deploy)]) == 0
+    said = capsys.readouterr().out
+    assert "4 frames in" in said and "ms of the accelerator" in said
+    frames = Slices(voxels.astype(np.uint8), 16, 16, 3)
+    decided = np.stack([logits_of(frames.frame(index))[..., 0] > 0 for index in range(4)])
+    found = nibabel.load(mask)
+    np.testing.assert_array_equal(np.asarray(found.dataobj), frames.on_volume(decided))
+    np.testing.assert_array_equal(found.affine, nibabel.load(scan).affine)
+    nibabel.Nifti1Image(voxels, np.diag([1, 1, 3, 1])).to_filename(scan)
+    assert cli.main(["infer", str(scan), "--out", str(mask), "--deploy", str(deploy)]) == 2
+    assert "has voxels of 1 x 1 x 3 mm, the networks were trained on 1 x 1 x 2 mm" in capsys.readouterr().err
+
+
+def test_infer_refuses_a_scan_for_a_network_of_images(deploy, tmp_path, capsys):
+    nibabel.Nifti1Image(np.zeros((4, 4, 2), np.int16), np.eye(4)).to_filename(tmp_path / "scan.nii")
+    arguments = ["infer", str(tmp_path / "scan.nii"), "--out", str(tmp_path / "mask.nii"), "--deploy", str(deploy)]
+    assert cli.main(arguments) == 2
+    assert "this network is for images; give image files" in capsys.readouterr().err
+    assert not (tmp_path / "mask.nii").exists()
 
 
 def bad_files(folder):

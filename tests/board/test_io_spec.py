@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from board.cli import main
+from board.intensity import Window
 from board.io_spec import IoSpec, IoSpecError, decide, read_io_spec
+from board.volume_spec import VolumeSpec
+
+WHOLE = VolumeSpec(Window(), 3, "RAS", None).as_dict()
 
 
 @pytest.fixture
@@ -86,4 +90,28 @@ def test_missing_and_broken_file(tmp_path):
         read_io_spec(tmp_path / "none.json")
     (tmp_path / "io_spec.json").write_text("{")
     with pytest.raises(IoSpecError, match="is not JSON"):
+        read_io_spec(tmp_path / "io_spec.json")
+
+
+def test_what_a_scan_must_be_reads_back_and_is_told(tmp_path, capsys):
+    volume = VolumeSpec(Window("zscore", -4.0, 4.0), 3, "LPS", [1.0, 1.0, 2.5])
+    spec, path = IoSpec("tiny", 0, 16, 32, 3, volume=volume), tmp_path / "io_spec.json"
+    path.write_text(spec.text())
+    found = read_io_spec(path)
+    assert found.volume.as_dict() == volume.as_dict() and found.text() == spec.text()
+    assert main(["describe", str(path)]) == 0
+    assert "scans    orientation LPS, voxels of 1 x 1 x 2.5 mm, 3 slices an image" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("volume", "sentence"),
+    [
+        ([], "a volume has window, slices, orientation and spacing_mm"),
+        ({**WHOLE, "slices": 5}, "its frames have 5 slices, the network takes 3 channels; build again"),
+        ({**WHOLE, "window": {"kind": "fixed"}}, "an intensity window has kind, low, high"),
+    ],
+)
+def test_volumes_without_sense(spec, tmp_path, volume, sentence):
+    (tmp_path / "io_spec.json").write_text(json.dumps({**json.loads(spec.text()), "volume": volume}))
+    with pytest.raises(IoSpecError, match=sentence):
         read_io_spec(tmp_path / "io_spec.json")

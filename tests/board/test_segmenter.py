@@ -7,14 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fake_device import CLOCK_MHZ, CYCLES_PER_POLL, FOUR_CLASSES, QUARTERED, FakeDevice, images, logits_of, segmenter
+from fake_device import (
+    CLOCK_MHZ,
+    CYCLES_PER_POLL,
+    FOUR_CLASSES,
+    QUARTERED,
+    SPEC,
+    FakeDevice,
+    images,
+    logits_of,
+    segmenter,
+)
 
 from board import registers as reg
 from board import shell
 from board.errors import AcceleratorTimeout, BitstreamError, DeviceError, InputError, TransferError
 from board.uio import UioInterrupt
+from quant.volumes.slabs import slabs
 
 
 @pytest.fixture
@@ -367,3 +379,28 @@ def test_uio_interrupt_arms_waits_and_can_be_cancelled():
 
     with driver_end, kernel_end:
         asyncio.run(use())
+
+
+@pytest.mark.parametrize("spec", [SPEC, FOUR_CLASSES], ids=["one class", "four classes"])
+def test_a_volume_goes_slice_by_slice_with_its_neighbours(spec):
+    accel, rng = segmenter(FakeDevice(spec), frames_per_job=2), np.random.default_rng(3)
+    codes = rng.integers(0, 256, (6, 4, 5), dtype=np.uint8)
+    top, left = (spec.height - 4) // 2, (spec.width - 6) // 2
+    padded = np.zeros((spec.width, spec.height, 5), np.uint8)
+    padded[left : left + 6, top : top + 4] = codes
+    frames = slabs(torch.from_numpy(padded)[None], 3).permute(0, 2, 3, 1).numpy()
+    logits = logits_of(frames, spec.classes)
+    expected = logits[..., 0] > 0 if spec.classes == 1 else logits.argmax(-1).astype(np.uint8)
+    found = accel.segment_volume(codes)
+    assert found.dtype == expected.dtype and accel.timing.frames == 5
+    np.testing.assert_array_equal(found, expected[:, top : top + 4, left : left + 6].transpose(2, 1, 0))
+
+
+def test_volumes_that_do_not_fit_and_networks_that_take_none():
+    accel = segmenter(FakeDevice())
+    with pytest.raises(InputError, match=r"slices of 17x4 \(y, x\) are larger than the network's image of 16x16"):
+        accel.segment_volume(np.zeros((4, 17, 2), np.uint8))
+    with pytest.raises(InputError, match="this network is for images; give image files"):
+        accel.segment_scan(None)
+    with pytest.raises(InputError, match="gives masks of another size than its image"):
+        segmenter(FakeDevice(QUARTERED)).segment_volume(np.zeros((4, 4, 2), np.uint8))

@@ -19,6 +19,9 @@ import exports
 
 from board import registers
 from board.bitfile import read_header
+from board.intensity import Window
+from board.io_spec import read_io_spec
+from board.volume_spec import VolumeSpec
 from hw_build.base.errors import ConfigError
 from hw_build.cli import main as cli
 from hw_build.implement.deploy.archive import FILES, driver_files
@@ -158,6 +161,21 @@ def test_refused_bitstreams(build, tmp_path, capsys):
 def test_export_of_another_size(build, tmp_path, capsys):
     other = exports.write_export(tmp_path / "other", height=32, width=32)
     assert "golden frames of" in refused(build, capsys, export=other)
+
+
+def test_what_a_scan_must_be_reaches_the_board(build, tmp_path, capsys):
+    export = shutil.copytree(build[0], tmp_path / "export")
+    manifest = json.loads((export / "manifest.json").read_text())
+    volume = VolumeSpec(Window("fixed", -100.0, 300.0), 3, "LPS", [0.7, 0.7, 2.0]).as_dict()
+    (export / "manifest.json").write_text(json.dumps({**manifest, "volume": volume}))
+    assert deploy(build, "--zip", tmp_path / "edgeseg.zip", export=export) == 0
+    with zipfile.ZipFile(tmp_path / "edgeseg.zip") as archive:
+        archive.extract("io_spec.json", tmp_path)
+    found, plain = read_io_spec(tmp_path / "io_spec.json"), read_io_spec(build[1] / "io_spec.json")
+    assert found.volume.as_dict() == volume and plain.volume is None
+    assert {**vars(found), "volume": None} == vars(plain)
+    (export / "manifest.json").write_text(json.dumps({**manifest, "volume": {**volume, "slices": 5}}))
+    assert "its frames have 5 slices, the network takes 3 channels" in refused(build, capsys, export=export)
 
 
 def test_build_without_a_shell(build, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,8 @@ from PIL import Image
 from scipy import ndimage, special
 
 import calib_data
+from board.intensity import Window
+from board.volume_spec import VolumeSpec
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError, DataError, ExportError
@@ -221,3 +224,52 @@ def test_exports_that_do_not_fit_are_one_sentence(joined, tmp_path, capsys):
     (tmp_path / "again" / "cascade.json").write_text(json.dumps(spec))
     assert main(["evaluate-cascade", "--cascade", str(tmp_path / "again"), "--data", str(tmp_path)]) == 2
     assert "is not the export that" in capsys.readouterr().err
+
+
+@pytest.fixture
+def joined_for_volumes(checkpoint, tmp_path):
+    for name, size in (("whole", SIZE), ("small", CROP)):
+        write_export(checkpoint, tmp_path / name, size)
+    volume = VolumeSpec(Window("fixed", 0.0, 255.0), 3, "RAS", [1.0, 1.0, 2.0])
+    exports = (tmp_path / "whole", tmp_path / "small")
+    join(exports, tmp_path / "cascade", weight=0.5, threshold=0.5, volume=volume, crop=CROP)
+    return tmp_path / "cascade"
+
+
+def write_volumes(folder, affine=(1, 1, 2, 1)):
+    """Two volumes (X, Y, Z) of real images as slices, with two classes of labels, as NIfTI."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    samples = [calib_data.load(name, (28, 40), 1) for name in calib_data.names()[:6]]
+    for name, chosen in (("a", samples[:3]), ("b", samples[3:])):
+        voxels = np.stack([sample.codes[..., 0].T for sample in chosen], axis=-1)
+        labels = np.stack([sample.mask.T for sample in chosen], axis=-1).astype(np.uint8)
+        labels[:20] *= 2
+        for kind, array in (("images", voxels), ("masks", labels)):
+            nibabel.Nifti1Image(array, np.diag(affine)).to_filename(folder / kind / f"{name}.nii.gz")
+    (folder / "val.txt").write_text("a\nb")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_cascade_for_scans_is_scored_by_volume(joined_for_volumes, tmp_path, capsys):
+    data, cascade = write_volumes(tmp_path / "data"), reference(joined_for_volumes)
+    command = ["evaluate-cascade", "--cascade", str(joined_for_volumes), "--data", str(data), "--classes", "3"]
+    assert main([*command, "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    dice = {"first": [], "cascade": []}
+    for name in "ab":
+        codes, truth = (
+            np.asarray(nibabel.load(data / kind / f"{name}.nii.gz").dataobj) for kind in ("images", "masks")
+        )
+        logits = cascade.first_logits([cascade.slices(codes).frame(index) for index in range(3)])
+        inside = logits[:, 2:30, 4:44].transpose(2, 1, 0)  # (32 - 28) / 2, (48 - 40) / 2
+        for key, mask in (("first", inside > 0), ("cascade", cascade.segment_volume(codes).mask)):
+            total = mask.sum() + (truth > 0).sum()
+            dice[key].append(2 * (mask & (truth > 0)).sum() / total)
+    assert scores["unit"] == "mm" and scores["without_a_find"] == 0
+    for key, found in dice.items():
+        assert scores[key]["volumes"] == 2 and scores[key]["dice"] == pytest.approx(np.mean(found))
+    assert dice["first"] != dice["cascade"] and np.mean(dice["first"]) > 0
+    assert main([*command[:4], str(write_volumes(tmp_path / "other", (1, 1, 3, 1))), "--classes", "3"]) == 2
+    assert "has voxels of 1 x 1 x 3 mm, the networks were trained on 1 x 1 x 2 mm" in capsys.readouterr().err

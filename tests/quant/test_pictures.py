@@ -11,7 +11,6 @@ from quant.evaluation.pictures import (
     PREDICTION_COLOUR,
     TRUTH_COLOUR,
     choose_cases,
-    drawable,
     overlay,
     read_log,
     training_curves,
@@ -80,11 +79,3 @@ def test_logs_that_are_missing_empty_or_no_logs_are_named(tmp_path):
     (tmp_path / "log.csv").write_text("a,b\nx,y\n")
     with pytest.raises(DataError, match="is not the log of a training run"):
         training_curves(tmp_path / "curves.png", [tmp_path])
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_images_of_any_channels_are_drawn_in_colour(channels):
-    codes = np.arange(2 * 3 * channels, dtype=np.uint8).reshape(2, 3, channels)
-    picture = drawable(codes)
-    assert picture.shape == (2, 3, 3)
-    assert picture[1, 2].tolist() == (codes[1, 2, :3].tolist() if channels > 1 else [codes[1, 2, 0]] * 3)

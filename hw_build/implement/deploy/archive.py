@@ -23,7 +23,8 @@ from board.bitfile import read_header
 from board.cascade_spec import STAGES
 from board.deploy import BITFILE, GOLDEN, IO_SPEC
 from board.errors import BoardError
-from board.io_spec import read_io_spec
+from board.io_spec import IoSpec, read_io_spec
+from board.volume_spec import VolumeSpec
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.step_engine import write_atomically
 from hw_build.implement.board_sim.joint import build_any_board
@@ -120,7 +121,12 @@ def _io_spec(build_dir: Path, export: Export, system: System) -> bytes:
             f"golden frames of '{export.folder}' are {export.codes.shape[1:]}, the accelerator takes "
             f"{(spec.height, spec.width, spec.channels)}; give the export that was built"
         )
-    return path.read_bytes()
+    if (volume := export.manifest.get("volume")) is None:
+        return path.read_bytes()
+    try:
+        return IoSpec(**{**vars(spec), "volume": VolumeSpec.from_dict(volume)}).text().encode()
+    except BoardError as error:
+        raise BuildError(f"manifest of '{export.folder}': {error}") from None
 
 
 def _bitstream(config: DeployConfig, around: Around) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import files
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -185,7 +186,7 @@ def test_a_twin_taught_by_a_3d_network_is_scored_by_volume_in_integers(
     export(weights, tmp_path / "export", images=1)
     command = ["evaluate-volumes", "--checkpoint", str(weights), "--data", str(volumes), "--json"]
     capsys.readouterr()
-    assert main([*command, "--integer", str(tmp_path / "export")]) == 0
+    assert main([*command, "--integer", str(tmp_path / "export"), "--masks", str(tmp_path / "masks")]) == 0
     integer = json.loads(capsys.readouterr().out)
     of_floats = evaluate_volumes(weights, volumes, "val", overlap=0.0)
     assert integer == json.loads(json.dumps(of_floats)), "a frame is one window"
@@ -201,6 +202,28 @@ def test_a_twin_taught_by_a_3d_network_is_scored_by_volume_in_integers(
         outside += (decided[:, 7:25, :8] == kind).sum() + (decided[:, 7:25, 24:] == kind).sum()
         expected = 2 * both / (total - outside) if total - outside else 1.0
         assert integer["per_volume"]["d"][str(kind)]["dice"] == pytest.approx(expected)
+    check_scans(tmp_path, volumes / "images" / "d.nii.gz", capsys)
+
+
+def check_scans(folder, scan, capsys):
+    """The export knows what a scan must be, and takes one to the labels that ``evaluate-volumes`` has written."""
+    volume = json.loads((folder / "export" / "manifest.json").read_text())["volume"]
+    window = {"kind": "percentile", "low": 1.0, "high": 99.0, "nonzero": False}
+    assert volume == {"window": window, "slices": 3, "orientation": "RAS", "spacing_mm": [1.0, 1.5, 2.0]}
+    command = ["predict-scan", "--export", str(folder / "export"), "--out", str(folder / "labels.nii.gz")]
+    assert main([*command, str(scan)]) == 0
+    labels, expected = (nibabel.load(path) for path in (folder / "labels.nii.gz", folder / "masks" / "d.nii.gz"))
+    np.testing.assert_array_equal(np.asarray(labels.dataobj), np.asarray(expected.dataobj))
+    np.testing.assert_array_equal(labels.affine, nibabel.load(scan).affine)
+    assert len(np.unique(np.asarray(labels.dataobj))) > 1
+    files.write_nifti(folder / "wide.nii.gz", np.zeros((16, 18, 14), np.int16), np.diag([1, 1.5, 3, 1]))
+    assert main([*command, str(folder / "wide.nii.gz")]) == 2
+    assert "has voxels of 1 x 1.5 x 3 mm, the networks were trained on 1 x 1.5 x 2 mm" in capsys.readouterr().err
+    manifest = json.loads((folder / "export" / "manifest.json").read_text())
+    del manifest["volume"]
+    (folder / "export" / "manifest.json").write_text(json.dumps(manifest))
+    assert main([*command, str(scan)]) == 2
+    assert "is of a network for images; give image files to `python -m quant predict`" in capsys.readouterr().err
 
 
 RECIPE = """

@@ -13,9 +13,13 @@ from board.intensity import Window
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError
+from quant.export.export import export
+from quant.twin.config import QuantConfig
 from quant.twin.networks import from_checkpoint
 from quant.volumes.evaluate import evaluate_volumes
 from quant.volumes.predict import decide, predict_logits
+from quant.volumes.slab_images import write_slabs
+from quant.volumes.slabs import slabs
 from quant.volumes.train import train_volumes
 from quant.volumes.train_config import VolumeTrainConfig, window_of
 
@@ -79,12 +83,44 @@ def test_slabs_train_an_image_network_whose_checkpoint_other_commands_take(folde
     capsys.readouterr()
 
 
-def test_other_numbers_of_slices_are_told_by_commands_for_images(folder, tmp_path):
-    changes = {"model": "cmunext-tiny-hw", "slices": 5, "patch": (8, 8), "epochs": 1, "steps": 1}
-    weights = train_volumes(config(folder, **changes), tmp_path)
+@pytest.mark.parametrize("slices", [1, 5, 7])
+def test_other_numbers_of_slices_are_quantized_exported_and_label_a_scan(folder, tmp_path, slices):
+    changes = {"model": "cmunext-tiny-hw", "slices": slices, "patch": (16, 16), "epochs": 1, "steps": 1}
+    floats = train_volumes(config(folder, **changes), tmp_path / "float")
+    assert evaluate_volumes(floats, folder, "val")["volumes"] == 2
+    twin = train_volumes(config(folder, **changes), tmp_path / "w4a4", quant=QuantConfig.read("w4a4"), init_from=floats)
+    manifest = export(twin, tmp_path / "export", size=(32, 32), images=1)
+    assert manifest["input"]["channels"] == manifest["volume"]["slices"] == slices
+    scan, out = folder / "images" / "e.nii.gz", tmp_path / "labels.nii.gz"
+    assert main(["predict-scan", "--export", str(tmp_path / "export"), "--out", str(out), str(scan)]) == 0
+    codes = Window().codes(np.asarray(nibabel.load(scan).dataobj))
+    padded = np.zeros((32, 32, codes.shape[2]), np.uint8)
+    left, top = (32 - codes.shape[0]) // 2, (32 - codes.shape[1]) // 2
+    place = slice(left, left + codes.shape[0]), slice(top, top + codes.shape[1])
+    padded[place] = codes
+    network = from_checkpoint({**checkpoints.load(twin), "size": [32, 32]})
+    with torch.no_grad():
+        logits = network(slabs(torch.from_numpy(padded)[None], slices) / 256).permute(1, 3, 2, 0)  # (classes, X, Y, Z)
+    expected = decide(logits).numpy()[place]
+    np.testing.assert_array_equal(np.asarray(nibabel.load(out).dataobj), expected)
+
+
+def test_five_slices_train_as_images_too(folder, tmp_path, capsys):
+    write_slabs(folder, tmp_path / "slabs", window=Window(), slices=5, classes=3, size=(32, 32))
+    command = ["train", "--model", "cmunext-tiny-hw", "--data", str(tmp_path / "slabs"), "--size", "32"]
+    command += ["--classes", "3", "--epochs", "1", "--augmentation", "none"]
+    assert main([*command, "--out", str(tmp_path / "three")]) == 2
+    assert "is uint8 (32, 32, 5), the network takes uint8 (height, width, 3)" in capsys.readouterr().err
+    assert main([*command, "--channels", "5", "--out", str(tmp_path / "five")]) == 0
+    weights = tmp_path / "five" / "weights.pt"
+    assert from_checkpoint(checkpoints.load(weights))(torch.zeros(1, 5, 32, 32)).shape == (1, 3, 32, 32)
     assert evaluate_volumes(weights, folder, "val")["volumes"] == 2
-    with pytest.raises(CheckpointError, match="trained on 5 channels, neighbouring slices of a volume, .* takes 3;"):
-        from_checkpoint(checkpoints.load(weights))
+    assert main(["evaluate", "--checkpoint", str(weights), "--data", str(tmp_path / "slabs"), "--json"]) == 0
+    capsys.readouterr()
+    write_slabs(folder, tmp_path / "threes", window=Window(), classes=3, size=(32, 32))
+    command[command.index("--data") + 1] = str(tmp_path / "threes")
+    assert main([*command, "--init-from", str(weights), "--out", str(tmp_path / "other")]) == 2
+    assert "takes 5 channels, not 3; give --channels to match" in capsys.readouterr().err
 
 
 def test_a_run_that_is_broken_off_ends_with_the_same_weights(folder, tmp_path):
