@@ -1,6 +1,7 @@
 """Reads ``manifest.json`` of an export, and compares what it says with the files that it is about.
 
-Only the network's name must be there, and be text, as that of the bits; what else is there must be true of the model and the golden data.
+Only the network's name must be there; it and the name of the bits are text. What else is there must be true of the
+model and the golden data.
 """
 
 from __future__ import annotations
