@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hw_build.base.progress import Meter
     from hw_build.implement.shell.device import Device
 
-LIMIT_SECONDS = 900.0  # a kernel that takes Yosys longer is reported as not synthesised
+LIMIT_SECONDS = 900.0  # of processor time: a kernel that takes Yosys longer is reported as not synthesised
 
 
 @dataclass(frozen=True, kw_only=True)

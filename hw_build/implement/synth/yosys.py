@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from enum import StrEnum
@@ -90,7 +92,7 @@ class SynthesisError(BuildError):
 
 
 class SynthesisEndedError(SynthesisError):
-    """Somebody ended Yosys, or the system did for want of memory: that says nothing of the module."""
+    """Somebody ended Yosys, or want of memory or processor time did: that says nothing of the module elsewhere."""
 
 
 def yosys_version() -> str:
@@ -130,7 +132,7 @@ async def synthesise_beside_others(
     """`synthesise` as a coroutine, so that several processes run at once; Yosys is stopped when it is cancelled.
 
     Raises:
-        SynthesisError: Yosys refuses it, or is not done after ``limit_seconds``.
+        SynthesisError: Yosys refuses it, or is not done after ``limit_seconds`` of processor time.
     """
     sources = [str(Path(file).resolve()) for file in files]
     overrides = [part for name, value in (parameters or {}).items() for part in ("-G", f"{name}={value}")]
@@ -164,26 +166,26 @@ async def run_passes(top: str, passes: list[list[str]], work_dir: Path, limit_se
     """Run ``passes`` (argument lists) on one design, a process of its own in ``work_dir``; ``top`` names it in errors.
 
     Raises:
-        SynthesisError: a pass fails or resizes a port of an instance, or all are not done after ``limit_seconds``.
-        SynthesisEndedError: a signal ended the process.
+        SynthesisError: a pass fails or resizes a port of an instance.
+        SynthesisEndedError: a signal ended the process, or it is not done after ``limit_seconds`` of processor time.
     """
     pipe = asyncio.subprocess.PIPE
+    limit = [] if limit_seconds is None else [str(math.ceil(limit_seconds))]
     child = await asyncio.create_subprocess_exec(
-        sys.executable, str(PASSES), cwd=work_dir, stdin=pipe, stdout=pipe, stderr=pipe
+        sys.executable, str(PASSES), *limit, cwd=work_dir, stdin=pipe, stdout=pipe, stderr=pipe
     )
     try:
-        async with asyncio.timeout(limit_seconds):
-            out, err = await child.communicate(json.dumps(passes).encode())
-    except TimeoutError:
-        raise SynthesisError(f"{top}: Yosys is not done after {limit_seconds:.0f} s") from None
+        out, err = await child.communicate(json.dumps(passes).encode())
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
     status = await child.wait()
+    log = (err + out).decode(errors="replace")
+    if status == -signal.SIGXCPU or f"failed: return code {128 + signal.SIGXCPU}" in log:  # the latter of ABC
+        raise SynthesisEndedError(f"{top}: Yosys is not done after {limit[0]} s of processor time")
     if status < 0:
         raise SynthesisEndedError(f"{top}: signal {-status} ended Yosys, perhaps for lack of memory; run it again")
-    log = (err + out).decode(errors="replace")
     if status:
         lines = [line for line in log.splitlines() if line.strip()]
         first = next((line for line in lines if re.search(r"\b(ERROR|error):", line)), None)

@@ -1,5 +1,6 @@
 """One module through Yosys: cells that can be told beforehand, a netlist, and what is refused."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from hw_build.base.errors import BuildError
 from hw_build.implement.synth import yosys
 from hw_build.implement.synth.cells import Utilization, utilization
-from hw_build.implement.synth.yosys import Cells, SynthesisEndedError, SynthesisError, synthesise
+from hw_build.implement.synth.yosys import Cells, SynthesisEndedError, SynthesisError, run_passes, synthesise
 
 MODULES = """
 module leaf #(parameter int WIDTH = 1) (input logic clk, input logic [WIDTH-1:0] a, output logic [WIDTH-1:0] y);
@@ -84,3 +85,13 @@ def test_cell_of_unknown_size():
 
 def test_processing_systems_and_their_clock_buffers_take_no_sites():
     assert utilization({"PS7": 1, "BUFG": 1, "PS8": 1, "BUFG_PS": 1}) == Utilization()
+
+
+def test_a_limit_counts_processor_time_alone(tmp_path):
+    (tmp_path / "product.v").write_text(
+        "module product(input [31:0] a, b, output [63:0] y); assign y = a * b; endmodule"
+    )
+    once = [["design", "-reset"], ["read_verilog", "product.v"], ["synth", "-top", "product"]]
+    with pytest.raises(SynthesisEndedError, match="^product: Yosys is not done after 1 s of processor time$"):
+        asyncio.run(run_passes("product", once * 100, tmp_path, 0.9))
+    asyncio.run(run_passes("pause", [["exec", "--", "sleep", "2"]], tmp_path, 2.0))
