@@ -110,6 +110,8 @@ class Board:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9-]+", self.part):
             raise ValueError(f"part must be the name of an FPGA, letters, digits and -, got {self.part!r}")
+        if not self.name.isprintable() or not self.name.strip() or "/" in self.name:
+            raise ValueError(f"name must be printable and without '/', as it names files, got {self.name!r}")
         known = _PARTS[self.ps.family]
         if not self.part.startswith(known):
             raise ValueError(f"part of a {self.ps.family} begins with {' or '.join(known)}, got '{self.part}'")

@@ -1,6 +1,7 @@
 """Reads ``manifest.json`` of an export, and compares what it says with the files that it is about.
 
-Only the network's name must be there; what else is there must be true of the model and the golden data.
+Only the network's name must be there; it and the name of the bits are text. What else is there must be true of the
+model and the golden data.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int], 
     model, image, output, checked = (manifest.get(name, {}) for name in ("model", "input", "output", "verification"))
     if not isinstance(model.get("name"), str):
         raise BuildError(f"manifest '{path}' does not name the network; export again")
+    if not isinstance(manifest.get("quant", {}).get("name", ""), str):
+        raise BuildError(f"manifest '{path}' does not name the bits; export again")
     said = isinstance(checked.get("images"), list) and isinstance(checked.get("logits_compared"), int)
     if "verification" in manifest and not said:
         raise BuildError(f"manifest '{path}' does not say which images were compared; export again")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hw_build.base.board_config import board_names, load_board
 from hw_build.base.errors import ConfigError
 from hw_build.cli.common import read_export
+from hw_build.folding.config import LEAST, MOST
 
 if TYPE_CHECKING:
     import argparse
@@ -36,7 +37,7 @@ def parse_rate(text: str) -> float | None:
     """The rate in frames/s, or None for 'max'.
 
     Raises:
-        ConfigError: it is neither a positive number nor 'max'.
+        ConfigError: it is neither a number from LEAST to MOST nor 'max'.
     """
     if text == FASTEST:
         return None
@@ -44,8 +45,8 @@ def parse_rate(text: str) -> float | None:
         rate = float(text)
     except ValueError:
         rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise ConfigError(f"--fps takes positive numbers or '{FASTEST}', got '{text}'")
+    if not LEAST <= rate <= MOST:
+        raise ConfigError(f"--fps takes numbers from {LEAST:g} to {MOST:g} or '{FASTEST}', got '{text}'")
     return rate
 
 

@@ -18,7 +18,7 @@ from hw_build.flow.plan.networks import NETWORKS, Choice, Models, choose, run_qu
 from hw_build.flow.plan.recipe import recipe_text
 from hw_build.flow.plan.record import EXPORTS, PLAN, RECIPE
 from hw_build.flow.plan.rules import Demand, Reason, demand
-from hw_build.folding.config import DEFAULT_CLOCK_MHZ
+from hw_build.folding.config import DEFAULT_CLOCK_MHZ, LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +36,8 @@ class PlanConfig:
     networks: Sequence[tuple[str, str]] = NETWORKS
 
     def __post_init__(self) -> None:
-        if not 0 < self.frames_per_second <= DEFAULT_CLOCK_MHZ * 1e6:
-            raise ConfigError(f"--fps must be above 0 and at most one a cycle, got {self.frames_per_second:g}")
+        if not LEAST <= self.frames_per_second <= DEFAULT_CLOCK_MHZ * 1e6:
+            raise ConfigError(f"--fps must be {LEAST:g} to one a cycle, got {self.frames_per_second:g}")
 
 
 def run_plan(config: PlanConfig, *, as_json: bool) -> int:

@@ -15,7 +15,7 @@ from hw_build.base.progress import BuildProgress, tell
 from hw_build.base.step_engine import locked, write_atomically
 from hw_build.flow.scale.lowered import lowered_network
 from hw_build.flow.scale.pareto import draw
-from hw_build.flow.scale.point import Figures, Outcome, Point
+from hw_build.flow.scale.point import Figures, Outcome, Point, require_size
 from hw_build.flow.scale.sweep import dask_cluster, local_processes, sweep
 from hw_build.folding.board_share import BRAM_SHARE, LUT_SHARE
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hw_build.base.export import Export
 
 TABLE, PLOT, POINTS = "scale.json", "pareto.svg", "points"
+MOST_SIDE = 1 << 13  # of an image, in pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,11 @@ class ScaleConfig:
         if self.jobs is not None and self.jobs < 1:
             raise ConfigError(f"--jobs must be at least 1, got {self.jobs}")
         for side in self.sides:
-            if side < 1:
-                raise ConfigError(f"--sizes must be positive, got {side}")
+            if not 1 <= side <= MOST_SIDE:
+                raise ConfigError(f"--sizes must be 1 to {MOST_SIDE}, got {side}")
+        names = [board.name for board in self.boards]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(f"two boards are called {twice[0]}: give one of them, or rename its file")
         labels = [label(export) for export in self.exports]
         for network, bits in labels:
             if labels.count((network, bits)) > 1:
@@ -59,7 +63,7 @@ def label(export: Export) -> tuple[str, str]:
 
 
 def grid(config: ScaleConfig) -> list[Point]:
-    """Every point, in the order of the table."""
+    """Every point once, in the order of the table."""
     points = []
     for network, bits in map(label, config.exports):
         for side in config.sides:
@@ -69,7 +73,7 @@ def grid(config: ScaleConfig) -> list[Point]:
                     Point(network=network, bits=bits, side=side, frames_per_second=rate, board=board)
                     for board in boards
                 ]
-    return points
+    return list(dict.fromkeys(points))
 
 
 def run_scale(config: ScaleConfig, *, as_json: bool) -> int:
@@ -78,6 +82,8 @@ def run_scale(config: ScaleConfig, *, as_json: bool) -> int:
     with locked(config.out), BuildProgress("scale") as progress:
         progress.expect(len(points))
         lowered = {label(export): lowered_network(export, config.boards[0].part) for export in config.exports}
+        for point in {(point.network, point.bits, point.side): point for point in points}.values():
+            require_size(point, lowered[point.network, point.bits])  # before the first is folded, which takes longer
 
         def on_done(point: Point, figures: Figures, saved: bool) -> None:
             progress.done(point.name, f"{_summary(figures)}{' · unchanged' if saved else ''}")

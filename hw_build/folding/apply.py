@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qonnx.custom_op.registry import getCustomOp
 
+from hw_build.base.errors import ConfigError
 from hw_build.folding.account import account
 from hw_build.folding.board_share import budget_of
 from hw_build.folding.cheapest import check_names, fold
@@ -32,7 +33,7 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
     Where the optimiser chose, metadata ACCOUNT says what it expects: cycles, resources, bottlenecks, the next step.
 
     Raises:
-        ConfigError: the target or the limits cannot be met, or a fixed folding is not legal.
+        ConfigError: the target or the limits cannot be met, or a fixed folding is not legal or more than ``board`` has.
     """
     if not config.optimised:
         target, output = config.target_cycles(size), output_cycles(model)
@@ -40,10 +41,12 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
         if config.cycles_per_pixel is not None:
             target = max(target, output)  # cycles a pixel are no fewer than its logits
         folded = fold(model, target, config.nodes, fabric_of(board.part))
+        _refuse_ultra(sum(getCustomOp(node).uram_estimation(board.part) for node in folded.graph.node), board)
         refuse_slower_output(output, target)
         return folded
     check_names(model, config.nodes)
     network = read_network(model, board.part, config.nodes)
+    _refuse_ultra(sum(min(option.uram for option in node.options) for node in network.nodes), board)
     budget = budget_for(config, board)
     plan = make_plan(network, config, size, budget)
     for node, option in zip(model.graph.node, plan.choice.options, strict=True):
@@ -52,6 +55,16 @@ def fold_as_asked(model: ModelWrapper, config: FoldingConfig, size: tuple[int, i
         operation.set_nodeattr("cycles_estimate", option.cycles)
     GraphEditor(model).set_metadata(**{ACCOUNT: asdict(account(plan, next_step(network, plan, budget)))})
     return model
+
+
+def _refuse_ultra(asked: int, board: Board) -> None:
+    """ConfigError where fixed foldings take more UltraRAMs than ``board`` has; no folding that is chosen does."""
+    has = board.resources.uram
+    if asked > has:
+        raise ConfigError(
+            f"the folding has ram_style=ultra for {asked} UltraRAMs, and {board.name} has {has}: take ram_style=auto "
+            "for some of them"
+        )
 
 
 def budget_for(config: FoldingConfig, board: Board) -> Budget:

@@ -35,10 +35,10 @@ DEFAULT_CLOCK_MHZ = 100.0
 _CYCLES = ("cycles_per_frame", "cycles_per_pixel")
 _LIMITS = ("max_luts", "max_dsps", "max_bram36", "max_latency_frames")
 _RATE = ("frames_per_second", "clock_mhz")
-_LEAST, _MOST = 1e-6, 1e12  # of anything that is asked for
+LEAST, MOST = 1e-6, 1e12  # of anything that is asked for
 _MOST_DIGITS = 30
-_Whole = Annotated[int, Gt(0), Le(_MOST)]
-_Number = Annotated[float, Ge(_LEAST), Le(_MOST)]
+_Whole = Annotated[int, Gt(0), Le(MOST)]
+_Number = Annotated[float, Ge(LEAST), Le(MOST)]
 
 
 @record
@@ -73,11 +73,11 @@ class FoldingConfig:
         return self.cycles_per_frame is None and self.cycles_per_pixel is None
 
     def target_cycles(self, size: tuple[int, int]) -> int | None:
-        """Cycles per frame of an image of ``size`` (H, W); None where the best rate is asked for."""
+        """Cycles per frame of an image of ``size`` (H, W), at most MOST; None where the best rate is asked for."""
         if self.frames_per_second is not None:
-            return int((self.clock_mhz or DEFAULT_CLOCK_MHZ) * 1e6 / self.frames_per_second)
+            return int(min((self.clock_mhz or DEFAULT_CLOCK_MHZ) * 1e6 / self.frames_per_second, MOST))
         if self.cycles_per_pixel is not None:
-            return self.cycles_per_pixel * size[0] * size[1]
+            return int(min(self.cycles_per_pixel * size[0] * size[1], MOST))
         return self.cycles_per_frame
 
 
@@ -101,7 +101,7 @@ def load_folding(text: str) -> FoldingConfig:
     """
     if text.isdecimal():
         if len(text) > _MOST_DIGITS:
-            raise ConfigError(f"cycles_per_frame must be at most {_MOST:g}, got a number of {len(text)} digits")
+            raise ConfigError(f"cycles_per_frame must be at most {MOST:g}, got a number of {len(text)} digits")
         return make_folding(cycles_per_frame=int(text))
     path = Path(text) if text.endswith(".toml") else FOLDINGS / f"{text}.toml"
     if not path.is_file():

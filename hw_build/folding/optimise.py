@@ -126,7 +126,8 @@ def at_rate(network: Network, target_cycles: int, budget: Budget) -> Plan:
     refuse_slower_output(network.output_cycles, target_cycles)
     plan = plan_for(network, target_cycles, budget)
     if plan is None:
-        free = plan_for(network, target_cycles, Budget(uram=budget.uram))
+        asked = sum(min(option.uram for option in node.options) for node in network.nodes)  # by fixed foldings
+        free = plan_for(network, target_cycles, Budget(uram=max(budget.uram, asked)))
         assert free is not None, "without limits every rate that the nodes reach has a plan"
         beside = f" beside {free.uram} UltraRAMs" if free.uram else ""
         raise ConfigError(

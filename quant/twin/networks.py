@@ -14,6 +14,7 @@ from quant.twin.config import QuantConfig
 from quant.twin.prepare import fill_weight_range
 from quant.twin.settle import settle_multiples, settle_tables, settle_thresholds
 from quant.twin.structure import Structure, convolution_sites
+from quant.twin.trace import first_line
 from quant.twin.twin import Twin, build_twin
 
 
@@ -185,8 +186,8 @@ def _why_not(network: nn.Module, size: tuple[int, int], in_channels: int) -> str
     try:
         with torch.no_grad():
             logits = network.eval()(torch.zeros(1, in_channels, *size))
-    except (RuntimeError, ValueError) as error:  # the latter from norms over a single pixel
-        return str(error).splitlines()[0].rstrip(".")
+    except Exception as error:  # noqa: BLE001  (whatever a forward raises, as an assertion of its own)
+        return first_line(error)
     finally:
         network.train(was_training)
     if not isinstance(logits, torch.Tensor):

@@ -190,11 +190,11 @@ class Trace:
             if in_channels is not None and outcome(network, example_codes(1, in_channels, *size) / 256) is None:
                 raise _DoesNotRun(
                     f"the network does not run on an image of {_sizes(in_channels, *size)}: its forward says"
-                    f" '{_first_line(error)}'{_where(error)}"
+                    f" '{first_line(error)}'{_where(error)}"
                 ) from None
             raise ConfigError(
                 f"the network's data flow depends on values{_where(error)}, which no circuit can follow"
-                f" ({_first_line(error)}); write forward without it"
+                f" ({first_line(error)}); write forward without it"
             ) from None
         self.placeholders = [node for node in self.graph.nodes if node.op == "placeholder"]
         if not self.placeholders:
@@ -220,12 +220,12 @@ class Trace:
             if outcome(network, self.image) is not None:
                 raise ConfigError(
                     f"the network runs on an image of {shape}, but its forward takes another path when it is traced"
-                    f" ({self.where(node)} says '{_first_line(error)}'), as behind isinstance(x, torch.Tensor);"
+                    f" ({self.where(node)} says '{first_line(error)}'), as behind isinstance(x, torch.Tensor);"
                     " write forward without it"
                 ) from None
             raise _DoesNotRun(
                 f"the network does not run on an image of {shape}: {self.where(node)} says"
-                f" '{_first_line(error)}'; shapes that meet there must fit"
+                f" '{first_line(error)}'; shapes that meet there must fit"
             ) from None
         return values
 
@@ -296,7 +296,8 @@ def _in_channels(network: nn.Module, graph: fx.Graph) -> int:
     return 3
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What ``error`` says, as a part of a sentence; its name where it says nothing."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return line.split(". ")[0].rstrip(".")
 

@@ -74,6 +74,12 @@ def test_unknown_board_lists_the_known_ones():
             "max_burst_beats must be a power of two of at most 16, got 32",
         ),
         ('part = "xc7z020clg400-1"', "", "the board lacks part; correct it"),
+        (
+            "part =",
+            'name = "../../x"\npart =',
+            "name must be printable and without '/', as it names files, got '../../x'",
+        ),
+        ("part =", 'name = " "\npart =', "name must be printable and without '/', as it names files, got ' '"),
         ("[resources]", "[resources", "is not TOML"),
         ("luts = 53200", f"luts = {'1' * 5000}", "is not TOML (Exceeds the limit"),
         ("luts = 53200", f"luts = {'[' * 5000}", "is not TOML (maximum recursion depth exceeded"),

@@ -122,6 +122,7 @@ def test_manifest_that_is_not_json(folder):
         ({"model": None}, "has a model that is not a table"),
         ({"model": "tiny"}, "has a model that is not a table"),
         ({"model": {"name": 5}}, "does not name the network"),
+        ({"quant": {"name": ["w4a4"]}}, "does not name the bits"),
         ({"verification": []}, "has a verification that is not a table"),
         ({"verification": {"images": 2, "logits_compared": 48}}, "does not say which images were compared"),
         ({"verification": {}}, "does not say which images were compared"),

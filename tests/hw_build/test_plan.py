@@ -195,7 +195,7 @@ def test_the_command_leaves_recipe_and_reasons(data, export, tmp_path, monkeypat
     ("arguments", "sentence"),
     [
         (["--data", "missing"], "data folder 'missing' does not exist"),
-        (["--data", ".", "--fps", "0"], "--fps must be above 0"),
+        (["--data", ".", "--fps", "0"], "--fps must be 1e-06 to one a cycle"),
     ],
 )
 def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys, arguments, sentence):

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 import synthetic
 
+from hw_build.base.board_config import BOARDS as BOARD_FILES
 from hw_build.base.board_config import Family, load_board
 from hw_build.base.errors import BuildError
 from hw_build.base.export import read_export
@@ -101,7 +102,9 @@ def test_best_rate_of_a_board_stays_in_its_budget(lowered):
 
 
 def test_grid_has_every_point_once(export, tmp_path):
-    points = grid(ScaleConfig(exports=[export], sides=[16, 32], rates=[10.0, None], boards=BOARDS, out=tmp_path))
+    sides, rates = [16, 32, 16], [10.0, None, 10.0]
+    points = grid(ScaleConfig(exports=[export], sides=sides, rates=rates, boards=BOARDS, out=tmp_path))
+    assert len(points) == 2 * (1 + len(BOARDS))
     assert len(set(points)) == len({each.name for each in points}) == 2 * (1 + len(BOARDS))
 
 
@@ -109,15 +112,14 @@ def fail():
     raise AssertionError("every point is saved")
 
 
+@contextmanager
+def one_thread():
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
 def test_saved_points_are_kept_until_the_network_changes(lowered, tmp_path):
     points, done = [point(16, 50.0), point(16, 100.0)], []
-
-    @contextmanager
-    def threads():
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(1) as pool:
-            yield pool
 
     def run(executor, network=lowered):
         done.clear()
@@ -126,11 +128,11 @@ def test_saved_points_are_kept_until_the_network_changes(lowered, tmp_path):
             on_done=lambda point, figures, saved: done.append(saved),
         )  # fmt: skip
 
-    first = run(threads)
+    first = run(one_thread)
     assert done == [False, False]
     assert run(fail) == first and done == [True, True]
     (tmp_path / f"{points[1].name}.json").write_text('{"key": ')  # as after a broken disk
-    assert run(threads) == first and sorted(done) == [False, True]
+    assert run(one_thread) == first and sorted(done) == [False, True]
     with pytest.raises(AssertionError, match="every point is saved"):
         run(fail, lowered + b"\0")
 
@@ -152,6 +154,22 @@ class Killed(Executor):
         future = Future()
         future.set_exception(BrokenExecutor())
         return future
+
+
+def test_a_side_that_poolings_do_not_divide_is_told_with_its_network_before_any_point(export, tmp_path, capsys):
+    arguments = ["scale", "--export", str(export.folder), "--out", str(tmp_path), "--sizes", "16", "17"]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: synthetic as-exported at 17x17: node ") and "would halve 17x17" in error
+    assert not (tmp_path / "points").exists()
+
+
+def test_a_network_of_another_folder_is_a_file_here(lowered, tmp_path):
+    named = replace(point(16, 50.0), network="zoo/unet")
+    key = named.network, named.bits
+    figures = sweep([named], {key: lowered}, BOARDS, tmp_path, executor=one_thread)
+    assert [path.name for path in tmp_path.iterdir()] == [f"zoo_unet-{named.bits}-16-50fps.json"]
+    assert figures == {named: evaluate(point(16, 50.0), lowered, BOARDS)}
 
 
 def test_killed_worker_is_one_sentence(lowered, tmp_path):
@@ -188,9 +206,13 @@ def test_command_prints_the_table_and_writes_it(export, tmp_path, capsys, monkey
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        (["--fps", "-3"], "--fps takes positive numbers or 'max', got '-3'"),
+        (["--fps", "-3"], "--fps takes numbers from 1e-06 to 1e+12 or 'max', got '-3'"),
+        (["--fps", "1e-300"], "--fps takes numbers from 1e-06 to 1e+12 or 'max', got '1e-300'"),
+        (["--fps", "nan"], "--fps takes numbers from 1e-06 to 1e+12 or 'max', got 'nan'"),
         (["--jobs", "0"], "--jobs must be at least 1, got 0"),
-        (["--sizes", "0"], "--sizes must be positive, got 0"),
+        (["--sizes", "0"], "--sizes must be 1 to 8192, got 0"),
+        (["--sizes", "99999999999999999999"], "--sizes must be 1 to 8192, got 99999999999999999999"),
+        (["--boards", "kv260", str(BOARD_FILES / "kv260.toml")], "two boards are called kv260: give one of them"),
         (["--scheduler", "nonsense://1"], "no Dask scheduler answers at 'nonsense://1'"),
     ],
 )

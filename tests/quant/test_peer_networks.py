@@ -44,6 +44,18 @@ def test_a_norm_over_one_pixel_is_a_sentence():
         require_size(network, "single", (8, 8), 3)
 
 
+@pytest.mark.parametrize(("said", "sentence"), [("a height of 8", "a height of 8"), ("", "AssertionError")])
+def test_an_assertion_of_forward_is_a_sentence(said, sentence):
+    class Strict(nn.Conv2d):
+        def forward(self, x):
+            if x.shape[2] % 16:
+                raise AssertionError(said)  # as an assert of a module that pytest does not rewrite
+            return super().forward(x)
+
+    with pytest.raises(ConfigError, match=f"does not accept images of 8x8: {sentence}; 16x16 fits"):
+        require_size(Strict(3, 1, 1), "strict", (8, 8), 3)
+
+
 def settings(folder, **changes):
     return TrainConfig(model="cmunext-tiny-hw", data=str(folder), size=32, batch=16, lr=1e-2, epochs=30, **changes)
 

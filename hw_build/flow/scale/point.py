@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
+from hw_build.base.errors import ConfigError
 from hw_build.base.records import record
 from hw_build.folding.board_share import budget_of
 from hw_build.folding.config import DEFAULT_CLOCK_MHZ
@@ -53,7 +54,7 @@ class Point:
     def name(self) -> str:
         """A file name that no other point has."""
         rate = f"max-{self.board}" if self.frames_per_second is None else f"{self.frames_per_second:g}fps"
-        return f"{self.network}-{self.bits}-{self.side}-{rate}"
+        return f"{self.network}-{self.bits}-{self.side}-{rate}".replace("/", "_")
 
 
 @record
@@ -90,6 +91,14 @@ def evaluate(point: Point, lowered: bytes, boards: Sequence[Board]) -> Figures:
     return _fastest(read_sized(lowered, (point.side, point.side), [board]), board)
 
 
+def require_size(point: Point, lowered: bytes) -> None:
+    """ConfigError, which names the network, where it does not take images of the side of ``point``."""
+    try:
+        _sized(lowered, (point.side, point.side))
+    except ConfigError as error:
+        raise ConfigError(f"{point.network} {point.bits} at {point.side}x{point.side}: {error}") from None
+
+
 def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -> Networks:
     """Folding options of a lowered network for images of ``size`` (H, W), on the families of ``boards``."""
     return {family: _read(lowered, size, part) for family, part in {b.ps.family: b.part for b in boards}.items()}
@@ -97,7 +106,11 @@ def read_sized(lowered: bytes, size: tuple[int, int], boards: Sequence[Board]) -
 
 @lru_cache(maxsize=2)  # points of one network and size follow each other, on boards of two families
 def _read(lowered: bytes, size: tuple[int, int], part: str) -> Network:
-    return read_network(set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size), part)
+    return read_network(_sized(lowered, size), part)
+
+
+def _sized(lowered: bytes, size: tuple[int, int]) -> ModelWrapper:
+    return set_input_size(ModelWrapper(onnx.load_from_string(lowered)), *size)
 
 
 def at_rate(lowered: bytes, size: tuple[int, int], frames_per_second: float, boards: Sequence[Board]) -> Figures:

@@ -62,6 +62,11 @@ def test_rate_counts_cycles_of_the_clock():
     assert FoldingConfig(frames_per_second=50, clock_mhz=80).target_cycles((64, 64)) == 1_600_000
 
 
+def test_a_rate_or_a_number_beyond_sense_is_a_target_that_numpy_can_hold():
+    slowest = FoldingConfig(frames_per_second=1e-6, clock_mhz=1e12).target_cycles((64, 64))
+    assert slowest == FoldingConfig(cycles_per_pixel=10**12).target_cycles((4096, 4096)) == 10**12
+
+
 def test_limits_alone_ask_for_the_best_rate():
     fastest = load_folding("pynq-z2-max")
     assert fastest.optimised and fastest.target_cycles((256, 256)) is None

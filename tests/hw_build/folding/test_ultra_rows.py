@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from qonnx.custom_op.registry import getCustomOp
 
 from hw_build.base.board_config import load_board
 from hw_build.base.errors import ConfigError
 from hw_build.flow.scale.point import at_rate as at_rate_on
+from hw_build.folding.apply import fold_as_asked
+from hw_build.folding.config import make_folding
 from hw_build.folding.legal import check_folding, foldings
 from hw_build.folding.optimise import Budget, at_rate, plan_for
 from hw_build.folding.options import read_network
@@ -74,6 +77,25 @@ def test_the_optimiser_takes_it_where_block_ram_is_short(model):
     assert (plan.choice.options, plan.uram, plan.bram18) == ((in_ultra,), 1, in_ultra.bram18)
     with pytest.raises(ConfigError, match=f"fits {enough - 1} BRAM36; the smallest without limits"):
         at_rate(network, CYCLES, Budget(bram36=enough - 1))
+
+
+def test_a_folding_that_asks_for_more_than_there_is_is_one_sentence(model):
+    name, style = model.graph.node[0].name, LINE | {"ram_style": "ultra"}
+    network = read_network(model, ZCU104, {name: style})
+    assert at_rate(network, CYCLES, Budget(uram=1)).uram == 1
+    with pytest.raises(ConfigError, match="fits 129 BRAM36; the smallest without limits takes .* beside 1 UltraRAMs"):
+        at_rate(network, CYCLES, Budget(bram36=129))
+
+
+@pytest.mark.parametrize("asked", [{"frames_per_second": 10.0}, {"cycles_per_frame": CYCLES}, {"max_bram36": 100}])
+def test_a_folding_file_asks_a_board_without_it_in_vain(model, asked):
+    board, name = load_board("zcu104"), model.graph.node[0].name
+    config = make_folding(**asked, nodes={name: LINE | {"ram_style": "ultra"}})
+    folded = fold_as_asked(depthwise_model(dim=(3, 128), channels=64, kernel=3), config, (3, 128), board)
+    assert getCustomOp(folded.graph.node[0]).uram_estimation(board.part) == 1
+    without = replace(board, resources=replace(board.resources, uram=0))
+    with pytest.raises(ConfigError, match="ram_style=ultra for 1 UltraRAMs, and zcu104 has 0: take ram_style=auto"):
+        fold_as_asked(depthwise_model(dim=(3, 128), channels=64, kernel=3), config, (3, 128), without)
 
 
 def test_a_board_without_it_does_not_hold_such_a_folding(model):
