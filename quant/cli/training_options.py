@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
 
 from quant.training.train_config import AUGMENTATIONS, CALIBRATIONS, LOSSES, PRECISIONS, RANGES, SCHEDULES
 
-if TYPE_CHECKING:
-    import argparse
+
+class _Rate(argparse.Action):
+    """A number is ``lr``; ``find`` sets ``find_lr``."""
+
+    def __call__(self, parser, namespace, value, option_string=None):
+        if value == "find":
+            namespace.find_lr = True
+            return
+        try:
+            namespace.lr, namespace.find_lr = float(value), False
+        except ValueError:
+            raise argparse.ArgumentError(self, f"'{value}' is not a number; write 1e-3, or find") from None
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +30,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="folder of a known layout (docs/how-to/data-sets.md)")
     parser.add_argument("--epochs", type=int, help="default 300")
     parser.add_argument("--batch", type=int, help="images per step (default 8)")
-    parser.add_argument("--lr", type=float, help="default 1e-3")
+    parser.add_argument("--lr", action=_Rate, help="default 1e-3; find: by a range test before the first epoch")
     parser.add_argument("--weight-decay", type=float, help="default 1e-4")
     parser.add_argument(
         "--schedule",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.data.crops import crops
 from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
+from quant.training.find_rate import find_rate
 from quant.training.learner import Learner
 from quant.training.ranks import join
 from quant.training.train_config import TrainConfig
@@ -124,7 +126,13 @@ def fit(
         return checkpoints.load(out_dir / KEPT)["scores"]
     if state is None:
         network = _new_network(config, quant, init_from, train_samples)
+        if config.find_lr:
+            rate = fabric.broadcast(find_rate(network, config, train_samples, fabric.device))
+            config = replace(config, lr=rate, find_lr=False)
+            if fabric.is_global_zero and not quiet:
+                print(f"learning rate {rate:.3g}", file=sys.stderr)
     else:
+        config = replace(config, lr=state["lr"], find_lr=False) if config.find_lr else config
         network = start_from(config.model, quant, state, config.image_size)
     spoken = teacher is not None and is_for_volumes(teacher)
     if spoken:
@@ -147,6 +155,7 @@ def fit(
         "classes": config.classes,
         "channels": config.in_channels,
         "run": run,
+        "lr": config.lr,
         **seen_whole(Path(config.data), config.image_size, config.in_channels),
     }
 

@@ -25,7 +25,7 @@ _LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of f
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training run; ``size`` in pixels, ``lr`` per step of Adam.
+    """One training run; ``size`` in pixels, ``lr`` per step of Adam; ``find_lr``: found by a range test in its place.
 
     With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
     the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
@@ -44,6 +44,7 @@ class TrainConfig:
     epochs: int = 300
     batch: int = 8
     lr: float = 1e-3
+    find_lr: bool = False
     weight_decay: float = 1e-4
     schedule: str = "constant"
     loss: str = "bce-dice"

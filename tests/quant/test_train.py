@@ -10,17 +10,19 @@ from PIL import Image
 
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import CheckpointError, ConfigError
+from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.data.pairs import load_samples
 from quant.evaluation.predict import predict_masks
 from quant.export.export import export
 from quant.scores.metrics import score_masks
+from quant.training import find_rate as finding
 from quant.training import train as training
+from quant.training.find_rate import FIRST, LAST, find_rate
 from quant.training.learner import Learner
 from quant.training.train import train
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
-from quant.twin.networks import from_checkpoint
+from quant.twin.networks import assemble, from_checkpoint
 
 
 def config(squares, **changes):
@@ -40,7 +42,7 @@ def states_equal(a, b):
         (None, {}),
         ("w4a4", {}),
         pytest.param(None, {"ema": 0.5, "augmentation": "strong"}, marks=pytest.mark.slow),
-        (None, {"schedule": "plateau", "loss": "bce"}),
+        (None, {"schedule": "plateau", "loss": "bce", "find_lr": True}),
         ("w4a4", {"ema": 0.5, "augmentation": "strong", "ranges": "learned"}),
     ],
 )
@@ -257,3 +259,32 @@ def test_masks_of_class_indices_are_refused_without_classes(squares, tmp_path, c
     command = ["train", "--data", str(data), "--out", str(tmp_path / "run"), "--size", "32"]
     assert main([*command, "--model", "cmunext-tiny-hw"]) == 2
     assert f"error: mask '{data / 'masks' / '3.png'}' holds the values 0, 1, 2, which" in capsys.readouterr().err
+
+
+def test_a_rate_that_is_found_lowers_the_loss(squares, tmp_path, capsys):
+    """Of w4a4 as of float networks; the loss of an epoch in the log is the mean over its batches."""
+    quant = [["--quant", "w4a4"], []]
+    for kind in quant:
+        command = ["train", "--model", "cmunext-tiny-hw", "--data", str(squares), "--size", "32", "--epochs", "6"]
+        command += ["--batch", "4", *kind]
+        losses = {}
+        for rate in ("find", FIRST):
+            out = tmp_path / f"{len(kind)}-{rate}"
+            assert main([*command, "--lr", str(rate), "--out", str(out)]) == 0
+            with (out / "log.csv").open() as file:
+                losses[rate] = float(list(csv.DictReader(file))[-1]["loss"])
+        kept = checkpoints.load(tmp_path / f"{len(kind)}-find" / "weights.pt")
+        assert 100 * FIRST < kept["lr"] <= LAST and f"learning rate {kept['lr']:.3g}" in capsys.readouterr().err
+        assert losses["find"] < losses[FIRST] - 0.02
+
+
+def test_the_search_for_a_rate_changes_nothing_and_says_where_there_is_none(squares, monkeypatch):
+    samples, network = load_samples(squares, "train", (32, 32)), assemble("cmunext-tiny-hw", None)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    monkeypatch.setattr(finding, "STEPS", 12)
+    rate = find_rate(network, config(squares, batch=64), samples, torch.device("cpu"))
+    assert 0 < rate <= LAST and states_equal(before, network.state_dict())
+    with torch.no_grad():
+        network.stem[0].weight.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="no learning rate makes the loss fall; give --lr a number"):
+        find_rate(network, config(squares), samples, torch.device("cpu"))
