@@ -62,7 +62,7 @@ def read_cascade(folder):
             values = json.load(file)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({error.strerror}); copy it beside first/ and second/") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"'{path}' is not JSON ({error}); copy it again") from None
     if not isinstance(values, dict) or set(values) != _KEYS or values.pop("version") != VERSION:
         raise InputError(f"'{path}' is not a cascade of version {VERSION}; write it again by `python -m quant cascade`")

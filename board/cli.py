@@ -147,12 +147,11 @@ def _infer(arguments):
 
 def _infer_scan(arguments, labels_of):
     """``labels_of(arguments, scan)`` gives the labels (X, Y, Z) and lines on the accelerator's time."""
-    from board.nifti import is_nifti, read_scan, write_labels
+    from board.nifti import read_scan, require_labels_path, write_labels
 
     if len(arguments.images) > 1:
         raise InputError("give one scan at a time, and the name of its mask with --out")
-    if not is_nifti(arguments.out):
-        raise InputError(f"the mask of a scan is a NIfTI file, --out is '{arguments.out}'; end it with .nii.gz or .nii")
+    require_labels_path(arguments.out, arguments.images[0])
     scan = read_scan(arguments.images[0])
     labels, lines = labels_of(arguments, scan)
     write_labels(arguments.out, labels, scan)

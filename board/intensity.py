@@ -12,6 +12,7 @@ in float64; where upper is not above lower, as in a volume of one value, every c
 scan whose background was removed. Statistics are of the whole volume and one channel, never of a slice or a crop.
 """
 
+import sys
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from board.errors import InputError
 
 KINDS = ("percentile", "fixed", "zscore")
+_LARGEST = sys.float_info.max / 2  # so that high - low is a number
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Window:
             raise InputError(f"unknown intensity window {self.kind!r}; known: {', '.join(KINDS)}")
         for name in ("low", "high"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
                 raise InputError(f"intensity window: {name} must be a finite number, got {value!r}; correct it")
         if not isinstance(self.nonzero, bool):
             raise InputError(f"intensity window: nonzero must be true or false, got {self.nonzero!r}; correct it")

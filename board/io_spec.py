@@ -124,8 +124,10 @@ class IoSpec(FrameLayout):
         super().__init__(height, width, channels, classes, out_height, out_width)
         for name in ("height", "width", "channels", "classes", *SIZE_KEYS):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if type(value) is not int or value < 1:
                 raise IoSpecError(f"io_spec: {name} must be a positive integer, got {value!r}; build again")
+        if not isinstance(network, str):
+            raise IoSpecError(f"io_spec: network must be a name, got {network!r}; build again")
         if classes > MAX_CLASSES:
             raise IoSpecError(f"io_spec: classes must be at most {MAX_CLASSES}, got {classes}; build again")
         if not isinstance(network_hash, int) or not 0 <= network_hash < 1 << 64:
@@ -158,7 +160,7 @@ def read_io_spec(path):
             values = json.load(opened)
     except OSError as error:
         raise IoSpecError(f"io_spec '{path}' cannot be read ({error.strerror}); copy it beside the driver") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IoSpecError(f"io_spec '{path}' is not JSON ({error}); copy it again") from None
     known = isinstance(values, dict) and set(values) - {VOLUME} in (set(KEYS), set(KEYS + SIZE_KEYS))
     if not known or values["version"] != VERSION:

@@ -1,7 +1,7 @@
 """NIfTI-1 files, plain or gzipped, with numpy alone: scans in, label maps on the same grid out.
 
 A board has no nibabel, and what is needed of the format is a header of 348 bytes and one block of voxels. Voxels are
-integers of 8 to 32 bits or floats, with the header's scaling; the affine is the sform, else the qform. A label map is
+integers of 8 to 64 bits or floats, with the header's scaling; the affine is the sform, else the qform. A label map is
 written under the header of its scan, so affine, spacing, units and extensions stay what they were, byte for byte.
 
 The NIfTI-1 Data Format, Neuroimaging Informatics Technology Initiative, 2004 (nifti1.h).
@@ -21,7 +21,8 @@ from board.pictures import write_file
 SUFFIXES = (".nii.gz", ".nii")
 MOST_VOXELS = 1 << 26  # of a scan on a small board: 256 MB as float32
 HEADER_BYTES = 348
-_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
+_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
+_REST_BYTES = 1 << 20  # read at once
 _SPACINGS_MM = (1e-3, 1e3)
 _MOST_COSINE = 1e-3  # between two axes
 _DIRECTIONS = ("LR", "PA", "IS")
@@ -78,11 +79,20 @@ def read_scan(path):
         raise InputError(f"scan '{path}' cannot be read ({error.strerror or error}); check the path") from None
 
 
+def require_labels_path(path, source):
+    """InputError unless labels of the scan ``source`` may be written to ``path``: a NIfTI name, and not the scan."""
+    if not is_nifti(path):
+        raise InputError(f"the labels of a scan are a NIfTI file, --out is '{path}'; end it with .nii.gz or .nii")
+    if os.path.realpath(str(path)) == os.path.realpath(str(source)):
+        raise InputError(f"--out '{path}' is the scan itself, which the labels would replace; give another name")
+    if os.path.isdir(str(path)):
+        raise InputError(f"--out '{path}' is a folder; give the name of a file in it")
+
+
 def write_labels(path, labels, scan):
     """Writes labels (X, Y, Z), bool or uint8, on the grid of ``scan``; InputError where that fails."""
+    require_labels_path(path, scan.source)
     path = str(path)
-    if not is_nifti(path):
-        raise InputError(f"'{path}' is not the name of a NIfTI file; end it with .nii.gz or .nii")
     content = scan.labels_file(labels)
     if path.lower().endswith(".gz"):
         content = gzip.compress(content, mtime=0)  # the same bytes each time
@@ -116,6 +126,8 @@ def _read(file, path):
     content = file.read(wanted)
     if len(content) < wanted:
         raise _damaged(path, f"{wanted - len(content)} bytes of its voxels are missing")
+    while file.read(_REST_BYTES):  # to the end, where gzip has its checksum
+        pass
     voxels = np.frombuffer(content, order + kind).reshape(shape, order="F")
     return Scan(path, _scaled(voxels, header, order), _affine(header, order, path), header, swapped)
 

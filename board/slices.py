@@ -11,7 +11,7 @@ from board.errors import InputError
 
 def require_slices(slices):
     """InputError unless a frame has a slice in its middle: an odd number of them."""
-    if not isinstance(slices, int) or slices < 1 or slices % 2 == 0:
+    if type(slices) is not int or slices < 1 or slices % 2 == 0:
         raise InputError(f"slices must be odd (1, 3, 5, ...), got {slices!r}; correct it")
 
 

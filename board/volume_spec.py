@@ -3,11 +3,17 @@
 Of one network it stands in ``io_spec.json``, of a cascade in ``cascade.json``.
 """
 
+import itertools
+
 from board.errors import InputError
 from board.intensity import Window
 from board.slices import require_slices
 
 _SPACING_TOLERANCE = 0.05  # as a share
+_LARGEST_MM = 1e3
+_ORIENTATIONS = {
+    "".join(ends) for axes in itertools.permutations(("LR", "PA", "IS")) for ends in itertools.product(*axes)
+}
 
 
 class VolumeSpec:
@@ -24,13 +30,16 @@ class VolumeSpec:
             raise InputError(f"a volume has window, slices, orientation and spacing_mm, got {values!r}; correct it")
         slices, spacing = values["slices"], values["spacing_mm"]
         require_slices(slices)
-        if spacing is not None and (
-            not isinstance(spacing, list)
-            or len(spacing) != 3
-            or not all(isinstance(step, (int, float)) and 0 < step < float("inf") for step in spacing)
+        if spacing is not None and not (
+            isinstance(spacing, list)
+            and len(spacing) == 3
+            and all(type(step) in (int, float) and 0 < step < _LARGEST_MM for step in spacing)
         ):
             raise InputError(f"spacing_mm must be null or three distances in mm, got {spacing!r}; correct it")
-        return cls(Window.from_dict(values["window"]), slices, values["orientation"], spacing)
+        orientation = values["orientation"]
+        if not isinstance(orientation, str) or orientation not in _ORIENTATIONS:
+            raise InputError(f"orientation must be three letters such as RAS or LPS, got {orientation!r}; correct it")
+        return cls(Window.from_dict(values["window"]), slices, orientation, spacing)
 
     def __str__(self):
         spacing = "" if self.spacing_mm is None else f", voxels of {_lengths(self.spacing_mm)} mm"

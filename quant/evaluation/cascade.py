@@ -16,7 +16,7 @@ import numpy as np
 from board.cascade_run import Cascade
 from board.cascade_spec import CASCADE, STAGES, CascadeSpec, read_cascade
 from board.io_spec import FrameLayout
-from board.nifti import Scan, read_scan, write_labels
+from board.nifti import Scan, read_scan, require_labels_path, write_labels
 from board.segmenter import groups
 from quant.base.errors import DataError, as_data_error
 from quant.base.progress import steps_with_bar
@@ -107,6 +107,7 @@ def segment_scan(folder: Path, scan: Path, out: Path) -> str:
     """
     cascade = reference(folder)
     with as_data_error():
+        require_labels_path(out, scan)
         read = read_scan(scan)
         found = cascade.segment_scan(read)
         write_labels(out, found.mask, read)

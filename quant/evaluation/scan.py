@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from board.nifti import read_scan, write_labels
+from board.nifti import read_scan, require_labels_path, write_labels
 from board.volume_spec import VolumeSpec
 from quant.base.errors import ExportError, as_data_error
 from quant.export.manifest import read_manifest
@@ -31,6 +31,7 @@ def segment_scan(export_dir: Path, scan: Path, out: Path) -> float:
             " that was trained on slices of volumes as they are"
         )
     with as_data_error():
+        require_labels_path(out, scan)
         spec, read = VolumeSpec.from_dict(volume), read_scan(scan)
         labels = decide_in_integers(IntegerReference(export_dir), torch.from_numpy(spec.codes(read))[None]).numpy()
         write_labels(out, labels, read)

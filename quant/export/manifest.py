@@ -21,6 +21,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if float(manifest["output"]["logit_scale"]) > 0 and isinstance(manifest["model_sha256"], str):
             return manifest
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise ExportError(f"'{path}' is missing or not a manifest; run `python -m quant export`")

@@ -68,6 +68,8 @@ def test_results_of_another_size(tmp_path, capsys):
     ("change", "sentence"),
     [
         ({"height": 0}, "height must be a positive integer, got 0"),
+        ({"height": True}, "height must be a positive integer, got True"),
+        ({"network": 5}, "network must be a name, got 5"),
         ({"classes": 257}, "classes must be at most 256, got 257"),
         ({"version": 1}, "is not of version 2; build again"),
         ({"depth": 2}, "is not of version 2; build again"),
@@ -91,6 +93,9 @@ def test_missing_and_broken_file(tmp_path):
     (tmp_path / "io_spec.json").write_text("{")
     with pytest.raises(IoSpecError, match="is not JSON"):
         read_io_spec(tmp_path / "io_spec.json")
+    (tmp_path / "io_spec.json").write_text("[" * 100_000)
+    with pytest.raises(IoSpecError, match="is not JSON"):
+        read_io_spec(tmp_path / "io_spec.json")
 
 
 def test_what_a_scan_must_be_reads_back_and_is_told(tmp_path, capsys):
@@ -108,6 +113,12 @@ def test_what_a_scan_must_be_reads_back_and_is_told(tmp_path, capsys):
     [
         ([], "a volume has window, slices, orientation and spacing_mm"),
         ({**WHOLE, "slices": 5}, "its frames have 5 slices, the network takes 3 channels; build again"),
+        ({**WHOLE, "slices": True}, "slices must be odd"),
+        ({**WHOLE, "orientation": None}, "orientation must be three letters such as RAS or LPS, got None"),
+        ({**WHOLE, "orientation": "RRS"}, "orientation must be three letters"),
+        ({**WHOLE, "spacing_mm": [10**400, 1, 1]}, "spacing_mm must be null or three distances"),
+        ({**WHOLE, "spacing_mm": [True, 1, 1]}, "spacing_mm must be null or three distances"),
+        ({**WHOLE, "window": {"kind": "fixed", "low": -(10**400), "high": 1}}, "low must be a finite number"),
         ({**WHOLE, "window": {"kind": "fixed"}}, "an intensity window has kind, low, high"),
     ],
 )

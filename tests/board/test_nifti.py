@@ -19,10 +19,12 @@ def voxels(dtype, shape=(5, 4, 3)):
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+)
 def test_a_file_of_nibabel_is_read_as_nibabel_reads_it(tmp_path, dtype, ending):
     path = tmp_path / f"scan{ending}"
-    nibabel.Nifti1Image(voxels(dtype), TURNED).to_filename(path)
+    nibabel.Nifti1Image(voxels(dtype), TURNED, dtype=dtype).to_filename(path)
     scan, image = read_scan(path), nibabel.load(path)
     np.testing.assert_array_equal(scan.voxels, np.asarray(image.dataobj))
     np.testing.assert_allclose(scan.affine, image.affine)
@@ -106,6 +108,31 @@ def test_a_file_that_is_missing_or_cut_in_its_compression_is_one_sentence(tmp_pa
     (tmp_path / "cut.nii.gz").write_bytes(whole[:12])
     with pytest.raises(InputError, match="damaged or no NIfTI-1"):
         read_scan(tmp_path / "cut.nii.gz")
+
+
+@pytest.mark.parametrize("change", [lambda raw: raw[:-4], lambda raw: raw[:-6] + bytes([raw[-6] ^ 1]) + raw[-5:]])
+def test_a_gzipped_file_is_read_to_its_checksum(tmp_path, change):
+    path = tmp_path / "scan.nii.gz"
+    nibabel.Nifti1Image(voxels("int16"), np.eye(4)).to_filename(path)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(InputError, match="damaged or no NIfTI-1"):
+        read_scan(path)
+
+
+def test_labels_never_replace_their_scan(tmp_path):
+    path = tmp_path / "scan.nii"
+    nibabel.Nifti1Image(voxels("int16"), np.eye(4)).to_filename(path)
+    (tmp_path / "link.nii").symlink_to(path)
+    (tmp_path / "folder.nii").mkdir()
+    before = path.read_bytes()
+    for name, sentence in (
+        ("scan.nii", "is the scan itself"),
+        ("link.nii", "the scan itself"),
+        ("folder.nii", "folder"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            write_labels(tmp_path / name, voxels("uint8"), read_scan(path))
+    assert path.read_bytes() == before
 
 
 def test_names_say_what_is_nifti(tmp_path):
