@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from board.errors import InputError
+from board.volume_spec import VolumeSpec
 from hw_build.base.errors import BuildError
 
 if TYPE_CHECKING:
@@ -53,4 +55,16 @@ def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int], 
     ):
         if table.get(name, found) != found:
             raise BuildError(f"manifest '{path}' says {name} {table[name]!r}, the export has {found!r}; export again")
+    _require_volume(manifest.get("volume"), path, channels)
     return manifest
+
+
+def _require_volume(volume: Any, path: Path, channels: int) -> None:
+    if volume is None:
+        return
+    try:
+        slices = VolumeSpec.from_dict(volume).slices
+    except InputError as error:
+        raise BuildError(f"manifest '{path}' is damaged in 'volume' ({error}); export again") from None
+    if slices != channels:
+        raise BuildError(f"manifest '{path}' says {slices} slices, the export has {channels} channels; export again")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from board.nifti import read_scan, require_labels_path, write_labels
-from board.volume_spec import VolumeSpec
 from quant.base.errors import ExportError, as_data_error
-from quant.export.manifest import read_manifest
+from quant.export.manifest import volume_of
 from quant.integer import IntegerReference
 from quant.volumes.predict import decide_in_integers
 
@@ -24,15 +23,15 @@ def segment_scan(export_dir: Path, scan: Path, out: Path) -> float:
         ExportError: the export is missing or damaged, or of a network that was not trained on slices of volumes.
         DataError: the scan is damaged, of another orientation or spacing, or larger than the network's image.
     """
-    volume = read_manifest(export_dir).get("volume")
-    if volume is None:
+    spec = volume_of(export_dir)
+    if spec is None:
         raise ExportError(
             f"'{export_dir}' is of a network for images; give image files to `python -m quant predict`, or export one"
             " that was trained on slices of volumes as they are"
         )
     with as_data_error():
         require_labels_path(out, scan)
-        spec, read = VolumeSpec.from_dict(volume), read_scan(scan)
+        read = read_scan(scan)
         labels = decide_in_integers(IntegerReference(export_dir), torch.from_numpy(spec.codes(read))[None]).numpy()
         write_labels(out, labels, read)
     return float((labels > 0).mean())

@@ -33,6 +33,7 @@ from qonnx.util.cleanup import cleanup_model
 import calib_data
 import models
 from board.errors import InputError
+from board.slices import require_slices
 from board.volume_spec import VolumeSpec
 from models.cost import count_parameters, layer_costs
 from quant.base import checkpoint as checkpoints
@@ -175,17 +176,24 @@ def _volume_of_slices(checkpoint: dict[str, Any], path: Path) -> VolumeSpec | No
     Raises:
         CheckpointError: what the checkpoint says of volumes makes no sense.
     """
-    volumes = checkpoint.get("volumes", {})
-    if not volumes or volumes.get("channels") != volumes.get("slices"):
+    if "volumes" not in checkpoint:
         return None
+    volumes, channels = checkpoint["volumes"], channels_in(checkpoint)
     spacing = volumes.get("spacing_mm") or volumes.get("file_spacing_mm")
     try:
+        require_slices(volumes.get("slices"))
+        if volumes.get("channels") != channels or channels % volumes["slices"]:
+            raise InputError(
+                f"its {volumes['slices']} slices are {volumes.get('channels')!r} channels, the network takes {channels}"
+            )
+        if channels != volumes["slices"]:
+            return None
         return VolumeSpec.from_dict(
             {
                 "window": volumes.get("window"),
                 "slices": volumes["slices"],
                 "orientation": volumes.get("orientation"),
-                "spacing_mm": None if spacing is None else list(spacing),
+                "spacing_mm": list(spacing) if isinstance(spacing, tuple) else spacing,
             }
         )
     except InputError as error:

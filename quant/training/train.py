@@ -207,6 +207,8 @@ def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
                 f"'{out_dir / _LAST}' was trained with {key}={before.get(key)}, not {value};"
                 " resume with the same settings or train into another --out"
             )
+    if run["find_lr"] and not isinstance(state.get("lr"), float):
+        raise CheckpointError(f"'{out_dir / _LAST}' is damaged in 'lr', the rate that was found; give another --out")
     return state
 
 

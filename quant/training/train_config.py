@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, fields
 
+from board.io_spec import MAX_CHANNELS
 from quant.base.device import require_device
 from quant.base.errors import ConfigError
 from quant.base.seed import require_seed
@@ -19,7 +20,6 @@ CALIBRATIONS = ("calib_data", "train")
 AUGMENTATIONS = ("flips", "strong", "none")
 RANGES = ("calibrated", "learned")
 _MOST = 2**31 - 1  # of what is counted
-_MOST_CHANNELS = 16  # that an accelerator takes
 _LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32
 
 
@@ -84,8 +84,8 @@ class TrainConfig:
         ):
             if chosen not in known:
                 raise ConfigError(f"unknown {field} '{chosen}'; known: {', '.join(known)}")
-        if not 0 <= self.channels <= _MOST_CHANNELS:
-            raise ConfigError(f"--channels must be 0 (the network's own) to {_MOST_CHANNELS}, got {self.channels}")
+        if not 0 <= self.channels <= MAX_CHANNELS:
+            raise ConfigError(f"--channels must be 0 (the network's own) to {MAX_CHANNELS}, got {self.channels}")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
         for field, weight in (("distill", self.distill), ("weight-decay", self.weight_decay)):

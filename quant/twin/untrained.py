@@ -16,6 +16,7 @@ from torch import nn
 
 import calib_data
 import models
+from board.io_spec import MAX_CHANNELS
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError
 from quant.base.replace_file import require_file
@@ -46,8 +47,8 @@ def write_untrained(
     torch.manual_seed(seed)
     own_channels = channels_of(name)
     channels = own_channels if channels is None else channels
-    if channels < 1:
-        raise ConfigError(f"--channels must be at least 1, got {channels}")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise ConfigError(f"--channels must be 1 to {MAX_CHANNELS}, got {channels}")
     network = models.build(name, channels=channels)
     require_pixels(size)
     Structure(network, channels, size)  # says in a sentence what torch would say in a traceback

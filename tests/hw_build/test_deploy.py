@@ -175,7 +175,7 @@ def test_what_a_scan_must_be_reaches_the_board(build, tmp_path, capsys):
     assert found.volume.as_dict() == volume and plain.volume is None
     assert {**vars(found), "volume": None} == vars(plain)
     (export / "manifest.json").write_text(json.dumps({**manifest, "volume": {**volume, "slices": 5}}))
-    assert "its frames have 5 slices, the network takes 3 channels" in refused(build, capsys, export=export)
+    assert "says 5 slices, the export has 3 channels; export again" in refused(build, capsys, export=export)
 
 
 def test_build_without_a_shell(build, tmp_path, capsys):

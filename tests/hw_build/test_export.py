@@ -9,6 +9,8 @@ import pytest
 from hw_build.base.errors import BuildError
 from hw_build.base.export import read_export
 
+SCANS = {"window": {"kind": "fixed", "low": 0, "high": 9}, "slices": 3, "orientation": "RAS", "spacing_mm": None}
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -132,6 +134,9 @@ def test_manifest_that_is_not_json(folder):
         ({"input": {"height": 8, "width": 6, "channels": 3}}, "says height 8, the export has 4"),
         ({"input": {"height": 4, "width": 6, "channels": 1}}, "says channels 1, the export has 3"),
         ({"output": {"classes": 2}}, "says classes 2, the export has 1"),
+        ({"volume": []}, "is damaged in 'volume'"),
+        ({"volume": {**SCANS, "orientation": 3}}, "is damaged in 'volume'"),
+        ({"volume": {**SCANS, "slices": 5}}, "says 5 slices, the export has 3 channels"),
     ],
 )
 def test_manifest_of_something_else(folder, content, sentence):

@@ -276,6 +276,10 @@ def test_a_rate_that_is_found_lowers_the_loss(squares, tmp_path, capsys):
         kept = checkpoints.load(tmp_path / f"{len(kind)}-find" / "weights.pt")
         assert 100 * FIRST < kept["lr"] <= LAST and f"learning rate {kept['lr']:.3g}" in capsys.readouterr().err
         assert losses["find"] < losses[FIRST] - 0.02
+    last = tmp_path / "0-find" / "last.pt"
+    checkpoints.save(last, {**checkpoints.load(last), "lr": None})
+    assert main([*command, "--lr", "find", "--resume", "--out", str(last.parent)]) == 2
+    assert "is damaged in 'lr', the rate that was found" in capsys.readouterr().err
 
 
 def test_the_search_for_a_rate_changes_nothing_and_says_where_there_is_none(squares, monkeypatch):

@@ -185,3 +185,10 @@ def test_a_slope_that_falls_is_refused_before_the_export(tripled, tmp_path, caps
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: activation 'stem.2' (PReLU) has a slope that is not positive")
     assert not (tmp_path / "t.pt").exists()
+
+
+@pytest.mark.parametrize("channels", ["0", "17"])
+def test_channels_that_no_accelerator_takes(tmp_path, capsys, channels):
+    assert main([*COMMON, "--out", str(tmp_path / "u.pt"), "--channels", channels]) == 2
+    assert f"--channels must be 1 to 16, got {channels}" in capsys.readouterr().err
+    assert not (tmp_path / "u.pt").exists()

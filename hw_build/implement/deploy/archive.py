@@ -123,10 +123,7 @@ def _io_spec(build_dir: Path, export: Export, system: System) -> bytes:
         )
     if (volume := export.manifest.get("volume")) is None:
         return path.read_bytes()
-    try:
-        return IoSpec(**{**vars(spec), "volume": VolumeSpec.from_dict(volume)}).text().encode()
-    except BoardError as error:
-        raise BuildError(f"manifest of '{export.folder}': {error}") from None
+    return IoSpec(**{**vars(spec), "volume": VolumeSpec.from_dict(volume)}).text().encode()
 
 
 def _bitstream(config: DeployConfig, around: Around) -> dict[str, bytes]:

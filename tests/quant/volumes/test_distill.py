@@ -221,6 +221,11 @@ def check_scans(folder, scan, capsys):
     assert "has voxels of 1 x 1.5 x 3 mm, the networks were trained on 1 x 1.5 x 2 mm" in capsys.readouterr().err
     manifest = json.loads((folder / "export" / "manifest.json").read_text())
     del manifest["volume"]
+    for slices, sentence in ((5, "says 5 slices, its network takes 3 channels"), (2, "is damaged in 'volume'")):
+        damaged = {**manifest, "volume": {**volume, "slices": slices}}
+        (folder / "export" / "manifest.json").write_text(json.dumps(damaged))
+        assert main([*command, str(scan)]) == 2
+        assert sentence in capsys.readouterr().err
     (folder / "export" / "manifest.json").write_text(json.dumps(manifest))
     assert main([*command, str(scan)]) == 2
     assert "is of a network for images; give image files to `python -m quant predict`" in capsys.readouterr().err

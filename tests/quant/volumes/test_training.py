@@ -91,6 +91,11 @@ def test_other_numbers_of_slices_are_quantized_exported_and_label_a_scan(folder,
     twin = train_volumes(config(folder, **changes), tmp_path / "w4a4", quant=QuantConfig.read("w4a4"), init_from=floats)
     manifest = export(twin, tmp_path / "export", size=(32, 32), images=1)
     assert manifest["input"]["channels"] == manifest["volume"]["slices"] == slices
+    whole = checkpoints.load(twin)
+    for change in ({"slices": None}, {"slices": 2}, {"channels": 9 * slices}, {"file_spacing_mm": 5}, {"window": 5}):
+        checkpoints.save(tmp_path / "damaged.pt", {**whole, "volumes": {**whole["volumes"], **change}})
+        with pytest.raises(CheckpointError, match="'volumes'|does not fit network"):
+            export(tmp_path / "damaged.pt", tmp_path / "none", size=(32, 32), images=1)
     scan, out = folder / "images" / "e.nii.gz", tmp_path / "labels.nii.gz"
     assert main(["predict-scan", "--export", str(tmp_path / "export"), "--out", str(out), str(scan)]) == 0
     codes = Window().codes(np.asarray(nibabel.load(scan).dataobj))
