@@ -26,6 +26,7 @@ from quant.bench import sessions as bench_sessions
 from quant.bench.training import training_contenders
 from quant.export.export import export
 from quant.integer import IntegerReference
+from quant.twin.networks import classes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ def bench(
     names = calib_data.names()[:BATCH_IMAGES]
     codes = np.stack([calib_data.load(name, (height, width), channels).codes for name in names])
     images = bench_sessions.as_images(codes)
-    sessions = bench_sessions.sessions(checkpoint["model"], codes, threads)
+    sessions = bench_sessions.sessions(checkpoint["model"], codes, threads, classes_of(checkpoint))
     contenders: dict[str, Callable[[], object]] = {
         "integer_batch_ms": lambda: reference.run(codes),
         "integer_single_ms": lambda: [reference.run(image[None]) for image in codes],

@@ -34,14 +34,14 @@ _SOURCE = "image"
 _SEED = 0
 
 
-def sessions(name: str, codes: np.ndarray, threads: int) -> dict[str, onnxruntime.InferenceSession]:
+def sessions(name: str, codes: np.ndarray, threads: int, classes: int = 1) -> dict[str, onnxruntime.InferenceSession]:
     """``float32`` and ``int8``: sessions of the registered network ``name`` that take images (N, C, H, W) in float32.
 
-    ``codes`` (N, H, W, C) uint8 calibrate; ``threads`` 0 leaves the number to onnxruntime.
+    ``codes`` (N, H, W, C) uint8 calibrate; ``classes`` logits a pixel; ``threads`` 0 leaves the number to onnxruntime.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        network = models.build(name)
+        network = models.build(name, classes, codes.shape[-1])
     images = as_images(codes)
     take_statistics(network, to_planes(codes))
     options = onnxruntime.SessionOptions()
@@ -72,7 +72,7 @@ def as_images(codes: np.ndarray) -> np.ndarray:
 
 
 def run(session: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
-    """Logits (N, 1, H, W) of ``images`` (N, C, H, W)."""
+    """Logits (N, classes, H, W) of ``images`` (N, C, H, W)."""
     return session.run(None, {_SOURCE: images})[0]
 
 

@@ -14,7 +14,7 @@ from torch import nn
 import calib_data
 import models
 from quant.training.step import network_input, training_step
-from quant.twin.networks import channels_in, from_checkpoint
+from quant.twin.networks import channels_in, classes_of, from_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,8 @@ _LEARNING_RATE = 1e-4
 
 def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Callable[[], object]]:
     """One training step of the float network and one of the checkpoint's, each on the same ``images`` images."""
-    samples = [
-        calib_data.load(name, tuple(checkpoint["size"]), channels_in(checkpoint))
-        for name in calib_data.names()[:images]
-    ]
+    channels = channels_in(checkpoint)
+    samples = [calib_data.load(name, tuple(checkpoint["size"]), channels) for name in calib_data.names()[:images]]
     codes = torch.stack([torch.from_numpy(sample.codes) for sample in samples]).permute(0, 3, 1, 2)  # (N, 3, H, W)
     masks = torch.stack([torch.from_numpy(sample.mask) for sample in samples])[:, None].float()  # (N, 1, H, W)
     x = network_input(codes, "cpu")
@@ -39,6 +37,6 @@ def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Ca
         return lambda: training_step(network, optimiser, x, masks, precision=_PRECISION)
 
     return {
-        "float_training_ms": stepper(models.build(checkpoint["model"])),
+        "float_training_ms": stepper(models.build(checkpoint["model"], classes_of(checkpoint), channels)),
         "qat_training_ms": stepper(from_checkpoint(checkpoint)),
     }

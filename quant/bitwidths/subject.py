@@ -72,7 +72,7 @@ class Subject:
             "match_norms": config.match_norms,
         }
         twin = _twin(checkpoint, self.quant, self.samples.codes).to(config.device, memory_format=torch.channels_last)
-        network = models.build(checkpoint["model"], self._classes)
+        network = models.build(checkpoint["model"], self._classes, twin.in_channels)
         structure = Structure(network, twin.in_channels, twin.size)
         self._flow = Flow(twin, structure, self.samples.codes, config.device)
         observed, masks = self._flow.observe()

@@ -16,8 +16,12 @@ from models import registry
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError
+from quant.bench.sessions import as_images, run, sessions
+from quant.bench.training import training_contenders
+from quant.bitwidths.subject import Subject, SubjectConfig
+from quant.evaluation.predict import predict_masks
 from quant.integer import IntegerReference
-from quant.twin.networks import require_size
+from quant.twin.networks import from_checkpoint, require_size
 
 COMMON = ["untrained", "--model", "cmunext-tiny-hw", "--quant", "w4a4", "--size", "32"]
 
@@ -185,6 +189,19 @@ def test_a_slope_that_falls_is_refused_before_the_export(tripled, tmp_path, caps
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: activation 'stem.2' (PReLU) has a slope that is not positive")
     assert not (tmp_path / "t.pt").exists()
+
+
+def test_grey_and_five_slices_are_lowered_and_timed_as_colours_are(tmp_path):
+    grey = written(tmp_path / "grey.pt", "--channels", "1")
+    subject = Subject(SubjectConfig(checkpoint=tmp_path / "grey.pt", images=2))
+    masks = predict_masks(from_checkpoint(grey), subject.samples.codes, 2)
+    assert subject.samples.codes.shape[1] == 1
+    assert np.array_equal(subject._flow.masks(subject._flow.advance(subject._flow.begin())), masks)
+    for step in training_contenders(written(tmp_path / "five.pt", "--channels", "5"), 2).values():
+        step()
+    codes = np.zeros((2, 32, 32, 5), np.uint8)
+    rivals = sessions("cmunext-tiny-hw", codes, threads=1, classes=3)
+    assert all(run(rival, as_images(codes)).shape == (2, 3, 32, 32) for rival in rivals.values())
 
 
 @pytest.mark.parametrize("channels", ["0", "17"])
