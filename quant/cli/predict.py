@@ -26,6 +26,7 @@ def _run(arguments: argparse.Namespace) -> None:
     import torch
 
     from board.image_files import in_colour
+    from board.nifti import is_nifti
     from quant.base import checkpoint as checkpoints
     from quant.base.device import require_device
     from quant.data.layouts import Pair, find_masks
@@ -37,6 +38,10 @@ def _run(arguments: argparse.Namespace) -> None:
     names = [image.stem for image in arguments.images]
     if len(set(names)) < len(names):
         raise DataError("two images have the same name, and so would their overlays; predict them one by one")
+    if scans := [image for image in arguments.images if is_nifti(image)]:
+        raise DataError(
+            f"'{scans[0]}' is a scan; label it by `python -m quant predict-scan`, with an export for slices"
+        )
     require_device(arguments.device)
     checkpoint = checkpoints.load(arguments.checkpoint)
     size, channels = tuple(checkpoint["size"]), channels_in(checkpoint)

@@ -56,6 +56,8 @@ def test_predict_writes_overlay_and_mask_of_an_image_of_another_size(checkpoint,
     assert not list(tmp_path.rglob("*.partial*"))
     assert main(["predict", str(image), *arguments[1:], "--out", str(tmp_path / "out")]) == 2
     assert "two images have the same name" in capsys.readouterr().err
+    assert main(["predict", "scan.nii.gz", "--checkpoint", "none.pt", "--out", str(tmp_path)]) == 2
+    assert "'scan.nii.gz' is a scan; label it by `python -m quant predict-scan`" in capsys.readouterr().err
 
 
 def test_contact_sheet_and_curves_are_pngs(checkpoint, tmp_path):
