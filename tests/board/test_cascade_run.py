@@ -254,7 +254,10 @@ def test_infer_takes_images_through_a_cascade_too(folder, capsys):
     ("arguments", "sentence"),
     [
         (["scan.nii", "--out", "out", "--deploy", "first"], "the labels of a scan are a NIfTI file, --out is 'out'"),
-        (["scan.nii", "--out", "mask.png", "--deploy", "."], "the labels of a scan are a NIfTI file, --out is 'mask.png'"),
+        (
+            ["scan.nii", "--out", "mask.png", "--deploy", "."],
+            "the labels of a scan are a NIfTI file, --out is 'mask.png'",
+        ),
         (["a.nii", "b.nii", "--out", "m.nii", "--deploy", "."], "give one scan at a time"),
         (["none.nii", "--out", "m.nii", "--deploy", "."], "scan 'none.nii' cannot be read"),
     ],
