@@ -81,7 +81,7 @@ class Cascade:
     def segment_volume(self, codes):
         """The outcome of a volume of codes (X, Y, Z) uint8; mask (X, Y, Z) bool, crop of axes (z, y, x) of frames."""
         slices = self.slices(codes)
-        return self.second_of_volume(slices, self.first_logits(map(slices.frame, range(len(slices)))))
+        return self.second_of_volume(slices, self.first_logits(slices))
 
     def second_of_volume(self, slices, logits1):
         """The outcome of a volume's ``slices`` from its logits (Z, H, W) of `first_logits`."""

@@ -130,7 +130,7 @@ class Segmenter:
         if self.spec.resizes:
             raise InputError("the network gives masks of another size than its image; take one that does not")
         slices = Slices(codes, self.spec.height, self.spec.width, self.spec.channels)
-        return slices.on_volume(self.segment_batch(map(slices.frame, range(len(slices)))))
+        return slices.on_volume(self.segment_batch(slices))
 
     def segment_scan(self, scan):
         """``segment_volume`` of a ``board.nifti.Scan``; InputError: the network is for images, or the scan does not fit

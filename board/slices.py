@@ -34,6 +34,10 @@ class Slices:
     def __len__(self):
         return len(self.planes)
 
+    def __iter__(self):
+        """The frames of all slices, in order."""
+        return map(self.frame, range(len(self)))
+
     def frame(self, index):
         """(H, W, slices) uint8 of slice ``index`` and its neighbours, from below to above."""
         frame = np.zeros((*self.shape[1:], self.slices), np.uint8)

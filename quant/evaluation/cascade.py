@@ -149,7 +149,7 @@ def _by_volume(cascade: Cascade, data_dir: Path, split: str, classes: int) -> di
             slices = cascade.slices(
                 cascade.spec.volume.codes(Scan(image.source, image.grey, image.affine, header=b"", swapped=False))
             )
-        logits = cascade.first_logits(map(slices.frame, range(len(slices))))
+        logits = cascade.first_logits(slices)
         found = cascade.second_of_volume(slices, logits)
         first.append(score_volume(slices.on_volume(logits > 0), truth, 1, image.spacing_mm))
         both.append(score_volume(found.mask, truth, 1, image.spacing_mm))

@@ -15,8 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from quant.base.errors import TrainingError
-from quant.data.augment import augmented_batches
-from quant.data.crops import crops
+from quant.training.epoch_batches import epoch_batches
 from quant.training.loss import segmentation_loss
 from quant.training.step import network_input
 
@@ -74,11 +73,6 @@ class _Batches(IterableDataset):
         self._config, self._samples, self._device = config, samples, device
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        config = self._config
         for epoch in itertools.count():
-            generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
-            seen = self._samples
-            if config.crop is not None:
-                seen = crops(seen, config.crop, config.jitter, generator)
-            for codes, masks in augmented_batches(seen, config.batch, generator, augmentation=config.augmentation):
+            for codes, masks in epoch_batches(self._config, self._samples, epoch):
                 yield network_input(codes, self._device), masks[:, :1].to(self._device, torch.float32)

@@ -11,10 +11,9 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from quant.data.augment import augmented_batches
-from quant.data.crops import crops
 from quant.evaluation.predict import predict_masks
 from quant.scores.masks import score
+from quant.training.epoch_batches import epoch_batches, seed_of
 from quant.training.ranks import gather, share_statistics
 from quant.training.step import network_input, training_step
 from quant.twin.networks import settle
@@ -101,19 +100,8 @@ class Learner:
         rates = (rate, config.range_learning_rate(epoch, rate))
         for group, rate in zip(self._optimiser.param_groups, rates, strict=False):
             group["lr"] = rate
-        seed = config.seed * 100_003 + epoch
-        torch.manual_seed(seed + _RANK_SEEDS * fabric.global_rank)
-        generator = torch.Generator().manual_seed(seed)
-        if config.crop is not None:
-            samples = crops(samples, config.crop, config.jitter, generator)
-        batches = augmented_batches(
-            samples,
-            config.batch,
-            generator,
-            augmentation=config.augmentation,
-            rank=fabric.global_rank,
-            processes=fabric.world_size,
-        )
+        torch.manual_seed(seed_of(config, epoch) + _RANK_SEEDS * fabric.global_rank)
+        batches = epoch_batches(config, samples, epoch, rank=fabric.global_rank, processes=fabric.world_size)
         total, count = torch.zeros((), dtype=torch.float64, device=fabric.device), 0
         for codes, masks in batches:
             loss = training_step(

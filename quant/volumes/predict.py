@@ -82,6 +82,6 @@ def decide_in_integers(reference: IntegerReference, codes: torch.Tensor) -> torc
     height, width, slices = reference.input_shape
     with as_data_error():
         frames = Slices(codes[0].numpy(), height, width, slices)
-    logits = reference.run(np.stack([frames.frame(index) for index in range(len(frames))]))
+    logits = reference.run(np.stack(list(frames)))
     decided = frames.on_volume(io_spec.decide(logits))
     return torch.from_numpy(np.ascontiguousarray(decided.astype(np.uint8)))
