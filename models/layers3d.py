@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from models.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEAK = 0.01  # slope of the leaky ReLU below zero, nnU-Net's
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "instance": lambda channels: nn.InstanceNorm3d(channels, affine=True),
+    "batch": nn.BatchNorm3d,
+}
 
 
 def conv_norm_act3d(
@@ -35,7 +41,7 @@ def conv_norm_act3d(
             dilation=dilation,
             bias=bias,
         ),
-        nn.InstanceNorm3d(out_channels, affine=True) if norm is None else norm(out_channels),
+        (NORMS["instance"] if norm is None else norm)(out_channels),
         nn.LeakyReLU(LEAK) if act is None else act(),
     )
 
@@ -100,6 +106,12 @@ class MBConv3d(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.body(x) if self.is_residual else self.body(x)
+
+
+def require_norm(norm: str) -> None:
+    """ConfigError unless ``norm`` is a key of ``NORMS``."""
+    if norm not in NORMS:
+        raise ConfigError(f"unknown norm '{norm}'; known: {', '.join(NORMS)}")
 
 
 def require_divisible(x: torch.Tensor, step: int) -> None:

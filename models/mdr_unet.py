@@ -15,12 +15,16 @@ convolutions 2^3; ASPP branches as wide as their skip (a 1^3, three dilated 3^3,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from models.layers3d import LEAK, conv_norm_act3d, require_divisible, upsample_conv3d
+from models.layers3d import LEAK, NORMS, conv_norm_act3d, require_divisible, require_norm, upsample_conv3d
 from models.registry import register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _DROPOUT = 0.2
 LEVELS = 6
@@ -28,15 +32,21 @@ LEVELS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class MDRUNetConfig:
-    """``most_channels``: where doubling ends; ``rates``: dilations; ``is_local``: with global mean and dropout."""
+    """``most_channels``: where doubling ends; ``rates``: dilations; ``is_local``: with global mean and dropout;
+    ``norm``: "instance", or "batch", which has an integer form.
+    """
 
     most_channels: int
     rates: tuple[int, int, int]
     is_local: bool
     width: int = 32
+    norm: str = "instance"
     in_channels: int = 2
     classes: int = 1
     input_size: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        require_norm(self.norm)
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -45,14 +55,12 @@ class MDRUNetConfig:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3x3 convolutions with instance norm, the input added."""
+    """Two 3x3x3 convolutions with ``norm``, the input added."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
-        self.first = conv_norm_act3d(channels, channels)
-        self.second = nn.Sequential(
-            nn.Conv3d(channels, channels, 3, padding=1), nn.InstanceNorm3d(channels, affine=True)
-        )
+        self.first = conv_norm_act3d(channels, channels, norm=norm)
+        self.second = nn.Sequential(nn.Conv3d(channels, channels, 3, padding=1), norm(channels))
         self.act = nn.LeakyReLU(LEAK)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -74,15 +82,17 @@ class GlobalMean(nn.Module):
 class ASPP(nn.Module):
     """Atrous spatial pyramid pooling: what several dilations see, joined (L.-C. Chen et al., TPAMI 40 (2018) 834)."""
 
-    def __init__(self, channels: int, rates: tuple[int, int, int], is_local: bool) -> None:
+    def __init__(
+        self, channels: int, rates: tuple[int, int, int], is_local: bool, norm: Callable[[int], nn.Module]
+    ) -> None:
         super().__init__()
-        branches = [conv_norm_act3d(channels, channels, 1)]
-        branches += [conv_norm_act3d(channels, channels, dilation=rate) for rate in rates]
+        branches = [conv_norm_act3d(channels, channels, 1, norm=norm)]
+        branches += [conv_norm_act3d(channels, channels, dilation=rate, norm=norm) for rate in rates]
         if is_local:
             branches.append(GlobalMean(channels))
         self.branches = nn.ModuleList(branches)
         self.join = nn.Sequential(
-            conv_norm_act3d(len(branches) * channels, channels, 1),
+            conv_norm_act3d(len(branches) * channels, channels, 1, norm=norm),
             nn.Dropout3d(_DROPOUT) if is_local else nn.Identity(),
         )
 
@@ -90,8 +100,10 @@ class ASPP(nn.Module):
         return self.join(torch.cat([branch(x) for branch in self.branches], dim=1))
 
 
-def _level(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(conv_norm_act3d(in_channels, out_channels, stride=stride), ResidualBlock(out_channels))
+def _level(in_channels: int, out_channels: int, norm: Callable[[int], nn.Module], stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        conv_norm_act3d(in_channels, out_channels, stride=stride, norm=norm), ResidualBlock(out_channels, norm)
+    )
 
 
 class MDRUNet(nn.Module):
@@ -99,15 +111,16 @@ class MDRUNet(nn.Module):
 
     def __init__(self, config: MDRUNetConfig) -> None:
         super().__init__()
-        dims = config.dims
+        dims, norm = config.dims, NORMS[config.norm]
         inputs = (config.in_channels, *dims[:-1])
         self.down = nn.ModuleList(
-            _level(i, o, stride=1 if level == 0 else 2) for level, (i, o) in enumerate(zip(inputs, dims, strict=True))
+            _level(i, o, norm, stride=1 if level == 0 else 2)
+            for level, (i, o) in enumerate(zip(inputs, dims, strict=True))
         )
         self.dropout = nn.Dropout3d(_DROPOUT) if config.is_local else nn.Identity()
-        self.skips = nn.ModuleList(ASPP(width, config.rates, config.is_local) for width in dims[-2::-1])
+        self.skips = nn.ModuleList(ASPP(width, config.rates, config.is_local, norm) for width in dims[-2::-1])
         self.up = nn.ModuleList(upsample_conv3d(i, o) for i, o in zip(dims[:0:-1], dims[-2::-1], strict=True))
-        self.mix = nn.ModuleList(_level(2 * width, width) for width in dims[-2::-1])
+        self.mix = nn.ModuleList(_level(2 * width, width, norm) for width in dims[-2::-1])
         self.head = nn.Conv3d(dims[0], config.classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -123,15 +136,17 @@ class MDRUNet(nn.Module):
         return self.head(x)
 
 
-register(
-    "mdr-unet-1",
-    "3D Res-UNet with ASPP in the skips, the coarse stage of CMDR-UNet",
-    MDRUNetConfig(most_channels=512, rates=(2, 4, 6), is_local=False, input_size=(128, 128, 64)),
-    MDRUNet,
-)
-register(
-    "mdr-unet-2",
-    "the same for a crop, the fine stage of CMDR-UNet",
-    MDRUNetConfig(most_channels=1024, rates=(1, 2, 3), is_local=True, input_size=(96, 64, 32)),
-    MDRUNet,
-)
+for _norm in NORMS:
+    _end, _told = ("", "") if _norm == "instance" else ("-bn", ", batch norm")
+    register(
+        f"mdr-unet-1{_end}",
+        f"3D Res-UNet with ASPP in the skips, the coarse stage of CMDR-UNet{_told}",
+        MDRUNetConfig(most_channels=512, rates=(2, 4, 6), is_local=False, norm=_norm, input_size=(128, 128, 64)),
+        MDRUNet,
+    )
+    register(
+        f"mdr-unet-2{_end}",
+        f"the same for a crop, the fine stage of CMDR-UNet{_told}",
+        MDRUNetConfig(most_channels=1024, rates=(1, 2, 3), is_local=True, norm=_norm, input_size=(96, 64, 32)),
+        MDRUNet,
+    )

@@ -19,7 +19,7 @@ from torch import nn
 
 from models.efficientnet3d import EFFICIENTNETS, Encoder, efficientnet_encoder
 from models.errors import ConfigError
-from models.layers3d import MBConv3d, conv_norm_act3d, require_divisible, upsample_conv3d
+from models.layers3d import NORMS, MBConv3d, conv_norm_act3d, require_divisible, require_norm, upsample_conv3d
 from models.registry import register
 
 if TYPE_CHECKING:
@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
 WIDTHS = (32, 64, 128, 256, 320, 320)  # top to bottom; the decoder has them, too
 DECODERS = ("standard", "mbconv")
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "instance": lambda channels: nn.InstanceNorm3d(channels, affine=True),
-    "batch": nn.BatchNorm3d,
-}
 _EXPANSION, _SQUEEZE_SHARE = 6, 4
+_WITH_BATCH_NORM = ("generic", "effnet-b0", "effnetv2-s")  # encoders whose networks are registered with it, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +51,7 @@ class NNUNetConfig:
             raise ConfigError(f"unknown encoder '{self.encoder}'; known: {', '.join(known)}")
         if self.decoder not in DECODERS:
             raise ConfigError(f"unknown decoder '{self.decoder}'; known: {', '.join(DECODERS)}")
-        if self.norm not in NORMS:
-            raise ConfigError(f"unknown norm '{self.norm}'; known: {', '.join(NORMS)}")
+        require_norm(self.norm)
         if len(self.widths) < 2 or (self.encoder != "generic" and len(self.widths) != len(WIDTHS)):
             raise ConfigError(f"widths must have {len(WIDTHS)} entries, generic at least 2, got {self.widths}")
 
@@ -152,9 +148,15 @@ for _name, _widths in (("tiny", (8, 16, 32)), ("small", (16, 32, 64))):
         )
 for _name in ("generic", *EFFICIENTNETS):
     for _decoder in DECODERS:
-        register(
+        _named, _told = (
             f"nnunet-{_name}" + ("" if _decoder == "standard" else "-mbconv"),
-            f"nnU-Net in 3D, encoder {_name}, {_decoder} decoder",
-            NNUNetConfig(encoder=_name, decoder=_decoder),
-            NNUNet,
+            f"encoder {_name}, {_decoder}",
         )
+        register(_named, f"nnU-Net in 3D, {_told} decoder", NNUNetConfig(encoder=_name, decoder=_decoder), NNUNet)
+        if _name in _WITH_BATCH_NORM:
+            register(
+                f"{_named}-bn",
+                f"nnU-Net in 3D, {_told} decoder, batch norm",
+                NNUNetConfig(encoder=_name, decoder=_decoder, norm="batch"),
+                NNUNet,
+            )

@@ -18,21 +18,17 @@ from torch.nn import functional
 from models.layers import Upsample2x
 from quant.base.errors import ExportError
 from quant.integer.fit import fit_staircase
-from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step
-from quant.operators.layers import Averaging
-from quant.operators.upsampling import Upsampling, factor_of, interpolate
+from quant.operators.linear_upsampling import FACTORS, LinearUpsampling, parts_of
+from quant.operators.upsampling import interpolate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from onnx import NodeProto
-
     from quant.integer.compiled.plan import Plan
     from quant.integer.ort_graph import GraphBuilder
-    from quant.integer.parse import Parser
 
-FACTORS = (4, 8, 16, 32)  # and 2
+_PARTS_2X = parts_of((2, 2))
 _BILINEAR = np.outer([1, 2, 1], [1, 2, 1])  # of the nearest-neighbour image, in sixteenths
 
 
@@ -59,7 +55,7 @@ class Enlarge(Step):
     @property
     def parts(self) -> int:
         """Accumulators of a code."""
-        return _parts(self.factor)
+        return parts_of((self.factor,) * 2)
 
 
 class BilinearUpsample(nn.Upsample):
@@ -70,54 +66,26 @@ class BilinearUpsample(nn.Upsample):
         self.factor = factor
 
 
-class _Bilinear(Upsampling, Averaging):
-    """A value is a mean by weights that are integers."""
-
-    names = ("Resize",)
-    bits = "upsample"
-    mode = "bilinear"
-
-    def window(self, module: nn.Module) -> int:
-        """Two rows."""
-        return 2
-
-    def roundings(self, step: Upsample | Enlarge) -> int:
-        """Of the constant that is added: weights are multiples of a power of two."""
-        return 1
-
-    def takes(self, node: NodeProto) -> bool:
-        """Of Resize, all but nearest."""
-        return attribute(node, "mode", b"nearest") != b"nearest"
-
-    def parse(self, parser: Parser, node: NodeProto) -> None:
-        """By a power of two, 2 itself too."""
-        source = parser.codes_input(node, 0)
-        factor = factor_of(parser, node)
-        form = attribute(node, "mode", b""), attribute(node, "coordinate_transformation_mode", b"half_pixel")
-        if form != (b"linear", b"half_pixel") or factor not in (2, *FACTORS):
-            raise ExportError(
-                f"upsampling '{node.name}' must be bilinear by 2, 4, 8, 16 or 32 with align_corners=False"
-            )
-        names = (node.name, source, node.output[0])
-        step = Upsample(*names, None) if factor == 2 else Enlarge(*names, factor, None)
-        self.start_mean(parser, node, step, _parts(factor))
-
-
-class Bilinear2x(_Bilinear):
+class Bilinear2x(LinearUpsampling):
     """Upsample(scale_factor=2, mode="bilinear"), ``F.interpolate``."""
 
     kinds = (Upsample2x,)
     written = (nn.Upsample,)
     told = "bilinear upsampling by 2"
     steps = (Upsample,)
+    mode = "bilinear"
 
     def functions(self) -> dict[Any, Callable[..., Any]]:
         """Of every mode."""
         return {functional.interpolate: interpolate}
 
-    def made(self, factor: tuple[float, float]) -> nn.Module | None:
+    def made(self, factor: tuple[float, ...]) -> nn.Module | None:
         """By 2."""
         return Upsample2x() if factor == (2, 2) else None
+
+    def step(self, names: tuple[str, str, str], factors: tuple[int, ...]) -> Step | None:
+        """By 2."""
+        return Upsample(*names, None) if factors == (2, 2) else None
 
     def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
         """An odd row reads the next row of its source: one of its own rows."""
@@ -125,7 +93,7 @@ class Bilinear2x(_Bilinear):
 
     def accumulators(self, step: Upsample, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         """Sixteenths."""
-        return (_parts(2) * functional.interpolate(tensors[step.source], scale_factor=2, mode="bilinear")).round()
+        return (_PARTS_2X * functional.interpolate(tensors[step.source], scale_factor=2, mode="bilinear")).round()
 
     def build(self, builder: GraphBuilder, step: Upsample) -> None:
         """A depthwise 3x3 of the repeated image."""
@@ -133,7 +101,7 @@ class Bilinear2x(_Bilinear):
         builder.sizes[step.output] = (2 * height, 2 * width)
         codes = builder.program.codes[step.source]
         multiplier = np.array([builder.int8_limit(step.source) // _BILINEAR.max()])
-        ends = (np.array([_parts(2) * codes.low]), np.array([_parts(2) * codes.high]))
+        ends = (np.array([_PARTS_2X * codes.low]), np.array([_PARTS_2X * codes.high]))
         fit = fit_staircase(step.staircase, *ends, multiplier)
         if fit is None or fit.undershoots:
             raise ExportError(f"'{step.name}' requantizes by a factor that 8-bit kernels lack; use power-of-two scales")
@@ -149,24 +117,29 @@ class Bilinear2x(_Bilinear):
         height, width = plan.sizes[step.source]
         plan.sizes[step.output] = (2 * height, 2 * width)
         codes = plan.program.codes[step.source]
-        low, high = (np.array([_parts(2) * code]) for code in (codes.low, codes.high))
+        low, high = (np.array([_PARTS_2X * code]) for code in (codes.low, codes.high))
         room = ctypes.c_void_p(plan.keep(np.zeros(3 * width + 64), np.int16))
         steps = plan.staircase(step.staircase, low, high, narrow=True)
         plan.call("bilinear_2", plan.planes(step.source), int(low[0]), steps, plan.planes(step.output), room)
         return True
 
 
-class Bilinear(_Bilinear):
+class Bilinear(LinearUpsampling):
     """Upsample(scale_factor=4, mode="bilinear"), ``F.interpolate``."""
 
     kinds = (BilinearUpsample,)
     told = "bilinear upsampling by 4, 8, 16 or 32"
     steps = (Enlarge,)
     settled = True
+    mode = "bilinear"
 
-    def made(self, factor: tuple[float, float]) -> nn.Module | None:
+    def made(self, factor: tuple[float, ...]) -> nn.Module | None:
         """By a power of two."""
         return BilinearUpsample(int(factor[0])) if factor[0] == factor[1] and factor[0] in FACTORS else None
+
+    def step(self, names: tuple[str, str, str], factors: tuple[int, ...]) -> Step | None:
+        """Of two sides, the same."""
+        return Enlarge(*names, factors[0], None) if factors in [(each, each) for each in FACTORS] else None
 
     def rows_ahead(self, module: nn.Module, step_in: int, step_out: int) -> int:
         """Half a row of its source."""
@@ -174,7 +147,7 @@ class Bilinear(_Bilinear):
 
     def parts(self, module: nn.Module, *inputs: torch.Tensor) -> int:
         """Accumulators of a code."""
-        return _parts(module.factor)
+        return parts_of((module.factor,) * 2)
 
     def accumulators(self, step: Enlarge, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         """Sums of codes by integer weights."""
@@ -203,10 +176,6 @@ def weights(size: int, factor: int) -> np.ndarray:
     for row, weight in ((upper, 2 * factor - second), (upper + 1, second)):
         np.add.at(matrix, (np.arange(factor * size), row.clip(0, size - 1)), weight)
     return matrix
-
-
-def _parts(factor: int) -> int:
-    return (2 * factor) ** 2
 
 
 OPERATORS = (Bilinear2x(), Bilinear())

@@ -14,6 +14,7 @@ from torch import fx, nn
 
 from quant.operators.channel_order import ChannelOrder
 from quant.operators.operator import Operator, refuse
+from quant.operators.volumes import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,18 +24,19 @@ if TYPE_CHECKING:
 _CHANNELS = 1  # the dimension
 
 
-def over_channels(dim: Any) -> bool:
-    """Whether ``dim``, of an image (B, C, H, W), is the channels alone."""
+def over_channels(dim: Any, rank: int) -> bool:
+    """Whether ``dim``, of a tensor (B, C, ...) of ``rank`` dimensions, is the channels alone."""
     axes = dim if isinstance(dim, (tuple, list)) else (dim,)
-    return [axis % 4 for axis in axes if isinstance(axis, int)] == [_CHANNELS]
+    return [axis % rank for axis in axes if isinstance(axis, int)] == [_CHANNELS]
 
 
 def weighted(translator: Translator, x: fx.Node, weight: float) -> fx.Node:
     """``weight`` times the sum of the channels, by weights that are not trained."""
-    _, channels, height, width = translator.shape(x)
-    conv = nn.Conv2d(channels, 1, 1, bias=False).requires_grad_(False)
+    _, channels, *sides = translator.shape(x)
+    kind = nn.Conv3d if len(sides) == SIDES else nn.Conv2d
+    conv = kind(channels, 1, 1, bias=False).requires_grad_(False)
     conv.weight.fill_(weight)
-    return translator.emit(conv, (x,), shape=(1, 1, height, width))
+    return translator.emit(conv, (x,), shape=(1, 1, *sides))
 
 
 class ChannelReduction(Operator):
@@ -53,7 +55,7 @@ class ChannelReduction(Operator):
     def sum(self, translator: Translator, x: fx.Node, dim: Any = None, keepdim: bool = False) -> fx.Node:
         """Without ``keepdim`` what follows takes it for one channel, too."""
         del keepdim
-        if not over_channels(dim):
+        if not over_channels(dim, len(translator.shape(x))):
             refuse(f"sums over the dimensions {dim}; only channels, 1, lower: over height and width take the mean")
         return weighted(translator, x, 1.0)
 
@@ -66,7 +68,9 @@ class ChannelReduction(Operator):
     def amax(self, translator: Translator, x: fx.Node, dim: Any = None, keepdim: bool = False) -> fx.Node:
         """A pool of the block of pixels that the channels become; the first channel fills the block up."""
         del keepdim
-        if not over_channels(dim):
+        if len(translator.shape(x)) == SIDES + 2:
+            refuse("is a maximum over dimensions of a volume; over x, y and z take MaxPool3d")
+        if not over_channels(dim, len(translator.shape(x))):
             refuse(
                 f"is a maximum over the dimensions {dim}; only channels, 1, lower: over height and width take MaxPool2d"
             )

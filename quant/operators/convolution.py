@@ -15,6 +15,7 @@ from quant.integer.program import Conv, Step, window_sizes
 from quant.layers.fused import FusedQuantConv2d
 from quant.operators.filters import Filters
 from quant.operators.operator import refuse
+from quant.operators.volumes import SIDES
 from quant.operators.zero_taps import fill_gaps, reach_stride
 
 if TYPE_CHECKING:
@@ -110,13 +111,15 @@ class Convolution(Filters):
         return True
 
 
-def _of_one_pixel(translator: Translator, linear: nn.Linear, source: fx.Node) -> nn.Conv2d:
-    if translator.shape(source)[1:] != (linear.in_features, 1, 1):
+def _of_one_pixel(translator: Translator, linear: nn.Linear, source: fx.Node) -> nn.Conv2d | nn.Conv3d:
+    _, channels, *sides = translator.shape(source)
+    if channels != linear.in_features or set(sides) != {1}:
         sizes = "x".join(map(str, translator.shape(source)[1:]))
         refuse(f"is a Linear of {sizes}; only one of the channels of a single pixel lowers, as a 1x1 convolution")
-    conv = nn.Conv2d(linear.in_features, linear.out_features, 1, bias=linear.bias is not None)
+    kind = nn.Conv3d if len(sides) == SIDES else nn.Conv2d
+    conv = kind(linear.in_features, linear.out_features, 1, bias=linear.bias is not None)
     with torch.no_grad():
-        conv.weight.copy_(linear.weight[:, :, None, None])
+        conv.weight.copy_(linear.weight.reshape(conv.weight.shape))
         if linear.bias is not None:
             conv.bias.copy_(linear.bias)
     return conv

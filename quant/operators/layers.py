@@ -11,6 +11,7 @@ from quant.integer.exact import EXACT_FLOAT32
 from quant.integer.fit import line_of
 from quant.integer.staircase import Chain
 from quant.operators.operator import Operator
+from quant.operators.volumes import points
 
 if TYPE_CHECKING:
     import torch
@@ -72,9 +73,10 @@ class Averaging(Accumulating):
         codes = parser.codes[step.source]
         low, high = pixels * codes.low, pixels * codes.high
         if max(-low, high) >= EXACT_FLOAT32:
-            height, width = parser.model.get_tensor_shape(node.input[0])[2:]
+            sides = parser.model.get_tensor_shape(node.input[0])[2:]
             raise ExportError(
-                f"'{node.name}' averages {height}x{width} pixels, whose sum float32 may round; pool the image before"
+                f"'{node.name}' averages {'x'.join(map(str, sides))} {points(sides)}, whose sum float32 may round; pool"
+                " the image before"
             )
         chain = Chain(np.array([codes.scale / pixels]), np.array([low]), np.array([high]))
         parser.start(node, step, chain, parser.channels[step.source])

@@ -13,6 +13,7 @@ from quant.integer.program import Step
 from quant.operators.layers import HandingOn
 from quant.operators.operator import refuse
 from quant.operators.volumes import SIDES, is_of_volumes, numbers, padded, triple
+from quant.operators.windows import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +39,10 @@ class MaxPool3d(Step):
 
 
 class MaxPooling3d(HandingOn):
-    """MaxPool3d, ``F.max_pool3d``."""
+    """MaxPool3d, ``F.max_pool3d``; AdaptiveMaxPool3d where all windows are alike."""
 
     kinds = (nn.MaxPool3d,)
+    written = (nn.AdaptiveMaxPool3d,)
     told = "MaxPool3d (of volumes)"
     names = ("MaxPool",)
     steps = (MaxPool3d,)
@@ -49,10 +51,13 @@ class MaxPooling3d(HandingOn):
 
     def functions(self) -> dict[Any, Callable[..., Any]]:
         """By all their names."""
-        return dict.fromkeys((functional.max_pool3d, torch.max_pool3d), self.pool)
+        names = dict.fromkeys((functional.max_pool3d, torch.max_pool3d), self.pool)
+        return {**names, functional.adaptive_max_pool3d: self.adaptive}
 
     def take(self, translator: Translator, module: Any, inputs: tuple[Any, ...], name: str) -> fx.Node:
         """As the function."""
+        if isinstance(module, nn.AdaptiveMaxPool3d):
+            return self.adaptive(translator, inputs[0], module.output_size, name=name)
         settings = (module.kernel_size, module.stride, module.padding, module.dilation)
         return self.pool(translator, inputs[0], *settings, module.ceil_mode, name=name)
 
@@ -75,6 +80,19 @@ class MaxPooling3d(HandingOn):
             refuse("is a MaxPool3d with ceil_mode; only whole windows are taken: leave it out")
         kernel, strides, pads, gaps = map(triple, (kernel_size, stride or kernel_size, padding, dilation))
         return translator.emit(nn.MaxPool3d(kernel, strides, pads, gaps), (x,), name)
+
+    def adaptive(
+        self,
+        translator: Translator,
+        x: fx.Node,
+        output_size: Any,
+        return_indices: bool = False,
+        *,
+        name: str | None = None,
+    ) -> fx.Node:
+        """Windows without overlap."""
+        del return_indices  # as of ``pool``
+        return self.pool(translator, x, windows_of(translator, x, output_size), name=name)
 
     def takes(self, node: NodeProto) -> bool:
         """Of MaxPool, three sides."""

@@ -91,15 +91,16 @@ def rearrangements() -> dict[Any, Callable[..., Any]]:
 def modules_that_make(numbers: torch.Tensor, shape: tuple[int, ...]) -> list[nn.Module] | None:
     """What makes of a tensor (1, C, H, W) of ``shape`` one that is rearranged by ``numbers``, one module after another.
 
-    None where they are no image (1, C, H, W), or pixels (1, C), or have no such form.
+    None where they are no image (1, C, H, W), or pixels (1, C), or have no such form. Voxels of a volume stay where
+    they are.
     """
     if numbers.dim() == 2:
-        numbers = numbers[:, :, None, None]
-    if numbers.dim() != _RANK or len(numbers) != 1 or numbers.numel() == 0:
+        numbers = numbers.reshape(*numbers.shape, *[1] * (len(shape) - 2))
+    if numbers.shape == shape and torch.equal(numbers.flatten(), numbers_of((numbers.numel(),))):
+        return []
+    if numbers.dim() != _RANK or len(shape) != _RANK or len(numbers) != 1 or numbers.numel() == 0:
         return None
     found = numbers[0]
-    if found.shape == shape[1:] and torch.equal(found.flatten(), numbers_of((found.numel(),))):
-        return []
     forms = (_padded, _shifted) if bool((found == ZERO).any()) else (_cut, _unshuffled, _shuffled)
     return next((made for form in forms if (made := form(found, shape)) is not None), None)
 

@@ -136,8 +136,9 @@ def all_over(translator: Translator, x: fx.Node, name: str | None) -> fx.Node:
             if translator.shape(source)[2:] == size:
                 return translator.emit(AllOver(), (x, source), name)
             waiting.append(source)
+    sides = "x".join(map(str, size))
     return refuse(
-        f"enlarges one pixel to {size[0]}x{size[1]}, which is not the size of any tensor that it was averaged of; give"
+        f"enlarges one pixel to {sides}, which is not the size of any tensor that it was averaged of; give"
         " it that size, then upsample"
     )
 

@@ -1,7 +1,6 @@
 """Averages whose windows count fewer pixels at the border: padding that is not counted, and ``ceil_mode``.
 
-A window's sum, times what makes its number of pixels the common multiple of all numbers, is an integer: that many times
-the average. Rows and columns have a multiple each. Then a quantizer of its own.
+Each sum is brought to the common multiple of all numbers of pixels (`window_counts`). Then a quantizer of its own.
 """
 
 from __future__ import annotations
@@ -16,15 +15,13 @@ from torch import nn
 from torch.nn import functional
 
 from quant.base.errors import ExportError
-from quant.integer.exact import EXACT_FLOAT32
 from quant.integer.fit import line_of
 from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step
 from quant.operators.layers import Averaging
+from quant.operators.window_counts import common_multiple, counts_along, factors_to, require_held, windows_along
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
@@ -74,14 +71,14 @@ class UnevenAveraging(Averaging):
         """The common multiple of the numbers of pixels."""
         before = [int(side) for side in inputs[0].shape[2:]]
         settings = module.kernel_size, module.stride, module.padding
-        after = [_windows(*each, module.ceil_mode) for each in zip(before, *settings, strict=True)]
-        return _common(_counts(before, after, *settings))
+        after = [windows_along(*each, module.ceil_mode) for each in zip(before, *settings, strict=True)]
+        return common_multiple(counts_along(before, after, *settings))
 
     def tidy(self, model: ModelWrapper, node: NodeProto) -> None:
         """Without ``ceil_mode`` where it changes nothing, since windows that count alike are simpler."""
         before, after = (model.get_tensor_shape(name)[2:] for name in (node.input[0], node.output[0]))
         kernel, strides, pads = _settings(node)
-        counts = _counts(before, after, kernel, strides, pads)
+        counts = counts_along(before, after, kernel, strides, pads)
         if not any(pads) and all(np.ptp(each) == 0 for each in counts):
             kept = [each for each in node.attribute if each.name != "ceil_mode"]
             del node.attribute[:]
@@ -99,23 +96,15 @@ class UnevenAveraging(Averaging):
         kernel, strides, before_pads = _settings(node)
         if attribute(node, "count_include_pad", 0):
             raise ExportError(f"average-pool '{node.name}' counts its padding; put zeros around the image before it")
-        counts = _counts(before, after, kernel, strides, before_pads)
-        pixels, codes = _common(counts), parser.codes[source]
-        if pixels * max(-codes.low, codes.high) >= EXACT_FLOAT32:
-            numbers = ", ".join(map(str, np.unique(np.outer(*counts))))
-            raise ExportError(
-                f"'{node.name}' averages windows of {numbers} pixels, whose common multiple {pixels}, times a code,"
-                " float32 may round; count the padding (count_include_pad=True) and leave ceil_mode out, or take a"
-                " smaller window"
-            )
+        counts = counts_along(before, after, kernel, strides, before_pads)
+        require_held(node.name, counts, parser.codes[source])
+        pixels = common_multiple(counts)
         behind = [
             max(0, strides[axis] * (after[axis] - 1) + kernel[axis] - before[axis] - before_pads[axis])
             for axis in range(2)
         ]
-        factors = np.outer(*(np.lcm.reduce(each) // each for each in counts))
-        step = UnevenAverage(
-            node.name, source, node.output[0], kernel, strides, (*before_pads, *behind), factors, pixels, None
-        )
+        pads, factors = (*before_pads, *behind), factors_to(counts)
+        step = UnevenAverage(node.name, source, node.output[0], kernel, strides, pads, factors, pixels, None)
         self.start_mean(parser, node, step, pixels)
 
     def accumulators(self, step: Any, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -149,30 +138,6 @@ def _settings(node: Any) -> tuple[Any, Any, Any]:
     found: list[Any] = [attribute(node, name, [1, 1]) for name in ("kernel_shape", "strides")]
     pads: Any = attribute(node, "pads", _NO_PADS)
     return tuple(found[0]), tuple(found[1]), tuple(pads[:2])
-
-
-def _windows(side: int, kernel: int, stride: int, pad: int, ceil_mode: bool) -> int:
-    """How many windows there are along a side; by PyTorch's ``ceil_mode`` each begins in the image or before it."""
-    room = side + 2 * pad - kernel
-    count = (-(-room // stride) if ceil_mode else room // stride) + 1
-    return count - 1 if ceil_mode and (count - 1) * stride >= side + pad else count
-
-
-def _counts(
-    before: Sequence[int], after: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
-) -> list[np.ndarray]:
-    """How many rows, and columns, of an image of size ``before`` each window counts, of those that make ``after``."""
-    counts = []
-    for axis in range(2):
-        starts = strides[axis] * np.arange(after[axis]) - pads[axis]
-        counts.append(np.minimum(starts + kernel[axis], before[axis]) - np.maximum(starts, 0))
-    return counts
-
-
-def _common(counts: list[np.ndarray]) -> int:
-    """The common multiple of the numbers of pixels of all windows: that of rows times that of columns."""
-    rows, columns = (int(np.lcm.reduce(each)) for each in counts)
-    return rows * columns
 
 
 OPERATORS = (UnevenAveraging(),)

@@ -9,6 +9,8 @@ from torch.nn import functional
 from quant.integer.nodes import attribute
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from onnx import NodeProto
 
@@ -24,6 +26,11 @@ def numbers(node: NodeProto, name: str, default: int, count: int = SIDES) -> tup
     """An attribute of ``node``; ``count`` times ``default`` where it has none."""
     found: Any = attribute(node, name, [default] * count)
     return tuple(found)
+
+
+def points(sides: Sequence[int]) -> str:
+    """What a tensor of ``sides`` consists of."""
+    return "voxels" if len(sides) == SIDES else "pixels"
 
 
 def triple(value: Any) -> tuple[Any, Any, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quant.operators.operator import pair, refuse
+from quant.operators.operator import refuse
+from quant.operators.volumes import points
 
 if TYPE_CHECKING:
     from torch import fx
@@ -12,20 +13,21 @@ if TYPE_CHECKING:
     from quant.twin.written import Translator
 
 
-def windows_of(translator: Translator, x: fx.Node, output_size: Any) -> tuple[int, int]:
-    """Height and width of each window by which ``x`` becomes ``output_size`` (None: the own side) pixels.
+def windows_of(translator: Translator, x: fx.Node, output_size: Any) -> tuple[int, ...]:
+    """Sides of each window by which ``x`` becomes ``output_size`` (None: the own side) pixels.
 
     Raises:
         Unsupported: they are not alike.
     """
     sides = translator.shape(x)[2:]
-    wanted = tuple(own if side is None else int(side) for side, own in zip(pair(output_size), sides, strict=True))
-    windows = sides[0] // wanted[0], sides[1] // wanted[1]
+    given = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * len(sides)
+    wanted = tuple(own if side is None else int(side) for side, own in zip(given, sides, strict=True))
+    windows = tuple(own // side for side, own in zip(wanted, sides, strict=True))
     alike = all(own == side * window for own, side, window in zip(sides, wanted, windows, strict=True))
     if not translator.of_one_size or not alike:
+        before, after = ("x".join(map(str, each)) for each in (sides, wanted))
         refuse(
-            f"pools {sides[0]}x{sides[1]} pixels to {wanted[0]}x{wanted[1]}; equal windows without overlap"
-            " lower: choose a size of the image for which the number of rows and columns divides the tensor's, or pool"
-            " by a fixed window"
+            f"pools {before} {points(sides)} to {after}; equal windows without overlap lower:"
+            f" choose a size of the image for which {after} divides the tensor's, or pool by a fixed window"
         )
     return windows

@@ -56,6 +56,8 @@ class ZeroPadding(HandingOn):
 
     def pad(self, numbers: torch.Tensor, pad: Any, mode: str = "constant", value: Any = None) -> torch.Tensor:
         """Zeros around height, width and channels; what is negative cuts off."""
+        if not any(pad):
+            return numbers
         if mode != "constant" or value or len(pad) > _SIDES:
             refuse(f"pads by {tuple(pad)}, mode='{mode}', value={value or 0}; only zeros around an image lower")
         return functional.pad(numbers, tuple(pad), value=ZERO)

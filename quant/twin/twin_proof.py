@@ -115,7 +115,8 @@ def _require_each_layer(
         if node.meta.get("origin") not in by_name:
             continue
         wanted, module = by_name[node.meta["origin"]], structure.modules[str(node.target)]
-        wanted = wanted[:, :, None, None] if wanted.dim() == 2 else wanted  # channels of one pixel
+        if wanted.dim() == 2:  # channels of one pixel
+            wanted = wanted.reshape(*wanted.shape, *[1] * len(size))
         moved = is_filters(module) and module.bias is not None and twin.module(node).bias is None
         if moved:  # into the BN after it
             wanted = wanted - module.bias.detach().to(wanted.dtype).reshape(-1, *[1] * (wanted.dim() - 2))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _NEAR = 1e-3  # of the largest logit
 _SIDES_OF_IMAGES = 2
+_RANK_OF_VOLUMES = 5
 _LEAST_SIDE = 8  # of a tensor whose slices show their steps and what they leave out
 
 
@@ -300,6 +301,11 @@ class Translator:
             if modules is None or (modules and is_unclear):
                 self._unknown_at = IMAGE_SIZES[-1] if self.of_one_size else self._trace.image.shape[-1]
                 whole, made = ("x".join(map(str, each[1:])) for each in (shape, moved.numbers.shape))
+                if len(shape) == _RANK_OF_VOLUMES:
+                    refuse(
+                        f"makes {made} of {whole}: values of a volume are not moved; pool, enlarge, join or convolve"
+                        " them"
+                    )
                 refuse(
                     f"makes {made} of {whole}, which is no slice, split, crop, order of channels, zeros around, pixel"
                     " shuffle or unshuffle of it; only those lower"
@@ -373,7 +379,7 @@ class Translator:
     def shape_made(self) -> tuple[int, ...]:
         """(1, C, H, W) that the operation which is translated gives for the trace's image; (1, C) is of one pixel."""
         shape = self._line_shape or tuple(self._trace.values[self._node].shape)
-        return (*shape, 1, 1) if len(shape) == 2 else shape
+        return (*shape, *[1] * len(self._trace.image.shape[2:])) if len(shape) == 2 else shape
 
     def shape(self, tensor: fx.Node) -> tuple[int, ...]:
         """(1, C, H, W) of a node of the result for the trace's image."""

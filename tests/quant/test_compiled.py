@@ -94,7 +94,7 @@ def network_of_all(height, width, low, high):
     words = net.rng.integers(low, high + 1, (5, high - low + 1))
     h = net.then(Table, g, 5, words=words)
     i = net.up(h)
-    j = net.then(Repeat, h, 5, factor=2)
+    j = net.then(Repeat, h, 5, factors=(2, 2))
     return net.program(net.then(Concat, (i, j), 10))
 
 

@@ -300,8 +300,10 @@ def test_mistakes_of_training_and_export_are_told(folder, float_weights, tmp_pat
         ),
         (nn.Conv3d(2, 2, 3, padding="same"), "has padding 'same', padding_mode='zeros'; give numbers, and zeros"),
         (nn.Conv3d(2, 2, 3, padding=1, padding_mode="circular"), "padding_mode='circular'; give numbers"),
-        (nn.Upsample(scale_factor=2, mode="trilinear"), "resizes by 2x2x2, mode='trilinear'; only mode='nearest'"),
-        (nn.AvgPool3d(3, 1, 1), "is a AvgPool3d, which has no integer form here; supported are"),
+        (
+            nn.Upsample(scale_factor=2, mode="trilinear", align_corners=True),
+            r"resizes by 2x2x2, mode='trilinear', align_corners=True \(whose weights float32 rounds\); only mode='near",
+        ),
     ],
 )
 def test_layers_without_an_integer_form_are_told(layer, sentence):
