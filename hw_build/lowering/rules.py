@@ -13,6 +13,7 @@ import numpy as np
 from hw_build.graph.editor import CHANNELS_LAST, CHANNELS_LAST_DOMAIN, ONNX_DOMAINS, GraphEditor, reject
 from hw_build.operators import of_onnx_type, operator_of, supported
 from hw_build.operators.constants import GIVE_CODES, QUANT, VOLUMES, is_weight_quant, shape_of_constant
+from hw_build.operators.filters import Filters
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -31,6 +32,8 @@ def refusal(graph: GraphEditor, node: NodeProto) -> str | None:
     if node.domain == CHANNELS_LAST_DOMAIN and of_onnx_type(node.op_type):
         return CHANNELS_LAST
     operator = operator_of(graph, node)
+    if not isinstance(operator, Filters) and (found := _no_image(graph, node, (_RANK_OF_VOLUMES,))) is not None:
+        return found  # before sentences of operators on height and width
     if operator is None or node.op_type not in operator.names:
         return f"is not supported; supported are {supported()}"
     return operator.refusal(graph, node) or _no_image(graph, node) or operator.misfit(graph, node)
@@ -47,12 +50,13 @@ def _not_finite(graph: GraphEditor, node: NodeProto) -> str | None:
     return None
 
 
-def _no_image(graph: GraphEditor, node: NodeProto) -> str | None:
-    """A tensor that depends on the image and is none, as the end of a sentence."""
+def _no_image(graph: GraphEditor, node: NodeProto, ranks: tuple[int, ...] = ()) -> str | None:
+    """A tensor that depends on the image and is none, of ``ranks`` (empty: any), as the end of a sentence."""
     for name in (*graph.dynamic_inputs(node), node.output[0]):
-        shape = graph.shapes.get(name)
-        if shape and len(shape) not in (_RANK, _RANK_OF_1D) and shape_of_constant(graph, name) is None:
-            sizes = "x".join(map(str, shape))
-            told = VOLUMES if len(shape) == _RANK_OF_VOLUMES else ""
+        rank = len(graph.shapes.get(name) or ())
+        is_other = rank in ranks if ranks else rank not in (0, _RANK, _RANK_OF_1D)
+        if is_other and shape_of_constant(graph, name) is None:
+            sizes = "x".join(map(str, graph.shapes[name]))
+            told = VOLUMES if rank == _RANK_OF_VOLUMES else ""
             return f"reads or writes {name} of {sizes}: only images lower, (1, channels, height, width){told}"
     return None

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from hw_build.base.errors import BuildError
 from hw_build.flow.check import check, lowers
@@ -83,6 +83,44 @@ def test_a_network_for_volumes_is_told_what_lowers_instead(tmp_path):
     )
     assert reasons["n_image_q"].endswith(f"of 1x1x8x8x8: only images lower, (1, channels, height, width){remedy}")
     assert set(reasons) == {"n_image_q", "n_pooled", "n_logits"}
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes", "after"),
+    [
+        ("Resize", {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}, 16),
+        ("Resize", {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, 16),
+        ("AveragePool", {"kernel_shape": [2, 2, 2], "strides": [2, 2, 2]}, 4),
+        ("AveragePool", {"kernel_shape": [3, 3, 3], "pads": [1] * 6}, 8),
+        ("GlobalAveragePool", {}, 1),
+        ("ReduceMean", {"axes": [2, 3, 4]}, 1),
+        ("Mul", {}, 8),
+        ("Expand", {}, 8),
+        ("Sigmoid", {}, 8),
+        ("InstanceNormalization", {}, 8),
+    ],
+)
+def test_each_operator_of_volumes_is_told_what_lowers_instead(operator, attributes, after, tmp_path):
+    net = synthetic.Net(seed=3)
+    net.channels["image"] = 1
+    image = net.quant("image", 2.0**-8, bits=8, name="image_q")
+    more = {
+        "Resize": ["", net.const("scales", [1, 1, 2, 2, 2])],
+        "Mul": [net.node("GlobalAveragePool", [image], "gate")],
+        "Expand": ["size"],
+        "InstanceNormalization": [net.const(name, [1.0]) for name in ("gain", "shift")],
+    }
+    net.constants.append(numpy_helper.from_array(np.array([1, 1, 8, 8, 8], np.int64), "size"))
+    net.node(operator, [image, *more.get(operator, [])], "out", **attributes)
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 1, *[side] * 3))
+        for name, side in (("image", 1 if operator == "Expand" else 8), ("out", after))
+    ]
+    graph = helper.make_graph(net.nodes, "volume", ends[:1], ends[1:], net.constants)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(synthetic.DOMAIN, 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets), tmp_path / "volume.onnx")
+    reasons = {verdict.node: verdict.reason for verdict in check(tmp_path / "volume.onnx")}
+    assert reasons["n_out"].endswith("(2.5D, `python -m quant distill`)"), reasons["n_out"]
 
 
 def test_operator_that_onnx_does_not_know_is_listed_even_without_shapes(tmp_path):

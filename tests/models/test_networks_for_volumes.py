@@ -1,6 +1,7 @@
 """Networks for volumes: parameters and MACs against published figures, shapes, and how they are shown."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import models
 from models.__main__ import main, summary
 from models.cost import count_parameters, layer_costs
 from models.efficientnet3d import EFFICIENTNETS
+from models.errors import ConfigError
 
 CLASSES_OF_KITS = 4
 
@@ -85,6 +87,34 @@ def test_networks_of_three_levels_have_the_parameters_of_their_convolutions(name
     transposed = 8 * (low * middle + middle * top)
     expected = sum(convolution(*pair) for pair in encoder + decoder) + transposed + 3 * top
     assert count_parameters(on_meta(name, classes=3)) == expected
+
+
+WITH_BATCH_NORM = {
+    "mdr-unet-1-bn": 116_060_353,
+    "mdr-unet-2-bn": 168_406_689,
+    "nnunet-generic-bn": 31_193_664,
+    "nnunet-generic-mbconv-bn": 28_243_544,
+    "nnunet-effnet-b0-bn": 17_712_284,
+    "nnunet-effnet-b0-mbconv-bn": 13_505_188,
+    "nnunet-effnetv2-s-bn": 36_008_784,
+    "nnunet-effnetv2-s-mbconv-bn": 31_900_016,
+}
+
+
+@pytest.mark.parametrize("name", WITH_BATCH_NORM)
+def test_batch_norm_takes_the_place_of_instance_norm_and_changes_nothing_else(name):
+    network, published = on_meta(name), on_meta(name.removesuffix("-bn"))
+    assert count_parameters(network) == WITH_BATCH_NORM[name]
+    shapes = [{key: each.shape for key, each in net.named_parameters()} for net in (network, published)]
+    assert shapes[0] == shapes[1]
+    assert not any(isinstance(module, nn.InstanceNorm3d) for module in network.modules())
+    assert any(isinstance(module, nn.InstanceNorm3d) for module in published.modules())
+
+
+@pytest.mark.parametrize("name", ["mdr-unet-1", "nnunet-tiny"])
+def test_an_unknown_norm_is_refused(name):
+    with pytest.raises(ConfigError, match="unknown norm 'group'; known: instance, batch"):
+        replace(models.entry(name).config, norm="group")
 
 
 # parameters in millions and GMAC: nnU-Net and EfficientNet from the table (its FLOPs are two a MAC, and count norms

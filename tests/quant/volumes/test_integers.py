@@ -12,25 +12,30 @@ from qonnx.core.onnx_exec import execute_onnx
 from torch import nn
 from torch.nn import functional
 
-from models.cscn import BUNet, BUNetConfig
+from models.cscn import ACDNet, ACDNetConfig, BUNet, BUNetConfig
 from models.layers import Concat
-from models.layers3d import conv_norm_act3d
+from models.layers3d import MBConv3d, conv_norm_act3d
+from models.mdr_unet import ASPP, ResidualBlock
 from models.nnunet3d import NNUNet, NNUNetConfig
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import CheckpointError, ConfigError
+from quant.base.errors import CheckpointError, ConfigError, ExportError
 from quant.export.export import qonnx_model
 from quant.integer import IntegerReference
 from quant.integer.parse import parse
 from quant.integer.program import Codes, Program
+from quant.integer.proof import require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.operators import of_step
+from quant.operators.average_pool3d import WindowAverage3d
 from quant.operators.convolution3d import Conv3d
+from quant.operators.global_average import GlobalAverage
 from quant.operators.max_pool3d import MaxPool3d
 from quant.operators.transposed_convolution3d import TransposedConv3d
+from quant.operators.trilinear import Enlarge3d
 from quant.twin.config import QuantConfig
 from quant.twin.prepare import calibrate, fill_weight_range
-from quant.twin.settle import settle_thresholds
+from quant.twin.settle import settle_multiples, settle_tables, settle_thresholds
 from quant.twin.structure import Structure
 from quant.twin.twin import build_twin
 from quant.volumes.evaluate import evaluate_volumes
@@ -61,10 +66,72 @@ class Mixed(nn.Module):
         return self.head(self.join(x, self.up(self.low(self.pool(x)))))
 
 
+class Averaged(nn.Module):
+    """Averages with and without zeros that count, with ceil_mode, of lines and of all voxels; trilinear and nearest
+    upsampling by factors that differ; dense layers on one voxel.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv3d(1, 3, 3, padding=1), nn.BatchNorm3d(3), nn.LeakyReLU(0.1))
+        self.smooth = nn.AvgPool3d(3, 1, 1)
+        self.border = nn.AvgPool3d(3, 1, 1, count_include_pad=False)
+        self.ends = nn.AvgPool3d(2, ceil_mode=True)
+        self.slabs = nn.AvgPool3d((1, 2, 1))
+        self.tall, self.wide = (
+            nn.Upsample(scale_factor=factors, mode=mode)
+            for factors, mode in (((1.0, 2.0, 1.0), "trilinear"), ((1.0, 1.0, 5.0), "nearest"))
+        )
+        self.gate = nn.Sequential(nn.Linear(3, 2), nn.SiLU(), nn.Linear(2, 3), nn.Sigmoid())
+        self.head = nn.Conv3d(12, 2, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        lines = x * x.mean(3, keepdim=True)
+        x = x * self.gate(x.mean((2, 3, 4)))[:, :, None, None, None]
+        low = functional.adaptive_avg_pool3d(self.ends(x), (None, None, 1))
+        back = functional.interpolate(self.wide(low), scale_factor=(2, 2, 1))[:, :]
+        return self.head(torch.cat((self.smooth(x), self.border(lines), self.tall(self.slabs(x)), back), 1))
+
+
+class Squeezed(nn.Module):
+    """As EfficientNet's: depthwise, SiLU, squeeze and excitation, a residual sum."""
+
+    def __init__(self):
+        super().__init__()
+        settings = {"norm": nn.BatchNorm3d, "bias": False}
+        self.stem = conv_norm_act3d(1, 3, stride=2, act=nn.SiLU, **settings)
+        self.block = MBConv3d(3, 3, 5, expansion=2, squeezed=2, norm=nn.BatchNorm3d)
+        self.grow = nn.Upsample(scale_factor=2, mode="trilinear")
+        self.head = nn.Conv3d(3, 1, 1)
+
+    def forward(self, x):
+        return self.head(self.grow(self.block(self.stem(x))))
+
+
+class WithASPP(nn.Module):
+    """A level of `mdr-unet-2`: ASPP with the global mean at every voxel, residual blocks, BN."""
+
+    def __init__(self):
+        super().__init__()
+        norm = nn.BatchNorm3d
+        self.first, self.low = conv_norm_act3d(1, 3, norm=norm), conv_norm_act3d(3, 4, stride=2, norm=norm)
+        self.block, self.pyramid = ResidualBlock(4, norm), ASPP(3, (1, 2, 3), is_local=True, norm=norm)
+        self.up, self.head = nn.ConvTranspose3d(4, 3, 2, stride=2, bias=False), nn.Conv3d(6, 1, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.head(torch.cat((self.up(self.block(self.low(x))), self.pyramid(x)), 1))
+
+
 NETWORKS = {
     "bunet": (lambda: BUNet(BUNetConfig(dims=(2, 3), classes=3)), 1, (8, 16, 12)),
     "nnunet": (lambda: NNUNet(NNUNetConfig(widths=(3, 4), norm="batch")), 1, (8, 10, 12)),
     "mixed": (Mixed, 2, (8, 8, 6)),
+    "acdnet": (lambda: ACDNet(ACDNetConfig(stem=3, growth=3, units=1, rates=(1,), classes=2)), 2, (8, 4, 4)),
+    "aspp": (WithASPP, 1, (6, 4, 8)),
+    "squeezed": (Squeezed, 1, (6, 4, 8)),
+    "averaged": (Averaged, 1, (6, 4, 5)),
 }
 
 
@@ -86,10 +153,13 @@ def settled_twin(name, bits):
     network = restless(build())
     codes = torch.randint(0, 256, (2, channels, *size), dtype=torch.uint8)
     twin = build_twin(network, channels, QuantConfig.read(bits), size)
-    sites = Structure(network, channels, size).convolutions()
+    structure = Structure(network, channels, size)
+    sites = structure.convolutions()
     fill_weight_range(twin, sites)
     calibrate(twin, codes)
     settle_thresholds(twin, sites)
+    settle_tables(twin, structure.tables())
+    settle_multiples(twin, structure.multiples())
     return twin.eval(), codes, size
 
 
@@ -106,14 +176,46 @@ def test_twin_qonnx_and_integer_reference_agree_in_every_logit(name, bits, tmp_p
         np.testing.assert_array_equal(twin(codes / 256).numpy(), executed)
     program = parse(model)
     reference = IntegerReference(tmp_path)
+    require_settled(program)
     assert program.is_of_volumes and reference.engine == "torch" and reference.input_shape == (*size, codes.shape[1])
     integers = reference.run(codes.movedim(1, -1).contiguous().numpy())
     np.testing.assert_array_equal(np.moveaxis(integers, -1, 1) * program.logit_scale, executed)
     assert len(np.unique(integers)) > 5, "logits that say something"
 
 
+def numpy_mean(step, source):
+    """``step`` on codes (C, X, Y, Z) int64, as many times the mean as its least multiple that is whole."""
+    if isinstance(step, GlobalAverage):
+        return source.sum((1, 2, 3), keepdims=True)
+    if isinstance(step, Enlarge3d):  # by numpy's interpolation of each axis in turn, which is constant beyond the ends
+        for axis, factor in enumerate(step.factors, 1):
+            places = (np.arange(factor * source.shape[axis]) + 0.5) / factor - 0.5
+            source = np.apply_along_axis(
+                lambda line, at=places: np.interp(at, np.arange(len(line)), line), axis, source
+            )
+        assert np.all(source * step.parts % 1 == 0)
+        return (source * step.parts).astype(np.int64)
+    pads = np.array(step.pads).reshape(2, 3).T
+    padded, there = (np.pad(each, [*[(0, 0)] * (each.ndim - 3), *pads]) for each in (source, np.ones(source.shape[1:])))
+    is_even = np.all(step.factors == 1)  # zeros around count, or there are none
+    found = np.empty((len(source), *step.factors.shape), np.int64)
+    for place in np.ndindex(*step.factors.shape):
+        window = tuple(slice(s * p, s * p + k) for s, p, k in zip(step.strides, place, step.kernel, strict=True))
+        count = np.prod(step.kernel) if is_even else there[window].sum()
+        total = padded[(slice(None), *window)].sum((1, 2, 3))
+        assert step.pixels % count == 0
+        found[(slice(None), *place)] = total * int(step.pixels // count)
+    return found
+
+
+MEANS = (GlobalAverage, Enlarge3d, WindowAverage3d)
+
+
 def numpy_step(step, source):
     """``step`` on codes (C, X, Y, Z) int64, tap by tap; a staircase by its own reference."""
+    if isinstance(step, MEANS):  # of one staircase for all channels
+        means = numpy_mean(step, source)
+        return step.staircase.apply(means.reshape(1, -1)).reshape(means.shape)
     pads = np.array(step.pads).reshape(2, 3)
     if isinstance(step, MaxPool3d):
         padded = np.pad(source, [(0, 0), *pads.T], constant_values=np.iinfo(np.int64).min)
@@ -164,12 +266,20 @@ def test_each_step_is_what_numpy_computes_in_integers(name, tmp_path):
     tensors, compared = {program.source: codes.to(torch.float64)}, []
     for step in program.steps:
         tensors[step.output] = of_step(step).run(engine, step, tensors)
-        if isinstance(step, (Conv3d, TransposedConv3d, MaxPool3d)):
+        if isinstance(step, (Conv3d, TransposedConv3d, MaxPool3d, *MEANS)):
             for found, source in zip(tensors[step.output], tensors[step.source], strict=True):
                 np.testing.assert_array_equal(found.numpy(), numpy_step(step, source.numpy().astype(np.int64)))
             compared.append(type(step))
-    expected = {"bunet": {Conv3d, TransposedConv3d, MaxPool3d}, "nnunet": {Conv3d, TransposedConv3d}}
-    assert set(compared) == expected.get(name, {Conv3d, MaxPool3d})
+    expected = {
+        "bunet": {TransposedConv3d, MaxPool3d},
+        "nnunet": {TransposedConv3d},
+        "mixed": {MaxPool3d},
+        "acdnet": {MaxPool3d, Enlarge3d},
+        "aspp": {TransposedConv3d, GlobalAverage},
+        "squeezed": {GlobalAverage, Enlarge3d},
+        "averaged": {*MEANS},
+    }
+    assert set(compared) == {Conv3d, *expected[name]}
 
 
 def test_transposed_convolutions_cut_what_their_padding_says():
@@ -282,6 +392,17 @@ def test_mistakes_of_training_and_export_are_told(folder, float_weights, tmp_pat
         assert told in line
 
 
+class Between(nn.Module):
+    """A function as a layer."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
@@ -304,9 +425,53 @@ def test_mistakes_of_training_and_export_are_told(folder, float_weights, tmp_pat
             nn.Upsample(scale_factor=2, mode="trilinear", align_corners=True),
             r"resizes by 2x2x2, mode='trilinear', align_corners=True \(whose weights float32 rounds\); only mode='near",
         ),
+        (
+            nn.Upsample(size=(8, 8, 20), mode="trilinear"),
+            r"resizes by 1x1x2.5, mode='trilinear'; only mode='nearest' by whole factors, mode='trilinear'",
+        ),
+        (Between(lambda x: functional.interpolate(x, scale_factor=0.5)), "resizes by 0.5x0.5x0.5, mode='nearest'"),
+        (nn.AvgPool3d(3, 1, 1, divisor_override=8), "averages with divisor_override=8; leave it out, and multiply"),
+        (
+            nn.AvgPool3d(3, 2, 1, ceil_mode=True),
+            r"averages 8x8x8 voxels with ceil_mode and padding \(1, 1, 1\) that is counted; set count_include",
+        ),
+        (nn.AdaptiveAvgPool3d(3), "pools 8x8x8 voxels to 3x3x3; equal windows without overlap lower"),
+        (nn.AdaptiveMaxPool3d(3), "pools 8x8x8 voxels to 3x3x3; equal windows without overlap lower"),
+        (Between(lambda x: x * x.mean(4)[..., None]), "is a mean over the dimensions 4; of volumes only those over x"),
+        (Between(lambda x: x * x.mean()), "is a mean over the dimensions None; of volumes only those over x"),
+        (Between(lambda x: x * x.amax(1, keepdim=True)), "is a maximum over dimensions of a volume"),
+        (Between(lambda x: x[:, [1, 0]]), "makes 2x8x8x8 of 2x8x8x8: values of a volume are not moved; pool, enlarge"),
+        (nn.ConstantPad3d(1, 0.0), "makes 2x10x10x10 of 2x8x8x8: values of a volume are not moved; pool, enlarge"),
     ],
 )
 def test_layers_without_an_integer_form_are_told(layer, sentence):
     network = nn.Sequential(nn.Conv3d(1, 2, 3, padding=1), layer, nn.Conv3d(2, 1, 1))
     with pytest.raises(ConfigError, match=sentence):
         build_twin(network, 1, QuantConfig.read("w4a4"), (8, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "sentence"),
+    [
+        (
+            Between(lambda x: x * x.mean((2, 3, 4), keepdim=True)),
+            (64, 64, 17),
+            "averages 64x64x17 voxels, whose sum float32 may round; pool the image before",
+        ),
+        (
+            nn.Sequential(nn.MaxPool3d(32), nn.Upsample(scale_factor=32, mode="trilinear")),
+            (32, 32, 64),
+            "by 32x32x32 gives multiples of 1/262144 of a code, which float32 may round; use fewer bits, or a smaller",
+        ),
+        (
+            nn.AvgPool3d(7, 1, 3, count_include_pad=False),
+            (7, 7, 7),
+            "averages windows of 64, 80, .* pixels, whose common multiple 74088000, times a code, float32 may round",
+        ),
+    ],
+)
+def test_sums_beyond_float32_are_told(layer, size, sentence, tmp_path):
+    network = nn.Sequential(nn.Conv3d(1, 1, 1), nn.ReLU(), layer, nn.Conv3d(1, 1, 1))
+    twin = build_twin(network.eval(), 1, QuantConfig.read("w8a8"), size)
+    with pytest.raises(ExportError, match=sentence):
+        parse(qonnx_model(twin, tmp_path / "model.qonnx", size))
