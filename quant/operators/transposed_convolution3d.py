@@ -48,12 +48,12 @@ class TransposedConvolution3d(TransposedFilters):
                 f"has groups={module.groups} and dilation {module.dilation}; only one group without dilation is taken"
             )
         sides = zip(module.kernel_size, module.padding, module.output_padding, module.stride, strict=True)
-        if min(module.stride) < MIN_STRIDE or any(
+        if max(module.stride) < MIN_STRIDE or any(
             kernel + more - 2 * padding != stride for kernel, padding, more, stride in sides
         ):
             refuse(
-                f"does not make its input exactly {module.stride} times as large, 2 or more; set padding and"
-                " output_padding so, as in ConvTranspose3d(i, o, 2, stride=2)"
+                f"does not make its input exactly {module.stride} times as large, 2 or more along an axis; set padding"
+                " and output_padding so, as in ConvTranspose3d(i, o, 2, stride=2)"
             )
         return translator.emit(module, inputs, name)
 

@@ -332,7 +332,7 @@ class Translator:
             _require_norm(module)
             module = module if isinstance(module, nn.BatchNorm2d) else Norm.like(module)
         elif operator_written is None and not isinstance(module, ACTIVATIONS):
-            refuse(f"is a {type(module).__name__}, which {_hint(module)}")
+            refuse(f"is a {type(module).__name__}, which {self._hint(module)}")
         if operator_written is None:
             result = self.emit(module, arguments, name)
         else:
@@ -340,6 +340,19 @@ class Translator:
         if module in self._in_place:
             self._env[node.all_input_nodes[0]] = result
         return result
+
+    def _hint(self, module: nn.Module) -> str:
+        """The end of the sentence on a module that is in no table."""
+        is_of_volumes = len(self._trace.image.shape) == _RANK_OF_VOLUMES
+        if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d, nn.InstanceNorm3d)):
+            norm = "BatchNorm3d" if is_of_volumes else "BatchNorm2d"
+            return f"works out statistics of each image at inference, which do not lower; take {norm}"
+        if type(module).__name__.startswith(("ReplicationPad", "ReflectionPad", "CircularPad")):
+            instead = "" if is_of_volumes else "ZeroPad2d, or "
+            return f"pads by other values than zeros; take {instead}the padding of a convolution"
+        if isinstance(module, (nn.Softmax, nn.Softmax2d, nn.LogSoftmax)):
+            return _NO_LOGITS
+        return f"has no integer form here; supported are {supported()}"
 
     def emit(
         self,
@@ -517,15 +530,3 @@ def _require_norm(norm: nn.BatchNorm2d | nn.BatchNorm3d) -> None:
             f"is a {type(norm).__name__} with track_running_stats=False, which depends on the batch at inference; leave"
             " that out"
         )
-
-
-def _hint(module: nn.Module) -> str:
-    """The end of the sentence on a module that is in no table."""
-    if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d, nn.InstanceNorm3d)):
-        norm = "BatchNorm3d" if isinstance(module, nn.InstanceNorm3d) else "BatchNorm2d"
-        return f"works out statistics of each image at inference, which do not lower; take {norm}"
-    if type(module).__name__.startswith(("ReplicationPad", "ReflectionPad", "CircularPad")):
-        return "pads by other values than zeros; take ZeroPad2d, or the padding of a convolution"
-    if isinstance(module, (nn.Softmax, nn.Softmax2d, nn.LogSoftmax)):
-        return _NO_LOGITS
-    return f"has no integer form here; supported are {supported()}"

@@ -115,9 +115,9 @@ class WithASPP(nn.Module):
     def __init__(self):
         super().__init__()
         norm = nn.BatchNorm3d
-        self.first, self.low = conv_norm_act3d(1, 3, norm=norm), conv_norm_act3d(3, 4, stride=2, norm=norm)
+        self.first, self.low = conv_norm_act3d(1, 3, norm=norm), conv_norm_act3d(3, 4, stride=(2, 2, 1), norm=norm)
         self.block, self.pyramid = ResidualBlock(4, norm), ASPP(3, (1, 2, 3), is_local=True, norm=norm)
-        self.up, self.head = nn.ConvTranspose3d(4, 3, 2, stride=2, bias=False), nn.Conv3d(6, 1, 1)
+        self.up, self.head = nn.ConvTranspose3d(4, 3, 3, (2, 2, 1), 1, (1, 1, 0), bias=False), nn.Conv3d(6, 1, 1)
 
     def forward(self, x):
         x = self.first(x)
@@ -419,6 +419,8 @@ class Between(nn.Module):
             nn.ConvTranspose3d(2, 2, 2, stride=2, groups=2),
             "has groups=2 and dilation .* only one group without dilation",
         ),
+        (nn.GroupNorm(1, 2), "is a GroupNorm, which works out statistics .* which do not lower; take BatchNorm3d"),
+        (nn.ReplicationPad3d(1), "pads by other values than zeros; take the padding of a convolution"),
         (nn.Conv3d(2, 2, 3, padding="same"), "has padding 'same', padding_mode='zeros'; give numbers, and zeros"),
         (nn.Conv3d(2, 2, 3, padding=1, padding_mode="circular"), "padding_mode='circular'; give numbers"),
         (
