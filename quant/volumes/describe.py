@@ -59,7 +59,8 @@ def _patients(data_dir: Path) -> int:
 
 
 def _has_volumes(data_dir: Path) -> bool:
-    return (data_dir / "dataset.json").is_file() or any(data_dir.glob("images*/*.nii*"))
+    named = any(data_dir.glob("images*/*.nii*"))
+    return (data_dir / "dataset.json").is_file() or named or any(path.is_dir() for path in data_dir.glob("images*/*"))
 
 
 def _of_images(pairs: Sequence[Pair]) -> dict[str, Any]:
