@@ -29,6 +29,7 @@ from quant.scores.masks import score
 from quant.volumes.layouts import list_cases
 from quant.volumes.scores import score_volume, summarise
 from quant.volumes.slab_images import SLABS
+from quant.volumes.volume import require_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,8 +123,9 @@ def evaluate_cascade(folder: Path, data_dir: Path, split: str, classes: int = 1)
     slices of ``slabs``, as a cascade for images, image by image.
 
     Raises:
-        DataError, ExportError: see their messages.
+        ConfigError, DataError, ExportError: see their messages.
     """
+    require_classes(classes)
     cascade = reference(folder)
     if cascade.spec.volume is not None and not (Path(data_dir) / SLABS).is_file():
         return {"arithmetic": "integer", "split": split, **_by_volume(cascade, data_dir, split, classes)}
