@@ -17,7 +17,7 @@ import exports
 import synthetic
 
 from hw_build.base.board_config import load_board
-from hw_build.base.errors import BuildError
+from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.cli.edgeseg import main as entry
@@ -202,6 +202,19 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys, arguments, sen
     monkeypatch.chdir(tmp_path)
     assert cli.main(["plan", *arguments, "--out", "out"]) == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"val_missing": "'val.txt' does not exist"}, "a plan needs a split to score on: 'val.txt' does not exist"),
+        ({"channels": 4}, "the volumes have 4 channels; slices for a board are made of one: choose it"),
+        ({"orientations": ["LAS", "RAS"]}, "have the orientations LAS, RAS; turn all to one"),
+    ],
+)
+def test_data_that_no_command_of_the_plan_would_take_are_refused(change, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        demand({**VOLUMES, **change})
 
 
 def test_volumes_become_slabs_of_their_classes_first(tmp_path):
