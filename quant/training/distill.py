@@ -37,6 +37,11 @@ def distill(
     """
     out_dir = Path(out_dir)
     stages = read_recipe(recipe)
+    for stage in stages:
+        if stage.name in (_SLABS, TEACHER_LOGITS, _SCORES):
+            raise ConfigError(
+                f"stage '{stage.name}' of recipe '{recipe}' has the name of another part of --out; rename it"
+            )
     size, channels, classes = _one_input(stages, recipe)
     if not is_for_volumes(teacher):
         raise CheckpointError(
