@@ -128,8 +128,9 @@ def test_wheel_has_the_version_of_the_project():
     assert versions[0] == versions[1]
 
 
-def test_notebook_cells_are_python():
-    cells = json.loads((FILES / "edgeseg.ipynb").read_text())["cells"]
+@pytest.mark.parametrize("folder", [FILES, FILES / "joint"])
+def test_notebook_cells_are_python(folder):
+    cells = json.loads((folder / "edgeseg.ipynb").read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert len(code) > 3
     for cell in code:

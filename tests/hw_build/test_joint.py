@@ -215,7 +215,8 @@ def test_sums_that_the_board_has_are_told_and_the_zip_lies_as_a_cascades_folder(
         assert json.loads(archive.read("second/io_spec.json"))["network_hash"] == json.loads(
             (builds[1][1] / "io_spec.json").read_text()
         )["network_hash"]  # fmt: skip
-    assert names >= {"edgeseg.hwh", "first/io_spec.json", "first/golden.npz", "first/board/driver.py"}
+        assert archive.read("README.md").decode().startswith("# A cascade on a PYNQ board")
+    assert names >= {"edgeseg.hwh", "edgeseg.ipynb", "first/io_spec.json", "first/golden.npz", "first/board/driver.py"}
 
 
 def test_the_script_of_vivado_reads_all_of_the_joint_folder_and_nothing_else(synthesised, tmp_path):

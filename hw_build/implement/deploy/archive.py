@@ -1,8 +1,8 @@
 """The deploy zip of a build: bitstream, .hwh, io_spec.json, golden frames, the driver, a wheel of it, a notebook.
 
-Of a joint build it holds both networks, each in a folder. The bitstream is whatever file is given. Without one the zip
-is whole but for it, which its name, the README in it and the command say; a simulated one says so in its own header and
-in the zip's name.
+Of a joint build it holds both networks, each in a folder, and the README and notebook of a cascade. The bitstream is
+whatever file is given. Without one the zip is whole but for it, which its name, the README in it and the command say; a
+simulated one says so in its own header and in the zip's name.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def write_deploy(config: DeployConfig, path: Path) -> list[str]:
         device.check_fits()
     content |= {**_bitstream(config, device.around), HWH: hwh_text(device.around).encode(), **_wheel()}
     content |= {f"{STAGES[0]}/{name}" if joint else name: data for name, data in driver_files().items()}
-    if not joint:
-        content |= {name: (FILES / name).read_bytes() for name in ("README.md", "edgeseg.ipynb")}
+    guides = FILES / "joint" if joint else FILES
+    content |= {name: (guides / name).read_bytes() for name in ("README.md", "edgeseg.ipynb")}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(content):
