@@ -276,6 +276,9 @@ def test_a_run_goes_on_where_it_failed_and_redoes_what_changed(plan, capsys):
     [
         (None, "holds no plan (plan.json); make it with `edgeseg plan"),
         ("{", "is no plan: it holds no list of commands"),
+        ("[" * 100_000, "is no plan: it holds no list of commands"),
+        (r'{"commands": ["python -m quant train --out \u0000"]}', "which no plan does"),
+        (r'{"commands": ["python -m quant train --out \ud800"]}', "which no plan does"),
         ('{"commands": [1]}', "is no plan: it holds no list of commands"),
         ('{"commands": ["rm -r x"]}', "holds 'rm -r x', which no plan does"),
         ('{"commands": ["python -m quant train --out"]}', "which no plan does"),
@@ -289,6 +292,13 @@ def test_what_is_no_plan_is_not_run(tmp_path, capsys, content, sentence):
         (tmp_path / "recipe.toml").write_text("")
     assert cli.main(["run", str(tmp_path)]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_recipe_in_another_encoding_is_named(plan, capsys):
+    folder, started, _ = plan
+    (folder / "recipe.toml").write_bytes("seed = 1".encode("utf-16"))
+    assert cli.main(["run", str(folder)]) == 2 and not started
+    assert "recipe.toml' is not UTF-8 text, as TOML is; save it as UTF-8" in capsys.readouterr().err
 
 
 @pytest.mark.slow
