@@ -16,6 +16,7 @@ from board.volume_spec import VolumeSpec
 
 CASCADE, STAGES = "cascade.json", ("first", "second")
 VERSION = 1
+_MOST_REDUCTION = 64  # of a side: an image of 4096 pixels for a network of 64
 _KEYS = {"version", "origin", "reduction", "least_pixels", "depth", "volume", "networks", "fusion"}
 
 
@@ -33,6 +34,10 @@ class CascadeSpec:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"cascade: {name} must be a whole number above 0, got {value!r}; correct it")
+        if reduction > _MOST_REDUCTION:
+            raise InputError(f"cascade: reduction must be at most {_MOST_REDUCTION}, got {reduction}; correct it")
+        if not isinstance(origin, (dict, type(None))):
+            raise InputError(f"cascade: origin must be an object, got {origin!r}; copy it again")
         self.table, self.reduction, self.least_pixels, self.depth = table, reduction, least_pixels, depth
         self.volume, self.networks, self.origin = volume, tuple(networks), dict(origin or {})
 
@@ -79,6 +84,8 @@ def read_cascade(folder):
 def _table(values):
     least = values.get("least") if isinstance(values, dict) else None
     whole = isinstance(least, list) and all(type(entry) is int and ALWAYS <= entry <= NEVER for entry in least)
-    if not whole or not least or type(values.get("first")) is not int or sorted(least, reverse=True) != least:
+    first = values.get("first") if whole else None
+    is_int32 = type(first) is int and ALWAYS <= first <= NEVER
+    if not whole or not least or not is_int32 or sorted(least, reverse=True) != least:
         raise InputError("its fusion is not a table of logits that never increase; copy it again")
-    return FusionTable(values["first"], np.asarray(least, dtype=np.int32))
+    return FusionTable(first, np.asarray(least, dtype=np.int32))

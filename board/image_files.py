@@ -193,7 +193,9 @@ def name_of(source):
 def _open_file(source):
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    if os.path.exists(source) and not (os.path.isfile(source) or os.path.isdir(source)):  # opening a pipe may wait
+    if os.path.isdir(source):
+        raise InputError(f"image '{name_of(source)}' is a folder; give files of images, or a scan as NIfTI")
+    if os.path.exists(source) and not os.path.isfile(source):  # opening a pipe may wait
         raise InputError(f"image '{source}' is a device or a pipe; give a file")
     try:
         return open(source, "rb")

@@ -68,6 +68,8 @@ def read_scan(path):
     InputError: missing, damaged, of another kind, size or voxel type, or without an affine of right angles.
     """
     path = str(path)
+    if os.path.isdir(path):
+        raise InputError(f"scan '{path}' is a folder; give a NIfTI file, such as dcm2niix makes of a DICOM series")
     try:
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"

@@ -100,9 +100,10 @@ def write_file(path, content):
             opened.write(content)
         os.replace(partial, path)
     except OSError as error:
+        raise InputError(f"'{path}' cannot be written ({error.strerror}); check the folder and its space") from None
+    finally:  # after Ctrl-C, too
         with contextlib.suppress(OSError):
             os.remove(partial)
-        raise InputError(f"'{path}' cannot be written ({error.strerror}); check the folder and its space") from None
 
 
 def _read(path, spec, resize):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -61,8 +62,8 @@ def _commands(plan: Path) -> list[_Command]:
     for line in read_commands(plan):
         arguments = _arguments(line)
         if arguments[:2] not in _BEGINNINGS or "--out" not in arguments[:-1]:
-            raise ConfigError(f"'{plan / PLAN}' holds '{line}', which no plan does; make the plan again")
-        content = [before, line, (plan / RECIPE).read_text() if "--recipe" in arguments else ""]
+            raise ConfigError(f"'{plan / PLAN}' holds {line!r}, which no plan does; make the plan again")
+        content = [before, line, (plan / RECIPE).read_text(encoding="utf-8") if "--recipe" in arguments else ""]
         before = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         product = Path(arguments[arguments.index("--out") + 1])
         found.append(_Command(line=line, arguments=arguments, product=product, key=before))
@@ -70,9 +71,10 @@ def _commands(plan: Path) -> list[_Command]:
 
 
 def _arguments(line: str) -> tuple[str, ...]:
-    """The words after ``python``; none if a quotation mark is not closed."""
+    """The words after ``python``; none if a quotation mark is not closed, or no process can be given them."""
     try:
-        return tuple(shlex.split(line)[1:])
+        os.fsencode(line)
+        return () if "\0" in line else tuple(shlex.split(line)[1:])
     except ValueError:
         return ()
 

@@ -18,7 +18,7 @@ from board.cascade_spec import CASCADE, STAGES, CascadeSpec, read_cascade
 from board.io_spec import FrameLayout
 from board.nifti import Scan, read_scan, require_labels_path, write_labels
 from board.segmenter import groups
-from quant.base.errors import DataError, as_data_error
+from quant.base.errors import ConfigError, DataError, as_data_error
 from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
 from quant.data.pairs import load_samples
@@ -29,6 +29,7 @@ from quant.scores.masks import score
 from quant.volumes.layouts import list_cases
 from quant.volumes.scores import score_volume, summarise
 from quant.volumes.slab_images import SLABS
+from quant.volumes.volume import require_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,11 +123,14 @@ def evaluate_cascade(folder: Path, data_dir: Path, split: str, classes: int = 1)
     slices of ``slabs``, as a cascade for images, image by image.
 
     Raises:
-        DataError, ExportError: see their messages.
+        ConfigError, DataError, ExportError: see their messages.
     """
+    require_classes(classes)
     cascade = reference(folder)
     if cascade.spec.volume is not None and not (Path(data_dir) / SLABS).is_file():
         return {"arithmetic": "integer", "split": split, **_by_volume(cascade, data_dir, split, classes)}
+    if classes != 1:
+        raise ConfigError("--classes is for labels of volumes, and these are images of one class; leave it out")
     frame = cascade.frame
     samples = load_samples(data_dir, split, (frame.height, frame.width), channels=frame.channels)
     images, truth = samples.codes.permute(0, 2, 3, 1).contiguous().numpy(), samples.masks[:, 0].numpy()

@@ -29,14 +29,14 @@ from quant.data.pairs import Samples, load_samples, require_foreground
 from quant.evaluation.predict import predict_masks
 from quant.scores.breakdown import ImageScores
 from quant.scores.metrics import Counts
-from quant.training.recipe import Stage, follow
+from quant.training.recipe import Stage, follow, run_of
 from quant.training.train import KEPT, fit
-from quant.training.train_config import TrainConfig
 from quant.twin.networks import from_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from quant.training.train_config import TrainConfig
     from quant.twin.config import QuantConfig
 
 SPLITS = ("train", "val")
@@ -66,7 +66,7 @@ class Plan:
     configs: tuple[TrainConfig, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "configs", tuple(TrainConfig(**{**s.settings, **self.settings}) for s in self.stages))
+        object.__setattr__(self, "configs", tuple(run_of(stage, self.settings)[0] for stage in self.stages))
         for stage, config in zip(self.stages, self.configs, strict=True):
             if stage.quant is not None and config.calibration != "train":
                 raise ConfigError(

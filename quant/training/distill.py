@@ -6,7 +6,6 @@ The slices are cut by the teacher's own window. Its logits are computed once, an
 from __future__ import annotations
 
 import json
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,11 @@ def distill(
     """
     out_dir = Path(out_dir)
     stages = read_recipe(recipe)
+    for stage in stages:
+        if stage.name in (_SLABS, TEACHER_LOGITS, _SCORES):
+            raise ConfigError(
+                f"stage '{stage.name}' of recipe '{recipe}' has the name of another part of --out; rename it"
+            )
     size, channels, classes = _one_input(stages, recipe)
     if not is_for_volumes(teacher):
         raise CheckpointError(
@@ -52,11 +56,7 @@ def distill(
         )
     slabs = out_dir / _SLABS
     if not slabs.exists():
-        out_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{_SLABS}.", dir=out_dir) as partial_dir:
-            written = Path(partial_dir) / _SLABS
-            write_slabs(data_dir, written, window=window, slices=channels, classes=classes, size=(size, size))
-            written.rename(slabs)
+        write_slabs(data_dir, slabs, window=window, slices=channels, classes=classes, size=(size, size))
 
     def train_stage(*arguments: Any, teacher: Path | None, teach: Path | None, **links: Any) -> dict[str, Any]:
         del teacher  # an earlier stage's: this one is taught by the 3D network, or by none

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SHIPPED = Path(__file__).parents[1] / "recipes"
-_SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
+SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
 _LINKS = ("quant", "init_from", "teacher")
 _CHECKPOINT = ".pt"
 _NAMES = dict.fromkeys(("name", "model", *_LINKS), str)
@@ -135,8 +135,8 @@ def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
         if (link := values.pop(key, None)) is not None:
             links[key] = link if link in names else _checkpoint(link, f"recipe '{path}', stage '{name}': {key}", path)
     for key in values:
-        if key not in _SETTINGS:
-            known = ", ".join(sorted({*_SETTINGS, *_LINKS}))
+        if key not in SETTINGS:
+            known = ", ".join(sorted({*SETTINGS, *_LINKS}))
             raise ConfigError(f"recipe '{path}', stage '{name}': unknown key '{key}'; known: {known}")
     return Stage(name=name, settings=values, quant=quant, **links)
 

@@ -18,17 +18,19 @@ import numpy as np
 
 from quant.base.errors import ConfigError
 from quant.base.replace_file import replace_file
-from quant.base.toml_file import read_toml, shipped_or_path
+from quant.base.toml_file import read_toml, require_type, require_types, shipped_or_path
 from quant.scores.resampling import interval
 from quant.training.crossval import Plan, collect
 from quant.training.crossval_report import write_report
-from quant.training.recipe import read_recipe
+from quant.training.recipe import SETTINGS, read_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SHIPPED = Path(__file__).parents[1] / "studies"
 _SAVE_SECONDS = 60.0
+_TYPES = {"name": str, "recipe": str, "data": str, "seeds": list, "folds": int, "settings": dict, "against": str}
+_SETTINGS = SETTINGS - {"seed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +75,15 @@ def read_study(name_or_path: str) -> tuple[Cell, ...]:
         ConfigError: no such study, no TOML, an unknown or missing key, or a cell that names one that is not before it.
     """
     path = shipped_or_path("study", _SHIPPED, name_or_path)
-    tables = read_toml(path).get("cells", [])
-    if not tables:
+    study = read_toml(path)
+    tables = study.pop("cells", [])
+    if not isinstance(tables, list) or not tables:
         raise ConfigError(f"study '{path}' has no cell; add [[cells]] with name, recipe and data")
+    if study:
+        raise ConfigError(f"study '{path}': unknown key '{next(iter(study))}'; a study holds [[cells]] alone")
     cells: list[Cell] = []
     for table in tables:
+        require_type(f"study '{path}': a cell", table, dict)
         cells.append(_cell(table, cells, path))
     return tuple(cells)
 
@@ -90,8 +96,14 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
     for key in ("name", "recipe", "data"):
         if key not in table:
             raise ConfigError(f"study '{path}': a cell has no {key}; give it one")
+    where = f"study '{path}', cell '{table['name']}'"
+    require_types(f"{where}: ", table, _TYPES)
+    for key in table.get("settings", {}):
+        if key not in _SETTINGS:
+            raise ConfigError(f"{where}: unknown setting '{key}'; known: {', '.join(sorted(_SETTINGS))}")
     cell = Cell(**{**table, "seeds": tuple(table.get("seeds", (1,)))})
-    where = f"study '{path}', cell '{cell.name}'"
+    for seed in cell.seeds:
+        require_type(f"{where}: a seed", seed, int)
     if cell.name in [other.name for other in earlier]:
         raise ConfigError(f"{where}: an earlier cell has that name; give each its own")
     if not cell.seeds or len(set(cell.seeds)) < len(cell.seeds):

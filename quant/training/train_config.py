@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, fields
 
-from board.io_spec import MAX_CHANNELS
+from board.io_spec import MAX_CHANNELS, MAX_CLASSES
 from quant.base.device import require_device
 from quant.base.errors import ConfigError
 from quant.base.seed import require_seed
@@ -65,15 +65,18 @@ class TrainConfig:
     jitter: int = 0
 
     def __post_init__(self) -> None:
+        if self.lr == "find":
+            raise ConfigError('lr = "find" is what the command line calls it; write find_lr = true')
         require_types("--", {name.replace("_", "-"): value for name, value in asdict(self).items()}, _TYPES)
         for field, value in (
             ("epochs", self.epochs),
             ("batch", self.batch),
             ("size", self.size),
-            ("classes", self.classes),
         ):
             if not 1 <= value <= _MOST:
                 raise ConfigError(f"--{field} must be 1 to {_MOST}, got {value}")
+        if not 1 <= self.classes <= MAX_CLASSES:
+            raise ConfigError(f"--classes must be 1 to {MAX_CLASSES}, got {self.classes}")
         for field, chosen, known in (
             ("schedule", self.schedule, SCHEDULES),
             ("loss", self.loss, LOSSES),

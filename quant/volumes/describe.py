@@ -1,8 +1,9 @@
 """What a data set looks like, images or volumes: the figures that a plan for a board is made from.
 
-At most 64 cases of ``train`` are read, evenly spaced, so the figures are estimates on large sets. The box of a case is
-the smallest that holds all of its foreground; its sides are shares of the image's. Images are all 2D; of volumes the
-plane is (y, x), and the box that of the whole volume.
+At most 64 cases of ``train`` are read, evenly spaced, so the figures are estimates on large sets; of volumes as many
+of ``val``, too, for shape, orientation and channels. ``val_missing`` says why there is no split ``val``. The box of a
+case is the smallest that holds all of its foreground; its sides are shares of the image's. Images are all 2D; of
+volumes the plane is (y, x), and the box that of the whole volume.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from quant.data.pairs import MAX_PIXELS
 from quant.volumes.layouts import Case, list_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _MOST_CASES = 64
 _MOST_CLASSES = 256
@@ -44,8 +45,18 @@ def describe(data_dir: Path) -> dict[str, Any]:
         except DataError as of_volumes:
             of_both = of_volumes if _has_volumes(Path(data_dir)) else of_images
             raise of_both from None
-        return _of_volumes(cases)
-    return {**_of_images(pairs), "stacked_patients": _patients(Path(data_dir))}
+        val, missing = _val_of(list_cases, data_dir)
+        return {**_of_volumes(cases, val), "val_missing": missing}
+    _, missing = _val_of(list_pairs, data_dir)
+    return {**_of_images(pairs), "stacked_patients": _patients(Path(data_dir)), "val_missing": missing}
+
+
+def _val_of(list_of: Callable[[Path, str], list[Any]], data_dir: Path) -> tuple[list[Any], str | None]:
+    """The cases of the split ``val``, and the sentence on why there are none."""
+    try:
+        return list_of(data_dir, "val"), None
+    except DataError as error:
+        return [], str(error)
 
 
 def _patients(data_dir: Path) -> int:
@@ -59,7 +70,8 @@ def _patients(data_dir: Path) -> int:
 
 
 def _has_volumes(data_dir: Path) -> bool:
-    return (data_dir / "dataset.json").is_file() or any(data_dir.glob("images*/*.nii*"))
+    named = any(data_dir.glob("images*/*.nii*"))
+    return (data_dir / "dataset.json").is_file() or named or any(path.is_dir() for path in data_dir.glob("images*/*"))
 
 
 def _of_images(pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -96,27 +108,40 @@ def _truth(pair: Pair, size: tuple[int, int]) -> np.ndarray:
         return read_labels(pair.masks[0], size, _MOST_CLASSES, MAX_PIXELS)
 
 
-def _of_volumes(cases: Sequence[Case]) -> dict[str, Any]:
-    shapes, spacings, boxes, shares, parts, levels, channels, classes = [], [], [], [], [], [], set(), 1
-    for case in steps_with_bar("look at volumes", _evenly(cases)):
+def _of_volumes(cases: Sequence[Case], val: Sequence[Case]) -> dict[str, Any]:
+    shapes, spacings, boxes, shares, parts, levels = [], [], [], [], [], []
+    channels, orientations, values = set(), set(), {0}
+    looked_at = _evenly(cases)
+    for index, case in enumerate(steps_with_bar("look at volumes", [*looked_at, *_evenly(val)])):
         image, label = case.read(_MOST_CLASSES)
+        if not np.isfinite(image.voxels).all():
+            raise DataError(
+                f"volume '{image.source}' holds NaN or infinity; replace these voxels, for instance by its background"
+            )
         truth = label.voxels[0]
-        highest = int(truth.max())
-        classes = max(classes, 1 if highest <= 1 else highest + 1)
+        values |= set(np.unique(truth).tolist())
         shapes.append(image.shape)
         channels.add(image.voxels.shape[0])
+        orientations.add(image.orientation)
+        if index >= len(looked_at):
+            continue
         if image.has_spacing:
             spacings.append(image.spacing_mm)
         levels.append(image.voxels)
         _look_at(truth > 0, boxes, shares, parts)
+    if 2 * len(values) <= max(values):
+        raise DataError(
+            f"the labels hold {', '.join(map(str, sorted(values)))} alone; classes are 0, 1, 2 and so on: write them so"
+        )
     return {
         "kind": "volumes",
         "cases": len(cases),
-        "looked_at": len(shapes),
+        "looked_at": len(looked_at),
         "shape": [_spread([shape[axis] for shape in shapes]) for axis in range(3)],
         "spacing_mm": [float(np.median([step[axis] for step in spacings])) for axis in range(3)] if spacings else None,
         "channels": max(channels),
-        "classes": classes,
+        "orientations": sorted(orientations),
+        "classes": 1 if max(values) <= 1 else max(values) + 1,
         **_lesions(boxes, shares, parts, ("x", "y", "z")),
         "intensity": _intensity(levels),
     }

@@ -1,7 +1,8 @@
 """A DICOM series, one slice a file in a folder, as a volume.
 
 Slices are sorted by their position along the normal of their plane, whatever files and instance numbers are called.
-Voxels are in the modality's unit (rescale slope and intercept applied: Hounsfield units of CT). The affine takes the
+Voxels are in the modality's unit (rescale slope and intercept, or the modality's table, applied: Hounsfield units of
+CT); MONOCHROME1 says how a viewer shows them, and changes none. The affine takes the
 patient's coordinates from DICOM's LPS+ to RAS+, as nibabel has them; x are columns, y rows, z slices.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.pixels import apply_rescale
+from pydicom.pixels import apply_modality_lut
 
 from quant.base.errors import DataError
 from quant.volumes.volume import Volume
@@ -32,6 +33,8 @@ _NEEDED = (
     "Rows",
     "Columns",
 )
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+_IMAGES = "ImageStorage"  # ends the keyword of every class of images, and of no other
 
 
 def read_series(folder: Path) -> Volume:
@@ -81,8 +84,17 @@ def _read(path: Path) -> Any:
     try:
         found = pydicom.dcmread(path)
         if "PixelData" not in found:
+            kind = found.get("SOPClassUID") or found.file_meta.get("MediaStorageSOPClassUID")
+            if kind is None or kind.keyword.endswith(_IMAGES):
+                raise ValueError("it ends before its pixels")
             return None
+        if int(found.get("NumberOfFrames") or 1) > 1:
+            raise DataError(
+                f"slice '{path}' holds {found.NumberOfFrames} frames; convert it to NIfTI, or take it out of its folder"
+            )
         missing = next((name for name in _NEEDED if found.get(name) is None), None)
+    except DataError:
+        raise
     except Exception as error:  # whatever damaged elements make pydicom say
         raise _damaged(path, error) from error
     if missing:
@@ -108,11 +120,11 @@ def _require_alike(folder: Path, first_path: Path, first: Any, path: Path, found
         raise DataError(
             f"slice '{path}' lies in another plane than '{first_path.name}'; remove it, as a localizer, from the folder"
         )
-    for name in ("Rows", "Columns", "PixelSpacing"):
-        if found[name].value != first[name].value:
+    for name in ("Rows", "Columns", "PixelSpacing", "PhotometricInterpretation"):
+        if found.get(name) != first.get(name):
             raise DataError(
-                f"slice '{path}' has {name} {found[name].value}, '{first_path.name}' has {first[name].value}; give one"
-                " series of slices of one size"
+                f"slice '{path}' has {name} {found.get(name)}, '{first_path.name}' has {first.get(name)}; give one"
+                " series of slices of one kind and size"
             )
 
 
@@ -157,13 +169,20 @@ def _require_upright(folder: Path, positions: list[np.ndarray], normal: np.ndarr
 
 def _pixels(path: Path, found: Any) -> np.ndarray:
     """The slice, (Y, X) float32."""
+    if found.get("PhotometricInterpretation") not in _GREY:
+        raise DataError(
+            f"slice '{path}' has the colours {found.get('PhotometricInterpretation')}; give a series of grey slices"
+        )
     try:
         pixels = found.pixel_array
+        values = np.asarray(apply_modality_lut(pixels, found), np.float32)
     except Exception as error:  # a truncated file, or a compression that no installed decoder knows
         raise _damaged(path, error) from error
     if pixels.ndim != 2:
         raise DataError(f"slice '{path}' has pixels of shape {pixels.shape}; give a series of one grey slice a file")
-    return np.asarray(apply_rescale(pixels, found), np.float32)
+    if not np.isfinite(values).all():
+        raise DataError(f"slice '{path}' has a rescale slope or intercept that is no number; export it again")
+    return values
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

@@ -52,6 +52,8 @@ def evaluate_volumes(
         raise ConfigError(f"--overlap must be at least 0 and below 1, got {overlap}")
     if not 0 <= tolerance_mm < float("inf"):
         raise ConfigError(f"--tolerance must be a distance in mm, got {tolerance_mm}")
+    if least_voxels < 1:
+        raise ConfigError(f"--least-voxels must be at least 1, got {least_voxels}")
     checkpoint, network, window = load_network(checkpoint_path)
     volumes, classes = checkpoint["volumes"], checkpoint["classes"]
     patch = checkpoint["size"][::-1] if volumes["slices"] else checkpoint["size"]  # (x, y) of an image's (H, W)

@@ -78,7 +78,7 @@ def _find(data_dir: Path) -> tuple[dict[str, Case], dict[str, str]]:
         labels = _one_of(data_dir, _LABELS)
         if images is None or labels is None:
             raise _unknown_layout(data_dir)
-        volumes = [path for path in sorted(images.iterdir()) if is_nifti(path) or is_series(path)]
+        volumes = [path for path in sorted(images.iterdir()) if is_nifti(path) or _is_series(path)]
         if not volumes:
             return _stacks(data_dir, images, labels)
         pairs = [(path, _label_of(path, labels)) for path in volumes]
@@ -114,6 +114,19 @@ def _decathlon(data_dir: Path) -> list[tuple[Path, Path]]:
         ) from None
     # the release itself holds hidden files of macOS beside the volumes
     return [pair for pair in pairs if not pair[0].name.startswith(".")]
+
+
+def _is_series(path: Path) -> bool:
+    """Whether ``path`` is a folder of DICOM files; DataError where they lie deeper in it."""
+    if is_series(path):
+        return True
+    deeper = path.rglob("*") if path.is_dir() and not path.name.startswith(".") else ()
+    if (below := next((folder for folder in sorted(deeper) if is_series(folder)), None)) is not None:
+        raise DataError(
+            f"the DICOM files of case '{path.name}' lie in '{below}'; give each case the slices of one series, in"
+            f" '{path}' itself"
+        )
+    return False
 
 
 def _label_of(image: Path, labels: Path) -> Path:

@@ -6,6 +6,7 @@ Codes are on the grid of the network; ``truth`` stays on the grid of the file, w
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from board.errors import InputError
 from quant.base.errors import ConfigError, DataError
 from quant.base.progress import steps_with_bar
 from quant.volumes.layouts import Case, list_cases
+from quant.volumes.nifti import MOST_VOXELS
 from quant.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -104,6 +106,11 @@ def _grid(image: Volume, spacing_mm: Sequence[float]) -> tuple[np.ndarray, tuple
     affine = image.affine.copy()
     affine[:3, :3] *= factors
     shape = tuple(round((side - 1) / factor) + 1 for side, factor in zip(image.shape, factors, strict=True))
+    if math.prod(shape) > MOST_VOXELS:
+        sides = "x".join(map(str, shape))
+        raise ConfigError(
+            f"--spacing makes {sides} voxels of '{image.source}', too many for memory; give a coarser one"
+        )
     return affine, shape
 
 

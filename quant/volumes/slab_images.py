@@ -8,6 +8,7 @@ the lists keep patients apart, as the volumes' lists do.
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,9 @@ from board.slices import Slices
 from board.volume_spec import VolumeSpec
 from quant.base.errors import ConfigError, DataError, as_data_error
 from quant.base.progress import steps_with_bar
-from quant.base.replace_file import replace_file
 from quant.volumes.layouts import Case, list_cases
 from quant.volumes.slabs import require_slices
-from quant.volumes.volume import Volume, common_spacing
+from quant.volumes.volume import Volume, common_spacing, require_classes
 
 if TYPE_CHECKING:
     from board.intensity import Window
@@ -56,13 +56,14 @@ def write_slabs(
     """Writes ``images/``, ``masks/``, ``train.txt``, ``val.txt`` and ``slabs.json``; returns how many slices of each.
 
     ``classes``: what the labels hold; with ``foreground`` they become one. ``size`` (H, W): of a frame; by default the
-    sides of the largest slice, filled up to multiples of 32.
+    sides of the largest slice, filled up to multiples of 32. ``out_dir`` is there when all of it is.
 
     Raises:
         ConfigError: ``slices`` or ``size`` makes no sense, or ``out_dir`` holds something.
         DataError: as ``list_cases``; several channels, or volumes of different orientation.
     """
     require_slices(slices)
+    require_classes(classes)
     out_dir = Path(out_dir)
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise ConfigError(f"--out '{out_dir}' exists and is not an empty folder; give a new one")
@@ -77,17 +78,21 @@ def write_slabs(
         grids.append(replace(image, voxels=np.broadcast_to(np.uint8(0), (1, *image.shape))))
     height, width = size or (_filled(max(shape[axis] for shape in shapes.values())) for axis in (1, 0))
     spec = VolumeSpec(window, slices, orientation, common_spacing(grids))
-    for folder in ("images", "masks"):
-        (out_dir / folder).mkdir(parents=True)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
     counts = {}
-    for split in SPLITS:
-        names = []
-        for case in steps_with_bar(f"write {split}", cases[split]):
-            names += _write_case(case, spec, (height, width), classes, foreground, out_dir)
-        replace_file(out_dir / f"{split}.txt", lambda partial, names=names: partial.write_text("\n".join(names) + "\n"))
-        counts[split] = len(names)
-    record = json.dumps({"size": [height, width], **spec.as_dict(), "shapes": shapes}) + "\n"
-    replace_file(out_dir / SLABS, lambda partial: partial.write_text(record, encoding="utf-8"))
+    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as partial_dir:
+        written = Path(partial_dir) / out_dir.name
+        for folder in ("images", "masks"):
+            (written / folder).mkdir(parents=True)
+        for split in SPLITS:
+            names = []
+            for case in steps_with_bar(f"write {split}", cases[split]):
+                names += _write_case(case, spec, (height, width), classes, foreground, written)
+            (written / f"{split}.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+            counts[split] = len(names)
+        record = json.dumps({"size": [height, width], **spec.as_dict(), "shapes": shapes}) + "\n"
+        (written / SLABS).write_text(record, encoding="utf-8")
+        written.rename(out_dir)
     return {**counts, "size": [height, width]}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch.nn import functional
 
+from board.io_spec import MAX_CHANNELS
 from quant.base.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 
 
 def require_slices(slices: int) -> None:
-    """ConfigError unless ``slices`` is odd, 2k+1: k below and k above the one that is segmented."""
+    """ConfigError unless ``slices`` is odd, 2k+1: k below and k above the one that is segmented, as a board takes."""
     if slices < 1 or slices % 2 == 0:
         raise ConfigError(f"--slices must be odd (1, 3, 5, ...), got {slices}")
+    if slices > MAX_CHANNELS:
+        raise ConfigError(f"--slices are channels, of which a board takes {MAX_CHANNELS}, got {slices}; give fewer")
 
 
 def extended(volume: torch.Tensor, slices: int) -> torch.Tensor:

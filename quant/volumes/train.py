@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import csv
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import models
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import CheckpointError, ConfigError
+from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.replace_file import replace_file
 from quant.data.pairs import to_input
 from quant.twin.networks import assemble, settle, start_from
@@ -113,6 +114,8 @@ def fit(
         bar = progress.add_task("steps", total=config.epochs * config.steps, completed=first_epoch * config.steps)
         for epoch in range(first_epoch, config.epochs):
             loss = _epoch(network, averaged, optimiser, sampler, config, epoch, lambda: progress.advance(bar))
+            if not math.isfinite(loss):
+                raise TrainingError(f"the loss of epoch {epoch + 1} is {loss}: give a lower --lr than {config.lr:g}")
             kept = averaged.module if config.ema else network
             common |= {"epoch": epoch, "scores": None}
             checkpoints.save(out_dir / KEPT, {**common, "state": _portable(_settled(kept, config.model))})

@@ -14,6 +14,7 @@ from quant.base.seed import require_seed
 from quant.volumes.loss import LOSSES
 from quant.volumes.schedule import PolySchedule
 from quant.volumes.slabs import require_slices
+from quant.volumes.volume import require_classes
 
 _LARGEST = 1e6
 _MOST_SIDE = 4096
@@ -63,7 +64,8 @@ class VolumeTrainConfig:
             raise ConfigError(f"--patch must be {sides} sides of 1 to {_MOST_SIDE}, got {self._by(self.patch)}")
         if self.spacing_mm is not None and not all(0 < step <= 1000 for step in self.spacing_mm):
             raise ConfigError(f"--spacing must be three distances in mm above 0, got {self._by(self.spacing_mm)}")
-        for name in ("classes", "epochs", "steps", "batch", "accumulate"):
+        require_classes(self.classes)
+        for name in ("epochs", "steps", "batch", "accumulate"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be at least 1, got {getattr(self, name)}")
         if self.loss not in LOSSES:

@@ -194,6 +194,9 @@ def test_what_joins_them_is_read_as_it_was_written(tmp_path):
     [
         ({"version": 2}, "is not a cascade of version 1; write it again"),
         ({"reduction": 0}, "reduction must be a whole number above 0, got 0"),
+        ({"reduction": 10**9}, "reduction must be at most 64, got 1000000000"),
+        ({"origin": "x"}, "origin must be an object, got 'x'; copy it again"),
+        ({"fusion": {"first": 10**12, "least": [1]}}, "its fusion is not a table"),
         ({"depth": True}, "depth must be a whole number above 0, got True"),
         ({"networks": ["a"]}, "a cascade has two"),
         ({"fusion": {"first": 0, "least": [1, 2]}}, "its fusion is not a table of logits that never increase"),

@@ -169,7 +169,7 @@ def bad_files(folder):
         "text.png": "is none of PNG, JPEG",
         "empty.png": "is none of PNG, JPEG",
         "drawing.eps": "is none of PNG, JPEG",
-        ".": "cannot be read (",
+        ".": "is a folder; give files of images",
     }
 
 
@@ -223,6 +223,17 @@ def test_infer_on_a_full_disk_leaves_no_part_of_a_file(deploy, tmp_path, capsys)
     assert cli.main(call) == 2
     assert "good_mask.png' cannot be written (No space left on device)" in capsys.readouterr().err
     assert not list(out.iterdir())
+
+
+def test_infer_interrupted_while_it_writes_leaves_no_part_of_a_file(deploy, tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    Image.fromarray(images(1)[0]).save(tmp_path / "good.png")
+    monkeypatch.setattr(pictures.os, "replace", interrupted)
+    call = ["infer", str(tmp_path / "good.png"), "--out", str(tmp_path / "out"), "--deploy", str(deploy)]
+    assert cli.main(call) == 130 and capsys.readouterr().err == "interrupted\n"
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_infer_refuses_another_size_unless_told(deploy, tmp_path, capsys):

@@ -226,7 +226,7 @@ def test_missing_files_and_folders(tmp_path):
         ("none.png", "does not exist; check the path"),
         ("broken.png", "does not exist; check the path"),
         ("pipe.png", "is a device or a pipe; give a file"),
-        ("folder.png", r"cannot be read \(.*Is a directory"),
+        ("folder.png", r"is a folder; give files of images, or a scan as NIfTI"),
         ("loop.png", r"cannot be read \(.*Too many levels"),
         ("a\0b.png", r"cannot be read \(.*null"),
     ):

@@ -101,6 +101,11 @@ def test_what_is_no_scan_is_one_sentence(tmp_path, change, sentence):
         read_scan(path)
 
 
+def test_a_folder_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="is a folder; give a NIfTI file, such as dcm2niix makes of a DICOM series"):
+        read_scan(tmp_path)
+
+
 def test_a_file_that_is_missing_or_cut_in_its_compression_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_scan(tmp_path / "none.nii")

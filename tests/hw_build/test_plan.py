@@ -17,7 +17,7 @@ import exports
 import synthetic
 
 from hw_build.base.board_config import load_board
-from hw_build.base.errors import BuildError
+from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.export import read_export
 from hw_build.cli import main as cli
 from hw_build.cli.edgeseg import main as entry
@@ -204,6 +204,19 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys, arguments, sen
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"val_missing": "'val.txt' does not exist"}, "a plan needs a split to score on: 'val.txt' does not exist"),
+        ({"channels": 4}, "the volumes have 4 channels; slices for a board are made of one: choose it"),
+        ({"orientations": ["LAS", "RAS"]}, "have the orientations LAS, RAS; turn all to one"),
+    ],
+)
+def test_data_that_no_command_of_the_plan_would_take_are_refused(change, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        demand({**VOLUMES, **change})
+
+
 def test_volumes_become_slabs_of_their_classes_first(tmp_path):
     wanted = demand(VOLUMES)
     figures = Figures(outcome=Outcome.FITS, cycles_per_frame=1000, luts=1, dsps=1, bram36=1, boards=("kv260",))
@@ -263,6 +276,9 @@ def test_a_run_goes_on_where_it_failed_and_redoes_what_changed(plan, capsys):
     [
         (None, "holds no plan (plan.json); make it with `edgeseg plan"),
         ("{", "is no plan: it holds no list of commands"),
+        ("[" * 100_000, "is no plan: it holds no list of commands"),
+        (r'{"commands": ["python -m quant train --out \u0000"]}', "which no plan does"),
+        (r'{"commands": ["python -m quant train --out \ud800"]}', "which no plan does"),
         ('{"commands": [1]}', "is no plan: it holds no list of commands"),
         ('{"commands": ["rm -r x"]}', "holds 'rm -r x', which no plan does"),
         ('{"commands": ["python -m quant train --out"]}', "which no plan does"),
@@ -276,6 +292,13 @@ def test_what_is_no_plan_is_not_run(tmp_path, capsys, content, sentence):
         (tmp_path / "recipe.toml").write_text("")
     assert cli.main(["run", str(tmp_path)]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_recipe_in_another_encoding_is_named(plan, capsys):
+    folder, started, _ = plan
+    (folder / "recipe.toml").write_bytes("seed = 1".encode("utf-16"))
+    assert cli.main(["run", str(folder)]) == 2 and not started
+    assert "recipe.toml' is not UTF-8 text, as TOML is; save it as UTF-8" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -203,6 +203,9 @@ def test_both_stages_are_scored(joined, tmp_path):
         overlaps.append((found & mask).sum() / union if union else 1.0)
     assert scores["cascade"]["iou"] == pytest.approx(np.mean(overlaps), abs=1e-6)
     assert scores["images"] == 3 and "iou" in scores["first"]
+    for classes, told in ((3, "--classes is for labels of volumes"), (0, "--classes must be")):
+        with pytest.raises(ConfigError, match=told):
+            evaluate_cascade(joined, tmp_path, "val", classes)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ name = "longer"
 teacher = "float"
 epochs = 1
 """
+CELL = "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'"
 STUDY = """
 [[cells]]
 name = "base"
@@ -146,6 +147,15 @@ def test_shipped_studies_are_valid(name):
         ("cells = ", r"is not valid TOML"),
         ("a = 1", r"has no cell; add \[\[cells\]\] with name, recipe and data"),
         ("[[cells]]\nname = 'a'\ndata = 'b'", r"a cell has no recipe; give it one"),
+        ("cells = [1]", "a cell must be a table, got 1; correct it"),
+        ("[cells]\nname = 'a'", "has no cell; add"),
+        ("minutes = 3\n[[cells]]\nname = 'a'", "unknown key 'minutes'; a study holds"),
+        ("[[cells]]\nname = 'a'\nrecipe = 2\ndata = 'd'", "recipe must be text, got 2; correct it"),
+        (f"{CELL}\nseeds = 3", "seeds must be a list, got 3; correct it"),
+        (f"{CELL}\nseeds = ['x']", "a seed must be a whole number, got 'x'; correct it"),
+        (f"{CELL}\nfolds = 2.5", "folds must be a whole number, got 2.5; correct it"),
+        (f"{CELL}\nsettings = [1]", r"settings must be a table, got \[1\]; correct it"),
+        (f"{CELL}\nsettings = {{ seed = 2 }}", "unknown setting 'seed'; known: augmentation, batch"),
         ("[[cells]]\nfold = 3", r"unknown key 'fold' of a cell; known: name, recipe, data, seeds, folds"),
         (
             "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nseeds = [1, 1]",

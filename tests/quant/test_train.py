@@ -155,6 +155,8 @@ def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_p
     ("changes", "sentence"),
     [
         ({"epochs": 0}, r"--epochs must be 1 to 2147483647, got 0"),
+        ({"lr": "find"}, "write find_lr = true"),
+        ({"classes": 257}, "--classes must be 1 to 256, got 257"),
         ({"calibration": "val"}, r"unknown calibration 'val'; known: calib_data, train"),
         ({"precision": "float16"}, r"unknown precision 'float16'; known: float32, bfloat16"),
         ({"augmentation": "mild"}, r"unknown augmentation 'mild'; known: flips, strong"),

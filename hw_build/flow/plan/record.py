@@ -23,11 +23,15 @@ def read_commands(folder: Path) -> list[str]:
     if not (folder / PLAN).is_file():
         raise ConfigError(f"'{folder}' holds no plan ({PLAN}); {remedy}")
     try:
-        (folder / RECIPE).read_text()
-        commands = json.loads((folder / PLAN).read_text())["commands"]
+        (folder / RECIPE).read_text(encoding="utf-8")
+        text = (folder / PLAN).read_bytes()
     except OSError as error:
         raise ConfigError(f"'{error.filename}' cannot be read ({error.strerror}); {remedy}") from None
-    except (ValueError, KeyError, TypeError):
+    except UnicodeDecodeError:
+        raise ConfigError(f"'{folder / RECIPE}' is not UTF-8 text, as TOML is; save it as UTF-8") from None
+    try:
+        commands = json.loads(text)["commands"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         commands = None
     if not (isinstance(commands, list) and commands and all(isinstance(line, str) for line in commands)):
         raise ConfigError(f"'{folder / PLAN}' is no plan: it holds no list of commands; {remedy}")

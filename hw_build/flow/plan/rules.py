@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hw_build.base.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,7 +64,12 @@ class Demand:
 
 
 def demand(data: dict[str, Any]) -> Demand:
-    """The demand of a description; its keys are those of ``quant.volumes.describe``."""
+    """The demand of a description; its keys are those of ``quant.volumes.describe``.
+
+    Raises:
+        ConfigError: these data cannot be trained on, or not for a network for images.
+    """
+    _require_trainable(data)
     is_volumes = data["kind"] == "volumes"
     framed = is_volumes or bool(data.get("stacked_patients"))
     axes = ("y", "x") if is_volumes else ("height", "width")
@@ -108,6 +115,23 @@ def demand(data: dict[str, Any]) -> Demand:
         quantized_epochs=quantized_epochs,
         reasons=reasons,
     )
+
+
+def _require_trainable(data: dict[str, Any]) -> None:
+    if data.get("val_missing"):
+        raise ConfigError(f"a plan needs a split to score on: {data['val_missing']}")
+    if data["kind"] != "volumes":
+        return
+    if data["channels"] > 1:
+        raise ConfigError(
+            f"the volumes have {data['channels']} channels; slices for a board are made of one: choose it, and write"
+            " volumes of it alone"
+        )
+    if len(data.get("orientations", ())) > 1:
+        raise ConfigError(
+            f"the volumes have the orientations {', '.join(data['orientations'])}; turn all to one"
+            " (nibabel.as_closest_canonical)"
+        )
 
 
 def up(side: float) -> int:

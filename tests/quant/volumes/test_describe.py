@@ -2,6 +2,7 @@
 
 import json
 
+import files
 import nibabel
 import numpy as np
 import pytest
@@ -55,6 +56,30 @@ def test_volumes_have_their_spacing_and_classes(tmp_path):
     assert [side["p50"] for side in found["shape"]] == [10, 20, 8] and found["spacing_mm"] == [1, 0.5, 3]
     assert [found["box"][axis]["p50"] for axis in "xyz"] == [0.5, 0.2, 0.5]
     assert found["intensity"]["zeros"] == pytest.approx(1 - 5 * 4 * 4 / labels.size)
+
+
+def test_the_volumes_of_val_are_looked_at_for_what_slices_need(tmp_path):
+    files.write_set(tmp_path, ["a", "b"], lists={"train": ["a"]})
+    assert describe(tmp_path)["val_missing"].endswith("val.txt' does not exist; splits of this folder: train")
+    (tmp_path / "val.txt").write_text("b")
+    voxels, labels = files.ball(0, (16, 40, 14))
+    turned = files.AFFINE @ np.diag([-1, 1, 1, 1])
+    files.write_nifti(tmp_path / "images" / "b.nii.gz", voxels, turned)
+    files.write_nifti(tmp_path / "masks" / "b.nii.gz", labels, turned)
+    found = describe(tmp_path)
+    assert (found["looked_at"], found["val_missing"], found["orientations"]) == (1, None, ["LAS", "RAS"])
+    assert found["shape"][1]["max"] == 40
+
+
+def test_volumes_without_sense_are_refused(tmp_path):
+    files.write_set(tmp_path, ["a"], lists={"train": ["a"]})
+    voxels, labels = files.ball(0)
+    files.write_nifti(tmp_path / "masks" / "a.nii.gz", labels * np.uint8(255))
+    with pytest.raises(DataError, match="the labels hold 0, 255 alone; classes are 0, 1, 2 and so on"):
+        describe(tmp_path)
+    files.write_nifti(tmp_path / "images" / "a.nii.gz", np.where(labels, np.nan, voxels))
+    with pytest.raises(DataError, match="holds NaN or infinity; replace these voxels"):
+        describe(tmp_path)
 
 
 def test_what_holds_nothing_to_find_is_refused(tmp_path):

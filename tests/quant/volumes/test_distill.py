@@ -318,6 +318,8 @@ def test_other_mistakes_are_told_in_a_sentence(teacher, slabs, volumes, tmp_path
     on_images = ["train", "--model", "unet3", "--data", str(tmp_path / "flat_data"), "--size", "32", *out]
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE)
+    named = tmp_path / "named.toml"
+    named.write_text(RECIPE.replace('"float"', '"slabs"'))
     mixed = tmp_path / "mixed.toml"
     mixed.write_text(RECIPE + "size = 64\n")
     train(TrainConfig(model="unet3", data=str(slabs), size=16, classes=3, epochs=1), None, tmp_path / "flat")
@@ -328,6 +330,10 @@ def test_other_mistakes_are_told_in_a_sentence(teacher, slabs, volumes, tmp_path
         (
             [*distill, "--recipe", str(recipe), "--teacher", str(tmp_path / "flat" / "weights.pt")],
             "is a network for images; distil from it by `python -m quant train --teacher`",
+        ),
+        (
+            [*distill, "--recipe", str(named), "--teacher", str(teacher)],
+            "stage 'slabs' of recipe '" + str(named) + "' has the name of another part of --out; rename it",
         ),
         (
             [*distill, "--recipe", str(mixed), "--teacher", str(teacher)],

@@ -1,12 +1,14 @@
 """Layouts of data sets of volumes: what their cases are, and that no patient is in two splits."""
 
 import json
+import re
 
 import files
 import numpy as np
 import pytest
 
 from board.intensity import Window
+from quant.__main__ import main
 from quant.base.errors import DataError
 from quant.volumes.layouts import list_cases
 from quant.volumes.scans import load_scans
@@ -84,6 +86,14 @@ def test_folders_of_dicom_series_are_volumes(tmp_path):
     files.write_nifti(tmp_path / "masks" / "p1.nii.gz", labels, affine)
     image, label = list_cases(tmp_path, "val")[0].read(1)
     assert image.shape == label.shape == files.SHAPE
+
+
+def test_a_series_deeper_in_the_folder_of_its_case_is_named(tmp_path, capsys):
+    files.write_series(tmp_path / "images" / "p1" / "T1", files.ball(0)[0])
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "train.txt").write_text("p1")
+    assert main(["describe", "--data", str(tmp_path)]) == 2
+    assert re.search("DICOM files of case 'p1' lie in '.*p1/T1'; give each case the slices", capsys.readouterr().err)
 
 
 def test_other_folders_are_refused(tmp_path):

@@ -8,6 +8,8 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.uid import BasicTextSRStorage
 
 from quant.base.errors import DataError
 from quant.volumes.dicom import is_series, read_series
@@ -127,6 +129,9 @@ def test_series_with_a_gap_are_refused(tmp_path):
         ({"PixelSpacing": [1, 1, 1]}, "has PixelSpacing .*, not 2 numbers; export it again"),
         ({"ImageOrientationPatient": [2, 0, 0, 0, 1, 0]}, "not two directions at right angles"),
         ({"PixelData": b"\0" * 10}, "slice '.*IM002.dcm' cannot be read"),
+        ({"RescaleSlope": "", "RescaleIntercept": ""}, "slice '.*IM002.dcm' cannot be read .* export the series again"),
+        ({"PhotometricInterpretation": "MONOCHROME1"}, "has PhotometricInterpretation MONOCHROME1, 'IM000.dcm' has"),
+        ({"NumberOfFrames": 3}, "slice '.*IM002.dcm' holds 3 frames; convert it to NIfTI, or take it out"),
     ],
 )
 def test_series_that_are_not_one_are_refused(tmp_path, elements, sentence):
@@ -140,6 +145,44 @@ def test_a_slice_that_lost_its_header_is_not_left_out(tmp_path):
     series = files.write_series(tmp_path / "ct", files.ball(0, (8, 8, 5))[0], reverse=False)
     (series / "IM004.dcm").write_bytes(b"")
     with pytest.raises(DataError, match="slice '.*IM004.dcm' does not begin as a DICOM file; fetch the series again"):
+        read_series(series)
+
+
+@pytest.mark.parametrize("size", [140, 200, 400])
+def test_a_slice_cut_before_its_pixels_is_not_left_out(tmp_path, size):
+    series = files.write_series(tmp_path / "ct", files.ball(0, (8, 8, 5))[0], reverse=False)
+    (series / "IM004.dcm").write_bytes((series / "IM004.dcm").read_bytes()[:size])
+    with pytest.raises(DataError, match="slice '.*IM004.dcm' cannot be read .*; export the series again"):
+        read_series(series)
+
+
+def test_a_report_beside_the_slices_is_left_alone(tmp_path):
+    series = files.write_series(tmp_path / "ct", files.ball(0, (8, 8, 5))[0], reverse=False)
+    report = pydicom.dcmread(series / "IM004.dcm")
+    del report.PixelData
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
+    pydicom.dcmwrite(series / "report.dcm", report)
+    assert read_series(series).shape == (8, 8, 5)
+
+
+def test_a_table_of_the_modality_is_applied(tmp_path):
+    series = files.write_series(tmp_path / "ct", np.arange(8 * 8 * 5).reshape(8, 8, 5), reverse=False)
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [320, 0, 16], "HU"
+    table.add_new("LUTData", "US", [3 * code + 7 for code in range(320)])
+    for path in series.iterdir():
+        found = pydicom.dcmread(path)
+        del found.RescaleSlope, found.RescaleIntercept
+        found.ModalityLUTSequence = [table]
+        pydicom.dcmwrite(path, found)
+    np.testing.assert_array_equal(read_series(series).grey, 3 * np.arange(320).reshape(8, 8, 5) + 7)
+
+
+def test_colours_are_refused(tmp_path):
+    series = files.write_series(tmp_path / "ct", files.ball(0, (8, 8, 3))[0])
+    for path in series.iterdir():
+        rewritten(path, PhotometricInterpretation="PALETTE COLOR")
+    with pytest.raises(DataError, match="has the colours PALETTE COLOR; give a series of grey slices"):
         read_series(series)
 
 

@@ -79,6 +79,17 @@ def test_even_numbers_of_slices_are_refused():
             require_slices(slices)
 
 
+def test_more_slices_than_a_board_takes_are_refused():
+    require_slices(15)
+    with pytest.raises(ConfigError, match="are channels, of which a board takes 16, got 17; give fewer"):
+        require_slices(17)
+
+
+def test_a_spacing_of_too_many_voxels_is_refused(folder):
+    with pytest.raises(ConfigError, match="--spacing makes 15001x25501x26001 voxels of '.*', too many for memory"):
+        load_scans(folder, "val", Window(), 3, (0.001, 0.001, 0.001))
+
+
 def test_patches_are_cut_from_scans_and_follow_the_seed(folder):
     scans = load_scans(folder, "val", Window(), 3)
     sampler = PatchSampler(scans, (8, 8, 8), 1.0)

@@ -79,5 +79,9 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path):
     write_volume(tmp_path / "data", "bb")
     with pytest.raises(DataError, match=r"slices of 8x6 \(y, x\) are larger"):
         write_slabs(tmp_path / "data", tmp_path / "small", window=Window(), size=(4, 4))
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]  # nothing is half there
+    for classes in (0, 257):
+        with pytest.raises(ConfigError, match=f"--classes must be 1 to 256, got {classes}"):
+            write_slabs(tmp_path / "data", tmp_path / "out", window=Window(), classes=classes)
     with pytest.raises(DataError, match="is missing or wrong .*; write the folder by `python -m quant slabs`"):
         read_slabs(tmp_path)

@@ -12,11 +12,12 @@ import torch
 from board.intensity import Window
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import CheckpointError, ConfigError
+from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.export.export import export
 from quant.twin.config import QuantConfig
 from quant.twin.networks import from_checkpoint
 from quant.volumes.evaluate import evaluate_volumes
+from quant.volumes.loss import LOSSES
 from quant.volumes.predict import decide, predict_logits
 from quant.volumes.slab_images import write_slabs
 from quant.volumes.slabs import slabs
@@ -202,6 +203,18 @@ def test_a_patch_that_the_network_cannot_take_is_refused(folder, tmp_path):
         train_volumes(config(folder, patch=(16, 16, 6)), tmp_path)
 
 
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_epoch_before(folder, tmp_path, monkeypatch):
+    kept, losses = train_volumes(config(folder, epochs=1, steps=1), tmp_path).read_bytes(), iter([0.5])
+
+    def of_numbers_once(logits, _):
+        return logits.mean() * next(losses, float("nan"))
+
+    monkeypatch.setitem(LOSSES, "dice-ce", of_numbers_once)
+    with pytest.raises(TrainingError, match=r"the loss of epoch 1 is nan: give a lower --lr than 0\.01"):
+        train_volumes(config(folder, epochs=1, steps=2), tmp_path)
+    assert (tmp_path / "weights.pt").read_bytes() == kept
+
+
 def test_fixed_windows_need_their_bounds():
     assert window_of("zscore", None, 3.0, True) == Window("zscore", -4.0, 3.0, True)
     with pytest.raises(ConfigError, match="--window fixed needs --low and --high"):
@@ -227,6 +240,10 @@ def test_mistakes_are_one_line_and_status_2(folder, trained, tmp_path, capsys):
         (
             ["--checkpoint", weights, "--data", str(folder), "--overlap", "1"],
             "--overlap must be at least 0 and below 1",
+        ),
+        (
+            ["--checkpoint", weights, "--data", str(folder), "--least-voxels", "0"],
+            "--least-voxels must be at least 1, got 0",
         ),
         (["--checkpoint", weights, "--data", str(folder), "--split", "test"], "splits of this folder: train, val"),
     ):
