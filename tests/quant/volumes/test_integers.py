@@ -133,6 +133,7 @@ NETWORKS = {
     "squeezed": (Squeezed, 1, (6, 4, 8)),
     "averaged": (Averaged, 1, (6, 4, 5)),
 }
+SLOW_AT_8 = ("acdnet", "aspp", "squeezed")  # many thresholds
 
 
 def restless(network):
@@ -163,8 +164,13 @@ def settled_twin(name, bits):
     return twin.eval(), codes, size
 
 
-@pytest.mark.parametrize("bits", ["w4a4", "w8a8"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        *((name, "w4a4") for name in NETWORKS),
+        *(pytest.param(name, "w8a8", marks=pytest.mark.slow if name in SLOW_AT_8 else ()) for name in NETWORKS),
+    ],
+)
 def test_twin_qonnx_and_integer_reference_agree_in_every_logit(name, bits, tmp_path):
     twin, codes, size = settled_twin(name, bits)
     model = qonnx_model(twin, tmp_path / "model.qonnx", size)
