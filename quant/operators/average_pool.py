@@ -14,6 +14,7 @@ from torch.nn import functional
 from quant.integer.program import Staircase, Step
 from quant.operators.layers import Averaging
 from quant.operators.operator import pair, refuse
+from quant.operators.pooling_modules import AveragePoolModules
 from quant.operators.uneven_average import UnevenMean
 from quant.operators.window_average import WindowMean
 
@@ -39,7 +40,7 @@ class AveragePool(Step):
     staircase: Staircase
 
 
-class AveragePooling(Averaging):
+class AveragePooling(AveragePoolModules, Averaging):
     """AvgPool2d(2), ``F.avg_pool2d(x, 2)``; what is written for other windows, too, which are `window_average`'s."""
 
     kinds = (nn.AvgPool2d,)
@@ -50,11 +51,6 @@ class AveragePooling(Averaging):
     def functions(self) -> dict[Any, Callable[..., Any]]:
         """The function of the same name."""
         return {functional.avg_pool2d: self.pool}
-
-    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
-        """As the function."""
-        settings = (module.kernel_size, module.stride, module.padding, module.ceil_mode, module.count_include_pad)
-        return self.pool(translator, inputs[0], *settings, module.divisor_override, name=name)
 
     def pool(
         self,

@@ -20,6 +20,7 @@ from quant.integer.nodes import attribute
 from quant.integer.program import Staircase, Step
 from quant.operators.layers import Averaging
 from quant.operators.operator import refuse
+from quant.operators.pooling_modules import AveragePoolModules
 from quant.operators.volumes import SIDES, is_of_volumes, numbers, padded, triple
 from quant.operators.window_counts import common_multiple, counts_along, factors_to, require_held, windows_along
 from quant.operators.windows import windows_of
@@ -100,7 +101,7 @@ class _AsAveragePool(torch.autograd.Function):
         return g.op("AveragePool", x, count_include_pad_i=int(module.counts_zeros), **lists)
 
 
-class WindowAveraging3d(Averaging):
+class WindowAveraging3d(AveragePoolModules, Averaging):
     """AvgPool3d, ``F.avg_pool3d``."""
 
     kinds = (WindowMean3d,)
@@ -114,11 +115,6 @@ class WindowAveraging3d(Averaging):
     def functions(self) -> dict[Any, Callable[..., Any]]:
         """The function of the same name."""
         return {functional.avg_pool3d: self.pool}
-
-    def take(self, translator: Translator, module: Any, inputs: tuple[Any, ...], name: str) -> fx.Node:
-        """As the function."""
-        settings = (module.kernel_size, module.stride, module.padding, module.ceil_mode, module.count_include_pad)
-        return self.pool(translator, inputs[0], *settings, module.divisor_override, name=name)
 
     def pool(
         self,

@@ -16,6 +16,7 @@ from quant.integer.nodes import attribute
 from quant.integer.program import Step, window_sizes
 from quant.operators.layers import HandingOn
 from quant.operators.operator import pair, refuse
+from quant.operators.pooling_modules import MaxPoolModules
 from quant.operators.windows import windows_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class MaxPool(Step):
     dilations: tuple[int, int] = (1, 1)
 
 
-class MaxPooling(HandingOn):
+class MaxPooling(MaxPoolModules, HandingOn):
     """MaxPool2d, ``F.max_pool2d``; AdaptiveMaxPool2d, whose windows the image decides."""
 
     kinds = (nn.MaxPool2d,)
@@ -60,13 +61,6 @@ class MaxPooling(HandingOn):
         """By all their names."""
         names = dict.fromkeys((functional.max_pool2d, torch.max_pool2d), self.pool)
         return {**names, functional.adaptive_max_pool2d: self.adaptive}
-
-    def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
-        """As the function."""
-        if isinstance(module, nn.AdaptiveMaxPool2d):
-            return self.adaptive(translator, inputs[0], module.output_size, name=name)
-        settings = (module.kernel_size, module.stride, module.padding, module.dilation)
-        return self.pool(translator, inputs[0], *settings, module.ceil_mode, name=name)
 
     def pool(
         self,

@@ -12,6 +12,7 @@ from torch.nn import functional
 from quant.integer.program import Step
 from quant.operators.layers import HandingOn
 from quant.operators.operator import refuse
+from quant.operators.pooling_modules import MaxPoolModules
 from quant.operators.volumes import SIDES, is_of_volumes, numbers, padded, triple
 from quant.operators.windows import windows_of
 
@@ -38,7 +39,7 @@ class MaxPool3d(Step):
     dilations: tuple[int, ...]
 
 
-class MaxPooling3d(HandingOn):
+class MaxPooling3d(MaxPoolModules, HandingOn):
     """MaxPool3d, ``F.max_pool3d``; AdaptiveMaxPool3d where all windows are alike."""
 
     kinds = (nn.MaxPool3d,)
@@ -53,13 +54,6 @@ class MaxPooling3d(HandingOn):
         """By all their names."""
         names = dict.fromkeys((functional.max_pool3d, torch.max_pool3d), self.pool)
         return {**names, functional.adaptive_max_pool3d: self.adaptive}
-
-    def take(self, translator: Translator, module: Any, inputs: tuple[Any, ...], name: str) -> fx.Node:
-        """As the function."""
-        if isinstance(module, nn.AdaptiveMaxPool3d):
-            return self.adaptive(translator, inputs[0], module.output_size, name=name)
-        settings = (module.kernel_size, module.stride, module.padding, module.dilation)
-        return self.pool(translator, inputs[0], *settings, module.ceil_mode, name=name)
 
     def pool(
         self,
