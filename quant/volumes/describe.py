@@ -60,13 +60,20 @@ def _val_of(list_of: Callable[[Path, str], list[Any]], data_dir: Path) -> tuple[
 
 
 def _patients(data_dir: Path) -> int:
-    """Patients whose slices the images are, as a table beside them says; 0: there is none."""
+    """Patients whose slices the images are, as a table beside them says; 0: there is none.
+
+    DataError: a slice of one is missing, or unlike its others.
+    """
     if not any((data_dir / name).is_file() for name in ("patients.csv", "cases.csv")):
         return 0
     try:
-        return len(list_cases(data_dir, "train"))
+        cases = list_cases(data_dir, "train")
     except DataError:
         return 0
+    val, _ = _val_of(list_cases, data_dir)
+    for case in steps_with_bar("look at patients", [*_evenly(cases), *_evenly(val)]):
+        case.read(_MOST_CLASSES)
+    return len(cases)
 
 
 def _has_volumes(data_dir: Path) -> bool:

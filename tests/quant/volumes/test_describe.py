@@ -40,6 +40,10 @@ def test_images_have_boxes_as_shares_of_their_sides(tmp_path, capsys):
     assert found["intensity"]["p50"] == 100 and found["stacked_patients"] == 0
     (folder / "patients.csv").write_text("id,patient\np,p\n")
     assert describe(folder)["stacked_patients"] == 1
+    stack = write_images(tmp_path / "gap", ["p_1", "p_3"])
+    (stack / "patients.csv").write_text("id,patient\np,p\n")
+    with pytest.raises(DataError, match="slices 1 and 3 but none between"):
+        describe(stack)
     assert describe(write_images(tmp_path / "colour", ["a", "b"], colour=True))["channels"] == 3
 
 
