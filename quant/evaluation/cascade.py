@@ -18,6 +18,7 @@ from board.cascade_spec import CASCADE, STAGES, CascadeSpec, read_cascade
 from board.io_spec import FrameLayout
 from board.nifti import Scan, read_scan, require_labels_path, write_labels
 from board.segmenter import groups
+from quant.base.classes import require_classes
 from quant.base.errors import ConfigError, DataError, as_data_error
 from quant.base.progress import steps_with_bar
 from quant.base.replace_file import replace_file
@@ -29,7 +30,6 @@ from quant.scores.masks import score
 from quant.volumes.layouts import list_cases
 from quant.volumes.scores import score_volume, summarise
 from quant.volumes.slab_images import SLABS
-from quant.volumes.volume import require_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,7 +14,7 @@ from torch import fx, nn
 
 from quant.operators.channel_order import ChannelOrder
 from quant.operators.operator import Operator, refuse
-from quant.operators.volumes import SIDES
+from quant.operators.volumes import RANK, SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ class ChannelReduction(Operator):
     def amax(self, translator: Translator, x: fx.Node, dim: Any = None, keepdim: bool = False) -> fx.Node:
         """A pool of the block of pixels that the channels become; the first channel fills the block up."""
         del keepdim
-        if len(translator.shape(x)) == SIDES + 2:
+        if len(translator.shape(x)) == RANK:
             refuse("is a maximum over dimensions of a volume; over x, y and z take MaxPool3d")
         if not over_channels(dim, len(translator.shape(x))):
             refuse(

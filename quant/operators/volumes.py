@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 SIDES = 3
+RANK = 2 + SIDES  # of a tensor
 
 
 def is_of_volumes(node: NodeProto) -> bool:

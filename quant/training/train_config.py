@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, fields
 
-from board.io_spec import MAX_CHANNELS, MAX_CLASSES
+from board.io_spec import MAX_CHANNELS
+from quant.base.classes import require_classes
 from quant.base.device import require_device
 from quant.base.errors import ConfigError
 from quant.base.seed import require_seed
@@ -75,8 +76,7 @@ class TrainConfig:
         ):
             if not 1 <= value <= _MOST:
                 raise ConfigError(f"--{field} must be 1 to {_MOST}, got {value}")
-        if not 1 <= self.classes <= MAX_CLASSES:
-            raise ConfigError(f"--classes must be 1 to {MAX_CLASSES}, got {self.classes}")
+        require_classes(self.classes)
         for field, chosen, known in (
             ("schedule", self.schedule, SCHEDULES),
             ("loss", self.loss, LOSSES),

@@ -22,6 +22,7 @@ from quant.operators import functions, told, written_as
 from quant.operators.filters import is_filters
 from quant.operators.operator import Unsupported, activation_function, refuse
 from quant.operators.rearrangement import Moved, modules_that_make, numbers_of, rearrangements
+from quant.operators.volumes import RANK
 from quant.twin.activations import ACTIVATIONS
 from quant.twin.joined_lines import JoinedLines, joined, parts, require_pointwise
 from quant.twin.module_graph import ModuleGraph, never_negative, run_graph
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _NEAR = 1e-3  # of the largest logit
 _SIDES_OF_IMAGES = 2
-_RANK_OF_VOLUMES = 5
 _LEAST_SIDE = 8  # of a tensor whose slices show their steps and what they leave out
 
 
@@ -301,7 +301,7 @@ class Translator:
             if modules is None or (modules and is_unclear):
                 self._unknown_at = IMAGE_SIZES[-1] if self.of_one_size else self._trace.image.shape[-1]
                 whole, made = ("x".join(map(str, each[1:])) for each in (shape, moved.numbers.shape))
-                if len(shape) == _RANK_OF_VOLUMES:
+                if len(shape) == RANK:
                     refuse(
                         f"makes {made} of {whole}: values of a volume are not moved; pool, enlarge, join or convolve"
                         " them"
@@ -343,7 +343,7 @@ class Translator:
 
     def _hint(self, module: nn.Module) -> str:
         """The end of the sentence on a module that is in no table."""
-        is_of_volumes = len(self._trace.image.shape) == _RANK_OF_VOLUMES
+        is_of_volumes = len(self._trace.image.shape) == RANK
         if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d, nn.InstanceNorm3d)):
             norm = "BatchNorm3d" if is_of_volumes else "BatchNorm2d"
             return f"works out statistics of each image at inference, which do not lower; take {norm}"

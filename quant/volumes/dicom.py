@@ -88,15 +88,12 @@ def _read(path: Path) -> Any:
             if kind is None or kind.keyword.endswith(_IMAGES):
                 raise ValueError("it ends before its pixels")
             return None
-        if int(found.get("NumberOfFrames") or 1) > 1:
-            raise DataError(
-                f"slice '{path}' holds {found.NumberOfFrames} frames; convert it to NIfTI, or take it out of its folder"
-            )
+        frames = int(found.get("NumberOfFrames") or 1)
         missing = next((name for name in _NEEDED if found.get(name) is None), None)
-    except DataError:
-        raise
     except Exception as error:  # whatever damaged elements make pydicom say
         raise _damaged(path, error) from error
+    if frames > 1:
+        raise DataError(f"slice '{path}' holds {frames} frames; convert it to NIfTI, or take it out of its folder")
     if missing:
         raise DataError(f"slice '{path}' lacks {missing}; export the series again, uncut")
     for name, values in _VALUES.items():

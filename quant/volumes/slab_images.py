@@ -19,11 +19,12 @@ from PIL import Image
 from board.errors import InputError
 from board.slices import Slices
 from board.volume_spec import VolumeSpec
+from quant.base.classes import require_classes
 from quant.base.errors import ConfigError, DataError, as_data_error
 from quant.base.progress import steps_with_bar
 from quant.volumes.layouts import Case, list_cases
 from quant.volumes.slabs import require_slices
-from quant.volumes.volume import Volume, common_spacing, require_classes
+from quant.volumes.volume import Volume, common_spacing
 
 if TYPE_CHECKING:
     from board.intensity import Window

@@ -8,13 +8,13 @@ from typing import Any
 import models
 from board.errors import InputError
 from board.intensity import Window
+from quant.base.classes import require_classes
 from quant.base.device import require_device
 from quant.base.errors import ConfigError
 from quant.base.seed import require_seed
 from quant.volumes.loss import LOSSES
 from quant.volumes.schedule import PolySchedule
 from quant.volumes.slabs import require_slices
-from quant.volumes.volume import require_classes
 
 _LARGEST = 1e6
 _MOST_SIDE = 4096

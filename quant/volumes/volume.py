@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import nibabel
 import numpy as np
 
-from board.io_spec import MAX_CLASSES
-from quant.base.errors import ConfigError, DataError
+from quant.base.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,12 +91,6 @@ def require_same_grid(image: Volume, label: Volume) -> None:
             f"label '{label.source}' has another affine than its image '{image.source}' (they differ by {offset:g});"
             " export it on the image's grid"
         )
-
-
-def require_classes(classes: int) -> None:
-    """ConfigError unless labels of so many ``classes`` fit a byte."""
-    if not 1 <= classes <= MAX_CLASSES:
-        raise ConfigError(f"--classes must be 1 to {MAX_CLASSES}, got {classes}")
 
 
 def common_spacing(volumes: Iterable[Volume]) -> list[float] | None:

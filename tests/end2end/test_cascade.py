@@ -25,9 +25,9 @@ from quant.base import checkpoint as checkpoints
 from quant.evaluation.cascade import reference
 from quant.twin.networks import from_checkpoint
 from quant.volumes.slabs import slabs
+from tests.hw_build.pynq_sim.on_board import RUN_NOTEBOOK, follow_readme, on_board
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-board" / "bin" / "python"
 pytestmark = pytest.mark.slow
 SEED = 21
 RECIPE = """
@@ -61,17 +61,6 @@ cascade = CascadeOverlay("..")
 codes = cascade.spec.volume.codes(read_scan(scan))
 image = cascade.segment(Slices(codes, 64, 64, 3).frame(2))
 np.savez(out, volume=cascade.segment_volume(codes).mask, image=image.mask)
-"""
-
-
-RUN_NOTEBOOK = """
-import json
-from IPython.core.interactiveshell import InteractiveShell
-
-shell = InteractiveShell.instance()
-for cell in json.load(open("edgeseg.ipynb"))["cells"]:
-    if cell["cell_type"] == "code":
-        shell.run_cell("".join(cell["source"])).raise_error()
 """
 
 
@@ -122,36 +111,28 @@ def expected_mask(scan, checkpoints_of):
     return (fused[place] >= 0.5).transpose(2, 1, 0), (np.abs(fused[place] - 0.5) > 1e-6).transpose(2, 1, 0)
 
 
-def on_board(arguments, folder, lock):
-    """What a command prints in ``folder``, in the environment of the simulated board."""
-    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    ran = subprocess.run(
-        arguments, cwd=folder, env={**clean, "EDGESEG_SIM": "1", "EDGESEG_LOCK": str(lock)},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+def succeeded(ran):
+    """What a command printed."""
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
 
 def assert_the_joint_zip_guides(folder):
     """The commands of the README in the zip, and its notebook from top to bottom."""
-    unpacked = folder / "sim" / "cascade"
-    _, commands, _ = (unpacked / "README.md").read_text().split("```\n", 2)
-    _, unpack, selftest = commands.splitlines()
     user = folder / "user"
     user.mkdir()
     shutil.copyfile(folder / "sim" / "joint.zip", user / "edgeseg-deploy.zip")
     shutil.copyfile(folder / "cascade" / "cascade.json", user / "cascade.json")
-    lines = f'python3() {{ "{PYTHON}" "$@"; }}\n{unpack.replace("/home/xilinx", str(user))}\n{selftest}\n'
-    assert on_board(["bash", "-ec", lines], folder, folder / "lock").count("\nexact ") == 4
-    ran = on_board([PYTHON, "-c", RUN_NOTEBOOK], user / "cascade", folder / "lock")
+    selftests = succeeded(follow_readme((folder / "sim" / "cascade" / "README.md").read_text(), user))
+    assert selftests.count("\nexact ") == 4
+    ran = succeeded(on_board(["-c", RUN_NOTEBOOK], user / "cascade"))
     assert "first True\n" in ran and "second True\n" in ran and "Outcome" in ran, ran
 
 
 def assert_python_gives_the_same(folder, scan):
     """``CascadeOverlay`` beside the integer reference, on a volume and on a lone image."""
     out = folder / "python.npz"
-    on_board([PYTHON, "-c", FROM_PYTHON, str(scan), str(out)], folder / "sim" / "cascade" / "first", folder / "lock")
+    succeeded(on_board(["-c", FROM_PYTHON, str(scan), str(out)], folder / "sim" / "cascade" / "first"))
     cascade = reference(folder / "cascade")
     codes = cascade.spec.volume.codes(read_scan(scan))
     with np.load(out) as found:

@@ -32,24 +32,15 @@ from hw_build.implement.deploy.simulated import simulated_bitstream
 from hw_build.implement.pynq_sim.compare import compare
 from hw_build.implement.shell.generate import Shell
 from tests.hw_build import synthetic
+from tests.hw_build.pynq_sim.on_board import PYTHON, RUN_NOTEBOOK, follow_readme, on_board
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.slow
-PYTHON = ROOT / ".venv-board" / "bin" / "python"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def environment():
     subprocess.run([ROOT / ".ci" / "setup-board.sh"], env={**os.environ, "PYTHON": sys.executable}, check=True)
-
-
-def on_board(arguments, folder, **options):
-    """Runs Python in pynq's environment, in ``folder``, on the simulated board."""
-    variables = {"EDGESEG_SIM": "1", "EDGESEG_LOCK": str(folder / "lock"), **options}
-    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "EDGESEG_SIM")}
-    return subprocess.run(
-        [PYTHON, *arguments], cwd=folder, env={**clean, **variables}, capture_output=True, text=True, timeout=300
-    )
 
 
 @pytest.fixture(scope="module")
@@ -214,13 +205,8 @@ def test_four_classes_of_odd_size_from_their_deploy_zip(tmp_path):
 
 
 def test_the_commands_of_its_own_readme(unpacked, tmp_path):
-    _, commands, _ = (unpacked / "README.md").read_text().split("```\n", 2)
-    root, unpack, run = commands.splitlines()
-    assert root.startswith("sudo -i ") and unpack.startswith("cd /home/xilinx && python3 ")
     shutil.copyfile(unpacked.parent / "build" / "edgeseg-deploy-SIMULATED.zip", tmp_path / "edgeseg-deploy.zip")
-    lines = f'python3() {{ "{PYTHON}" "$@"; }}\n{unpack.replace("/home/xilinx", str(tmp_path))}\n{run}\n'
-    variables = {**os.environ, "EDGESEG_SIM": "1", "EDGESEG_LOCK": str(tmp_path / "lock")}
-    ran = subprocess.run(["bash", "-ec", lines], env=variables, capture_output=True, text=True, timeout=300)
+    ran = follow_readme((unpacked / "README.md").read_text(), tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("exact") == 4
 
@@ -240,17 +226,6 @@ def test_the_notebook_runs_from_top_to_bottom(unpacked):
     ran = on_board(["-c", RUN_NOTEBOOK], unpacked)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout.count(": True\n") == 2 and ran.stdout.count("% foreground") == 3, ran.stdout
-
-
-RUN_NOTEBOOK = """
-import json, sys
-from IPython.core.interactiveshell import InteractiveShell
-
-shell = InteractiveShell.instance()
-for cell in json.load(open("edgeseg.ipynb"))["cells"]:
-    if cell["cell_type"] == "code":
-        shell.run_cell("".join(cell["source"])).raise_error()
-"""
 
 
 def test_ctrl_c_ends_the_page_and_the_next_program_has_the_device(unpacked):
