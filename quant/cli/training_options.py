@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from quant.training.train_config import AUGMENTATIONS, CALIBRATIONS, LOSSES, PRECISIONS, RANGES, SCHEDULES
+from quant.training.loss import LOSSES
+from quant.training.train_config import AUGMENTATIONS, CALIBRATIONS, PRECISIONS, RANGES, SCHEDULES
 
 
 class _Rate(argparse.Action):
@@ -37,7 +38,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         choices=SCHEDULES,
         help="of the learning rate (default constant); plateau: a tenth when the training loss stops falling",
     )
-    parser.add_argument("--loss", choices=LOSSES, help="0.5 BCE + Dice (default), or BCE alone")
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        help="0.5 BCE + Dice (default), BCE alone, or for small lesions and their borders: see docs/how-to/train.md",
+    )
     parser.add_argument("--size", type=int, help="height and width in pixels (default 256)")
     parser.add_argument("--device", help="cpu (default), cuda or cuda:N")
     parser.add_argument("--precision", choices=PRECISIONS, help="of the training pass (default float32)")

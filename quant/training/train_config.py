@@ -11,10 +11,10 @@ from quant.base.device import require_device
 from quant.base.errors import ConfigError
 from quant.base.seed import require_seed
 from quant.base.toml_file import require_types
+from quant.training.loss import LOSSES
 from quant.twin.networks import channels_of
 
 SCHEDULES = ("constant", "cosine", "plateau")
-LOSSES = ("bce-dice", "bce")
 # bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
 PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")

@@ -43,6 +43,7 @@ def states_equal(a, b):
         ("w4a4", {}),
         pytest.param(None, {"ema": 0.5, "augmentation": "strong"}, marks=pytest.mark.slow),
         (None, {"schedule": "plateau", "loss": "bce", "find_lr": True}),
+        (None, {"loss": "boundary"}),
         ("w4a4", {"ema": 0.5, "augmentation": "strong", "ranges": "learned"}),
     ],
 )
