@@ -60,7 +60,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augmentation",
         choices=AUGMENTATIONS,
-        help="flips and quarter turns (the paper's), with rotation, scale, shift, brightness, contrast, gamma; none",
+        help="flips and quarter turns (the paper's), with rotation, scale, shift, brightness, contrast, gamma; these"
+        " with speckle, gain over depth, shadow and deformation; none",
+    )
+    parser.add_argument(
+        "--copy-paste", type=float, metavar="P", help="paste another image's lesion with this probability (default 0)"
     )
     parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
     parser.add_argument("--classes", type=int, help="N: masks hold class indices 0 to N - 1 (default 1: foreground)")

@@ -29,5 +29,11 @@ def epoch_batches(
     if config.crop is not None:
         samples = crops(samples, config.crop, config.jitter, generator)
     return augmented_batches(
-        samples, config.batch, generator, augmentation=config.augmentation, rank=rank, processes=processes
+        samples,
+        config.batch,
+        generator,
+        augmentation=config.augmentation,
+        copied=config.copy_paste,
+        rank=rank,
+        processes=processes,
     )
