@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from quant.training.loss import LOSSES
+from quant.training.sampling import SAMPLINGS
 from quant.training.train_config import AUGMENTATIONS, CALIBRATIONS, PRECISIONS, RANGES, SCHEDULES
 
 
@@ -65,6 +66,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--copy-paste", type=float, metavar="P", help="paste another image's lesion with this probability (default 0)"
+    )
+    parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        help="each image once an epoch (default), or draws that balance classes and sizes of lesions",
     )
     parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
     parser.add_argument("--classes", type=int, help="N: masks hold class indices 0 to N - 1 (default 1: foreground)")

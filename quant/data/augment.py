@@ -73,11 +73,13 @@ def augmented_batches(
     *,
     augmentation: str = "flips",
     copied: float = 0.0,
+    weights: torch.Tensor | None = None,
     rank: int = 0,
     processes: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Shuffled batches (codes, masks) of process ``rank``, each sample flipped and turned by quarters at random, unless
     ``augmentation`` is "none"; ``copied``: the probability with which one gets the lesion of another.
+    ``weights`` (N,): as many samples as there are, drawn with these probabilities; None: each of them once.
 
     Where samples have soft targets, these are further channels of the masks, moved as they are; all are float16 then.
     All processes draw the same order and take equal shares of each ``processes * batch`` images. What a last, shorter
@@ -88,7 +90,10 @@ def augmented_batches(
     truth = samples.masks
     if samples.soft is not None:
         truth = torch.cat((samples.masks.to(samples.soft.dtype), samples.soft), dim=1)
-    order = torch.randperm(len(samples), generator=generator)
+    if weights is None:
+        order = torch.randperm(len(samples), generator=generator)
+    else:
+        order = torch.multinomial(weights, len(samples), replacement=True, generator=generator)
     for start in range(0, len(order), processes * batch):
         together = order[start : start + processes * batch]
         draws = torch.randint(0, 4, (len(together), 3), generator=generator)

@@ -12,6 +12,7 @@ from quant.base.errors import ConfigError
 from quant.base.seed import require_seed
 from quant.base.toml_file import require_types
 from quant.training.loss import LOSSES
+from quant.training.sampling import SAMPLINGS
 from quant.twin.networks import channels_of
 
 SCHEDULES = ("constant", "cosine", "plateau")
@@ -32,13 +33,13 @@ class TrainConfig:
     the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
     distance from a teacher, where there is one. Activation ranges of a quantized network stay as calibrated, or are
     ``learned`` from there through the first half of the epochs and then stay. ``copy_paste``: the probability with
-    which an image of a batch gets the lesion of another one. ``normal_cases`` keeps the images of a
-    released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
-    for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say what they watch.
-    ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
-    ``channels`` of the images, such as five slices of a volume; 0: those that the network is registered with.
-    ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees crops of the images of
-    ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
+    which an image of a batch gets the lesion of another one. ``sampling``: see ``sampling.py``. ``normal_cases`` keeps
+    the images of a released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss
+    has not fallen for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say
+    what they watch. ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N
+    logits per pixel. ``channels`` of the images, such as five slices of a volume; 0: those that the network is
+    registered with. ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees crops of the
+    images of ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
     """
 
     model: str
@@ -58,6 +59,7 @@ class TrainConfig:
     ema: float = 0.0
     augmentation: str = "flips"
     copy_paste: float = 0.0
+    sampling: str = "uniform"
     ranges: str = "calibrated"
     distill: float = 1.0
     normal_cases: bool = False
@@ -85,6 +87,7 @@ class TrainConfig:
             ("calibration", self.calibration, CALIBRATIONS),
             ("precision", self.precision, PRECISIONS),
             ("augmentation", self.augmentation, AUGMENTATIONS),
+            ("sampling", self.sampling, SAMPLINGS),
             ("ranges", self.ranges, RANGES),
         ):
             if chosen not in known:
