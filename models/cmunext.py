@@ -69,6 +69,8 @@ class SkipFusion(nn.Module):
 class CMUNeXt(nn.Module):
     """The network as published: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
 
+    DECODER = "fuse"
+
     def __init__(self, config: CMUNeXtConfig) -> None:
         super().__init__()
         dims = config.dims

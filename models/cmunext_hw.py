@@ -75,6 +75,8 @@ class SkipFusion(nn.Module):
 class CMUNeXtHw(nn.Module):
     """The network as the hardware folds it: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
 
+    DECODER = "fuse"
+
     def __init__(self, config: CMUNeXtHwConfig) -> None:
         super().__init__()
         dims = config.dims

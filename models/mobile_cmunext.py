@@ -76,6 +76,8 @@ class SkipFusion(nn.Module):
 class MobileCMUNeXt(nn.Module):
     """The network of the paper: (B, in_channels, H, W) -> logits (B, 1, H, W)."""
 
+    DECODER = "fuse"
+
     def __init__(self, config: MobileCMUNeXtConfig) -> None:
         super().__init__()
         dims, activation = config.dims, _ACTIVATIONS[config.activation]

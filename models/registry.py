@@ -35,6 +35,13 @@ class Entry:
         """Whether it takes (B, C, H, W), not (B, C, X, Y, Z)."""
         return len(self.size) == 2
 
+    @property
+    def decoder(self) -> str | None:
+        """Name of the list of its modules whose last layers give the decoder's stages, coarsest first: ``DECODER`` of
+        its class; None where that declares none.
+        """
+        return getattr(self.build, "DECODER", None)
+
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "summary": self.summary, **asdict(self.config)}
 

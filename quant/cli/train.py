@@ -12,7 +12,7 @@ from quant.cli.training_options import add_training_options
 
 _NOT_SETTINGS = ("run", "debug", "recipe", "quant", "out", "init_from", "teacher", "resume")
 _NOT_WITH_A_RECIPE = ("quant", "init_from", "teacher")
-_NEEDS = {"distill": "teacher", "ranges": "quant"}
+_NEEDS = {"distill": "teacher", "feature_distill": "teacher", "ranges": "quant"}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -28,6 +28,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
     parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
     parser.add_argument("--distill", type=float, help="weight of the teacher's term in the loss (default 1)")
+    parser.add_argument(
+        "--feature-distill", type=float, metavar="W", help="weight of the distance from its decoder's features"
+    )
     parser.add_argument("--resume", action="store_true", help="continue from last.pt in --out; a recipe always does")
     parser.set_defaults(run=_run)
 
@@ -62,7 +65,7 @@ def _train(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[
         raise ConfigError("nothing to train; give --model or --recipe")
     for key, needed in _NEEDS.items():
         if key in given and needed not in given:
-            raise ConfigError(f"--{key} has no effect without --{needed}; give both")
+            raise ConfigError(f"--{key.replace('_', '-')} has no effect without --{needed}; give both")
     scores = train(
         TrainConfig(**settings),
         QuantConfig.read(given["quant"]) if "quant" in given else None,

@@ -72,6 +72,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         choices=SAMPLINGS,
         help="each image once an epoch (default), or draws that balance classes and sizes of lesions",
     )
+    parser.add_argument(
+        "--deep-supervision", type=float, metavar="W", help="weight of the loss of the decoder's stages (default 0)"
+    )
     parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
     parser.add_argument("--classes", type=int, help="N: masks hold class indices 0 to N - 1 (default 1: foreground)")
     parser.add_argument("--channels", type=int, help="of the images, for 1, 5 or 7 slices (default: the network's own)")

@@ -14,7 +14,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from quant.evaluation.predict import predict_masks
 from quant.scores.masks import score
 from quant.training.epoch_batches import epoch_batches, seed_of
+from quant.training.objective import Objective
 from quant.training.ranks import gather, share_statistics
+from quant.training.stages import Staged, require_same_sizes
 from quant.training.step import network_input, training_step
 from quant.twin.networks import settle
 from quant.twin.twin import Twin
@@ -31,7 +33,9 @@ _RANK_SEEDS = 1_000_003  # between the seeds of two processes
 
 
 class Learner:
-    """Trains ``network``, float or twin, under ``config``; ``teacher`` is a trained network or None."""
+    """Trains ``network``, float or twin, under ``config``; ``teacher`` is a trained network, ``Staged`` where its
+    features are learned from, or None.
+    """
 
     def __init__(self, network: nn.Module, teacher: nn.Module | None, config: TrainConfig, fabric: Fabric) -> None:
         self._config, self._fabric = config, fabric
@@ -44,14 +48,20 @@ class Learner:
         self._averaged = None
         if config.ema:
             self._averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+        self._learning = network
+        if config.deep_supervision or (config.feature_distill and teacher is not None):
+            classes = config.classes if config.deep_supervision else 0
+            self._learning = Staged(network, config.model, (config.in_channels, *config.image_size), classes)
+        if config.feature_distill and isinstance(teacher, Staged) and isinstance(self._learning, Staged):
+            require_same_sizes(self._learning, teacher)
         optimiser = self._make_optimiser()
         self._plateau = ReduceLROnPlateau(optimiser) if config.schedule == "plateau" else None
-        self._parallel, self._optimiser = fabric.setup(network, optimiser)
+        self._parallel, self._optimiser = fabric.setup(self._learning, optimiser)
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         """Adam with a group of weights and, where ranges are learned, a group of these, which do not decay."""
         learned = {id(exponent) for exponent in self._ranges}
-        groups = [{"params": [value for value in self._network.parameters() if id(value) not in learned]}]
+        groups = [{"params": [value for value in self._learning.parameters() if id(value) not in learned]}]
         if self._ranges:
             groups.append({"params": self._ranges, "weight_decay": 0.0})
         return torch.optim.Adam(groups, lr=self._config.lr, weight_decay=self._config.weight_decay)
@@ -72,6 +82,7 @@ class Learner:
             "state": self._network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "plateau": plateau and plateau.state_dict(),
+            "heads": self._learning.heads.state_dict() if isinstance(self._learning, Staged) else None,
             "averaged": averaged and {"state": averaged.module.state_dict(), "steps": averaged.n_averaged.item()},
         }
 
@@ -80,6 +91,8 @@ class Learner:
         self._optimiser.load_state_dict(state["optimiser"])
         if self._plateau is not None:
             self._plateau.load_state_dict(state["plateau"])
+        if isinstance(self._learning, Staged):
+            self._learning.heads.load_state_dict(state["heads"])
         if self._averaged is not None:
             self._averaged.module.load_state_dict(state["averaged"]["state"])
             self._averaged.n_averaged.fill_(state["averaged"]["steps"])
@@ -102,6 +115,15 @@ class Learner:
             group["lr"] = rate
         torch.manual_seed(seed_of(config, epoch) + _RANK_SEEDS * fabric.global_rank)
         batches = epoch_batches(config, samples, epoch, rank=fabric.global_rank, processes=fabric.world_size)
+        objective = Objective(
+            kind=config.loss,
+            epoch=epoch,
+            precision=config.precision,
+            teacher=self._teacher,
+            distill=config.distill,
+            deep_supervision=config.deep_supervision,
+            feature_distill=config.feature_distill,
+        )
         total, count = torch.zeros((), dtype=torch.float64, device=fabric.device), 0
         for codes, masks in batches:
             loss = training_step(
@@ -109,11 +131,7 @@ class Learner:
                 self._optimiser,
                 network_input(codes, fabric.device),
                 masks.to(fabric.device, torch.float32),
-                precision=config.precision,
-                kind=config.loss,
-                epoch=epoch,
-                teacher=self._teacher,
-                distill=config.distill,
+                objective,
                 backward=fabric.backward,
             )
             if self._averaged is not None:

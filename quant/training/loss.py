@@ -18,7 +18,7 @@ from torch.nn import functional
 from quant.volumes.loss import focal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _SMOOTH = 1e-5
 FALSE_POSITIVES, FALSE_NEGATIVES = 0.3, 0.7  # weights of the Tversky index
@@ -144,6 +144,24 @@ def soft_target_loss(logits: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
     student = functional.log_softmax(with_background(logits), dim=1)
     teacher = torch.cat(((1 - soft.sum(1, keepdim=True)).clamp(min=0), soft), dim=1)
     return functional.kl_div(student, teacher, reduction="none").sum(1).mean()
+
+
+def attention_distance(features: Sequence[torch.Tensor], of_teacher: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Squared distance of where student and teacher look, a mean over images and stages; 0 to 2.
+
+    Of each stage (B, any channels, H, W) that is the mean square over the channels, scaled to norm 1 over the pixels:
+    S. Zagoruyko, N. Komodakis, "Paying more attention to attention", ICLR 2017.
+    """
+    apart = [
+        (_attention(own) - _attention(other)).square().sum(1).mean()
+        for own, other in zip(features, of_teacher, strict=True)
+    ]
+    return torch.stack(apart).mean()
+
+
+def _attention(features: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) -> (B, H*W)."""
+    return functional.normalize(features.float().square().mean(1).flatten(1), dim=1)
 
 
 def with_background(logits: torch.Tensor) -> torch.Tensor:

@@ -24,7 +24,7 @@ from torch import nn
 import calib_data
 import models
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import CheckpointError, TrainingError
+from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.data.crops import crops
@@ -32,6 +32,7 @@ from quant.data.pairs import Samples, load_samples, require_foreground, to_plane
 from quant.training.find_rate import find_rate
 from quant.training.learner import Learner
 from quant.training.ranks import join
+from quant.training.stages import Staged, require_stages
 from quant.training.train_config import TrainConfig
 from quant.twin.networks import (
     assemble,
@@ -135,11 +136,13 @@ def fit(
         config = replace(config, lr=state["lr"], find_lr=False) if config.find_lr else config
         network = start_from(config.model, quant, state, config.image_size)
     spoken = teacher is not None and is_for_volumes(teacher)
+    if spoken and config.feature_distill:
+        raise ConfigError(f"--feature-distill needs a teacher for images, '{teacher}' is for volumes; leave it out")
     if spoken:
         kept, device = teacher_logits or out_dir / TEACHER_LOGITS, str(fabric.device)
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
         train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
-    taught = None if teacher is None or spoken else _trained(teacher, config.in_channels)
+    taught = None if teacher is None or spoken else _trained(teacher, config)
     learner = Learner(network, taught, config, fabric)
     if state is None:
         learner.centre_ranges()
@@ -234,11 +237,16 @@ def _new_network(
     return network
 
 
-def _trained(path: Path, channels: int) -> nn.Module:
-    checkpoint = checkpoints.load(path)
+def _trained(path: Path, config: TrainConfig) -> nn.Module:
+    """The teacher of a checkpoint, ``Staged`` where its features are learned from."""
+    checkpoint, channels = checkpoints.load(path), config.in_channels
     if (taken := channels_in(checkpoint)) != channels:
         raise CheckpointError(f"teacher '{path}' takes {taken} channels, the images have {channels}; give another one")
-    return from_checkpoint(checkpoint)
+    network = from_checkpoint(checkpoint)
+    if not config.feature_distill:
+        return network
+    require_stages("--feature-distill from teacher", checkpoint["model"])
+    return Staged(network, checkpoint["model"], (channels, *config.image_size))
 
 
 def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:

@@ -13,6 +13,7 @@ from quant.base.seed import require_seed
 from quant.base.toml_file import require_types
 from quant.training.loss import LOSSES
 from quant.training.sampling import SAMPLINGS
+from quant.training.stages import require_stages
 from quant.twin.networks import channels_of
 
 SCHEDULES = ("constant", "cosine", "plateau")
@@ -31,15 +32,16 @@ class TrainConfig:
 
     With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
     the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
-    distance from a teacher, where there is one. Activation ranges of a quantized network stay as calibrated, or are
-    ``learned`` from there through the first half of the epochs and then stay. ``copy_paste``: the probability with
-    which an image of a batch gets the lesion of another one. ``sampling``: see ``sampling.py``. ``normal_cases`` keeps
-    the images of a released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss
-    has not fallen for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say
-    what they watch. ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N
-    logits per pixel. ``channels`` of the images, such as five slices of a volume; 0: those that the network is
-    registered with. ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees crops of the
-    images of ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
+    distance from a teacher, where there is one, ``feature_distill`` that from its decoder's features,
+    ``deep_supervision`` the loss of the decoder's stages (``stages.py``). Activation ranges of a quantized network stay
+    as calibrated, or are ``learned`` from there through the first half of the epochs and then stay. ``copy_paste``: the
+    probability with which an image of a batch gets the lesion of another one. ``sampling``: see ``sampling.py``.
+    ``normal_cases`` keeps the images of a released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten
+    when the training loss has not fallen for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022
+    (LW-UNet) do not say what they watch. ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1,
+    background 0, and N logits per pixel. ``channels`` of the images, such as five slices of a volume; 0: those that the
+    network is registered with. ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees
+    crops of the images of ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
     """
 
     model: str
@@ -62,6 +64,8 @@ class TrainConfig:
     sampling: str = "uniform"
     ranges: str = "calibrated"
     distill: float = 1.0
+    deep_supervision: float = 0.0
+    feature_distill: float = 0.0
     normal_cases: bool = False
     classes: int = 1
     channels: int = 0
@@ -96,7 +100,12 @@ class TrainConfig:
             raise ConfigError(f"--channels must be 0 (the network's own) to {MAX_CHANNELS}, got {self.channels}")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--ema must be at least 0 and below 1, got {self.ema}")
-        for field, weight in (("distill", self.distill), ("weight-decay", self.weight_decay)):
+        for field, weight in (
+            ("distill", self.distill),
+            ("weight-decay", self.weight_decay),
+            ("deep-supervision", self.deep_supervision),
+            ("feature-distill", self.feature_distill),
+        ):
             if not 0 <= weight <= _LARGEST:
                 raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {weight}")
         if not 0 <= self.copy_paste <= 1:
@@ -107,6 +116,10 @@ class TrainConfig:
             )
         if not 0 < self.lr <= _LARGEST:
             raise ConfigError(f"--lr must be above 0 and at most {_LARGEST:g}, got {self.lr}")
+        if self.deep_supervision:
+            require_stages("--deep-supervision", self.model, fewest=2)
+        if self.feature_distill:
+            require_stages("--feature-distill", self.model)
         self._require_crop()
         require_seed(self.seed)
         require_device(self.device)
