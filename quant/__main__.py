@@ -21,6 +21,7 @@ from quant.cli import (
     search,
     sensitivity,
     settle,
+    soup,
     study,
     train,
     untrained,
@@ -28,7 +29,7 @@ from quant.cli import (
 )
 
 _COMMANDS = (
-    *(train, crossval, study, untrained, settle, evaluate, export),
+    *(train, crossval, study, soup, untrained, settle, evaluate, export),
     *(gate, predict, pictures, sensitivity, search, bench, volumes, distill, cascade, describe),
 )
 _GATE_CLOSED, _TIME_UP = 1, 3
