@@ -12,7 +12,7 @@ from quant.cli.training_options import add_training_options
 
 _NOT_SETTINGS = ("run", "debug", "recipe", "quant", "out", "init_from", "teacher", "resume")
 _NOT_WITH_A_RECIPE = ("quant", "init_from", "teacher")
-_NEEDS = {"distill": "teacher", "feature_distill": "teacher", "ranges": "quant"}
+_NEEDS = {"distill": "teacher", "feature_distill": "teacher", "ranges": "quant", "damp": "quant"}
 
 
 def add(commands: argparse._SubParsersAction) -> None:

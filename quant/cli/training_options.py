@@ -57,6 +57,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         choices=RANGES,
         help="of activations: as calibrated (default), or learned from there in the first half of the epochs",
     )
+    parser.add_argument(
+        "--damp", type=float, metavar="W", help="draw weights to their quantized values, in the end by W (default 0)"
+    )
     parser.add_argument("--ema", type=float, help="keep an average with this decay per step (default 0: off)")
     parser.add_argument(
         "--augmentation",

@@ -133,6 +133,12 @@ class FusedFilters(nn.Module):
         weight = _RoundAndClamp.apply(self.weight, None, 1 / (limit + 1), (-limit, limit), None)
         return self._filtered(plain(x), weight)
 
+    def off_grid(self) -> torch.Tensor:
+        """Squared distance () of the weights, clipped, from their quantized values, which get no gradient."""
+        step, limit = 1 / (self._limit + 1), self._limit
+        clipped = self.weight.clamp(-limit * step, limit * step)
+        return (clipped - (clipped.detach() / step).round() * step).square().sum()
+
 
 class _FusedConvolution(FusedFilters):
     """Of any number of sides."""

@@ -123,6 +123,7 @@ class Learner:
             distill=config.distill,
             deep_supervision=config.deep_supervision,
             feature_distill=config.feature_distill,
+            damping=config.damping(epoch),
         )
         total, count = torch.zeros((), dtype=torch.float64, device=fabric.device), 0
         for codes, masks in batches:

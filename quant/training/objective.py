@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from quant.layers.fused import FusedFilters
 from quant.training.loss import attention_distance, distillation_loss, segmentation_loss, soft_target_loss
 from quant.training.stages import seen
 from quant.volumes.loss import deep_supervision
@@ -20,7 +21,9 @@ class Objective:
     The teacher is a network, whose prediction is weighed by ``distill`` and, where both are ``Staged``, its features by
     ``feature_distill``; or it spoke beforehand: its probabilities are further channels of the masks.
     ``deep_supervision`` weighs the loss of the heads of a ``Staged`` network: a mean, the half resolution counting
-    twice what the quarter does, and so on.
+    twice what the quarter does, and so on. ``damping`` weighs how far the weights of a twin are from their quantized
+    values, so that they do not swing between two of them: M. Nagel et al., "Overcoming oscillations in
+    quantization-aware training", ICML 2022.
     """
 
     kind: str = "bce-dice"
@@ -30,6 +33,7 @@ class Objective:
     distill: float = 0.0
     deep_supervision: float = 0.0
     feature_distill: float = 0.0
+    damping: float = 0.0
 
     def __call__(self, network: nn.Module, x: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         """The loss () of ``network`` for input ``x`` (B, C, H, W) and float masks (B, 1, H, W)."""
@@ -50,4 +54,7 @@ class Objective:
             loss = loss + self.distill * distillation_loss(logits, taught.logits.float())
             if self.feature_distill:
                 loss = loss + self.feature_distill * attention_distance(found.features, taught.features)
+        if self.damping:
+            filters = [module for module in network.modules() if isinstance(module, FusedFilters)]
+            loss = loss + self.damping * sum(module.off_grid() for module in filters)
         return loss

@@ -33,15 +33,16 @@ class TrainConfig:
     With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
     the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
     distance from a teacher, where there is one, ``feature_distill`` that from its decoder's features,
-    ``deep_supervision`` the loss of the decoder's stages (``stages.py``). Activation ranges of a quantized network stay
-    as calibrated, or are ``learned`` from there through the first half of the epochs and then stay. ``copy_paste``: the
-    probability with which an image of a batch gets the lesion of another one. ``sampling``: see ``sampling.py``.
-    ``normal_cases`` keeps the images of a released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten
-    when the training loss has not fallen for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022
-    (LW-UNet) do not say what they watch. ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1,
-    background 0, and N logits per pixel. ``channels`` of the images, such as five slices of a volume; 0: those that the
-    network is registered with. ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees
-    crops of the images of ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
+    ``deep_supervision`` the loss of the decoder's stages (``stages.py``), ``damp`` in the end that of a twin's weights
+    from their quantized values. Activation ranges of a quantized network stay as calibrated, or are ``learned`` from
+    there through the first half of the epochs and then stay. ``copy_paste``: the probability with which an image of a
+    batch gets the lesion of another one. ``sampling``: see ``sampling.py``. ``normal_cases`` keeps the images of a
+    released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
+    for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say what they watch.
+    ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
+    ``channels`` of the images, such as five slices of a volume; 0: those that the network is registered with.
+    ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees crops of the images of
+    ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
     """
 
     model: str
@@ -66,6 +67,7 @@ class TrainConfig:
     distill: float = 1.0
     deep_supervision: float = 0.0
     feature_distill: float = 0.0
+    damp: float = 0.0
     normal_cases: bool = False
     classes: int = 1
     channels: int = 0
@@ -105,6 +107,7 @@ class TrainConfig:
             ("weight-decay", self.weight_decay),
             ("deep-supervision", self.deep_supervision),
             ("feature-distill", self.feature_distill),
+            ("damp", self.damp),
         ):
             if not 0 <= weight <= _LARGEST:
                 raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {weight}")
@@ -156,6 +159,11 @@ class TrainConfig:
             return self.lr
         progress = epoch / max(1, self.epochs - 1)
         return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def damping(self, epoch: int) -> float:
+        """Weight of the distance of a twin's weights from their quantized values: a cosine from 0 to ``damp``."""
+        progress = epoch / max(1, self.epochs - 1)
+        return self.damp * 0.5 * (1 - math.cos(math.pi * progress))
 
     def range_learning_rate(self, epoch: int, rate: float) -> float:
         """That of learned activation ranges, whose unit is an octave: ten times ``rate``, 0 in the second half."""

@@ -44,7 +44,7 @@ def states_equal(a, b):
         pytest.param(None, {"ema": 0.5, "augmentation": "strong"}, marks=pytest.mark.slow),
         (None, {"schedule": "plateau", "loss": "bce", "find_lr": True}),
         (None, {"loss": "boundary", "augmentation": "ultrasound", "copy_paste": 0.5, "sampling": "balanced"}),
-        ("w4a4", {"ema": 0.5, "augmentation": "strong", "ranges": "learned"}),
+        ("w4a4", {"ema": 0.5, "augmentation": "strong", "ranges": "learned", "damp": 1.0}),
     ],
 )
 def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(
