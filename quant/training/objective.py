@@ -42,16 +42,17 @@ class Objective:
             if self.teacher is not None:
                 with torch.no_grad():
                     taught = seen(self.teacher, x)
-        logits, truth = found.logits.float(), masks[:, :1]
-        loss = segmentation_loss(logits, truth, self.kind, self.epoch)
+        # each term widens the logits itself: gradients add up in the precision of the pass
+        logits, truth = found.logits, masks[:, :1]
+        loss = segmentation_loss(logits.float(), truth, self.kind, self.epoch)
         if masks.shape[1] > 1:
-            loss = loss + self.distill * soft_target_loss(logits, masks[:, 1:])
+            loss = loss + self.distill * soft_target_loss(logits.float(), masks[:, 1:])
         if found.auxiliary:
             of_stage = partial(segmentation_loss, kind=self.kind, epoch=self.epoch)
             auxiliary = [of_head.float() for of_head in found.auxiliary]
             loss = loss + self.deep_supervision * deep_supervision(of_stage, auxiliary, truth[..., ::2, ::2])
         if self.teacher is not None:
-            loss = loss + self.distill * distillation_loss(logits, taught.logits.float())
+            loss = loss + self.distill * distillation_loss(logits.float(), taught.logits.float())
             if self.feature_distill:
                 loss = loss + self.feature_distill * attention_distance(found.features, taught.features)
         if self.damping:

@@ -13,7 +13,7 @@ from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError
 from quant.data.pairs import load_samples
-from quant.training.loss import attention_distance, segmentation_loss
+from quant.training.loss import attention_distance, distillation_loss, segmentation_loss
 from quant.training.objective import Objective
 from quant.training.stages import Staged, require_stages, seen, stage_layers
 from quant.training.train import fit, train
@@ -97,6 +97,20 @@ def test_heads_add_the_loss_of_reduced_masks(kind):
     ]
     mean = (of_heads[0] + of_heads[1] / 2 + of_heads[2] / 4) / 1.75
     assert with_heads - plain == pytest.approx(0.5 * mean, rel=1e-4)
+
+
+def test_terms_on_logits_add_up_in_the_precision_of_the_pass():
+    torch.manual_seed(SEED)
+    network, teacher = (models.build(THREE_LEVELS) for _ in range(2))
+    masks = (torch.rand(2, 1, SIDE, SIDE) > 0.5).float()
+    Objective(precision="bfloat16", teacher=teacher, distill=0.7)(network, images(), masks).backward()
+    found = [parameter.grad.clone() for parameter in network.parameters()]
+    network.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, taught = network(images()), teacher(images()).detach()
+    assert logits.dtype == torch.bfloat16
+    (segmentation_loss(logits.float(), masks) + 0.7 * distillation_loss(logits.float(), taught.float())).backward()
+    assert all(torch.equal(own, value.grad) for own, value in zip(found, network.parameters(), strict=True))
 
 
 def config(squares, **changes):
