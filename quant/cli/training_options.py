@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from quant.training.train_config import AUGMENTATIONS, CALIBRATIONS, LOSSES, PRECISIONS, RANGES, SCHEDULES
+from quant.training.loss import LOSSES
+from quant.training.sampling import SAMPLINGS
+from quant.training.train_config import AUGMENTATIONS, CALIBRATIONS, PRECISIONS, RANGES, SCHEDULES
 
 
 class _Rate(argparse.Action):
@@ -37,7 +39,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         choices=SCHEDULES,
         help="of the learning rate (default constant); plateau: a tenth when the training loss stops falling",
     )
-    parser.add_argument("--loss", choices=LOSSES, help="0.5 BCE + Dice (default), or BCE alone")
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        help="0.5 BCE + Dice (default), BCE alone, or for small lesions and their borders: see docs/how-to/train.md",
+    )
     parser.add_argument("--size", type=int, help="height and width in pixels (default 256)")
     parser.add_argument("--device", help="cpu (default), cuda or cuda:N")
     parser.add_argument("--precision", choices=PRECISIONS, help="of the training pass (default float32)")
@@ -55,7 +61,16 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augmentation",
         choices=AUGMENTATIONS,
-        help="flips and quarter turns (the paper's), with rotation, scale, shift, brightness, contrast, gamma; none",
+        help="flips and quarter turns (the paper's), with rotation, scale, shift, brightness, contrast, gamma; these"
+        " with speckle, gain over depth, shadow and deformation; none",
+    )
+    parser.add_argument(
+        "--copy-paste", type=float, metavar="P", help="paste another image's lesion with this probability (default 0)"
+    )
+    parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        help="each image once an epoch (default), or draws that balance classes and sizes of lesions",
     )
     parser.add_argument("--normal-cases", action="store_true", help="keep released BUSI's images without a lesion")
     parser.add_argument("--classes", type=int, help="N: masks hold class indices 0 to N - 1 (default 1: foreground)")

@@ -5,6 +5,8 @@
 ``strong`` adds to the flips, by kornia (E. Riba et al., WACV 2020): rotation, translation, scaling and shear of image
 and mask together (zeros come in from outside, as the network's own padding), then brightness, contrast and gamma of
 the image alone. torchvision would do the same, but its wheels do not load beside another build of torch than their own.
+
+``ultrasound`` adds to ``strong`` what ``ultrasound.py`` does, before images are flipped and turned: rows are depth.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from typing import TYPE_CHECKING
 
 import kornia.augmentation as kornia_augmentation
 import torch
+
+from quant.data.copy_paste import copy_paste
+from quant.data.ultrasound import acquired_anew, bent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +49,21 @@ class StrongAugmentation:
         seed = int(torch.randint(0, 2**31, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + self._rank)
-            images, truth = self._pipeline(codes.float() / 255.0, masks.float())
+            images, truth = self._changed(codes.float() / 255.0, masks.float())
         truth = truth if masks.is_floating_point() else truth.round()
         return (images.clamp(0, 1) * 255.0).round().to(torch.uint8), truth.to(masks.dtype)
+
+    def _changed(self, images: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        images, truth = self._pipeline(images, truth)
+        return images, truth
+
+
+class UltrasoundAugmentation(StrongAugmentation):
+    """The same for images as they were read, with what another acquisition changes before."""
+
+    def _changed(self, images: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        images, truth = bent(acquired_anew(images), truth)
+        return super()._changed(images.clamp(0, 1), truth)
 
 
 def augmented_batches(
@@ -55,21 +72,28 @@ def augmented_batches(
     generator: torch.Generator,
     *,
     augmentation: str = "flips",
+    copied: float = 0.0,
+    weights: torch.Tensor | None = None,
     rank: int = 0,
     processes: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Shuffled batches (codes, masks) of process ``rank``, each sample flipped and turned by quarters at random, unless
-    ``augmentation`` is "none".
+    ``augmentation`` is "none"; ``copied``: the probability with which one gets the lesion of another.
+    ``weights`` (N,): as many samples as there are, drawn with these probabilities; None: each of them once.
 
     Where samples have soft targets, these are further channels of the masks, moved as they are; all are float16 then.
     All processes draw the same order and take equal shares of each ``processes * batch`` images. What a last, shorter
     batch leaves over when it is shared sits out this epoch.
     """
-    strengthen = StrongAugmentation(rank) if augmentation == "strong" else None
+    before = UltrasoundAugmentation(rank) if augmentation == "ultrasound" else None
+    after = StrongAugmentation(rank) if augmentation == "strong" else None
     truth = samples.masks
     if samples.soft is not None:
         truth = torch.cat((samples.masks.to(samples.soft.dtype), samples.soft), dim=1)
-    order = torch.randperm(len(samples), generator=generator)
+    if weights is None:
+        order = torch.randperm(len(samples), generator=generator)
+    else:
+        order = torch.multinomial(weights, len(samples), replacement=True, generator=generator)
     for start in range(0, len(order), processes * batch):
         together = order[start : start + processes * batch]
         draws = torch.randint(0, 4, (len(together), 3), generator=generator)
@@ -79,9 +103,13 @@ def augmented_batches(
         mine = slice(rank * share, (rank + 1) * share)
         indices, draws = together[mine].to(samples.codes.device), draws[mine].to(samples.codes.device)
         codes, masks = samples.codes[indices], truth[indices]
+        if before is not None:
+            codes, masks = before(codes, masks, generator)
         if augmentation != "none":
             codes, masks = flipped_and_turned(codes, draws), flipped_and_turned(masks, draws)
-        yield (codes, masks) if strengthen is None else strengthen(codes, masks, generator)
+        if after is not None:
+            codes, masks = after(codes, masks, generator)
+        yield copy_paste(codes, masks, copied, generator, rank) if copied else (codes, masks)
 
 
 def flipped_and_turned(planes: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 SIZES = {"small": (0.0, 0.03), "medium": (0.03, 0.10), "large": (0.10, 1.01)}
 
 
+def lesion_sizes(share: np.ndarray) -> np.ndarray:
+    """Names (N,) of ``SIZES`` of lesions that have ``share`` (N,) of their image; "" where there is none."""
+    found = np.full(len(share), "", dtype="U6")
+    for size, (low, high) in SIZES.items():
+        found[(share > 0) & (share >= low) & (share < high)] = size
+    return found
+
+
 @dataclass(frozen=True)
 class ImageScores:
     """Pixel counts of N images, one ``Counts`` a class but the background (one alone of masks), each (N,)."""
@@ -99,8 +107,7 @@ def _parts(images: ImageScores, classes: Sequence[str] | None) -> Iterable[tuple
         of_image = np.array(classes)
         for kind in kinds:
             yield f"class {kind}", of_image == kind
-    share = images.lesion_share()
-    for size, (low, high) in SIZES.items():
-        where = (share > low) & (share < high) if low == 0 else (share >= low) & (share < high)
-        if where.any():
+    sizes = lesion_sizes(images.lesion_share())
+    for size in SIZES:
+        if (where := sizes == size).any():
             yield f"size {size}", where

@@ -111,6 +111,7 @@ class Learner:
                 masks.to(fabric.device, torch.float32),
                 precision=config.precision,
                 kind=config.loss,
+                epoch=epoch,
                 teacher=self._teacher,
                 distill=config.distill,
                 backward=fabric.backward,

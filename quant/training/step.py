@@ -29,21 +29,23 @@ def training_step(
     *,
     precision: str,
     kind: str = "bce-dice",
+    epoch: int = 0,
     teacher: nn.Module | None = None,
     distill: float = 0.0,
     backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
 ) -> torch.Tensor:
     """One step on input ``x`` (B, 3, H, W) and float masks (B, 1, H, W); returns the loss () before it.
 
-    The teacher is a network, or spoke beforehand: its probabilities are further channels of ``masks``. ``kind`` is of
-    ``segmentation_loss``. Gradients are clipped in norm over the optimiser's first group of parameters.
+    The teacher is a network, or spoke beforehand: its probabilities are further channels of ``masks``. ``kind`` and
+    ``epoch`` are of ``segmentation_loss``. Gradients are clipped in norm over the optimiser's first group of
+    parameters.
     """
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits = network(x)
         if teacher is not None:
             with torch.no_grad():
                 teacher_logits = teacher(x)
-    loss = segmentation_loss(logits.float(), masks[:, :1], kind)
+    loss = segmentation_loss(logits.float(), masks[:, :1], kind, epoch)
     if masks.shape[1] > 1:
         loss = loss + distill * soft_target_loss(logits.float(), masks[:, 1:])
     if teacher is not None:

@@ -11,14 +11,15 @@ from quant.base.device import require_device
 from quant.base.errors import ConfigError
 from quant.base.seed import require_seed
 from quant.base.toml_file import require_types
+from quant.training.loss import LOSSES
+from quant.training.sampling import SAMPLINGS
 from quant.twin.networks import channels_of
 
 SCHEDULES = ("constant", "cosine", "plateau")
-LOSSES = ("bce-dice", "bce")
 # bfloat16 holds codes of up to 8 bits exactly; sums are rounded, so it serves training alone: scores are in float32.
 PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")
-AUGMENTATIONS = ("flips", "strong", "none")
+AUGMENTATIONS = ("flips", "strong", "ultrasound", "none")
 RANGES = ("calibrated", "learned")
 _MOST = 2**31 - 1  # of what is counted
 _LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32
@@ -31,13 +32,14 @@ class TrainConfig:
     With ``ema`` above 0 the network that is scored and kept is an exponential moving average, of this decay a step, of
     the weights and BN statistics (Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838). ``distill`` weighs the
     distance from a teacher, where there is one. Activation ranges of a quantized network stay as calibrated, or are
-    ``learned`` from there through the first half of the epochs and then stay. ``normal_cases`` keeps the images of a
-    released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
-    for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say what they watch.
-    ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
-    ``channels`` of the images, such as five slices of a volume; 0: those that the network is registered with.
-    ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees crops of the images of
-    ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
+    ``learned`` from there through the first half of the epochs and then stay. ``copy_paste``: the probability with
+    which an image of a batch gets the lesion of another one. ``sampling``: see ``sampling.py``. ``normal_cases`` keeps
+    the images of a released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss
+    has not fallen for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say
+    what they watch. ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N
+    logits per pixel. ``channels`` of the images, such as five slices of a volume; 0: those that the network is
+    registered with. ``crop_height`` and ``crop_width`` above 0: the second stage of a cascade, which sees crops of the
+    images of ``size`` around the truth's centroid, in training moved by up to ``jitter`` pixels.
     """
 
     model: str
@@ -56,6 +58,8 @@ class TrainConfig:
     calibration: str = "calib_data"
     ema: float = 0.0
     augmentation: str = "flips"
+    copy_paste: float = 0.0
+    sampling: str = "uniform"
     ranges: str = "calibrated"
     distill: float = 1.0
     normal_cases: bool = False
@@ -83,6 +87,7 @@ class TrainConfig:
             ("calibration", self.calibration, CALIBRATIONS),
             ("precision", self.precision, PRECISIONS),
             ("augmentation", self.augmentation, AUGMENTATIONS),
+            ("sampling", self.sampling, SAMPLINGS),
             ("ranges", self.ranges, RANGES),
         ):
             if chosen not in known:
@@ -94,6 +99,12 @@ class TrainConfig:
         for field, weight in (("distill", self.distill), ("weight-decay", self.weight_decay)):
             if not 0 <= weight <= _LARGEST:
                 raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {weight}")
+        if not 0 <= self.copy_paste <= 1:
+            raise ConfigError(f"--copy-paste is a probability of 0 to 1, got {self.copy_paste}")
+        if self.copy_paste and self.classes > 1:
+            raise ConfigError(
+                f"--copy-paste pastes lesions of one class, the masks have {self.classes} classes; leave it out"
+            )
         if not 0 < self.lr <= _LARGEST:
             raise ConfigError(f"--lr must be above 0 and at most {_LARGEST:g}, got {self.lr}")
         self._require_crop()

@@ -40,9 +40,13 @@ def distance_focal(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     alpha is the distance to the boundary + 1 inside the foreground, 1 outside (Y. Guo et al. 2021, who do not give
     gamma; 2 is that of T.-Y. Lin et al., ICCV 2017).
     """
-    log_p = _log_probabilities(logits).gather(1, labels.long())
     weights = torch.from_numpy(np.stack([distance_weights(label[0]) for label in labels.cpu().numpy()]))
-    alpha = weights.to(logits.device)[:, None]
+    return focal(logits, labels, weights.to(logits.device)[:, None])
+
+
+def focal(logits: torch.Tensor, labels: torch.Tensor, alpha: torch.Tensor | float = 1.0) -> torch.Tensor:
+    """The mean over pixels or voxels of -alpha (1 - p)^2 log p, p being the true class's probability."""
+    log_p = _log_probabilities(logits).gather(1, labels.long())
     return -(alpha * (1 - log_p.exp()) ** GAMMA * log_p).mean()
 
 

@@ -3,8 +3,12 @@
 import pytest
 import torch
 
-from quant.data.augment import StrongAugmentation, augmented_batches
+from quant.data.augment import StrongAugmentation, UltrasoundAugmentation, augmented_batches
+from quant.data.copy_paste import copy_paste
 from quant.data.pairs import Samples
+from quant.data.ultrasound import acquired_anew, bent
+
+SEED = 7
 
 
 def batch():
@@ -74,7 +78,7 @@ def test_without_augmentation_images_stay_as_they_are():
             assert torch.equal(mask, at[int(image[0, 0, 0])])
 
 
-@pytest.mark.parametrize("augmentation", ["flips", "strong"])
+@pytest.mark.parametrize("augmentation", ["flips", "strong", "ultrasound"])
 def test_processes_share_each_batch_in_equal_parts(augmentation):
     samples = numbered(11)
     alone = draw(samples, 4, 7)
@@ -85,3 +89,88 @@ def test_processes_share_each_batch_in_equal_parts(augmentation):
             for kind in (0, 1):
                 together = torch.cat([part[kind] for part in parts])
                 assert torch.equal(together, whole[kind][: len(together)])
+
+
+def ramps(count=64, side=32):
+    """Images of grey 100 and masks of their left half."""
+    masks = torch.zeros(count, 1, side, side)
+    masks[..., : side // 2] = 1
+    return torch.full((count, 3, side, side), 0.4), masks
+
+
+def test_a_new_acquisition_keeps_channels_alike_and_changes_the_gain_smoothly_over_rows():
+    torch.manual_seed(2)
+    images, _ = ramps()
+    found = acquired_anew(images) / images
+    assert torch.equal(found[:, 0], found[:, 1]) and torch.equal(found[:, 0], found[:, 2])
+    of_rows = found[:, 0].mean(-1)  # (B, H): speckle and narrow shadows average out
+    unlike = (of_rows.amax(1) - of_rows.amin(1)) > 0.3
+    assert 10 < unlike.sum() < 54, "about half of the images get a gain curve"
+    still = (found[:, 0] - 1).abs().amax((1, 2)) < 1e-6
+    assert 4 < still.sum() < 24, "about 3 in 16 get nothing at all"
+    assert 0.9 < found.mean() < 1.05
+    shaded = found[:, 0, -4:].mean(1).amin(-1) < 0.45 * found[:, 0, :4].mean(1).mean(-1)
+    assert shaded.any(), "a shadow lies at the bottom of some image"
+
+
+def test_a_deformation_moves_image_and_mask_together_and_little():
+    torch.manual_seed(2)
+    _, masks = ramps(64, 64)
+    images = masks.expand(-1, 3, -1, -1).clone()
+    moved, truth = bent(images, masks)
+    assert set(truth.unique().tolist()) == {0.0, 1.0}
+    assert ((moved[:, :1] > 0.5) == (truth > 0.5)).float().mean() > 0.995
+    apart = (truth != masks).flatten(1).float().mean(1)
+    assert 0.3 < (apart > 0).float().mean() < 0.7, "about half of the images"
+    assert 0.002 < apart[apart > 0].mean() < 0.04, "of 64 columns a border of one that moves by up to two"
+
+
+def test_ultrasound_is_drawn_from_the_generator_alone():
+    codes, masks = batch()
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, again, other = (
+        UltrasoundAugmentation()(codes, masks, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)
+    )
+    assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0]) and torch.equal(torch.get_rng_state(), before)
+    assert (first[0].dtype, first[1].dtype) == (torch.uint8, torch.bool)
+
+
+def test_lesions_are_pasted_with_their_masks_and_a_soft_border():
+    count = 6
+    codes = torch.zeros(count, 3, 32, 64, dtype=torch.uint8)
+    masks = torch.zeros(count, 1, 32, 64, dtype=torch.bool)
+    for index in range(count):  # a lesion each, none over another: grey 40, 80, ... in columns of its own
+        rows, columns = slice(8, 24), slice(10 * index + 3, 10 * index + 9)
+        codes[index, :, rows, columns] = 40 * (index + 1)
+        masks[index, :, rows, columns] = True
+    pasted, truth = copy_paste(codes, masks, 1.0, torch.Generator().manual_seed(SEED))
+    for index in range(count):
+        extra = truth[index] & ~masks[index]
+        (partner,) = (at for at in range(count) if at != index and torch.equal(extra, masks[at]))
+        grey, lesion = 40 * (partner + 1), pasted[index, 0, :, 10 * partner + 3 : 10 * partner + 9]
+        assert (lesion[10:22, 2:4] == grey).all(), "the lesion itself, two pixels inside its border"
+        assert (lesion[10:22, 0] == 0.6 * grey).all(), "of five columns around its border three lie in the lesion"
+    same, alone = copy_paste(codes, masks, 0.0, torch.Generator().manual_seed(SEED))
+    assert torch.equal(same, codes) and torch.equal(alone, masks)
+    single = copy_paste(codes[:1], masks[:1], 1.0, torch.Generator())
+    assert torch.equal(single[1], masks[:1]), "an image alone has only its own lesion"
+
+
+def test_soft_targets_go_with_a_pasted_lesion():
+    codes = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    truth = torch.zeros(2, 2, 16, 16, dtype=torch.float16)
+    truth[0, 0, :8], truth[0, 1], truth[1, 1] = 1, 0.75, 0.25
+    _, pasted = copy_paste(codes, truth, 1.0, torch.Generator().manual_seed(SEED))
+    assert (pasted[1, :, :8] == torch.tensor([1, 0.75]).view(2, 1, 1)).all()
+    assert (pasted[1, :, 8:] == torch.tensor([0, 0.25]).view(2, 1, 1)).all()
+    assert torch.equal(pasted[0], truth[0]), "the other image has no lesion to give"
+
+
+@pytest.mark.parametrize("changes", [{"augmentation": "strong"}, {"augmentation": "ultrasound"}, {"copied": 0.5}])
+def test_batches_are_those_of_the_seed(changes):
+    samples = Samples(tuple("01234567"), *batch())
+    first, again, other = (draw(samples, 4, seed, **changes) for seed in (3, 3, 4))
+    assert all(torch.equal(a, b) for x, y in zip(first, again, strict=True) for a, b in zip(x, y, strict=True))
+    assert not all(torch.equal(x[0], y[0]) for x, y in zip(first, other, strict=True))

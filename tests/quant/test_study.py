@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import quant
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base import pace
@@ -15,6 +16,8 @@ from quant.base.pace import Pace
 from quant.training import recipe as recipes
 from quant.training.study import read_study
 from quant.training.train_config import TrainConfig
+
+SHIPPED = sorted(path.stem for path in (Path(quant.__file__).parent / "studies").glob("*.toml"))
 
 FLOAT = """
 model = "cmunext-tiny-hw"
@@ -132,9 +135,11 @@ def test_pace_saves_every_minute_and_before_its_end(monkeypatch):
         Pace(stop_at=now - 1).begin()
 
 
-@pytest.mark.parametrize("name", ["busi-small", "peers", "shipped"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_studies_are_valid(name):
     cells = read_study(name)
+    folders = {cell.folder(Path("out"), 1) for cell in cells if cell.recipe == cells[0].recipe}
+    assert len(folders) == len([cell for cell in cells if cell.recipe == cells[0].recipe])
     for cell in cells:
         for stage in recipes.read_recipe(cell.recipe):
             TrainConfig(**{**stage.settings, **cell.settings, "data": "anywhere"})
@@ -184,7 +189,7 @@ def test_a_study_in_another_encoding_gets_one_sentence(tmp_path):
 def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out")]
     for arguments, sentence in (
-        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-small, peers, shipped, or the path of"),
+        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-small, busi-trials, peers, shipped, or"),
         ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
         ([str(study), "--data", str(squares)], "has no name; give --data NAME=DIR"),
     ):

@@ -43,6 +43,7 @@ def states_equal(a, b):
         ("w4a4", {}),
         pytest.param(None, {"ema": 0.5, "augmentation": "strong"}, marks=pytest.mark.slow),
         (None, {"schedule": "plateau", "loss": "bce", "find_lr": True}),
+        (None, {"loss": "boundary", "augmentation": "ultrasound", "copy_paste": 0.5, "sampling": "balanced"}),
         ("w4a4", {"ema": 0.5, "augmentation": "strong", "ranges": "learned"}),
     ],
 )
@@ -160,6 +161,12 @@ def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_p
         ({"calibration": "val"}, r"unknown calibration 'val'; known: calib_data, train"),
         ({"precision": "float16"}, r"unknown precision 'float16'; known: float32, bfloat16"),
         ({"augmentation": "mild"}, r"unknown augmentation 'mild'; known: flips, strong"),
+        ({"copy_paste": 1.5}, r"--copy-paste is a probability of 0 to 1, got 1.5"),
+        (
+            {"copy_paste": 0.5, "classes": 3},
+            r"--copy-paste pastes lesions of one class, the masks have 3 classes",
+        ),
+        ({"sampling": "hard"}, r"unknown sampling 'hard'; known: uniform, balanced"),
         ({"ema": 1.0}, r"--ema must be at least 0 and below 1, got 1.0"),
         ({"ranges": "guessed"}, r"unknown ranges 'guessed'; known: calibrated, learned"),
         ({"distill": -0.5}, r"--distill must be 0 to 1e\+06, got -0.5"),
