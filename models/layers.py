@@ -43,6 +43,11 @@ class Residual(nn.Module):
         return self.sum(x, self.fn(x))
 
 
+def logit_head(in_channels: int, classes: int) -> nn.Conv2d:
+    """1x1 convolution from features to logits."""
+    return nn.Conv2d(in_channels, classes, 1)
+
+
 def conv_norm_act(
     in_channels: int,
     out_channels: int,

@@ -32,8 +32,28 @@ def check_codes(node_name: str, attribute: str, datatype: BaseDataType, lowest: 
         )
 
 
-def search_parameters(thresholds: np.ndarray, low: int, high: int, lowest: int, least: int) -> dict[str, int | str]:
-    """ACC_BITS, NUM_T, LOWEST and THRESHOLDS of lib/requantizer.sv for sums ``low``..``high``.
+def search_trees(table: np.ndarray, y_bits: int, never: int, lanes: int | None) -> np.ndarray:
+    """Ascending thresholds (R, n) -> words (R * 2**y_bits,), all that a search for a count of ``y_bits`` reads.
+
+    In the order of lib/thresholds.sv for as many ``lanes``, of which row r is in lane r % lanes, or, None, of
+    lib/thresholds_serial.sv. ``never`` stands for the thresholds from n on.
+    """
+    rows, count = table.shape
+    nodes = np.arange(1 << y_bits)
+    level = np.floor(np.log2(np.maximum(nodes, 1))).astype(np.int64)
+    middle = ((nodes - (1 << level)) * 2 + 1) * (1 << (y_bits - 1 - level)) - 1
+    middle[0] = count  # of no node
+    heaps = np.concatenate([table, np.full((rows, (1 << y_bits) - count), never)], axis=1)[:, middle]
+    if lanes is None:
+        return heaps.ravel()
+    stages = [slice(0, 1), *(slice(1 << s, 2 << s) for s in range(y_bits))]
+    return np.concatenate([heaps[lane::lanes, stage].ravel() for lane in range(lanes) for stage in stages])
+
+
+def search_parameters(
+    thresholds: np.ndarray, low: int, high: int, lowest: int, least: int, *, y_bits: int, lanes: int | None
+) -> dict[str, int | str]:
+    """ACC_BITS, NUM_T, LOWEST and TREES of lib/requantizer.sv for sums ``low``..``high``; ``search_trees`` of the rest.
 
     It counts from the ``least`` code of the type on: thresholds that every sum passes stand for those below ``lowest``.
     """
@@ -45,5 +65,5 @@ def search_parameters(thresholds: np.ndarray, low: int, high: int, lowest: int, 
         "ACC_BITS": acc_bits,
         "NUM_T": table.shape[1],
         "LOWEST": least,
-        "THRESHOLDS": packed_literal(table, acc_bits),
+        "TREES": packed_literal(search_trees(table, y_bits, (1 << (acc_bits - 1)) - 1, lanes), acc_bits),
     }

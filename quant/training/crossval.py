@@ -50,7 +50,8 @@ _COUNTS = ("tp", "fp", "fn", "tn")
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is trained for each fold. ``settings`` are of ``TrainConfig``, ``data`` among them, and go before those of
-    the stages. With ``fixed_split`` there is one fold, which reports the split ``val`` and is trained on ``train``.
+    the stages. With ``fixed_split`` there is one fold, which reports the split ``val`` and is trained on ``train``;
+    with ``first_folds`` only so many of the folds are trained and report, for trials.
     ``stop_at`` and ``save_seconds``: see ``Pace``.
     """
 
@@ -60,6 +61,7 @@ class Plan:
     folds: int = 5
     fold_seed: int = 1
     fixed_split: bool = False
+    first_folds: int | None = None
     image_classes: Path | None = None
     save_seconds: float = 0.0
     stop_at: float | None = None
@@ -77,6 +79,8 @@ class Plan:
                 raise ConfigError(
                     f"stage '{stage.name}' sees crops of a cascade; `evaluate-cascade` scores both stages"
                 )
+        if self.first_folds is not None and not 2 <= self.first_folds <= self.folds:
+            raise ConfigError(f"first_folds is {self.first_folds}; give 2 to {self.folds}, the number of folds")
         if len({(config.classes, config.normal_cases) for config in self.configs}) > 1:
             raise ConfigError("the stages differ in classes or normal_cases; a fold reports the same masks for all")
 
@@ -87,7 +91,7 @@ class Plan:
 
     def folds_to_train(self) -> range:
         """Their numbers."""
-        return range(1 if self.fixed_split else self.folds)
+        return range(1 if self.fixed_split else self.first_folds or self.folds)
 
     def is_finished(self) -> bool:
         """Whether every fold has reported."""
@@ -184,7 +188,7 @@ def collect(plan: Plan) -> Reported:
     for fold in plan.folds_to_train():
         names, scores = read_images(_images_file(plan, fold))
         found |= {name: scores[[index]] for index, name in enumerate(names)}
-    table = [row for row in _read_folds(plan) if row.fold != _NEVER]
+    table = [row for row in _read_folds(plan) if row.fold in plan.folds_to_train()]
     classes = tuple(row.kind for row in table)
     scores = ImageScores.joined([found[row.name] for row in table])
     return Reported(

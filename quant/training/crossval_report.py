@@ -37,13 +37,14 @@ def report(plan: Plan, reported: Reported) -> dict[str, Any]:
         "size": config.size,
         "seed": config.seed,
         "folds": None if plan.fixed_split else plan.folds,
+        "first_folds": plan.first_folds,
         "fold_seed": plan.fold_seed,
         "stages": {
             stage.name: {**stage.settings, **plan.settings, "data": Path(settings.data).name, "quant": stage.quant}
             for stage, settings in zip(plan.stages, plan.configs, strict=True)
         },
         "iou_of_folds": of_folds,
-        "standard_error": None if plan.fixed_split else float(np.std(of_folds, ddof=1) / np.sqrt(plan.folds)),
+        "standard_error": None if plan.fixed_split else float(np.std(of_folds, ddof=1) / np.sqrt(len(of_folds))),
         "parts": break_down(reported.scores, reported.classes),
     }
 
@@ -54,8 +55,9 @@ def markdown(found: dict[str, Any]) -> str:
     protocol = f"{everything['images']} images of the list val, none of which was trained on."
     folds = ""
     if found["folds"] is not None:
+        some = "" if found["first_folds"] is None else f"the first {found['first_folds']} of "
         protocol = (
-            f"{everything['images']} images, each reported by the one of {found['folds']} folds (seed"
+            f"{everything['images']} images, each reported by the one of {some}{found['folds']} folds (seed"
             f" {found['fold_seed']}) that was not trained on it."
         )
         folds = (

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import models
+from models.layers import logit_head
 from quant.base.errors import ConfigError
 from quant.layers.fused import plain
 from quant.twin.twin import Twin
@@ -46,7 +47,7 @@ class Staged(nn.Module):
         network.train(was_training)
         self.sizes = [tuple(features.shape[2:]) for features in found]
         if classes:
-            self.heads.extend(nn.Conv2d(features.shape[1], classes, 1) for features in found[:-1])
+            self.heads.extend(logit_head(features.shape[1], classes) for features in found[:-1])
             self.heads.to(device)
 
     def forward(self, x: torch.Tensor) -> Seen:

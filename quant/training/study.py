@@ -1,10 +1,10 @@
 """A study: a table of recipes, each trained under several seeds by the protocol of ``crossval``, as one job.
 
 A study is a TOML file of ``[[cells]]``: ``name``, ``recipe``, ``data`` (the name of a data set, whose folder the
-command is given), ``seeds``, ``folds`` (none: trained on the list ``train``, reported on ``val``), ``settings`` (a
-table that goes before the recipe's: one change for a trial) and ``against`` (an earlier cell of the same data and
-folds, from which the difference is told). Cells with the same settings, or with none, share the stages that their
-recipes share.
+command is given), ``seeds``, ``folds`` (none: trained on the list ``train``, reported on ``val``), ``first_folds``
+(trials: only so many of them), ``settings`` (a table that goes before the recipe's: one change for a trial) and
+``against`` (an earlier cell of the same data and folds, from which the difference is told). Cells with the same
+settings, or with none, share the stages that their recipes share.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 
 _SHIPPED = Path(__file__).parents[1] / "studies"
 _SAVE_SECONDS = 60.0
-_TYPES = {"name": str, "recipe": str, "data": str, "seeds": list, "folds": int, "settings": dict, "against": str}
+_TYPES = {
+    "name": str,
+    "recipe": str,
+    "data": str,
+    "seeds": list,
+    "folds": int,
+    "first_folds": int,
+    "settings": dict,
+    "against": str,
+}
 _SETTINGS = SETTINGS - {"seed"}
 
 
@@ -42,6 +51,7 @@ class Cell:
     data: str
     seeds: tuple[int, ...] = (1,)
     folds: int | None = None
+    first_folds: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     against: str | None = None
 
@@ -54,7 +64,7 @@ class Cell:
     def plans(self, out: Path, data: str, **more: Any) -> list[Plan]:
         """Of each seed; ``data`` is its folder, ``more`` is of ``Plan``."""
         settings = more.pop("settings", {})
-        split = {"fixed_split": True} if self.folds is None else {"folds": self.folds}
+        split = {"fixed_split": True} if self.folds is None else {"folds": self.folds, "first_folds": self.first_folds}
         return [
             Plan(
                 stages=read_recipe(self.recipe),
@@ -108,9 +118,11 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
         raise ConfigError(f"{where}: an earlier cell has that name; give each its own")
     if not cell.seeds or len(set(cell.seeds)) < len(cell.seeds):
         raise ConfigError(f"{where}: seeds {list(cell.seeds)} are not one or more different numbers; give one or more")
+    if cell.first_folds is not None and cell.folds is None:
+        raise ConfigError(f"{where}: first_folds without folds; give folds, too")
     if cell.against is not None:
-        match = [(other.data, other.folds) for other in earlier if other.name == cell.against]
-        if match != [(cell.data, cell.folds)]:
+        match = [(other.data, other.folds, other.first_folds) for other in earlier if other.name == cell.against]
+        if match != [(cell.data, cell.folds, cell.first_folds)]:
             raise ConfigError(f"{where}: against '{cell.against}' is not an earlier cell of the same data and folds")
     return cell
 

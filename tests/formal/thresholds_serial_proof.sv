@@ -12,6 +12,19 @@ module proof #(
         contents[(row*NUM_T+t)*ACC_BITS +: ACC_BITS] = ACC_BITS'(row + 2 * t - NUM_T);
   endfunction
   localparam logic [ROWS*NUM_T*ACC_BITS-1:0] CONTENTS = contents();
+  // node n of each row: the middle of those that its bits behind the first 1 leave
+  function automatic logic [(ROWS<<Y_BITS)*ACC_BITS-1:0] trees();
+    for (int row = 0; row < ROWS; row++) begin
+      trees[(row<<Y_BITS)*ACC_BITS +: ACC_BITS] = '0;
+      for (int level = 0; level < Y_BITS; level++)
+        for (int n = 0; n < (1 << level); n++)
+          if ((2 * n + 1) * (1 << (Y_BITS - 1 - level)) > NUM_T)
+            trees[((row<<Y_BITS) + (1<<level) + n)*ACC_BITS +: ACC_BITS] = {1'b0, {(ACC_BITS - 1) {1'b1}}};
+          else
+            trees[((row<<Y_BITS) + (1<<level) + n)*ACC_BITS +: ACC_BITS]
+                = CONTENTS[(row*NUM_T + (2 * n + 1) * (1 << (Y_BITS - 1 - level)) - 1)*ACC_BITS +: ACC_BITS];
+    end
+  endfunction
   localparam int GB = (ROWS > 1) ? $clog2(ROWS) : 1;
   localparam logic [ACC_BITS-1:0] GREATEST = {1'b0, {(ACC_BITS - 1) {1'b1}}};
 
@@ -25,7 +38,7 @@ module proof #(
   wire logic [GB-1:0] row = GB'(group % 4'(ROWS));
   wire logic [ACC_BITS-1:0] sum = (acc == GREATEST) ? ACC_BITS'(0) : acc;
   thresholds_serial #(
-    .ROWS(ROWS), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .CONTENTS(CONTENTS)
+    .ROWS(ROWS), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .TREES(trees())
   ) dut (.clk, .en, .start(begins), .group(row), .acc(sum), .y);
 
   always_comb begin

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,14 @@ from PIL import Image
 
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
+from quant.base.errors import ConfigError
 from quant.data.image_classes import classes_by_name
 from quant.evaluation.predict import predict_masks
 from quant.scores.metrics import score_masks
 from quant.training import crossval
 from quant.training import train as training
+from quant.training.crossval_report import write_report
+from quant.training.recipe import Stage
 from quant.twin.networks import from_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,6 +139,27 @@ def test_the_report_is_what_the_kept_weights_predict(finished, tumours):
     table = (out / "network.md").read_text()
     assert f"| all | 24 | {everything['iou']:.4f} |" in table and "| class malignant | 8 |" in table
     assert Image.open(out / "network.png").format == "PNG"
+
+
+def test_of_the_first_folds_alone_images_are_reported(tumours, tmp_path):
+    settings = {"model": "cmunext-tiny-hw", "size": 32, "batch": 8, "epochs": 1, "data": str(tumours)}
+    stages = (Stage(name="network", quant=None),)
+    plan = crossval.Plan(stages=stages, settings=settings, out=tmp_path, folds=3, first_folds=2)
+    crossval.prepare(plan)
+    for fold in plan.folds_to_train():
+        assert not plan.is_finished()
+        crossval.run_fold([plan], fold, quiet=True)
+    assert plan.is_finished() and not (tmp_path / "fold-2").exists()
+    reported = crossval.collect(plan)
+    with (tmp_path / "folds.csv").open(newline="", encoding="utf-8") as file:
+        first = [row["name"] for row in csv.DictReader(file) if row["fold"] in ("0", "1")]
+    assert list(reported.names) == first and 12 < len(first) < 20
+    found = write_report(plan, reported)
+    assert (found["folds"], found["first_folds"], len(found["iou_of_folds"])) == (3, 2, 2)
+    assert found["parts"]["all"]["images"] == len(first)
+    assert "by the one of the first 2 of 3 folds" in (tmp_path / "network.md").read_text()
+    with pytest.raises(ConfigError, match="first_folds is 4; give 2 to 3, the number of folds"):
+        replace(plan, first_folds=4)
 
 
 def test_a_finished_one_is_not_trained_again_and_other_settings_are_refused(finished, tumours, capsys):

@@ -170,6 +170,12 @@ def test_shipped_studies_are_valid(name):
             "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nagainst = 'b'",
             r"against 'b' is not an earlier cell of the same",
         ),
+        (f"{CELL}\nfirst_folds = 2", "cell 'a': first_folds without folds; give folds, too"),
+        (
+            "[[cells]]\nname = 'b'\nrecipe = 'r'\ndata = 'd'\nfolds = 5\nfirst_folds = 2\n"
+            f"{CELL}\nfolds = 5\nagainst = 'b'",
+            "against 'b' is not an earlier cell of the same",
+        ),
         ("[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\n" * 2, r"an earlier cell has that name; give each its own"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from board.packing import pack_stream, unpack_stream
 from hw_build.kernels.base import StreamPort
 from hw_build.kernels.literals import packed_literal
+from hw_build.kernels.multi_threshold import search_trees
 from hw_build.kernels.stream_kernel import RTL_DIR
 from hw_build.simulate import build
 from tests.rtl.kernel_bench import BUILD_DIR
@@ -38,8 +39,8 @@ def test_every_sum_of_every_channel_gives_the_count_of_thresholds_passed(rows, l
         [np.searchsorted(table[c % rows], sums[:, c], side="right") for c in range(channels)], axis=1
     )  # (sums, C)
     parameters = {
-        "ROWS": rows, "LANES": lanes, "NUM_T": num_t, "ACC_BITS": acc_bits, "Y_BITS": y_bits, "BLOCK": block,
-        "CONTENTS": packed_literal(table, acc_bits),
+        "ROWS": rows, "LANES": lanes, "ACC_BITS": acc_bits, "Y_BITS": y_bits, "BLOCK": block,
+        "TREES": packed_literal(search_trees(table, y_bits, high, lanes if rows > 1 else 1), acc_bits),
     }  # fmt: skip
     simulator = build(
         "thresholds_stream", FILES, BUILD_DIR, parameters=parameters,

@@ -3,11 +3,10 @@
 module thresholds_stream #(
     parameter int ROWS     = 2,
     parameter int LANES    = 1,
-    parameter int NUM_T    = 15,
     parameter int ACC_BITS = 12,
     parameter int Y_BITS   = 4,
     parameter bit BLOCK    = 0,
-    parameter logic [ROWS*NUM_T*ACC_BITS-1:0] CONTENTS = '0
+    parameter logic [(ROWS<<Y_BITS)*ACC_BITS-1:0] TREES = '0
 ) (
     input  wire logic                      ap_clk,
     input  wire logic                      ap_rst_n,
@@ -39,7 +38,7 @@ module thresholds_stream #(
   assign m_axis_tvalid = valid_q[LATENCY-1];
 
   thresholds #(
-      .ROWS(ROWS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .BLOCK(BLOCK), .CONTENTS(CONTENTS)
+      .ROWS(ROWS), .LANES(LANES), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .BLOCK(BLOCK), .TREES(TREES)
   ) search (
       .clk(ap_clk), .en(en), .group(group_q), .acc(s_axis_tdata), .y(m_axis_tdata)
   );

@@ -1,15 +1,14 @@
 // Dense K x K convolution with zero padding, then thresholds or a bias.
 //
 //   acc[y,x,o] = sum over i,j,c of W[o,i,j,c] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
-//   RAW=0:  Y = LOWEST + number of t < NUM_T with THRESHOLDS[o][t] <= acc; SCALED: of lib/scaler.sv
+//   RAW=0:  Y = LOWEST + number of the NUM_T thresholds of o <= acc; SCALED: of lib/scaler.sv
 //   RAW=1:  Y = acc + BIAS[o], signed
 //
 // X is unsigned or X_SIGNED, Y signed where LOWEST is below 0 (lib/requantizer.sv says what it may be).
 // Streams: pixels in raster order, frame after frame. In: IN_CHANNELS/SIMD beats of SIMD channels. Out: OUT_CHANNELS/
 // LANES beats of LANES channels. Constants, with G = IN_CHANNELS/SIMD: WEIGHTS word (o/PE)*K*K*G + tap*G + c/SIMD holds
 // element (c%SIMD)*PE + o%PE; PARALLEL=1: word (o/PE)*G + c/SIMD holds element (tap*SIMD + c%SIMD)*PE + o%PE (see
-// mac_array.sv about odd weights when PACKED); THRESHOLDS row o = NUM_T ascending elements of ACC_BITS; BIAS element o of
-// Y_BITS.
+// mac_array.sv about odd weights when PACKED); TREES as lib/thresholds.sv, with row o; BIAS element o of Y_BITS.
 //
 // Throughput: OUT_CHANNELS/PE * K*K * G cycles a pixel, PARALLEL=1: OUT_CHANNELS/PE * G, no bubble. Everything but the
 // writing of arriving pixels stands still while y_ready is low, whatever y_valid is: y_ready must not wait for y_valid.
@@ -44,7 +43,7 @@ module conv #(
     parameter int B_BITS       = 1,
     parameter int SHIFT        = 0,
     parameter logic [OUT_CHANNELS*K*K*IN_CHANNELS*W_BITS-1:0] WEIGHTS = '0,
-    parameter logic [OUT_CHANNELS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0,
+    parameter logic [((RAW||SCALED)?1:OUT_CHANNELS<<Y_BITS)*ACC_BITS-1:0] TREES = '0,
     parameter logic [OUT_CHANNELS*M_BITS-1:0] SCALES = '0,
     parameter logic [OUT_CHANNELS*B_BITS-1:0] OFFSETS = '0,
     parameter logic [OUT_CHANNELS*Y_BITS-1:0] BIAS = '0
@@ -164,7 +163,7 @@ module conv #(
     assign y_valid = valid_q[LATENCY-1];
     requantizer #(
         .ROWS(OUT_CHANNELS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .LOWEST(LOWEST),
-        .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES),
+        .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .TREES(TREES), .SCALES(SCALES),
         .OFFSETS(OFFSETS)
     ) counts (
         .clk, .en, .group(group_q), .acc, .y(y_data)

@@ -311,7 +311,7 @@ class ConvThreshold_rtl(RowMemoryKernel):
         else:
             lowest = self.get_nodeattr("LowestCode")
             least = int(self.get_output_datatype(0).min())
-            parameters |= search_parameters(table, sums.low, sums.high, lowest, least)
+            parameters |= search_parameters(table, sums.low, sums.high, lowest, least, y_bits=y_bits, lanes=self.lanes)
         return self.instance("conv", FILES, parameters)
 
     # ---- cost model -----------------------------------------------------------------------------------------------

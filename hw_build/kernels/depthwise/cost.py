@@ -39,6 +39,7 @@ class ColumnsCost:
     residual: bool
     ram_style: str
     block: bool
+    serial: bool  # search of a sum's thresholds
     line_bits: tuple[int, ...] = ()  # of multiplier and offset, where lines stand in place of thresholds
     sum_shifted: bool = False
 
@@ -53,11 +54,6 @@ class ColumnsCost:
         return self.channels * self.kernel**2 // self.simd
 
     @property
-    def _serial(self) -> bool:
-        """Whether there is time for one comparator to search all thresholds of a sum."""
-        return self.kernel**2 // self.simd >= self.r_bits
-
-    @property
     def rows(self) -> tuple[int, int]:
         """(depth, width in bits) of the row memory: column and channel are separate fields of the address."""
         fields = (self.width, self.channels)
@@ -67,7 +63,7 @@ class ColumnsCost:
         """(depth, width in bits) of the tables of the search: one, or one a stage; none where lines serve."""
         if self.line_bits:
             return []
-        depths = [self.r_bits] if self._serial else range(self.r_bits)
+        depths = [self.r_bits] if self.serial else range(self.r_bits)
         return [(self.channels << depth, self.acc_bits) for depth in depths]
 
     def bram18(self) -> int:
@@ -88,8 +84,8 @@ class ColumnsCost:
         tables = 0 if self.block else sum(dense_rom_luts(*rom) for rom in roms)
         if product_dsps(self.x_bits, self.w_bits):
             tables = 0 if self.block else sum(math.ceil(depth / 64) * width for depth, width in roms)
-        search = 2 * self.acc_bits if not self._serial else 8
-        compare = (1 if self._serial else self.r_bits) * (self.acc_bits // 2)
+        search = 2 * self.acc_bits if not self.serial else 8
+        compare = (1 if self.serial else self.r_bits) * (self.acc_bits // 2)
         if self.line_bits:
             shape = (self.channels, 1, self.acc_bits, self.r_bits, self.line_bits)
             search, compare = requantizer_luts(self.fabric, *shape), 0

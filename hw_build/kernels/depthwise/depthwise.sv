@@ -1,7 +1,7 @@
 // Depthwise K x K convolution with zero padding, thresholds and an optional fused residual.
 //
 //   acc[y,x,c] = sum over i,j of W[c,i,j] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
-//   R          = number of t < NUM_T with THRESHOLDS[c][t] <= acc
+//   R          = number of the NUM_T thresholds of c <= acc
 //   SCALED:      R = min(max((SCALES[c] * acc + OFFSETS[c]) >>> SHIFT, 0), NUM_T)
 //   RESIDUAL=0:  Y = LOWEST + R
 //   RESIDUAL=1:  Y = LOWEST + number of t < NUM_T_SUM with SUM_THRESHOLDS[c][t] <= X[y,x,c] + R
@@ -10,7 +10,7 @@
 // CHANNELS/PE beats, lane p of beat g is channel g*PE+p at bits [p*BITS +: BITS]. R unsigned, W signed, X unsigned or X_SIGNED
 // (and then 2**(X_BITS-1) greater in its sum with R), Y signed where LOWEST is below 0, as requantizer.sv says.
 // Constants: WEIGHTS word a = g*(K*K/SIMD)+t holds taps t*SIMD+s (tap = i*K+j) of the PE channels of beat g, element
-// s*PE+p; THRESHOLDS row c = NUM_T elements of ACC_BITS, signed; SUM_THRESHOLDS has SUM_ROWS rows (1: all channels
+// s*PE+p; TREES as lib/thresholds.sv, with row c; SUM_THRESHOLDS has SUM_ROWS rows (1: all channels
 // share it; else those of lane 0 first) of NUM_T_SUM elements of SUM_BITS, unsigned, or SUM_SCALED as sum_requantizer.sv.
 //
 // How. A window comes from sliding_window.sv, which says how frames end. Its taps are multiplied SIMD a cycle, all at once
@@ -49,7 +49,7 @@ module depthwise #(
     parameter int SUM_SHIFT  = 0,
     parameter int SUM_OFFSET = 0,
     parameter logic [CHANNELS*K*K*W_BITS-1:0]        WEIGHTS        = '0,
-    parameter logic [CHANNELS*NUM_T*ACC_BITS-1:0]    THRESHOLDS     = '0,
+    parameter logic [(SCALED?1:CHANNELS<<R_BITS)*ACC_BITS-1:0] TREES  = '0,
     parameter logic [CHANNELS*M_BITS-1:0]            SCALES         = '0,
     parameter logic [CHANNELS*B_BITS-1:0]            OFFSETS        = '0,
     parameter logic [SUM_ROWS*NUM_T_SUM*SUM_BITS-1:0] SUM_THRESHOLDS = '0
@@ -242,7 +242,7 @@ module depthwise #(
 
   requantizer #(
       .ROWS(CHANNELS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .LOWEST(RESIDUAL ? 0 : LOWEST),
-      .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS),
+      .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .TREES(TREES),
       .SCALES(SCALES), .OFFSETS(OFFSETS)
   ) first_codes (
       .clk, .en, .group(group_q), .acc(sums), .y(counts)

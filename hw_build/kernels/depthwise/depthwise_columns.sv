@@ -1,7 +1,7 @@
 // Depthwise K x K convolution with zero padding, thresholds and an optional fused residual, a column of taps at a time.
 //
 //   acc[y,x,c] = sum over i,j of W[c,i,j] * X[y+i-K/2, x+j-K/2, c]        (0 outside the image)
-//   R          = number of t < NUM_T with THRESHOLDS[c][t] <= acc
+//   R          = number of the NUM_T thresholds of c <= acc
 //   SCALED:      R = min(max((SCALES[c] * acc + OFFSETS[c]) >>> SHIFT, 0), NUM_T)
 //   RESIDUAL=0:  Y = LOWEST + R
 //   RESIDUAL=1:  Y = LOWEST + number of t < NUM_T_SUM with SUM_THRESHOLDS[c][t] <= X[y,x,c] + R
@@ -10,8 +10,9 @@
 // beats, channel 0 first. R unsigned, W signed, X unsigned or X_SIGNED (and then 2**(X_BITS-1) greater in its sum with R), Y
 // signed where LOWEST is below 0, as requantizer.sv says. Constants: WEIGHTS word (c*K + j)*(K/SIMD) + b holds SIMD taps
 // of column j, element s that of position p = b*SIMD + s, which is row p, except in column K-1, where it is row p-1 and
-// position 0 is row K-1; THRESHOLDS row c = NUM_T elements of ACC_BITS, signed; SUM_THRESHOLDS has SUM_ROWS rows (1: all
-// channels share it) of NUM_T_SUM elements of SUM_BITS, unsigned, or SUM_SCALED as in sum_requantizer.sv.
+// position 0 is row K-1; TREES as lib/thresholds.sv or, SERIAL, lib/thresholds_serial.sv, with row c; SUM_THRESHOLDS has
+// SUM_ROWS rows (1: all channels share it) of NUM_T_SUM elements of SUM_BITS, unsigned, or SUM_SCALED as in
+// sum_requantizer.sv.
 //
 // How. A word of the memory holds the K newest rows of one column and channel. An output reads its K columns one after
 // the other; the newest one, still a row behind, comes last, takes the beat of input in place of its oldest row and is
@@ -23,7 +24,7 @@
 // Frames back to back: HEIGHT*WIDTH*CHANNELS*K*K/SIMD cycles each, no bubble. Latency: LAG pixels and some 12 cycles,
 // log2(SIMD) more.
 // Timing: tready and m_axis_tvalid come from registers.
-// Limits: K odd, at least 3; SIMD divides K; WIDTH >= K; HEIGHT > K/2; one channel a beat.
+// Limits: K odd, at least 3; SIMD divides K; WIDTH >= K; HEIGHT > K/2; one channel a beat; SERIAL: K*K/SIMD >= R_BITS.
 `default_nettype none
 module depthwise_columns #(
     parameter int HEIGHT    = 8,    // rows of the image
@@ -45,6 +46,7 @@ module depthwise_columns #(
     parameter int LOWEST    = 0,    // the code where no threshold is passed
     parameter     RAM_STYLE = "auto",  // of the rows
     parameter bit BLOCK     = 0,    // weights and thresholds in block RAM
+    parameter bit SERIAL    = 0,    // one comparator searches the thresholds of a sum, node after node
     parameter bit SCALED    = 0,    // a line in place of thresholds
     parameter int M_BITS    = 1,
     parameter int B_BITS    = 1,
@@ -53,7 +55,7 @@ module depthwise_columns #(
     parameter int SUM_SHIFT  = 0,
     parameter int SUM_OFFSET = 0,
     parameter logic [CHANNELS*K*K*W_BITS-1:0]         WEIGHTS        = '0,
-    parameter logic [CHANNELS*NUM_T*ACC_BITS-1:0]     THRESHOLDS     = '0,
+    parameter logic [(SCALED?1:CHANNELS<<R_BITS)*ACC_BITS-1:0] TREES   = '0,
     parameter logic [CHANNELS*M_BITS-1:0]            SCALES         = '0,
     parameter logic [CHANNELS*B_BITS-1:0]            OFFSETS        = '0,
     parameter logic [SUM_ROWS*NUM_T_SUM*SUM_BITS-1:0] SUM_THRESHOLDS = '0
@@ -86,6 +88,9 @@ module depthwise_columns #(
   end
   if (K % SIMD != 0) begin : g_check_simd
     $error("depthwise_columns: SIMD=%0d must divide K=%0d", SIMD, K);
+  end
+  if (SERIAL && TAPS < R_BITS) begin : g_check_serial
+    $error("depthwise_columns: %0d cycles a sum are too few for a serial search of %0d", TAPS, R_BITS);
   end
   if (WIDTH < K || HEIGHT <= P) begin : g_check_size
     $error("depthwise_columns: an image of %0d x %0d is too small for K=%0d", HEIGHT, WIDTH, K);
@@ -322,17 +327,16 @@ module depthwise_columns #(
     end
   end
 
-  if (TAPS >= R_BITS && !SCALED) begin : g_serial
+  if (SERIAL && !SCALED) begin : g_serial
     thresholds_serial #(
-        .ROWS(CHANNELS), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .Y_SIGNED(FIRST_LOWEST < 0),
-        .BLOCK(BLOCK), .CONTENTS(THRESHOLDS)
+        .ROWS(CHANNELS), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .Y_SIGNED(FIRST_LOWEST < 0), .BLOCK(BLOCK), .TREES(TREES)
     ) search (
         .clk(ap_clk), .en(en), .start(d_last_q), .group(d_channel_q), .acc(d_acc_q), .y(count)
     );
   end else begin : g_pipelined
     requantizer #(
         .ROWS(CHANNELS), .LANES(1), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(R_BITS), .LOWEST(FIRST_LOWEST),
-        .BLOCK(BLOCK), .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS),
+        .BLOCK(BLOCK), .SCALED(SCALED), .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .TREES(TREES),
         .SCALES(SCALES), .OFFSETS(OFFSETS)
     ) first_codes (
         .clk(ap_clk), .en(en), .group(d_channel_q), .acc(d_acc_q), .y(count)

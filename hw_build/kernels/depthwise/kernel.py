@@ -139,6 +139,12 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         return self.pe == 1 and kernel >= 3 and kernel % simd == 0 and width >= kernel and height > kernel // 2
 
     @property
+    def serial(self) -> bool:
+        """Whether one comparator searches all thresholds of a sum: by columns, where there is time for it."""
+        has_time = self.tap_cycles >= self.conv_codes[0].bitwidth()
+        return self.by_columns and has_time and not self.get_nodeattr("LineBits")
+
+    @property
     def rom_in_block_ram(self) -> bool:
         """Whether weights and thresholds lie in block RAM: where the weights are more words than LUTs read well."""
         return self.get_nodeattr("NumChannels") * self.tap_cycles > LUT_ROM_DEPTH
@@ -269,7 +275,10 @@ class DepthwiseConv_rtl(RowMemoryKernel):
             lines = require_lines(self.onnx_node.name, self._lines(model), bits)
             parameters |= {"ACC_BITS": signed_bits(low, high)} | lines.parameters()
         else:
-            parameters |= search_parameters(thresholds, low, high, *self._counted_from)
+            lanes = None if self.serial else self.pe
+            parameters |= search_parameters(
+                thresholds, low, high, *self._counted_from, y_bits=r_type.bitwidth(), lanes=lanes
+            )
         if self.residual:
             parameters["LOWEST"] = lowest
         if shift != NO_SHIFT:
@@ -278,6 +287,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
         if self.by_columns:
             parameters |= {
                 "BLOCK": int(self.rom_in_block_ram),
+                "SERIAL": int(self.serial),
                 "WEIGHTS": packed_literal(self._column_words(weights), w_bits),
             }
             if shift == NO_SHIFT:
@@ -322,7 +332,7 @@ class DepthwiseConv_rtl(RowMemoryKernel):
             "sum_shifted": self.get_nodeattr("SumShift") != NO_SHIFT,
         }
         if self.by_columns:
-            return ColumnsCost(**common, block=self.rom_in_block_ram)
+            return ColumnsCost(**common, block=self.rom_in_block_ram, serial=self.serial)
         return WindowCost(**common, height=height, pe=self.pe)
 
     def row_memory(self) -> tuple[int, int]:

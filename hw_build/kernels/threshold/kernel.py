@@ -84,7 +84,10 @@ class Threshold_rtl(StreamKernel):
         if bits:
             parameters |= {"ACC_BITS": self._acc_bits} | require_lines(name, self._lines(model), bits).parameters()
         else:
-            parameters |= search_parameters(table, int(x_type.min()), int(x_type.max()), lowest, int(y_type.min()))
+            parameters |= search_parameters(
+                table, int(x_type.min()), int(x_type.max()), lowest, int(y_type.min()), y_bits=y_type.bitwidth(),
+                lanes=self.pe if len(table) > 1 else 1,
+            )  # fmt: skip
         return self.instance("stream_threshold", FILES, parameters)
 
     def lut_estimation(self, fpgapart: str) -> int:

@@ -1,7 +1,7 @@
-// Thresholds on a stream: Y = LOWEST + number of t < NUM_T with THRESHOLDS[channel][t] <= X, in beats of PE channels.
+// Thresholds on a stream: Y = LOWEST + number of the channel's NUM_T thresholds <= X, in beats of PE channels.
 //
 // X is signed or unsigned, ACC_BITS holds it signed; Y is signed where LOWEST, as in requantizer.sv, is below 0;
-// THRESHOLDS as in thresholds.sv, ROWS is 1 where all channels share.
+// TREES as in thresholds.sv, ROWS is 1 where all channels share.
 // Throughput one beat a cycle; latency Y_BITS + 1 cycles, SCALED 4. Limits: PE divides CHANNELS.
 `default_nettype none
 module stream_threshold #(
@@ -18,7 +18,7 @@ module stream_threshold #(
     parameter int M_BITS   = 1,
     parameter int B_BITS   = 1,
     parameter int SHIFT    = 0,
-    parameter logic [ROWS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0,
+    parameter logic [(SCALED?1:ROWS<<Y_BITS)*ACC_BITS-1:0] TREES = '0,
     parameter logic [ROWS*M_BITS-1:0] SCALES = '0,
     parameter logic [ROWS*B_BITS-1:0] OFFSETS = '0
 ) (
@@ -60,7 +60,7 @@ module stream_threshold #(
 
   requantizer #(
       .ROWS(ROWS), .LANES(PE), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .LOWEST(LOWEST), .SCALED(SCALED),
-      .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .THRESHOLDS(THRESHOLDS), .SCALES(SCALES), .OFFSETS(OFFSETS)
+      .M_BITS(M_BITS), .B_BITS(B_BITS), .SHIFT(SHIFT), .TREES(TREES), .SCALES(SCALES), .OFFSETS(OFFSETS)
   ) counts (
       .clk(clk), .en, .group(group_q), .acc, .y(y_data)
   );

@@ -1,4 +1,5 @@
-// Sums to codes, by thresholds.sv or, SCALED, by scaler.sv: their formulas, order of constants and limits hold.
+// Sums to codes, by thresholds.sv or, SCALED, by scaler.sv: their formulas, order of constants and limits hold; TREES are
+// those of the former, of which NUM_T thresholds a row may be passed.
 //
 // Latency: Y_BITS + 1 cycles with en, or 4 where SCALED; group comes with its acc. Throughput: one beat of LANES sums each
 // cycle with en. LOWEST is the code of a sum that passes no threshold, LOWEST + NUM_T the largest one; y is signed where
@@ -16,7 +17,7 @@ module requantizer #(
     parameter int M_BITS   = 1,
     parameter int B_BITS   = 1,
     parameter int SHIFT    = 0,
-    parameter logic [ROWS*NUM_T*ACC_BITS-1:0] THRESHOLDS = '0,
+    parameter logic [(SCALED?1:ROWS<<Y_BITS)*ACC_BITS-1:0] TREES = '0,
     parameter logic [ROWS*M_BITS-1:0] SCALES = '0,
     parameter logic [ROWS*B_BITS-1:0] OFFSETS = '0,
     localparam int GROUPS = (ROWS > 1) ? ROWS / LANES : 1,
@@ -40,8 +41,8 @@ module requantizer #(
     );
   end else begin : g_search
     thresholds #(
-        .ROWS(ROWS), .LANES(LANES), .NUM_T(NUM_T), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .Y_SIGNED(LOWEST < 0),
-        .BLOCK(BLOCK), .CONTENTS(THRESHOLDS)
+        .ROWS(ROWS), .LANES(LANES), .ACC_BITS(ACC_BITS), .Y_BITS(Y_BITS), .Y_SIGNED(LOWEST < 0), .BLOCK(BLOCK),
+        .TREES(TREES)
     ) search (
         .clk, .en, .group, .acc, .y
     );

@@ -1,22 +1,23 @@
 // Count of thresholds passed, by binary search in a pipeline: one comparator a stage and lane.
 //
-//   y[p] = number of t < NUM_T with CONTENTS[row][t] <= acc[p],   row = group*LANES + p  (0 where ROWS is 1)
+//   y[p] = number of the row's thresholds <= acc[p],   row = group*LANES + p  (0 where ROWS is 1)
 //   Y_SIGNED: 2**(Y_BITS-1) less, signed
 //
-// CONTENTS: row r is NUM_T ascending elements of ACC_BITS, signed, element r*NUM_T+t at bits [.. *ACC_BITS +: ACC_BITS].
+// A row has 2**Y_BITS - 1 ascending thresholds of ACC_BITS, signed; the largest value stands for one that is never passed
+// and must not occur in acc then. TREES: for each lane (ROWS=1: for all), stage after stage, what its table holds: word
+// group*2**s + c of stage s is the middle threshold of those that the s upper bits c of the count leave. One word a group
+// that is not read stands before stage 0, so that stage s begins at word GROUPS*2**s of its lane.
 // Throughput: one beat of LANES sums each cycle with en. Latency: Y_BITS + 1 cycles with en; group comes with its acc.
-// Limits: ROWS is 1 or a multiple of LANES; NUM_T < 2**Y_BITS; where NUM_T is smaller than 2**Y_BITS - 1, the largest
-// value of ACC_BITS must not occur in acc (it stands for thresholds that are never passed).
+// Limits: ROWS is 1 or a multiple of LANES.
 `default_nettype none
 module thresholds #(
     parameter int ROWS     = 2,   // channels with thresholds of their own, or 1 for all
     parameter int LANES    = 1,   // sums a beat
-    parameter int NUM_T    = 15,
     parameter int ACC_BITS = 12,  // sum and threshold, signed
     parameter int Y_BITS   = 4,   // count, unsigned
     parameter bit Y_SIGNED = 0,   // 2**(Y_BITS-1) less
     parameter bit BLOCK    = 0,   // tables in block RAM
-    parameter logic [ROWS*NUM_T*ACC_BITS-1:0] CONTENTS = '0,
+    parameter logic [(ROWS<<Y_BITS)*ACC_BITS-1:0] TREES = '0,
     localparam int GROUPS = (ROWS > 1) ? ROWS / LANES : 1,
     localparam int GB = (GROUPS > 1) ? $clog2(GROUPS) : 1
 ) (
@@ -26,17 +27,6 @@ module thresholds #(
     input  wire logic [LANES*ACC_BITS-1:0] acc,
     output      logic [LANES*Y_BITS-1:0]   y
 );
-  // Table of stage s, lane p. Word g*2**s + c: the middle threshold of those that the s upper bits c of the count leave.
-  function automatic logic [(GROUPS<<(Y_BITS-1))*ACC_BITS-1:0] words(input int s, input int p);
-    int t;
-    words = '0;
-    for (int a = 0; a < (GROUPS << s); a++) begin
-      t = ((a % (1 << s)) * 2 + 1) * (1 << (Y_BITS - 1 - s)) - 1;
-      if (t >= NUM_T) words[a*ACC_BITS+:ACC_BITS] = {1'b0, {(ACC_BITS - 1) {1'b1}}};
-      else words[a*ACC_BITS+:ACC_BITS] = CONTENTS[(((ROWS > 1) ? (a >> s) * LANES + p : 0) * NUM_T + t)*ACC_BITS+:ACC_BITS];
-    end
-  endfunction
-
   localparam logic [Y_BITS-1:0] SIGN = Y_BITS'(Y_SIGNED) << (Y_BITS - 1);
 
   for (genvar p = 0; p < LANES; p++) begin : lane
@@ -75,7 +65,7 @@ module thresholds #(
           .DEPTH   (DEPTH),
           .WIDTH   (ACC_BITS),
           .BLOCK   (BLOCK),
-          .CONTENTS((DEPTH*ACC_BITS)'(words(s, p)))
+          .CONTENTS(TREES[(((ROWS>1)?p:0)*(GROUPS<<Y_BITS)+DEPTH)*ACC_BITS+:DEPTH*ACC_BITS])
       ) table_of_stage (
           .clk (clk),
           .en  (en),

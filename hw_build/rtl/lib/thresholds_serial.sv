@@ -1,21 +1,20 @@
 // Count of thresholds passed, by binary search with one comparator and one table: for sums that come seldom.
 //
-//   y = number of t < NUM_T with CONTENTS[row][t] <= acc,   row = group (0 where ROWS is 1)
+//   y = number of the row's thresholds <= acc,   row = group (0 where ROWS is 1)
 //   Y_SIGNED: 2**(Y_BITS-1) less, signed
 //
-// CONTENTS as in thresholds.sv. start takes acc and group; y is the count Y_BITS + 1 cycles with en later (as many as
-// thresholds.sv takes), in that one cycle. Throughput: a start every Y_BITS cycles with en; an earlier one is an error.
-// Limits: NUM_T < 2**Y_BITS; where NUM_T is smaller than 2**Y_BITS - 1, the largest value of ACC_BITS must not occur in
-// acc (it stands for thresholds that are never passed).
+// Thresholds as in thresholds.sv. TREES: the search tree of each row in heap order: word row*2**Y_BITS + n is node n, whose
+// children are 2n (threshold not passed) and 2n+1; below the last node the path itself is the count; n = 0 is not read.
+// start takes acc and group; y is the count Y_BITS + 1 cycles with en later (as many as thresholds.sv takes), in that one
+// cycle. Throughput: a start every Y_BITS cycles with en; an earlier one is an error.
 `default_nettype none
 module thresholds_serial #(
     parameter int ROWS     = 2,   // rows of thresholds: channels, or 1 for all
-    parameter int NUM_T    = 15,
     parameter int ACC_BITS = 12,  // sum and threshold, signed
     parameter int Y_BITS   = 4,   // count, unsigned
     parameter bit Y_SIGNED = 0,   // 2**(Y_BITS-1) less
     parameter bit BLOCK    = 0,   // table in block RAM
-    parameter logic [ROWS*NUM_T*ACC_BITS-1:0] CONTENTS = '0,
+    parameter logic [(ROWS<<Y_BITS)*ACC_BITS-1:0] TREES = '0,
     localparam int GB = (ROWS > 1) ? $clog2(ROWS) : 1
 ) (
     input  wire logic                clk,
@@ -25,20 +24,6 @@ module thresholds_serial #(
     input  wire logic [ACC_BITS-1:0] acc,
     output      logic [Y_BITS-1:0]   y
 );
-  // The search tree of a row lies in heap order: word row*2**Y_BITS + n is node n, its children are 2n (threshold not
-  // passed) and 2n+1; below the last node the path itself is the count.
-  function automatic logic [(ROWS<<Y_BITS)*ACC_BITS-1:0] words();
-    int level, t;
-    words = '0;
-    for (int a = 0; a < (ROWS << Y_BITS); a++) begin
-      level = 0;
-      while ((2 << level) <= a % (1 << Y_BITS)) level++;
-      t = (((a % (1 << Y_BITS)) - (1 << level)) * 2 + 1) * (1 << (Y_BITS - 1 - level)) - 1;
-      if (a % (1 << Y_BITS) == 0 || t >= NUM_T) words[a*ACC_BITS+:ACC_BITS] = {1'b0, {(ACC_BITS - 1) {1'b1}}};
-      else words[a*ACC_BITS+:ACC_BITS] = CONTENTS[((a>>Y_BITS)*NUM_T+t)*ACC_BITS+:ACC_BITS];
-    end
-  endfunction
-
   logic [ACC_BITS-1:0] acc_q, threshold;
   logic [GB-1:0] group_q;
   logic [Y_BITS-1:0] node_q, node;  // whose threshold is compared now; its child
@@ -62,7 +47,7 @@ module thresholds_serial #(
       .DEPTH   (ROWS << Y_BITS),
       .WIDTH   (ACC_BITS),
       .BLOCK   (BLOCK),
-      .CONTENTS(words())
+      .CONTENTS(TREES)
   ) tree (
       .clk (clk),
       .en  (en),
