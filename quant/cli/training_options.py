@@ -28,7 +28,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         "--recipe", help="name in quant/recipes or a TOML file; options beside it override its settings"
     )
     parser.add_argument("--model", help="registered network (python -m models list)")
-    parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file; without it the float network is trained")
+    parser.add_argument(
+        "--quant", help="w2a4, w3a3, w4a4, w8a8 or a TOML file; without it the float network is trained"
+    )
     parser.add_argument("--data", required=True, help="folder of a known layout (docs/how-to/data-sets.md)")
     parser.add_argument("--epochs", type=int, help="default 300")
     parser.add_argument("--batch", type=int, help="images per step (default 8)")

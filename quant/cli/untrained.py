@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("untrained", help="a seeded twin without training, to export, build and scale")
     parser.add_argument("--model", required=True, help="registered network (python -m models list)")
-    parser.add_argument("--quant", required=True, help="w4a4, w8a8 or a TOML file")
+    parser.add_argument("--quant", required=True, help="w2a4, w3a3, w4a4, w8a8 or a TOML file")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
     parser.add_argument("--size", type=size, default=(256, 256), metavar="HxW", help="in pixels (default 256)")
     parser.add_argument(

@@ -54,7 +54,9 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--ema", type=float, default=0.0, help="keep an average of this decay a step (default 0: off)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--quant", help="w4a4, w8a8 or a TOML file: train the quantized twin, with --init-from")
+    parser.add_argument(
+        "--quant", help="w2a4, w3a3, w4a4, w8a8 or a TOML file: train the quantized twin, with --init-from"
+    )
     parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
     parser.add_argument("--resume", action="store_true", help="continue from last.pt in --out")
     parser.set_defaults(run=_train)

@@ -2,15 +2,16 @@
 
 A study is a TOML file of ``[[cells]]``: ``name``, ``recipe``, ``data`` (the name of a data set, whose folder the
 command is given), ``seeds``, ``folds`` (none: trained on the list ``train``, reported on ``val``), ``first_folds``
-(trials: only so many of them), ``settings`` (a table that goes before the recipe's: one change for a trial) and
-``against`` (an earlier cell of the same data and folds, from which the difference is told). Cells with the same
-settings, or with none, share the stages that their recipes share.
+(trials: only so many of them), ``settings`` (a table that goes before the recipe's: one change for a trial), ``last``
+(the same for the recipe's last stage alone; its ``quant``, too) and ``against`` (an earlier cell of the same data and
+folds, from which the difference is told). Cells with the same ``settings``, or with none, share the stages that their
+recipes share.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from quant.base.toml_file import read_toml, require_type, require_types, shipped
 from quant.scores.resampling import interval
 from quant.training.crossval import Plan, collect
 from quant.training.crossval_report import write_report
-from quant.training.recipe import SETTINGS, read_recipe
+from quant.training.recipe import SETTINGS, Stage, read_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ _TYPES = {
     "folds": int,
     "first_folds": int,
     "settings": dict,
+    "last": dict,
     "against": str,
 }
 _SETTINGS = SETTINGS - {"seed"}
@@ -53,13 +55,22 @@ class Cell:
     folds: int | None = None
     first_folds: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
     against: str | None = None
 
     def folder(self, out: Path, seed: int) -> Path:
         """Where its folds of ``seed`` are trained."""
         split = "fixed" if self.folds is None else f"{self.folds}-folds"
-        own = "_".join(f"{key}-{value}" for key, value in sorted(self.settings.items())).replace("/", "-")
-        return out / f"{self.data}-{split}" / own / f"seed-{seed}"
+        return out / f"{self.data}-{split}" / _as_name(self.settings) / f"seed-{seed}"
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Those of the recipe, the last one with settings and a name of its own where the cell changes it."""
+        *before, last = read_recipe(self.recipe)
+        if not self.last:
+            return (*before, last)
+        settings = {**last.settings, **self.last}
+        quant = settings.pop("quant", last.quant)
+        return (*before, replace(last, name=f"{last.name}_{_as_name(self.last)}", settings=settings, quant=quant))
 
     def plans(self, out: Path, data: str, **more: Any) -> list[Plan]:
         """Of each seed; ``data`` is its folder, ``more`` is of ``Plan``."""
@@ -67,7 +78,7 @@ class Cell:
         split = {"fixed_split": True} if self.folds is None else {"folds": self.folds, "first_folds": self.first_folds}
         return [
             Plan(
-                stages=read_recipe(self.recipe),
+                stages=self.stages(),
                 settings={**self.settings, **settings, "data": data, "seed": seed},
                 out=self.folder(out, seed),
                 save_seconds=_SAVE_SECONDS,
@@ -76,6 +87,11 @@ class Cell:
             )
             for seed in self.seeds
         ]
+
+
+def _as_name(settings: dict[str, Any]) -> str:
+    """Of a folder: one for the same settings, "" for none."""
+    return "_".join(f"{key}-{value}" for key, value in sorted(settings.items())).replace("/", "-")
 
 
 def read_study(name_or_path: str) -> tuple[Cell, ...]:
@@ -108,9 +124,10 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
             raise ConfigError(f"study '{path}': a cell has no {key}; give it one")
     where = f"study '{path}', cell '{table['name']}'"
     require_types(f"{where}: ", table, _TYPES)
-    for key in table.get("settings", {}):
-        if key not in _SETTINGS:
-            raise ConfigError(f"{where}: unknown setting '{key}'; known: {', '.join(sorted(_SETTINGS))}")
+    for place, known in (("settings", _SETTINGS), ("last", _SETTINGS | {"quant"})):
+        for key in table.get(place, {}):
+            if key not in known:
+                raise ConfigError(f"{where}: unknown setting '{key}'; known: {', '.join(sorted(known))}")
     cell = Cell(**{**table, "seeds": tuple(table.get("seeds", (1,)))})
     for seed in cell.seeds:
         require_type(f"{where}: a seed", seed, int)

@@ -23,6 +23,7 @@ SMALL = {
     "small_unet_transposed": lambda: UNet((3, 4)),
     "small_gated_unet": SmallGates,
 }
+FEW_BITS = ("w3a3", "w2a4")
 PUBLISHED = ("cmunext-xxs", "mobile-cmunext")
 
 
@@ -40,9 +41,9 @@ def register(monkeypatch):
     return lambda name, make: registry.register(name, "of a test", Config(), lambda config: make())
 
 
-def assert_exact(name, folder, size):
+def assert_exact(name, folder, size, bits="w4a4"):
     checkpoint, export, out = (str(folder / part) for part in ("twin.pt", "export", "build"))
-    model = ["--model", name, "--quant", "w4a4", "--size", str(size)]
+    model = ["--model", name, "--quant", bits, "--size", str(size)]
     assert quant(["untrained", *model, "--out", checkpoint]) == 0
     assert quant(["export", "--checkpoint", checkpoint, "--out", export]) == 0
     with np.load(folder / "export" / "golden.npz") as golden:
@@ -78,3 +79,9 @@ def test_values_that_move_are_exact_in_simulated_rtl(register, tmp_path):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_networks_are_exact_in_simulated_rtl(name, tmp_path):
     assert_exact(name, tmp_path, 32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", FEW_BITS)
+def test_networks_of_few_bits_are_exact_in_simulated_rtl(bits, tmp_path):
+    assert_exact("cmunext-tiny-hw", tmp_path, 16, bits)

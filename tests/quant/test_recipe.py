@@ -167,7 +167,7 @@ def test_a_recipe_that_comes_after_itself_is_refused(tmp_path):
         ("weight_decay = inf", r"--weight-decay must be 0 to 1e\+06, got inf"),
         ("normal_cases = 1", r"--normal-cases must be true or false, got 1"),
         ("seed = 4294967296", r"--seed must be 0 to 4294967295, got 4294967296"),
-        ("quant = 'w3a3'", r"unknown quantization 'w3a3'"),
+        ("quant = 'w5a5'", r"unknown quantization 'w5a5'"),
     ],
 )
 def test_a_mistake_in_the_last_stage_is_told_before_the_first_is_trained(tmp_path, monkeypatch, settings, sentence):

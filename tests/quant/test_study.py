@@ -13,7 +13,6 @@ from quant.base import checkpoint as checkpoints
 from quant.base import pace
 from quant.base.errors import ConfigError, TimeUp
 from quant.base.pace import Pace
-from quant.training import recipe as recipes
 from quant.training.study import read_study
 from quant.training.train_config import TrainConfig
 
@@ -135,13 +134,25 @@ def test_pace_saves_every_minute_and_before_its_end(monkeypatch):
         Pace(stop_at=now - 1).begin()
 
 
+def test_a_change_of_the_last_stage_leaves_those_before_it_shared(study, squares, tmp_path):
+    longer = f"[[cells]]\nrecipe = '{tmp_path}/longer.toml'\ndata = 'squares'\n"
+    study.write_text(f"{longer}name = 'one'\n{longer}name = 'three'\nlast = {{ epochs = 3 }}\nagainst = 'one'\n")
+    out = tmp_path / "out"
+    assert main(["study", str(study), "--data", f"squares={squares}", "--out", str(out)]) == 0
+    fold = out / "squares-fixed" / "seed-1" / "fold-0"
+    assert {path.name for path in fold.iterdir() if path.is_dir()} == {"float", "longer", "longer_epochs-3"}
+    epochs = {name: checkpoints.load(fold / name / "weights.pt")["epoch"] for name in ("longer", "longer_epochs-3")}
+    assert epochs == {"longer": 0, "longer_epochs-3": 2}
+    assert list(json.loads((out / "study.json").read_text())) == ["one", "three"]
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_studies_are_valid(name):
     cells = read_study(name)
-    folders = {cell.folder(Path("out"), 1) for cell in cells if cell.recipe == cells[0].recipe}
-    assert len(folders) == len([cell for cell in cells if cell.recipe == cells[0].recipe])
+    results = {cell.folder(Path("out"), 1) / cell.stages()[-1].name for cell in cells}
+    assert len(results) == len(cells), "none is another's"
     for cell in cells:
-        for stage in recipes.read_recipe(cell.recipe):
+        for stage in cell.stages():
             TrainConfig(**{**stage.settings, **cell.settings, "data": "anywhere"})
         assert cell.plans(Path("out"), "anywhere")
 
@@ -170,6 +181,8 @@ def test_shipped_studies_are_valid(name):
             "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nagainst = 'b'",
             r"against 'b' is not an earlier cell of the same",
         ),
+        (f"{CELL}\nsettings = {{ quant = 'w3a3' }}", "unknown setting 'quant'; known: augmentation, batch"),
+        (f"{CELL}\nlast = {{ model_ = 'x' }}", "unknown setting 'model_'; known: augmentation, batch"),
         (f"{CELL}\nfirst_folds = 2", "cell 'a': first_folds without folds; give folds, too"),
         (
             "[[cells]]\nname = 'b'\nrecipe = 'r'\ndata = 'd'\nfolds = 5\nfirst_folds = 2\n"
@@ -195,7 +208,7 @@ def test_a_study_in_another_encoding_gets_one_sentence(tmp_path):
 def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out")]
     for arguments, sentence in (
-        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-small, busi-trials, peers, shipped, or"),
+        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-bits, busi-small, busi-trials, peers, shipped"),
         ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
         ([str(study), "--data", str(squares)], "has no name; give --data NAME=DIR"),
     ):

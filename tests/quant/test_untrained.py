@@ -31,10 +31,11 @@ def written(path, *options):
     return checkpoints.load(path)
 
 
-def test_export_is_exact_and_says_untrained(tmp_path, capsys):
-    checkpoint = written(tmp_path / "network.pt")
-    assert checkpoint["untrained"] and checkpoint["quant"]["name"] == "w4a4" and checkpoint["size"] == [32, 32]
-    assert capsys.readouterr().out.strip().endswith("cmunext-tiny-hw at w4a4, untrained")
+@pytest.mark.parametrize("bits", ["w4a4", "w3a3", "w2a4"])
+def test_export_is_exact_and_says_untrained(tmp_path, capsys, bits):
+    checkpoint = written(tmp_path / "network.pt", "--quant", bits)
+    assert checkpoint["untrained"] and checkpoint["quant"]["name"] == bits and checkpoint["size"] == [32, 32]
+    assert capsys.readouterr().out.strip().endswith(f"cmunext-tiny-hw at {bits}, untrained")
     assert main(["export", "--checkpoint", str(tmp_path / "network.pt"), "--out", str(tmp_path / "export")]) == 0
     manifest = json.loads((tmp_path / "export" / "manifest.json").read_text())
     assert manifest["model"]["trained"] is False
