@@ -124,10 +124,10 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
             raise ConfigError(f"study '{path}': a cell has no {key}; give it one")
     where = f"study '{path}', cell '{table['name']}'"
     require_types(f"{where}: ", table, _TYPES)
-    for place, known in (("settings", _SETTINGS), ("last", _SETTINGS | {"quant"})):
+    for place, settings in (("settings", _SETTINGS), ("last", _SETTINGS | {"quant"})):
         for key in table.get(place, {}):
-            if key not in known:
-                raise ConfigError(f"{where}: unknown setting '{key}'; known: {', '.join(sorted(known))}")
+            if key not in settings:
+                raise ConfigError(f"{where}: unknown setting '{key}'; known: {', '.join(sorted(settings))}")
     cell = Cell(**{**table, "seeds": tuple(table.get("seeds", (1,)))})
     for seed in cell.seeds:
         require_type(f"{where}: a seed", seed, int)
