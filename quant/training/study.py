@@ -128,6 +128,8 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
         for key in table.get(place, {}):
             if key not in settings:
                 raise ConfigError(f"{where}: unknown setting '{key}'; known: {', '.join(sorted(settings))}")
+    if "quant" in table.get("last", {}):
+        require_type(f"{where}: quant of last", table["last"]["quant"], str)
     cell = Cell(**{**table, "seeds": tuple(table.get("seeds", (1,)))})
     for seed in cell.seeds:
         require_type(f"{where}: a seed", seed, int)

@@ -182,6 +182,7 @@ def test_shipped_studies_are_valid(name):
             r"against 'b' is not an earlier cell of the same",
         ),
         (f"{CELL}\nsettings = {{ quant = 'w3a3' }}", "unknown setting 'quant'; known: augmentation, batch"),
+        (f"{CELL}\nlast = {{ quant = 3 }}", "cell 'a': quant of last must be text, got 3; correct it"),
         (f"{CELL}\nlast = {{ model_ = 'x' }}", "unknown setting 'model_'; known: augmentation, batch"),
         (f"{CELL}\nfirst_folds = 2", "cell 'a': first_folds without folds; give folds, too"),
         (
