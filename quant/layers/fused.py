@@ -129,15 +129,16 @@ class FusedFilters(nn.Module):
     def forward(self, x: torch.Tensor | QuantTensor) -> torch.Tensor:
         if self.weight_quant.export_mode:
             return super().forward(x)
-        limit = self._limit
-        weight = _RoundAndClamp.apply(self.weight, None, 1 / (limit + 1), (-limit, limit), None)
-        return self._filtered(plain(x), weight)
+        return self._filtered(plain(x), self._quantized())
 
     def off_grid(self) -> torch.Tensor:
         """Squared distance () of the weights, clipped, from their quantized values, which get no gradient."""
-        step, limit = 1 / (self._limit + 1), self._limit
-        clipped = self.weight.clamp(-limit * step, limit * step)
-        return (clipped - (clipped.detach() / step).round() * step).square().sum()
+        most = self._limit / (self._limit + 1)
+        return (self.weight.clamp(-most, most) - self._quantized().detach()).square().sum()
+
+    def _quantized(self) -> torch.Tensor:
+        limit = self._limit
+        return _RoundAndClamp.apply(self.weight, None, 1 / (limit + 1), (-limit, limit), None)
 
 
 class _FusedConvolution(FusedFilters):

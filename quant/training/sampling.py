@@ -26,7 +26,8 @@ def sampling_weights(sampling: str, samples: Samples) -> torch.Tensor | None:
 
 
 def _balanced(samples: Samples) -> np.ndarray:
-    sizes = lesion_sizes((samples.masks > 0).double().mean((1, 2, 3)).cpu().numpy())
+    lesions = (samples.masks > 0).flatten(1)  # every epoch asks: no copy of the masks in floats
+    sizes = lesion_sizes((lesions.sum(1).double() / lesions.shape[1]).cpu().numpy())
     known = classes_by_name(samples.names)
     kinds = np.zeros(len(samples), int) if known is None else np.unique(known.classes, return_inverse=True)[1]
     names = [f"{kind} {size}" for kind, size in zip(kinds, sizes, strict=True)]
