@@ -53,6 +53,7 @@ from quant.twin.networks import channels_in, classes_of, from_checkpoint, requir
 from quant.twin.structure import Structure
 
 if TYPE_CHECKING:
+    from onnx import NodeProto
     from torch import nn
 
     from quant.twin.twin import Twin
@@ -218,7 +219,7 @@ def _require_exportable(checkpoint: dict[str, Any], path: Path, size: tuple[int,
 def qonnx_model(twin: Twin, path: Path, size: tuple[int, ...]) -> ModelWrapper:
     """Exports and cleans the graph (constants folded, shapes and names given), batch 1, and saves it at ``path``.
 
-    Each convolution's ``doc_string`` is its module's name.
+    The ``doc_string`` of each convolution and each quantizer of activations is its module's name.
     """
     example = torch.zeros(1, twin.in_channels, *size)
     with warnings.catch_warnings():
@@ -226,14 +227,25 @@ def qonnx_model(twin: Twin, path: Path, size: tuple[int, ...]) -> ModelWrapper:
         export_qonnx(twin, args=example, export_path=str(path), opset_version=_OPSET, dynamo=False)
     model = ModelWrapper(str(path))
     filters = [node for node in model.graph.node if (operator := of_node(node)) is not None and operator.is_filters]
-    for node, layer in zip(filters, twin.convolutions(), strict=True):
-        node.doc_string = layer
+    _, *quantizers = _activation_quantizers(model)  # the first is the image's
+    for nodes, layers in ((filters, twin.convolutions()), (quantizers, twin.quantizers())):
+        for node, layer in zip(nodes, layers, strict=True):
+            node.doc_string = layer  # now, in order of execution, which the cleaning changes
     model = cleanup_model(model)
     for node in model.graph.node:
         if (operator := of_node(node)) is not None:
             operator.tidy(model, node)
     model.save(str(path))
     return model
+
+
+def _activation_quantizers(model: ModelWrapper) -> list[NodeProto]:
+    """The Quant nodes that read no constant, as those of weights do."""
+    constants = {initializer.name for initializer in model.graph.initializer}
+    for node in model.graph.node:
+        if set(node.input) <= constants:
+            constants.update(node.output)
+    return [node for node in model.graph.node if node.op_type == "Quant" and node.input[0] not in constants]
 
 
 def _agreed_logits(twin: Twin, model: ModelWrapper, program: Program, codes: np.ndarray) -> np.ndarray:

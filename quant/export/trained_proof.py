@@ -45,8 +45,9 @@ def prove_tables(twin: Twin, sites: list[TableSite], program: Program) -> int:
         ExportError: a code becomes another than the table says.
     """
     compared = 0
-    tables = [step for step in program.steps if isinstance(step, Table)]
-    for site, table in zip(sites, tables, strict=True):
+    by_layer = {step.layer: step for step in program.steps if isinstance(step, Table)}
+    for site in sites:
+        table = by_layer[site.chain[-1]]
         read, channels = program.codes[table.source], program.channels[table.source]
         codes = np.arange(read.low, read.high + 1)
         values = np.tile(codes * read.scale, (channels, 1)).astype(np.float32)

@@ -185,7 +185,7 @@ class Parser:
         words = np.round(found / codes.scale).astype(np.int64)
         if np.all(words == words[:1]):
             words = words[:1]
-        step = Table(function.nodes[0].name, function.source, quantizer.output[0], words)
+        step = Table(function.nodes[0].name, function.source, quantizer.output[0], words, quantizer.doc_string)
         self.hand_on(quantizer, step, codes, channels)
 
     def _quantizer(self, node: NodeProto) -> tuple[Codes, np.ndarray]:

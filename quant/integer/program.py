@@ -110,12 +110,15 @@ class Conv(Step):
 
 @dataclass(frozen=True)
 class Table(Step):
-    """``words`` (C, n) int64, C = 1 where all channels have the same: the code for each code of the source."""
+    """``words`` (C, n) int64, C = 1 where all channels have the same: the code for each code of the source. ``layer``:
+    the name of the module whose quantizer ends it, where known.
+    """
 
     name: str
     source: str
     output: str
     words: np.ndarray
+    layer: str = ""
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,13 @@ class Twin(nn.Module):
         names = [str(node.target) for node in self._graph.nodes if node.op == "call_module"]
         return [name for name in names if is_filters(self.network.get_submodule(name))]
 
+    def quantizers(self) -> list[str]:
+        """Names of the modules whose outputs are quantized, in order of execution."""
+        names = [str(node.target) for node in self._graph.nodes if node.op == "call_module"]
+        modules = [self.network.get_submodule(name) for name in names]
+        ends = [getattr(module, "quantizer", module) for module in modules]
+        return [name for name, end in zip(names, ends, strict=True) if hasattr(end, "act_quant")]
+
     def load_state_dict(self, state_dict: dict, strict: bool = True, assign: bool = False):
         """As of ``nn.Module``; Brevitas makes its scales anew when it loads, so they are tied and frozen again."""
         result = super().load_state_dict(state_dict, strict=strict, assign=assign)

@@ -19,8 +19,10 @@ from quant.base.errors import ExportError
 from quant.bitwidths.memory import codes_on_chip
 from quant.data.pairs import to_input
 from quant.export.export import qonnx_model
+from quant.export.trained_proof import prove_tables
 from quant.integer.ort_engine import OrtEngine
 from quant.integer.parse import parse
+from quant.integer.program import Table
 from quant.integer.proof import require_settled
 from quant.integer.torch_engine import TorchEngine
 from quant.layers.fused import plain
@@ -192,3 +194,20 @@ def test_a_trained_network_with_gates_is_exported(squares, tmp_path, monkeypatch
     weights = tmp_path / "twin" / "weights.pt"
     assert checkpoints.load(weights)["scores"]["iou_pooled8"] > 0.6
     assert main(["export", "--checkpoint", str(weights), "--size", "20x28", "--out", str(tmp_path / "export")]) == 0
+
+
+def of_channels_and_of_pixels(net, x):
+    """Both excitations of one tensor (scSE), whose order in the cleaned graph is not that of forward."""
+    by_channel = torch.sigmoid(net.expand(F.relu(net.reduce(F.adaptive_avg_pool2d(x, 1)))))
+    return x * by_channel + x * torch.sigmoid(net.psi(x))
+
+
+def test_tables_are_compared_with_their_own_modules(tmp_path):
+    torch.manual_seed(SEED)
+    layers = {"reduce": conv(4, 2, 1), "expand": conv(2, 4, 1), "psi": conv(4, 1, 1)}
+    network = Written(of_channels_and_of_pixels, **layers)
+    made = settled(network, SIZE, W4A4, tmp_path / "model.qonnx")
+    tables = [step.layer for step in steps_of(made.program, Table)]
+    sites = [site.chain[-1] for site in made.structure.tables()]
+    assert sorted(tables) == sorted(sites) and tables != sites
+    assert prove_tables(made.twin, made.structure.tables(), made.program) == 256 * (4 + 1)
