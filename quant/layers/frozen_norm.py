@@ -18,6 +18,22 @@ class Norm(nn.BatchNorm2d):
         made.load_state_dict(norm.state_dict(), strict=False)
         return made.train(norm.training)
 
+    @classmethod
+    def of(
+        cls,
+        mean: torch.Tensor,
+        variance: torch.Tensor,
+        gain: torch.Tensor | None,
+        shift: torch.Tensor | None,
+        eps: float,
+        momentum: float | None,
+    ) -> Norm:
+        """With these statistics (C,) and factors (C,), None: of one, and zero; in evaluation mode."""
+        made = cls(len(mean), eps, momentum)
+        values = {"running_mean": mean, "running_var": variance, "weight": gain, "bias": shift}
+        made.load_state_dict({name: value for name, value in values.items() if value is not None}, strict=False)
+        return made.eval()
+
     def _check_input_dim(self, input: torch.Tensor) -> None:
         if input.dim() not in (_OF_IMAGES, _OF_VOLUMES):
             raise ValueError(f"a BN takes images (B, C, H, W) or volumes (B, C, X, Y, Z), got {tuple(input.shape)}")

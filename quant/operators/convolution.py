@@ -19,6 +19,8 @@ from quant.operators.volumes import SIDES
 from quant.operators.zero_taps import fill_gaps, reach_stride
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from onnx import NodeProto
     from qonnx.core.modelwrapper import ModelWrapper
 
@@ -39,6 +41,34 @@ class Convolution(Filters):
     makes_logits = True
     layer = qnn.QuantConv2d
     before_norm = FusedQuantConv2d
+
+    def functions(self) -> dict[Any, Callable[..., Any]]:
+        """As a subclass of Conv2d calls it, whose forward pads or scales its weights."""
+        return {functional.conv2d: self.convolve}
+
+    def convolve(
+        self,
+        translator: Translator,
+        x: fx.Node,
+        weight: Any,
+        bias: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> fx.Node:
+        """By the filters that ``weight`` (O, I / groups, KH, KW) holds now; they are trained as they are."""
+        if not isinstance(x, fx.Node) or isinstance(weight, fx.Node) or isinstance(bias, fx.Node):
+            refuse("has filters that are computed from the image; only those of weights have an integer form")
+        outputs, inputs, *kernel = weight.shape
+        module = nn.Conv2d(
+            inputs * groups, outputs, tuple(kernel), stride, padding, dilation, groups, bias=bias is not None
+        )
+        with torch.no_grad():
+            module.weight.copy_(weight)
+            if bias is not None:
+                module.bias.copy_(bias)
+        return self.take(translator, module, (x,), translator.own_name("convolution"))
 
     def take(self, translator: Translator, module: nn.Module, inputs: tuple[Any, ...], name: str) -> fx.Node:
         """A padding given as a word becomes numbers; more of it on one side zeros of their own. A dense layer on one

@@ -73,9 +73,20 @@ class ModuleGraph:
             if name in called:
                 continue
             if name in parts or not any(True for _ in child.parameters()):
+                if any(True for _ in child.parameters(recurse=False)):
+                    child = _children_of(child)
+                    setattr(module, leaf, child)
                 self._drop_idle(child, f"{name}.", called, parts)
             else:
                 delattr(module, leaf)
+
+
+def _children_of(module: nn.Module) -> nn.Module:
+    """What holds the children of ``module`` and nothing else of it."""
+    holder = nn.Module()
+    for leaf, child in module.named_children():
+        holder.add_module(leaf, child)
+    return holder
 
 
 def never_negative(graph: ModuleGraph, node: fx.Node) -> bool:

@@ -140,6 +140,8 @@ class _Tracer(fx.Tracer):
         kinds = [kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules")]
         plain = kinds and kinds[0] is not nn.Module and type(module).forward is kinds[0].forward
         is_own = plain and kinds[0] not in (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+        if isinstance(module, nn.Conv2d) and not plain:
+            return False  # whose forward says what it does to image and weights
         return operator_of(module) is not None or bool(is_own) or super().is_leaf_module(module, qualified_name)
 
 
@@ -202,6 +204,11 @@ class Trace:
         self.in_channels = in_channels or _in_channels(network, self.graph)
         self.image = example_codes(1, self.in_channels, *size) / 256
         self.values = self._run(network)
+
+    @staticmethod
+    def owner(node: fx.Node) -> str:
+        """The name of the module whose forward has the operation ``node``; '' of the network's own."""
+        return next((path for path, _ in reversed(node.meta.get("nn_module_stack", {}).values())), "")
 
     def where(self, node: fx.Node) -> str:
         """'module 'name'' or 'operation 'add' (file, line N)' for error messages."""

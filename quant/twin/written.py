@@ -17,7 +17,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from quant.base.errors import ConfigError
-from quant.layers.frozen_norm import FrozenNorm, Norm
+from quant.layers.frozen_norm import FrozenNorm, Norm, affine_of
 from quant.operators import functions, told, written_as
 from quant.operators.filters import is_filters
 from quant.operators.operator import Unsupported, activation_function, refuse
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _NEAR = 1e-3  # of the largest logit
 _SIDES_OF_IMAGES = 2
+_MOST_VALUES = 1 << 22  # of a tensor of a small image: of a large one it may have 256 times as many, as attention has
 _LEAST_SIDE = 8  # of a tensor whose slices show their steps and what they leave out
 
 
@@ -59,7 +60,7 @@ def as_modules(network: nn.Module, in_channels: int | None = None, size: tuple[i
     Raises:
         ConfigError: something in it has no integer form here; the sentence names it.
     """
-    _require_finite(network)
+    _require_weights(network)
     found = None
     try:
         if size is None or len(size) == _SIDES_OF_IMAGES:
@@ -75,9 +76,12 @@ def as_modules(network: nn.Module, in_channels: int | None = None, size: tuple[i
 
 def _of_any_size(network: nn.Module, in_channels: int | None) -> ModuleGraph:
     copied = copy.deepcopy(network).eval()
+    trace = Trace(copied, in_channels)
     try:
-        return Translator(copied, Trace(copied, in_channels)).run()
+        return Translator(copied, trace).run()
     except _TooSmall as small:
+        if max(value.numel() for value in trace.values.values() if isinstance(value, torch.Tensor)) > _MOST_VALUES:
+            raise
         copied = copy.deepcopy(network).eval()
         try:
             trace = Trace(copied, in_channels, ((IMAGE_SIZES[-1], IMAGE_SIZES[-1]),))
@@ -107,8 +111,19 @@ class _TooSmall(ConfigError):
     """Values of a small image were moved in a way that has no form; of a larger one it may have."""
 
 
-def _require_finite(network: nn.Module) -> None:
+def _require_weights(network: nn.Module) -> None:
+    for name, module in network.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ConfigError(
+                f"'{name}' of the network is compiled by torch.jit, so that its forward cannot be followed; give it as"
+                " it was before"
+            )
     for name, value in network.state_dict().items():
+        if value.is_floating_point() and value.dtype != torch.float32:
+            raise ConfigError(
+                f"'{name}' of the network is {str(value.dtype).removeprefix('torch.')}; images and weights are float32:"
+                " call network.float()"
+            )
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ConfigError(f"'{name}' of the network holds NaN or infinity; train it again, or from other weights")
 
@@ -346,7 +361,9 @@ class Translator:
         is_of_volumes = len(self._trace.image.shape) == RANK
         if isinstance(module, (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d, nn.InstanceNorm3d)):
             norm = "BatchNorm3d" if is_of_volumes else "BatchNorm2d"
-            return f"works out statistics of each image at inference, which do not lower; take {norm}"
+            return f"{_OF_EACH_IMAGE}; take {norm}"
+        if isinstance(module, nn.SyncBatchNorm):
+            return "is BatchNorm2d for training on several GPUs; take BatchNorm2d, whose weights are the same"
         if type(module).__name__.startswith(("ReplicationPad", "ReflectionPad", "CircularPad")):
             instead = "" if is_of_volumes else "ZeroPad2d, or "
             return f"pads by other values than zeros; take {instead}the padding of a convolution"
@@ -384,6 +401,18 @@ class Translator:
             number += 1
         return f"{name}_{number}"
 
+    def own_name(self, leaf: str) -> str:
+        """A name for what the forward that is translated makes of its module's own parameters: that of the module, or
+        ``leaf`` in it where it holds others.
+        """
+        owner = self._trace.owner(self._node)
+        if owner and not list(self._modules[owner].children()):
+            return owner
+        name = f"{owner}.{leaf}".lstrip(".")
+        while name in self._modules:
+            name += "_"
+        return name
+
     @property
     def node(self) -> fx.Node:
         """The traced node that is translated."""
@@ -406,6 +435,27 @@ class Translator:
         if isinstance(b, fx.Node) or rounding_mode is not None:
             refuse("divides by an activation or rounds, which has no integer form here; only a constant divisor has")
         return self.affine(a, 1 / b, 0.0)
+
+    def batch_norm(
+        self,
+        x: fx.Node,
+        mean: Any,
+        variance: Any,
+        weight: Any = None,
+        bias: Any = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> fx.Node:
+        """A subclass of BatchNorm2d calls it in front of its activation; the statistics of any other module stay."""
+        if training or mean is None:
+            refuse(f"{_OF_EACH_IMAGE}; keep running ones, as BatchNorm2d does")
+        owner = self._modules[self._trace.owner(self._node)]
+        momentum = getattr(owner, "momentum", momentum)
+        norm = Norm.of(mean, variance, weight, bias, eps, momentum)
+        if isinstance(owner, (nn.BatchNorm2d, nn.BatchNorm3d)):
+            return self.emit(norm, (x,), self.own_name("norm"))
+        return self.emit(FrozenNorm(*affine_of(norm)), (x,))
 
     def affine(self, x: fx.Node, gain: Any, shift: Any) -> fx.Node:
         """``gain * x + shift``, each one number or one per channel."""
@@ -447,10 +497,16 @@ def _prelu(translator: Translator, x: fx.Node, weight: Any) -> NoReturn:
 _NAMES_OF_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
 
 
+_OF_EACH_IMAGE = "works out statistics of each image at inference, which do not lower"
 _NO_LOGITS = (
     "has no integer form; where the network ends in it, leave it out: loss and mask take logits, and the index of the"
     " largest logit is that of the largest probability"
 )
+
+
+def _no_statistics(translator: Translator, x: fx.Node, *_: Any, **__: Any) -> NoReturn:
+    del translator, x
+    refuse(f"{_OF_EACH_IMAGE}; take BatchNorm2d")
 
 
 def _no_logits(translator: Translator, x: fx.Node, *_: Any, **__: Any) -> NoReturn:
@@ -474,6 +530,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((F.hardtanh, F.hardtanh_), activation_function(nn.Hardtanh)),
     F.hardsigmoid: activation_function(nn.Hardsigmoid),
     **dict.fromkeys((F.prelu, torch.prelu), _prelu),
+    F.batch_norm: _T.batch_norm,
+    **dict.fromkeys((F.group_norm, F.instance_norm, F.layer_norm), _no_statistics),
     **dict.fromkeys((operator.truediv, operator.itruediv, torch.div, torch.divide), _T.divide),
     **dict.fromkeys((operator.neg, torch.neg, "neg"), lambda translator, x: translator.affine(x, -1.0, 0.0)),
     **dict.fromkeys((torch.clamp, torch.clip), _T.clamp),
