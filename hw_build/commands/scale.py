@@ -89,7 +89,9 @@ def run_scale(config: ScaleConfig, *, as_json: bool) -> int:
             progress.done(point.name, f"{_summary(figures)}{' · unchanged' if saved else ''}")
 
         executor = (
-            partial(dask_cluster, config.scheduler) if config.scheduler else partial(local_processes, config.jobs)
+            partial(local_processes, config.jobs)
+            if config.scheduler is None
+            else partial(dask_cluster, config.scheduler)
         )
         results = sweep(points, lowered, config.boards, config.out / POINTS, executor=executor, on_done=on_done)
         rows = [{**asdict(point), "figures": asdict(results[point])} for point in points]

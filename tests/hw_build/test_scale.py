@@ -108,6 +108,12 @@ def test_grid_has_every_point_once(export, tmp_path):
     assert len(set(points)) == len({each.name for each in points}) == 2 * (1 + len(BOARDS))
 
 
+def test_rates_that_differ_in_the_seventh_digit_are_two_files():
+    names = [point(16, rate).name for rate in (15.0, 15.0000001, 1234567.0, 1234568.0, 0.1)]
+    assert len(set(names)) == len(names)
+    assert names[0] == "synthetic-as-exported-16-15fps" and names[-1] == "synthetic-as-exported-16-0.1fps"
+
+
 def fail():
     raise AssertionError("every point is saved")
 
@@ -214,6 +220,7 @@ def test_command_prints_the_table_and_writes_it(export, tmp_path, capsys, monkey
         (["--sizes", "99999999999999999999"], "--sizes must be 1 to 8192, got 99999999999999999999"),
         (["--boards", "kv260", str(BOARD_FILES / "kv260.toml")], "two boards are called kv260: give one of them"),
         (["--scheduler", "nonsense://1"], "no Dask scheduler answers at 'nonsense://1'"),
+        (["--scheduler", ""], "no Dask scheduler answers at ''"),
     ],
 )
 def test_mistakes_are_one_line(export, tmp_path, capsys, option, sentence):

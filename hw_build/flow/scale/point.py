@@ -53,7 +53,11 @@ class Point:
     @property
     def name(self) -> str:
         """A file name that no other point has."""
-        rate = f"max-{self.board}" if self.frames_per_second is None else f"{self.frames_per_second:g}fps"
+        asked = self.frames_per_second
+        if asked is None:
+            rate = f"max-{self.board}"
+        else:
+            rate = f"{asked:g}fps" if float(f"{asked:g}") == asked else f"{asked!r}fps"
         return f"{self.network}-{self.bits}-{self.side}-{rate}".replace("/", "_")
 
 
