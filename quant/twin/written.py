@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _NEAR = 1e-3  # of the largest logit
 _SIDES_OF_IMAGES = 2
-_MOST_VALUES = 1 << 22  # of a tensor of a small image: of a large one it may have 256 times as many, as attention has
+_MOST_VALUES = 1 << 27  # of a tensor of a large image that is tried
 _LEAST_SIDE = 8  # of a tensor whose slices show their steps and what they leave out
 
 
@@ -80,7 +80,7 @@ def _of_any_size(network: nn.Module, in_channels: int | None) -> ModuleGraph:
     try:
         return Translator(copied, trace).run()
     except _TooSmall as small:
-        if max(value.numel() for value in trace.values.values() if isinstance(value, torch.Tensor)) > _MOST_VALUES:
+        if _most_values_of_large(trace) > _MOST_VALUES:
             raise
         copied = copy.deepcopy(network).eval()
         try:
@@ -88,6 +88,18 @@ def _of_any_size(network: nn.Module, in_channels: int | None) -> ModuleGraph:
         except ConfigError:
             raise small from None
         return Translator(copied, trace).run()
+
+
+def _most_values_of_large(trace: Trace) -> int:
+    """Values of the largest tensor that a large image may make; what is larger than every (1, C, H, W) of the trace,
+    as the products of attention, grows with the square of the pixels.
+    """
+    side = max(trace.image.shape[2:])
+    tensors = [value for value in trace.values.values() if isinstance(value, torch.Tensor)]
+    maps = [value.numel() for value in tensors if value.dim() == trace.image.dim() and max(value.shape[2:]) <= side]
+    growth = (IMAGE_SIZES[-1] // side) ** 2
+    sizes = [value.numel() for value in tensors]
+    return max(size * (growth if size <= max(maps) else growth**2) for size in sizes)
 
 
 def _is_network(found: ModuleGraph, network: nn.Module, size: tuple[int, int]) -> bool:

@@ -234,12 +234,15 @@ def test_what_does_not_lower_is_one_sentence(name):
 
 
 def attention(net, x):
-    rows = net.a(x).flatten(2)
-    return (rows @ torch.softmax(rows.transpose(1, 2) @ rows, -1)).view(x.shape)
+    small = net.a(F.max_pool2d(x, net.factor) if net.factor > 1 else x)
+    rows = small.flatten(2)
+    made = (rows @ torch.softmax(rows.transpose(1, 2) @ rows, -1)).view(small.shape)
+    return F.interpolate(made, scale_factor=net.factor)
 
 
-def test_attention_of_all_pixels_is_refused_without_a_large_image(monkeypatch):
-    """Its products of an image of 256x256 take 16 GiB, for want of which the process would be killed."""
+@pytest.mark.parametrize("factor", [1, 2])
+def test_attention_of_many_pixels_is_refused_without_a_large_image(factor, monkeypatch):
+    """Its products of an image of 256x256 take 16 GiB, for want of which the process would be killed, or 1 GiB."""
     tried = []
 
     def trace(network, in_channels=None, sizes=((64, 64), (256, 256))):
@@ -249,6 +252,8 @@ def test_attention_of_all_pixels_is_refused_without_a_large_image(monkeypatch):
 
     written_trace = written.Trace
     monkeypatch.setattr(written, "Trace", trace)
-    with pytest.raises(ConfigError, match=r"'transpose' .* makes 4096x4 of 4x64x64"):
-        Structure(Written(attention, a=conv()).eval())
+    network = Written(attention, a=conv()).eval()
+    network.factor = factor
+    with pytest.raises(ConfigError, match=r"'transpose' .* makes (4096x4 of 4x64x64|1024x4 of 4x32x32)"):
+        Structure(network)
     assert tried == [(64, 64)]
