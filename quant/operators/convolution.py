@@ -39,6 +39,7 @@ class Convolution(Filters):
     names = ("Conv",)
     steps = (Conv,)
     makes_logits = True
+    is_followed = True
     layer = qnn.QuantConv2d
     before_norm = FusedQuantConv2d
 

@@ -88,6 +88,7 @@ class Operator:
     lets_pass: ClassVar[bool] = False  # f(operator(x)) = operator(f(x)) for every rising f
     needs_own_convolution: ClassVar[bool] = False  # whose outputs it may reorder
     takes_moved: ClassVar[bool] = False  # ``take`` is given values in other places as `rearrangement.Moved`
+    is_followed: ClassVar[bool] = False  # a subclass with a forward of its own is traced, whose functions are taken
     of_volumes: ClassVar[bool] = False  # its tensors are (N, C, X, Y, Z), which the engine of torch alone computes
     keeps_sign: ClassVar[bool] = True  # gives nothing negative where it reads nothing negative
     bits: ClassVar[str] = "activation"  # the field of `config.Bits` for its output, where it accumulates

@@ -140,9 +140,10 @@ class _Tracer(fx.Tracer):
         kinds = [kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules")]
         plain = kinds and kinds[0] is not nn.Module and type(module).forward is kinds[0].forward
         is_own = plain and kinds[0] not in (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-        if isinstance(module, nn.Conv2d) and not plain:
-            return False  # whose forward says what it does to image and weights
-        return operator_of(module) is not None or bool(is_own) or super().is_leaf_module(module, qualified_name)
+        operator_written = operator_of(module)
+        if operator_written is not None and operator_written.is_followed and not plain:
+            return False
+        return operator_written is not None or bool(is_own) or super().is_leaf_module(module, qualified_name)
 
 
 class Trace:
