@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quant.base.errors import ConfigError, TimeUp
+from quant.base.errors import ConfigError, EdgesegError
 
 if TYPE_CHECKING:
     import argparse
@@ -46,14 +46,14 @@ def _run(arguments: argparse.Namespace) -> None:
     for plan in together:
         prepare(plan)
     runs = runs_together(together)
-    late = None
+    ended = None
     try:
         run_all(run_fold, runs, arguments.jobs, arguments.scheduler)
-    except TimeUp as error:
-        late = error
+    except EdgesegError as error:  # the time is up, or one of many runs does not train
+        ended = error
     print(report_study(cells, plans, arguments.out), end="")
-    if late is not None:
-        raise late
+    if ended is not None:
+        raise ended
 
 
 def _named(text: str) -> tuple[str, str]:

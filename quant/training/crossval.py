@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import ConfigError
+from quant.base.errors import ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.data.folds import fold_of_images, groups_of_images
@@ -169,7 +169,10 @@ def _run_fold(plan: Plan, fold: int, quiet: bool) -> None:
     def train_stage(config: TrainConfig, quant: QuantConfig | None, out_dir: Path, **links: Any) -> None:
         chosen = _samples_of(config, train_names)
         require_foreground(chosen, config.data, f"train of fold {fold}")
-        fit(config, quant, out_dir, chosen, pace=plan.pace(), quiet=quiet, **links)
+        try:
+            fit(config, quant, out_dir, chosen, pace=plan.pace(), quiet=quiet, **links)
+        except TrainingError as error:
+            raise TrainingError(f"'{out_dir}': {error}") from None
 
     follow(plan.stages, folder, plan.settings, train_stage)
     if _images_file(plan, fold).is_file():

@@ -12,8 +12,10 @@ import quant
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base import pace
-from quant.base.errors import ConfigError, TimeUp
+from quant.base.errors import ConfigError, TimeUp, TrainingError
 from quant.base.pace import Pace
+from quant.training import crossval
+from quant.training import train as training
 from quant.training.study import Cell, plans_of, read_study
 from quant.training.train_config import TrainConfig
 
@@ -206,6 +208,20 @@ def test_folders_of_many_settings_have_names_that_fit(tmp_path):
         cell = Cell(name="a", recipe="r", data="d", settings={**settings, "jitter": jitter}, last={**settings})
         folders.add(cell.folder(Path("out"), 1))
     assert len(folders) == 2 and all(len(part) < 150 for folder in folders for part in folder.parts)
+
+
+def test_a_run_that_does_not_train_is_named_and_the_finished_cells_are_told(squares, tmp_path, monkeypatch, capsys):
+    def fit(config, *arguments, **named):
+        if config.loss == "bce":
+            raise TrainingError("the loss of epoch 1 is nan")
+        return training.fit(config, *arguments, **named)
+
+    monkeypatch.setattr(crossval, "fit", fit)
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/0.toml'\nsettings = { loss = 'bce' }"))
+    assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr()
+    assert "loss-bce/seed-1/fold-0/same': the loss of epoch 1 is nan" in told.err
+    assert "| a | 1 | 8 |" in told.out and list(json.loads((tmp_path / "out" / "study.json").read_text())) == ["a"]
 
 
 def test_names_of_cells_do_not_break_the_table(squares, tmp_path):
