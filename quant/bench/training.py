@@ -13,6 +13,7 @@ from torch import nn
 
 import calib_data
 import models
+from quant.layers.joined import join_passes
 from quant.training.objective import Objective
 from quant.training.step import network_input, training_step
 from quant.twin.networks import channels_in, classes_of, from_checkpoint
@@ -33,6 +34,7 @@ def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Ca
     x = network_input(codes, "cpu")
 
     def stepper(network: nn.Module) -> Callable[[], object]:
+        join_passes(network)
         network.train().to(memory_format=torch.channels_last)
         optimiser = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
         return lambda: training_step(network, optimiser, x, masks, Objective(precision=_PRECISION))
