@@ -12,6 +12,8 @@ from quant.layers.passes import NO_ACTIVATION, can_pass_norm, normalized
 if TYPE_CHECKING:
     import torch
 
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+
 
 def join_passes(network: nn.Module) -> None:
     """Lets each ``nn.Sequential`` in ``network`` run its BNs together with the activations that follow them."""
@@ -35,7 +37,7 @@ def norm_and_activation(norm: nn.Module, activation: nn.Module | None, x: Any) -
 
 
 def _is_observed(module: nn.Module | None) -> bool:
-    return module is not None and bool(module._forward_hooks or module._forward_pre_hooks)
+    return module is not None and any(vars(module)[hooks] for hooks in _HOOKS)
 
 
 class _JoinedSequential(nn.Sequential):

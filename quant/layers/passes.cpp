@@ -137,7 +137,7 @@ Floats first_of(Floats v, int count) {
 // Sums over rows of the two numbers that `terms(x, g, k)` gives: (2, channels) float64.
 template <class Terms>
 std::vector<double> sums(const uint16_t* x, const uint16_t* g, int64_t count, int channels, int threads, Terms terms) {
-  int period = period_of(channels);
+  const int period = period_of(channels);
   const int64_t all_shares = shares(count, period);
   std::vector<double> parts(all_shares * 2 * channels);
   in_shares(count, period, threads, [&](int64_t first, int64_t last, int64_t share) {
@@ -192,48 +192,48 @@ void edgeseg_statistics(const uint16_t* x, int64_t rows, int32_t channels, float
   }
 }
 
-// y = activation(gain * x + shift); gain and shift (C).
-void edgeseg_forward(const uint16_t* x, uint16_t* y, int64_t rows, int32_t channels, const float* gain, const float* shift,
-                     const Activation* activation, int32_t threads) {
-  int period = period_of(channels);
-  auto g = repeated(gain, channels, period), s = repeated(shift, channels, period);
+// y = activation(z), z = gain * (x - mean) + shift; tables (C).
+void edgeseg_forward(const uint16_t* x, uint16_t* y, int64_t rows, int32_t channels, const float* mean, const float* gain,
+                     const float* shift, const Activation* activation, int32_t threads) {
+  const int period = period_of(channels);
+  auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   const Activation act = *activation;
   in_shares(rows * channels, period, threads, [&](int64_t first, int64_t last, int64_t) {
     each(first, last, period, x, nullptr, y, [&](const uint16_t* xs, const uint16_t*, uint16_t* ys, int k, int) {
-      narrow(ys, activated(widened(xs) * load(&g[k]) + load(&s[k]), act));
+      narrow(ys, activated((widened(xs) - load(&m[k])) * load(&g[k]) + load(&s[k]), act));
     });
   });
 }
 
-// Sums over rows (2, C) of the gradient that the activation lets pass, and of its product with x - mean.
-void edgeseg_backward_sums(const uint16_t* x, const uint16_t* gradient, int64_t rows, int32_t channels, const float* gain,
-                           const float* shift, const float* mean, const Activation* activation, double* found,
+// Sums over rows (2, C) of the gradient that the activation of z lets pass, and of its product with x - mean.
+void edgeseg_backward_sums(const uint16_t* x, const uint16_t* gradient, int64_t rows, int32_t channels, const float* mean,
+                           const float* gain, const float* shift, const Activation* activation, double* found,
                            int32_t threads) {
-  int period = period_of(channels);
-  auto g = repeated(gain, channels, period), s = repeated(shift, channels, period), m = repeated(mean, channels, period);
+  const int period = period_of(channels);
+  auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   const Activation act = *activation;
   auto all = sums(x, gradient, rows * channels, channels, threads,
                   [&](const uint16_t* xs, const uint16_t* gs, int k, Floats& a, Floats& b) {
-                    Floats v = widened(xs);
+                    Floats v = widened(xs) - load(&m[k]);
                     a = passed(widened(gs), v * load(&g[k]) + load(&s[k]), act);
-                    b = a * (v - load(&m[k]));
+                    b = a * v;
                   });
   std::copy(all.begin(), all.end(), found);
 }
 
-// dx = gain * passed gradient + slope * x + offset; all tables (C).
+// dx = gain * passed gradient + slope * (x - mean) + offset; tables (C).
 void edgeseg_backward(const uint16_t* x, const uint16_t* gradient, uint16_t* dx, int64_t rows, int32_t channels,
-                      const float* gain, const float* shift, const float* slope, const float* offset,
+                      const float* mean, const float* gain, const float* shift, const float* slope, const float* offset,
                       const Activation* activation, int32_t threads) {
-  int period = period_of(channels);
-  auto g = repeated(gain, channels, period), s = repeated(shift, channels, period);
+  const int period = period_of(channels);
+  auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   auto l = repeated(slope, channels, period), o = repeated(offset, channels, period);
   const Activation act = *activation;
   in_shares(rows * channels, period, threads, [&](int64_t first, int64_t last, int64_t) {
     each(first, last, period, x, gradient, dx, [&](const uint16_t* xs, const uint16_t* gs, uint16_t* to, int k, int) {
-      Floats v = widened(xs), gains = load(&g[k]);
+      Floats v = widened(xs) - load(&m[k]), gains = load(&g[k]);
       Floats z = passed(widened(gs), v * gains + load(&s[k]), act);
-      narrow(to, z * gains + (v * load(&l[k]) + load(&o[k])));
+      narrow(to, z * gains + v * load(&l[k]) + load(&o[k]));
     });
   });
 }

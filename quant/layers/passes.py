@@ -12,7 +12,7 @@ import ctypes
 import math
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import nn
@@ -52,10 +52,12 @@ def _kernels() -> ctypes.CDLL | None:
 
 def can_pass(x: Any) -> bool:
     """Whether there are passes for ``x``: a bfloat16 tensor on a CPU, and kernels."""
-    return isinstance(x, torch.Tensor) and x.device.type == "cpu" and x.dtype == torch.bfloat16 and bool(_kernels())
+    return (
+        isinstance(x, torch.Tensor) and x.device.type == "cpu" and x.dtype == torch.bfloat16 and _kernels() is not None
+    )
 
 
-def can_pass_norm(norm: nn.Module, x: Any) -> bool:
+def can_pass_norm(norm: nn.Module, x: Any) -> TypeGuard[nn.BatchNorm2d]:
     """Whether there are passes for the BN ``norm`` of ``x``: of images (B, C, H, W), with factors and statistics."""
     return (
         isinstance(norm, nn.BatchNorm2d)
@@ -64,6 +66,7 @@ def can_pass_norm(norm: nn.Module, x: Any) -> bool:
         and norm.momentum is not None
         and can_pass(x)
         and x.dim() == _IMAGES
+        and x.numel() > x.shape[1]  # more than one value a channel, or torch has its say
         and (norm.training or not torch.is_grad_enabled())
     )
 
@@ -78,15 +81,29 @@ def normalized(norm: nn.BatchNorm2d, x: torch.Tensor, activation: Activation) ->
     train, without a gradient.
     """
     x = x.contiguous(memory_format=torch.channels_last)
+    moving_mean, moving_variance, momentum = norm.running_mean, norm.running_var, norm.momentum
+    assert moving_mean is not None and moving_variance is not None and momentum is not None, "see can_pass_norm"
     if not norm.training:
-        return _forward(x, *_affine(norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.eps), activation)
+        return _forward(x, _affine(norm.weight, norm.bias, moving_mean, moving_variance, norm.eps), activation)
     mean, variance = _statistics(x)
     with torch.no_grad():
         count = x.numel() // x.shape[1]
-        norm.running_mean.lerp_(mean, norm.momentum)
-        norm.running_var.lerp_(variance * (count / max(count - 1, 1)), norm.momentum)
-        norm.num_batches_tracked.add_(1)
+        moving_mean.lerp_(mean, momentum)
+        moving_variance.lerp_(variance * (count / (count - 1)), momentum)
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked.add_(1)
     return _Normalized.apply(x, norm.weight, norm.bias, mean, variance, norm.eps, activation)
+
+
+class _Affine(NamedTuple):
+    """``gain * (x - mean) + shift``: (C,) float32 of the channels, which lie last, or (1,) for any order."""
+
+    mean: torch.Tensor
+    gain: torch.Tensor
+    shift: torch.Tensor
+
+
+_NO_AFFINE = _Affine(torch.zeros(1), torch.ones(1), torch.zeros(1))
 
 
 class _Activated(torch.autograd.Function):
@@ -95,13 +112,14 @@ class _Activated(torch.autograd.Function):
         x = _dense(x)
         ctx.save_for_backward(x)
         ctx.activation = activation
-        return _forward(x, _ONE, _ZERO, activation)
+        return _forward(x, _NO_AFFINE, activation)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        return _backward(x, gradient, _ONE, _ZERO, _ZERO, _ZERO, ctx.activation), None
+        none = torch.zeros(1)
+        return _backward(x, _like(gradient, x), _NO_AFFINE, none, none, ctx.activation), None
 
 
 class _Normalized(torch.autograd.Function):
@@ -116,45 +134,40 @@ class _Normalized(torch.autograd.Function):
         eps: float,
         activation: Activation,
     ) -> torch.Tensor:
-        gain, shift = _affine(weight, bias, mean, variance, eps)
-        ctx.save_for_backward(x, gain, shift, mean, variance)
+        affine = _affine(weight, bias, mean, variance, eps)
+        ctx.save_for_backward(x, variance, *affine)
         ctx.eps, ctx.activation = eps, activation
-        return _forward(x, gain, shift, activation)
+        return _forward(x, affine, activation)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, gain, shift, mean, variance = ctx.saved_tensors
-        gradient = _like(gradient, x)
+        x, variance, *tables = ctx.saved_tensors
+        affine, gradient = _Affine(*tables), _like(gradient, x)
         channels = x.shape[1]
         rows = x.numel() // channels
         found = torch.empty(2, channels, dtype=torch.float64)
-        _kernels().edgeseg_backward_sums(
+        _run(
+            "edgeseg_backward_sums",
             *map(_address, (x, gradient)),
             ctypes.c_int64(rows),
             channels,
-            *map(_address, (gain, shift, mean)),
+            *map(_address, affine),
             ctypes.byref(ctx.activation),
             _address(found),
-            torch.get_num_threads(),
         )
         of_bias, of_products = found.float()
-        of_variance = 1 / (variance + ctx.eps)
-        slope = -gain * of_products * of_variance / rows
-        offset = -gain * of_bias / rows - slope * mean
-        dx = _backward(x, gradient, gain, shift, slope, offset, ctx.activation)
-        return dx, of_products * of_variance.sqrt(), of_bias, None, None, None, None
-
-
-_ONE, _ZERO = torch.ones(1), torch.zeros(1)
+        precision = 1 / (variance + ctx.eps)
+        slope, offset = -affine.gain * of_products * precision / rows, -affine.gain * of_bias / rows
+        dx = _backward(x, gradient, affine, slope, offset, ctx.activation)
+        return dx, of_products * precision.sqrt(), of_bias, None, None, None, None
 
 
 def _affine(
     weight: torch.Tensor, bias: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor, eps: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gain and shift (C,) float32 of a BN with these statistics."""
-    gain = weight.detach() / torch.sqrt(variance + eps)
-    return gain, bias.detach() - mean * gain
+) -> _Affine:
+    """Of a BN with these statistics."""
+    return _Affine(mean, weight.detach() / torch.sqrt(variance + eps), bias.detach())
 
 
 def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -162,20 +175,21 @@ def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     channels = x.shape[1]
     mean, variance = torch.empty(channels), torch.empty(channels)
     rows = ctypes.c_int64(x.numel() // channels)
-    _kernels().edgeseg_statistics(
-        _address(x), rows, channels, _address(mean), _address(variance), torch.get_num_threads()
-    )
+    _run("edgeseg_statistics", _address(x), rows, channels, _address(mean), _address(variance))
     return mean, variance
 
 
-def _forward(x: torch.Tensor, gain: torch.Tensor, shift: torch.Tensor, activation: Activation) -> torch.Tensor:
-    """``activation(gain * x + shift)``; gain and shift are of x's channels, which lie last, or (1,)."""
+def _forward(x: torch.Tensor, affine: _Affine, activation: Activation) -> torch.Tensor:
+    """``activation`` of ``affine`` of dense ``x``, in its order."""
     y = torch.empty_like(x)
-    channels = len(gain)
-    rows = ctypes.c_int64(x.numel() // channels)
-    tables = map(_address, (gain, shift))
-    _kernels().edgeseg_forward(
-        _address(x), _address(y), rows, channels, *tables, ctypes.byref(activation), torch.get_num_threads()
+    channels = len(affine.gain)
+    _run(
+        "edgeseg_forward",
+        *map(_address, (x, y)),
+        ctypes.c_int64(x.numel() // channels),
+        channels,
+        *map(_address, affine),
+        ctypes.byref(activation),
     )
     return y
 
@@ -183,25 +197,27 @@ def _forward(x: torch.Tensor, gain: torch.Tensor, shift: torch.Tensor, activatio
 def _backward(
     x: torch.Tensor,
     gradient: torch.Tensor,
-    gain: torch.Tensor,
-    shift: torch.Tensor,
+    affine: _Affine,
     slope: torch.Tensor,
     offset: torch.Tensor,
     activation: Activation,
 ) -> torch.Tensor:
-    """``gain`` times the gradient that passes ``_forward``'s activation, plus ``slope * x + offset``."""
-    gradient = _like(gradient, x)
+    """The gain times the gradient that passes ``_forward``'s activation, plus ``slope * (x - mean) + offset``."""
     dx = torch.empty_like(x)
-    channels = len(gain)
-    _kernels().edgeseg_backward(
+    channels = len(affine.gain)
+    _run(
+        "edgeseg_backward",
         *map(_address, (x, gradient, dx)),
         ctypes.c_int64(x.numel() // channels),
         channels,
-        *map(_address, (gain, shift, slope, offset)),
+        *map(_address, (*affine, slope, offset)),
         ctypes.byref(activation),
-        torch.get_num_threads(),
     )
     return dx
+
+
+def _run(kernel: str, *arguments: Any) -> None:
+    getattr(_kernels(), kernel)(*arguments, torch.get_num_threads())
 
 
 def _dense(x: torch.Tensor) -> torch.Tensor:

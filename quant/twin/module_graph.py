@@ -100,7 +100,7 @@ def run_graph(graph: fx.Graph, root: nn.Module, image: Any) -> torch.Tensor:
         activation = _called(root, reader)
         if module is None:
             values[node] = image
-        elif is_norm(module) and activation is not None and as_activation(activation) is not None:
+        elif reader and activation and is_norm(module) and as_activation(activation):
             values[node] = None
             values[reader] = norm_and_activation(module, activation, *inputs)
         elif node not in values:
