@@ -88,7 +88,7 @@ int period_of(int channels) {
 
 std::vector<float> repeated(const float* table, int channels, int period) {
   std::vector<float> all(period);
-  for (int i = 0; i < period; i++) all[i] = table ? table[i % channels] : 0;
+  for (int i = 0; i < period; i++) all[i] = table[i % channels];
   return all;
 }
 

@@ -144,21 +144,12 @@ class _Normalized(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, variance, *tables = ctx.saved_tensors
         affine, gradient = _Affine(*tables), _like(gradient, x)
-        channels = x.shape[1]
-        rows = x.numel() // channels
-        found = torch.empty(2, channels, dtype=torch.float64)
-        _run(
-            "edgeseg_backward_sums",
-            *map(_address, (x, gradient)),
-            ctypes.c_int64(rows),
-            channels,
-            *map(_address, affine),
-            ctypes.byref(ctx.activation),
-            _address(found),
-        )
+        found = torch.empty(2, x.shape[1], dtype=torch.float64)
+        _run("edgeseg_backward_sums", (x, gradient), affine, ctx.activation, _address(found))
         of_bias, of_products = found.float()
         precision = 1 / (variance + ctx.eps)
-        slope, offset = -affine.gain * of_products * precision / rows, -affine.gain * of_bias / rows
+        of_row = -affine.gain * x.shape[1] / x.numel()
+        slope, offset = of_row * of_products * precision, of_row * of_bias
         dx = _backward(x, gradient, affine, slope, offset, ctx.activation)
         return dx, of_products * precision.sqrt(), of_bias, None, None, None, None
 
@@ -174,23 +165,17 @@ def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and biased variance (C,) float32 of x (B, C, H, W), channels last."""
     channels = x.shape[1]
     mean, variance = torch.empty(channels), torch.empty(channels)
-    rows = ctypes.c_int64(x.numel() // channels)
-    _run("edgeseg_statistics", _address(x), rows, channels, _address(mean), _address(variance))
+    rows, tables = ctypes.c_int64(x.numel() // channels), map(_address, (mean, variance))
+    kernels = _kernels()
+    assert kernels is not None, "see can_pass"
+    kernels.edgeseg_statistics(_address(x), rows, channels, *tables, torch.get_num_threads())
     return mean, variance
 
 
 def _forward(x: torch.Tensor, affine: _Affine, activation: Activation) -> torch.Tensor:
     """``activation`` of ``affine`` of dense ``x``, in its order."""
     y = torch.empty_like(x)
-    channels = len(affine.gain)
-    _run(
-        "edgeseg_forward",
-        *map(_address, (x, y)),
-        ctypes.c_int64(x.numel() // channels),
-        channels,
-        *map(_address, affine),
-        ctypes.byref(activation),
-    )
+    _run("edgeseg_forward", (x, y), affine, activation)
     return y
 
 
@@ -204,20 +189,28 @@ def _backward(
 ) -> torch.Tensor:
     """The gain times the gradient that passes ``_forward``'s activation, plus ``slope * (x - mean) + offset``."""
     dx = torch.empty_like(x)
-    channels = len(affine.gain)
-    _run(
-        "edgeseg_backward",
-        *map(_address, (x, gradient, dx)),
-        ctypes.c_int64(x.numel() // channels),
-        channels,
-        *map(_address, (*affine, slope, offset)),
-        ctypes.byref(activation),
-    )
+    _run("edgeseg_backward", (x, gradient, dx), (*affine, slope, offset), activation)
     return dx
 
 
-def _run(kernel: str, *arguments: Any) -> None:
-    getattr(_kernels(), kernel)(*arguments, torch.get_num_threads())
+def _run(
+    kernel: str,
+    tensors: tuple[torch.Tensor, ...],
+    tables: tuple[torch.Tensor, ...],
+    activation: Activation,
+    *results: ctypes.c_void_p,
+) -> None:
+    """On ``tensors`` of one shape and order, whose last axis in memory has as many channels as the tables."""
+    channels = len(tables[0])
+    getattr(_kernels(), kernel)(
+        *map(_address, tensors),
+        ctypes.c_int64(tensors[0].numel() // channels),
+        channels,
+        *map(_address, tables),
+        ctypes.byref(activation),
+        *results,
+        torch.get_num_threads(),
+    )
 
 
 def _dense(x: torch.Tensor) -> torch.Tensor:
