@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import math
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
+from quant.base.sole_writer import sole_writer
 from quant.data.crops import crops
 from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
 from quant.training.find_rate import find_rate
@@ -158,8 +160,6 @@ def fit(
         learner.centre_ranges()
     else:
         learner.load_state(state)
-    if fabric.is_global_zero:
-        _begin_log(out_dir / _LOG, first_epoch)
     train_samples = train_samples.to(fabric.device)
     common = {
         "model": config.model,
@@ -171,9 +171,14 @@ def fit(
         "lr": config.lr,
         **seen_whole(Path(config.data), config.image_size, config.in_channels),
     }
-
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=quiet or not fabric.is_global_zero) as progress:
+    writes = fabric.is_global_zero
+    with (
+        sole_writer(out_dir) if writes else nullcontext(),
+        Progress(*columns, disable=quiet or not writes) as progress,
+    ):
+        if writes:
+            _begin_log(out_dir / _LOG, first_epoch)
         epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
         batch_bar = progress.add_task("steps", total=learner.batches(train_samples))
         pace.begin()
@@ -194,7 +199,7 @@ def fit(
             if val_samples is not None:
                 scores = learner.score(candidate, val_samples)
                 told += f", IoU {scores['iou']:.4f}"
-            if fabric.is_global_zero:
+            if writes:
                 common |= {"epoch": epoch, "scores": scores}
                 if keeps:
                     checkpoints.save(out_dir / KEPT, {**common, "state": _portable_state(candidate)})

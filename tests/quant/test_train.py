@@ -11,6 +11,7 @@ from PIL import Image
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
+from quant.base.sole_writer import sole_writer
 from quant.data.pairs import load_samples
 from quant.evaluation.predict import predict_masks
 from quant.export.export import export
@@ -142,6 +143,16 @@ def test_the_kept_network_is_the_moving_average_of_the_steps(squares, tmp_path):
             moved = (quarter[name] - value) * 3  # w1 - w2 = 4 (quarter - w2), three quarters of it
             assert torch.allclose(three[name] - value, moved, atol=1e-6), name
     assert any(not torch.equal(last[name], quarter[name]) for name in last)
+
+
+def test_a_folder_takes_one_training_at_a_time(squares, tmp_path):
+    with (
+        sole_writer(tmp_path / "run"),
+        pytest.raises(ConfigError, match=r"another training is running in '.*run'; wait for it or give another --out"),
+    ):
+        train(config(squares), None, tmp_path / "run")
+    assert not (tmp_path / "run" / "log.csv").exists()
+    train(config(squares), None, tmp_path / "run")
 
 
 def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_path):
