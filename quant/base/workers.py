@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ def run_all(task: Callable[..., Any], arguments: Sequence[tuple], jobs: int = 1,
 
     Raises:
         ConfigError: ``jobs`` below 1, no scheduler answers, or a process was ended from outside.
-        TimeUp: of any task, once all have ended; errors of a task: at once.
+        TimeUp: of any task, once all have ended; errors of a task, and Ctrl-C: at once, and processes here are ended.
     """
     if jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, got {jobs}")
@@ -60,8 +61,14 @@ def run_all(task: Callable[..., Any], arguments: Sequence[tuple], jobs: int = 1,
 def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
     if scheduler is None:
         context = multiprocessing.get_context("spawn")
+        others = multiprocessing.active_children()
         with ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare, initargs=(jobs,)) as pool:
-            yield pool
+            try:
+                yield pool
+            except BaseException:  # leaving the pool waits for what runs, perhaps for hours
+                for worker in set(multiprocessing.active_children()).difference(others):
+                    worker.terminate()
+                raise
         return
     from distributed import Client
 
@@ -80,6 +87,15 @@ def _prepare(jobs: int) -> None:
     """Ctrl-C reaches every process of the terminal, and the parent alone says so; each takes its share of the cores."""
     import torch
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers, and the next call would train beside them in their folders."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

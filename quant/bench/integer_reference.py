@@ -43,7 +43,8 @@ def bench(
 
     ``ratio`` is integer over float32 for a data set, each in the way that suits it better, ``ratio_int8`` integer over
     int8; below 1 the integer reference is faster. ``qat_over_float_throughput`` is images per second in
-    quantization-aware training over those in float training; below 1 the quantized network trains slower. Without
+    quantization-aware training over those in float training; below 1 the quantized network trains slower.
+    ``joined_over_one_by_one_throughput`` is what BNs and activations in one pass give float training. Without
     ``export_dir`` the checkpoint is exported first.
 
     Raises:
@@ -83,6 +84,7 @@ def bench(
         "ratio_single": medians["integer_single_ms"] / medians["float32_single_ms"],
         **training,
         "qat_over_float_throughput": training["float_training_ms"] / training["qat_training_ms"],
+        "joined_over_one_by_one_throughput": training["float_training_one_by_one_ms"] / training["float_training_ms"],
         "engine": reference.engine,
         "network": checkpoint["model"],
         "height": height,

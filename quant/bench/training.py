@@ -6,6 +6,7 @@ as the recipes train; reading and augmenting images is left out.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 import calib_data
 import models
+from quant.layers.joined import join_passes
 from quant.training.objective import Objective
 from quant.training.step import network_input, training_step
 from quant.twin.networks import channels_in, classes_of, from_checkpoint
@@ -25,19 +27,25 @@ _LEARNING_RATE = 1e-4
 
 
 def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Callable[[], object]]:
-    """One training step of the float network and one of the checkpoint's, each on the same ``images`` images."""
+    """One training step of the float network, with BNs and activations joined and one by one, and one of the
+    checkpoint's, each on the same ``images`` images.
+    """
     channels = channels_in(checkpoint)
     samples = [calib_data.load(name, tuple(checkpoint["size"]), channels) for name in calib_data.names()[:images]]
     codes = torch.stack([torch.from_numpy(sample.codes) for sample in samples]).permute(0, 3, 1, 2)  # (N, 3, H, W)
     masks = torch.stack([torch.from_numpy(sample.mask) for sample in samples])[:, None].float()  # (N, 1, H, W)
     x = network_input(codes, "cpu")
 
-    def stepper(network: nn.Module) -> Callable[[], object]:
+    def stepper(network: nn.Module, *, joined: bool = True) -> Callable[[], object]:
+        if joined:
+            join_passes(network)
         network.train().to(memory_format=torch.channels_last)
         optimiser = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
         return lambda: training_step(network, optimiser, x, masks, Objective(precision=_PRECISION))
 
+    built = partial(models.build, checkpoint["model"], classes_of(checkpoint), channels)
     return {
-        "float_training_ms": stepper(models.build(checkpoint["model"], classes_of(checkpoint), channels)),
+        "float_training_ms": stepper(built()),
+        "float_training_one_by_one_ms": stepper(built(), joined=False),
         "qat_training_ms": stepper(from_checkpoint(checkpoint)),
     }

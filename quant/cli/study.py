@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quant.base.errors import ConfigError, TimeUp
+from quant.base.errors import ConfigError, EdgesegError
 
 if TYPE_CHECKING:
     import argparse
@@ -27,29 +27,33 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from quant.base.workers import run_all
-    from quant.training.crossval import Plan, prepare, run_fold, stop_time
-    from quant.training.study import read_study, report_study
+    from quant.training.crossval import prepare, run_fold, stop_time
+    from quant.training.study import plans_of, read_study, report_study, runs_together
 
     cells = read_study(arguments.study)
-    folders = dict(_named(text) for text in arguments.data)
+    folders: dict[str, str] = {}
+    for text in arguments.data:
+        name, folder = _named(text)
+        if name in folders:
+            raise ConfigError(f"--data {name} is given twice, as {folders[name]} and {folder}; give it once")
+        folders[name] = folder
     for cell in cells:
         if cell.data not in folders:
             raise ConfigError(f"the study's cell '{cell.name}' needs data '{cell.data}'; give --data {cell.data}=DIR")
     more = {"settings": {"device": arguments.device}, "stop_at": stop_time(arguments.minutes)}
-    plans = {cell.name: cell.plans(arguments.out, folders[cell.data], **more) for cell in cells}
-    of_folder: dict[Path, list[Plan]] = {}  # those that share stages must not train them at once
-    for plan in (plan for of_cell in plans.values() for plan in of_cell):
+    plans = plans_of(cells, arguments.out, folders, **more)
+    together = [plan for of_cell in plans.values() for plan in of_cell]
+    for plan in together:
         prepare(plan)
-        of_folder.setdefault(plan.out, []).append(plan)
-    runs = [(together, fold) for together in of_folder.values() for fold in together[0].folds_to_train()]
-    late = None
+    runs = runs_together(together)
+    ended = None
     try:
         run_all(run_fold, runs, arguments.jobs, arguments.scheduler)
-    except TimeUp as error:
-        late = error
+    except EdgesegError as error:  # the time is up, or one of many runs does not train
+        ended = error
     print(report_study(cells, plans, arguments.out), end="")
-    if late is not None:
-        raise late
+    if ended is not None:
+        raise ended
 
 
 def _named(text: str) -> tuple[str, str]:

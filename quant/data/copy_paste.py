@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-_BORDER = 5  # pixels over which a lesion fades into its new surroundings
+_BORDER = 5  # side of the windows by which a lesion fades into its new surroundings, over as many pixels less one
 
 
 def copy_paste(
@@ -15,8 +15,9 @@ def copy_paste(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, C, H, W) uint8 and masks (B, 1, H, W), behind which soft targets may stand -> the same shapes and types.
 
-    Each image gets, with ``probability``, the lesion of another one of the batch at the place that it has there. Draws
-    are those of process ``rank``; ``generator`` moves on by the same everywhere.
+    Each image gets, with ``probability``, the lesion of another one of the batch at the place that it has there. Every
+    pixel of it is pasted as it is, however small it is, and what lies around it fades. Draws are those of process
+    ``rank``; ``generator`` moves on by the same everywhere.
     """
     own = torch.Generator().manual_seed(int(torch.randint(0, 2**31, (), generator=generator)) + rank)
     count = len(codes)
@@ -24,6 +25,7 @@ def copy_paste(
     partners = (torch.arange(count) + torch.randint(1, max(count, 2), (count,), generator=own)) % count
     gets, partners = gets.to(codes.device).view(-1, 1, 1, 1), partners.to(codes.device)
     lesion = (masks[partners, :1] > 0) & gets
-    share = functional.avg_pool2d(lesion.float(), _BORDER, 1, _BORDER // 2, count_include_pad=False)
+    around = functional.max_pool2d(lesion.float(), _BORDER, 1, _BORDER // 2)
+    share = functional.avg_pool2d(around, _BORDER, 1, _BORDER // 2, count_include_pad=False)
     blended = codes[partners].float() * share + codes.float() * (1 - share)
     return blended.round().to(torch.uint8), torch.where(lesion, masks[partners], masks)

@@ -8,6 +8,8 @@ and one clamp in place, and one masked copy of the gradient. Exports and layers 
 A threshold that is learned gets its gradient by straight-through estimators on rounding up its exponent and on rounding
 codes, so that x takes part by its rounding error where it is in range and by the bound where it is clipped (S. Jain et
 al., "Trained Quantization Thresholds", MLSys 2020).
+
+In bfloat16 on a CPU a quantizer is a single pass, and joins the one of a BN before it (``passes.py``).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import torch
 from brevitas.quant_tensor import QuantTensor
 from torch import nn
 
+from quant.layers.passes import RELU, RELU6, Activation, activated, can_pass, rounding
 from quant.layers.quantizers import log2_threshold
 
 if TYPE_CHECKING:
@@ -94,29 +97,59 @@ class _ScaleAsNumber:
             self._read_at = (threshold, threshold._version)
         return self._scale, self._bits
 
+    def _codes(self, bits: int) -> tuple[int, int]:
+        raise NotImplementedError
+
+    def _window(self, codes: tuple[int, int], scale: float) -> tuple[float, float]:
+        return (codes[0] - 0.5) * scale, (codes[1] + 0.5) * scale
+
+    def as_activation(self) -> Activation | None:
+        """What is done as a pass; None where the threshold learns or Brevitas is asked."""
+        if not self._is_fusible() or log2_threshold(self).requires_grad:
+            return None
+        scale, bits = self._scale_and_bits()
+        codes = self._codes(bits)
+        return rounding(scale, codes, self._window(codes, scale))
+
+    def forward(self, x: torch.Tensor | QuantTensor) -> torch.Tensor | QuantTensor:
+        """As of the Brevitas layer."""
+        if not self._is_fusible():
+            return super().forward(x)
+        x = plain(x)
+        if can_pass(x):
+            activation = self.as_activation()
+            if activation is not None:
+                return activated(x, activation)
+        scale, bits = self._scale_and_bits()
+        codes = self._codes(bits)
+        return _RoundAndClamp.apply(x, log2_threshold(self), scale, codes, self._window(codes, scale))
+
 
 class FusedQuantReLU(_ScaleAsNumber, qnn.QuantReLU):
     """ReLU and an unsigned quantizer: the clamp at 0 is the ReLU."""
 
-    def forward(self, x: torch.Tensor | QuantTensor) -> torch.Tensor | QuantTensor:
-        if not self._is_fusible():
-            return super().forward(x)
-        scale, bits = self._scale_and_bits()
-        top = 2**bits - 1
-        return _RoundAndClamp.apply(plain(x), log2_threshold(self), scale, (0, top), (0.0, (top + 0.5) * scale))
+    def _codes(self, bits: int) -> tuple[int, int]:
+        return 0, 2**bits - 1
+
+    def _window(self, codes: tuple[int, int], scale: float) -> tuple[float, float]:
+        return 0.0, super()._window(codes, scale)[1]
 
 
 class FusedQuantIdentity(_ScaleAsNumber, qnn.QuantIdentity):
     """A signed quantizer."""
 
-    def forward(self, x: torch.Tensor | QuantTensor) -> torch.Tensor | QuantTensor:
-        if not self._is_fusible():
-            return super().forward(x)
-        scale, bits = self._scale_and_bits()
-        low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-        return _RoundAndClamp.apply(
-            plain(x), log2_threshold(self), scale, (low, high), ((low - 0.5) * scale, (high + 0.5) * scale)
-        )
+    def _codes(self, bits: int) -> tuple[int, int]:
+        return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+
+
+def as_activation(module: nn.Module) -> Activation | None:
+    """What ``module`` is as a pass over a tensor; None where it is none."""
+    if isinstance(module, _ScaleAsNumber):
+        return module.as_activation()
+    return next((known for kind, known in _ACTIVATIONS if type(module) is kind), None)
+
+
+_ACTIVATIONS = ((nn.ReLU, RELU), (nn.ReLU6, RELU6))
 
 
 class FusedFilters(nn.Module):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import ConfigError
+from quant.base.errors import ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.data.folds import fold_of_images, groups_of_images
@@ -29,7 +29,7 @@ from quant.data.pairs import Samples, load_samples, require_foreground
 from quant.evaluation.predict import predict_masks
 from quant.scores.breakdown import ImageScores
 from quant.scores.metrics import Counts
-from quant.training.recipe import Stage, follow, run_of
+from quant.training.recipe import Stage, follow, runs_of
 from quant.training.train import KEPT, fit
 from quant.twin.networks import from_checkpoint
 
@@ -68,7 +68,7 @@ class Plan:
     configs: tuple[TrainConfig, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "configs", tuple(run_of(stage, self.settings)[0] for stage in self.stages))
+        object.__setattr__(self, "configs", tuple(config for config, _ in runs_of(self.stages, self.settings)))
         for stage, config in zip(self.stages, self.configs, strict=True):
             if stage.quant is not None and config.calibration != "train":
                 raise ConfigError(
@@ -169,7 +169,10 @@ def _run_fold(plan: Plan, fold: int, quiet: bool) -> None:
     def train_stage(config: TrainConfig, quant: QuantConfig | None, out_dir: Path, **links: Any) -> None:
         chosen = _samples_of(config, train_names)
         require_foreground(chosen, config.data, f"train of fold {fold}")
-        fit(config, quant, out_dir, chosen, pace=plan.pace(), quiet=quiet, **links)
+        try:
+            fit(config, quant, out_dir, chosen, pace=plan.pace(), quiet=quiet, **links)
+        except TrainingError as error:
+            raise TrainingError(f"'{out_dir}': {error}") from None
 
     follow(plan.stages, folder, plan.settings, train_stage)
     if _images_file(plan, fold).is_file():
@@ -201,7 +204,7 @@ def collect(plan: Plan) -> Reported:
 
 def stop_time(minutes: float | None) -> float | None:
     """When a call that may take ``minutes`` from now must stop: see ``Pace``."""
-    if minutes is not None and minutes <= 0:
+    if minutes is not None and not minutes > 0:  # nor is NaN
         raise ConfigError(f"--minutes must be above 0, got {minutes}")
     return None if minutes is None else time.time() + 60 * minutes
 

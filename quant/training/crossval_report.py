@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from quant.base.replace_file import replace_file
 from quant.scores.breakdown import break_down
 from quant.scores.resampling import ORDERS
+from quant.training.recipe import merged
 
 if TYPE_CHECKING:
     from quant.training.crossval import Plan, Reported
@@ -40,7 +41,11 @@ def report(plan: Plan, reported: Reported) -> dict[str, Any]:
         "first_folds": plan.first_folds,
         "fold_seed": plan.fold_seed,
         "stages": {
-            stage.name: {**stage.settings, **plan.settings, "data": Path(settings.data).name, "quant": stage.quant}
+            stage.name: {
+                **merged(stage.settings, plan.settings),
+                "data": Path(settings.data).name,
+                "quant": stage.quant,
+            }
             for stage, settings in zip(plan.stages, plan.configs, strict=True)
         },
         "iou_of_folds": of_folds,

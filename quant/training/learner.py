@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant.evaluation.predict import predict_masks
+from quant.layers.joined import join_passes
 from quant.scores.masks import score
 from quant.training.epoch_batches import epoch_batches, seed_of
 from quant.training.objective import Objective
@@ -43,8 +44,12 @@ class Learner:
         self._ranges = network.learn_ranges() if isinstance(network, Twin) and config.ranges == "learned" else []
         if fabric.world_size > 1:
             share_statistics(network)
+        join_passes(network)
         self._to_device(network)
-        self._teacher = None if teacher is None else self._to_device(teacher)
+        self._teacher = None
+        if teacher is not None:
+            join_passes(teacher)
+            self._teacher = self._to_device(teacher)
         self._averaged = None
         if config.ema:
             self._averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)

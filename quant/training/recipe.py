@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from quant.base.errors import ConfigError
 from quant.base.toml_file import read_toml, require_types, shipped_or_path
 from quant.training.cascade_table import CascadeTable
-from quant.training.train import KEPT, train
+from quant.training.train import KEPT, require_accepted, train
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _SHIPPED = Path(__file__).parents[1] / "recipes"
 SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
 _LINKS = ("quant", "init_from", "teacher")
+_NEEDS = {"feature_distill": "teacher", "damp": "quant", "ranges": "quant"}  # settings of stages that have these
 _CHECKPOINT = ".pt"
 _NAMES = dict.fromkeys(("name", "model", *_LINKS), str)
 
@@ -73,7 +74,7 @@ def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
     for table in tables:
         if not isinstance(table, dict):
             raise ConfigError(f"recipe '{path}': a stage is a table, got {table!r}; write it as [[stages]]")
-        stages.append(_stage({**recipe, **table}, stages, path))
+        stages.append(_stage(merged(recipe, table), stages, path))
     return tuple(stages) if cascade is None else _cropped(stages, CascadeTable.of(cascade, path))
 
 
@@ -162,7 +163,9 @@ def follow(
     Raises:
         ConfigError, DataError, CheckpointError: see their messages; also where a folder holds a run of other settings.
     """
-    runs = [run_of(stage, overrides) for stage in stages]  # all of them first: a mistake in the last is told at once
+    runs = runs_of(stages, overrides)  # all of them first: a mistake in the last is told at once
+    for config, _ in runs:
+        require_accepted(config)
     scores = {}
     for stage, (config, quant) in zip(stages, runs, strict=True):
         folder = Path(out_dir) / stage.name
@@ -177,9 +180,33 @@ def follow(
     return scores
 
 
+def merged(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """``settings``, before which ``overrides`` go: a rate among these also goes before one that was to be found."""
+    rate_is_given = settings.get("find_lr") is True and "lr" in overrides
+    return {**settings, **({"find_lr": False} if rate_is_given else {}), **overrides}
+
+
+def runs_of(stages: tuple[Stage, ...], overrides: dict[str, Any]) -> tuple[tuple[TrainConfig, QuantConfig | None], ...]:
+    """What each of ``stages`` trains; ConfigError where a setting has an effect on none of them."""
+    runs = tuple(run_of(stage, overrides) for stage in stages)
+    for setting, needed in _NEEDS.items():
+        changed = [
+            stage
+            for stage, (config, _) in zip(stages, runs, strict=True)
+            if getattr(config, setting) != getattr(TrainConfig, setting)
+        ]
+        if changed and all(getattr(stage, needed) is None for stage in changed):
+            names = ", ".join(f"'{stage.name}'" for stage in changed)
+            raise ConfigError(
+                f"{setting} has no effect without {needed}, and of stages with it ({names}) none has one; give one of"
+                f" them {needed}, or leave out {setting}"
+            )
+    return runs
+
+
 def run_of(stage: Stage, overrides: dict[str, Any]) -> tuple[TrainConfig, QuantConfig | None]:
     """What ``stage`` trains; ``overrides`` go before its settings."""
-    settings = {**stage.settings, **overrides}
+    settings = merged(stage.settings, overrides)
     if "model" not in settings:
         raise ConfigError(f"stage '{stage.name}' names no model; add `model = ...` to the recipe, or give --model")
     return TrainConfig(**settings), None if stage.quant is None else QuantConfig.read(stage.quant)

@@ -13,7 +13,7 @@ import torch
 
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError
-from quant.twin.networks import from_checkpoint, settle
+from quant.twin.networks import channels_in, from_checkpoint, settle
 from quant.twin.twin import Twin
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def soup(paths: Sequence[Path]) -> dict[str, Any]:
     if len(paths) < 2:
         raise ConfigError("a soup is made of two checkpoints or more; give another one of the same network")
     loaded = [checkpoints.load(path) for path in paths]
+    for path, checkpoint in zip(paths, loaded, strict=True):
+        _require_numbers(path, checkpoint["state"])
     first = loaded[0]
     for path, checkpoint in zip(paths[1:], loaded[1:], strict=True):
         _require_same(first, checkpoint, f"'{paths[0]}' and '{path}'")
@@ -50,10 +52,20 @@ def soup(paths: Sequence[Path]) -> dict[str, Any]:
     }
 
 
+def _require_numbers(path: Path, state: dict[str, torch.Tensor]) -> None:
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise CheckpointError(
+                f"'{key}' of '{path}' holds NaN or infinity, as after a diverged training; leave that run out"
+            )
+
+
 def _require_same(first: dict[str, Any], other: dict[str, Any], both: str) -> None:
     for key in _SAME:
-        if first.get(key) != other.get(key):
-            told = [(of.get(key) or {}).get("name", "none") if key == "quant" else of.get(key) for of in (first, other)]
+        found = [_said(of, key) for of in (first, other)]
+        if found[0] != found[1]:
+            told = [(of or {}).get("name", "none") for of in found] if key == "quant" else found
+            told = found if told[0] == told[1] else told
             raise CheckpointError(
                 f"{both} differ in {key}: {told[0]} and {told[1]}; a soup is of runs of one network, give such"
             )
@@ -68,6 +80,13 @@ def _require_same(first: dict[str, Any], other: dict[str, Any], both: str) -> No
                 f"{both} differ in the range '{key}', which has no mean; give runs that started from one quantized"
                 " network, without --ranges learned"
             )
+
+
+def _said(checkpoint: dict[str, Any], key: str) -> Any:
+    """What ``checkpoint`` says of ``key``; of channels, which older ones leave out, what its network takes."""
+    if key == "channels":
+        return channels_in(checkpoint)
+    return list(checkpoint[key]) if key == "size" else checkpoint.get(key)
 
 
 def _crop(checkpoint: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ recipes share.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -23,13 +24,14 @@ from quant.base.toml_file import read_toml, require_type, require_types, shipped
 from quant.scores.resampling import interval
 from quant.training.crossval import Plan, collect
 from quant.training.crossval_report import write_report
-from quant.training.recipe import SETTINGS, Stage, read_recipe
+from quant.training.recipe import SETTINGS, Stage, merged, read_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _SHIPPED = Path(__file__).parents[1] / "studies"
 _SAVE_SECONDS = 60.0
+_LONGEST = 120  # of a name of a folder, in characters
 _TYPES = {
     "name": str,
     "recipe": str,
@@ -68,7 +70,7 @@ class Cell:
         *before, last = read_recipe(self.recipe)
         if not self.last:
             return (*before, last)
-        settings = {**last.settings, **self.last}
+        settings = merged(last.settings, self.last)
         quant = settings.pop("quant", last.quant)
         return (*before, replace(last, name=f"{last.name}_{_as_name(self.last)}", settings=settings, quant=quant))
 
@@ -90,8 +92,54 @@ class Cell:
 
 
 def _as_name(settings: dict[str, Any]) -> str:
-    """Of a folder: one for the same settings, "" for none."""
-    return "_".join(f"{key}-{value}" for key, value in sorted(settings.items())).replace("/", "-")
+    """Of a folder: one for the same settings, "" for none; a long one is cut, and ends in a digest of it."""
+    name = "_".join(f"{key}-{value}" for key, value in sorted(settings.items())).replace("/", "-")
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def plans_of(cells: Sequence[Cell], out: Path, folders: dict[str, str], **more: Any) -> dict[str, list[Plan]]:
+    """The plans of each cell by its name; ``folders`` are those of the data, ``more`` is of ``Plan``.
+
+    Raises:
+        ConfigError: a cell's settings make no sense, or are none for its ``against``, or two cells would train
+            different stages in one folder.
+    """
+    plans: dict[str, list[Plan]] = {}
+    trained: dict[tuple[Path, str], tuple[str, tuple]] = {}  # the first cell that has a stage, and what that is
+    for cell in cells:
+        try:
+            plans[cell.name] = cell.plans(out, folders[cell.data], **more)
+        except ConfigError as error:
+            raise ConfigError(f"the study's cell '{cell.name}': {error}") from None
+        for plan in plans[cell.name]:
+            for stage, config in zip(plan.stages, plan.configs, strict=True):
+                links = tuple(of.resolve() if isinstance(of, Path) else of for of in (stage.init_from, stage.teacher))
+                this = (config, stage.quant, *links)
+                other, before = trained.setdefault((plan.out, stage.name), (cell.name, this))
+                if this != before:
+                    raise ConfigError(
+                        f"the study's cells '{other}' and '{cell.name}' would train different stages '{stage.name}' in"
+                        f" one folder, '{plan.out}'; rename the stage in one of their recipes"
+                    )
+        if cell.against is not None and _masks(plans[cell.name][0]) != _masks(plans[cell.against][0]):
+            raise ConfigError(
+                f"the study's cell '{cell.name}' reports other masks than '{cell.against}': they differ in classes or"
+                " normal_cases; leave out its against"
+            )
+    return plans
+
+
+def _masks(plan: Plan) -> tuple[int, bool]:
+    return plan.configs[-1].classes, plan.configs[-1].normal_cases
+
+
+def runs_together(plans: Iterable[Plan]) -> list[tuple[list[Plan], int]]:
+    """Plans and the fold that each of them trains, one after the other: those of one folder, which may share stages."""
+    of_folder: dict[tuple[Path, int], list[Plan]] = {}
+    for plan in plans:
+        for fold in plan.folds_to_train():
+            of_folder.setdefault((plan.out, fold), []).append(plan)
+    return [(together, fold) for (_, fold), together in of_folder.items()]
 
 
 def read_study(name_or_path: str) -> tuple[Cell, ...]:
@@ -133,6 +181,10 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
     cell = Cell(**{**table, "seeds": tuple(table.get("seeds", (1,)))})
     for seed in cell.seeds:
         require_type(f"{where}: a seed", seed, int)
+    if not cell.name:
+        raise ConfigError(f"{where}: the name is empty; give it one")
+    if cell.data in ("", ".", "..") or "/" in cell.data:
+        raise ConfigError(f"{where}: data '{cell.data}' cannot be the name of a folder; give it another")
     if cell.name in [other.name for other in earlier]:
         raise ConfigError(f"{where}: an earlier cell has that name; give each its own")
     if not cell.seeds or len(set(cell.seeds)) < len(cell.seeds):
@@ -170,6 +222,7 @@ def _row(cell: Cell, of_seeds: list[dict[str, Any]], iou_of: dict[str, np.ndarra
         "recipe": cell.recipe,
         "data": cell.data,
         "settings": cell.settings,
+        "last": cell.last,
         "seeds": list(cell.seeds),
         "images": len(mine),
         "iou": float(mine.mean()),
@@ -197,10 +250,15 @@ def _markdown(rows: dict[str, dict[str, Any]]) -> str:
         apart = ""
         if "difference" in row:
             low, high = row["difference_interval"]
-            apart = f"{row['difference']:+.4f} ({low:+.4f} to {high:+.4f}) from {row['against']}"
+            apart = f"{row['difference']:+.4f} ({low:+.4f} to {high:+.4f}) from {_told(row['against'])}"
         low, high = row["iou_interval"]
         lines.append(
-            f"| {name} | {len(row['seeds'])} | {row['images']} | {row['iou']:.4f} | {low:.4f} to {high:.4f} |"
+            f"| {_told(name)} | {len(row['seeds'])} | {row['images']} | {row['iou']:.4f} | {low:.4f} to {high:.4f} |"
             f" {row['iou_pooled8_orders']:.4f} | {100 * row['missed']:.1f}% | {apart} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _told(name: str) -> str:
+    """As a cell of Markdown."""
+    return " ".join(name.split()).replace("|", "\\|")

@@ -12,9 +12,11 @@ from __future__ import annotations
 import csv
 import math
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
+from quant.base.sole_writer import sole_writer
 from quant.data.crops import crops
 from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
 from quant.training.find_rate import find_rate
@@ -34,6 +37,7 @@ from quant.training.learner import Learner
 from quant.training.ranks import join
 from quant.training.stages import Staged, require_stages
 from quant.training.train_config import TrainConfig
+from quant.twin.config import QuantConfig
 from quant.twin.networks import (
     assemble,
     channels_in,
@@ -45,9 +49,6 @@ from quant.twin.networks import (
 from quant.twin.prepare import calibrate
 from quant.volumes.slab_images import seen_whole
 from quant.volumes.soft_targets import is_for_volumes, soft_targets
-
-if TYPE_CHECKING:
-    from quant.twin.config import QuantConfig
 
 KEPT, TEACHER_LOGITS = "weights.pt", "teacher"
 _LAST, _LOG = "last.pt", "log.csv"
@@ -76,8 +77,7 @@ def train(
         ConfigError, DataError, CheckpointError: see their messages.
     """
     size, shape = (config.size, config.size), {"classes": config.classes, "channels": config.in_channels}
-    network = models.build(config.model, config.classes, config.in_channels)
-    require_size(network, config.model, config.image_size, config.in_channels)
+    require_accepted(config)
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
@@ -85,6 +85,16 @@ def train(
         require_foreground(samples, config.data, split)
     links = {"init_from": init_from, "teacher": teacher, "teacher_logits": teacher_logits}
     return fit(config, quant, out_dir, train_samples, val_samples, **links, resume=resume)
+
+
+def require_accepted(config: TrainConfig) -> None:
+    """ConfigError unless the network takes images of the size that ``config`` gives."""
+    _require_accepted(config.model, config.classes, config.in_channels, config.image_size)
+
+
+@cache
+def _require_accepted(model: str, classes: int, channels: int, size: tuple[int, int]) -> None:
+    require_size(models.build(model, classes, channels), model, size, channels)
 
 
 def fit(
@@ -111,6 +121,8 @@ def fit(
         TrainingError: the loss of an epoch is no number; what the epochs before it left is kept.
         TimeUp: ``pace`` allows no further epoch.
     """
+    if config.copy_paste and len(train_samples) == 1:
+        raise ConfigError("--copy-paste pastes lesions of other images, there is one image to train on; leave it out")
     out_dir, fabric, pace = Path(out_dir), join(config.device), pace or Pace()
     if config.crop is not None and val_samples is not None:
         val_samples = crops(val_samples, config.crop)
@@ -121,7 +133,7 @@ def fit(
         "teacher": teacher.name if teacher else None,
     }
     torch.manual_seed(config.seed)
-    state = _last_state(out_dir, run) if resume else None
+    state = _last_state(out_dir, run, quant) if resume else None
     first_epoch = 0 if state is None else state["epoch"] + 1
     if first_epoch == config.epochs:
         return checkpoints.load(out_dir / KEPT)["scores"]
@@ -148,8 +160,6 @@ def fit(
         learner.centre_ranges()
     else:
         learner.load_state(state)
-    if fabric.is_global_zero:
-        _begin_log(out_dir / _LOG, first_epoch)
     train_samples = train_samples.to(fabric.device)
     common = {
         "model": config.model,
@@ -161,9 +171,14 @@ def fit(
         "lr": config.lr,
         **seen_whole(Path(config.data), config.image_size, config.in_channels),
     }
-
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=quiet or not fabric.is_global_zero) as progress:
+    writes = fabric.is_global_zero
+    with (
+        sole_writer(out_dir) if writes else nullcontext(),
+        Progress(*columns, disable=quiet or not writes) as progress,
+    ):
+        if writes:
+            _begin_log(out_dir / _LOG, first_epoch)
         epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
         batch_bar = progress.add_task("steps", total=learner.batches(train_samples))
         pace.begin()
@@ -184,7 +199,7 @@ def fit(
             if val_samples is not None:
                 scores = learner.score(candidate, val_samples)
                 told += f", IoU {scores['iou']:.4f}"
-            if fabric.is_global_zero:
+            if writes:
                 common |= {"epoch": epoch, "scores": scores}
                 if keeps:
                     checkpoints.save(out_dir / KEPT, {**common, "state": _portable_state(candidate)})
@@ -198,7 +213,7 @@ def fit(
     return scores
 
 
-def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
+def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -> dict[str, Any]:
     """``last.pt`` of the same run."""
     state = checkpoints.load(out_dir / _LAST)
     if not isinstance(state.get("run"), dict):
@@ -206,13 +221,21 @@ def _last_state(out_dir: Path, run: dict[str, Any]) -> dict[str, Any]:
     before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
     for key, value in run.items():
         if key not in ("device", "init_from") and before.get(key) != value:
-            raise CheckpointError(
-                f"'{out_dir / _LAST}' was trained with {key}={before.get(key)}, not {value};"
-                " resume with the same settings or train into another --out"
-            )
+            raise _other_run(out_dir, key, before.get(key), value)
+    trained = None if state["quant"] is None else QuantConfig.from_dict(state["quant"])
+    if trained != quant:
+        names = [of and of.name for of in (trained, quant)]
+        raise _other_run(out_dir, "quant", *(names if names[0] != names[1] else (trained, quant)))
     if run["find_lr"] and not isinstance(state.get("lr"), float):
         raise CheckpointError(f"'{out_dir / _LAST}' is damaged in 'lr', the rate that was found; give another --out")
     return state
+
+
+def _other_run(out_dir: Path, key: str, before: Any, now: Any) -> CheckpointError:
+    return CheckpointError(
+        f"'{out_dir / _LAST}' was trained with {key}={before}, not {now}; resume with the same settings or train into"
+        " another --out"
+    )
 
 
 def _new_network(
@@ -242,7 +265,17 @@ def _trained(path: Path, config: TrainConfig) -> nn.Module:
     checkpoint, channels = checkpoints.load(path), config.in_channels
     if (taken := channels_in(checkpoint)) != channels:
         raise CheckpointError(f"teacher '{path}' takes {taken} channels, the images have {channels}; give another one")
+    told = max(classes_of(checkpoint), 2)  # one logit is a softmax of two
+    if told != max(config.classes, 2):
+        raise CheckpointError(
+            f"teacher '{path}' has {classes_of(checkpoint)} logits per pixel, the network {config.classes}; give a"
+            " teacher of the same classes"
+        )
     network = from_checkpoint(checkpoint)
+    try:
+        require_size(network, checkpoint["model"], config.image_size, channels)
+    except ConfigError as error:
+        raise ConfigError(f"teacher '{path}': {error}") from None
     if not config.feature_distill:
         return network
     require_stages("--feature-distill from teacher", checkpoint["model"])

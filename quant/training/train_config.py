@@ -117,6 +117,8 @@ class TrainConfig:
             raise ConfigError(
                 f"--copy-paste pastes lesions of one class, the masks have {self.classes} classes; leave it out"
             )
+        if self.copy_paste and self.batch == 1:
+            raise ConfigError("--copy-paste pastes lesions of other images of a batch; give --batch 2 or more")
         if not 0 < self.lr <= _LARGEST:
             raise ConfigError(f"--lr must be above 0 and at most {_LARGEST:g}, got {self.lr}")
         if self.deep_supervision:

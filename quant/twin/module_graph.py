@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from quant.layers.fused import as_activation
+from quant.layers.joined import is_norm, norm_and_activation
 from quant.operators import operator_of
 from quant.twin.activations import NEVER_NEGATIVE
 
@@ -104,10 +106,22 @@ def run_graph(graph: fx.Graph, root: nn.Module, image: Any) -> torch.Tensor:
     for node in graph.nodes:
         if node.op == "output":
             break
-        module = root.get_submodule(str(node.target)) if node.op == "call_module" else None
-        values[node] = image if module is None else module(*(values[source] for source in node.args))
+        module, inputs = _called(root, node), (values[source] for source in node.args)
+        reader = next(iter(node.users)) if len(node.users) == 1 else None
+        activation = _called(root, reader)
+        if module is None:
+            values[node] = image
+        elif reader and activation and is_norm(module) and as_activation(activation):
+            values[node] = None
+            values[reader] = norm_and_activation(module, activation, *inputs)
+        elif node not in values:
+            values[node] = module(*inputs)
         for source in node.all_input_nodes:
             readers[source] -= 1
             if not readers[source]:
                 del values[source]
     return values[node.args[0]]
+
+
+def _called(root: nn.Module, node: fx.Node | None) -> nn.Module | None:
+    return root.get_submodule(str(node.target)) if node is not None and node.op == "call_module" else None

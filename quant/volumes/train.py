@@ -25,6 +25,7 @@ import models
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.replace_file import replace_file
+from quant.base.sole_writer import sole_writer
 from quant.data.pairs import to_input
 from quant.twin.networks import assemble, settle, start_from
 from quant.twin.prepare import calibrate
@@ -108,9 +109,9 @@ def fit(
         averaged.module.load_state_dict(state["averaged"]["state"])
         averaged.n_averaged.fill_(state["averaged"]["steps"])
     common = {**_description(config, scans, run), "quant": quant and quant.as_dict()}
-    _begin(out_dir, config, first_epoch)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
+    with sole_writer(out_dir), Progress(*columns) as progress:
+        _begin(out_dir, config, first_epoch)
         bar = progress.add_task("steps", total=config.epochs * config.steps, completed=first_epoch * config.steps)
         for epoch in range(first_epoch, config.epochs):
             loss = _epoch(network, averaged, optimiser, sampler, config, epoch, lambda: progress.advance(bar))

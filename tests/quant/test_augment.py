@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from quant.data.augment import StrongAugmentation, UltrasoundAugmentation, augmented_batches
 from quant.data.copy_paste import copy_paste
@@ -137,7 +138,7 @@ def test_ultrasound_is_drawn_from_the_generator_alone():
     assert (first[0].dtype, first[1].dtype) == (torch.uint8, torch.bool)
 
 
-def test_lesions_are_pasted_with_their_masks_and_a_soft_border():
+def test_lesions_are_pasted_whole_with_their_masks_and_fade_around_them():
     count = 6
     codes = torch.zeros(count, 3, 32, 64, dtype=torch.uint8)
     masks = torch.zeros(count, 1, 32, 64, dtype=torch.bool)
@@ -150,12 +151,26 @@ def test_lesions_are_pasted_with_their_masks_and_a_soft_border():
         extra = truth[index] & ~masks[index]
         (partner,) = (at for at in range(count) if at != index and torch.equal(extra, masks[at]))
         grey, lesion = 40 * (partner + 1), pasted[index, 0, :, 10 * partner + 3 : 10 * partner + 9]
-        assert (lesion[10:22, 2:4] == grey).all(), "the lesion itself, two pixels inside its border"
-        assert (lesion[10:22, 0] == 0.6 * grey).all(), "of five columns around its border three lie in the lesion"
+        assert (lesion[8:24] == grey).all(), "the lesion itself, to its border"
+        faded = codes[index, 0, 10:22, 10 * partner + 2] * 0.2 + codes[partner, 0, 10:22, 10 * partner + 2] * 0.8
+        assert (pasted[index, 0, 10:22, 10 * partner + 2] == faded.round()).all(), (
+            "a fifth of what was there, beside it"
+        )
     same, alone = copy_paste(codes, masks, 0.0, torch.Generator().manual_seed(SEED))
     assert torch.equal(same, codes) and torch.equal(alone, masks)
     single = copy_paste(codes[:1], masks[:1], 1.0, torch.Generator())
     assert torch.equal(single[1], masks[:1]), "an image alone has only its own lesion"
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_a_tiny_lesion_is_seen_where_its_mask_says(side):
+    codes = torch.stack([torch.full((1, 16, 16), level, dtype=torch.uint8) for level in (20, 220)])
+    masks = torch.zeros(2, 1, 16, 16, dtype=torch.bool)
+    masks[1, :, 5 : 5 + side, 7 : 7 + side] = True
+    pasted, truth = copy_paste(codes, masks, 1.0, torch.Generator().manual_seed(SEED))
+    assert torch.equal(truth[0], masks[1]) and (pasted[0][masks[1]] == 220).all()
+    far = nn.functional.max_pool2d(masks[1:].float(), 9, 1, 4)[0] == 0
+    assert (pasted[0][far] == 20).all(), "four pixels away nothing is changed"
 
 
 def test_soft_targets_go_with_a_pasted_lesion():

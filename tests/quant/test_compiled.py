@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from quant.base import compiled_library
 from quant.integer import IntegerReference
 from quant.integer.compiled import engine as engines
 from quant.integer.compiled import forms
@@ -190,7 +191,7 @@ def test_kernels_are_compiled_once(empty_cache, monkeypatch):
     (kept,) = (empty_cache / "integer").iterdir()
     made = kept.stat().st_mtime_ns
     libraries.library.cache_clear()
-    monkeypatch.setattr(libraries, "_compile", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr(compiled_library, "_compile", lambda *_: pytest.fail("compiled again"))
     assert libraries.library() is not None
     assert kept.stat().st_mtime_ns == made
 
@@ -198,7 +199,7 @@ def test_kernels_are_compiled_once(empty_cache, monkeypatch):
 @pytest.mark.parametrize("fault", ["no g++", "g++ fails", "no such processor"])
 def test_without_a_compiler_onnxruntime_serves(fault, empty_cache, tmp_path, monkeypatch, exported):
     if fault == "no such processor":
-        monkeypatch.setattr(libraries, "_OPTIONS", ("-std=c++17", "-march=x86-64", "-shared", "-fPIC"))
+        monkeypatch.setattr(compiled_library, "_OPTIONS", ("-std=c++17", "-march=x86-64", "-shared", "-fPIC"))
     else:
         monkeypatch.setenv("PATH", str(tmp_path))
     if fault == "g++ fails":

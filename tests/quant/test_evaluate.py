@@ -120,6 +120,8 @@ def test_bench_times_both_and_gives_their_ratio(checkpoint, exported):
     assert result["ratio"] == faster / min(result["float32_batch_ms"], result["float32_single_ms"])
     assert result["ratio_int8"] == faster / min(result["int8_batch_ms"], result["int8_single_ms"])
     assert result["qat_over_float_throughput"] == result["float_training_ms"] / result["qat_training_ms"] > 0
+    one_by_one = result["float_training_one_by_one_ms"]
+    assert result["joined_over_one_by_one_throughput"] == one_by_one / result["float_training_ms"] > 0
     assert result["network"] == "cmunext-tiny-hw" and (result["height"], result["width"]) == (32, 48)
 
 

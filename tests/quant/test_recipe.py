@@ -12,6 +12,7 @@ from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError
 from quant.training import recipe as recipes
+from quant.training.crossval import Plan
 from quant.training.recipe import Stage, follow, read_recipe
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
@@ -175,6 +176,35 @@ def test_a_mistake_in_the_last_stage_is_told_before_the_first_is_trained(tmp_pat
     stages = read_recipe(write(tmp_path, "late", FLOAT + f"\n[[stages]]\nname = 'last'\n{settings}"))
     with pytest.raises(ConfigError, match=sentence):
         recipes.follow(stages, tmp_path / "out", {"data": "anywhere"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ("damp = 2.0", r"damp has no effect without quant, and of stages with it \('last'\) none has one; give one of"),
+        ("ranges = 'learned'", "ranges has no effect without quant"),
+        ("feature_distill = 1.0", "feature_distill has no effect without teacher"),
+        ("size = 15", "network 'cmunext-tiny-hw' does not accept images of 15x15"),
+    ],
+)
+def test_what_has_no_effect_on_any_stage_is_refused(tmp_path, monkeypatch, settings, sentence):
+    monkeypatch.setattr(recipes, "train", lambda *arguments, **options: pytest.fail("a stage was trained"))
+    stages = read_recipe(write(tmp_path, "no", FLOAT + f"\n[[stages]]\nname = 'last'\n{settings}"))
+    with pytest.raises(ConfigError, match=sentence):
+        recipes.follow(stages, tmp_path / "out", {"data": "anywhere"}, recipes.train)
+    if "size" not in settings:
+        with pytest.raises(ConfigError, match=sentence):
+            Plan(stages=stages, settings={"data": "anywhere"}, out=tmp_path / "out")
+
+
+def test_a_rate_that_is_given_goes_before_one_that_is_found(tmp_path):
+    text = "model = 'cmunext-tiny-hw'\nfind_lr = true\n[[stages]]\nname = 'a'\n[[stages]]\nname = 'b'\nlr = 0.5"
+    stages = read_recipe(write(tmp_path, "found", text))
+    runs = [recipes.run_of(stage, {"data": "anywhere"})[0] for stage in stages]
+    assert [(run.find_lr, run.lr) for run in runs] == [(True, 1e-3), (False, 0.5)]
+    for changes, wanted in (({"lr": 0.25}, (False, 0.25)), ({"lr": 0.25, "find_lr": True}, (True, 0.25))):
+        run, _ = recipes.run_of(stages[0], {"data": "anywhere", **changes})
+        assert (run.find_lr, run.lr) == wanted
 
 
 def test_a_stage_without_a_model_is_refused(tmp_path):

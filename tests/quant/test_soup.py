@@ -95,3 +95,24 @@ def test_checkpoints_that_do_not_go_together_are_refused(checkpoint, tmp_path, c
     checkpoints.save(tmp_path / "bits.pt", {**twin, "quant": bits})
     with pytest.raises(CheckpointError, match="differ in quant: w4a4 and w8a8"):
         soup([checkpoint, tmp_path / "bits.pt"])
+    checkpoints.save(tmp_path / "bits.pt", {**twin, "quant": {**bits, "name": "w4a4"}})
+    with pytest.raises(CheckpointError, match=r"differ in quant: \{'name': 'w4a4', 'bits': .*4.* and .*8.*"):
+        soup([checkpoint, tmp_path / "bits.pt"])
+    diverged = float_checkpoint(tmp_path / "diverged.pt", 2)
+    state = checkpoints.load(diverged)
+    state["state"]["head.weight"].fill_(float("nan"))
+    checkpoints.save(diverged, state)
+    with pytest.raises(
+        CheckpointError, match=r"'head.weight' of '.*diverged.pt' holds NaN or infinity.*leave that run"
+    ):
+        soup([one, diverged])
+
+
+def test_checkpoints_of_before_channels_were_said_go_with_those_of_today(tmp_path):
+    old, new = (float_checkpoint(tmp_path / f"{seed}.pt", seed) for seed in (1, 2))
+    checkpoints.save(new, {**checkpoints.load(new), "channels": 3, "size": SIZE})
+    assert "channels" not in checkpoints.load(old)
+    assert soup([old, new])["size"] == list(SIZE) and soup([new, old])["channels"] == 3
+    checkpoints.save(new, {**checkpoints.load(new), "channels": 4})
+    with pytest.raises(CheckpointError, match="differ in channels: 3 and 4"):
+        soup([old, new])

@@ -1,6 +1,7 @@
 """A study through the command: calls of limited time end with the table and weights of one call, cells share stages."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import quant
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base import pace
-from quant.base.errors import ConfigError, TimeUp
+from quant.base.errors import ConfigError, TimeUp, TrainingError
 from quant.base.pace import Pace
-from quant.training.study import read_study
+from quant.training import crossval
+from quant.training import train as training
+from quant.training.study import Cell, plans_of, read_study
 from quant.training.train_config import TrainConfig
 
 SHIPPED = sorted(path.stem for path in (Path(quant.__file__).parent / "studies").glob("*.toml"))
@@ -146,11 +149,93 @@ def test_a_change_of_the_last_stage_leaves_those_before_it_shared(study, squares
     assert list(json.loads((out / "study.json").read_text())) == ["one", "three"]
 
 
+HEAD = "model = 'cmunext-tiny-hw'\nsize = 32\nepochs = 1\ncalibration = 'train'\n[[stages]]\nname = 'same'\n"
+
+
+def cells(tmp_path, *of_cells, recipes=("",)):
+    """The path of a study of cells, whose recipes are one stage each with more keys."""
+    for index, more in enumerate(recipes):
+        (tmp_path / f"{index}.toml").write_text(HEAD + more)
+    text = [f"[[cells]]\nname = '{name}'\ndata = 'squares'\n{more}" for name, more in of_cells]
+    path = tmp_path / "cells.toml"
+    path.write_text("\n".join(text).replace("RECIPE", f"recipe = '{tmp_path}"))
+    return str(path)
+
+
+def test_cells_with_some_of_the_folds_of_another_leave_it_all_of_them(squares, tmp_path):
+    some, every = "RECIPE/0.toml'\nfolds = 3\nfirst_folds = 2", "RECIPE/0.toml'\nfolds = 3"
+    study = cells(tmp_path, ("some", some), ("all", every))
+    assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 0
+    rows = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert {name: row["images"] for name, row in rows.items()} == {"some": 16, "all": 24}
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["quant = 'w4a4'", "init_from = 'one.pt'", "teacher = 'one.pt'", "epochs = 2"],
+)
+def test_stages_of_one_name_that_differ_are_not_trained_in_one_folder(squares, tmp_path, capsys, other):
+    (tmp_path / "one.pt").touch()
+    if "teacher" in other:
+        other = [other, other.replace("one", "two")]
+        (tmp_path / "two.pt").touch()
+    else:
+        other = ["", other]
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/1.toml'"), recipes=other)
+    assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
+    sentence = capsys.readouterr().err
+    assert "the study's cells 'a' and 'b' would train different stages 'same' in one folder" in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_cells_that_report_other_masks_have_no_difference(squares, tmp_path, capsys):
+    more = "RECIPE/0.toml'\nagainst = 'a'\nsettings = { normal_cases = true }"
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", more))
+    assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
+    assert "cell 'b' reports other masks than 'a': they differ in classes or normal_cases" in capsys.readouterr().err
+
+
+def test_a_cell_is_named_where_its_settings_are_wrong(squares, tmp_path, capsys):
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/0.toml'\nlast = { damp = 2.0 }"))
+    assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith("error: the study's cell 'b': damp has no effect without quant")
+
+
+def test_folders_of_many_settings_have_names_that_fit(tmp_path):
+    settings = {key: value for key, value in asdict(TrainConfig(model="m" * 300, data="d")).items() if key != "seed"}
+    folders = set()
+    for jitter in (1, 2):
+        cell = Cell(name="a", recipe="r", data="d", settings={**settings, "jitter": jitter}, last={**settings})
+        folders.add(cell.folder(Path("out"), 1))
+    assert len(folders) == 2 and all(len(part) < 150 for folder in folders for part in folder.parts)
+
+
+def test_a_run_that_does_not_train_is_named_and_the_finished_cells_are_told(squares, tmp_path, monkeypatch, capsys):
+    def fit(config, *arguments, **named):
+        if config.loss == "bce":
+            raise TrainingError("the loss of epoch 1 is nan")
+        return training.fit(config, *arguments, **named)
+
+    monkeypatch.setattr(crossval, "fit", fit)
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/0.toml'\nsettings = { loss = 'bce' }"))
+    assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr()
+    assert "loss-bce/seed-1/fold-0/same': the loss of epoch 1 is nan" in told.err
+    assert "| a | 1 | 8 |" in told.out and list(json.loads((tmp_path / "out" / "study.json").read_text())) == ["a"]
+
+
+def test_names_of_cells_do_not_break_the_table(squares, tmp_path):
+    study = cells(tmp_path, ("a|b", "RECIPE/0.toml'"))
+    assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "study.md").read_text().splitlines()[2].startswith("| a\\|b | 1 | 8 |")
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_studies_are_valid(name):
     cells = read_study(name)
     results = {cell.folder(Path("out"), 1) / cell.stages()[-1].name for cell in cells}
     assert len(results) == len(cells), "none is another's"
+    assert plans_of(cells, Path("out"), dict.fromkeys((cell.data for cell in cells), "anywhere"))
     for cell in cells:
         for stage in cell.stages():
             TrainConfig(**{**stage.settings, **cell.settings, "data": "anywhere"})
@@ -167,6 +252,8 @@ def test_shipped_studies_are_valid(name):
         ("[cells]\nname = 'a'", "has no cell; add"),
         ("minutes = 3\n[[cells]]\nname = 'a'", "unknown key 'minutes'; a study holds"),
         ("[[cells]]\nname = 'a'\nrecipe = 2\ndata = 'd'", "recipe must be text, got 2; correct it"),
+        (CELL.replace("'d'", "'../d'"), "data '../d' cannot be the name of a folder; give it another"),
+        (CELL.replace("'a'", "''"), "the name is empty; give it one"),
         (f"{CELL}\nseeds = 3", "seeds must be a list, got 3; correct it"),
         (f"{CELL}\nseeds = ['x']", "a seed must be a whole number, got 'x'; correct it"),
         (f"{CELL}\nfolds = 2.5", "folds must be a whole number, got 2.5; correct it"),
@@ -211,6 +298,8 @@ def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, t
     for arguments, sentence in (
         (["none", "--data", "a=b"], "unknown study 'none'; known: busi-bits, busi-small, busi-trials, peers, shipped"),
         ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
+        ([str(study), "--data", "squares=a", "--data", "squares=b"], "--data squares is given twice, as a and b"),
+        ([str(study), "--data", f"squares={squares}", "--minutes", "nan"], "--minutes must be above 0, got nan"),
         ([str(study), "--data", str(squares)], "has no name; give --data NAME=DIR"),
     ):
         assert main(["study", *arguments, *out]) == 2

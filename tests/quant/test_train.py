@@ -11,6 +11,7 @@ from PIL import Image
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
+from quant.base.sole_writer import sole_writer
 from quant.data.pairs import load_samples
 from quant.evaluation.predict import predict_masks
 from quant.export.export import export
@@ -144,10 +145,22 @@ def test_the_kept_network_is_the_moving_average_of_the_steps(squares, tmp_path):
     assert any(not torch.equal(last[name], quarter[name]) for name in last)
 
 
+def test_a_folder_takes_one_training_at_a_time(squares, tmp_path):
+    with (
+        sole_writer(tmp_path / "run"),
+        pytest.raises(ConfigError, match=r"another training is running in '.*run'; wait for it or give another --out"),
+    ):
+        train(config(squares), None, tmp_path / "run")
+    assert not (tmp_path / "run" / "log.csv").exists()
+    train(config(squares), None, tmp_path / "run")
+
+
 def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_path):
     train(config(squares, epochs=1), None, tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"was trained with epochs=1, not 2; resume with the same settings"):
         train(config(squares, epochs=2), None, tmp_path / "run", resume=True)
+    with pytest.raises(CheckpointError, match=r"was trained with quant=None, not w4a4; resume with the same settings"):
+        train(config(squares, epochs=1), QuantConfig.read("w4a4"), tmp_path / "run", resume=True)
     with pytest.raises(CheckpointError, match=r"holds 'cmunext-tiny-hw', not 'unet3'"):
         train(config(squares, model="unet3"), None, tmp_path / "other", init_from=tmp_path / "run" / "weights.pt")
 
@@ -166,6 +179,7 @@ def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_p
             {"copy_paste": 0.5, "classes": 3},
             r"--copy-paste pastes lesions of one class, the masks have 3 classes",
         ),
+        ({"copy_paste": 0.5, "batch": 1}, "pastes lesions of other images of a batch; give --batch 2 or more"),
         ({"sampling": "hard"}, r"unknown sampling 'hard'; known: uniform, balanced"),
         ({"ema": 1.0}, r"--ema must be at least 0 and below 1, got 1.0"),
         ({"ranges": "guessed"}, r"unknown ranges 'guessed'; known: calibrated, learned"),
@@ -301,3 +315,26 @@ def test_the_search_for_a_rate_changes_nothing_and_says_where_there_is_none(squa
         network.stem[0].weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match="no learning rate makes the loss fall; give --lr a number"):
         find_rate(network, config(squares), samples, torch.device("cpu"))
+
+
+def test_an_image_alone_has_no_other_to_paste_from(squares, tmp_path):
+    samples = load_samples(squares, "train", (32, 32))[[0]]
+    with pytest.raises(ConfigError, match="there is one image to train on; leave it out"):
+        training.fit(config(squares, copy_paste=0.5), None, tmp_path / "run", samples)
+
+
+def test_teachers_of_other_classes_and_of_other_sizes_are_refused(squares, tmp_path):
+    for name, classes in (("cmunext-xxs-hw", 1), ("cmunext-tiny-hw", 3), ("cmunext-tiny-hw", 2)):
+        network, path = assemble(name, None, classes), tmp_path / f"{name}-{classes}.pt"
+        checkpoints.save(
+            path,
+            {"model": name, "quant": None, "size": [32, 32], "classes": classes, "state": network.state_dict()},
+        )
+    run = config(squares, epochs=1, size=20)
+    with pytest.raises(
+        CheckpointError, match=r"teacher '.*3.pt' has 3 logits per pixel, the network 1; give a teacher"
+    ):
+        train(run, None, tmp_path / "run", teacher=tmp_path / "cmunext-tiny-hw-3.pt")
+    with pytest.raises(ConfigError, match=r"teacher '.*pt': network 'cmunext-xxs-hw' does not accept images of 20x20"):
+        train(run, None, tmp_path / "run", teacher=tmp_path / "cmunext-xxs-hw-1.pt")
+    train(run, None, tmp_path / "run", teacher=tmp_path / "cmunext-tiny-hw-2.pt")  # a softmax of two is a logistic

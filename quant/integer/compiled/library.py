@@ -1,52 +1,20 @@
-"""The compiled kernels as a library: made once for a processor and a compiler, kept in the user's cache folder."""
+"""The compiled kernels as a library."""
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from quant.base.replace_file import replace_file
+from quant.base.compiled_library import compiled_library
+
+if TYPE_CHECKING:
+    import ctypes
 
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("kernels.cpp", "simd.hpp"))
-_OPTIONS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC")
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The kernels; None where there is no g++, or it does not make them: onnxruntime serves then."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        return None
-    try:
-        kept = _cache_root() / "integer" / f"{_key(compiler)}.so"
-        if not kept.is_file():
-            replace_file(kept, lambda partial: _compile(compiler, partial))
-        return ctypes.CDLL(str(kept))
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _cache_root() -> Path:
-    configured = os.environ.get("EDGESEG_CACHE")
-    return (
-        Path(configured) if configured else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeseg"
-    )
-
-
-def _compile(compiler: str, path: Path) -> None:
-    subprocess.run([compiler, *_OPTIONS, str(_SOURCES[0]), "-o", str(path)], check=True, capture_output=True)
-
-
-def _key(compiler: str) -> str:
-    """Of sources, compiler, and what it makes of the options on this processor: a home may be shared by several."""
-    digest = hashlib.sha256()
-    for asked in (["--version"], [*_OPTIONS, "-Q", "--help=target"]):
-        digest.update(subprocess.run([compiler, *asked], check=True, capture_output=True).stdout)
-    for source in _SOURCES:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:24]
+    """The kernels; None where they cannot be made: onnxruntime serves then."""
+    return compiled_library("integer", *_SOURCES)

@@ -1,0 +1,240 @@
+// Passes over bfloat16 tensors in training, for quant/layers/passes.py: BN, activation and quantizer in one.
+//
+// A tensor is rows of channels (channels last). Tables hold a number for each channel, repeated to a period that is whole
+// registers and whole rows. Sums are made in float over a block, in double over blocks, and in an order that does not
+// depend on the number of threads.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+extern "C" {
+
+// y = clamp(z, low, high), or scale * round(clamp(z / scale, low, high)), ties to even; gradients pass where
+// above < z < below.
+struct Activation {
+  float low, high, above, below, scale;
+  int32_t rounds;
+};
+}
+
+namespace {
+
+constexpr int WIDTH = 16;  // numbers in a register
+constexpr int LEAST_PERIOD = 64;
+constexpr int64_t BLOCK = 1 << 15, SHARE = 1 << 18;  // numbers: of a sum in float, and of what a thread is given
+typedef float Floats __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t Masks __attribute__((vector_size(4 * WIDTH)));
+typedef uint32_t Bits __attribute__((vector_size(4 * WIDTH)));
+typedef uint16_t Halves __attribute__((vector_size(2 * WIDTH)));
+
+template <class To, class From>
+To as(From from) {
+  To to;
+  static_assert(sizeof to == sizeof from, "same bits");
+  memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+Floats load(const float* from) {
+  Floats v;
+  memcpy(&v, from, sizeof v);
+  return v;
+}
+void store(float* to, Floats v) { memcpy(to, &v, sizeof v); }
+
+Floats widened(const uint16_t* from) {
+  Halves h;
+  memcpy(&h, from, sizeof h);
+  return as<Floats>(__builtin_convertvector(h, Bits) << 16);
+}
+
+// To the nearest, ties to even; a NaN stays one.
+void narrow(uint16_t* to, Floats v) {
+  Bits bits = as<Bits>(v);
+  Bits rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  Masks is_number = v == v;
+  Bits kept = (rounded & Bits(is_number)) | (((bits >> 16) | 0x40) & Bits(~is_number));
+  Halves h = __builtin_convertvector(kept, Halves);
+  memcpy(to, &h, sizeof h);
+}
+
+Floats where(Masks mask, Floats a, Floats b) {
+  return as<Floats>((as<Bits>(a) & Bits(mask)) | (as<Bits>(b) & Bits(~mask)));
+}
+
+Floats splat(float v) { return Floats{} + v; }
+
+Floats activated(Floats z, const Activation& a) {
+  const float to_integer = 12582912.0f;  // 1.5 * 2**23: a sum with it is rounded to an integer
+  if (a.rounds) z *= splat(1 / a.scale);
+  z = where(z < splat(a.low), splat(a.low), z);
+  z = where(z > splat(a.high), splat(a.high), z);
+  return a.rounds ? (z + to_integer - to_integer) * a.scale : z;
+}
+
+Floats passed(Floats gradient, Floats z, const Activation& a) {
+  return as<Floats>(as<Bits>(gradient) & Bits((z > splat(a.above)) & (z < splat(a.below))));
+}
+
+int period_of(int channels) {
+  int period = channels;
+  while (period % WIDTH) period += channels;
+  int once = period;
+  while (period < LEAST_PERIOD) period += once;
+  return period;
+}
+
+std::vector<float> repeated(const float* table, int channels, int period) {
+  std::vector<float> all(period);
+  for (int i = 0; i < period; i++) all[i] = table[i % channels];
+  return all;
+}
+
+// Numbers of a share: whole periods.
+int64_t of_share(int period) { return std::max<int64_t>(1, SHARE / period) * period; }
+int64_t shares(int64_t count, int period) { return (count + of_share(period) - 1) / of_share(period); }
+
+// `work(first, last, share)` for the numbers of each share, on `threads` threads.
+template <class Work>
+void in_shares(int64_t count, int period, int64_t threads, Work work) {
+  const int64_t size = of_share(period), all = shares(count, period);
+  threads = std::max<int64_t>(1, std::min(threads, all));
+  auto run = [&](int64_t thread) {
+    for (int64_t s = thread; s < all; s += threads) work(s * size, std::min(count, (s + 1) * size), s);
+  };
+  std::vector<std::thread> others;
+  for (int64_t t = 1; t < threads; t++) others.emplace_back(run, t);
+  run(0);
+  for (auto& other : others) other.join();
+}
+
+// `function` with the addresses of a register of each tensor, its place in the period and how many of its numbers are the
+// tensor's: all but for the last of a tensor.
+template <class Function>
+void each(int64_t first, int64_t last, int period, const uint16_t* x, const uint16_t* g, uint16_t* y, Function function) {
+  for (int64_t at = first; at < last; at += period) {
+    int64_t left = std::min<int64_t>(period, last - at);
+    int k = 0;
+    for (; k + WIDTH <= left; k += WIDTH) function(x + at + k, g ? g + at + k : nullptr, y ? y + at + k : nullptr, k, WIDTH);
+    if (k < left) {
+      uint16_t xs[WIDTH] = {}, gs[WIDTH] = {}, ys[WIDTH];
+      memcpy(xs, x + at + k, 2 * (left - k));
+      if (g) memcpy(gs, g + at + k, 2 * (left - k));
+      function(xs, gs, ys, k, left - k);
+      if (y) memcpy(y + at + k, ys, 2 * (left - k));
+    }
+  }
+}
+
+Floats first_of(Floats v, int count) {
+  Masks mask = {};
+  for (int i = 0; i < count; i++) mask[i] = -1;
+  return as<Floats>(as<Bits>(v) & Bits(mask));
+}
+
+// Sums over rows of the two numbers that `terms(x, g, k)` gives: (2, channels) float64.
+template <class Terms>
+std::vector<double> sums(const uint16_t* x, const uint16_t* g, int64_t count, int channels, int threads, Terms terms) {
+  const int period = period_of(channels);
+  const int64_t all_shares = shares(count, period);
+  std::vector<double> parts(all_shares * 2 * channels);
+  in_shares(count, period, threads, [&](int64_t first, int64_t last, int64_t share) {
+    std::vector<float> a(period), b(period);
+    double* mine = parts.data() + share * 2 * channels;
+    int64_t of_block = std::max<int64_t>(1, BLOCK / period) * period;
+    for (int64_t from = first; from < last; from += of_block) {
+      std::fill(a.begin(), a.end(), 0.0f);
+      std::fill(b.begin(), b.end(), 0.0f);
+      each(from, std::min(last, from + of_block), period, x, g, nullptr,
+           [&](const uint16_t* xs, const uint16_t* gs, uint16_t*, int k, int valid) {
+             Floats first_term, second_term;
+             terms(xs, gs, k, first_term, second_term);
+             if (valid < WIDTH) {
+               first_term = first_of(first_term, valid);
+               second_term = first_of(second_term, valid);
+             }
+             store(&a[k], load(&a[k]) + first_term);
+             store(&b[k], load(&b[k]) + second_term);
+           });
+      for (int i = 0; i < period; i++) {
+        mine[i % channels] += a[i];
+        mine[channels + i % channels] += b[i];
+      }
+    }
+  });
+  std::vector<double> all(2 * channels);
+  for (int64_t s = 0; s < all_shares; s++) {
+    for (int i = 0; i < 2 * channels; i++) all[i] += parts[s * 2 * channels + i];
+  }
+  return all;
+}
+
+}  // namespace
+
+extern "C" {
+
+// Mean and biased variance (C) of x (rows, C).
+void edgeseg_statistics(const uint16_t* x, int64_t rows, int32_t channels, float* mean, float* variance, int32_t threads) {
+  std::vector<float> first(channels);
+  for (int c = 0; c < channels; c++) first[c] = as<float>(uint32_t(x[c]) << 16);
+  auto from = repeated(first.data(), channels, period_of(channels));  // near the mean, so that squares stay small
+  auto all = sums(x, nullptr, rows * channels, channels, threads,
+                  [&](const uint16_t* xs, const uint16_t*, int k, Floats& a, Floats& b) {
+                    a = widened(xs) - load(&from[k]);
+                    b = a * a;
+                  });
+  for (int c = 0; c < channels; c++) {
+    double shift = all[c] / rows;
+    mean[c] = float(first[c] + shift);
+    variance[c] = float(std::max(0.0, all[channels + c] / rows - shift * shift));
+  }
+}
+
+// y = activation(z), z = gain * (x - mean) + shift; tables (C).
+void edgeseg_forward(const uint16_t* x, uint16_t* y, int64_t rows, int32_t channels, const float* mean, const float* gain,
+                     const float* shift, const Activation* activation, int32_t threads) {
+  const int period = period_of(channels);
+  auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
+  const Activation act = *activation;
+  in_shares(rows * channels, period, threads, [&](int64_t first, int64_t last, int64_t) {
+    each(first, last, period, x, nullptr, y, [&](const uint16_t* xs, const uint16_t*, uint16_t* ys, int k, int) {
+      narrow(ys, activated((widened(xs) - load(&m[k])) * load(&g[k]) + load(&s[k]), act));
+    });
+  });
+}
+
+// Sums over rows (2, C) of the gradient that the activation of z lets pass, and of its product with x - mean.
+void edgeseg_backward_sums(const uint16_t* x, const uint16_t* gradient, int64_t rows, int32_t channels, const float* mean,
+                           const float* gain, const float* shift, const Activation* activation, double* found,
+                           int32_t threads) {
+  const int period = period_of(channels);
+  auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
+  const Activation act = *activation;
+  auto all = sums(x, gradient, rows * channels, channels, threads,
+                  [&](const uint16_t* xs, const uint16_t* gs, int k, Floats& a, Floats& b) {
+                    Floats v = widened(xs) - load(&m[k]);
+                    a = passed(widened(gs), v * load(&g[k]) + load(&s[k]), act);
+                    b = a * v;
+                  });
+  std::copy(all.begin(), all.end(), found);
+}
+
+// dx = gain * passed gradient + slope * (x - mean) + offset; tables (C).
+void edgeseg_backward(const uint16_t* x, const uint16_t* gradient, uint16_t* dx, int64_t rows, int32_t channels,
+                      const float* mean, const float* gain, const float* shift, const float* slope, const float* offset,
+                      const Activation* activation, int32_t threads) {
+  const int period = period_of(channels);
+  auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
+  auto l = repeated(slope, channels, period), o = repeated(offset, channels, period);
+  const Activation act = *activation;
+  in_shares(rows * channels, period, threads, [&](int64_t first, int64_t last, int64_t) {
+    each(first, last, period, x, gradient, dx, [&](const uint16_t* xs, const uint16_t* gs, uint16_t* to, int k, int) {
+      Floats v = widened(xs) - load(&m[k]), gains = load(&g[k]);
+      Floats z = passed(widened(gs), v * gains + load(&s[k]), act);
+      narrow(to, z * gains + v * load(&l[k]) + load(&o[k]));
+    });
+  });
+}
+}

@@ -1,0 +1,229 @@
+"""BN, activation and quantizer in few passes over a bfloat16 tensor on a CPU, as training in bfloat16 needs them.
+
+One by one, a BN and its ReLU read and write a tensor five times and their gradients eight times, at a fifth of the
+speed of the memory: half of a training step. Together they read twice and write once, gradients four times and once.
+Values are rounded to bfloat16 once, at the end. Sums are the same for any number of threads. Without a compiler, on
+other devices and in other precisions ``fused`` calls the modules one by one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, TypeGuard
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+from quant.base.compiled_library import compiled_library
+
+_SOURCE = Path(__file__).with_name("passes.cpp")
+_IMAGES = 4  # axes
+
+
+class Activation(ctypes.Structure):
+    """``clamp(z, low, high)``, or ``scale * round(clamp(z / scale, low, high))`` where it ``rounds``, ties to even;
+    gradients pass where ``above < z < below``.
+    """
+
+    _fields_ = [
+        *((name, ctypes.c_float) for name in ("low", "high", "above", "below", "scale")),
+        ("rounds", ctypes.c_int32),
+    ]
+
+
+NO_ACTIVATION = Activation(-math.inf, math.inf, -math.inf, math.inf, 1.0, 0)
+RELU = Activation(0.0, math.inf, 0.0, math.inf, 1.0, 0)
+RELU6 = Activation(0.0, 6.0, 0.0, 6.0, 1.0, 0)
+
+
+def rounding(scale: float, codes: tuple[int, int], window: tuple[float, float]) -> Activation:
+    """A quantizer of step ``scale`` to ``codes``, whose gradient passes in ``window``."""
+    return Activation(*codes, *window, scale, 1)
+
+
+@cache
+def _kernels() -> ctypes.CDLL | None:
+    return compiled_library("passes", _SOURCE)
+
+
+def can_pass(x: Any) -> bool:
+    """Whether there are passes for ``x``: a bfloat16 tensor on a CPU, and kernels."""
+    return (
+        isinstance(x, torch.Tensor) and x.device.type == "cpu" and x.dtype == torch.bfloat16 and _kernels() is not None
+    )
+
+
+def can_pass_norm(norm: nn.Module, x: Any) -> TypeGuard[nn.BatchNorm2d]:
+    """Whether there are passes for the BN ``norm`` of ``x``: of images (B, C, H, W), with factors and statistics."""
+    return (
+        isinstance(norm, nn.BatchNorm2d)
+        and norm.affine
+        and norm.track_running_stats
+        and norm.momentum is not None
+        and can_pass(x)
+        and x.dim() == _IMAGES
+        and x.numel() > x.shape[1]  # more than one value a channel, or torch has its say
+        and (norm.training or not torch.is_grad_enabled())
+    )
+
+
+def activated(x: torch.Tensor, activation: Activation) -> torch.Tensor:
+    """``activation`` of ``x``, of any shape."""
+    return _Activated.apply(x, activation)
+
+
+def normalized(norm: nn.BatchNorm2d, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+    """``activation(norm(x))`` (B, C, H, W), with the statistics of ``norm`` moved as in training; where it does not
+    train, without a gradient.
+    """
+    x = x.contiguous(memory_format=torch.channels_last)
+    moving_mean, moving_variance, momentum = norm.running_mean, norm.running_var, norm.momentum
+    assert moving_mean is not None and moving_variance is not None and momentum is not None, "see can_pass_norm"
+    if not norm.training:
+        return _forward(x, _affine(norm.weight, norm.bias, moving_mean, moving_variance, norm.eps), activation)
+    mean, variance = _statistics(x)
+    with torch.no_grad():
+        count = x.numel() // x.shape[1]
+        moving_mean.lerp_(mean, momentum)
+        moving_variance.lerp_(variance * (count / (count - 1)), momentum)
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked.add_(1)
+    return _Normalized.apply(x, norm.weight, norm.bias, mean, variance, norm.eps, activation)
+
+
+class _Affine(NamedTuple):
+    """``gain * (x - mean) + shift``: (C,) float32 of the channels, which lie last, or (1,) for any order."""
+
+    mean: torch.Tensor
+    gain: torch.Tensor
+    shift: torch.Tensor
+
+
+_NO_AFFINE = _Affine(torch.zeros(1), torch.ones(1), torch.zeros(1))
+
+
+class _Activated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+        x = _dense(x)
+        ctx.save_for_backward(x)
+        ctx.activation = activation
+        return _forward(x, _NO_AFFINE, activation)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
+        none = torch.zeros(1)
+        return _backward(x, _like(gradient, x), _NO_AFFINE, none, none, ctx.activation), None
+
+
+class _Normalized(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        mean: torch.Tensor,
+        variance: torch.Tensor,
+        eps: float,
+        activation: Activation,
+    ) -> torch.Tensor:
+        affine = _affine(weight, bias, mean, variance, eps)
+        ctx.save_for_backward(x, variance, *affine)
+        ctx.eps, ctx.activation = eps, activation
+        return _forward(x, affine, activation)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, variance, *tables = ctx.saved_tensors
+        affine, gradient = _Affine(*tables), _like(gradient, x)
+        found = torch.empty(2, x.shape[1], dtype=torch.float64)
+        _run("edgeseg_backward_sums", (x, gradient), affine, ctx.activation, _address(found))
+        of_bias, of_products = found.float()
+        precision = 1 / (variance + ctx.eps)
+        of_row = -affine.gain * x.shape[1] / x.numel()
+        slope, offset = of_row * of_products * precision, of_row * of_bias
+        dx = _backward(x, gradient, affine, slope, offset, ctx.activation)
+        return dx, of_products * precision.sqrt(), of_bias, None, None, None, None
+
+
+def _affine(
+    weight: torch.Tensor, bias: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor, eps: float
+) -> _Affine:
+    """Of a BN with these statistics."""
+    return _Affine(mean, weight.detach() / torch.sqrt(variance + eps), bias.detach())
+
+
+def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and biased variance (C,) float32 of x (B, C, H, W), channels last."""
+    channels = x.shape[1]
+    mean, variance = torch.empty(channels), torch.empty(channels)
+    rows, tables = ctypes.c_int64(x.numel() // channels), map(_address, (mean, variance))
+    kernels = _kernels()
+    assert kernels is not None, "see can_pass"
+    kernels.edgeseg_statistics(_address(x), rows, channels, *tables, torch.get_num_threads())
+    return mean, variance
+
+
+def _forward(x: torch.Tensor, affine: _Affine, activation: Activation) -> torch.Tensor:
+    """``activation`` of ``affine`` of dense ``x``, in its order."""
+    y = torch.empty_like(x)
+    _run("edgeseg_forward", (x, y), affine, activation)
+    return y
+
+
+def _backward(
+    x: torch.Tensor,
+    gradient: torch.Tensor,
+    affine: _Affine,
+    slope: torch.Tensor,
+    offset: torch.Tensor,
+    activation: Activation,
+) -> torch.Tensor:
+    """The gain times the gradient that passes ``_forward``'s activation, plus ``slope * (x - mean) + offset``."""
+    dx = torch.empty_like(x)
+    _run("edgeseg_backward", (x, gradient, dx), (*affine, slope, offset), activation)
+    return dx
+
+
+def _run(
+    kernel: str,
+    tensors: tuple[torch.Tensor, ...],
+    tables: tuple[torch.Tensor, ...],
+    activation: Activation,
+    *results: ctypes.c_void_p,
+) -> None:
+    """On ``tensors`` of one shape and order, whose last axis in memory has as many channels as the tables."""
+    channels = len(tables[0])
+    getattr(_kernels(), kernel)(
+        *map(_address, tensors),
+        ctypes.c_int64(tensors[0].numel() // channels),
+        channels,
+        *map(_address, tables),
+        ctypes.byref(activation),
+        *results,
+        torch.get_num_threads(),
+    )
+
+
+def _dense(x: torch.Tensor) -> torch.Tensor:
+    """``x``, copied where its numbers do not lie one behind the other."""
+    return x if torch.ops.aten.is_non_overlapping_and_dense(x) else x.contiguous()
+
+
+def _like(gradient: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """``gradient`` in the precision and order of ``x``."""
+    if gradient.dtype == x.dtype and gradient.stride() == x.stride():
+        return gradient
+    return torch.empty_like(x).copy_(gradient)
+
+
+def _address(tensor: torch.Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())
