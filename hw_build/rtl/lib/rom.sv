@@ -4,6 +4,7 @@
 // BLOCK=0: LUT6 and the MUXF7/F8 behind them, 64 bits a LUT where DEPTH is a power of two up to 256. BLOCK=1: block RAM.
 // Mapped apart from the logic around it: together with that, Yosys' ABC takes up to five times the LUTs for BLOCK=0.
 // addr has at least one bit; words past DEPTH-1 are never asked for.
+// Words are taken from slices of CONTENTS, as many as a slice has words: slang evaluates all of a constant for each part of it.
 `default_nettype none
 (* keep_hierarchy = "yes" *)
 module rom #(
@@ -18,13 +19,27 @@ module rom #(
     input  wire logic [ADDRESS_BITS-1:0] addr,
     output      logic [WIDTH-1:0]        data
 );
+  localparam int SLICE = 1 << ($clog2(DEPTH) / 2);  // words
+
   if (BLOCK) begin : block_ram
     (* rom_style = "block", ram_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
-    initial for (int i = 0; i < DEPTH; i++) words[i] = CONTENTS[i*WIDTH+:WIDTH];
+    initial begin
+      logic [SLICE*WIDTH-1:0] slice;
+      for (int from = 0; from < DEPTH; from += SLICE) begin
+        slice = CONTENTS[from*WIDTH+:SLICE*WIDTH];
+        for (int i = 0; i < SLICE && from + i < DEPTH; i++) words[from+i] = slice[i*WIDTH+:WIDTH];
+      end
+    end
     always_ff @(posedge clk) if (en) data <= words[addr];
   end else begin : luts
     (* rom_style = "logic" *) logic [WIDTH-1:0] words[DEPTH];
-    initial for (int i = 0; i < DEPTH; i++) words[i] = CONTENTS[i*WIDTH+:WIDTH];
+    initial begin
+      logic [SLICE*WIDTH-1:0] slice;
+      for (int from = 0; from < DEPTH; from += SLICE) begin
+        slice = CONTENTS[from*WIDTH+:SLICE*WIDTH];
+        for (int i = 0; i < SLICE && from + i < DEPTH; i++) words[from+i] = slice[i*WIDTH+:WIDTH];
+      end
+    end
     always_ff @(posedge clk) if (en) data <= words[addr];
   end
 endmodule
