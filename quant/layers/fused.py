@@ -142,14 +142,17 @@ class FusedQuantIdentity(_ScaleAsNumber, qnn.QuantIdentity):
         return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
 
 
+_ACTIVATIONS: dict[type, Activation] = {nn.ReLU: RELU, nn.ReLU6: RELU6}
+
+
+def is_activation(module: nn.Module | None) -> bool:
+    """Whether ``module`` may be a pass over a tensor (``as_activation``)."""
+    return isinstance(module, _ScaleAsNumber) or type(module) in _ACTIVATIONS
+
+
 def as_activation(module: nn.Module) -> Activation | None:
     """What ``module`` is as a pass over a tensor; None where it is none."""
-    if isinstance(module, _ScaleAsNumber):
-        return module.as_activation()
-    return next((known for kind, known in _ACTIVATIONS if type(module) is kind), None)
-
-
-_ACTIVATIONS = ((nn.ReLU, RELU), (nn.ReLU6, RELU6))
+    return module.as_activation() if isinstance(module, _ScaleAsNumber) else _ACTIVATIONS.get(type(module))
 
 
 class FusedFilters(nn.Module):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from torch import nn
 
-from quant.layers.fused import as_activation
+from quant.layers.fused import as_activation, is_activation
 from quant.layers.passes import NO_ACTIVATION, can_pass_norm, normalized
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ def join_passes(network: nn.Module) -> None:
             module.__class__ = _JoinedSequential
 
 
-def is_norm(module: nn.Module | None) -> bool:
+def is_norm(module: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
     """Whether ``module`` is a BN of images as torch has it."""
     return isinstance(module, nn.BatchNorm2d) and type(module).forward is nn.BatchNorm2d.forward
 
 
-def norm_and_activation(norm: nn.Module, activation: nn.Module | None, x: Any) -> torch.Tensor:
+def norm_and_activation(norm: nn.BatchNorm2d, activation: nn.Module | None, x: Any) -> torch.Tensor:
     """``activation(norm(x))``, ``activation`` None: ``norm(x)``; hooks on either are called."""
     joined = NO_ACTIVATION if activation is None else as_activation(activation)
     if joined is None or _is_observed(norm) or _is_observed(activation) or not can_pass_norm(norm, x):
@@ -46,7 +46,7 @@ class _JoinedSequential(nn.Sequential):
         while modules:
             module = modules.pop(0)
             if is_norm(module):
-                follows = bool(modules) and as_activation(modules[0]) is not None
+                follows = bool(modules) and is_activation(modules[0])
                 input = norm_and_activation(module, modules.pop(0) if follows else None, input)
             else:
                 input = module(input)

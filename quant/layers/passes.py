@@ -12,7 +12,7 @@ import ctypes
 import math
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -57,11 +57,10 @@ def can_pass(x: Any) -> bool:
     )
 
 
-def can_pass_norm(norm: nn.Module, x: Any) -> TypeGuard[nn.BatchNorm2d]:
+def can_pass_norm(norm: nn.BatchNorm2d, x: Any) -> bool:
     """Whether there are passes for the BN ``norm`` of ``x``: of images (B, C, H, W), with factors and statistics."""
     return (
-        isinstance(norm, nn.BatchNorm2d)
-        and norm.affine
+        norm.affine
         and norm.track_running_stats
         and norm.momentum is not None
         and can_pass(x)
@@ -118,7 +117,7 @@ class _Activated(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        none = torch.zeros(1)
+        none = _NO_AFFINE.shift
         return _backward(x, _like(gradient, x), _NO_AFFINE, none, none, ctx.activation), None
 
 

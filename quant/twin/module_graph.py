@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from quant.layers.fused import as_activation
+from quant.layers.fused import is_activation
 from quant.layers.joined import is_norm, norm_and_activation
 from quant.operators import operator_of
 from quant.twin.activations import NEVER_NEGATIVE
@@ -111,7 +111,7 @@ def run_graph(graph: fx.Graph, root: nn.Module, image: Any) -> torch.Tensor:
         activation = _called(root, reader)
         if module is None:
             values[node] = image
-        elif reader and activation and is_norm(module) and as_activation(activation):
+        elif reader and is_norm(module) and is_activation(activation):
             values[node] = None
             values[reader] = norm_and_activation(module, activation, *inputs)
         elif node not in values:
