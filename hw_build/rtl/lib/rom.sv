@@ -5,6 +5,7 @@
 // Mapped apart from the logic around it: together with that, Yosys' ABC takes up to five times the LUTs for BLOCK=0.
 // addr has at least one bit; words past DEPTH-1 are never asked for.
 // Words are taken from slices of CONTENTS, as many as a slice has words: slang evaluates all of a constant for each part of it.
+// The last slice ends with CONTENTS, and so may repeat words of the one before.
 `default_nettype none
 (* keep_hierarchy = "yes" *)
 module rom #(
@@ -24,20 +25,24 @@ module rom #(
   if (BLOCK) begin : block_ram
     (* rom_style = "block", ram_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
     initial begin
+      int at;
       logic [SLICE*WIDTH-1:0] slice;
       for (int from = 0; from < DEPTH; from += SLICE) begin
-        slice = CONTENTS[from*WIDTH+:SLICE*WIDTH];
-        for (int i = 0; i < SLICE && from + i < DEPTH; i++) words[from+i] = slice[i*WIDTH+:WIDTH];
+        at    = (from + SLICE > DEPTH) ? DEPTH - SLICE : from;
+        slice = CONTENTS[at*WIDTH+:SLICE*WIDTH];
+        for (int i = 0; i < SLICE; i++) words[at+i] = slice[i*WIDTH+:WIDTH];
       end
     end
     always_ff @(posedge clk) if (en) data <= words[addr];
   end else begin : luts
     (* rom_style = "logic" *) logic [WIDTH-1:0] words[DEPTH];
     initial begin
+      int at;
       logic [SLICE*WIDTH-1:0] slice;
       for (int from = 0; from < DEPTH; from += SLICE) begin
-        slice = CONTENTS[from*WIDTH+:SLICE*WIDTH];
-        for (int i = 0; i < SLICE && from + i < DEPTH; i++) words[from+i] = slice[i*WIDTH+:WIDTH];
+        at    = (from + SLICE > DEPTH) ? DEPTH - SLICE : from;
+        slice = CONTENTS[at*WIDTH+:SLICE*WIDTH];
+        for (int i = 0; i < SLICE; i++) words[at+i] = slice[i*WIDTH+:WIDTH];
       end
     end
     always_ff @(posedge clk) if (en) data <= words[addr];
