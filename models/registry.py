@@ -90,8 +90,9 @@ def build(name: str, classes: int = 1, channels: int | None = None) -> nn.Module
     Raises:
         ConfigError: there is no such network, or its own code fails.
     """
-    if classes < 1:
-        raise ConfigError(f"a network has at least 1 class, got {classes}")
+    for what, count in (("class", classes), ("channel", channels)):
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise ConfigError(f"a network has at least 1 {what}, got {count!r}")
     found = entry(name)
     try:
         given = {} if channels is None else {"in_channels": channels}

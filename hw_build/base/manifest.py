@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMAT = 1
+_LONGEST_NAME = 100  # it becomes part of file names
 _TABLES = ("model", "input", "output", "verification", "quant")
 
 
@@ -37,7 +38,8 @@ def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int], 
     if wrong := [name for name in _TABLES if not isinstance(manifest.get(name, {}), dict)]:
         raise BuildError(f"manifest '{path}' has a {wrong[0]} that is not a table; export again")
     model, image, output, checked = (manifest.get(name, {}) for name in ("model", "input", "output", "verification"))
-    if not isinstance(model.get("name"), str):
+    name = model.get("name")
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
         raise BuildError(f"manifest '{path}' does not name the network; export again")
     if not isinstance(manifest.get("quant", {}).get("name", ""), str):
         raise BuildError(f"manifest '{path}' does not name the bits; export again")

@@ -34,4 +34,4 @@ def _boards(arguments: argparse.Namespace) -> None:
         has = board.resources
         counts = (f"{count:,}" for count in (has.luts, has.ffs, has.bram36, has.uram, has.dsps))
         table.add_row(board.name, board.part, *counts, f"{board.clocks.fabric_mhz:g} MHz")
-    Console(width=100).print(table)
+    Console(width=100, markup=False).print(table)

@@ -23,7 +23,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     check = commands.add_parser("check", help="node by node: which kernel serves it, or why none does")
     check.add_argument("model", type=Path, metavar="MODEL", help="a QONNX file")
     check.add_argument("--backend", choices=("rtl", "hls"), default="rtl", help="hls: which layer of FINN's HLS")
-    check.add_argument("--board", help="check, by the models, that its block RAMs suffice for some folding")
+    check.add_argument(
+        "--board", help="check, by the models, that its block RAMs and LUTs suffice for some folding at a low rate"
+    )
     add_input_scale(check)
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     check.set_defaults(run=_check)
@@ -51,5 +53,5 @@ def _check(arguments: argparse.Namespace) -> int:
             table.add_column(heading, overflow="fold")
         for verdict in verdicts:
             table.add_row(verdict.node, verdict.operator, verdict.kernel or "-", verdict.reason)
-        Console(width=160).print(table)
+        Console(width=160, markup=False).print(table)
     return 0 if lowers(verdicts) else USER_ERROR

@@ -44,7 +44,7 @@ def run_baseline(build_dir: Path, *, as_json: bool, hls: bool = False) -> int:
         table.add_column(heading, justify="right" if heading else "left")
     for what, *values in baseline_rows(baseline, report):
         table.add_row(what, *("–" if value is None else f"{value:,}" for value in values))
-    Console(width=100).print(table)
+    Console(width=100, markup=False).print(table)
     if baseline.not_in_finn:
         tell(f"FINN has no node for {', '.join(baseline.not_in_finn)}: they count nothing")
     return 0

@@ -110,7 +110,7 @@ def _check_netlist(config: BuildConfig, small: Export, progress: BuildProgress) 
 
 def print_table(report: Report) -> None:
     """Prints the verification and the figures of a report on stdout."""
-    console = Console(width=_TABLE_COLUMNS)
+    console = Console(width=_TABLE_COLUMNS, markup=False)
     ladder = Table(title="verification", title_justify="left")
     for heading in ("step", "result", "compared with"):
         ladder.add_column(heading)

@@ -72,7 +72,7 @@ def run_plan(config: PlanConfig, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(record, indent=1))
         return 0
-    Console(width=140).print(_table(title, reasons))
+    Console(width=140, markup=False).print(_table(title, reasons))
     tell(f"recipe: {config.out / RECIPE}; `edgeseg run {config.out}` then does")
     for command in commands:
         tell(f"  {command}")

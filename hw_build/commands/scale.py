@@ -100,7 +100,7 @@ def run_scale(config: ScaleConfig, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(rows, indent=1))
         return 0
-    Console(width=140).print(_table(points, results))
+    Console(width=140, markup=False).print(_table(points, results))
     tell(f"plot: {config.out / PLOT}")
     return 0
 

@@ -69,7 +69,7 @@ def run_synth_node(build_dir: Path, name: str, board: Board | None, *, as_json: 
     if as_json:
         print(json.dumps({"node": name, "module": part.module, **figures}, indent=1))
     else:
-        Console(width=_TABLE_WIDTH).print(
+        Console(width=_TABLE_WIDTH, markup=False).print(
             f"{name} ({part.module}): " + ", ".join(f"{count} {what}" for what, count in figures.items()),
             highlight=False,
         )
@@ -105,7 +105,7 @@ def _board_of(build_dir: Path) -> Board:
 
 
 def _show(facts: Mapping[str, Any], board: Board) -> None:
-    console = Console(width=_TABLE_WIDTH)
+    console = Console(width=_TABLE_WIDTH, markup=False)
     nodes = Table(title="Yosys' mapping, before placement", title_justify="left")
     nodes.add_column("node")
     for column in _COLUMNS:

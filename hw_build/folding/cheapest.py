@@ -17,6 +17,7 @@ from qonnx.custom_op.registry import getCustomOp
 from hw_build.base.errors import ConfigError
 from hw_build.finn_rtl.hardware_node import hardware_node
 from hw_build.folding.legal import Folding, apply_folding, check_folding, foldings
+from hw_build.folding.options import slower_node
 from hw_build.graph.editor import GraphEditor, attribute
 from hw_build.kernels.fabric import SERIES_7, Fabric
 
@@ -51,11 +52,7 @@ def cheapest_folding(node: NodeProto, target_cycles: int, producer_beats: list[i
                 best = key, folding
     if best is None:
         assert fastest is not None, "every node has a folding"
-        how = ", ".join(f"{key}={value}" for key, value in fastest[1].items())
-        raise ConfigError(
-            f"node {node.name} takes {fastest[0]} cycles a frame even fully unfolded ({how}), more than the target of "
-            f"{target_cycles}: raise the target or make the layer smaller"
-        )
+        raise slower_node(node.name, *fastest, target_cycles)
     return best[1]
 
 

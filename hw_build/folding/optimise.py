@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from hw_build.base.errors import ConfigError
 from hw_build.folding.lag import fork_memory, latency
 from hw_build.folding.optimum import Choice, fewest_luts, fewest_luts_bound
-from hw_build.folding.options import Network, refuse_slower_output
+from hw_build.folding.options import Network, refuse_slower_output, slower_node
 from hw_build.folding.policies import Policy, for_latency, for_memory, limits_of_nodes
 
 if TYPE_CHECKING:
@@ -118,11 +118,7 @@ def at_rate(network: Network, target_cycles: int, budget: Budget) -> Plan:
     for node in network.nodes:
         fastest = min(node.options, key=lambda option: option.cycles)
         if fastest.cycles > target_cycles:
-            how = ", ".join(f"{key}={value}" for key, value in fastest.folding.items())
-            raise ConfigError(
-                f"node {node.name} takes {fastest.cycles} cycles a frame even fully unfolded ({how}), more than the "
-                f"target of {target_cycles}: raise the target or make the layer smaller"
-            )
+            raise slower_node(node.name, fastest.cycles, fastest.folding, target_cycles)
     refuse_slower_output(network.output_cycles, target_cycles)
     plan = plan_for(network, target_cycles, budget)
     if plan is None:

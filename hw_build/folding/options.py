@@ -111,6 +111,15 @@ def output_cycles(model: ModelWrapper) -> int:
     return FrameLayout(height, width, channels, classes).logit_words
 
 
+def slower_node(name: str, cycles: int, folding: Folding, target_cycles: int) -> ConfigError:
+    """The refusal of a target that node ``name`` misses even with ``folding``, its fastest."""
+    how = ", ".join(f"{key}={value}" for key, value in folding.items())
+    return ConfigError(
+        f"node {name} takes {cycles:,} cycles a frame even fully unfolded ({how}), more than the target of "
+        f"{target_cycles:,}: ask for a lower rate, or make the layer smaller"
+    )
+
+
 def refuse_slower_output(cycles: int, target_cycles: int) -> None:
     """ConfigError where the output stage takes more ``cycles`` a frame than the target has."""
     if cycles > target_cycles:

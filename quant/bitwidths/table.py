@@ -44,7 +44,7 @@ def show_sensitivity(table: dict[str, Any], bits: list[int]) -> None:
 
 def print_whole(shown: Table) -> None:
     """Prints a table without cutting its cells: rich takes a pipe as 80 columns wide."""
-    console = Console()
+    console = Console(markup=False)
     wanted = Measurement.get(console, console.options.update(max_width=_WIDEST), shown).maximum
     console.width = max(console.width, wanted)
     console.print(shown)

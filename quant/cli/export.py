@@ -23,9 +23,10 @@ def _run(arguments: argparse.Namespace) -> None:
     manifest = export(arguments.checkpoint, arguments.out, size=arguments.size, images=arguments.images)
     shape, checked = manifest["input"], manifest["verification"]
     sides = "x".join(str(shape[side]) for side in ("height", "width", "x", "y", "z") if side in shape)
+    images = f"{(count := len(checked['images']))} image{'s' if count > 1 else ''}"
     print(
         f"{arguments.out}: {manifest['model']['name']}, {sides}, exact in"
-        f" {checked['logits_compared']} logits of {len(checked['images'])} images and on"
+        f" {checked['logits_compared']} logits of {images} and on"
         f" {checked['thresholds_compared']} sides of thresholds"
     )
 

@@ -32,6 +32,7 @@ from quant.base.replace_file import replace_file
 from quant.base.sole_writer import sole_writer
 from quant.data.crops import crops
 from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
+from quant.training.epoch_batches import require_batches
 from quant.training.find_rate import find_rate
 from quant.training.learner import Learner
 from quant.training.ranks import join
@@ -139,6 +140,7 @@ def fit(
         return checkpoints.load(out_dir / KEPT)["scores"]
     if state is None:
         network = _new_network(config, quant, init_from, train_samples)
+        require_batches(network, config, len(train_samples), fabric.world_size)
         if config.find_lr:
             rate = fabric.broadcast(find_rate(network, config, train_samples, fabric.device))
             config = replace(config, lr=rate, find_lr=False)
@@ -159,7 +161,10 @@ def fit(
     if state is None:
         learner.centre_ranges()
     else:
-        learner.load_state(state)
+        try:
+            learner.load_state(state)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+            raise _damaged(out_dir, "what the optimiser and the averages were") from None
     train_samples = train_samples.to(fabric.device)
     common = {
         "model": config.model,
@@ -215,6 +220,10 @@ def fit(
 
 def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -> dict[str, Any]:
     """``last.pt`` of the same run."""
+    if out_dir.is_dir() and not (out_dir / _LAST).exists():
+        raise CheckpointError(
+            f"'{out_dir}' has no {_LAST}: no epoch of this training was finished; begin without --resume"
+        )
     state = checkpoints.load(out_dir / _LAST)
     if not isinstance(state.get("run"), dict):
         raise CheckpointError(f"'{out_dir / _LAST}' is not of a training that can continue; give another --out")
@@ -227,8 +236,14 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -
         names = [of and of.name for of in (trained, quant)]
         raise _other_run(out_dir, "quant", *(names if names[0] != names[1] else (trained, quant)))
     if run["find_lr"] and not isinstance(state.get("lr"), float):
-        raise CheckpointError(f"'{out_dir / _LAST}' is damaged in 'lr', the rate that was found; give another --out")
+        raise _damaged(out_dir, "'lr', the rate that was found")
+    if not isinstance(state.get("epoch"), int) or not 0 <= state["epoch"] < run["epochs"]:
+        raise _damaged(out_dir, "'epoch', the number of the last one")
     return state
+
+
+def _damaged(out_dir: Path, where: str) -> CheckpointError:
+    return CheckpointError(f"'{out_dir / _LAST}' is damaged in {where}; give another --out")
 
 
 def _other_run(out_dir: Path, key: str, before: Any, now: Any) -> CheckpointError:
@@ -299,8 +314,8 @@ def _begin_log(path: Path, first_epoch: int) -> None:
     """Leaves the epochs before ``first_epoch`` in the log: those after it are trained again."""
     rows = []
     if first_epoch and path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1 : first_epoch + 1]
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            rows = list(csv.reader(line.replace("\0", "") for line in file))[1 : first_epoch + 1]
 
     def write(partial: Path) -> None:
         with partial.open("w", newline="", encoding="utf-8") as file:

@@ -1,10 +1,13 @@
 """check(): a verdict for each node, the kernel or the reason, without building."""
 
+import re
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from hw_build.base.board_config import BOARDS, load_board
 from hw_build.base.errors import BuildError
 from hw_build.flow.check import check, lowers
 from hw_build.lowering import STEPS
@@ -36,6 +39,22 @@ def test_network_that_lowers(tmp_path):
     assert kernels["n_up0_up"] == "BilinearThreshold2x_rtl"
     assert kernels["n_skip0_sum"] == "StreamAddThreshold_rtl"
     assert kernels["n_logits"] == "ConvThreshold_rtl"
+
+
+def test_a_board_with_fewer_luts_than_any_folding_takes_is_told(tmp_path):
+    """What `build` refuses however the network is folded, `check` foresees."""
+    model = synthetic.unet(16, 16, levels=1)
+    path, own = tmp_path / "model.onnx", tmp_path / "own.toml"
+    model.save(str(path))
+    shipped = (BOARDS / "pynq-z2.toml").read_text().replace("memory_luts = 17400", "memory_luts = 1", 1)
+    assert lowers(check(path, load_board("pynq-z2")))
+    own.write_text(shipped.replace("luts = 53200", "luts = 500", 1))
+    *others, last = check(path, load_board(str(own)))
+    assert lowers(others)
+    found = re.match(r"the network needs at least ([\d,]+) LUTs, however it is folded, and own has 500 \(", last.reason)
+    least = int(found[1].replace(",", ""))
+    own.write_text(shipped.replace("luts = 53200", f"luts = {least}", 1))
+    assert lowers(check(path, load_board(str(own))))
 
 
 def test_kernels_named_are_the_kernels_built(tmp_path):

@@ -123,7 +123,7 @@ def test_manifest_that_is_not_json(folder):
     [
         ({"model": None}, "has a model that is not a table"),
         ({"model": "tiny"}, "has a model that is not a table"),
-        ({"model": {"name": 5}}, "does not name the network"),
+        *(({"model": {"name": name}}, "does not name the network") for name in (5, "", "a\0b", "n" * 101)),
         ({"quant": {"name": ["w4a4"]}}, "does not name the bits"),
         ({"verification": []}, "has a verification that is not a table"),
         ({"verification": {"images": 2, "logits_compared": 48}}, "does not say which images were compared"),

@@ -1,6 +1,7 @@
 """The grid of design points: what each says, that nothing is done twice, and that a Dask cluster says the same."""
 
 import json
+import shutil
 import sys
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -207,6 +208,17 @@ def test_command_prints_the_table_and_writes_it(export, tmp_path, capsys, monkey
     monkeypatch.setattr(sweep_module, "evaluate", None)
     assert cli.main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == rows
+
+
+def test_a_name_in_square_brackets_is_shown_as_it_is(export, tmp_path, capsys):
+    """Square brackets would be markup to what draws the table."""
+    folder = shutil.copytree(export.folder, tmp_path / "export")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["model"]["name"] = "net[b]4[/i]"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    arguments = ["scale", "--export", str(folder), "--out", str(tmp_path / "out"), "--sizes", "16", "--jobs", "1"]
+    assert cli.main([*arguments, "--boards", "pynq-z2", "--fps", "100"]) == 0
+    assert "net[b]4[/i]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,13 @@ def test_output_is_one_logit_a_pixel_also_when_not_square(name):
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(ConfigError, match=r"unknown network 'resnet'; known networks: .*cmunext, .*cmunext-xxs-hw"):
         models.build("resnet")
+    for counts, sentence in (
+        ((0,), "at least 1 class, got 0"),
+        ((1, 0), "at least 1 channel, got 0"),
+        (("2",), "1 class, got '2'"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            models.build("cmunext-tiny-hw", *counts)
 
 
 def test_command_line_prints_json_and_refuses_an_unknown_name(capsys):

@@ -20,7 +20,7 @@ from quant.training import find_rate as finding
 from quant.training import train as training
 from quant.training.find_rate import FIRST, LAST, find_rate
 from quant.training.learner import Learner
-from quant.training.train import train
+from quant.training.train import fit, train
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
 from quant.twin.networks import assemble, from_checkpoint
@@ -153,6 +153,44 @@ def test_a_folder_takes_one_training_at_a_time(squares, tmp_path):
         train(config(squares), None, tmp_path / "run")
     assert not (tmp_path / "run" / "log.csv").exists()
     train(config(squares), None, tmp_path / "run")
+
+
+def test_resume_tells_what_is_damaged_and_needs_no_log(squares, tmp_path):
+    """The weights are what a training continues from; its log is for readers."""
+    settings, out = config(squares, epochs=2, ema=0.5), tmp_path / "run"
+    train(settings, None, out)
+    kept = checkpoints.load(out / "weights.pt")["state"]
+    last, log = out / "last.pt", out / "log.csv"
+    whole = checkpoints.load(last)
+    (tmp_path / "begun").mkdir()
+    with pytest.raises(CheckpointError, match=r"no epoch of this training was finished; begin without --resume"):
+        train(settings, None, tmp_path / "begun", resume=True)
+    for damage, where in (
+        ({"epoch": "x"}, "'epoch'"),
+        ({"epoch": 7}, "'epoch'"),
+        ({"epoch": 0, "optimiser": None}, "what the optimiser and the averages were"),
+        ({"epoch": 0, "averaged": {}}, "what the optimiser and the averages were"),
+    ):
+        checkpoints.save(last, whole | damage)
+        with pytest.raises(CheckpointError, match=f"is damaged in {where}"):
+            train(settings, None, out, resume=True)
+    for damage in (b"\xff\x00,", b"epoch,\xff\x00\n" * 3, b""):
+        train(config(squares, epochs=2, ema=0.5), None, out)
+        checkpoints.save(last, {**checkpoints.load(last), "epoch": 0})
+        log.write_bytes(damage + log.read_bytes())
+        train(settings, None, out, resume=True)
+        assert log.read_text(encoding="utf-8").splitlines()[-1].startswith("1,"), "the second epoch was trained again"
+    assert not states_equal(kept, checkpoints.load(out / "weights.pt")["state"]), "twice the second epoch"
+
+
+def test_one_image_left_over_where_bn_needs_two_is_refused_before_the_first_step(squares, tmp_path):
+    settings = config(squares, model="unext-s", epochs=1, batch=2)
+    samples = load_samples(squares, "train", (32, 32))
+    with pytest.raises(ConfigError, match=r"levels of one pixel at 32x32.* 3 images in batches of 2 .*another --batch"):
+        fit(settings, None, tmp_path / "run", samples[range(3)])
+    assert not (tmp_path / "run" / "log.csv").exists()
+    fit(settings, None, tmp_path / "even", samples[range(4)])
+    fit(config(squares, epochs=1, batch=2), None, tmp_path / "wide", samples[range(3)])
 
 
 def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_path):

@@ -68,7 +68,7 @@ def merge(files: Sequence[Path]) -> dict[str, Any]:
 
 def print_tables(merged: Mapping[str, Any]) -> None:
     """Prints every figure; those of the accelerator with one column per folding or build."""
-    console = Console(width=_WIDTH)
+    console = Console(width=_WIDTH, markup=False)
     for stage, figures in merged.items():
         if "builds" in figures:
             _print_accelerator(console, figures)

@@ -104,7 +104,7 @@ def test_equally_cheap_foldings_keep_integer_ratios(lowered):
 
 
 def test_target_that_no_folding_reaches(lowered):
-    with pytest.raises(ConfigError, match=r"node \w+_rtl_\d+ takes \d+ cycles a frame even fully unfolded \("):
+    with pytest.raises(ConfigError, match=r"node \w+_rtl_\d+ takes [\d,]+ cycles a frame even fully unfolded \("):
         fold(copy.deepcopy(lowered), 500)
 
 
