@@ -6,7 +6,8 @@ T_k lies close to an integer can float32 rounding decide a code, differently in 
 a channel leave a gap of at least 1/n somewhere in their fractional parts, so that a shift of at most half an
 accumulator step puts each of them at least 1/(2n) from every integer: then all implementations agree.
 
-More than ``_FEW`` thresholds leave no such gap. There the BN's factor moves as well, so that the spacing of a channel's
+More than ``_FEW`` thresholds leave no such gap, nor do fewer where accumulators are so large that float32 rounds them
+by more, as of 8-bit weights on pixels. There the BN's factor moves as well, so that the spacing of a channel's
 thresholds (accumulator steps per code) becomes a fraction p/d: their fractional parts are then a grid of 1/d, and the
 shift puts the integers into the middles of its meshes, 1/(2d) away. d is as small as a change of the factor by 1 in
 1,000 allows, and at most what a float32 evaluation of the BN does, whose error grows with the accumulator: of 8-bit
@@ -71,10 +72,12 @@ class _Affine:
     def distances_wanted(self, channel: int) -> tuple[float, float]:
         """How far from the integers the channel's thresholds must be, and are moved where they are not."""
         enough, aim = SETTLED_DISTANCE, _ROUNDING_ROOM * SETTLED_DISTANCE
-        if self.thresholds.shape[1] <= _FEW or not self.reachable[channel].any():
+        if not self.reachable[channel].any():
             return enough, aim
         terms = self.thresholds[channel][self.reachable[channel]].abs().max() + self.mean[channel].abs()
         rounding = _UNIT_ROUNDOFF * float(terms + self.bias[channel].abs())
+        if self.thresholds.shape[1] <= _FEW and _ROUNDINGS_OF_OUTPUT * rounding <= enough:
+            return enough, aim
         enough = min(max(enough, _ROUNDINGS_OF_OUTPUT * rounding), _MOST)
         return enough, max(aim, enough) + _ROUNDINGS_OF_PARAMETERS * rounding
 
@@ -87,8 +90,8 @@ def threshold_margins(twin: Twin, sites: list[ConvSite]) -> list[Margin]:
 def settle_thresholds(twin: Twin, sites: list[ConvSite]) -> int:
     """Moves BNs, by about half an accumulator step at most, until thresholds keep their distance from the integers.
 
-    The distance is ``SETTLED_DISTANCE``; of channels with many thresholds what float32 needs, where that is more, and
-    their factors may change, too. Returns how many channels moved.
+    The distance is ``SETTLED_DISTANCE``, or what float32 needs, where that is more; where no shift gives it, factors
+    change, too. Returns how many channels moved.
     """
     moved = 0
     for site in sites:
@@ -156,7 +159,7 @@ def _settle_channel(affine: _Affine, channel: int, distance: float, aim: float) 
     thresholds = affine.thresholds[channel][affine.reachable[channel]]
     step, reached = _shortest_step(thresholds, aim)
     stretch = 1.0
-    if reached < aim and affine.thresholds.shape[1] > _FEW:
+    if reached < aim:
         stretch = _fraction_near(float(affine.spacing[channel]), aim) / float(affine.spacing[channel])
         thresholds = affine.mean[channel] + (thresholds - affine.mean[channel]) * stretch
         step, reached = _shortest_step(thresholds, aim)

@@ -19,8 +19,9 @@ from quant.export import export as exporting
 from quant.export.export import export
 from quant.export.trained_proof import prove_trained
 from quant.integer.parse import parse
+from quant.integer.proof import prove_steps
 from quant.twin.config import QuantConfig
-from quant.twin.networks import assemble, from_checkpoint
+from quant.twin.networks import assemble, from_checkpoint, settle
 from quant.twin.prepare import calibrate, fill_weight_range
 from quant.twin.settle import SETTLED_DISTANCE
 from quant.twin.structure import convolution_sites
@@ -149,7 +150,7 @@ def test_senseless_requests_are_refused(checkpoint, tmp_path, changes, sentence)
 def test_command_line_writes_another_size(checkpoint, tmp_path, capsys):
     arguments = ["export", "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"), "--size", "16x32"]
     assert main([*arguments, "--images", "1"]) == 0
-    assert "cmunext-tiny-hw, 16x32, exact in 512 logits of 1 images" in capsys.readouterr().out
+    assert "cmunext-tiny-hw, 16x32, exact in 512 logits of 1 image and on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("kept_bytes", "sentence"), [(0, "does not exist"), (900, "is truncated or not a checkpoint")])
@@ -197,6 +198,28 @@ def test_an_eight_bit_network_is_exported_once_it_is_settled(tmp_path, capsys):
     manifest = export(settled, tmp_path / "out", images=1)
     assert manifest["verification"]["smallest_threshold_distance"] >= 0.95 * SETTLED_DISTANCE
     assert manifest["layers"][0]["codes"] == [0, 255]
+
+
+def test_few_thresholds_on_large_accumulators_are_further_from_the_integers_than_float32_rounds(tmp_path):
+    """As of a first layer, 8-bit weights on pixels, whose BN has a small factor: sums of 300,000 are 0.03 apart."""
+    twin = trained.settled_twin("cmunext-tiny-hw", SIZE, QuantConfig.read("w4a4"))
+
+    def first_layer():
+        model = exporting.qonnx_model(twin, tmp_path / "model.qonnx", SIZE)
+        return model, parse(model).convolutions[0].staircase
+
+    _, before = first_layer()
+    per_code = np.abs(before.thresholds[:, -1] - before.thresholds[:, 0]) / (before.thresholds.shape[1] - 1)
+    with torch.no_grad():
+        twin.network.stem[1].weight *= torch.from_numpy(per_code / 20_000.37).float()
+    assert settle(twin, "cmunext-tiny-hw") > 0
+    model, after = first_layer()
+    largest = np.abs(after.thresholds).max(axis=1)
+    assert largest.max() > 200_000
+    assert (after.distances.min(axis=1) > 4 * largest * 2.0**-24).all(), (
+        "float32 is off by half a unit in the last place"
+    )
+    assert prove_steps(model, parse(model)) > 0
 
 
 def test_a_float_network_has_nothing_to_settle(tmp_path, capsys):
