@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMAT = 1
-_LONGEST_NAME = 100  # it becomes part of file names
+_LONGEST_NAME = 100
 _TABLES = ("model", "input", "output", "verification", "quant")
+
+
+def refusal_of_name(name: str) -> str | None:
+    """Why ``name`` cannot be that of a network, which becomes part of file names; None where it can."""
+    if name.isprintable() and 0 < len(name) <= _LONGEST_NAME:
+        return None
+    return f"a name is 1 to {_LONGEST_NAME} printable characters, got {name!r}"
 
 
 def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int], classes: int) -> dict[str, Any]:
@@ -39,8 +46,10 @@ def read_manifest(path: Path, *, model_sha256: str, size: tuple[int, int, int], 
         raise BuildError(f"manifest '{path}' has a {wrong[0]} that is not a table; export again")
     model, image, output, checked = (manifest.get(name, {}) for name in ("model", "input", "output", "verification"))
     name = model.get("name")
-    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
+    if not isinstance(name, str):
         raise BuildError(f"manifest '{path}' does not name the network; export again")
+    if (why := refusal_of_name(name)) is not None:
+        raise BuildError(f"manifest '{path}' does not name the network: {why}; export again under another name")
     if not isinstance(manifest.get("quant", {}).get("name", ""), str):
         raise BuildError(f"manifest '{path}' does not name the bits; export again")
     said = isinstance(checked.get("images"), list) and isinstance(checked.get("logits_compared"), int)

@@ -19,6 +19,7 @@ from board.io_spec import decide
 from hw_build.base.errors import BuildError, ConfigError
 from hw_build.base.export import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE
 from hw_build.base.image import read_folder
+from hw_build.base.manifest import refusal_of_name
 from hw_build.base.step_engine import fresh_folder, hash_file
 from hw_build.flow.check import check, refuse
 from hw_build.lowering import execute_codes, execute_context
@@ -53,6 +54,8 @@ class AdoptConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.count <= _MOST_FRAMES:
             raise ConfigError(f"--count must be 1 to {_MOST_FRAMES}, got {self.count}")
+        if (why := refusal_of_name(self.model.stem)) is not None:
+            raise ConfigError(f"the file names the network: {why}; rename it")
 
 
 def adopt(config: AdoptConfig) -> dict[str, Any]:

@@ -124,6 +124,15 @@ def test_too_few_images(tmp_path, capsys):
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.parametrize("name", ["n" * 101, "a\tb"])
+def test_a_file_name_that_a_build_would_refuse_is_told_at_once(tmp_path, capsys, name):
+    path = tmp_path / f"{name}.onnx"
+    network().save(str(path))
+    line = refused(capsys, ["adopt", path, "--out", tmp_path / "export"])
+    assert "the file names the network: a name is 1 to 100 printable characters, got" in line and "rename it" in line
+    assert not (tmp_path / "export").exists()
+
+
 def test_images_for_a_network_that_takes_none(tmp_path, capsys):
     exports.save_image(tmp_path / "a.png", np.zeros((16, 16, 3), np.uint8))
     network(channels=5).save(str(tmp_path / "foreign.onnx"))
