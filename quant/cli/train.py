@@ -23,6 +23,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     add_training_options(parser)
     parser.add_argument(
+        "--all-images",
+        action="store_true",
+        help="train on the lists train and val together, once `crossval` has told what to expect: no scores",
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, help="folder for weights.pt, last.pt, log.csv; one per stage"
     )
     parser.add_argument("--init-from", type=Path, help="checkpoint to start from (float weights may start QAT)")
@@ -43,10 +48,10 @@ def _run(arguments: argparse.Namespace) -> None:
     settings = {key: value for key, value in given.items() if key not in _NOT_SETTINGS}
     folder, scores = (_follow_recipe if "recipe" in given else _train)(given, settings)
     if is_first_process():
-        print(json.dumps({"checkpoint": str(folder / KEPT), **scores}))
+        print(json.dumps({"checkpoint": str(folder / KEPT), **(scores or {})}))
 
 
-def _follow_recipe(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+def _follow_recipe(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[str, Any] | None]:
     from quant.training.recipe import follow, read_recipe
 
     for key in _NOT_WITH_A_RECIPE:
@@ -56,7 +61,7 @@ def _follow_recipe(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Pat
     return given["out"] / stages[-1].name, follow(stages, given["out"], settings)
 
 
-def _train(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+def _train(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[str, Any] | None]:
     from quant.training.train import train
     from quant.training.train_config import TrainConfig
     from quant.twin.config import QuantConfig

@@ -41,7 +41,8 @@ def evaluate_checkpoint(
 
     The second network of a cascade is scored on crops around the truth: ``quant.evaluation.cascade`` scores both.
 
-    ``image_classes`` is a CSV file that says the images' classes; without it their names do.
+    ``image_classes`` is a CSV file that says the images' classes; without it their names do. ``seen_in_training`` is
+    True for a network that was trained on all images of a folder of this name: its scores there say nothing of others.
 
     Raises:
         CheckpointError, ConfigError, DataError: see their messages.
@@ -69,7 +70,7 @@ def evaluate_checkpoint(
 
     predictions = np.concatenate(list(_with_progress(len(samples), predict)))
     found = _all_scores(predictions, samples.masks[:, 0].numpy(), classes, known)
-    return {"arithmetic": "float32", "split": split, **found}
+    return {"arithmetic": "float32", "split": split, **_seen_in_training(checkpoint, data_dir), **found}
 
 
 def evaluate_integer(
@@ -106,6 +107,12 @@ def evaluate_integer(
     predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
     found = _all_scores(predictions, np.stack(truths), reference.classes, known)
     return {"arithmetic": "integer", "split": split, **found}
+
+
+def _seen_in_training(checkpoint: dict[str, Any], data_dir: Path) -> dict[str, bool]:
+    run = checkpoint.get("run") or {}
+    seen = run.get("all_images", False) and run.get("data") == Path(data_dir).name
+    return {"seen_in_training": True} if seen else {}
 
 
 def _all_scores(predictions: np.ndarray, truth: np.ndarray, classes: int, known: ImageClasses | None) -> dict[str, Any]:

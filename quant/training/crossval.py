@@ -75,6 +75,11 @@ class Plan:
                     f"stage '{stage.name}' fits its ranges to the shipped images, which a fold may report; set"
                     ' calibration = "train", or give --calibration train'
                 )
+            if config.all_images:
+                raise ConfigError(
+                    f"stage '{stage.name}' sets all_images, and a fold reports images that its training must not see;"
+                    " leave it out, and give `train` --all-images afterwards"
+                )
             if config.crop is not None:
                 raise ConfigError(
                     f"stage '{stage.name}' sees crops of a cascade; `evaluate-cascade` scores both stages"

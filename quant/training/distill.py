@@ -89,6 +89,8 @@ def table_of(scores: dict[str, Any]) -> str:
 def _one_input(stages: tuple[Stage, ...], recipe: str) -> tuple[int, int, int]:
     """Side of the images, channels and classes, of all stages."""
     configs = [run_of(stage, {"data": ""})[0] for stage in stages]
+    if any(config.all_images for config in configs):
+        raise ConfigError(f"recipe '{recipe}' sets all_images, and the volumes of val are scored; leave it out")
     found = {(config.size, config.in_channels, config.classes, config.crop) for config in configs}
     if len(found) > 1 or configs[0].crop is not None:
         raise ConfigError(

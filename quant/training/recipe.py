@@ -154,8 +154,8 @@ def _checkpoint(named: str, where: str, recipe: Path) -> Path:
 
 def follow(
     stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any], run: Callable[..., Any] = train
-) -> dict[str, Any]:
-    """Trains the stages one after the other, each into a folder of its name, and returns the last one's scores.
+) -> dict[str, Any] | None:
+    """Trains the stages one after the other, each into a folder of its name, and returns the last one's scores, if any.
 
     A stage that is already there continues from its ``last.pt``, and is left alone once it has all its epochs. Settings
     in ``overrides`` go before those of every stage. ``run`` trains a stage; it is called as ``train`` is.

@@ -66,8 +66,9 @@ def train(
     teacher: Path | None = None,
     teacher_logits: Path | None = None,
     resume: bool = False,
-) -> dict[str, Any]:
-    """Trains on the split ``train`` of the data and returns the scores of what is kept on its split ``val``.
+) -> dict[str, Any] | None:
+    """Trains on the split ``train`` of the data and returns the scores of what is kept on its split ``val``; with
+    ``config.all_images`` on both, and returns None.
 
     Writes to ``out_dir`` after each epoch: ``weights.pt`` (what is kept, if this epoch is the last), ``last.pt`` (to go
     on from) and ``log.csv``. ``teacher`` is a checkpoint whose prediction the network is drawn to, with the weight
@@ -85,7 +86,8 @@ def train(
     for split, samples in (("train", train_samples), ("val", val_samples)):
         require_foreground(samples, config.data, split)
     links = {"init_from": init_from, "teacher": teacher, "teacher_logits": teacher_logits}
-    return fit(config, quant, out_dir, train_samples, val_samples, **links, resume=resume)
+    lists = (Samples.joined([train_samples, val_samples]),) if config.all_images else (train_samples, val_samples)
+    return fit(config, quant, out_dir, *lists, **links, resume=resume)
 
 
 def require_accepted(config: TrainConfig) -> None:

@@ -37,7 +37,8 @@ class TrainConfig:
     from their quantized values. Activation ranges of a quantized network stay as calibrated, or are ``learned`` from
     there through the first half of the epochs and then stay. ``copy_paste``: the probability with which an image of a
     batch gets the lesion of another one. ``sampling``: see ``sampling.py``. ``normal_cases`` keeps the images of a
-    released BUSI without a lesion. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
+    released BUSI without a lesion. ``all_images`` trains on the data's lists ``train`` and ``val`` together: nothing is
+    left to score. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
     for ten epochs (torch's ReduceLROnPlateau and its defaults); Liu et al. 2022 (LW-UNet) do not say what they watch.
     ``classes`` 1: masks of foreground; N: masks of class indices 0 to N - 1, background 0, and N logits per pixel.
     ``channels`` of the images, such as five slices of a volume; 0: those that the network is registered with.
@@ -69,6 +70,7 @@ class TrainConfig:
     feature_distill: float = 0.0
     damp: float = 0.0
     normal_cases: bool = False
+    all_images: bool = False
     classes: int = 1
     channels: int = 0
     crop_height: int = 0

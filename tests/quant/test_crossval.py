@@ -237,6 +237,11 @@ def test_bad_input_is_one_sentence_before_any_training(tumours, tmp_path, capsys
     assert "stage 'network' fits its ranges to the shipped images, which a fold may report; set" in refusal(
         capsys, *command(tumours, out, "--quant", "w4a4")
     )
+    recipe = tmp_path / "all.toml"
+    recipe.write_text("model = 'cmunext-tiny-hw'\nall_images = true\n[[stages]]\nname = 'a'\n")
+    assert "stage 'a' sets all_images, and a fold reports images that its training must not see" in refusal(
+        capsys, "crossval", "--data", tumours, "--out", out, "--recipe", recipe
+    )
     assert "nothing to train; give --model or --recipe" in refusal(capsys, "crossval", "--data", tumours, "--out", out)
     assert not list(tmp_path.rglob("*.pt"))
 

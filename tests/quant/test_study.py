@@ -258,7 +258,7 @@ def test_shipped_studies_are_valid(name):
         (f"{CELL}\nseeds = ['x']", "a seed must be a whole number, got 'x'; correct it"),
         (f"{CELL}\nfolds = 2.5", "folds must be a whole number, got 2.5; correct it"),
         (f"{CELL}\nsettings = [1]", r"settings must be a table, got \[1\]; correct it"),
-        (f"{CELL}\nsettings = {{ seed = 2 }}", "unknown setting 'seed'; known: augmentation, batch"),
+        (f"{CELL}\nsettings = {{ seed = 2 }}", "unknown setting 'seed'; known: all_images, augmentation, batch"),
         ("[[cells]]\nfold = 3", r"unknown key 'fold' of a cell; known: name, recipe, data, seeds, folds"),
         (
             "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nseeds = [1, 1]",
@@ -268,9 +268,9 @@ def test_shipped_studies_are_valid(name):
             "[[cells]]\nname = 'a'\nrecipe = 'r'\ndata = 'd'\nagainst = 'b'",
             r"against 'b' is not an earlier cell of the same",
         ),
-        (f"{CELL}\nsettings = {{ quant = 'w3a3' }}", "unknown setting 'quant'; known: augmentation, batch"),
+        (f"{CELL}\nsettings = {{ quant = 'w3a3' }}", "unknown setting 'quant'; known: all_images, augmentation, batch"),
         (f"{CELL}\nlast = {{ quant = 3 }}", "cell 'a': quant of last must be text, got 3; correct it"),
-        (f"{CELL}\nlast = {{ model_ = 'x' }}", "unknown setting 'model_'; known: augmentation, batch"),
+        (f"{CELL}\nlast = {{ model_ = 'x' }}", "unknown setting 'model_'; known: all_images, augmentation, batch"),
         (f"{CELL}\nfirst_folds = 2", "cell 'a': first_folds without folds; give folds, too"),
         (
             "[[cells]]\nname = 'b'\nrecipe = 'r'\ndata = 'd'\nfolds = 5\nfirst_folds = 2\n"

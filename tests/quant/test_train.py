@@ -1,6 +1,7 @@
 """Training: resuming gives the weights of the unbroken run, QAT starts from float weights, errors are sentences."""
 
 import csv
+import json
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.sole_writer import sole_writer
 from quant.data.pairs import load_samples
+from quant.evaluation.evaluate import evaluate_checkpoint
 from quant.evaluation.predict import predict_masks
 from quant.export.export import export
 from quant.scores.metrics import score_masks
@@ -101,6 +103,28 @@ def test_best_weights_of_a_broken_run_can_be_exported(squares, tmp_path, monkeyp
         train(config(squares), QuantConfig.read("w4a4"), tmp_path / "broken")
     manifest = export(tmp_path / "broken" / "weights.pt", tmp_path / "export", images=1)
     assert manifest["verification"]["logits_compared"] == 32 * 32
+
+
+def test_all_images_are_the_lists_joined_and_leave_nothing_to_score(squares, tmp_path, capsys):
+    joined = tmp_path / "joined"
+    joined.mkdir()
+    for name in ("images", "masks"):
+        (joined / name).symlink_to(squares / name)
+    (joined / "train.txt").write_text("\n".join(map(str, range(24))))
+    (joined / "val.txt").write_text((squares / "val.txt").read_text())
+    train(config(joined), None, tmp_path / "of-one-list")
+
+    options = ("--size", "32", "--epochs", "3", "--lr", "1e-2", "--all-images", "--out", str(tmp_path / "all"))
+    assert main(["train", "--model", "cmunext-tiny-hw", "--data", str(squares), *options]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"checkpoint": str(tmp_path / "all" / "weights.pt")}
+    kept = checkpoints.load(tmp_path / "all" / "weights.pt")
+    assert kept["scores"] is None
+    assert states_equal(kept["state"], checkpoints.load(tmp_path / "of-one-list" / "weights.pt")["state"])
+
+    told = [evaluate_checkpoint(tmp_path / run / "weights.pt", squares, "val") for run in ("all", "of-one-list")]
+    assert [scores.get("seen_in_training", False) for scores in told] == [True, False]
+    with pytest.raises(CheckpointError, match=r"was trained with all_images=True, not False; resume with the same"):
+        train(config(squares), None, tmp_path / "all", resume=True)
 
 
 def test_learned_ranges_leave_their_calibration_and_then_stay(squares, tmp_path):
