@@ -128,7 +128,10 @@ def test_a_stage_starts_from_a_checkpoint_beside_the_recipe(squares, tmp_path):
         ("model = 'x'", r"has no stage; add \[\[stages\]\] with a name"),
         ("[[stages]]\nsize = 3", r"each stage needs a name of its own"),
         ("[[stages]]\nname = 'a'\n[[stages]]\nname = 'a'", r"each stage needs a name of its own"),
-        ("[[stages]]\nname = 'a'\nepoch = 3", r"stage 'a': unknown key 'epoch'; known: all_images, augmentation, batch, "),
+        (
+            "[[stages]]\nname = 'a'\nepoch = 3",
+            r"stage 'a': unknown key 'epoch'; known: all_images, augmentation, batch, ",
+        ),
         ("[[stages]]\nname = 'a'\ndata = 'x'", r"stage 'a': unknown key 'data'"),
         ("[[stages]]\nname = 'a'\nteacher = 'b'", r"stage 'a': teacher 'b' is not an earlier stage, nor a checkpoint"),
         (
