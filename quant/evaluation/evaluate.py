@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import DataError
+from quant.base.seen_images import saw_all
 from quant.data.crops import load_seen
 from quant.data.image_classes import ImageClasses, classes_of_images
 from quant.data.layouts import Pair, list_pairs
@@ -70,7 +71,8 @@ def evaluate_checkpoint(
 
     predictions = np.concatenate(list(_with_progress(len(samples), predict)))
     found = _all_scores(predictions, samples.masks[:, 0].numpy(), classes, known)
-    return {"arithmetic": "float32", "split": split, **_seen_in_training(checkpoint, data_dir), **found}
+    seen = {"seen_in_training": True} if saw_all(checkpoint, data_dir) else {}
+    return {"arithmetic": "float32", "split": split, **seen, **found}
 
 
 def evaluate_integer(
@@ -107,12 +109,6 @@ def evaluate_integer(
     predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
     found = _all_scores(predictions, np.stack(truths), reference.classes, known)
     return {"arithmetic": "integer", "split": split, **found}
-
-
-def _seen_in_training(checkpoint: dict[str, Any], data_dir: Path) -> dict[str, bool]:
-    run = checkpoint.get("run") or {}
-    seen = run.get("all_images", False) and run.get("data") == Path(data_dir).name
-    return {"seen_in_training": True} if seen else {}
 
 
 def _all_scores(predictions: np.ndarray, truth: np.ndarray, classes: int, known: ImageClasses | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
+from quant.base.seen_images import require_unseen
 from quant.data.folds import fold_of_images, groups_of_images
 from quant.data.image_classes import classes_of_images
 from quant.data.layouts import list_pairs
@@ -121,8 +122,12 @@ def prepare(plan: Plan) -> None:
     """Draws the folds and leaves them in ``folds.csv``.
 
     Raises:
-        ConfigError, DataError: see ``fold_of_images``; or the folder holds other folds.
+        ConfigError, DataError: see ``fold_of_images``; or the folder holds other folds, or a stage begins with a
+            checkpoint that saw what is reported.
     """
+    for stage, config in zip(plan.stages, plan.configs, strict=True):
+        beginnings = [link for link in (stage.init_from, stage.teacher) if isinstance(link, Path)]
+        require_unseen(config.data, beginnings, folds=not plan.fixed_split)
     lists = _names(plan)
     names = [name for split in SPLITS for name in lists[split]]
     known = classes_of_images(names, plan.image_classes)

@@ -46,7 +46,7 @@ def soup(paths: Sequence[Path]) -> dict[str, Any]:
     kept = {key: first[key] for key in _SAME if key in first}
     return {
         **kept,
-        "run": _crop(first),
+        "run": {**_crop(first), **_seen(loaded)},
         "soup": [str(path.name) for path in paths],
         "state": dict(network.state_dict()),
     }
@@ -92,6 +92,15 @@ def _said(checkpoint: dict[str, Any], key: str) -> Any:
 def _crop(checkpoint: dict[str, Any]) -> dict[str, Any]:
     run = checkpoint.get("run") or {}
     return {key: run[key] for key in _CROP if run.get("crop_height")}
+
+
+def _seen(loaded: list[dict[str, Any]]) -> dict[str, Any]:
+    """The data's folder, where all were trained on one, and whether any was trained on all of its images."""
+    runs = [checkpoint.get("run") or {} for checkpoint in loaded]
+    names = {run.get("data") for run in runs}
+    if len(names) > 1 or None in names:
+        return {}
+    return {"data": names.pop(), "all_images": any(run.get("all_images", False) for run in runs)}
 
 
 def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

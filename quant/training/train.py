@@ -29,6 +29,7 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
+from quant.base.seen_images import require_unseen
 from quant.base.sole_writer import sole_writer
 from quant.data.crops import crops
 from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
@@ -80,6 +81,8 @@ def train(
     """
     size, shape = (config.size, config.size), {"classes": config.classes, "channels": config.in_channels}
     require_accepted(config)
+    if not config.all_images:
+        require_unseen(config.data, (init_from, teacher), folds=False)
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )

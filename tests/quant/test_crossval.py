@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trained
 from PIL import Image
 
 from quant.__main__ import main
@@ -27,7 +28,7 @@ from quant.training import crossval
 from quant.training import train as training
 from quant.training.crossval_report import write_report
 from quant.training.recipe import Stage
-from quant.twin.networks import from_checkpoint
+from quant.twin.networks import assemble, from_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 17
@@ -237,13 +238,21 @@ def test_bad_input_is_one_sentence_before_any_training(tumours, tmp_path, capsys
     assert "stage 'network' fits its ranges to the shipped images, which a fold may report; set" in refusal(
         capsys, *command(tumours, out, "--quant", "w4a4")
     )
+    recipe = tmp_path / "seen.toml"
+    network, run = assemble("cmunext-tiny-hw", None), {"data": tumours.name}
+    trained.write_checkpoint(tmp_path / "seen.pt", "cmunext-tiny-hw", (32, 32), network, None, run=run)
+    recipe.write_text("model = 'cmunext-tiny-hw'\n[[stages]]\nname = 'a'\ninit_from = 'seen.pt'\n")
+    assert (
+        "seen.pt' was trained on images of '" + tumours.name + "', and every one of them is reported by a"
+        in refusal(capsys, "crossval", "--data", tumours, "--out", out, "--recipe", recipe)
+    )
     recipe = tmp_path / "all.toml"
     recipe.write_text("model = 'cmunext-tiny-hw'\nall_images = true\n[[stages]]\nname = 'a'\n")
     assert "stage 'a' sets all_images, and a fold reports images that its training must not see" in refusal(
         capsys, "crossval", "--data", tumours, "--out", out, "--recipe", recipe
     )
     assert "nothing to train; give --model or --recipe" in refusal(capsys, "crossval", "--data", tumours, "--out", out)
-    assert not list(tmp_path.rglob("*.pt"))
+    assert not list(out.rglob("*.pt"))
 
 
 def test_classes_and_groups_of_a_csv_file(tumours, tmp_path, capsys):

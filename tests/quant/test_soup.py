@@ -7,6 +7,7 @@ import trained
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError
+from quant.base.seen_images import saw, saw_all
 from quant.export.export import export
 from quant.training.soup import soup
 from quant.twin.config import QuantConfig
@@ -41,6 +42,14 @@ def test_a_soup_is_the_mean_of_weights_and_statistics(tmp_path, capsys):
         else:
             assert value == 1
     assert from_checkpoint(found)(torch.zeros(1, 3, *SIZE)).isfinite().all()
+
+
+def test_a_soup_tells_which_images_its_networks_saw(tmp_path):
+    runs = [{"data": "busi"}, {"data": "busi", "all_images": True}, {"data": "isic"}]
+    one, every, other = (float_checkpoint(tmp_path / f"{i}.pt", i, run=run) for i, run in enumerate(runs))
+    assert saw_all(soup([one, every]), tmp_path / "busi")
+    assert saw(soup([one, one]), "busi") and not saw_all(soup([one, one]), "busi")
+    assert not saw(soup([one, other]), "busi")
 
 
 def test_a_soup_of_a_network_with_itself_is_the_network(checkpoint, tmp_path):

@@ -123,6 +123,9 @@ def test_all_images_are_the_lists_joined_and_leave_nothing_to_score(squares, tmp
 
     told = [evaluate_checkpoint(tmp_path / run / "weights.pt", squares, "val") for run in ("all", "of-one-list")]
     assert [scores.get("seen_in_training", False) for scores in told] == [True, False]
+    for link in ("init_from", "teacher"):
+        with pytest.raises(ConfigError, match=f"was trained on all images of '{squares.name}', val among them"):
+            train(config(squares), None, tmp_path / "next", **{link: tmp_path / "all" / "weights.pt"})
     with pytest.raises(CheckpointError, match=r"was trained with all_images=True, not False; resume with the same"):
         train(config(squares), None, tmp_path / "all", resume=True)
 
