@@ -58,7 +58,7 @@ def distill(
     if not slabs.exists():
         write_slabs(data_dir, slabs, window=window, slices=channels, classes=classes, size=(size, size))
 
-    def train_stage(*arguments: Any, teacher: Path | None, teach: Path | None, **links: Any) -> dict[str, Any]:
+    def train_stage(*arguments: Any, teacher: Path | None, teach: Path | None, **links: Any) -> dict[str, Any] | None:
         del teacher  # an earlier stage's: this one is taught by the 3D network, or by none
         return train(*arguments, teacher=teach, teacher_logits=out_dir / TEACHER_LOGITS, **links)
 
