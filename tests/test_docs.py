@@ -21,12 +21,17 @@ def read(page):
     return page.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def tables():
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+def script(name):
+    """A module of `docs`, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return script("tables")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -113,6 +118,20 @@ def test_tables_are_those_of_their_files(tables):
     assert stale == [], "run python docs/tables.py"
     assert "0.615 / 0.663" in tables.accuracy() and "| `pynq-z2` |" in tables.boards()
     assert tables.renewed("<!-- table: boards -->\nold\n<!-- end -->") != "<!-- table: boards -->\nold\n<!-- end -->"
+
+
+def test_plot_of_scaling_shows_the_rows_that_a_board_holds(tmp_path):
+    plot = script("scaling_plot")
+    page = read(ROOT / "docs" / "results" / "scaling.md").partition("## Networks beside each other")[2]
+    rows = [line for line in page.splitlines() if re.match(r"\| \S+ \| [48] \|", line)]
+    found = plot.designs(read(plot.PAGE))
+    assert len(found) == len(rows) and sum(not design.boards for design in found) == page.count("| none of them |")
+    assert plot.Design("xxs", 4, 256, 1_638_400, 21_047, ("pynq-z2", "kv260", "zcu104")) in found
+    assert plot.Design("lw-unet-0", 4, 96, 5_308_416, 38_413, ("pynq-z2",)) in found
+    plot.draw(found, tmp_path / "plot.svg")
+    drawn = read(tmp_path / "plot.svg").count("<use")
+    plot.draw([design for design in found if design.network != "xxs"], tmp_path / "plot.svg")
+    assert read(tmp_path / "plot.svg").count("<use") < drawn
 
 
 def test_scaling_table_is_what_the_sweep_leaves(tables, tmp_path):
