@@ -82,7 +82,8 @@ def train(
     size, shape = (config.size, config.size), {"classes": config.classes, "channels": config.in_channels}
     require_accepted(config)
     if not config.all_images:
-        require_unseen(config.data, (init_from, teacher), folds=False)
+        begun_from = None if resume else init_from  # which need not be there any more
+        require_unseen(config.data, (begun_from, teacher), folds=False)
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )

@@ -126,6 +126,9 @@ def test_all_images_are_the_lists_joined_and_leave_nothing_to_score(squares, tmp
     for link in ("init_from", "teacher"):
         with pytest.raises(ConfigError, match=f"was trained on all images of '{squares.name}', val among them"):
             train(config(squares), None, tmp_path / "next", **{link: tmp_path / "all" / "weights.pt"})
+    own = (config(squares, epochs=1), None, tmp_path / "own")
+    train(*own)
+    assert train(*own, init_from=tmp_path / "gone.pt", resume=True)["images"] == 8
     with pytest.raises(CheckpointError, match=r"was trained with all_images=True, not False; resume with the same"):
         train(config(squares), None, tmp_path / "all", resume=True)
 
