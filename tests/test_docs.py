@@ -128,6 +128,7 @@ def test_plot_of_scaling_shows_the_rows_that_a_board_holds(tmp_path):
     assert len(found) == len(rows) and sum(not design.boards for design in found) == page.count("| none of them |")
     assert plot.Design("xxs", 4, 256, 1_638_400, 21_047, ("pynq-z2", "kv260", "zcu104")) in found
     assert plot.Design("lw-unet-0", 4, 96, 5_308_416, 38_413, ("pynq-z2",)) in found
+    assert plot.fingerprint(found) in read(plot.PLOT), "run python docs/scaling_plot.py"
     plot.draw(found, tmp_path / "plot.svg")
     drawn = read(tmp_path / "plot.svg").count("<use")
     plot.draw([design for design in found if design.network != "xxs"], tmp_path / "plot.svg")
