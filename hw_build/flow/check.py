@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from board.boundary import doing
 from hw_build.base.errors import EdgesegError, LoweringError
 from hw_build.finn_rtl.hardware_node import hardware_node
+from hw_build.folding.board_share import beyond_share
 from hw_build.folding.least_luts import refusal_of_luts
 from hw_build.folding.least_memory import least_memory, refusal_of_memory
 from hw_build.folding.options import read_network
@@ -67,7 +68,7 @@ def check(model_path: Path, board: Board | None = None, input_scale: float | Non
 
     ``input_scale``: the value of one code of the image, if the file does not quantize it to 8
     bits first. A further row says so if results have another size than the image, and, with ``board``, if its block
-    RAMs or LUTs are fewer than every folding needs.
+    RAMs or LUTs, or the share of them that a build takes unasked, are fewer than every folding needs.
     """
     fpgapart = DEFAULT_PART if board is None else board.part
     model, refused = judge(model_path, input_scale)
@@ -91,7 +92,9 @@ def check(model_path: Path, board: Board | None = None, input_scale: float | Non
         return verdicts
     network = read_network(model, board.part)
     too_much = refusal_of_memory(least_memory(network), board), refusal_of_luts(network, board)
-    return [*verdicts, *(Verdict("network", "", "", why) for why in too_much if why is not None)]
+    too_large = [Verdict("network", "", "", why) for why in too_much if why is not None]
+    tight = None if too_large else beyond_share(network, board)
+    return [*verdicts, *too_large, *([] if tight is None else [Verdict("network", "", tight)])]
 
 
 def judge(model_path: Path, input_scale: float | None = None) -> tuple[ModelWrapper, list[Verdict]]:

@@ -9,9 +9,14 @@ if TYPE_CHECKING:
     from hw_build.folding.options import Network
 
 
+def least_luts(network: Network) -> dict[str, int]:
+    """The LUTs of each node of ``network`` in its smallest folding, by its name."""
+    return {node.name: min(option.luts for option in node.options) for node in network.nodes}
+
+
 def refusal_of_luts(network: Network, board: Board) -> str | None:
     """Why ``board`` has too few LUTs for ``network`` however it is folded, as a sentence; None where they may do."""
-    least = {node.name: min(option.luts for option in node.options) for node in network.nodes}
+    least = least_luts(network)
     needed, has = sum(least.values()), board.resources.luts
     if needed <= has:
         return None

@@ -8,8 +8,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hw_build.base.board_config import BOARDS, load_board
-from hw_build.base.errors import BuildError
+from hw_build.base.errors import BuildError, ConfigError
 from hw_build.flow.check import check, lowers
+from hw_build.folding.apply import fold_as_asked
+from hw_build.folding.config import make_folding
 from hw_build.lowering import STEPS
 from tests.hw_build import synthetic
 
@@ -54,7 +56,14 @@ def test_a_board_with_fewer_luts_than_any_folding_takes_is_told(tmp_path):
     found = re.match(r"the network needs at least ([\d,]+) LUTs, however it is folded, and own has 500 \(", last.reason)
     least = int(found[1].replace(",", ""))
     own.write_text(shipped.replace("luts = 53200", f"luts = {least}", 1))
-    assert lowers(check(path, load_board(str(own))))
+    verdicts = check(path, load_board(str(own)))
+    assert lowers(verdicts)
+    allowed = f"the {int(0.75 * least):,} that a build with a target rate takes without --max-luts"
+    assert verdicts[-1].kernel == f"{least:,} LUTs at the least, more than {allowed}"
+    for step in STEPS:
+        model = step.run(model)
+    with pytest.raises(ConfigError, match="no folding"):
+        fold_as_asked(model, make_folding(frames_per_second=1.0), (16, 16), load_board(str(own)))
 
 
 def test_kernels_named_are_the_kernels_built(tmp_path):
