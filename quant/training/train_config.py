@@ -121,6 +121,8 @@ class TrainConfig:
             )
         if self.copy_paste and self.batch == 1:
             raise ConfigError("--copy-paste pastes lesions of other images of a batch; give --batch 2 or more")
+        if self.damp and self.epochs == 1:
+            raise ConfigError("--damp rises from 0 in the first epoch to W in the last; give --epochs 2 or more")
         if not 0 < self.lr <= _LARGEST:
             raise ConfigError(f"--lr must be above 0 and at most {_LARGEST:g}, got {self.lr}")
         if self.deep_supervision:

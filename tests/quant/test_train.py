@@ -248,6 +248,7 @@ def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_p
             r"--copy-paste pastes lesions of one class, the masks have 3 classes",
         ),
         ({"copy_paste": 0.5, "batch": 1}, "pastes lesions of other images of a batch; give --batch 2 or more"),
+        ({"damp": 0.1, "epochs": 1}, "rises from 0 in the first epoch to W in the last; give --epochs 2 or more"),
         ({"sampling": "hard"}, r"unknown sampling 'hard'; known: uniform, balanced"),
         ({"ema": 1.0}, r"--ema must be at least 0 and below 1, got 1.0"),
         ({"ranges": "guessed"}, r"unknown ranges 'guessed'; known: calibrated, learned"),
