@@ -43,6 +43,43 @@ def accuracy() -> str:
     return table(("network", "BUSI", "ISIC 2016"), rows)
 
 
+def crossval() -> str:
+    """What ``quant crossval`` left of each recipe, in the order of ``rows``."""
+    rows = {
+        "float-from-isic-256": ("float-from-isic", "float, 20 epochs from the shipped weights of ISIC 2016"),
+        "float-longer-256": ("float-longer", "30 epochs more from the first"),
+        "w4a4-from-isic-256": ("w4a4-from-isic", "w4a4, 10 epochs of QAT with the first as the teacher"),
+    }
+    folder = DOCS / "results" / "crossval"
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.iterdir()}
+    cells = []
+    for stage, (name, what) in rows.items():
+        record = found.pop(stage)
+        parts = record["parts"]
+        whole = parts["all"]
+        low, high = whole["iou_interval"]
+        cells.append(
+            (
+                f"`cmunext-xxs-hw_{name}_busi`: {what}",
+                f"{whole['iou']:.3f}",
+                f"{record['standard_error']:.3f}",
+                f"{low:.3f} to {high:.3f}",
+                f"{whole['iou_pooled8_orders']:.3f} +- {whole['iou_pooled8_orders_deviation']:.3f}",
+                " / ".join(f"{parts[f'class {each}']['iou']:.3f}" for each in ("benign", "malignant")),
+                " / ".join(f"{parts[f'size {each}']['iou']:.3f}" for each in ("small", "medium", "large")),
+                f"{whole['missed']:.1%}",
+            )
+        )
+    assert not found, f"results without a row: {', '.join(found)}"
+    return table(
+        (
+            "recipe", "per image", "standard error", "95% interval", "pooled-8", "benign / malignant",
+            "small / medium / large lesions", "missed",
+        ),
+        cells,
+    )  # fmt: skip
+
+
 def boards() -> str:
     """The known boards, from their TOML files."""
     rows = []
@@ -134,7 +171,14 @@ def scaling(results: Path) -> str:
     return table(headings, ((*row, ", ".join(fits) or "none of them") for row, fits in rows.items()))
 
 
-TABLES = {"accuracy": accuracy, "boards": boards, "kernels": kernels, "operators": operators, "registers": registers}
+TABLES = {
+    "accuracy": accuracy,
+    "boards": boards,
+    "crossval": crossval,
+    "kernels": kernels,
+    "operators": operators,
+    "registers": registers,
+}
 
 
 def renewed(page: str) -> str:
