@@ -1,48 +1,93 @@
-"""What the network of a checkpoint saw in training, by the name of the data's folder that its ``run`` records.
+"""What the network of a checkpoint saw in training: its own images, and those of the networks that it began with or
+was taught by.
 
-Scores on images that it saw, or that its teacher saw, say nothing of other images.
+Scores on images that it saw say nothing of others. Images are known by the content of their files, whatever their
+folder or list is called. Checkpoints that were made before this was recorded know the name of their data's folder.
 """
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+
+_BYTES = 8
 
 
-def saw_all(checkpoint: dict[str, Any], data_dir: Path | str) -> bool:
-    """Whether it was trained on all images of a folder of this name."""
-    return saw(checkpoint, data_dir) and checkpoint["run"].get("all_images") is True
+def digest_of(path: Path) -> int:
+    """The first 64 bits of BLAKE2b of a file, signed."""
+    return int.from_bytes(hashlib.blake2b(path.read_bytes(), digest_size=_BYTES).digest(), signed=True)
 
 
-def saw(checkpoint: dict[str, Any], data_dir: Path | str) -> bool:
-    """Whether it was trained on images of a folder of this name."""
-    run, name = checkpoint.get("run"), Path(data_dir).name
-    return isinstance(run, dict) and name != "" and run.get("data") == name
+@dataclass(frozen=True)
+class Seen:
+    """``images``: digests of their files; ``folders``: names of folders whose images were seen, nobody knows which."""
+
+    images: frozenset[int] = frozenset()
+    folders: frozenset[str] = frozenset()
+
+    @staticmethod
+    def by(checkpoint: dict[str, Any]) -> Seen:
+        """What the network of ``checkpoint`` saw."""
+        kept = checkpoint.get("seen")
+        if isinstance(kept, dict):
+            return Seen(frozenset(kept["images"].tolist()), frozenset(kept["folders"]))
+        name = (checkpoint.get("run") or {}).get("data")
+        return Seen(folders=frozenset([name] if name else []))
+
+    @staticmethod
+    def of(data_dir: Path | str, digests: Iterable[int] | None) -> Seen:
+        """The images of these ``digests``; without, some of the folder."""
+        if digests is None:
+            return Seen(folders=frozenset([Path(data_dir).resolve().name]))
+        return Seen(images=frozenset(digests))
+
+    @staticmethod
+    def joined(parts: Iterable[Seen]) -> Seen:
+        """All that any of ``parts`` saw."""
+        parts = list(parts)
+        return Seen(
+            frozenset().union(*(part.images for part in parts)), frozenset().union(*(part.folders for part in parts))
+        )
+
+    def as_record(self) -> dict[str, Any]:
+        """For the key ``seen`` of a checkpoint."""
+        return {"images": torch.tensor(sorted(self.images), dtype=torch.int64), "folders": sorted(self.folders)}
+
+    def count(self, digests: Iterable[int]) -> int:
+        """How many of ``digests`` are of images that were seen."""
+        return sum(digest in self.images for digest in digests)
 
 
-def require_unseen(data_dir: Path | str, beginnings: Iterable[Path | None], folds: bool) -> None:
-    """ConfigError where a network or teacher that a training begins with saw the images that it reports.
+def require_unseen(
+    data_dir: Path | str, scored: Collection[int], beginnings: Iterable[Path | None], *, by_folds: bool
+) -> None:
+    """ConfigError where a network or teacher that a training begins with saw images that the training will score.
 
-    These are ``val`` of the data, or with ``folds`` all images, each in turn.
+    ``scored`` are their digests; ``by_folds``: they are all images of ``data_dir``, each in turn.
     """
-    name = Path(data_dir).name
+    name = Path(data_dir).resolve().name
     for path in beginnings:
         if path is None:
             continue
-        checkpoint = checkpoints.load(path, of_volumes=True)
-        if folds and saw(checkpoint, data_dir):
+        seen = Seen.by(checkpoints.load(path, of_volumes=True))
+        if count := seen.count(scored):
+            remedy = "" if by_folds else ", or give `train` --all-images, which scores none"
+            raise ConfigError(
+                f"'{path}' was trained on {count} of the {len(scored)} images of '{name}' that are to be scored as not"
+                f" seen; start from weights of other images{remedy}"
+            )
+        if by_folds and name in seen.folders:
             raise ConfigError(
                 f"'{path}' was trained on images of '{name}', and every one of them is reported by a fold as not seen;"
                 " start from weights of other images, or rename the folder if these are others"
-            )
-        if saw_all(checkpoint, data_dir):
-            raise ConfigError(
-                f"'{path}' was trained on all images of '{name}', val among them, which is scored as not seen; give"
-                " `train` --all-images, or rename the folder if these are other images"
             )

@@ -52,7 +52,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration",
         choices=CALIBRATIONS,
-        help="images that a new twin's activation scales are fitted to: the 16 shipped ones (default), or 16 of --data",
+        help="images that a new twin's activation scales are fitted to: 16 of --data (default), or the 16 shipped ones",
     )
     parser.add_argument(
         "--ranges",

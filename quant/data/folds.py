@@ -37,6 +37,13 @@ def groups_of_images(names: Sequence[str], given: Sequence[str] | None, codes: t
     return groups
 
 
+def require_listed_once(names: Sequence[str]) -> None:
+    """DataError where a name is there twice."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise DataError(f"image '{name}' is listed {count} times; list it once, so that it is reported once")
+
+
 def fold_of_images(
     names: Sequence[str], classes: Sequence[str], groups: Sequence[str], folds: int, seed: int
 ) -> np.ndarray:
@@ -48,9 +55,7 @@ def fold_of_images(
     """
     if folds < 2:
         raise ConfigError(f"--folds must be at least 2, got {folds}")
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise DataError(f"image '{name}' is listed {count} times; list it once, so that one fold reports it")
+    require_listed_once(names)
     alone = len(set(groups)) == len(names)
     for kind, count in sorted(Counter(kind for kind, _ in set(zip(classes, groups, strict=True))).items()):
         if count < folds:

@@ -19,6 +19,7 @@ from PIL import Image
 from board.image_files import as_codes, is_array, read_array, read_image, resize_array
 from board.mask_files import read_labels, read_mask, resize_nearest
 from quant.base.errors import DataError, as_data_error
+from quant.base.seen_images import digest_of
 from quant.data.layouts import Pair, list_pairs
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class Samples:
     uint8 class indices where there are several classes.
 
     ``soft`` (N, classes but the background, H, W) float16: probabilities that a teacher gave beforehand, or None.
+    ``digests``: of the images' files (``quant.base.seen_images``), or None where there are none.
     """
 
     names: tuple[str, ...]
     codes: torch.Tensor
     masks: torch.Tensor
     soft: torch.Tensor | None = None
+    digests: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -48,7 +51,8 @@ class Samples:
         """The samples at ``indices``, in their order."""
         chosen = torch.as_tensor(indices, dtype=torch.long)
         names = tuple(self.names[index] for index in indices)
-        return replace(self.each(lambda planes: planes[chosen]), names=names)
+        digests = None if self.digests is None else tuple(self.digests[index] for index in indices)
+        return replace(self.each(lambda planes: planes[chosen]), names=names, digests=digests)
 
     def to(self, device: torch.device | str) -> Samples:
         """The same in the memory of ``device``."""
@@ -57,15 +61,17 @@ class Samples:
     def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Samples:
         """The same names, with what ``change`` makes of codes, masks and soft targets, (N, ...) each."""
         soft = None if self.soft is None else change(self.soft)
-        return Samples(self.names, change(self.codes), change(self.masks), soft)
+        return replace(self, codes=change(self.codes), masks=change(self.masks), soft=soft)
 
     @staticmethod
     def joined(parts: Sequence[Samples]) -> Samples:
-        """One after the other, without soft targets."""
+        """One after the other, without soft targets; with digests where all have them."""
+        known = [part.digests for part in parts if part.digests is not None]
         return Samples(
             tuple(name for part in parts for name in part.names),
             torch.cat([part.codes for part in parts]),
             torch.cat([part.masks for part in parts]),
+            digests=tuple(digest for digests in known for digest in digests) if len(known) == len(parts) else None,
         )
 
 
@@ -141,6 +147,7 @@ def load_samples(
         names=tuple(pair.name for pair in pairs),
         codes=to_planes(np.stack(codes)),  # (N, H, W, C) -> (N, C, H, W)
         masks=torch.from_numpy(np.stack(masks))[:, None],  # (N, H, W) -> (N, 1, H, W)
+        digests=tuple(digest_of(pair.image) for pair in pairs),
     )
 
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import DataError
-from quant.base.seen_images import saw_all
+from quant.base.seen_images import Seen, digest_of
 from quant.data.crops import load_seen
 from quant.data.image_classes import ImageClasses, classes_of_images
 from quant.data.layouts import Pair, list_pairs
@@ -24,7 +24,7 @@ from quant.scores.breakdown import ImageScores, break_down
 from quant.scores.masks import score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 BATCH_IMAGES = 8
 
@@ -42,8 +42,8 @@ def evaluate_checkpoint(
 
     The second network of a cascade is scored on crops around the truth: ``quant.evaluation.cascade`` scores both.
 
-    ``image_classes`` is a CSV file that says the images' classes; without it their names do. ``seen_in_training`` is
-    True for a network that was trained on all images of a folder of this name: its scores there say nothing of others.
+    ``image_classes`` is a CSV file that says the images' classes; without it their names do. ``seen_in_training``
+    tells how many of the images the network is known to have been trained on, unless that is none.
 
     Raises:
         CheckpointError, ConfigError, DataError: see their messages.
@@ -71,8 +71,7 @@ def evaluate_checkpoint(
 
     predictions = np.concatenate(list(_with_progress(len(samples), predict)))
     found = _all_scores(predictions, samples.masks[:, 0].numpy(), classes, known)
-    seen = {"seen_in_training": True} if saw_all(checkpoint, data_dir) else {}
-    return {"arithmetic": "float32", "split": split, **seen, **found}
+    return {"arithmetic": "float32", "split": split, **_seen(checkpoint, samples.digests or ()), **found}
 
 
 def evaluate_integer(
@@ -85,7 +84,8 @@ def evaluate_integer(
     normal_cases: bool = False,
     image_classes: Path | None = None,
 ) -> dict[str, Any]:
-    """Scores of an export's integer logits; ``checkpoint_path``, if given, must be what the export was made from.
+    """Scores of an export's integer logits; ``checkpoint_path``, if given, must be what the export was made from, and
+    tells what it saw.
 
     Raises:
         CheckpointError, ConfigError, DataError, ExportError: see their messages.
@@ -108,7 +108,16 @@ def evaluate_integer(
 
     predictions = np.concatenate(list(_with_progress(len(pairs), predict)))
     found = _all_scores(predictions, np.stack(truths), reference.classes, known)
-    return {"arithmetic": "integer", "split": split, **found}
+    seen = {}
+    if checkpoint_path is not None:
+        seen = _seen(checkpoints.load(checkpoint_path), [digest_of(pair.image) for pair in pairs])
+    return {"arithmetic": "integer", "split": split, **seen, **found}
+
+
+def _seen(checkpoint: dict[str, Any], digests: Iterable[int]) -> dict[str, int]:
+    """How many of the images its network saw in training, by a name of its own among the scores."""
+    count = Seen.by(checkpoint).count(digests)
+    return {"seen_in_training": count} if count else {}
 
 
 def _all_scores(predictions: np.ndarray, truth: np.ndarray, classes: int, known: ImageClasses | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from quant.base.errors import ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.base.seen_images import require_unseen
-from quant.data.folds import fold_of_images, groups_of_images
+from quant.data.folds import fold_of_images, groups_of_images, require_listed_once
 from quant.data.image_classes import classes_of_images
 from quant.data.layouts import list_pairs
 from quant.data.pairs import Samples, load_samples, require_foreground
@@ -125,15 +125,17 @@ def prepare(plan: Plan) -> None:
         ConfigError, DataError: see ``fold_of_images``; or the folder holds other folds, or a stage begins with a
             checkpoint that saw what is reported.
     """
-    for stage, config in zip(plan.stages, plan.configs, strict=True):
-        beginnings = [link for link in (stage.init_from, stage.teacher) if isinstance(link, Path)]
-        require_unseen(config.data, beginnings, folds=not plan.fixed_split)
     lists = _names(plan)
     names = [name for split in SPLITS for name in lists[split]]
     known = classes_of_images(names, plan.image_classes)
     classes = (_NO_CLASS,) * len(names) if known is None else known.classes
-    groups = groups_of_images(names, None if known is None else known.groups, _read_all(plan.configs[0]).codes)
+    samples = _read_all(plan.configs[0])
+    scored = samples[range(len(lists[SPLITS[0]]), len(names))] if plan.fixed_split else samples
+    beginnings = [link for stage in plan.stages for link in (stage.init_from, stage.teacher) if isinstance(link, Path)]
+    require_unseen(plan.configs[0].data, scored.digests or (), beginnings, by_folds=not plan.fixed_split)
+    groups = groups_of_images(names, None if known is None else known.groups, samples.codes)
     if plan.fixed_split:
+        require_listed_once(names)
         folds = [0 if name in set(lists["val"]) else _NEVER for name in names]
     else:
         folds = fold_of_images(names, classes, groups, plan.folds, plan.fold_seed)

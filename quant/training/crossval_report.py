@@ -43,7 +43,7 @@ def report(plan: Plan, reported: Reported) -> dict[str, Any]:
         "stages": {
             stage.name: {
                 **merged(stage.settings, plan.settings),
-                "data": Path(settings.data).name,
+                "data": Path(settings.data).resolve().name,
                 "quant": stage.quant,
             }
             for stage, settings in zip(plan.stages, plan.configs, strict=True)

@@ -13,6 +13,7 @@ import torch
 
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError
+from quant.base.seen_images import Seen
 from quant.twin.networks import channels_in, from_checkpoint, settle
 from quant.twin.twin import Twin
 
@@ -46,7 +47,8 @@ def soup(paths: Sequence[Path]) -> dict[str, Any]:
     kept = {key: first[key] for key in _SAME if key in first}
     return {
         **kept,
-        "run": {**_crop(first), **_seen(loaded)},
+        "run": _crop(first),
+        "seen": Seen.joined(map(Seen.by, loaded)).as_record(),
         "soup": [str(path.name) for path in paths],
         "state": dict(network.state_dict()),
     }
@@ -92,15 +94,6 @@ def _said(checkpoint: dict[str, Any], key: str) -> Any:
 def _crop(checkpoint: dict[str, Any]) -> dict[str, Any]:
     run = checkpoint.get("run") or {}
     return {key: run[key] for key in _CROP if run.get("crop_height")}
-
-
-def _seen(loaded: list[dict[str, Any]]) -> dict[str, Any]:
-    """The data's folder, where all were trained on one, and whether any was trained on all of its images."""
-    runs = [checkpoint.get("run") or {} for checkpoint in loaded]
-    names = {run.get("data") for run in runs}
-    if len(names) > 1 or None in names:
-        return {}
-    return {"data": names.pop(), "all_images": any(run.get("all_images", False) for run in runs)}
 
 
 def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
-from quant.base.seen_images import require_unseen
+from quant.base.seen_images import Seen, digest_of, require_unseen
 from quant.base.sole_writer import sole_writer
 from quant.data.crops import crops
 from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
@@ -51,6 +51,9 @@ from quant.twin.networks import (
 from quant.twin.prepare import calibrate
 from quant.volumes.slab_images import seen_whole
 from quant.volumes.soft_targets import is_for_volumes, soft_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 KEPT, TEACHER_LOGITS = "weights.pt", "teacher"
 _LAST, _LOG = "last.pt", "log.csv"
@@ -81,17 +84,31 @@ def train(
     """
     size, shape = (config.size, config.size), {"classes": config.classes, "channels": config.in_channels}
     require_accepted(config)
-    if not config.all_images:
-        begun_from = None if resume else init_from  # which need not be there any more
-        require_unseen(config.data, (begun_from, teacher), folds=False)
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
     for split, samples in (("train", train_samples), ("val", val_samples)):
         require_foreground(samples, config.data, split)
+    if not config.all_images:
+        _require_unseen(config, train_samples, val_samples, (None if resume else init_from, teacher))
     links = {"init_from": init_from, "teacher": teacher, "teacher_logits": teacher_logits}
     lists = (Samples.joined([train_samples, val_samples]),) if config.all_images else (train_samples, val_samples)
     return fit(config, quant, out_dir, *lists, **links, resume=resume)
+
+
+def _require_unseen(
+    config: TrainConfig, train_samples: Samples, val_samples: Samples, beginnings: Iterable[Path | None]
+) -> None:
+    """ConfigError where one of ``beginnings`` saw what is scored; a sentence on stderr where the lists share images."""
+    learned, scored = set(train_samples.digests or ()), val_samples.digests or ()
+    alone = [digest for digest in scored if digest not in learned]
+    require_unseen(config.data, alone, beginnings, by_folds=False)
+    if shared := len(scored) - len(alone):
+        print(
+            f"note: {shared} of the {len(scored)} images of `val` of '{config.data}' are in `train`, too: their scores"
+            " say nothing of others",
+            file=sys.stderr,
+        )
 
 
 def require_accepted(config: TrainConfig) -> None:
@@ -133,14 +150,18 @@ def fit(
     out_dir, fabric, pace = Path(out_dir), join(config.device), pace or Pace()
     if config.crop is not None and val_samples is not None:
         val_samples = crops(val_samples, config.crop)
+    links = {"init_from": init_from, "teacher": teacher}
     run = {
         **asdict(config),
-        "data": Path(config.data).name,
-        "init_from": init_from.name if init_from else None,
-        "teacher": teacher.name if teacher else None,
+        "data": Path(config.data).resolve().name,
+        **{key: path and path.name for key, path in links.items()},
+        "contents": {key: digest_of(path) for key, path in links.items() if path is not None and path.is_file()},
     }
+    if not resume and any((out_dir / name).exists() for name in (KEPT, _LAST)):
+        raise ConfigError(f"'{out_dir}' holds a training already; give --resume to go on with it, or another --out")
     torch.manual_seed(config.seed)
-    state = _last_state(out_dir, run, quant) if resume else None
+    seen = Seen.of(config.data, train_samples.digests)
+    state = _last_state(out_dir, run, quant, seen) if resume else None
     first_epoch = 0 if state is None else state["epoch"] + 1
     if first_epoch == config.epochs:
         return checkpoints.load(out_dir / KEPT)["scores"]
@@ -172,6 +193,8 @@ def fit(
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
             raise _damaged(out_dir, "what the optimiser and the averages were") from None
     train_samples = train_samples.to(fabric.device)
+    begun = (Seen.by(checkpoints.load(path, of_volumes=True)) for path in links.values() if path is not None)
+    seen = Seen.joined([seen, *begun]) if state is None else Seen.joined([seen, Seen.by(state)])
     common = {
         "model": config.model,
         "quant": quant.as_dict() if quant else None,
@@ -181,6 +204,7 @@ def fit(
         "run": run,
         "lr": config.lr,
         **seen_whole(Path(config.data), config.image_size, config.in_channels),
+        "seen": seen.as_record(),
     }
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     writes = fabric.is_global_zero
@@ -224,8 +248,8 @@ def fit(
     return scores
 
 
-def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -> dict[str, Any]:
-    """``last.pt`` of the same run."""
+def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, seen: Seen) -> dict[str, Any]:
+    """``last.pt`` of the same run on the images that are ``seen``."""
     if out_dir.is_dir() and not (out_dir / _LAST).exists():
         raise CheckpointError(
             f"'{out_dir}' has no {_LAST}: no epoch of this training was finished; begin without --resume"
@@ -235,8 +259,19 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -
         raise CheckpointError(f"'{out_dir / _LAST}' is not of a training that can continue; give another --out")
     before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
     for key, value in run.items():
-        if key not in ("device", "init_from") and before.get(key) != value:
+        if key not in ("device", "init_from", "contents") and before.get(key) != value:
             raise _other_run(out_dir, key, before.get(key), value)
+    for link, content in before.get("contents", {}).items():
+        if run["contents"].get(link, content) != content:
+            raise CheckpointError(
+                f"'{out_dir / _LAST}' was trained with another file as {link} than '{run[link]}' is now; resume with"
+                " the same, or train into another --out"
+            )
+    if seen.images - Seen.by(state).images and "seen" in state:
+        raise CheckpointError(
+            f"'{out_dir / _LAST}' was trained on other images than '{run['data']}' now holds; resume with the same, or"
+            " train into another --out"
+        )
     trained = None if state["quant"] is None else QuantConfig.from_dict(state["quant"])
     if trained != quant:
         names = [of and of.name for of in (trained, quant)]

@@ -59,7 +59,7 @@ class TrainConfig:
     seed: int = 1
     device: str = "cpu"
     precision: str = "float32"
-    calibration: str = "calib_data"
+    calibration: str = "train"
     ema: float = 0.0
     augmentation: str = "flips"
     copy_paste: float = 0.0

@@ -21,13 +21,18 @@ from PIL import Image
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError
+from quant.base.seen_images import Seen, digest_of
 from quant.data.image_classes import classes_by_name
+from quant.evaluation.evaluate import evaluate_checkpoint
 from quant.evaluation.predict import predict_masks
 from quant.scores.metrics import score_masks
 from quant.training import crossval
 from quant.training import train as training
 from quant.training.crossval_report import write_report
 from quant.training.recipe import Stage
+from quant.training.soup import soup
+from quant.training.train import train
+from quant.training.train_config import TrainConfig
 from quant.twin.networks import assemble, from_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +94,32 @@ def finished(tumours, tmp_path_factory):
 def images_of(path):
     with path.open(newline="", encoding="utf-8") as file:
         return [row["name"] for row in csv.DictReader(file)]
+
+
+def test_a_network_of_a_fold_tells_what_it_saw_and_begins_no_training_that_scores_it(finished, tumours, tmp_path):
+    """Also under another name of the folder, by the networks that begin with it, and by their soups."""
+    path = finished[0] / "fold-0" / "network" / "weights.pt"
+    learned = set((finished[0] / "fold-0" / "train.txt").read_text().splitlines())
+    seen = len(learned.intersection((tumours / "val.txt").read_text().splitlines()))
+    assert 0 < seen < 8
+    renamed = shutil.copytree(tumours, tmp_path / "renamed")
+    assert evaluate_checkpoint(path, renamed, "val")["seen_in_training"] == seen
+    assert evaluate_checkpoint(path, renamed, "train")["seen_in_training"] == len(learned) - seen
+
+    others = tmp_path / "others"
+    shutil.copytree(tumours, others)
+    for image in (others / "images").iterdir():
+        Image.fromarray(255 - np.asarray(Image.open(image))).save(image)
+    settings = {"model": "cmunext-tiny-hw", "size": 32, "epochs": 1, "batch": 8}
+    train(TrainConfig(data=str(others), **settings), None, tmp_path / "second", init_from=path)
+    second = tmp_path / "second" / "weights.pt"
+    assert evaluate_checkpoint(second, renamed, "val")["seen_in_training"] == seen
+    assert evaluate_checkpoint(second, others, "val")["seen_in_training"] == 1, "the one that is in both lists"
+    checkpoints.save(tmp_path / "soup.pt", soup([path, second]))
+    for link, beginning in (("init_from", path), ("teacher", second), ("init_from", tmp_path / "soup.pt")):
+        with pytest.raises(ConfigError, match=r"was trained on \d of the \d images of 'renamed' that are to be scored"):
+            train(TrainConfig(data=str(renamed), **settings), None, tmp_path / "no", **{link: beginning})
+    assert not (tmp_path / "no").exists()
 
 
 def test_no_image_that_a_fold_reports_is_in_its_training(finished, tumours):
@@ -236,7 +267,7 @@ def test_bad_input_is_one_sentence_before_any_training(tumours, tmp_path, capsys
     assert "--minutes must be above 0, got 0.0" in refusal(capsys, *command(tumours, out, "--minutes", 0))
     assert "no Dask scheduler answers at 'nowhere'" in refusal(capsys, *command(tumours, out, "--scheduler", "nowhere"))
     assert "stage 'network' fits its ranges to the shipped images, which a fold may report; set" in refusal(
-        capsys, *command(tumours, out, "--quant", "w4a4")
+        capsys, *command(tumours, out, "--quant", "w4a4", "--calibration", "calib_data")
     )
     recipe = tmp_path / "seen.toml"
     network, run = assemble("cmunext-tiny-hw", None), {"data": tumours.name}
@@ -245,6 +276,13 @@ def test_bad_input_is_one_sentence_before_any_training(tumours, tmp_path, capsys
     assert (
         "seen.pt' was trained on images of '" + tumours.name + "', and every one of them is reported by a"
         in refusal(capsys, "crossval", "--data", tumours, "--out", out, "--recipe", recipe)
+    )
+    copy = shutil.copytree(tumours, tmp_path / "copy")
+    seen = Seen(frozenset([digest_of(tumours / "images" / "malignant (0).png")])).as_record()
+    trained.write_checkpoint(tmp_path / "seen.pt", "cmunext-tiny-hw", (32, 32), network, None, seen=seen)
+    assert (
+        "seen.pt' was trained on 1 of the 24 images of 'copy' that are to be scored as not seen; start from"
+        in refusal(capsys, "crossval", "--data", copy, "--out", out, "--recipe", recipe)
     )
     recipe = tmp_path / "all.toml"
     recipe.write_text("model = 'cmunext-tiny-hw'\nall_images = true\n[[stages]]\nname = 'a'\n")

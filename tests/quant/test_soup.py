@@ -7,7 +7,7 @@ import trained
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError
-from quant.base.seen_images import saw, saw_all
+from quant.base.seen_images import Seen
 from quant.export.export import export
 from quant.training.soup import soup
 from quant.twin.config import QuantConfig
@@ -44,12 +44,14 @@ def test_a_soup_is_the_mean_of_weights_and_statistics(tmp_path, capsys):
     assert from_checkpoint(found)(torch.zeros(1, 3, *SIZE)).isfinite().all()
 
 
-def test_a_soup_tells_which_images_its_networks_saw(tmp_path):
-    runs = [{"data": "busi"}, {"data": "busi", "all_images": True}, {"data": "isic"}]
-    one, every, other = (float_checkpoint(tmp_path / f"{i}.pt", i, run=run) for i, run in enumerate(runs))
-    assert saw_all(soup([one, every]), tmp_path / "busi")
-    assert saw(soup([one, one]), "busi") and not saw_all(soup([one, one]), "busi")
-    assert not saw(soup([one, other]), "busi")
+def test_a_soup_saw_what_any_of_its_networks_saw(tmp_path):
+    seen = [{"seen": Seen(images=frozenset(each)).as_record()} for each in ({1, 2}, {2, -3})]
+    told = [*seen, {"run": {"data": "isic"}}]  # the last by a version that recorded the folder alone
+    paths = [float_checkpoint(tmp_path / f"{i}.pt", i, **each) for i, each in enumerate(told)]
+    checkpoints.save(tmp_path / "soup.pt", soup(paths))
+    found = Seen.by(checkpoints.load(tmp_path / "soup.pt"))
+    assert found == Seen(frozenset({1, 2, -3}), frozenset({"isic"}))
+    assert found.count([2, 2, 4, -3]) == 3
 
 
 def test_a_soup_of_a_network_with_itself_is_the_network(checkpoint, tmp_path):

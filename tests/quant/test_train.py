@@ -122,9 +122,11 @@ def test_all_images_are_the_lists_joined_and_leave_nothing_to_score(squares, tmp
     assert states_equal(kept["state"], checkpoints.load(tmp_path / "of-one-list" / "weights.pt")["state"])
 
     told = [evaluate_checkpoint(tmp_path / run / "weights.pt", squares, "val") for run in ("all", "of-one-list")]
-    assert [scores.get("seen_in_training", False) for scores in told] == [True, False]
+    assert [scores.get("seen_in_training", 0) for scores in told] == [8, 8]
     for link in ("init_from", "teacher"):
-        with pytest.raises(ConfigError, match=f"was trained on all images of '{squares.name}', val among them"):
+        with pytest.raises(
+            ConfigError, match=f"was trained on 8 of the 8 images of '{squares.name}' that are to be scored"
+        ):
             train(config(squares), None, tmp_path / "next", **{link: tmp_path / "all" / "weights.pt"})
     own = (config(squares, epochs=1), None, tmp_path / "own")
     train(*own)
@@ -154,10 +156,10 @@ def test_a_student_follows_its_teacher_where_that_contradicts_the_masks(squares,
 
 
 def test_scales_are_fitted_to_the_shipped_images_or_to_those_of_the_data(squares):
-    shipped = training._calibration_codes(config(squares, size=32), None)
+    shipped = training._calibration_codes(config(squares, size=32, calibration="calib_data"), None)
     assert shipped.shape == (16, 3, 32, 32)
     samples = load_samples(squares, "train", (32, 32))
-    assert torch.equal(training._calibration_codes(config(squares, calibration="train"), samples), samples.codes[:16])
+    assert torch.equal(training._calibration_codes(config(squares), samples), samples.codes[:16])
 
 
 def test_the_kept_network_is_the_moving_average_of_the_steps(squares, tmp_path):
@@ -205,6 +207,7 @@ def test_resume_tells_what_is_damaged_and_needs_no_log(squares, tmp_path):
         with pytest.raises(CheckpointError, match=f"is damaged in {where}"):
             train(settings, None, out, resume=True)
     for damage in (b"\xff\x00,", b"epoch,\xff\x00\n" * 3, b""):
+        shutil.rmtree(out, ignore_errors=True)
         train(config(squares, epochs=2, ema=0.5), None, out)
         checkpoints.save(last, {**checkpoints.load(last), "epoch": 0})
         log.write_bytes(damage + log.read_bytes())
@@ -231,6 +234,29 @@ def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_p
         train(config(squares, epochs=1), QuantConfig.read("w4a4"), tmp_path / "run", resume=True)
     with pytest.raises(CheckpointError, match=r"holds 'cmunext-tiny-hw', not 'unet3'"):
         train(config(squares, model="unet3"), None, tmp_path / "other", init_from=tmp_path / "run" / "weights.pt")
+
+
+def test_resume_on_other_images_or_from_other_weights_of_the_same_name_is_refused(squares, tmp_path):
+    data, began = shutil.copytree(squares, tmp_path / "data"), tmp_path / "began" / "weights.pt"
+    train(config(data, epochs=1), None, began.parent)
+    with pytest.raises(
+        ConfigError, match=r"began' holds a training already; give --resume to go on with it, or another"
+    ):
+        train(config(data, epochs=1), None, began.parent)
+    for link in ("init_from", "teacher"):
+        run = (config(data, epochs=1, ema=0.5), None, tmp_path / link)
+        train(*run, **{link: began})
+        train(*run, **{link: began}, resume=True)
+        other = checkpoints.load(began)
+        checkpoints.save(began, {**other, "note": link})
+        with pytest.raises(CheckpointError, match=f"with another file as {link} than 'weights.pt' is now; resume with"):
+            train(*run, **{link: began}, resume=True)
+    image = data / "images" / f"{(data / 'train.txt').read_text().split()[0]}.png"
+    Image.fromarray(255 - np.asarray(Image.open(image))).save(image)
+    with pytest.raises(
+        CheckpointError, match=r"was trained on other images than 'data' now holds; resume with the same"
+    ):
+        train(config(data, epochs=1), None, began.parent, resume=True)
 
 
 @pytest.mark.parametrize(
