@@ -196,7 +196,7 @@ def test_cells_that_report_other_masks_have_no_difference(squares, tmp_path, cap
 
 
 def test_a_cell_is_named_where_its_settings_are_wrong(squares, tmp_path, capsys):
-    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/0.toml'\nlast = { damp = 2.0 }"))
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/0.toml'\nlast = { damp = 2.0, epochs = 2 }"))
     assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err.startswith("error: the study's cell 'b': damp has no effect without quant")
 
