@@ -258,8 +258,9 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, s
     if not isinstance(state.get("run"), dict):
         raise CheckpointError(f"'{out_dir / _LAST}' is not of a training that can continue; give another --out")
     before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
+    of_no_effect = ("device", "init_from", "contents", *(["calibration"] if quant is None else []))
     for key, value in run.items():
-        if key not in ("device", "init_from", "contents") and before.get(key) != value:
+        if key not in of_no_effect and before.get(key) != value:
             raise _other_run(out_dir, key, before.get(key), value)
     for link, content in before.get("contents", {}).items():
         if run["contents"].get(link, content) != content:

@@ -131,6 +131,8 @@ def test_all_images_are_the_lists_joined_and_leave_nothing_to_score(squares, tmp
     own = (config(squares, epochs=1), None, tmp_path / "own")
     train(*own)
     assert train(*own, init_from=tmp_path / "gone.pt", resume=True)["images"] == 8
+    ranges = config(squares, epochs=1, calibration="calib_data")  # which a float network does not have
+    assert train(ranges, None, tmp_path / "own", resume=True)["images"] == 8
     with pytest.raises(CheckpointError, match=r"was trained with all_images=True, not False; resume with the same"):
         train(config(squares), None, tmp_path / "all", resume=True)
 
