@@ -26,7 +26,7 @@ from quant.evaluation.predict import predict_masks
 from quant.scores.metrics import score_masks
 from quant.training import crossval
 from quant.training import train as training
-from quant.training.crossval_report import write_report
+from quant.training.crossval_report import markdown, write_report
 from quant.training.recipe import Stage
 from quant.twin.networks import assemble, from_checkpoint
 
@@ -140,6 +140,13 @@ def test_the_report_is_what_the_kept_weights_predict(finished, tumours):
     table = (out / "network.md").read_text()
     assert f"| all | 24 | {everything['iou']:.4f} |" in table and "| class malignant | 8 |" in table
     assert Image.open(out / "network.png").format == "PNG"
+
+
+def test_parts_without_a_lesion_and_names_of_classes_do_not_break_the_table(finished):
+    found = json.loads((finished[0] / "network.json").read_text())
+    found["parts"]["class a|b"] = {**found["parts"]["all"], "missed": None}
+    last = markdown(found).splitlines()[-1]
+    assert last.startswith("| class a\\|b | 24 | ") and last.endswith(" |  |") and last.count(" | ") == 7
 
 
 def test_of_the_first_folds_alone_images_are_reported(tumours, tmp_path):

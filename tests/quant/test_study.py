@@ -1,6 +1,8 @@
 """A study through the command: calls of limited time end with the table and weights of one call, cells share stages."""
 
 import json
+import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -222,6 +224,17 @@ def test_a_run_that_does_not_train_is_named_and_the_finished_cells_are_told(squa
     told = capsys.readouterr()
     assert "loss-bce/seed-1/fold-0/same': the loss of epoch 1 is nan" in told.err
     assert "| a | 1 | 8 |" in told.out and list(json.loads((tmp_path / "out" / "study.json").read_text())) == ["a"]
+
+
+def test_a_list_of_one_image_has_no_interval(squares, tmp_path):
+    shutil.copytree(squares, tmp_path / "data")
+    (tmp_path / "data" / "val.txt").write_text("16")
+    more = "RECIPE/0.toml'\nsettings = { loss = 'bce' }\nagainst = 'a'"
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", more))
+    assert main(["study", study, "--data", f"squares={tmp_path / 'data'}", "--out", str(tmp_path / "out")]) == 0
+    first, second = (tmp_path / "out" / "study.md").read_text().splitlines()[2:]
+    assert re.fullmatch(r"\| a \| 1 \| 1 \| 0\.\d{4} \|  \| 0\.\d{4} \| 1?00?\.0% \|  \|", first)
+    assert re.search(r"% \| [+-]0\.\d{4} from a \|$", second)
 
 
 def test_names_of_cells_do_not_break_the_table(squares, tmp_path):
