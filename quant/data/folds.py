@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from quant.base.errors import ConfigError, DataError
+from quant.base.seed import require_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +44,12 @@ def fold_of_images(
     """(N,) the fold, from 0, that reports each image.
 
     Raises:
-        ConfigError: fewer than two folds.
+        ConfigError: fewer than two folds, or a seed that no generator takes.
         DataError: a name is there twice, or a class has fewer images, or groups, than there are folds.
     """
     if folds < 2:
         raise ConfigError(f"--folds must be at least 2, got {folds}")
+    require_seed(seed, "--fold-seed")
     for name, count in Counter(names).items():
         if count > 1:
             raise DataError(f"image '{name}' is listed {count} times; list it once, so that one fold reports it")

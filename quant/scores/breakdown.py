@@ -2,8 +2,8 @@
 
 Of each part the IoU per image with its 95% interval, F1, the IoU pooled over 8 images as a mean over random orders
 with its own interval (see ``resampling``), and the share missed of the images with a lesion: those that the prediction
-does not touch in a single pixel. Sizes are shares of the image's pixels, in the bounds of ``SIZES``, which part BUSI about
-into thirds. Of class indices every figure is a mean over the classes but the background.
+does not touch in a single pixel. Sizes are shares of the image's pixels, in the bounds of ``SIZES``, which part BUSI
+about into thirds. Of class indices every figure is a mean over the classes but the background.
 """
 
 from __future__ import annotations

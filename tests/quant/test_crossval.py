@@ -184,6 +184,22 @@ def test_a_finished_one_is_not_trained_again_and_other_settings_are_refused(fini
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == written
 
 
+@pytest.mark.parametrize("kept", [0.0, 0.02, 0.6, 0.99, "end of a row"])
+def test_a_fold_reports_again_once_its_damaged_file_is_deleted(finished, tumours, capsys, tmp_path, kept):
+    out = tmp_path / "out"
+    shutil.copytree(finished[0], out)
+    path = out / "fold-1" / "network" / "reported.csv"
+    whole = path.read_text()
+    path.write_text(whole[: whole.index("\n", 200) + 1 if isinstance(kept, str) else int(kept * len(whole))])
+    arguments = command(tumours, out, "--folds", 2, "--epochs", 4)
+    error = refusal(capsys, *arguments)
+    assert error.endswith(f"'{path}' is cut off or damaged; delete it, and the same command reports its fold again\n")
+    path.unlink()
+    assert main(arguments) == 0
+    assert path.read_text() == whole
+    assert (out / "network.json").read_text() == (finished[0] / "network.json").read_text()
+
+
 @pytest.mark.slow
 def test_a_run_killed_in_an_epoch_ends_with_the_weights_of_the_unbroken_one(finished, tumours, tmp_path):
     arguments = command(tumours, tmp_path, "--folds", 2, "--epochs", 4)
@@ -236,6 +252,10 @@ def test_folds_in_processes_give_the_files_of_folds_one_after_the_other(finished
 def test_bad_input_is_one_sentence_before_any_training(tumours, tmp_path, capsys):
     out = tmp_path / "out"
     assert "--folds must be at least 2, got 1" in refusal(capsys, *command(tumours, out, "--folds", 1))
+    for seed in (-1, 5000000000):
+        assert f"--fold-seed must be 0 to 4294967295, got {seed}" in refusal(
+            capsys, *command(tumours, out, "--fold-seed", seed)
+        )
     assert "class 'malignant' has 8 groups, fewer than --folds 9; give fewer folds, or join classes by" in refusal(
         capsys, *command(tumours, out, "--folds", 9)
     )
@@ -268,6 +288,8 @@ def test_classes_and_groups_of_a_csv_file(tumours, tmp_path, capsys):
         ("name,kind\n", "has no column 'class', only name, kind; its header is name,class or name,class,group"),
         ("", "has no column 'name', only none"),
         ("name,class\nbenign (1),a\n", "gives no class for image 'malignant (0)'; add a row for it"),
+        ("name,class\nmalignant (0).PNG,a\n", "; write the names without suffix, not 'malignant (0).PNG'"),
+        ("name,class\nbenign (1),a\nbenign (1),b\n", "has rows of image 'benign (1)' that differ; leave one of them"),
     ):
         table.write_text(text)
         assert sentence in refusal(capsys, *command(tumours, tmp_path / "out", "--image-classes", table))
