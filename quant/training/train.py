@@ -87,11 +87,13 @@ def train(
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
-    for split, samples in (("train", train_samples), ("val", val_samples)):
+    lists = {"train": train_samples, "val": val_samples}
+    if config.all_images:
+        lists = {"train and val": Samples.joined([train_samples, val_samples])}
+    for split, samples in lists.items():
         require_foreground(samples, config.data, split)
     links = {"init_from": init_from, "teacher": teacher, "teacher_logits": teacher_logits}
-    lists = (Samples.joined([train_samples, val_samples]),) if config.all_images else (train_samples, val_samples)
-    return fit(config, quant, out_dir, *lists, **links, resume=resume)
+    return fit(config, quant, out_dir, *lists.values(), **links, resume=resume)
 
 
 def require_accepted(config: TrainConfig) -> None:
@@ -226,7 +228,7 @@ def fit(
 
 def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -> dict[str, Any]:
     """``last.pt`` of the same run."""
-    if out_dir.is_dir() and not (out_dir / _LAST).exists():
+    if not (out_dir / _LAST).exists():
         raise CheckpointError(
             f"'{out_dir}' has no {_LAST}: no epoch of this training was finished; begin without --resume"
         )

@@ -193,8 +193,9 @@ def test_resume_tells_what_is_damaged_and_needs_no_log(squares, tmp_path):
     last, log = out / "last.pt", out / "log.csv"
     whole = checkpoints.load(last)
     (tmp_path / "begun").mkdir()
-    with pytest.raises(CheckpointError, match=r"no epoch of this training was finished; begin without --resume"):
-        train(settings, None, tmp_path / "begun", resume=True)
+    for folder in ("begun", "missing"):
+        with pytest.raises(CheckpointError, match=r"no epoch of this training was finished; begin without --resume"):
+            train(settings, None, tmp_path / folder, resume=True)
     for damage, where in (
         ({"epoch": "x"}, "'epoch'"),
         ({"epoch": 7}, "'epoch'"),
@@ -331,6 +332,11 @@ def test_a_split_without_foreground_is_refused_before_training(squares, tmp_path
             f"error: none of the {count} masks of split '{split}' of '{data}' has any foreground; give"
         )
         assert error.count("\n") == 1 and not out.exists()
+    assert main([*command, "--classes", "3", "--epochs", "1", "--all-images"]) == 0, "the other list has some"
+    for path in (data / "masks").iterdir():
+        Image.fromarray(np.zeros((32, 32), np.uint8)).save(path)
+    assert main([*command, "--all-images"]) == 2
+    assert "error: none of the 24 masks of split 'train and val' of" in capsys.readouterr().err
 
 
 def test_masks_of_zero_and_one_train_the_same_network(squares, tmp_path):
