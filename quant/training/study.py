@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quant.base.errors import ConfigError
+from quant.base.errors import ConfigError, EdgesegError
 from quant.base.replace_file import replace_file
 from quant.base.toml_file import read_toml, require_type, require_types, shipped_or_path
 from quant.scores.resampling import interval
-from quant.training.crossval import Plan, collect
+from quant.training.crossval import Plan, collect, prepare
 from quant.training.crossval_report import between, in_cell, percent, write_report
 from quant.training.recipe import SETTINGS, Stage, merged, read_recipe
 
@@ -127,6 +127,16 @@ def plans_of(cells: Sequence[Cell], out: Path, folders: dict[str, str], **more: 
                 " normal_cases; leave out its against"
             )
     return plans
+
+
+def prepare_cells(plans: dict[str, list[Plan]]) -> None:
+    """``prepare`` of the plans of each cell; its refusals name the cell."""
+    for name, of_cell in plans.items():
+        for plan in of_cell:
+            try:
+                prepare(plan)
+            except EdgesegError as error:
+                raise type(error)(f"the study's cell '{name}': {error}") from None
 
 
 def _masks(plan: Plan) -> tuple[int, bool]:

@@ -151,7 +151,7 @@ def test_a_change_of_the_last_stage_leaves_those_before_it_shared(study, squares
     assert list(json.loads((out / "study.json").read_text())) == ["one", "three"]
 
 
-HEAD = "model = 'cmunext-tiny-hw'\nsize = 32\nepochs = 1\ncalibration = 'train'\n[[stages]]\nname = 'same'\n"
+HEAD = "model = 'cmunext-tiny-hw'\nsize = 32\nepochs = 1\n[[stages]]\nname = 'same'\n"
 
 
 def cells(tmp_path, *of_cells, recipes=("",)):
@@ -174,7 +174,7 @@ def test_cells_with_some_of_the_folds_of_another_leave_it_all_of_them(squares, t
 
 @pytest.mark.parametrize(
     "other",
-    ["quant = 'w4a4'", "init_from = 'one.pt'", "teacher = 'one.pt'", "epochs = 2"],
+    ["quant = 'w4a4'\ncalibration = 'train'", "init_from = 'one.pt'", "teacher = 'one.pt'", "epochs = 2"],
 )
 def test_stages_of_one_name_that_differ_are_not_trained_in_one_folder(squares, tmp_path, capsys, other):
     (tmp_path / "one.pt").touch()
@@ -197,10 +197,22 @@ def test_cells_that_report_other_masks_have_no_difference(squares, tmp_path, cap
     assert "cell 'b' reports other masks than 'a': they differ in classes or normal_cases" in capsys.readouterr().err
 
 
-def test_a_cell_is_named_where_its_settings_are_wrong(squares, tmp_path, capsys):
-    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/0.toml'\nlast = { damp = 2.0 }"))
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ("last = { damp = 2.0, epochs = 2 }", "damp has no effect without quant"),
+        ("settings = { distill = 0.5 }", "distill has no effect without teacher"),
+        ("settings = { calibration = 'train' }", "calibration has no effect without quant"),
+        ("folds = 1", "--folds must be at least 2, got 1"),
+        ("folds = 50", "class 'image' has 24 images, fewer than --folds 50"),
+        ("settings = { normal_cases = true }", "--normal-cases adds the folder normal/ of BUSI as released"),
+        ("settings = { lr = -1 }", "stage 'same' of recipe '.*0.toml': --lr must be above 0"),
+    ],
+)
+def test_a_cell_is_named_where_its_settings_are_wrong(squares, tmp_path, capsys, more, sentence):
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", f"RECIPE/0.toml'\n{more}"))
     assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.startswith("error: the study's cell 'b': damp has no effect without quant")
+    assert re.match(f"error: the study's cell 'b': {sentence}", capsys.readouterr().err)
 
 
 def test_folders_of_many_settings_have_names_that_fit(tmp_path):

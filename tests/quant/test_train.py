@@ -224,12 +224,14 @@ def test_one_image_left_over_where_bn_needs_two_is_refused_before_the_first_step
     fit(config(squares, epochs=1, batch=2), None, tmp_path / "wide", samples[range(3)])
 
 
-def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_path):
+def test_resume_with_other_settings_and_other_networks_is_refused(squares, checkpoint, tmp_path):
     train(config(squares, epochs=1), None, tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"was trained with epochs=1, not 2; resume with the same settings"):
         train(config(squares, epochs=2), None, tmp_path / "run", resume=True)
     with pytest.raises(CheckpointError, match=r"was trained with quant=None, not w4a4; resume with the same settings"):
         train(config(squares, epochs=1), QuantConfig.read("w4a4"), tmp_path / "run", resume=True)
+    with pytest.raises(CheckpointError, match="the checkpoint is quantized; give --quant, too, or float weights to"):
+        train(config(squares), None, tmp_path / "other", init_from=checkpoint)
     with pytest.raises(CheckpointError, match=r"holds 'cmunext-tiny-hw', not 'unet3'"):
         train(config(squares, model="unet3"), None, tmp_path / "other", init_from=tmp_path / "run" / "weights.pt")
 
