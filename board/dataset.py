@@ -11,10 +11,8 @@ import unicodedata
 
 from board.errors import InputError
 
-SUFFIXES = (  # in any case
-    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".ppm", ".pgm", ".pbm"),
-    ".npy",
-)
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".ppm", ".pgm", ".pbm")  # in any case
+SUFFIXES = (*PICTURES, ".npy")
 _MARKED_AS_MASK = re.compile(r"(.+?)_(?:mask|segmentation)(?:_?\d+)?", re.IGNORECASE | re.DOTALL)
 _INVISIBLE = "\ufeff\u200b"  # byte-order mark, zero-width space
 
@@ -106,7 +104,7 @@ class ImageFolder:
         if not names:
             raise InputError(
                 f"no mask of {name!r} in '{self.path}', neither with its name nor with _mask or _segmentation "
-                f"behind it, with one of {', '.join(SUFFIXES)}; add it, or take the image out of the list"
+                f"behind it, with one of {', '.join(PICTURES)}; add it, or take the image out of the list"
             )
         return [self.find(name) for name in names]
 

@@ -7,7 +7,7 @@ from quant.base.errors import ConfigError
 _SEEDS = range(1 << 32)
 
 
-def require_seed(seed: int) -> None:
-    """ConfigError unless ``seed`` is one that every generator takes."""
+def require_seed(seed: int, option: str = "--seed") -> None:
+    """ConfigError unless ``seed``, given by ``option``, is one that every generator takes."""
     if seed not in _SEEDS:
-        raise ConfigError(f"--seed must be 0 to {_SEEDS.stop - 1}, got {seed}")
+        raise ConfigError(f"{option} must be 0 to {_SEEDS.stop - 1}, got {seed}")

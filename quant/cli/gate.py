@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from quant.base.replace_file import replace_file
+    from quant.base.replace_file import replace_file, require_file
     from quant.evaluation.gate import GateConfig, junit, markdown, require_open, run_gate
 
     shipped = arguments.data is None
@@ -40,6 +40,9 @@ def _run(arguments: argparse.Namespace) -> None:
         max_drop=arguments.max_drop,
         qonnx_images=arguments.qonnx_images,
     )
+    for path in (arguments.junit, arguments.markdown):
+        if path is not None:
+            require_file(path)
     rows = run_gate(config)
     table = markdown(rows, config.max_drop)
     print(table, end="")

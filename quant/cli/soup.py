@@ -18,8 +18,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from quant.base import checkpoint as checkpoints
+    from quant.base.errors import ConfigError
     from quant.training.soup import soup
 
+    if arguments.out.resolve() in [path.resolve() for path in arguments.checkpoints]:
+        raise ConfigError(f"--out '{arguments.out}' is one of the checkpoints that are averaged; give another file")
     averaged = soup(arguments.checkpoints)
     checkpoints.save(arguments.out, averaged)
     print(f"{arguments.out}: {averaged['model']}, the mean of {len(arguments.checkpoints)} checkpoints")

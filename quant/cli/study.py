@@ -27,8 +27,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from quant.base.workers import run_all
-    from quant.training.crossval import prepare, run_fold, stop_time
-    from quant.training.study import plans_of, read_study, report_study, runs_together
+    from quant.training.crossval import run_fold, stop_time
+    from quant.training.study import plans_of, prepare_cells, read_study, report_study, runs_together
 
     cells = read_study(arguments.study)
     folders: dict[str, str] = {}
@@ -42,10 +42,8 @@ def _run(arguments: argparse.Namespace) -> None:
             raise ConfigError(f"the study's cell '{cell.name}' needs data '{cell.data}'; give --data {cell.data}=DIR")
     more = {"settings": {"device": arguments.device}, "stop_at": stop_time(arguments.minutes)}
     plans = plans_of(cells, arguments.out, folders, **more)
-    together = [plan for of_cell in plans.values() for plan in of_cell]
-    for plan in together:
-        prepare(plan)
-    runs = runs_together(together)
+    prepare_cells(plans)
+    runs = runs_together(plan for of_cell in plans.values() for plan in of_cell)
     ended = None
     try:
         run_all(run_fold, runs, arguments.jobs, arguments.scheduler)

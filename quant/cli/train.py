@@ -12,7 +12,10 @@ from quant.cli.training_options import add_training_options
 
 _NOT_SETTINGS = ("run", "debug", "recipe", "quant", "out", "init_from", "teacher", "resume")
 _NOT_WITH_A_RECIPE = ("quant", "init_from", "teacher")
-_NEEDS = {"distill": "teacher", "feature_distill": "teacher", "ranges": "quant", "damp": "quant"}
+_NEEDS = {
+    **dict.fromkeys(("distill", "feature_distill"), "teacher"),
+    **dict.fromkeys(("calibration", "damp", "ranges"), "quant"),
+}
 
 
 def add(commands: argparse._SubParsersAction) -> None:

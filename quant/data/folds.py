@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from quant.base.errors import ConfigError, DataError
+from quant.base.seed import require_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,11 +51,12 @@ def fold_of_images(
     """(N,) the fold, from 0, that reports each image.
 
     Raises:
-        ConfigError: fewer than two folds.
+        ConfigError: fewer than two folds, or a seed that no generator takes.
         DataError: a name is there twice, or a class has fewer images, or groups, than there are folds.
     """
     if folds < 2:
         raise ConfigError(f"--folds must be at least 2, got {folds}")
+    require_seed(seed, "--fold-seed")
     require_listed_once(names)
     alone = len(set(groups)) == len(names)
     for kind, count in sorted(Counter(kind for kind, _ in set(zip(classes, groups, strict=True))).items()):

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from board.dataset import SUFFIXES
 from quant.base.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _WORDS_AND_NUMBER = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[ _(-]*\d+\)?")
 
@@ -40,7 +41,7 @@ def classes_by_csv(names: Sequence[str], path: Path) -> ImageClasses:
     """What the rows of ``path`` say of these images; rows of other images do not count.
 
     Raises:
-        DataError: it cannot be read, has no column of names or classes, or no row for an image.
+        DataError: it cannot be read, has no column of names or classes, no row for an image, or rows that differ.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
@@ -54,12 +55,26 @@ def classes_by_csv(names: Sequence[str], path: Path) -> ImageClasses:
                 f"'{path}' has no column '{column}', only {', '.join(columns) or 'none'}; its header is name,class or"
                 " name,class,group"
             )
-    row_of = {row["name"]: row for row in rows}
+    known: dict[str, tuple[str, str]] = {}  # class and group of each name
+    listed = set(names)
+    for row in rows:
+        name, kind, group = ((row.get(column) or "").strip() for column in ("name", "class", "group"))
+        if known.setdefault(name, (kind, group)) != (kind, group) and name in listed:
+            raise DataError(f"'{path}' has rows of image '{name}' that differ; leave one of them")
     for name in names:
-        if name not in row_of or not row_of[name]["class"]:
-            raise DataError(f"'{path}' gives no class for image '{name}'; add a row for it")
-    groups = tuple(row_of[name]["group"] or name for name in names) if "group" in columns else None
-    return ImageClasses(tuple(row_of[name]["class"] for name in names), groups)
+        if not known.get(name, ("",))[0]:
+            raise DataError(f"'{path}' gives no class for image '{name}'; {_remedy(name, known)}")
+    groups = tuple(known[name][1] or name for name in names) if "group" in columns else None
+    return ImageClasses(tuple(known[name][0] for name in names), groups)
+
+
+def _remedy(name: str, known: Iterable[str]) -> str:
+    """What to do about a missing row for image ``name`` beside those of the names ``known``."""
+    for other in known:
+        suffix = Path(other).suffix
+        if suffix.lower() in SUFFIXES and other.removesuffix(suffix) == name:
+            return f"write the names without suffix, not '{other}'"
+    return "add a row for it"
 
 
 def classes_of_images(names: Sequence[str], path: Path | None) -> ImageClasses | None:

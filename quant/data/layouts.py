@@ -71,14 +71,20 @@ def list_pairs(data_dir: Path, split: str, *, normal_cases: bool = False) -> lis
     """Pairs of ``split``, in list order or by name. ``normal_cases`` keeps BUSI's images without a lesion.
 
     Raises:
-        DataError: a folder, list or file is missing, or the split is empty.
+        DataError: a folder, list or file is missing, the split is empty, or there are no normal cases to keep.
     """
     data_dir = Path(data_dir)
     if not data_dir.is_dir():
         raise DataError(f"data folder '{data_dir}' does not exist; give a folder with images/, masks/ and {split}.txt")
+    two_folders = (data_dir / "images").is_dir() and (data_dir / "masks").is_dir()
+    if normal_cases and (two_folders or not (data_dir / "normal").is_dir()):
+        raise DataError(
+            f"--normal-cases adds the folder normal/ of BUSI as released, and '{data_dir}' is of another layout or"
+            " without it; leave the option out"
+        )
     release = next((r for r in _RELEASES if (data_dir / r.folders["train"][0]).is_dir()), None)
     with as_data_error():
-        if (data_dir / "images").is_dir() and (data_dir / "masks").is_dir():
+        if two_folders:
             pairs = _of_two_folders(data_dir, split)
         elif (data_dir / "benign").is_dir() and (data_dir / "malignant").is_dir():
             pairs = _busi(data_dir, split, ("benign", "malignant", *(("normal",) if normal_cases else ())))

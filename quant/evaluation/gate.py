@@ -45,8 +45,8 @@ class GateConfig:
     qonnx_images: int = 16
 
     def __post_init__(self) -> None:
-        if self.max_drop < 0:
-            raise ConfigError(f"--max-drop must not be negative, got {self.max_drop}")
+        if not 0 <= self.max_drop <= 1:  # nor is NaN
+            raise ConfigError(f"--max-drop must be 0 to 1, got {self.max_drop}")
         if self.qonnx_images < 1:
             raise ConfigError(f"--qonnx-images must be at least 1, got {self.qonnx_images}")
 
@@ -147,8 +147,11 @@ def _require_comparable(float_state: dict, quantized_state: dict, config: GateCo
         raise ConfigError(f"'{config.float_checkpoint}' is quantized; give a float checkpoint with --float")
     if quantized_state["quant"] is None:
         raise ConfigError(f"'{config.quantized_checkpoint}' is not quantized; give a quantized one with --quantized")
-    first, second = ({**state, "classes": classes_of(state)} for state in (float_state, quantized_state))
-    for key in ("model", "size", "classes"):
+    first, second = (
+        {**state, "classes": classes_of(state), "channels": channels_in(state)}
+        for state in (float_state, quantized_state)
+    )
+    for key in ("model", "size", "classes", "channels"):
         if first.get(key) != second.get(key):
             raise ConfigError(
                 f"the float checkpoint has {key} {first.get(key)}, the quantized one {second.get(key)};"

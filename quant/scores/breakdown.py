@@ -1,9 +1,9 @@
 """Scores of a list of images in parts: all of them, each class, each size of lesion.
 
 Of each part the IoU per image with its 95% interval, F1, the IoU pooled over 8 images as a mean over random orders
-with its own interval (see ``resampling``), and the share of images missed: those with a lesion that the prediction does
-not touch in a single pixel. Sizes are shares of the image's pixels, in the bounds of ``SIZES``, which part BUSI about
-into thirds. Of class indices every figure is a mean over the classes but the background.
+with its own interval (see ``resampling``), and the share missed of the images with a lesion: those that the prediction
+does not touch in a single pixel. Sizes are shares of the image's pixels, in the bounds of ``SIZES``, which part BUSI
+about into thirds. Of class indices every figure is a mean over the classes but the background.
 """
 
 from __future__ import annotations
@@ -77,9 +77,13 @@ class ImageScores:
 
 
 def part_scores(images: ImageScores) -> dict[str, Any]:
-    """The figures of one part, by their names in JSON; intervals are [low, high], or None of a single image."""
+    """The figures of one part, by their names in JSON; intervals are [low, high], or None of a single image.
+
+    ``missed`` is None where no image has a lesion.
+    """
     iou, in_order = images.score("iou"), np.arange(len(images))
     orders = pooled_iou_of_orders(images.classes)
+    missed = images.missed()[images.lesion_share() > 0]
     return {
         "images": len(images),
         "iou": float(iou.mean()),
@@ -89,7 +93,7 @@ def part_scores(images: ImageScores) -> dict[str, Any]:
         "iou_pooled8_orders": float(orders.mean()),
         "iou_pooled8_orders_deviation": float(orders.std()),
         "iou_pooled8_interval": interval(lambda indices: pooled_iou(images.classes, indices), len(images)),
-        "missed": float(images.missed().mean()),
+        "missed": float(missed.mean()) if len(missed) else None,
     }
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import ConfigError, TrainingError
+from quant.base.errors import ConfigError, DataError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.base.seen_images import require_unseen
@@ -198,12 +198,17 @@ def _run_fold(plan: Plan, fold: int, quiet: bool) -> None:
 
 
 def collect(plan: Plan) -> Reported:
-    """What the folds reported, images in the order of the data's lists; all folds are finished."""
+    """What the folds reported, images in the order of the data's lists; all folds are finished.
+
+    Raises:
+        DataError: see ``read_images``.
+    """
     found = {}
-    for fold in plan.folds_to_train():
-        names, scores = read_images(_images_file(plan, fold))
-        found |= {name: scores[[index]] for index, name in enumerate(names)}
     table = [row for row in _read_folds(plan) if row.fold in plan.folds_to_train()]
+    for fold in plan.folds_to_train():
+        names = [row.name for row in table if row.fold == fold]
+        scores = read_images(_images_file(plan, fold), names)
+        found |= {name: scores[[index]] for index, name in enumerate(names)}
     classes = tuple(row.kind for row in table)
     scores = ImageScores.joined([found[row.name] for row in table])
     return Reported(
@@ -235,16 +240,23 @@ def write_images(path: Path, names: tuple[str, ...], scores: ImageScores) -> Non
     replace_file(path, write)
 
 
-def read_images(path: Path) -> tuple[tuple[str, ...], ImageScores]:
-    """What ``write_images`` wrote."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    classes = max(int(row["mask_class"]) for row in rows)
-    table = np.array([[int(row[column]) for column in _COUNTS] for row in rows])  # (N * classes, 4)
-    return (
-        tuple(row["name"] for row in rows[::classes]),
-        ImageScores(tuple(Counts(*table[kind::classes].T) for kind in range(classes))),
-    )
+def read_images(path: Path, names: Sequence[str]) -> ImageScores:
+    """What ``write_images`` wrote of the images ``names``.
+
+    Raises:
+        DataError: the file is cut off, damaged or of other images.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        classes = max(int(row["mask_class"]) for row in rows)
+        table = np.array([[int(row[column]) for column in _COUNTS] for row in rows])  # (N * classes, 4)
+        listed = [row["name"] for row in rows]
+    except (KeyError, TypeError, ValueError, csv.Error):
+        listed = []
+    if not listed or listed != [name for name in names for _ in range(classes)] or np.ptp(table.sum(axis=1)):
+        raise DataError(f"'{path}' is cut off or damaged; delete it, and the same command reports its fold again")
+    return ImageScores(tuple(Counts(*table[kind::classes].T) for kind in range(classes)))
 
 
 def _images_file(plan: Plan, fold: int) -> Path:

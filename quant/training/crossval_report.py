@@ -21,6 +21,8 @@ from quant.scores.resampling import ORDERS
 from quant.training.recipe import merged
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quant.training.crossval import Plan, Reported
 
 matplotlib.use("agg")
@@ -79,15 +81,26 @@ def markdown(found: dict[str, Any]) -> str:
     ]
     for title, part in found["parts"].items():
         lines.append(
-            f"| {title} | {part['images']} | {part['iou']:.4f} | {_between(part['iou_interval'])} | {part['f1']:.4f} |"
-            f" {part['iou_pooled8_orders']:.4f} +- {part['iou_pooled8_orders_deviation']:.4f} |"
-            f" {_between(part['iou_pooled8_interval'])} | {100 * part['missed']:.1f}% |"
+            f"| {in_cell(title)} | {part['images']} | {part['iou']:.4f} | {between(part['iou_interval'])} |"
+            f" {part['f1']:.4f} | {part['iou_pooled8_orders']:.4f} +- {part['iou_pooled8_orders_deviation']:.4f} |"
+            f" {between(part['iou_pooled8_interval'])} | {percent(part['missed'])} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _between(interval: list[float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+def between(interval: Sequence[float] | None, sign: str = "") -> str:
+    """An interval in a table, with ``sign`` "+" of a difference; nothing where there is none."""
+    return "" if interval is None else " to ".join(f"{end:{sign}.4f}" for end in interval)
+
+
+def percent(share: float | None) -> str:
+    """A share in a table; nothing where there is none."""
+    return "" if share is None else f"{share:.1%}"
+
+
+def in_cell(name: str) -> str:
+    """``name`` as a cell of Markdown."""
+    return " ".join(name.split()).replace("|", "\\|")
 
 
 def write_report(plan: Plan, reported: Reported) -> dict[str, Any]:

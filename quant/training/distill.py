@@ -6,7 +6,7 @@ The slices are cut by the teacher's own window. Its logits are computed once, an
 from __future__ import annotations
 
 import json
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ def distill(
         CheckpointError: the teacher is no 3D network, or not for these volumes.
         ConfigError, DataError: see their messages.
     """
+    if alone and "distill" in settings:
+        raise ConfigError("--distill has no effect with --alone; leave out one of them")
     out_dir = Path(out_dir)
-    stages = read_recipe(recipe)
+    stages = tuple(replace(stage, teacher=Path(teacher)) for stage in read_recipe(recipe))
     for stage in stages:
         if stage.name in (_SLABS, TEACHER_LOGITS, _SCORES):
             raise ConfigError(
@@ -58,12 +60,11 @@ def distill(
     if not slabs.exists():
         write_slabs(data_dir, slabs, window=window, slices=channels, classes=classes, size=(size, size))
 
-    def train_stage(*arguments: Any, teacher: Path | None, teach: Path | None, **links: Any) -> dict[str, Any] | None:
-        del teacher  # an earlier stage's: this one is taught by the 3D network, or by none
-        return train(*arguments, teacher=teach, teacher_logits=out_dir / TEACHER_LOGITS, **links)
+    def train_stage(*arguments: Any, teacher: Path | None, **links: Any) -> dict[str, Any] | None:
+        taught_by = None if alone else teacher
+        return train(*arguments, teacher=taught_by, teacher_logits=out_dir / TEACHER_LOGITS, **links)
 
-    run = partial(train_stage, teach=None if alone else Path(teacher))
-    follow(stages, out_dir, {**settings, "data": str(slabs)}, run)
+    follow(stages, out_dir, {**settings, "data": str(slabs)}, train_stage)
     device = settings.get("device", TrainConfig.device)
     networks = {"teacher": Path(teacher), **{stage.name: out_dir / stage.name / KEPT for stage in stages}}
     scores = {name: evaluate_volumes(path, data_dir, "val", device=device) for name, path in networks.items()}

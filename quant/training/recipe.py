@@ -3,8 +3,9 @@
 Keys before the first ``[[stages]]`` hold for every stage. A stage has a ``name``, settings of ``TrainConfig``,
 ``quant`` (none: the float network), ``init_from`` and ``teacher``: names of earlier stages, or checkpoints, as paths
 that end in .pt from the recipe's folder; ``init_from`` is the last earlier stage of the same model unless it says
-otherwise. ``after`` names a recipe whose stages come first, so that quantized networks share the float network that
-they start from, or a smaller network has a larger one as its teacher. A 3D teacher takes the place of all others: see
+otherwise. ``after`` names a recipe whose stages come first (a path that ends in .toml from the recipe's folder, else
+from the current one), so that quantized networks share the float network that they start from, or a smaller network has
+a larger one as its teacher. A 3D teacher takes the place of all others: see
 ``quant.training.distill``.
 
 A table ``[cascade]`` joins two stages: ``first`` and ``second`` are their names, ``crop`` = [H, W] and ``jitter`` what
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 _SHIPPED = Path(__file__).parents[1] / "recipes"
 SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
 _LINKS = ("quant", "init_from", "teacher")
-_NEEDS = {"feature_distill": "teacher", "damp": "quant", "ranges": "quant"}  # settings of stages that have these
+_NEEDS = {  # settings of stages that have these
+    **dict.fromkeys(("distill", "feature_distill"), "teacher"),
+    **dict.fromkeys(("calibration", "damp", "ranges"), "quant"),
+}
 _CHECKPOINT = ".pt"
 _NAMES = dict.fromkeys(("name", "model", *_LINKS), str)
 
@@ -39,7 +43,7 @@ _NAMES = dict.fromkeys(("name", "model", *_LINKS), str)
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """One training run of a recipe; ``settings`` are of ``TrainConfig``, ``init_from`` and ``teacher`` name stages or
-    are checkpoints.
+    are checkpoints. ``recipe`` is the file that it was read from, if any.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Stage:
     quant: str | None = None
     init_from: str | Path | None = None
     teacher: str | Path | None = None
+    recipe: Path | None = field(default=None, compare=False)
 
 
 def read_recipe(name_or_path: str) -> tuple[Stage, ...]:
@@ -68,7 +73,7 @@ def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
     after, tables, cascade = recipe.pop("after", None), recipe.pop("stages", []), recipe.pop("cascade", None)
     if not isinstance(after, (str, type(None))) or not isinstance(tables, list):
         raise ConfigError(f"recipe '{path}': `after` is the name of a recipe, and stages are tables [[stages]]")
-    stages = [] if after is None else list(_stages(after, (*readers, path.resolve())))
+    stages = [] if after is None else list(_stages(_before(after, path), (*readers, path.resolve())))
     if not tables:
         raise ConfigError(f"recipe '{path}' has no stage; add [[stages]] with a name")
     for table in tables:
@@ -76,6 +81,19 @@ def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
             raise ConfigError(f"recipe '{path}': a stage is a table, got {table!r}; write it as [[stages]]")
         stages.append(_stage(merged(recipe, table), stages, path))
     return tuple(stages) if cascade is None else _cropped(stages, CascadeTable.of(cascade, path))
+
+
+def _before(after: str, recipe: Path) -> str:
+    """The recipe that ``recipe`` comes ``after``: a name, or the path of a file."""
+    if not after.endswith(".toml"):
+        return after
+    for path in (recipe.parent / after, Path(after)):
+        if path.is_file():
+            return str(path)
+    raise ConfigError(
+        f"recipe '{recipe}': after '{after}' is no file in the recipe's folder '{recipe.parent}', nor in the current"
+        " one; correct the path"
+    )
 
 
 def read_cascade_table(path: str) -> tuple[CascadeTable, int]:
@@ -139,7 +157,7 @@ def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
         if key not in SETTINGS:
             known = ", ".join(sorted({*SETTINGS, *_LINKS}))
             raise ConfigError(f"recipe '{path}', stage '{name}': unknown key '{key}'; known: {known}")
-    return Stage(name=name, settings=values, quant=quant, **links)
+    return Stage(name=name, settings=values, quant=quant, recipe=path, **links)
 
 
 def _checkpoint(named: str, where: str, recipe: Path) -> Path:
@@ -187,8 +205,17 @@ def merged(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
 
 
 def runs_of(stages: tuple[Stage, ...], overrides: dict[str, Any]) -> tuple[tuple[TrainConfig, QuantConfig | None], ...]:
-    """What each of ``stages`` trains; ConfigError where a setting has an effect on none of them."""
+    """What each of ``stages`` trains; ConfigError where a setting has an effect on none of them, or one is to start
+    from weights that it cannot take.
+    """
     runs = tuple(run_of(stage, overrides) for stage in stages)
+    quantized = {stage.name for stage in stages if stage.quant is not None}
+    for stage in stages:
+        if stage.quant is None and stage.init_from in quantized:
+            raise ConfigError(
+                f"stage '{stage.name}' is float and starts from '{stage.init_from}', which is quantized; give it quant"
+                " or another init_from, or put it first"
+            )
     for setting, needed in _NEEDS.items():
         changed = [
             stage
@@ -209,7 +236,11 @@ def run_of(stage: Stage, overrides: dict[str, Any]) -> tuple[TrainConfig, QuantC
     settings = merged(stage.settings, overrides)
     if "model" not in settings:
         raise ConfigError(f"stage '{stage.name}' names no model; add `model = ...` to the recipe, or give --model")
-    return TrainConfig(**settings), None if stage.quant is None else QuantConfig.read(stage.quant)
+    try:
+        return TrainConfig(**settings), None if stage.quant is None else QuantConfig.read(stage.quant)
+    except ConfigError as error:
+        where = "" if stage.recipe is None else f"stage '{stage.name}' of recipe '{stage.recipe}': "
+        raise ConfigError(f"{where}{error}") from None
 
 
 def _kept(out_dir: Path, link: str | Path | None) -> Path | None:

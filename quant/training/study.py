@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quant.base.errors import ConfigError
+from quant.base.errors import ConfigError, EdgesegError
 from quant.base.replace_file import replace_file
 from quant.base.toml_file import read_toml, require_type, require_types, shipped_or_path
 from quant.scores.resampling import interval
-from quant.training.crossval import Plan, collect
-from quant.training.crossval_report import write_report
+from quant.training.crossval import Plan, collect, prepare
+from quant.training.crossval_report import between, in_cell, percent, write_report
 from quant.training.recipe import SETTINGS, Stage, merged, read_recipe
 
 if TYPE_CHECKING:
@@ -129,6 +129,16 @@ def plans_of(cells: Sequence[Cell], out: Path, folders: dict[str, str], **more: 
     return plans
 
 
+def prepare_cells(plans: dict[str, list[Plan]]) -> None:
+    """``prepare`` of the plans of each cell; its refusals name the cell."""
+    for name, of_cell in plans.items():
+        for plan in of_cell:
+            try:
+                prepare(plan)
+            except EdgesegError as error:
+                raise type(error)(f"the study's cell '{name}': {error}") from None
+
+
 def _masks(plan: Plan) -> tuple[int, bool]:
     return plan.configs[-1].classes, plan.configs[-1].normal_cases
 
@@ -229,7 +239,7 @@ def _row(cell: Cell, of_seeds: list[dict[str, Any]], iou_of: dict[str, np.ndarra
         "iou_of_seeds": [of["iou"] for of in of_seeds],
         "iou_interval": interval(lambda indices: mine[indices].mean(-1), len(mine)),
         "iou_pooled8_orders": float(np.mean([of["iou_pooled8_orders"] for of in of_seeds])),
-        "missed": float(np.mean([of["missed"] for of in of_seeds])),
+        "missed": None if of_seeds[0]["missed"] is None else float(np.mean([of["missed"] for of in of_seeds])),
     }
     if cell.against in iou_of:
         apart = mine - iou_of[cell.against]  # of the same images
@@ -249,16 +259,11 @@ def _markdown(rows: dict[str, dict[str, Any]]) -> str:
     for name, row in rows.items():
         apart = ""
         if "difference" in row:
-            low, high = row["difference_interval"]
-            apart = f"{row['difference']:+.4f} ({low:+.4f} to {high:+.4f}) from {_told(row['against'])}"
-        low, high = row["iou_interval"]
+            low_to_high = between(row["difference_interval"], "+")
+            told = f" ({low_to_high})" if low_to_high else ""
+            apart = f"{row['difference']:+.4f}{told} from {in_cell(row['against'])}"
         lines.append(
-            f"| {_told(name)} | {len(row['seeds'])} | {row['images']} | {row['iou']:.4f} | {low:.4f} to {high:.4f} |"
-            f" {row['iou_pooled8_orders']:.4f} | {100 * row['missed']:.1f}% | {apart} |"
+            f"| {in_cell(name)} | {len(row['seeds'])} | {row['images']} | {row['iou']:.4f} |"
+            f" {between(row['iou_interval'])} | {row['iou_pooled8_orders']:.4f} | {percent(row['missed'])} | {apart} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def _told(name: str) -> str:
-    """As a cell of Markdown."""
-    return " ".join(name.split()).replace("|", "\\|")

@@ -87,13 +87,15 @@ def train(
     train_samples, val_samples = (
         load_samples(config.data, split, size, normal_cases=config.normal_cases, **shape) for split in ("train", "val")
     )
-    for split, samples in (("train", train_samples), ("val", val_samples)):
+    lists = {"train": train_samples, "val": val_samples}
+    if config.all_images:
+        lists = {"train and val": Samples.joined([train_samples, val_samples])}
+    for split, samples in lists.items():
         require_foreground(samples, config.data, split)
     if not config.all_images:
         _require_unseen(config, train_samples, val_samples, (None if resume else init_from, teacher))
     links = {"init_from": init_from, "teacher": teacher, "teacher_logits": teacher_logits}
-    lists = (Samples.joined([train_samples, val_samples]),) if config.all_images else (train_samples, val_samples)
-    return fit(config, quant, out_dir, *lists, **links, resume=resume)
+    return fit(config, quant, out_dir, *lists.values(), **links, resume=resume)
 
 
 def _require_unseen(
@@ -250,7 +252,7 @@ def fit(
 
 def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, seen: Seen) -> dict[str, Any]:
     """``last.pt`` of the same run on the images that are ``seen``."""
-    if out_dir.is_dir() and not (out_dir / _LAST).exists():
+    if not (out_dir / _LAST).exists():
         raise CheckpointError(
             f"'{out_dir}' has no {_LAST}: no epoch of this training was finished; begin without --resume"
         )

@@ -98,6 +98,8 @@ def start_from(
     """
     if checkpoint["model"] != name:
         raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
+    if quant is None and checkpoint["quant"] is not None:
+        raise CheckpointError("the checkpoint is quantized; give --quant, too, or float weights to begin with")
     channels = channels_in(checkpoint)
     if quant is None or checkpoint["quant"] is not None:
         network = assemble(name, quant, classes_of(checkpoint), size, channels)

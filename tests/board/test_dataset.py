@@ -161,7 +161,7 @@ def test_missing_things_are_named(tmp_path):
         list_pairs(tmp_path, "val")
     (tmp_path / "val.txt").write_text("a\n")
     for error, listing in ((InputError, list_pairs), (DataError, list_pairs_of_quant)):
-        with pytest.raises(error, match=r"no mask of 'a' in '.*masks', neither with its name nor with _mask or _segm"):
+        with pytest.raises(error, match=r"no mask of 'a' in '.*masks', neither with its name nor .*pgm, .pbm; add it"):
             listing(tmp_path, "val")
     (tmp_path / "val.txt").write_text("\ufeff \n", encoding="utf-8")
     with pytest.raises(InputError, match=r"list '.*val\.txt' names no image; add names to it"):

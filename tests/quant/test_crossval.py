@@ -28,7 +28,7 @@ from quant.evaluation.predict import predict_masks
 from quant.scores.metrics import score_masks
 from quant.training import crossval
 from quant.training import train as training
-from quant.training.crossval_report import write_report
+from quant.training.crossval_report import markdown, write_report
 from quant.training.recipe import Stage
 from quant.training.soup import soup
 from quant.training.train import train
@@ -173,6 +173,13 @@ def test_the_report_is_what_the_kept_weights_predict(finished, tumours):
     assert Image.open(out / "network.png").format == "PNG"
 
 
+def test_parts_without_a_lesion_and_names_of_classes_do_not_break_the_table(finished):
+    found = json.loads((finished[0] / "network.json").read_text())
+    found["parts"]["class a|b"] = {**found["parts"]["all"], "missed": None}
+    last = markdown(found).splitlines()[-1]
+    assert last.startswith("| class a\\|b | 24 | ") and last.endswith(" |  |") and last.count(" | ") == 7
+
+
 def test_of_the_first_folds_alone_images_are_reported(tumours, tmp_path):
     settings = {"model": "cmunext-tiny-hw", "size": 32, "batch": 8, "epochs": 1, "data": str(tumours)}
     stages = (Stage(name="network", quant=None),)
@@ -206,6 +213,22 @@ def test_a_finished_one_is_not_trained_again_and_other_settings_are_refused(fini
         capsys, *command(tumours, out, "--folds", 2, "--epochs", 4, "--fold-seed", 2)
     )
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == written
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.02, 0.6, 0.99, "end of a row"])
+def test_a_fold_reports_again_once_its_damaged_file_is_deleted(finished, tumours, capsys, tmp_path, kept):
+    out = tmp_path / "out"
+    shutil.copytree(finished[0], out)
+    path = out / "fold-1" / "network" / "reported.csv"
+    whole = path.read_text()
+    path.write_text(whole[: whole.index("\n", 200) + 1 if isinstance(kept, str) else int(kept * len(whole))])
+    arguments = command(tumours, out, "--folds", 2, "--epochs", 4)
+    error = refusal(capsys, *arguments)
+    assert error.endswith(f"'{path}' is cut off or damaged; delete it, and the same command reports its fold again\n")
+    path.unlink()
+    assert main(arguments) == 0
+    assert path.read_text() == whole
+    assert (out / "network.json").read_text() == (finished[0] / "network.json").read_text()
 
 
 @pytest.mark.slow
@@ -260,6 +283,10 @@ def test_folds_in_processes_give_the_files_of_folds_one_after_the_other(finished
 def test_bad_input_is_one_sentence_before_any_training(tumours, tmp_path, capsys):
     out = tmp_path / "out"
     assert "--folds must be at least 2, got 1" in refusal(capsys, *command(tumours, out, "--folds", 1))
+    for seed in (-1, 5000000000):
+        assert f"--fold-seed must be 0 to 4294967295, got {seed}" in refusal(
+            capsys, *command(tumours, out, "--fold-seed", seed)
+        )
     assert "class 'malignant' has 8 groups, fewer than --folds 9; give fewer folds, or join classes by" in refusal(
         capsys, *command(tumours, out, "--folds", 9)
     )
@@ -299,6 +326,8 @@ def test_classes_and_groups_of_a_csv_file(tumours, tmp_path, capsys):
         ("name,kind\n", "has no column 'class', only name, kind; its header is name,class or name,class,group"),
         ("", "has no column 'name', only none"),
         ("name,class\nbenign (1),a\n", "gives no class for image 'malignant (0)'; add a row for it"),
+        ("name,class\nmalignant (0).PNG,a\n", "; write the names without suffix, not 'malignant (0).PNG'"),
+        ("name,class\nbenign (1),a\nbenign (1),b\n", "has rows of image 'benign (1)' that differ; leave one of them"),
     ):
         table.write_text(text)
         assert sentence in refusal(capsys, *command(tumours, tmp_path / "out", "--image-classes", table))

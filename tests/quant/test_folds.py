@@ -69,5 +69,5 @@ def test_a_csv_file_says_classes_and_groups_in_any_order(tmp_path):
     path = tmp_path / "classes.csv"
     path.write_text("\ufeffgroup,name,class\np1,b,x\n,a,y\np1,c,x\np9,unused,z\n", encoding="utf-8")
     assert classes_by_csv(["a", "b", "c"], path) == ImageClasses(("y", "x", "x"), ("a", "p1", "p1"))
-    path.write_text("name,class\na,y\n")
+    path.write_text("name,class\na,y\na, y \n,\n,x\n")
     assert classes_by_csv(["a"], path) == ImageClasses(("y",), None)

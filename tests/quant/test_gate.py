@@ -106,14 +106,28 @@ def test_masks_that_differ_shut_the_gate_whatever_the_iou():
     assert ElementTree.fromstring(junit([row], 0.01)).get("failures") == "1"
 
 
-def test_checkpoints_in_the_wrong_place_are_named(network):
+def test_checkpoints_in_the_wrong_place_are_named(network, tmp_path):
     float_path, twin_path, _ = network
     with pytest.raises(ConfigError, match=r"float\.pt' is not quantized; give a quantized one with --quantized"):
         run_gate(gate_config(network, quantized_checkpoint=float_path))
     with pytest.raises(ConfigError, match=r"is quantized; give a float checkpoint with --float"):
         run_gate(gate_config(network, float_checkpoint=twin_path))
-    with pytest.raises(ConfigError, match="--max-drop must not be negative"):
-        gate_config(network, max_drop=-0.1)
+    float_of_one = {**checkpoints.load(float_path), "channels": 1}
+    checkpoints.save(tmp_path / "one.pt", float_of_one)
+    with pytest.raises(ConfigError, match="the float checkpoint has channels 1, the quantized one 3; compare two"):
+        run_gate(gate_config(network, float_checkpoint=tmp_path / "one.pt"))
+    for drop in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match=f"--max-drop must be 0 to 1, got {drop}"):
+            gate_config(network, max_drop=drop)
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+def test_a_folder_where_a_file_is_to_be_written_is_refused_before_the_work(network, tmp_path, capsys, option):
+    command = ["gate", "--float", str(network[0]), "--quantized", str(network[1]), "--data", str(network[2])]
+    assert main([*command, option, str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"error: '{tmp_path}' is a folder, which no file can replace; give the name of a file\n"
 
 
 def test_a_checkpoint_that_says_one_class_is_comparable_with_one_that_says_nothing(network, tmp_path):

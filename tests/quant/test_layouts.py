@@ -72,6 +72,14 @@ def test_released_busi_merges_masks_and_leaves_normal_cases_out_unless_asked(tmp
     assert not load_samples(tmp_path, "val", (8, 8), normal_cases=True).masks[-1].any()
 
 
+@pytest.mark.parametrize("folders", [("images", "masks"), ("images", "masks", "normal"), ("benign", "malignant")])
+def test_normal_cases_are_refused_where_there_are_none_to_keep(tmp_path, folders):
+    for folder in folders:
+        save(tmp_path / folder / "case.png")
+    with pytest.raises(DataError, match=r"--normal-cases adds the folder normal/ of BUSI as released, and '.*' is of"):
+        list_pairs(tmp_path, "train", normal_cases=True)
+
+
 @pytest.mark.parametrize("kind", ["README.txt", "notes.txt", "._train.txt", "licence.txt"])
 def test_text_that_is_no_list_does_not_change_the_split(tmp_path, kind):
     for index in range(20):

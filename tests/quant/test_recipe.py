@@ -15,7 +15,6 @@ from quant.training import recipe as recipes
 from quant.training.crossval import Plan
 from quant.training.recipe import Stage, follow, read_recipe
 from quant.training.train_config import TrainConfig
-from quant.twin.config import QuantConfig
 
 SHIPPED = sorted(path.stem for path in (Path(quant.__file__).parent / "recipes").glob("*.toml"))
 
@@ -58,10 +57,10 @@ def write(folder, name, text):
 def test_shipped_recipes_are_valid(name):
     stages = read_recipe(name)
     assert len({stage.name for stage in stages}) == len(stages) >= 1
+    assert len(recipes.runs_of(stages, {"data": "anywhere"})) == len(stages)
     for stage in stages:
         TrainConfig(**stage.settings, data="anywhere")
         assert stage.settings["model"] in models.names()
-        assert stage.quant is None or QuantConfig.read(stage.quant)
 
 
 def test_stages_follow_each_other_and_share_what_holds_for_all(tmp_path):
@@ -138,6 +137,10 @@ def test_a_stage_starts_from_a_checkpoint_beside_the_recipe(squares, tmp_path):
             "[[stages]]\nname = 'a'\ninit_from = 'b.pt'",
             r"stage 'a': init_from 'b.pt': there is no file '.*/b.pt'; correct",
         ),
+        (
+            "after = 'b.toml'\n[[stages]]\nname = 'a'",
+            r"after 'b.toml' is no file in the recipe's folder '.*', nor in the current one; correct the path",
+        ),
         ("after = 3\n[[stages]]\nname = 'a'", r"`after` is the name of a recipe"),
         ("stages = 3", r"stages are tables \[\[stages\]\]"),
         ("stages = [3]", r"a stage is a table, got 3"),
@@ -161,17 +164,32 @@ def test_a_recipe_that_comes_after_itself_is_refused(tmp_path):
         read_recipe(str(path))
 
 
+def test_a_recipe_comes_after_one_beside_it_before_one_in_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "recipes").mkdir()
+    text = "[[stages]]\nname = '{}'"
+    path = write(tmp_path / "recipes", "last", f"after = 'first.toml'\n{text.format('last')}")
+    write(tmp_path, "first", text.format("here"))
+    monkeypatch.chdir(tmp_path)
+    assert [stage.name for stage in read_recipe(path)] == ["here", "last"]
+    write(tmp_path / "recipes", "first", text.format("beside"))
+    assert [stage.name for stage in read_recipe(path)] == ["beside", "last"]
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ("epochs = 'many'", r"--epochs must be a whole number, got 'many'"),
+        ("epochs = 'many'", r"stage 'last' of recipe '.*late\.toml': --epochs must be a whole number, got 'many'"),
         ("epochs = 1.5", r"--epochs must be a whole number, got 1\.5"),
         ("lr = nan", r"--lr must be above 0 and at most 1e\+06, got nan"),
         ("lr = -1", r"--lr must be above 0 and at most 1e\+06, got -1"),
         ("weight_decay = inf", r"--weight-decay must be 0 to 1e\+06, got inf"),
         ("normal_cases = 1", r"--normal-cases must be true or false, got 1"),
         ("seed = 4294967296", r"--seed must be 0 to 4294967295, got 4294967296"),
-        ("quant = 'w5a5'", r"unknown quantization 'w5a5'"),
+        ("quant = 'w5a5'", r"stage 'last' of recipe '.*late\.toml': unknown quantization 'w5a5'"),
+        (
+            "quant = 'w4a4'\n[[stages]]\nname = 'on'",
+            r"stage 'on' is float and starts from 'last', which is quantized; give it quant or another init_from, or",
+        ),
     ],
 )
 def test_a_mistake_in_the_last_stage_is_told_before_the_first_is_trained(tmp_path, monkeypatch, settings, sentence):
@@ -187,6 +205,8 @@ def test_a_mistake_in_the_last_stage_is_told_before_the_first_is_trained(tmp_pat
         ("damp = 2.0", r"damp has no effect without quant, and of stages with it \('last'\) none has one; give one of"),
         ("ranges = 'learned'", "ranges has no effect without quant"),
         ("feature_distill = 1.0", "feature_distill has no effect without teacher"),
+        ("distill = 0.5", "distill has no effect without teacher"),
+        ("calibration = 'calib_data'", "calibration has no effect without quant"),
         ("size = 15", "network 'cmunext-tiny-hw' does not accept images of 15x15"),
     ],
 )
@@ -232,5 +252,6 @@ def test_an_unknown_recipe_and_options_that_a_recipe_decides_are_refused(tmp_pat
     assert "--init-from is set by the recipe" in capsys.readouterr().err
     assert main(command) == 2
     assert capsys.readouterr().err == "error: nothing to train; give --model or --recipe\n"
-    assert main([*command, "--model", "cmunext-tiny-hw", "--ranges", "learned"]) == 2
-    assert capsys.readouterr().err == "error: --ranges has no effect without --quant; give both\n"
+    for option, value in (("--ranges", "learned"), ("--calibration", "train")):
+        assert main([*command, "--model", "cmunext-tiny-hw", option, value]) == 2
+        assert capsys.readouterr().err == f"error: {option} has no effect without --quant; give both\n"

@@ -93,7 +93,8 @@ def test_parts_by_class_and_size_and_what_is_missed():
     }
     assert parts["class b"]["iou"] == pytest.approx((0.5 + 0.5 + 1) / 3)
     assert (parts["size small"]["iou"], parts["size medium"]["iou"], parts["size large"]["iou"]) == (0.5, 0.0, 0.75)
-    assert (parts["all"]["missed"], parts["class m"]["missed"]) == (pytest.approx(2 / 6), pytest.approx(2 / 3))
+    assert (parts["all"]["missed"], parts["class m"]["missed"]) == (2 / 5, 1.0), "of the images with a lesion"
+    assert break_down(scores, ["b"] * 5 + ["normal"])["class normal"]["missed"] is None
     assert parts["size small"]["iou_interval"] is None
     assert set(break_down(scores, None)) == {"all", "size small", "size medium", "size large"}
     assert set(break_down(scores, ["b"] * 6)) == set(break_down(scores, None)), "one class is all images"

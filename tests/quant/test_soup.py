@@ -54,6 +54,17 @@ def test_a_soup_saw_what_any_of_its_networks_saw(tmp_path):
     assert found.count([2, 2, 4, -3]) == 3
 
 
+def test_a_soup_does_not_take_the_place_of_what_it_is_made_of(tmp_path, capsys):
+    one, two = (float_checkpoint(tmp_path / f"{seed}.pt", seed) for seed in (1, 2))
+    (tmp_path / "link.pt").symlink_to(one)
+    for out in (one, tmp_path / "link.pt", tmp_path / ".." / tmp_path.name / "2.pt"):
+        assert main(["soup", str(one), str(two), "--out", str(out)]) == 2
+        assert capsys.readouterr().err == (
+            f"error: --out '{out}' is one of the checkpoints that are averaged; give another file\n"
+        )
+    assert "soup" not in checkpoints.load(one) and "soup" not in checkpoints.load(two)
+
+
 def test_a_soup_of_a_network_with_itself_is_the_network(checkpoint, tmp_path):
     found, wanted = soup([checkpoint, checkpoint])["state"], checkpoints.load(checkpoint)["state"]
     assert found.keys() == wanted.keys() and all(torch.equal(found[key], wanted[key]) for key in wanted)

@@ -1,6 +1,8 @@
 """A study through the command: calls of limited time end with the table and weights of one call, cells share stages."""
 
 import json
+import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -149,7 +151,7 @@ def test_a_change_of_the_last_stage_leaves_those_before_it_shared(study, squares
     assert list(json.loads((out / "study.json").read_text())) == ["one", "three"]
 
 
-HEAD = "model = 'cmunext-tiny-hw'\nsize = 32\nepochs = 1\ncalibration = 'train'\n[[stages]]\nname = 'same'\n"
+HEAD = "model = 'cmunext-tiny-hw'\nsize = 32\nepochs = 1\n[[stages]]\nname = 'same'\n"
 
 
 def cells(tmp_path, *of_cells, recipes=("",)):
@@ -172,7 +174,7 @@ def test_cells_with_some_of_the_folds_of_another_leave_it_all_of_them(squares, t
 
 @pytest.mark.parametrize(
     "other",
-    ["quant = 'w4a4'", "init_from = 'one.pt'", "teacher = 'one.pt'", "epochs = 2"],
+    ["quant = 'w4a4'\ncalibration = 'train'", "init_from = 'one.pt'", "teacher = 'one.pt'", "epochs = 2"],
 )
 def test_stages_of_one_name_that_differ_are_not_trained_in_one_folder(squares, tmp_path, capsys, other):
     (tmp_path / "one.pt").touch()
@@ -195,10 +197,22 @@ def test_cells_that_report_other_masks_have_no_difference(squares, tmp_path, cap
     assert "cell 'b' reports other masks than 'a': they differ in classes or normal_cases" in capsys.readouterr().err
 
 
-def test_a_cell_is_named_where_its_settings_are_wrong(squares, tmp_path, capsys):
-    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/0.toml'\nlast = { damp = 2.0, epochs = 2 }"))
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ("last = { damp = 2.0, epochs = 2 }", "damp has no effect without quant"),
+        ("settings = { distill = 0.5 }", "distill has no effect without teacher"),
+        ("settings = { calibration = 'calib_data' }", "calibration has no effect without quant"),
+        ("folds = 1", "--folds must be at least 2, got 1"),
+        ("folds = 50", "class 'image' has 24 images, fewer than --folds 50"),
+        ("settings = { normal_cases = true }", "--normal-cases adds the folder normal/ of BUSI as released"),
+        ("settings = { lr = -1 }", "stage 'same' of recipe '.*0.toml': --lr must be above 0"),
+    ],
+)
+def test_a_cell_is_named_where_its_settings_are_wrong(squares, tmp_path, capsys, more, sentence):
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", f"RECIPE/0.toml'\n{more}"))
     assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.startswith("error: the study's cell 'b': damp has no effect without quant")
+    assert re.match(f"error: the study's cell 'b': {sentence}", capsys.readouterr().err)
 
 
 def test_folders_of_many_settings_have_names_that_fit(tmp_path):
@@ -222,6 +236,17 @@ def test_a_run_that_does_not_train_is_named_and_the_finished_cells_are_told(squa
     told = capsys.readouterr()
     assert "loss-bce/seed-1/fold-0/same': the loss of epoch 1 is nan" in told.err
     assert "| a | 1 | 8 |" in told.out and list(json.loads((tmp_path / "out" / "study.json").read_text())) == ["a"]
+
+
+def test_a_list_of_one_image_has_no_interval(squares, tmp_path):
+    shutil.copytree(squares, tmp_path / "data")
+    (tmp_path / "data" / "val.txt").write_text("16")
+    more = "RECIPE/0.toml'\nsettings = { loss = 'bce' }\nagainst = 'a'"
+    study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", more))
+    assert main(["study", study, "--data", f"squares={tmp_path / 'data'}", "--out", str(tmp_path / "out")]) == 0
+    first, second = (tmp_path / "out" / "study.md").read_text().splitlines()[2:]
+    assert re.fullmatch(r"\| a \| 1 \| 1 \| 0\.\d{4} \|  \| 0\.\d{4} \| 1?00?\.0% \|  \|", first)
+    assert re.search(r"% \| [+-]0\.\d{4} from a \|$", second)
 
 
 def test_names_of_cells_do_not_break_the_table(squares, tmp_path):

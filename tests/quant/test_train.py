@@ -197,8 +197,9 @@ def test_resume_tells_what_is_damaged_and_needs_no_log(squares, tmp_path):
     last, log = out / "last.pt", out / "log.csv"
     whole = checkpoints.load(last)
     (tmp_path / "begun").mkdir()
-    with pytest.raises(CheckpointError, match=r"no epoch of this training was finished; begin without --resume"):
-        train(settings, None, tmp_path / "begun", resume=True)
+    for folder in ("begun", "missing"):
+        with pytest.raises(CheckpointError, match=r"no epoch of this training was finished; begin without --resume"):
+            train(settings, None, tmp_path / folder, resume=True)
     for damage, where in (
         ({"epoch": "x"}, "'epoch'"),
         ({"epoch": 7}, "'epoch'"),
@@ -228,12 +229,14 @@ def test_one_image_left_over_where_bn_needs_two_is_refused_before_the_first_step
     fit(config(squares, epochs=1, batch=2), None, tmp_path / "wide", samples[range(3)])
 
 
-def test_resume_with_other_settings_and_other_networks_is_refused(squares, tmp_path):
+def test_resume_with_other_settings_and_other_networks_is_refused(squares, checkpoint, tmp_path):
     train(config(squares, epochs=1), None, tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"was trained with epochs=1, not 2; resume with the same settings"):
         train(config(squares, epochs=2), None, tmp_path / "run", resume=True)
     with pytest.raises(CheckpointError, match=r"was trained with quant=None, not w4a4; resume with the same settings"):
         train(config(squares, epochs=1), QuantConfig.read("w4a4"), tmp_path / "run", resume=True)
+    with pytest.raises(CheckpointError, match="the checkpoint is quantized; give --quant, too, or float weights to"):
+        train(config(squares), None, tmp_path / "other", init_from=checkpoint)
     with pytest.raises(CheckpointError, match=r"holds 'cmunext-tiny-hw', not 'unet3'"):
         train(config(squares, model="unet3"), None, tmp_path / "other", init_from=tmp_path / "run" / "weights.pt")
 
@@ -359,6 +362,11 @@ def test_a_split_without_foreground_is_refused_before_training(squares, tmp_path
             f"error: none of the {count} masks of split '{split}' of '{data}' has any foreground; give"
         )
         assert error.count("\n") == 1 and not out.exists()
+    assert main([*command, "--classes", "3", "--epochs", "1", "--all-images"]) == 0, "the other list has some"
+    for path in (data / "masks").iterdir():
+        Image.fromarray(np.zeros((32, 32), np.uint8)).save(path)
+    assert main([*command, "--all-images"]) == 2
+    assert "error: none of the 24 masks of split 'train and val' of" in capsys.readouterr().err
 
 
 def test_masks_of_zero_and_one_train_the_same_network(squares, tmp_path):

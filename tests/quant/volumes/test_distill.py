@@ -265,11 +265,13 @@ def test_one_command_cuts_slices_teaches_all_stages_and_scores_them(volumes, tea
     written = {path: path.stat().st_mtime_ns for path in [*out.rglob("*.pt"), *out.rglob("*.png"), *out.rglob("*.npy")]}
     assert main([*command, "--out", str(out)]) == 0
     assert {path: path.stat().st_mtime_ns for path in written} == written
-    recipe.write_text(RECIPE[: RECIPE.rindex("[[stages]]")])
+    recipe.write_text(RECIPE[: RECIPE.rindex("[[stages]]")].replace('calibration = "train"\n', ""))
     assert main([*command, "--out", str(tmp_path / "alone"), "--alone", "--seed", "2"]) == 0
     run = checkpoints.load(tmp_path / "alone" / "float" / "last.pt")["run"]
     assert (run["teacher"], run["seed"]) == (None, 2)
     assert not (tmp_path / "alone" / "teacher").exists()
+    assert main([*command, "--out", str(tmp_path / "less"), "--distill", "0.5"]) == 0, "of the 3D teacher"
+    assert checkpoints.load(tmp_path / "less" / "float" / "last.pt")["run"]["distill"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -338,6 +340,10 @@ def test_other_mistakes_are_told_in_a_sentence(teacher, slabs, volumes, tmp_path
         (
             [*distill, "--recipe", str(mixed), "--teacher", str(teacher)],
             "see images of different sizes, channels, classes or crops",
+        ),
+        (
+            [*distill, "--recipe", str(recipe), "--teacher", str(teacher), "--alone", "--distill", "0.5"],
+            "--distill has no effect with --alone; leave out one of them",
         ),
     ):
         assert main(arguments) == 2
