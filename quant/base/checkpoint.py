@@ -3,7 +3,7 @@
 Keys: ``format``, ``model`` (registered name), ``quant`` (None for float, else the quantization as a dict), ``size``
 (height and width; x, y, z for volumes), ``classes`` (logits per pixel; 1 where it is absent), ``channels`` (of the
 image; those that the network is registered with where it is absent), ``untrained`` (True where nothing was learned;
-absent otherwise),
+absent otherwise), ``seen`` (what it was trained on, for ``quant.base.seen_images``; absent from older ones),
 ``normalisation`` ("code/256"), ``state`` (network), and while training ``optimiser``, ``epoch``, ``run``;
 of one trained on volumes ``volumes``: channels, slices, intensity window, spacing and orientation that it takes.
 """
@@ -62,7 +62,7 @@ def load(path: Path, *, of_volumes: bool = False) -> dict[str, Any]:
         raise CheckpointError(f"'{path}' is not an edgeseg checkpoint of format {FORMAT}; train or export it again")
     checkpoint = {"classes": 1, **checkpoint}
     wanted = _KEYS | (_KEYS_OF_VOLUMES if "volumes" in checkpoint else {})
-    wanted |= {"channels": _CHANNELS} if "channels" in checkpoint else {}
+    wanted |= {key: fits for key, fits in _KEYS_OF_SOME.items() if key in checkpoint}
     for key, (fits, meant) in wanted.items():
         if key not in checkpoint or not fits(checkpoint[key]):
             found = "lacks" if key not in checkpoint else "is damaged in"
@@ -97,6 +97,13 @@ def _is_state(value: Any) -> bool:
     )
 
 
+def _is_seen(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("folders"), list):
+        return False
+    images = value.get("images")
+    return isinstance(images, torch.Tensor) and images.dtype == torch.int64 and images.dim() == 1
+
+
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model": (lambda value: isinstance(value, str), "the name of a network"),
     "quant": (lambda value: value is None or isinstance(value, dict), "its quantization, or none"),
@@ -105,7 +112,10 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "normalisation": (lambda value: isinstance(value, str), "how codes become inputs"),
     "state": (_is_state, "tensors by name"),
 }
-_CHANNELS = (lambda value: type(value) is int and value > 0, "channels of the image")
+_KEYS_OF_SOME: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "channels": (lambda value: type(value) is int and value > 0, "channels of the image"),
+    "seen": (_is_seen, "digests of images and names of folders that it was trained on"),
+}
 _KEYS_OF_VOLUMES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "size": (lambda value: _is_size(value, (2, 3)), "height and width, or x, y and z"),
     "volumes": (lambda value: isinstance(value, dict), "what its network takes of volumes"),

@@ -38,10 +38,11 @@ class Seen:
     @staticmethod
     def by(checkpoint: dict[str, Any]) -> Seen:
         """What the network of ``checkpoint`` saw."""
-        kept = checkpoint.get("seen")
-        if isinstance(kept, dict):
+        if "seen" in checkpoint:
+            kept = checkpoint["seen"]
             return Seen(frozenset(kept["images"].tolist()), frozenset(kept["folders"]))
-        name = (checkpoint.get("run") or {}).get("data")
+        run = checkpoint.get("run")
+        name = run.get("data") if isinstance(run, dict) else None
         return Seen(folders=frozenset([name] if name else []))
 
     @staticmethod

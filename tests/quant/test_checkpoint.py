@@ -58,6 +58,9 @@ def test_files_of_others_are_one_sentence_that_does_not_repeat_the_advice_of_tor
         ("classes", "1"),
         ("classes", 0),
         ("normalisation", None),
+        ("channels", "3"),
+        ("seen", {"images": torch.zeros(2), "folders": []}),
+        ("seen", {"images": torch.zeros(2, dtype=torch.int64)}),
     ],
 )
 def test_a_key_of_another_type_is_named(tmp_path, key, value):
