@@ -91,9 +91,10 @@ def check(model_path: Path, board: Board | None = None, input_scale: float | Non
     if board is None:
         return verdicts
     network = read_network(model, board.part)
-    too_much = refusal_of_memory(least_memory(network), board), refusal_of_luts(network, board)
+    memory = least_memory(network)
+    too_much = refusal_of_memory(memory, board), refusal_of_luts(network, board)
     too_large = [Verdict("network", "", "", why) for why in too_much if why is not None]
-    tight = None if too_large else beyond_share(network, board)
+    tight = None if too_large else beyond_share(network, memory, board)
     return [*verdicts, *too_large, *([] if tight is None else [Verdict("network", "", tight)])]
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hw_build.folding.least_luts import least_luts
-from hw_build.folding.least_memory import least_memory
 from hw_build.folding.optimise import Budget
 
 if TYPE_CHECKING:
     from hw_build.base.board_config import Board
+    from hw_build.folding.least_memory import LeastMemory
     from hw_build.folding.options import Network
 
 LUT_SHARE = 0.75
@@ -29,12 +29,12 @@ def budget_of(board: Board) -> Budget:
     )
 
 
-def beyond_share(network: Network, board: Board) -> str | None:
-    """What no folding of ``network`` avoids and only the whole of ``board`` holds, as a sentence; None where its share
-    does, too.
+def beyond_share(network: Network, memory: LeastMemory, board: Board) -> str | None:
+    """What only the whole of ``board`` holds of the least that ``network`` takes, in ``memory`` and LUTs, as a sentence;
+    None where its share does, too.
     """
     share, luts = budget_of(board), sum(least_luts(network).values())
-    bram36 = least_memory(network).bram36(share.uram)
+    bram36 = memory.bram36(share.uram)
     beyond = [
         f"{needed:,} {what} at the least, more than the {may:,} that a build with a target rate takes without {option}"
         for what, needed, may, option in (

@@ -12,10 +12,6 @@ from quant.cli.training_options import add_training_options
 
 _NOT_SETTINGS = ("run", "debug", "recipe", "quant", "out", "init_from", "teacher", "resume")
 _NOT_WITH_A_RECIPE = ("quant", "init_from", "teacher")
-_NEEDS = {
-    **dict.fromkeys(("distill", "feature_distill"), "teacher"),
-    **dict.fromkeys(("calibration", "damp", "ranges"), "quant"),
-}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -66,12 +62,12 @@ def _follow_recipe(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Pat
 
 def _train(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[str, Any] | None]:
     from quant.training.train import train
-    from quant.training.train_config import TrainConfig
+    from quant.training.train_config import NEEDS, TrainConfig
     from quant.twin.config import QuantConfig
 
     if "model" not in given:
         raise ConfigError("nothing to train; give --model or --recipe")
-    for key, needed in _NEEDS.items():
+    for key, needed in NEEDS.items():
         if key in given and needed not in given:
             raise ConfigError(f"--{key.replace('_', '-')} has no effect without --{needed}; give both")
     scores = train(

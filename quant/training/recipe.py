@@ -23,7 +23,7 @@ from quant.base.errors import ConfigError
 from quant.base.toml_file import read_toml, require_types, shipped_or_path
 from quant.training.cascade_table import CascadeTable
 from quant.training.train import KEPT, require_accepted, train
-from quant.training.train_config import TrainConfig
+from quant.training.train_config import NEEDS, TrainConfig
 from quant.twin.config import QuantConfig
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 _SHIPPED = Path(__file__).parents[1] / "recipes"
 SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
 _LINKS = ("quant", "init_from", "teacher")
-_NEEDS = {  # settings of stages that have these
-    **dict.fromkeys(("distill", "feature_distill"), "teacher"),
-    **dict.fromkeys(("calibration", "damp", "ranges"), "quant"),
-}
 _CHECKPOINT = ".pt"
 _NAMES = dict.fromkeys(("name", "model", *_LINKS), str)
 
@@ -216,7 +212,7 @@ def runs_of(stages: tuple[Stage, ...], overrides: dict[str, Any]) -> tuple[tuple
                 f"stage '{stage.name}' is float and starts from '{stage.init_from}', which is quantized; give it quant"
                 " or another init_from, or put it first"
             )
-    for setting, needed in _NEEDS.items():
+    for setting, needed in NEEDS.items():
         changed = [
             stage
             for stage, (config, _) in zip(stages, runs, strict=True)

@@ -22,6 +22,10 @@ PRECISIONS = ("float32", "bfloat16")
 CALIBRATIONS = ("calib_data", "train")
 AUGMENTATIONS = ("flips", "strong", "ultrasound", "none")
 RANGES = ("calibrated", "learned")
+NEEDS = {  # settings of runs that have these
+    **dict.fromkeys(("distill", "feature_distill"), "teacher"),
+    **dict.fromkeys(("calibration", "damp", "ranges"), "quant"),
+}
 _MOST = 2**31 - 1  # of what is counted
 _LARGEST = 1e6  # of a rate or a weight: far beyond sense, far from the end of float32
 
