@@ -30,8 +30,8 @@ def budget_of(board: Board) -> Budget:
 
 
 def beyond_share(network: Network, memory: LeastMemory, board: Board) -> str | None:
-    """What only the whole of ``board`` holds of the least that ``network`` takes, in ``memory`` and LUTs, as a sentence;
-    None where its share does, too.
+    """What only the whole of ``board`` holds of the least that ``network`` takes, in LUTs and ``memory``, as a
+    sentence; None where its share does, too.
     """
     share, luts = budget_of(board), sum(least_luts(network).values())
     bram36 = memory.bram36(share.uram)
