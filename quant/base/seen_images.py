@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 _BYTES = 8
 
 
-def digest_of(path: Path) -> int:
-    """The first 64 bits of BLAKE2b of a file, signed."""
-    return int.from_bytes(hashlib.blake2b(path.read_bytes(), digest_size=_BYTES).digest(), signed=True)
+def digest_of(*paths: Path) -> int:
+    """64 bits of BLAKE2b of one file or several, one after the other, signed."""
+    hashed = hashlib.blake2b(digest_size=_BYTES)
+    for path in paths:
+        hashed.update(path.read_bytes())
+    return int.from_bytes(hashed.digest(), signed=True)
 
 
 @dataclass(frozen=True)

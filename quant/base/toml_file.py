@@ -33,6 +33,20 @@ def shipped_or_path(kind: str, folder: Path, name_or_path: str) -> Path:
     raise ConfigError(f"unknown {kind} '{name_or_path}'; known: {known}, or the path of a TOML file")
 
 
+def beside_or_here(what: str, named: str, file: Path) -> str:
+    """What ``file`` names: a shipped one, left as it is, or the path (*.toml) of one from its folder, else from the
+    current one; ConfigError, which begins with ``what``, where there is none.
+    """
+    if not named.endswith(".toml"):
+        return named
+    for path in (file.parent / named, Path(named)):
+        if path.is_file():
+            return str(path)
+    raise ConfigError(
+        f"{what} '{named}' is no file in the folder '{file.parent}', nor in the current one; correct the path"
+    )
+
+
 def require_type(what: str, value: Any, wanted: type) -> None:
     """ConfigError unless ``value`` of ``what`` is of type ``wanted``: text is no number, and neither is true."""
     fits = isinstance(value, (int, float) if wanted is float else wanted)

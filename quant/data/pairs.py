@@ -9,6 +9,7 @@ and ``board.mask_files``, so that board and training agree.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,12 @@ def read_pair(
     Raises:
         DataError: as ``read_codes``, or masks that are not of the image's size, or do not say what is foreground.
     """
+    codes, truth = _read_pair(pair, size, classes, channels)
+    return codes, truth if size is None else resize_nearest(truth, size)
+
+
+def _read_pair(pair: Pair, size: tuple[int, int] | None, classes: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """As ``read_pair``, the truth as large as in its file."""
     with as_data_error():
         codes, file_size = _read(pair.image, size, channels)
         if classes == 1:
@@ -103,7 +110,7 @@ def read_pair(
             raise DataError(
                 f"image '{pair.image}' has {len(pair.masks)} masks; with classes it has one, of class indices"
             )
-        return codes, truth if size is None else resize_nearest(truth, size)
+        return codes, truth
 
 
 def require_foreground(samples: Samples, data_dir: Path, split: str) -> None:
@@ -142,7 +149,20 @@ def load_samples(
     See ``layouts.py`` for splits and ``normal_cases``.
     """
     pairs = list_pairs(data_dir, split, normal_cases=normal_cases)
-    codes, masks = zip(*(read_pair(pair, size, classes, channels) for pair in pairs), strict=True)
+    codes, masks, lost = [], [], []
+    for pair in pairs:
+        image, truth = _read_pair(pair, size, classes, channels)
+        mask = resize_nearest(truth, size)
+        if truth.any() and not mask.any():
+            lost.append(pair.name)
+        codes.append(image)
+        masks.append(mask)
+    if lost:
+        print(
+            f"note: nothing is left of the masks of {len(lost)} of the {len(pairs)} images of split '{split}', such as"
+            f" '{lost[0]}', at {size[0]}x{size[1]}: they count as images without a lesion; a larger --size keeps them",
+            file=sys.stderr,
+        )
     return Samples(
         names=tuple(pair.name for pair in pairs),
         codes=to_planes(np.stack(codes)),  # (N, H, W, C) -> (N, C, H, W)

@@ -12,7 +12,7 @@ import csv
 import io
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError, DataError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
-from quant.base.seen_images import require_unseen
+from quant.base.seen_images import digest_of, require_unseen
 from quant.data.folds import fold_of_images, groups_of_images, require_listed_once
 from quant.data.image_classes import classes_of_images
 from quant.data.layouts import list_pairs
@@ -37,11 +37,12 @@ from quant.twin.networks import from_checkpoint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from quant.data.layouts import Pair
     from quant.training.train_config import TrainConfig
     from quant.twin.config import QuantConfig
 
 SPLITS = ("train", "val")
-_FOLDS_FILE, _COLUMNS = "folds.csv", ("name", "class", "group", "fold")
+_FOLDS_FILE, _COLUMNS = "folds.csv", ("name", "class", "group", "fold", "content")
 _NO_CLASS = "image"
 _NEVER = -1  # the fold of images that are never reported
 _BATCH_IMAGES = 8
@@ -125,8 +126,9 @@ def prepare(plan: Plan) -> None:
         ConfigError, DataError: see ``fold_of_images``; or the folder holds other folds, or a stage begins with a
             checkpoint that saw what is reported.
     """
-    lists = _names(plan)
-    names = [name for split in SPLITS for name in lists[split]]
+    lists = _pairs(plan)
+    pairs = [pair for split in SPLITS for pair in lists[split]]
+    names = [pair.name for pair in pairs]
     known = classes_of_images(names, plan.image_classes)
     classes = (_NO_CLASS,) * len(names) if known is None else known.classes
     samples = _read_all(plan.configs[0])
@@ -136,18 +138,20 @@ def prepare(plan: Plan) -> None:
     groups = groups_of_images(names, None if known is None else known.groups, samples.codes)
     if plan.fixed_split:
         require_listed_once(names)
-        folds = [0 if name in set(lists["val"]) else _NEVER for name in names]
+        folds = [_NEVER] * len(lists["train"]) + [0] * len(lists["val"])
     else:
         folds = fold_of_images(names, classes, groups, plan.folds, plan.fold_seed)
     table = io.StringIO()
-    rows = zip(names, classes, groups, folds, strict=True)
+    content = (f"{digest_of(pair.image, *pair.masks) % (1 << 64):016x}" for pair in pairs)
+    rows = zip(names, classes, groups, folds, content, strict=True)
     csv.writer(table, lineterminator="\n").writerows([_COLUMNS, *rows])
     path = plan.out / _FOLDS_FILE
     if not path.is_file():
         replace_file(path, lambda partial: partial.write_text(table.getvalue(), encoding="utf-8"))
     elif path.read_text(encoding="utf-8") != table.getvalue():
         raise ConfigError(
-            f"'{path}' holds other folds; give the same data, --folds, --fold-seed and --image-classes, or a new --out"
+            f"'{path}' holds other folds, or its images or masks were others; give the same data, --folds, --fold-seed"
+            " and --image-classes, or a new --out"
         )
 
 
@@ -263,10 +267,9 @@ def _images_file(plan: Plan, fold: int) -> Path:
     return plan.out / f"fold-{fold}" / plan.result / "reported.csv"
 
 
-def _names(plan: Plan) -> dict[str, list[str]]:
+def _pairs(plan: Plan) -> dict[str, list[Pair]]:
     config = plan.configs[0]
-    pairs = partial(list_pairs, Path(config.data), normal_cases=config.normal_cases)
-    return {split: [pair.name for pair in pairs(split)] for split in SPLITS}
+    return {split: list_pairs(Path(config.data), split, normal_cases=config.normal_cases) for split in SPLITS}
 
 
 @dataclass(frozen=True)
@@ -281,7 +284,7 @@ class _Row:
 
 def _read_folds(plan: Plan) -> list[_Row]:
     with (plan.out / _FOLDS_FILE).open(newline="", encoding="utf-8") as file:
-        return [_Row(name, kind, group, int(fold)) for name, kind, group, fold in list(csv.reader(file))[1:]]
+        return [_Row(name, kind, group, int(fold)) for name, kind, group, fold, _ in list(csv.reader(file))[1:]]
 
 
 def _samples_of(config: TrainConfig, names: list[str]) -> Samples:

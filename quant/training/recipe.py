@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quant.base.errors import ConfigError
-from quant.base.toml_file import read_toml, require_types, shipped_or_path
+from quant.base.errors import CheckpointError, ConfigError
+from quant.base.toml_file import beside_or_here, read_toml, require_types, shipped_or_path
+from quant.training.beginning import require_links
 from quant.training.cascade_table import CascadeTable
 from quant.training.train import KEPT, require_accepted, train
 from quant.training.train_config import NEEDS, TrainConfig
@@ -69,7 +70,10 @@ def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
     after, tables, cascade = recipe.pop("after", None), recipe.pop("stages", []), recipe.pop("cascade", None)
     if not isinstance(after, (str, type(None))) or not isinstance(tables, list):
         raise ConfigError(f"recipe '{path}': `after` is the name of a recipe, and stages are tables [[stages]]")
-    stages = [] if after is None else list(_stages(_before(after, path), (*readers, path.resolve())))
+    stages = []
+    if after is not None:
+        before = beside_or_here(f"recipe '{path}': after", after, path)
+        stages = list(_stages(before, (*readers, path.resolve())))
     if not tables:
         raise ConfigError(f"recipe '{path}' has no stage; add [[stages]] with a name")
     for table in tables:
@@ -77,19 +81,6 @@ def _stages(name_or_path: str, readers: tuple[Path, ...]) -> tuple[Stage, ...]:
             raise ConfigError(f"recipe '{path}': a stage is a table, got {table!r}; write it as [[stages]]")
         stages.append(_stage(merged(recipe, table), stages, path))
     return tuple(stages) if cascade is None else _cropped(stages, CascadeTable.of(cascade, path))
-
-
-def _before(after: str, recipe: Path) -> str:
-    """The recipe that ``recipe`` comes ``after``: a name, or the path of a file."""
-    if not after.endswith(".toml"):
-        return after
-    for path in (recipe.parent / after, Path(after)):
-        if path.is_file():
-            return str(path)
-    raise ConfigError(
-        f"recipe '{recipe}': after '{after}' is no file in the recipe's folder '{recipe.parent}', nor in the current"
-        " one; correct the path"
-    )
 
 
 def read_cascade_table(path: str) -> tuple[CascadeTable, int]:
@@ -202,7 +193,7 @@ def merged(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
 
 def runs_of(stages: tuple[Stage, ...], overrides: dict[str, Any]) -> tuple[tuple[TrainConfig, QuantConfig | None], ...]:
     """What each of ``stages`` trains; ConfigError where a setting has an effect on none of them, or one is to start
-    from weights that it cannot take.
+    from an earlier one's weights that it cannot take; CheckpointError where those are a file's.
     """
     runs = tuple(run_of(stage, overrides) for stage in stages)
     quantized = {stage.name for stage in stages if stage.quant is not None}
@@ -212,6 +203,12 @@ def runs_of(stages: tuple[Stage, ...], overrides: dict[str, Any]) -> tuple[tuple
                 f"stage '{stage.name}' is float and starts from '{stage.init_from}', which is quantized; give it quant"
                 " or another init_from, or put it first"
             )
+    for stage, run in zip(stages, runs, strict=True):
+        files = (link if isinstance(link, Path) else None for link in (stage.init_from, stage.teacher))
+        try:
+            require_links(*run, *files)
+        except CheckpointError as error:
+            raise CheckpointError(f"stage '{stage.name}': {error}") from None
     for setting, needed in NEEDS.items():
         changed = [
             stage

@@ -1,11 +1,11 @@
 """A study: a table of recipes, each trained under several seeds by the protocol of ``crossval``, as one job.
 
-A study is a TOML file of ``[[cells]]``: ``name``, ``recipe``, ``data`` (the name of a data set, whose folder the
-command is given), ``seeds``, ``folds`` (none: trained on the list ``train``, reported on ``val``), ``first_folds``
-(trials: only so many of them), ``settings`` (a table that goes before the recipe's: one change for a trial), ``last``
-(the same for the recipe's last stage alone; its ``quant``, too) and ``against`` (an earlier cell of the same data and
-folds, from which the difference is told). Cells with the same ``settings``, or with none, share the stages that their
-recipes share.
+A study is a TOML file of ``[[cells]]``: ``name``, ``recipe`` (a path ``*.toml`` is of the study's folder, else of the
+current one), ``data`` (the name of a data set, whose folder the command is given), ``seeds``, ``folds`` (none: trained
+on the list ``train``, reported on ``val``), ``first_folds`` (trials: only so many of them), ``settings`` (a table that
+goes before the recipe's: one change for a trial), ``last`` (the same for the recipe's last stage alone; its ``quant``,
+too) and ``against`` (an earlier cell of the same data and folds, from which the difference is told). Cells with the
+same ``settings``, or with none, share the stages that their recipes share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from quant.base.errors import ConfigError, EdgesegError
 from quant.base.replace_file import replace_file
-from quant.base.toml_file import read_toml, require_type, require_types, shipped_or_path
+from quant.base.toml_file import beside_or_here, read_toml, require_type, require_types, shipped_or_path
 from quant.scores.resampling import interval
 from quant.training.crossval import Plan, collect, prepare
 from quant.training.crossval_report import between, in_cell, percent, write_report
@@ -188,7 +188,8 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
                 raise ConfigError(f"{where}: unknown setting '{key}'; known: {', '.join(sorted(settings))}")
     if "quant" in table.get("last", {}):
         require_type(f"{where}: quant of last", table["last"]["quant"], str)
-    cell = Cell(**{**table, "seeds": tuple(table.get("seeds", (1,)))})
+    recipe = beside_or_here(f"{where}: recipe", table["recipe"], path)
+    cell = Cell(**{**table, "recipe": recipe, "seeds": tuple(table.get("seeds", (1,)))})
     for seed in cell.seeds:
         require_type(f"{where}: a seed", seed, int)
     if not cell.name:

@@ -18,12 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-import calib_data
 import models
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
@@ -32,23 +30,18 @@ from quant.base.replace_file import replace_file
 from quant.base.seen_images import Seen, digest_of, require_unseen
 from quant.base.sole_writer import sole_writer
 from quant.data.crops import crops
-from quant.data.pairs import Samples, load_samples, require_foreground, to_planes
+from quant.data.pairs import Samples, load_samples, require_foreground
+from quant.training.beginning import new_network, teacher_of
 from quant.training.epoch_batches import require_batches
 from quant.training.find_rate import find_rate
 from quant.training.learner import Learner
 from quant.training.ranks import join
-from quant.training.stages import Staged, require_stages
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
 from quant.twin.networks import (
-    assemble,
-    channels_in,
-    classes_of,
-    from_checkpoint,
     require_size,
     start_from,
 )
-from quant.twin.prepare import calibrate
 from quant.volumes.slab_images import seen_whole
 from quant.volumes.soft_targets import is_for_volumes, soft_targets
 
@@ -58,7 +51,6 @@ if TYPE_CHECKING:
 KEPT, TEACHER_LOGITS = "weights.pt", "teacher"
 _LAST, _LOG = "last.pt", "log.csv"
 _LOGGED_SCORES = ("iou_pooled8", "iou", "f1", "precision", "recall", "aac")
-_CALIBRATION_IMAGES = 16
 
 
 def train(
@@ -168,7 +160,7 @@ def fit(
     if first_epoch == config.epochs:
         return checkpoints.load(out_dir / KEPT)["scores"]
     if state is None:
-        network = _new_network(config, quant, init_from, train_samples)
+        network = new_network(config, quant, init_from, train_samples)
         require_batches(network, config, len(train_samples), fabric.world_size)
         if config.find_lr:
             rate = fabric.broadcast(find_rate(network, config, train_samples, fabric.device))
@@ -185,7 +177,7 @@ def fit(
         kept, device = teacher_logits or out_dir / TEACHER_LOGITS, str(fabric.device)
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
         train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
-    taught = None if teacher is None or spoken else _trained(teacher, config)
+    taught = None if teacher is None or spoken else teacher_of(config, teacher)
     learner = Learner(network, taught, config, fabric)
     if state is None:
         learner.centre_ranges()
@@ -295,59 +287,6 @@ def _other_run(out_dir: Path, key: str, before: Any, now: Any) -> CheckpointErro
         f"'{out_dir / _LAST}' was trained with {key}={before}, not {now}; resume with the same settings or train into"
         " another --out"
     )
-
-
-def _new_network(
-    config: TrainConfig, quant: QuantConfig | None, init_from: Path | None, train_samples: Samples
-) -> nn.Module:
-    """The network as its training begins: fresh or from ``init_from``, a new twin with its scales fitted to images."""
-    start = None if init_from is None else checkpoints.load(init_from)
-    if start is None:
-        network = assemble(config.model, quant, config.classes, config.image_size, config.in_channels)
-    else:
-        if classes_of(start) != config.classes:
-            raise CheckpointError(
-                f"'{init_from}' has {classes_of(start)} logits per pixel, not {config.classes}; give --classes to match"
-            )
-        if channels_in(start) != config.in_channels:
-            raise CheckpointError(
-                f"'{init_from}' takes {channels_in(start)} channels, not {config.in_channels}; give --channels to match"
-            )
-        network = start_from(config.model, quant, start, config.image_size)
-    if quant is not None and (start is None or start["quant"] is None):
-        calibrate(network, _calibration_codes(config, train_samples))
-    return network
-
-
-def _trained(path: Path, config: TrainConfig) -> nn.Module:
-    """The teacher of a checkpoint, ``Staged`` where its features are learned from."""
-    checkpoint, channels = checkpoints.load(path), config.in_channels
-    if (taken := channels_in(checkpoint)) != channels:
-        raise CheckpointError(f"teacher '{path}' takes {taken} channels, the images have {channels}; give another one")
-    told = max(classes_of(checkpoint), 2)  # one logit is a softmax of two
-    if told != max(config.classes, 2):
-        raise CheckpointError(
-            f"teacher '{path}' has {classes_of(checkpoint)} logits per pixel, the network {config.classes}; give a"
-            " teacher of the same classes"
-        )
-    network = from_checkpoint(checkpoint)
-    try:
-        require_size(network, checkpoint["model"], config.image_size, channels)
-    except ConfigError as error:
-        raise ConfigError(f"teacher '{path}': {error}") from None
-    if not config.feature_distill:
-        return network
-    require_stages("--feature-distill from teacher", checkpoint["model"])
-    return Staged(network, checkpoint["model"], (channels, *config.image_size))
-
-
-def _calibration_codes(config: TrainConfig, train_samples: Samples) -> torch.Tensor:
-    """Codes (N, C, H, W) of the images that activation scales are fitted to."""
-    if config.calibration == "train":
-        first = train_samples[range(min(_CALIBRATION_IMAGES, len(train_samples)))]
-        return (first if config.crop is None else crops(first, config.crop)).codes
-    samples = calib_data.load_all(config.image_size, config.in_channels)
-    return to_planes(np.stack([sample.codes for sample in samples]))
 
 
 def _portable_state(network: nn.Module) -> dict[str, torch.Tensor]:

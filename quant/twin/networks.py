@@ -88,6 +88,14 @@ def size_of(checkpoint: dict[str, Any]) -> tuple[int, ...] | None:
     return None if size is None else tuple(size)
 
 
+def require_start(name: str, quant: QuantConfig | None, checkpoint: dict[str, Any]) -> None:
+    """CheckpointError where the network cannot start from ``checkpoint``: it is another's, or float from quantized."""
+    if checkpoint["model"] != name:
+        raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
+    if quant is None and checkpoint["quant"] is not None:
+        raise CheckpointError("the checkpoint is quantized; give --quant, too, or float weights to begin with")
+
+
 def start_from(
     name: str, quant: QuantConfig | None, checkpoint: dict[str, Any], size: tuple[int, ...] | None = None
 ) -> nn.Module:
@@ -96,10 +104,7 @@ def start_from(
 
     In the last case each channel's weights are scaled to fill the quantizer's range, and the BN undoes it.
     """
-    if checkpoint["model"] != name:
-        raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
-    if quant is None and checkpoint["quant"] is not None:
-        raise CheckpointError("the checkpoint is quantized; give --quant, too, or float weights to begin with")
+    require_start(name, quant, checkpoint)
     channels = channels_in(checkpoint)
     if quant is None or checkpoint["quant"] is not None:
         network = assemble(name, quant, classes_of(checkpoint), size, channels)

@@ -209,10 +209,23 @@ def test_a_finished_one_is_not_trained_again_and_other_settings_are_refused(fini
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == written
     capsys.readouterr()
     assert "was trained with epochs=4, not 5" in refusal(capsys, *command(tumours, out, "--folds", 2, "--epochs", 5))
-    assert "folds.csv' holds other folds; give the same data" in refusal(
+    assert "folds.csv' holds other folds, or its images or masks were others; give the same data" in refusal(
         capsys, *command(tumours, out, "--folds", 2, "--epochs", 4, "--fold-seed", 2)
     )
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == written
+
+
+def test_a_call_that_continues_refuses_changed_images_and_masks(finished, tumours, capsys, tmp_path):
+    out, data = shutil.copytree(finished[0], tmp_path / "out"), shutil.copytree(tumours, tmp_path / tumours.name)
+    for kind in ("masks", "images"):
+        path = data / kind / "benign (1).png"
+        before = path.read_bytes()
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+        assert "holds other folds, or its images or masks were others; give the same data" in refusal(
+            capsys, *command(data, out, "--folds", 2, "--epochs", 4)
+        )
+        path.write_bytes(before)
+    assert main(command(data, out, "--folds", 2, "--epochs", 4)) == 0
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.02, 0.6, 0.99, "end of a row"])

@@ -34,6 +34,17 @@ def test_list_order_is_kept_and_images_are_resized_to_three_channels(folder):
     assert samples.masks[0, 0, :8].all() and not samples.masks[0, 0, 8:].any()
 
 
+def test_masks_of_which_nothing_is_left_at_a_size_are_told(folder, capsys):
+    mask = np.zeros((20, 30), np.uint8)
+    mask[0, 0] = 255
+    save(folder / "masks" / "benign (1).png", mask)
+    assert not load_samples(folder, "train", (4, 4)).masks[1].any()
+    told = "note: nothing is left of the masks of 1 of the 2 images of split 'train', such as 'benign (1)', at 4x4: "
+    assert capsys.readouterr().err.startswith(told)
+    assert load_samples(folder, "train", (20, 30)).masks[1].sum() == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_input_is_code_over_256():
     assert to_input(torch.tensor([0, 1, 255], dtype=torch.uint8)).tolist() == [0, 1 / 256, 255 / 256]
 

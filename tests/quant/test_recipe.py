@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
+import trained
 
 import models
 import quant
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
-from quant.base.errors import ConfigError
+from quant.base.errors import CheckpointError, ConfigError
 from quant.training import recipe as recipes
 from quant.training.crossval import Plan
 from quant.training.recipe import Stage, follow, read_recipe
 from quant.training.train_config import TrainConfig
+from quant.twin.config import QuantConfig
+from quant.twin.networks import assemble
 
 SHIPPED = sorted(path.stem for path in (Path(quant.__file__).parent / "recipes").glob("*.toml"))
 
@@ -139,7 +142,7 @@ def test_a_stage_starts_from_a_checkpoint_beside_the_recipe(squares, tmp_path):
         ),
         (
             "after = 'b.toml'\n[[stages]]\nname = 'a'",
-            r"after 'b.toml' is no file in the recipe's folder '.*', nor in the current one; correct the path",
+            r"after 'b.toml' is no file in the folder '.*', nor in the current one; correct the path",
         ),
         ("after = 3\n[[stages]]\nname = 'a'", r"`after` is the name of a recipe"),
         ("stages = 3", r"stages are tables \[\[stages\]\]"),
@@ -218,6 +221,23 @@ def test_what_has_no_effect_on_any_stage_is_refused(tmp_path, monkeypatch, setti
     if "size" not in settings:
         with pytest.raises(ConfigError, match=sentence):
             Plan(stages=stages, settings={"data": "anywhere"}, out=tmp_path / "out")
+
+
+def test_a_checkpoint_that_a_stage_cannot_begin_with_is_refused_before_the_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "train", lambda *arguments, **options: pytest.fail("a stage was trained"))
+    quantized = QuantConfig.read("w4a4")
+    twin = assemble("cmunext-tiny-hw", quantized, size=(32, 32))
+    trained.write_checkpoint(tmp_path / "twin.pt", "cmunext-tiny-hw", (32, 32), twin, quantized)
+    four = assemble("cmunext-tiny-hw", None, 4)
+    trained.write_checkpoint(tmp_path / "four.pt", "cmunext-tiny-hw", (32, 32), four, None, classes=4)
+    for link, sentence in (
+        ("init_from = 'twin.pt'", r"stage 'last': the checkpoint is quantized; give --quant, too, or float weights"),
+        ("init_from = 'four.pt'", r"stage 'last': '.*four\.pt' has 4 logits per pixel, not 1; give --classes"),
+        ("teacher = 'four.pt'", r"stage 'last': teacher '.*four\.pt' has 4 logits per pixel, the network 1; give a"),
+    ):
+        stages = read_recipe(write(tmp_path, "late", FLOAT + f"\n[[stages]]\nname = 'last'\n{link}"))
+        with pytest.raises(CheckpointError, match=sentence):
+            recipes.follow(stages, tmp_path / "out", {"data": "anywhere"})
 
 
 def test_a_rate_that_is_given_goes_before_one_that_is_found(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trained
 
 import quant
 from quant.__main__ import main
@@ -20,6 +21,7 @@ from quant.training import crossval
 from quant.training import train as training
 from quant.training.study import Cell, plans_of, read_study
 from quant.training.train_config import TrainConfig
+from quant.twin.networks import assemble
 
 SHIPPED = sorted(path.stem for path in (Path(quant.__file__).parent / "studies").glob("*.toml"))
 
@@ -139,6 +141,19 @@ def test_pace_saves_every_minute_and_before_its_end(monkeypatch):
         Pace(stop_at=now - 1).begin()
 
 
+def test_a_recipe_is_looked_up_beside_the_study_then_in_the_current_folder(study, tmp_path, monkeypatch):
+    study.write_text("[[cells]]\nname = 'a'\nrecipe = 'float.toml'\ndata = 'squares'\n")
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    shutil.copy(tmp_path / "longer.toml", elsewhere / "float.toml")
+    monkeypatch.chdir(elsewhere)
+    assert read_study(str(study))[0].recipe == str(tmp_path / "float.toml")
+    (tmp_path / "float.toml").unlink()
+    assert read_study(str(study))[0].recipe == "float.toml"
+    (elsewhere / "float.toml").unlink()
+    with pytest.raises(ConfigError, match=r"cell 'a': recipe 'float\.toml' is no file in the folder '.*', nor in the"):
+        read_study(str(study))
+
+
 def test_a_change_of_the_last_stage_leaves_those_before_it_shared(study, squares, tmp_path):
     longer = f"[[cells]]\nrecipe = '{tmp_path}/longer.toml'\ndata = 'squares'\n"
     study.write_text(f"{longer}name = 'one'\n{longer}name = 'three'\nlast = {{ epochs = 3 }}\nagainst = 'one'\n")
@@ -177,10 +192,11 @@ def test_cells_with_some_of_the_folds_of_another_leave_it_all_of_them(squares, t
     ["quant = 'w4a4'\ncalibration = 'train'", "init_from = 'one.pt'", "teacher = 'one.pt'", "epochs = 2"],
 )
 def test_stages_of_one_name_that_differ_are_not_trained_in_one_folder(squares, tmp_path, capsys, other):
-    (tmp_path / "one.pt").touch()
+    network = assemble("cmunext-tiny-hw", None)
+    for name in ("one.pt", "two.pt"):
+        trained.write_checkpoint(tmp_path / name, "cmunext-tiny-hw", (32, 32), network, None)
     if "teacher" in other:
         other = [other, other.replace("one", "two")]
-        (tmp_path / "two.pt").touch()
     else:
         other = ["", other]
     study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/1.toml'"), recipes=other)

@@ -20,6 +20,7 @@ from quant.export.export import export
 from quant.scores.metrics import score_masks
 from quant.training import find_rate as finding
 from quant.training import train as training
+from quant.training.beginning import calibration_codes
 from quant.training.find_rate import FIRST, LAST, find_rate
 from quant.training.learner import Learner
 from quant.training.train import fit, train
@@ -158,10 +159,10 @@ def test_a_student_follows_its_teacher_where_that_contradicts_the_masks(squares,
 
 
 def test_scales_are_fitted_to_the_shipped_images_or_to_those_of_the_data(squares):
-    shipped = training._calibration_codes(config(squares, size=32, calibration="calib_data"), None)
+    shipped = calibration_codes(config(squares, size=32, calibration="calib_data"), None)
     assert shipped.shape == (16, 3, 32, 32)
     samples = load_samples(squares, "train", (32, 32))
-    assert torch.equal(training._calibration_codes(config(squares), samples), samples.codes[:16])
+    assert torch.equal(calibration_codes(config(squares), samples), samples.codes[:16])
 
 
 def test_the_kept_network_is_the_moving_average_of_the_steps(squares, tmp_path):
