@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from quant.twin.settle import SETTLED_DISTANCE
 from quant.twin.structure import convolution_sites
 from quant.twin.twin import build_twin
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = (32, 48)
 FILES = ["golden.npz", "manifest.json", "model.qonnx"]
 
@@ -52,6 +54,17 @@ def test_three_files_that_belong_together(exported, checkpoint):
     assert manifest["output"]["mask"] == "logit > 0"
     assert {layer["bits"] for layer in manifest["layers"] if "bits" in layer} == {4}
     assert all(2 ** np.round(np.log2(layer["scale"])) == layer["scale"] for layer in manifest["layers"][:-1])
+
+
+@pytest.mark.parametrize("data", ["busi", "busi-all", "isic2016"])
+def test_shipped_weights_of_four_bits_are_exact(tmp_path, data):
+    """The export itself compares QONNX' execution, the twin and the integer reference; small, for the weights alone."""
+    checkpoint = ROOT / f"models/weights/cmunext-xxs-hw_w4a4_{data}.pt"
+    export(checkpoint, tmp_path / "export", size=(64, 64))
+    manifest = json.loads((tmp_path / "export" / "manifest.json").read_text())
+    assert manifest["checkpoint"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    with np.load(tmp_path / "export" / "golden.npz") as golden:
+        assert {0, 1} == set(np.unique(golden["masks"])), "a network of lesions finds some in the calibration images"
 
 
 def test_golden_logits_are_qonnx_execution(exported):

@@ -195,10 +195,7 @@ def test_stages_of_one_name_that_differ_are_not_trained_in_one_folder(squares, t
     network = assemble("cmunext-tiny-hw", None)
     for name in ("one.pt", "two.pt"):
         trained.write_checkpoint(tmp_path / name, "cmunext-tiny-hw", (32, 32), network, None)
-    if "teacher" in other:
-        other = [other, other.replace("one", "two")]
-    else:
-        other = ["", other]
+    other = [other, other.replace("one", "two")] if "teacher" in other else ["", other]
     study = cells(tmp_path, ("a", "RECIPE/0.toml'"), ("b", "RECIPE/1.toml'"), recipes=other)
     assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 2
     sentence = capsys.readouterr().err
@@ -337,7 +334,10 @@ def test_a_study_in_another_encoding_gets_one_sentence(tmp_path):
 def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out")]
     for arguments, sentence in (
-        (["none", "--data", "a=b"], "unknown study 'none'; known: busi-bits, busi-small, busi-trials, peers, shipped"),
+        (
+            ["none", "--data", "a=b"],
+            "unknown study 'none'; known: busi, busi-bits, busi-small, busi-trials, peers, shipped",
+        ),
         ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
         ([str(study), "--data", "squares=a", "--data", "squares=b"], "--data squares is given twice, as a and b"),
         ([str(study), "--data", f"squares={squares}", "--minutes", "nan"], "--minutes must be above 0, got nan"),
