@@ -37,3 +37,8 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """``replace_file`` by ``text``, in UTF-8."""
+    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_text
 from quant.bitwidths.table import print_whole
 
 if TYPE_CHECKING:
@@ -73,4 +73,4 @@ def _summary(found: Found) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    replace_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    replace_text(path, text)

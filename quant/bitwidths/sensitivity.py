@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import ConfigError
 from quant.base.progress import steps_with_bar
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_text
 from quant.bitwidths.sites import ACTIVATION, WEIGHT, Site, total_bits
 
 if TYPE_CHECKING:
@@ -105,4 +105,4 @@ def _described(site: Site) -> dict[str, Any]:
 
 
 def _write(path: Path, table: dict[str, Any]) -> None:
-    replace_file(path, lambda partial: partial.write_text(json.dumps(table, indent=1), encoding="utf-8"))
+    replace_text(path, json.dumps(table, indent=1))

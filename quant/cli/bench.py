@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_text
 from quant.cli.output import show
 
 if TYPE_CHECKING:
@@ -34,5 +34,5 @@ def _run(arguments: argparse.Namespace) -> None:
         threads=arguments.threads,
     )
     if arguments.out:
-        replace_file(arguments.out, lambda partial: partial.write_text(json.dumps(result, indent=1) + "\n"))
+        replace_text(arguments.out, json.dumps(result, indent=1) + "\n")
     show(result, arguments.json)

@@ -21,7 +21,7 @@ from board.segmenter import groups
 from quant.base.classes import require_classes
 from quant.base.errors import ConfigError, DataError, as_data_error
 from quant.base.progress import steps_with_bar
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_text
 from quant.data.pairs import load_samples
 from quant.export.export import GOLDEN_FILE, MANIFEST_FILE
 from quant.export.manifest import read_manifest
@@ -81,7 +81,7 @@ def join(
         for name in (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE):
             if Path(folder).resolve() != (out_dir / stage).resolve():
                 shutil.copyfile(Path(folder) / name, out_dir / stage / name)
-    replace_file(out_dir / CASCADE, lambda partial: partial.write_text(spec.text(), encoding="utf-8"))
+    replace_text(out_dir / CASCADE, spec.text())
     return cascade
 
 

@@ -12,7 +12,7 @@ import csv
 import io
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import ConfigError, DataError, TrainingError
 from quant.base.pace import Pace
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_file, replace_text
 from quant.base.seen_images import digest_of, require_unseen
 from quant.data.folds import fold_of_images, groups_of_images, require_listed_once
 from quant.data.image_classes import classes_of_images
@@ -138,7 +138,7 @@ def prepare(plan: Plan) -> None:
     groups = groups_of_images(names, None if known is None else known.groups, samples.codes)
     if plan.fixed_split:
         require_listed_once(names)
-        folds = [_NEVER] * len(lists["train"]) + [0] * len(lists["val"])
+        folds = np.array([_NEVER] * len(lists["train"]) + [0] * len(lists["val"]))
     else:
         folds = fold_of_images(names, classes, groups, plan.folds, plan.fold_seed)
     table = io.StringIO()
@@ -147,7 +147,7 @@ def prepare(plan: Plan) -> None:
     csv.writer(table, lineterminator="\n").writerows([_COLUMNS, *rows])
     path = plan.out / _FOLDS_FILE
     if not path.is_file():
-        replace_file(path, lambda partial: partial.write_text(table.getvalue(), encoding="utf-8"))
+        replace_text(path, table.getvalue())
     elif path.read_text(encoding="utf-8") != table.getvalue():
         raise ConfigError(
             f"'{path}' holds other folds, or its images or masks were others; give the same data, --folds, --fold-seed"
@@ -180,11 +180,11 @@ def _run_fold(plan: Plan, fold: int, quiet: bool) -> None:
     train_names = [row.name for row in table if row.group not in kept_out]
     for name, listed in (("train", train_names), ("reported", reported_names)):
         text = "".join(f"{image}\n" for image in listed)
-        replace_file(folder / f"{name}.txt", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+        replace_text(folder / f"{name}.txt", text)
 
     def train_stage(config: TrainConfig, quant: QuantConfig | None, out_dir: Path, **links: Any) -> None:
         chosen = _samples_of(config, train_names)
-        require_foreground(chosen, config.data, f"train of fold {fold}")
+        require_foreground(chosen, Path(config.data), f"train of fold {fold}")
         try:
             fit(config, quant, out_dir, chosen, pace=plan.pace(), quiet=quiet, **links)
         except TrainingError as error:
@@ -207,12 +207,12 @@ def collect(plan: Plan) -> Reported:
     Raises:
         DataError: see ``read_images``.
     """
-    found = {}
+    found: dict[str, ImageScores] = {}
     table = [row for row in _read_folds(plan) if row.fold in plan.folds_to_train()]
     for fold in plan.folds_to_train():
         names = [row.name for row in table if row.fold == fold]
         scores = read_images(_images_file(plan, fold), names)
-        found |= {name: scores[[index]] for index, name in enumerate(names)}
+        found |= {name: scores[np.array([index])] for index, name in enumerate(names)}
     classes = tuple(row.kind for row in table)
     scores = ImageScores.joined([found[row.name] for row in table])
     return Reported(
@@ -300,5 +300,5 @@ def _read_all(config: TrainConfig) -> Samples:
 @lru_cache(maxsize=2)
 def _read(data: str, size: int, normal_cases: bool, classes: int, channels: int) -> Samples:
     """Decoded once a process, for all folds and seeds."""
-    settings = {"normal_cases": normal_cases, "classes": classes, "channels": channels}
-    return Samples.joined([load_samples(Path(data), split, (size, size), **settings) for split in SPLITS])
+    read = partial(load_samples, normal_cases=normal_cases, classes=classes, channels=channels)
+    return Samples.joined([read(Path(data), split, (size, size)) for split in SPLITS])

@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_file, replace_text
 from quant.scores.breakdown import break_down
 from quant.scores.resampling import ORDERS
 from quant.training.recipe import merged
@@ -108,7 +108,7 @@ def write_report(plan: Plan, reported: Reported) -> dict[str, Any]:
     found = report(plan, reported)
     text = {"json": json.dumps(found, indent=1) + "\n", "md": markdown(found)}
     for suffix, content in text.items():
-        replace_file(plan.out / f"{plan.result}.{suffix}", lambda partial, content=content: partial.write_text(content))
+        replace_text(plan.out / f"{plan.result}.{suffix}", content)
     figure = _plot(found, reported)
     path = plan.out / f"{plan.result}.png"
     replace_file(path, lambda partial: figure.savefig(partial, format="png", dpi=110))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quant.base.errors import ConfigError, EdgesegError
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_text
 from quant.base.toml_file import beside_or_here, read_toml, require_type, require_types, shipped_or_path
 from quant.scores.resampling import interval
 from quant.training.crossval import Plan, collect, prepare
@@ -221,9 +221,9 @@ def report_study(cells: Sequence[Cell], plans: dict[str, list[Plan]], out: Path)
         found = [write_report(plan, of) for plan, of in zip(plans[cell.name], reported, strict=True)]
         iou_of[cell.name] = np.mean([of.scores.score("iou") for of in reported], axis=0)  # (N,) of the seeds together
         rows[cell.name] = _row(cell, [of["parts"]["all"] for of in found], iou_of)
-    replace_file(out / "study.json", lambda partial: partial.write_text(json.dumps(rows, indent=1) + "\n"))
+    replace_text(out / "study.json", json.dumps(rows, indent=1) + "\n")
     table = _markdown(rows)
-    replace_file(out / "study.md", lambda partial: partial.write_text(table))
+    replace_text(out / "study.md", table)
     return table
 
 

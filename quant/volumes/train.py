@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 import models
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_file, replace_text
 from quant.base.sole_writer import sole_writer
 from quant.data.pairs import to_input
 from quant.twin.networks import assemble, settle, start_from
@@ -239,7 +239,7 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None) -
 def _begin(out_dir: Path, config: VolumeTrainConfig, first_epoch: int) -> None:
     """The window's file, and a log of the epochs before ``first_epoch``: those after it are trained again."""
     window = json.dumps(config.window.as_dict(), indent=1) + "\n"
-    replace_file(out_dir / _WINDOW, lambda partial: partial.write_text(window, encoding="utf-8"))
+    replace_text(out_dir / _WINDOW, window)
     rows = [["epoch", "loss"]]
     if first_epoch and (out_dir / _LOG).is_file():
         with (out_dir / _LOG).open(newline="", encoding="utf-8") as file:
