@@ -26,7 +26,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def shipped_or_path(kind: str, folder: Path, name_or_path: str) -> Path:
     """The file of that name in ``folder``, or the file at that path; ConfigError names those that there are."""
-    for path in (folder / f"{name_or_path}.toml", Path(name_or_path)):
+    is_path = name_or_path.endswith(".toml") or "/" in name_or_path
+    for path in ([] if is_path else [folder / f"{name_or_path}.toml"]) + [Path(name_or_path)]:
         if path.is_file():
             return path
     known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))

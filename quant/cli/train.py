@@ -51,12 +51,13 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _follow_recipe(given: dict[str, Any], settings: dict[str, Any]) -> tuple[Path, dict[str, Any] | None]:
-    from quant.training.recipe import follow, read_recipe
+    from quant.training.recipe import follow, read_recipe, require_unseen_beginnings
 
     for key in _NOT_WITH_A_RECIPE:
         if key in given:
             raise ConfigError(f"--{key.replace('_', '-')} is set by the recipe; leave it out, or write another recipe")
     stages = read_recipe(given["recipe"])
+    require_unseen_beginnings(stages, given["out"], settings)
     return given["out"] / stages[-1].name, follow(stages, given["out"], settings)
 
 

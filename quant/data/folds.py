@@ -39,7 +39,10 @@ def groups_of_images(names: Sequence[str], given: Sequence[str] | None, codes: t
 
 
 def require_listed_once(names: Sequence[str]) -> None:
-    """DataError where a name is there twice."""
+    """DataError where a name is there twice, or cannot stand in a list."""
+    for name in names:
+        if not name.isprintable():  # a line break, or a byte that is no UTF-8
+            raise DataError(f"image {name!a} has a character in its name that no list can hold; rename it")
     for name, count in Counter(names).items():
         if count > 1:
             raise DataError(f"image '{name}' is listed {count} times; list it once, so that it is reported once")

@@ -16,6 +16,7 @@ and which masks belong to one, is known to ``board.dataset``; several masks of a
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,5 +164,5 @@ def _of_split(names: Iterable[str], split: str) -> list[str]:
     """The names of ``split`` by their hashes: a fifth is val, the others are train."""
     if split not in ("train", "val"):
         raise DataError(f"a folder without lists has splits train and val, not '{split}'")
-    shares = ((name, int(hashlib.sha256(name.encode()).hexdigest(), 16) % 100) for name in names)
+    shares = ((name, int(hashlib.sha256(os.fsencode(name)).hexdigest(), 16) % 100) for name in names)
     return [name for name, share in shares if (share < _VALIDATION_SHARE_PERCENT) == (split == "val")]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -153,15 +154,15 @@ def load_samples(
     for pair in pairs:
         image, truth = _read_pair(pair, size, classes, channels)
         mask = resize_nearest(truth, size)
-        if truth.any() and not mask.any():
+        if _present(truth) != _present(mask):
             lost.append(pair.name)
         codes.append(image)
         masks.append(mask)
     if lost:
-        print(
-            f"note: nothing is left of the masks of {len(lost)} of the {len(pairs)} images of split '{split}', such as"
-            f" '{lost[0]}', at {size[0]}x{size[1]}: they count as images without a lesion; a larger --size keeps them",
-            file=sys.stderr,
+        what = "the masks" if classes == 1 else "a class in the masks"
+        _note(
+            f"note: nothing is left of {what} of {len(lost)} of the {len(pairs)} images of split '{split}', such as"
+            f" '{lost[0]}', at {size[0]}x{size[1]}: they count as images without it; a larger size keeps more"
         )
     return Samples(
         names=tuple(pair.name for pair in pairs),
@@ -169,6 +170,19 @@ def load_samples(
         masks=torch.from_numpy(np.stack(masks))[:, None],  # (N, H, W) -> (N, 1, H, W)
         digests=tuple(digest_of(pair.image) for pair in pairs),
     )
+
+
+def _present(truth: np.ndarray) -> frozenset[int]:
+    """The classes but the background in ``truth``, bool or class indices (H, W)."""
+    if truth.dtype == bool:
+        return frozenset([1] if truth.any() else [])
+    return frozenset(np.flatnonzero(np.bincount(truth.ravel())).tolist()) - {0}
+
+
+@cache
+def _note(sentence: str) -> None:
+    """Once in a process."""
+    print(sentence, file=sys.stderr)
 
 
 def to_planes(codes: np.ndarray) -> torch.Tensor:

@@ -148,7 +148,12 @@ def prepare(plan: Plan) -> None:
     path = plan.out / _FOLDS_FILE
     if not path.is_file():
         replace_text(path, table.getvalue())
-    elif path.read_text(encoding="utf-8") != table.getvalue():
+    elif (before := path.read_text(encoding="utf-8", errors="replace")) != table.getvalue():
+        if before.startswith(",".join(_COLUMNS[:-1]) + "\n"):
+            raise ConfigError(
+                f"'{path}' is of a version that did not record what the images and masks are; if they are still those"
+                " of then, delete it, and the same command goes on"
+            )
         raise ConfigError(
             f"'{path}' holds other folds, or its images or masks were others; give the same data, --folds, --fold-seed"
             " and --image-classes, or a new --out"

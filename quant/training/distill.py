@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quant.base.errors import CheckpointError, ConfigError
-from quant.base.replace_file import replace_file
+from quant.base.replace_file import replace_text
 from quant.training.recipe import Stage, follow, read_recipe, run_of
 from quant.training.train import KEPT, TEACHER_LOGITS, train
 from quant.training.train_config import TrainConfig
@@ -68,8 +68,7 @@ def distill(
     device = settings.get("device", TrainConfig.device)
     networks = {"teacher": Path(teacher), **{stage.name: out_dir / stage.name / KEPT for stage in stages}}
     scores = {name: evaluate_volumes(path, data_dir, "val", device=device) for name, path in networks.items()}
-    text = json.dumps(scores, indent=1) + "\n"
-    replace_file(out_dir / _SCORES, lambda partial_file: partial_file.write_text(text, encoding="utf-8"))
+    replace_text(out_dir / _SCORES, json.dumps(scores, indent=1) + "\n")
     return scores
 
 

@@ -23,7 +23,7 @@ from quant.base.errors import CheckpointError, ConfigError
 from quant.base.toml_file import beside_or_here, read_toml, require_types, shipped_or_path
 from quant.training.beginning import require_links
 from quant.training.cascade_table import CascadeTable
-from quant.training.train import KEPT, require_accepted, train
+from quant.training.train import KEPT, LAST, require_accepted, require_unseen_links, train
 from quant.training.train_config import NEEDS, TrainConfig
 from quant.twin.config import QuantConfig
 
@@ -144,6 +144,8 @@ def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
         if key not in SETTINGS:
             known = ", ".join(sorted({*SETTINGS, *_LINKS}))
             raise ConfigError(f"recipe '{path}', stage '{name}': unknown key '{key}'; known: {known}")
+    if quant is not None:
+        quant = beside_or_here(f"recipe '{path}', stage '{name}': quant", quant, path)
     return Stage(name=name, settings=values, quant=quant, recipe=path, **links)
 
 
@@ -180,9 +182,17 @@ def follow(
             folder,
             init_from=_kept(out_dir, stage.init_from),
             teacher=_kept(out_dir, stage.teacher),
-            resume=(folder / "last.pt").is_file(),
+            resume=(folder / LAST).is_file(),
         )
     return scores
+
+
+def require_unseen_beginnings(stages: tuple[Stage, ...], out_dir: Path, overrides: dict[str, Any]) -> None:
+    """ConfigError where a checkpoint that a stage is still to begin with, or a teacher, saw what ``train`` scores."""
+    for stage in stages:
+        begins = not (Path(out_dir) / stage.name / LAST).is_file()
+        links = (stage.init_from if begins else None, stage.teacher)
+        require_unseen_links(run_of(stage, overrides)[0], [link for link in links if isinstance(link, Path)])
 
 
 def merged(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -192,8 +202,8 @@ def merged(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
 
 
 def runs_of(stages: tuple[Stage, ...], overrides: dict[str, Any]) -> tuple[tuple[TrainConfig, QuantConfig | None], ...]:
-    """What each of ``stages`` trains; ConfigError where a setting has an effect on none of them, or one is to start
-    from an earlier one's weights that it cannot take; CheckpointError where those are a file's.
+    """What each of ``stages`` trains; ConfigError or CheckpointError where a setting has an effect on none of them, or
+    one is to start from weights, or to have a teacher, that do not fit it.
     """
     runs = tuple(run_of(stage, overrides) for stage in stages)
     quantized = {stage.name for stage in stages if stage.quant is not None}
@@ -203,12 +213,13 @@ def runs_of(stages: tuple[Stage, ...], overrides: dict[str, Any]) -> tuple[tuple
                 f"stage '{stage.name}' is float and starts from '{stage.init_from}', which is quantized; give it quant"
                 " or another init_from, or put it first"
             )
+    trained = dict(zip((stage.name for stage in stages), runs, strict=True))
     for stage, run in zip(stages, runs, strict=True):
-        files = (link if isinstance(link, Path) else None for link in (stage.init_from, stage.teacher))
+        links = (trained[link] if isinstance(link, str) else link for link in (stage.init_from, stage.teacher))
         try:
-            require_links(*run, *files)
-        except CheckpointError as error:
-            raise CheckpointError(f"stage '{stage.name}': {error}") from None
+            require_links(*run, *links)
+        except (CheckpointError, ConfigError) as error:
+            raise type(error)(f"stage '{stage.name}': {error}") from None
     for setting, needed in NEEDS.items():
         changed = [
             stage

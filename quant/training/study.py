@@ -109,8 +109,8 @@ def plans_of(cells: Sequence[Cell], out: Path, folders: dict[str, str], **more: 
     for cell in cells:
         try:
             plans[cell.name] = cell.plans(out, folders[cell.data], **more)
-        except ConfigError as error:
-            raise ConfigError(f"the study's cell '{cell.name}': {error}") from None
+        except EdgesegError as error:
+            raise type(error)(f"the study's cell '{cell.name}': {error}") from None
         for plan in plans[cell.name]:
             for stage, config in zip(plan.stages, plan.configs, strict=True):
                 links = tuple(of.resolve() if isinstance(of, Path) else of for of in (stage.init_from, stage.teacher))
@@ -188,6 +188,8 @@ def _cell(table: dict[str, Any], earlier: Sequence[Cell], path: Path) -> Cell:
                 raise ConfigError(f"{where}: unknown setting '{key}'; known: {', '.join(sorted(settings))}")
     if "quant" in table.get("last", {}):
         require_type(f"{where}: quant of last", table["last"]["quant"], str)
+        quant = beside_or_here(f"{where}: quant of last", table["last"]["quant"], path)
+        table["last"] = {**table["last"], "quant": quant}
     recipe = beside_or_here(f"{where}: recipe", table["recipe"], path)
     cell = Cell(**{**table, "recipe": recipe, "seeds": tuple(table.get("seeds", (1,)))})
     for seed in cell.seeds:

@@ -14,7 +14,7 @@ import math
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,9 @@ from quant.base.replace_file import replace_file
 from quant.base.seen_images import Seen, digest_of, require_unseen
 from quant.base.sole_writer import sole_writer
 from quant.data.crops import crops
+from quant.data.layouts import list_pairs
 from quant.data.pairs import Samples, load_samples, require_foreground
-from quant.training.beginning import new_network, teacher_of
+from quant.training.beginning import is_spoken, new_network, teacher_of
 from quant.training.epoch_batches import require_batches
 from quant.training.find_rate import find_rate
 from quant.training.learner import Learner
@@ -43,13 +44,13 @@ from quant.twin.networks import (
     start_from,
 )
 from quant.volumes.slab_images import seen_whole
-from quant.volumes.soft_targets import is_for_volumes, soft_targets
+from quant.volumes.soft_targets import soft_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 KEPT, TEACHER_LOGITS = "weights.pt", "teacher"
-_LAST, _LOG = "last.pt", "log.csv"
+LAST, _LOG = "last.pt", "log.csv"
 _LOGGED_SCORES = ("iou_pooled8", "iou", "f1", "precision", "recall", "aac")
 
 
@@ -84,20 +85,27 @@ def train(
         lists = {"train and val": Samples.joined([train_samples, val_samples])}
     for split, samples in lists.items():
         require_foreground(samples, config.data, split)
-    if not config.all_images:
-        _require_unseen(config, train_samples, val_samples, (None if resume else init_from, teacher))
+    require_unseen_links(config, (None if resume else init_from, teacher))
+    _note_shared(config, train_samples, val_samples)
     links = {"init_from": init_from, "teacher": teacher, "teacher_logits": teacher_logits}
     return fit(config, quant, out_dir, *lists.values(), **links, resume=resume)
 
 
-def _require_unseen(
-    config: TrainConfig, train_samples: Samples, val_samples: Samples, beginnings: Iterable[Path | None]
-) -> None:
-    """ConfigError where one of ``beginnings`` saw what is scored; a sentence on stderr where the lists share images."""
+def require_unseen_links(config: TrainConfig, beginnings: Iterable[Path | None]) -> None:
+    """ConfigError where one of ``beginnings`` saw images of ``val`` that the training itself does not see."""
+    links = [path for path in beginnings if path is not None]
+    if config.all_images or not links:
+        return
+    listed = partial(list_pairs, Path(config.data), normal_cases=config.normal_cases)
+    learned, scored = ([digest_of(pair.image) for pair in listed(split)] for split in ("train", "val"))
+    require_unseen(config.data, [digest for digest in scored if digest not in set(learned)], links, by_folds=False)
+
+
+def _note_shared(config: TrainConfig, train_samples: Samples, val_samples: Samples) -> None:
+    """A sentence on stderr where the lists share images and ``val`` is scored."""
     learned, scored = set(train_samples.digests or ()), val_samples.digests or ()
-    alone = [digest for digest in scored if digest not in learned]
-    require_unseen(config.data, alone, beginnings, by_folds=False)
-    if shared := len(scored) - len(alone):
+    shared = sum(digest in learned for digest in scored)
+    if shared and not config.all_images:
         print(
             f"note: {shared} of the {len(scored)} images of `val` of '{config.data}' are in `train`, too: their scores"
             " say nothing of others",
@@ -151,7 +159,7 @@ def fit(
         **{key: path and path.name for key, path in links.items()},
         "contents": {key: digest_of(path) for key, path in links.items() if path is not None and path.is_file()},
     }
-    if not resume and any((out_dir / name).exists() for name in (KEPT, _LAST)):
+    if not resume and any((out_dir / name).exists() for name in (KEPT, LAST)):
         raise ConfigError(f"'{out_dir}' holds a training already; give --resume to go on with it, or another --out")
     torch.manual_seed(config.seed)
     seen = Seen.of(config.data, train_samples.digests)
@@ -170,9 +178,7 @@ def fit(
     else:
         config = replace(config, lr=state["lr"], find_lr=False) if config.find_lr else config
         network = start_from(config.model, quant, state, config.image_size)
-    spoken = teacher is not None and is_for_volumes(teacher)
-    if spoken and config.feature_distill:
-        raise ConfigError(f"--feature-distill needs a teacher for images, '{teacher}' is for volumes; leave it out")
+    spoken = teacher is not None and is_spoken(config, teacher)
     if spoken:
         kept, device = teacher_logits or out_dir / TEACHER_LOGITS, str(fabric.device)
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
@@ -234,7 +240,7 @@ def fit(
                     checkpoints.save(out_dir / KEPT, {**common, "state": _portable_state(candidate)})
                 _append_log(out_dir / _LOG, epoch, loss, scores)
                 if must_save:
-                    checkpoints.save(out_dir / _LAST, {**common, **learner.state()})
+                    checkpoints.save(out_dir / LAST, {**common, **learner.state()})
             progress.update(epochs_bar, advance=1, description=told)
             if not is_last:
                 pace.go_on()
@@ -244,13 +250,13 @@ def fit(
 
 def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, seen: Seen) -> dict[str, Any]:
     """``last.pt`` of the same run on the images that are ``seen``."""
-    if not (out_dir / _LAST).exists():
+    if not (out_dir / LAST).exists():
         raise CheckpointError(
-            f"'{out_dir}' has no {_LAST}: no epoch of this training was finished; begin without --resume"
+            f"'{out_dir}' has no {LAST}: no epoch of this training was finished; begin without --resume"
         )
-    state = checkpoints.load(out_dir / _LAST)
+    state = checkpoints.load(out_dir / LAST)
     if not isinstance(state.get("run"), dict):
-        raise CheckpointError(f"'{out_dir / _LAST}' is not of a training that can continue; give another --out")
+        raise CheckpointError(f"'{out_dir / LAST}' is not of a training that can continue; give another --out")
     before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
     of_no_effect = ("device", "init_from", "contents", *(["calibration"] if quant is None else []))
     for key, value in run.items():
@@ -259,12 +265,12 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, s
     for link, content in before.get("contents", {}).items():
         if run["contents"].get(link, content) != content:
             raise CheckpointError(
-                f"'{out_dir / _LAST}' was trained with another file as {link} than '{run[link]}' is now; resume with"
+                f"'{out_dir / LAST}' was trained with another file as {link} than '{run[link]}' is now; resume with"
                 " the same, or train into another --out"
             )
     if seen.images - Seen.by(state).images and "seen" in state:
         raise CheckpointError(
-            f"'{out_dir / _LAST}' was trained on other images than '{run['data']}' now holds; resume with the same, or"
+            f"'{out_dir / LAST}' was trained on other images than '{run['data']}' now holds; resume with the same, or"
             " train into another --out"
         )
     trained = None if state["quant"] is None else QuantConfig.from_dict(state["quant"])
@@ -279,12 +285,12 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, s
 
 
 def _damaged(out_dir: Path, where: str) -> CheckpointError:
-    return CheckpointError(f"'{out_dir / _LAST}' is damaged in {where}; give another --out")
+    return CheckpointError(f"'{out_dir / LAST}' is damaged in {where}; give another --out")
 
 
 def _other_run(out_dir: Path, key: str, before: Any, now: Any) -> CheckpointError:
     return CheckpointError(
-        f"'{out_dir / _LAST}' was trained with {key}={before}, not {now}; resume with the same settings or train into"
+        f"'{out_dir / LAST}' was trained with {key}={before}, not {now}; resume with the same settings or train into"
         " another --out"
     )
 

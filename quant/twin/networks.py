@@ -93,7 +93,9 @@ def require_start(name: str, quant: QuantConfig | None, checkpoint: dict[str, An
     if checkpoint["model"] != name:
         raise CheckpointError(f"the checkpoint holds '{checkpoint['model']}', not '{name}'; give --model to match")
     if quant is None and checkpoint["quant"] is not None:
-        raise CheckpointError("the checkpoint is quantized; give --quant, too, or float weights to begin with")
+        raise CheckpointError(
+            "the checkpoint is quantized; give --quant or `quant`, too, or float weights to begin with"
+        )
 
 
 def start_from(

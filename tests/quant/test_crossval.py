@@ -225,6 +225,14 @@ def test_a_call_that_continues_refuses_changed_images_and_masks(finished, tumour
             capsys, *command(data, out, "--folds", 2, "--epochs", 4)
         )
         path.write_bytes(before)
+    table = out / "folds.csv"
+    whole = table.read_text()
+    table.write_text("".join(f"{line.rpartition(',')[0]}\n" for line in whole.splitlines()))  # of an earlier version
+    arguments = command(data, out, "--folds", 2, "--epochs", 4)
+    assert "did not record what the images and masks are; if they are still those" in refusal(capsys, *arguments)
+    table.write_bytes(b"\xff\xfe")
+    assert "holds other folds" in refusal(capsys, *arguments)
+    table.unlink()
     assert main(command(data, out, "--folds", 2, "--epochs", 4)) == 0
 
 

@@ -45,6 +45,16 @@ def test_masks_of_which_nothing_is_left_at_a_size_are_told(folder, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_class_of_which_nothing_is_left_is_told(folder, capsys):
+    mask = np.ones((20, 30), np.uint8)
+    mask[0, 0] = 2
+    for name in ("benign (1)", "malignant (1)"):
+        save(folder / "masks" / f"{name}.png", mask)
+        mask[0, 0] = 1
+    assert load_samples(folder, "train", (4, 4), classes=3).masks.unique().tolist() == [1]
+    assert "nothing is left of a class in the masks of 1 of the 2 images of split 'train'" in capsys.readouterr().err
+
+
 def test_input_is_code_over_256():
     assert to_input(torch.tensor([0, 1, 255], dtype=torch.uint8)).tolist() == [0, 1 / 256, 255 / 256]
 

@@ -15,6 +15,7 @@ from quant.base.errors import CheckpointError, ConfigError
 from quant.training import recipe as recipes
 from quant.training.crossval import Plan
 from quant.training.recipe import Stage, follow, read_recipe
+from quant.training.train import train
 from quant.training.train_config import TrainConfig
 from quant.twin.config import QuantConfig
 from quant.twin.networks import assemble
@@ -231,13 +232,59 @@ def test_a_checkpoint_that_a_stage_cannot_begin_with_is_refused_before_the_first
     four = assemble("cmunext-tiny-hw", None, 4)
     trained.write_checkpoint(tmp_path / "four.pt", "cmunext-tiny-hw", (32, 32), four, None, classes=4)
     for link, sentence in (
-        ("init_from = 'twin.pt'", r"stage 'last': the checkpoint is quantized; give --quant, too, or float weights"),
+        (
+            "init_from = 'twin.pt'",
+            r"stage 'last': '.*twin\.pt': the checkpoint is quantized; give --quant or `quant`, too, or",
+        ),
         ("init_from = 'four.pt'", r"stage 'last': '.*four\.pt' has 4 logits per pixel, not 1; give --classes"),
         ("teacher = 'four.pt'", r"stage 'last': teacher '.*four\.pt' has 4 logits per pixel, the network 1; give a"),
     ):
         stages = read_recipe(write(tmp_path, "late", FLOAT + f"\n[[stages]]\nname = 'last'\n{link}"))
         with pytest.raises(CheckpointError, match=sentence):
             recipes.follow(stages, tmp_path / "out", {"data": "anywhere"})
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (
+            "model = 'unet3'\ninit_from = 'float-32'",
+            "stage 'last': the checkpoint holds 'cmunext-tiny-hw', not 'unet3'",
+        ),
+        ("channels = 1", r"stage 'last': init_from takes 3 channels, not 1; give --channels to match"),
+        (
+            "model = 'unet3'\nchannels = 1\nteacher = 'float-32'",
+            r"stage 'last': teacher 'cmunext-tiny-hw' takes 3 chan",
+        ),
+        (
+            "model = 'unet3'\nclasses = 4\nteacher = 'float-32'",
+            r"teacher 'cmunext-tiny-hw' has 1 logits per pixel, the",
+        ),
+        ("quant = 'mixed.toml'", r"stage 'last': layers\.nolayer names no layer"),
+    ],
+)
+def test_stages_that_do_not_fit_each_other_are_refused_before_the_first(tmp_path, monkeypatch, second, sentence):
+    monkeypatch.setattr(recipes, "train", lambda *arguments, **options: pytest.fail("a stage was trained"))
+    (tmp_path / "mixed.toml").write_text('name = "mixed"\n[layers."nolayer"]\nweight = 2\n')
+    stages = read_recipe(write(tmp_path, "late", FLOAT + f"\n[[stages]]\nname = 'last'\n{second}"))
+    with pytest.raises((CheckpointError, ConfigError), match=sentence):
+        recipes.follow(stages, tmp_path / "out", {"data": "anywhere"})
+
+
+def test_a_beginning_that_saw_what_is_scored_is_refused_before_the_first_stage(squares, tmp_path, capsys):
+    seen = tmp_path / "seen"
+    train(TrainConfig(model="cmunext-tiny-hw", data=str(squares), size=32, epochs=1, all_images=True), None, seen)
+    path = write(tmp_path, "late", FLOAT + "\n[[stages]]\nname = 'last'\ninit_from = 'seen/weights.pt'\n")
+    arguments = ["train", "--recipe", str(path), "--data", str(squares), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "that are to be scored as not seen; start from weights of" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_path_is_not_another_file_whose_name_begins_with_it(tmp_path):
+    path = write(tmp_path, "first", FLOAT)
+    write(tmp_path, "first.toml", FLOAT.replace("float-16", "decoy"))
+    assert read_recipe(str(path))[0].name == "float-16"
 
 
 def test_a_rate_that_is_given_goes_before_one_that_is_found(tmp_path):

@@ -236,7 +236,10 @@ def test_resume_with_other_settings_and_other_networks_is_refused(squares, check
         train(config(squares, epochs=2), None, tmp_path / "run", resume=True)
     with pytest.raises(CheckpointError, match=r"was trained with quant=None, not w4a4; resume with the same settings"):
         train(config(squares, epochs=1), QuantConfig.read("w4a4"), tmp_path / "run", resume=True)
-    with pytest.raises(CheckpointError, match="the checkpoint is quantized; give --quant, too, or float weights to"):
+    with pytest.raises(
+        CheckpointError,
+        match="the checkpoint is quantized; give --quant or `quant`, too, or",
+    ):
         train(config(squares), None, tmp_path / "other", init_from=checkpoint)
     with pytest.raises(CheckpointError, match=r"holds 'cmunext-tiny-hw', not 'unet3'"):
         train(config(squares, model="unet3"), None, tmp_path / "other", init_from=tmp_path / "run" / "weights.pt")

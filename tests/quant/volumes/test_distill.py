@@ -326,6 +326,7 @@ def test_other_mistakes_are_told_in_a_sentence(teacher, slabs, volumes, tmp_path
     mixed.write_text(RECIPE + "size = 64\n")
     train(TrainConfig(model="unet3", data=str(slabs), size=16, classes=3, epochs=1), None, tmp_path / "flat")
     distill = ["distill", "--data", str(volumes), *out]
+    capsys.readouterr()
     for arguments, told in (
         ([*on_images, "--teacher", str(teacher)], "has no slabs.json, but teacher '"),
         ([*on_images, "--teacher", str(tmp_path / "none.pt")], "none.pt' does not exist; train one with"),
