@@ -26,7 +26,7 @@ from quant.twin.networks import (
 )
 from quant.twin.prepare import calibrate
 from quant.twin.twin import Twin
-from quant.volumes.soft_targets import is_for_volumes
+from quant.volumes.soft_targets import is_for_volumes, require_slabs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,18 +83,23 @@ def new_network(
 
 
 def is_spoken(config: TrainConfig, teacher: Path) -> bool:
-    """Whether ``teacher`` is for volumes and speaks before the first epoch; ConfigError if it has features to teach."""
+    """Whether ``teacher`` is for volumes and speaks before the first epoch.
+
+    ConfigError if its features are to be learned from, DataError if the data are no slices of volumes.
+    """
     spoken = is_for_volumes(teacher)
     if spoken and config.feature_distill:
         raise ConfigError(f"--feature-distill needs a teacher for images, '{teacher}' is for volumes; leave it out")
+    if spoken:
+        require_slabs(Path(config.data), teacher)
     return spoken
 
 
 def teacher_of(config: TrainConfig, path: Path) -> nn.Module:
     """The teacher of a checkpoint, ``Staged`` where its features are learned from."""
     checkpoint = checkpoints.load(path)
-    _require_teaching(config, checkpoint, f"'{path}'")
     with _naming(path):
+        _require_teaching(config, checkpoint, f"'{path}'")
         network = from_checkpoint(checkpoint)
     _require_seeing(config, network, checkpoint["model"], f"'{path}'")
     if not config.feature_distill:

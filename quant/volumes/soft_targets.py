@@ -38,6 +38,15 @@ def is_for_volumes(path: Path) -> bool:
     return len(checkpoints.load(path, of_volumes=True)["size"]) == 3
 
 
+def require_slabs(data_dir: Path, teacher: Path) -> None:
+    """DataError unless ``data_dir`` holds slices of volumes, which ``teacher`` is for."""
+    if not (Path(data_dir) / SLABS).is_file():
+        raise DataError(
+            f"'{data_dir}' has no {SLABS}, but teacher '{teacher}' is for volumes; give slices of volumes, written by"
+            " `python -m quant slabs`, or a teacher for images"
+        )
+
+
 def soft_targets(
     teacher: Path, data_dir: Path, samples: Samples, *, classes: int, cache_dir: Path, device: str = "cpu"
 ) -> torch.Tensor:
@@ -50,11 +59,7 @@ def soft_targets(
         DataError: ``data_dir`` is no folder of ``slabs``, or a slice of a volume is not among the samples.
         ConfigError: the samples are not of the size of their frames.
     """
-    if not (Path(data_dir) / SLABS).is_file():
-        raise DataError(
-            f"'{data_dir}' has no {SLABS}, but teacher '{teacher}' is for volumes; give slices of volumes, written by"
-            " `python -m quant slabs`, or a teacher for images"
-        )
+    require_slabs(data_dir, teacher)
     slabs = read_slabs(data_dir)
     checkpoint, network, window = load_network(teacher)
     _require_fits(teacher, checkpoint, window, slabs, classes)
