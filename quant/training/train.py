@@ -98,7 +98,8 @@ def require_unseen_links(config: TrainConfig, beginnings: Iterable[Path | None])
         return
     listed = partial(list_pairs, Path(config.data), normal_cases=config.normal_cases)
     learned, scored = ([digest_of(pair.image) for pair in listed(split)] for split in ("train", "val"))
-    require_unseen(config.data, [digest for digest in scored if digest not in set(learned)], links, by_folds=False)
+    known = set(learned)
+    require_unseen(config.data, [digest for digest in scored if digest not in known], links, by_folds=False)
 
 
 def _note_shared(config: TrainConfig, train_samples: Samples, val_samples: Samples) -> None:
