@@ -44,7 +44,8 @@ def beside_or_here(what: str, named: str, file: Path) -> str:
         if path.is_file():
             return str(path)
     raise ConfigError(
-        f"{what} '{named}' is no file in the folder '{file.parent}', nor in the current one; correct the path"
+        f"{what} '{named}' is no file in the folder '{file.parent}', nor in the current one; correct the path, or name"
+        " a shipped one without .toml"
     )
 
 

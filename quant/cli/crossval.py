@@ -65,4 +65,4 @@ def _run(arguments: argparse.Namespace) -> None:
     prepare(plan)
     run_all(run_fold, [([plan], fold) for fold in plan.folds_to_train()], arguments.jobs, arguments.scheduler)
     print(markdown(write_report(plan, collect(plan))), end="")
-    print(f"{plan.out / plan.result}.json, .md, .png")
+    print(f"{plan.out / plan.report_name}.json, .md, .png")

@@ -85,13 +85,13 @@ def new_network(
 def is_spoken(config: TrainConfig, teacher: Path) -> bool:
     """Whether ``teacher`` is for volumes and speaks before the first epoch.
 
-    ConfigError if its features are to be learned from, DataError if the data are no slices of volumes.
+    ConfigError if its features are to be learned from; those of ``require_slabs`` if it is not for the data.
     """
     spoken = is_for_volumes(teacher)
     if spoken and config.feature_distill:
         raise ConfigError(f"--feature-distill needs a teacher for images, '{teacher}' is for volumes; leave it out")
     if spoken:
-        require_slabs(Path(config.data), teacher)
+        require_slabs(Path(config.data), teacher, classes=config.classes, size=config.image_size)
     return spoken
 
 

@@ -96,6 +96,11 @@ class Plan:
         """The name of what is reported: the last stage's."""
         return self.stages[-1].name
 
+    @property
+    def report_name(self) -> str:
+        """Of the files of the report; that of the first folds is not that of all."""
+        return self.result if self.first_folds is None else f"{self.result}-first-{self.first_folds}-folds"
+
     def folds_to_train(self) -> range:
         """Their numbers."""
         return range(1 if self.fixed_split else self.first_folds or self.folds)

@@ -104,13 +104,13 @@ def in_cell(name: str) -> str:
 
 
 def write_report(plan: Plan, reported: Reported) -> dict[str, Any]:
-    """Writes ``RESULT.json``, ``RESULT.md`` and ``RESULT.png`` into ``plan.out`` and returns what they show."""
+    """Writes a JSON, a Markdown and a PNG file of ``plan.report_name`` into ``plan.out``; returns what they show."""
     found = report(plan, reported)
     text = {"json": json.dumps(found, indent=1) + "\n", "md": markdown(found)}
     for suffix, content in text.items():
-        replace_text(plan.out / f"{plan.result}.{suffix}", content)
+        replace_text(plan.out / f"{plan.report_name}.{suffix}", content)
     figure = _plot(found, reported)
-    path = plan.out / f"{plan.result}.png"
+    path = plan.out / f"{plan.report_name}.png"
     replace_file(path, lambda partial: figure.savefig(partial, format="png", dpi=110))
     return found
 

@@ -38,13 +38,29 @@ def is_for_volumes(path: Path) -> bool:
     return len(checkpoints.load(path, of_volumes=True)["size"]) == 3
 
 
-def require_slabs(data_dir: Path, teacher: Path) -> None:
-    """DataError unless ``data_dir`` holds slices of volumes, which ``teacher`` is for."""
+def require_slabs(data_dir: Path, teacher: Path, *, classes: int, size: tuple[int, int]) -> SlabFolder:
+    """The slices of volumes in ``data_dir``, which ``teacher`` can teach a student of ``classes`` that sees ``size``.
+
+    Raises:
+        CheckpointError: the teacher has other classes, or was trained on other windows, orientations or spacings.
+        DataError: ``data_dir`` is no folder of ``slabs``.
+        ConfigError: ``size`` is not that of the slices' frames.
+    """
     if not (Path(data_dir) / SLABS).is_file():
         raise DataError(
             f"'{data_dir}' has no {SLABS}, but teacher '{teacher}' is for volumes; give slices of volumes, written by"
             " `python -m quant slabs`, or a teacher for images"
         )
+    slabs = read_slabs(data_dir)
+    checkpoint, _, window = load_network(teacher)
+    _require_fits(teacher, checkpoint, window, slabs, classes)
+    if size != slabs.size:
+        height, width = slabs.size
+        raise ConfigError(
+            f"the slices in '{data_dir}' are {height}x{width}, and a teacher for volumes sees them as they are; give"
+            + (f" --size {height}" if height == width else " slices of equal sides, by `quant slabs --size`")
+        )
+    return slabs
 
 
 def soft_targets(
@@ -55,20 +71,12 @@ def soft_targets(
     ``cache_dir`` gets ``<volume>-<digest>.npy``: logits (classes, X, Y, Z) float16.
 
     Raises:
-        CheckpointError: the teacher has other classes, or was trained on other windows, orientations or spacings.
+        CheckpointError, ConfigError: as ``require_slabs``.
         DataError: ``data_dir`` is no folder of ``slabs``, or a slice of a volume is not among the samples.
-        ConfigError: the samples are not of the size of their frames.
     """
-    require_slabs(data_dir, teacher)
-    slabs = read_slabs(data_dir)
-    checkpoint, network, window = load_network(teacher)
-    _require_fits(teacher, checkpoint, window, slabs, classes)
-    if tuple(samples.codes.shape[2:]) != slabs.size:
-        height, width = slabs.size
-        raise ConfigError(
-            f"the slices in '{data_dir}' are {height}x{width}, and a teacher for volumes sees them as they are; give"
-            + (f" --size {height}" if height == width else " slices of equal sides, by `quant slabs --size`")
-        )
+    height, width = samples.codes.shape[2:]
+    slabs = require_slabs(data_dir, teacher, classes=classes, size=(height, width))
+    checkpoint, network, _ = load_network(teacher)
     of_teacher, network = Path(teacher).read_bytes(), network.to(device)
     soft = torch.zeros(len(samples), max(1, classes - 1), *slabs.size, dtype=torch.float16)
     for name, places in steps_with_bar("ask the teacher", list(_volumes(samples, slabs, data_dir).items())):

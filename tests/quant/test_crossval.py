@@ -196,7 +196,8 @@ def test_of_the_first_folds_alone_images_are_reported(tumours, tmp_path):
     found = write_report(plan, reported)
     assert (found["folds"], found["first_folds"], len(found["iou_of_folds"])) == (3, 2, 2)
     assert found["parts"]["all"]["images"] == len(first)
-    assert "by the one of the first 2 of 3 folds" in (tmp_path / "network.md").read_text()
+    text = (tmp_path / "network-first-2-folds.md").read_text()
+    assert "by the one of the first 2 of 3 folds" in text and not (tmp_path / "network.md").exists()
     with pytest.raises(ConfigError, match="first_folds is 4; give 2 to 3, the number of folds"):
         replace(plan, first_folds=4)
 

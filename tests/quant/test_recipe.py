@@ -143,7 +143,8 @@ def test_a_stage_starts_from_a_checkpoint_beside_the_recipe(squares, tmp_path):
         ),
         (
             "after = 'b.toml'\n[[stages]]\nname = 'a'",
-            r"after 'b.toml' is no file in the folder '.*', nor in the current one; correct the path",
+            r"after 'b.toml' is no file in the folder '.*', nor in the current one; correct the path, or name a shipped"
+            r" one without \.toml",
         ),
         ("after = 3\n[[stages]]\nname = 'a'", r"`after` is the name of a recipe"),
         ("stages = 3", r"stages are tables \[\[stages\]\]"),

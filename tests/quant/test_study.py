@@ -185,6 +185,9 @@ def test_cells_with_some_of_the_folds_of_another_leave_it_all_of_them(squares, t
     assert main(["study", study, "--data", f"squares={squares}", "--out", str(tmp_path / "out")]) == 0
     rows = json.loads((tmp_path / "out" / "study.json").read_text())
     assert {name: row["images"] for name, row in rows.items()} == {"some": 16, "all": 24}
+    reports = (tmp_path / "out" / "squares-3-folds").rglob("same*.json")
+    images = {path.stem: json.loads(path.read_text())["parts"]["all"]["images"] for path in reports}
+    assert images == {"same-first-2-folds": 16, "same": 24}
 
 
 @pytest.mark.parametrize(

@@ -351,3 +351,17 @@ def test_other_mistakes_are_told_in_a_sentence(teacher, slabs, volumes, tmp_path
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("error: ") and told in line
     assert not (tmp_path / "run" / "slabs").exists()
+
+
+def test_a_stage_whose_slices_do_not_fit_the_teacher_is_refused_before_the_first(teacher, slabs, tmp_path, capsys):
+    other = changed(teacher, tmp_path, volumes={"orientation": "LPS"})
+    command = ["train", "--recipe", str(tmp_path / "recipe.toml"), "--data", str(slabs), "--out", str(tmp_path / "run")]
+    for path, more, told in (
+        (teacher, "size = 64\n", "are 32x32, and a teacher for volumes sees them as they are; give --size 32"),
+        (other, "", "was trained on LPS, the slices are RAS; turn the volumes"),
+    ):
+        shutil.copy(path, tmp_path / "teacher.pt")
+        (tmp_path / "recipe.toml").write_text(RECIPE.replace('teacher = "float"', 'teacher = "teacher.pt"') + more)
+        assert main(command) == 2
+        assert told in capsys.readouterr().err
+        assert not (tmp_path / "run" / "float").exists()
