@@ -14,6 +14,7 @@ from torch import nn
 
 import calib_data
 import models
+from quant.base.freed_memory import keep_freed_memory
 from quant.layers.joined import join_passes
 from quant.training.objective import Objective
 from quant.training.step import network_input, training_step
@@ -30,6 +31,7 @@ def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Ca
     """One training step of the float network, with BNs and activations joined and one by one, and one of the
     checkpoint's, each on the same ``images`` images.
     """
+    keep_freed_memory()
     channels = channels_in(checkpoint)
     samples = [calib_data.load(name, tuple(checkpoint["size"]), channels) for name in calib_data.names()[:images]]
     codes = torch.stack([torch.from_numpy(sample.codes) for sample in samples]).permute(0, 3, 1, 2)  # (N, 3, H, W)

@@ -8,6 +8,9 @@
 #include <cstring>
 #include <thread>
 #include <vector>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 extern "C" {
 
@@ -50,18 +53,20 @@ Floats widened(const uint16_t* from) {
   return as<Floats>(__builtin_convertvector(h, Bits) << 16);
 }
 
-// To the nearest, ties to even; a NaN stays one.
+// To the nearest, ties to even; a NaN stays one. The processor's own instruction takes numbers below 2**-126 for 0.
 void narrow(uint16_t* to, Floats v) {
+#ifdef __AVX512BF16__
+  auto h = _mm512_cvtneps_pbh(as<__m512>(v));
+#else
   Bits bits = as<Bits>(v);
   Bits rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  Masks is_number = v == v;
-  Bits kept = (rounded & Bits(is_number)) | (((bits >> 16) | 0x40) & Bits(~is_number));
-  Halves h = __builtin_convertvector(kept, Halves);
+  Halves h = __builtin_convertvector(v == v ? rounded : (bits >> 16) | 0x40, Halves);
+#endif
   memcpy(to, &h, sizeof h);
 }
 
 Floats where(Masks mask, Floats a, Floats b) {
-  return as<Floats>((as<Bits>(a) & Bits(mask)) | (as<Bits>(b) & Bits(~mask)));
+  return mask ? a : b;
 }
 
 Floats splat(float v) { return Floats{} + v; }
@@ -75,7 +80,9 @@ Floats activated(Floats z, const Activation& a) {
 }
 
 Floats passed(Floats gradient, Floats z, const Activation& a) {
-  return as<Floats>(as<Bits>(gradient) & Bits((z > splat(a.above)) & (z < splat(a.below))));
+  Floats zero = {};
+  Floats part = z > splat(a.above) ? gradient : zero;
+  return z < splat(a.below) ? part : zero;
 }
 
 int period_of(int channels) {
@@ -111,7 +118,8 @@ void in_shares(int64_t count, int period, int64_t threads, Work work) {
 }
 
 // `function` with the addresses of a register of each tensor, its place in the period and how many of its numbers are the
-// tensor's: all but for the last of a tensor.
+// tensor's: all but for the last of a tensor. It captures by value: what it stores may lie anywhere, so that everything it
+// refers to would be read again.
 template <class Function>
 void each(int64_t first, int64_t last, int period, const uint16_t* x, const uint16_t* g, uint16_t* y, Function function) {
   for (int64_t at = first; at < last; at += period) {
@@ -142,21 +150,23 @@ std::vector<double> sums(const uint16_t* x, const uint16_t* g, int64_t count, in
   std::vector<double> parts(all_shares * 2 * channels);
   in_shares(count, period, threads, [&](int64_t first, int64_t last, int64_t share) {
     std::vector<float> a(period), b(period);
+    float *ap = a.data(), *bp = b.data();
+    const Terms of = terms;
     double* mine = parts.data() + share * 2 * channels;
     int64_t of_block = std::max<int64_t>(1, BLOCK / period) * period;
     for (int64_t from = first; from < last; from += of_block) {
       std::fill(a.begin(), a.end(), 0.0f);
       std::fill(b.begin(), b.end(), 0.0f);
       each(from, std::min(last, from + of_block), period, x, g, nullptr,
-           [&](const uint16_t* xs, const uint16_t* gs, uint16_t*, int k, int valid) {
+           [=](const uint16_t* xs, const uint16_t* gs, uint16_t*, int k, int valid) {
              Floats first_term, second_term;
-             terms(xs, gs, k, first_term, second_term);
+             of(xs, gs, k, first_term, second_term);
              if (valid < WIDTH) {
                first_term = first_of(first_term, valid);
                second_term = first_of(second_term, valid);
              }
-             store(&a[k], load(&a[k]) + first_term);
-             store(&b[k], load(&b[k]) + second_term);
+             store(ap + k, load(ap + k) + first_term);
+             store(bp + k, load(bp + k) + second_term);
            });
       for (int i = 0; i < period; i++) {
         mine[i % channels] += a[i];
@@ -180,9 +190,10 @@ void edgeseg_statistics(const uint16_t* x, int64_t rows, int32_t channels, float
   std::vector<float> first(channels);
   for (int c = 0; c < channels; c++) first[c] = as<float>(uint32_t(x[c]) << 16);
   auto from = repeated(first.data(), channels, period_of(channels));  // near the mean, so that squares stay small
+  const float* near = from.data();
   auto all = sums(x, nullptr, rows * channels, channels, threads,
-                  [&](const uint16_t* xs, const uint16_t*, int k, Floats& a, Floats& b) {
-                    a = widened(xs) - load(&from[k]);
+                  [=](const uint16_t* xs, const uint16_t*, int k, Floats& a, Floats& b) {
+                    a = widened(xs) - load(near + k);
                     b = a * a;
                   });
   for (int c = 0; c < channels; c++) {
@@ -198,9 +209,10 @@ void edgeseg_forward(const uint16_t* x, uint16_t* y, int64_t rows, int32_t chann
   const int period = period_of(channels);
   auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   const Activation act = *activation;
+  const float *mp = m.data(), *gp = g.data(), *sp = s.data();
   in_shares(rows * channels, period, threads, [&](int64_t first, int64_t last, int64_t) {
-    each(first, last, period, x, nullptr, y, [&](const uint16_t* xs, const uint16_t*, uint16_t* ys, int k, int) {
-      narrow(ys, activated((widened(xs) - load(&m[k])) * load(&g[k]) + load(&s[k]), act));
+    each(first, last, period, x, nullptr, y, [=](const uint16_t* xs, const uint16_t*, uint16_t* ys, int k, int) {
+      narrow(ys, activated((widened(xs) - load(mp + k)) * load(gp + k) + load(sp + k), act));
     });
   });
 }
@@ -212,10 +224,11 @@ void edgeseg_backward_sums(const uint16_t* x, const uint16_t* gradient, int64_t 
   const int period = period_of(channels);
   auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   const Activation act = *activation;
+  const float *mp = m.data(), *gp = g.data(), *sp = s.data();
   auto all = sums(x, gradient, rows * channels, channels, threads,
-                  [&](const uint16_t* xs, const uint16_t* gs, int k, Floats& a, Floats& b) {
-                    Floats v = widened(xs) - load(&m[k]);
-                    a = passed(widened(gs), v * load(&g[k]) + load(&s[k]), act);
+                  [=](const uint16_t* xs, const uint16_t* gs, int k, Floats& a, Floats& b) {
+                    Floats v = widened(xs) - load(mp + k);
+                    a = passed(widened(gs), v * load(gp + k) + load(sp + k), act);
                     b = a * v;
                   });
   std::copy(all.begin(), all.end(), found);
@@ -228,12 +241,14 @@ void edgeseg_backward(const uint16_t* x, const uint16_t* gradient, uint16_t* dx,
   const int period = period_of(channels);
   auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   auto l = repeated(slope, channels, period), o = repeated(offset, channels, period);
+  const float *lp = l.data(), *op = o.data();
   const Activation act = *activation;
+  const float *mp = m.data(), *gp = g.data(), *sp = s.data();
   in_shares(rows * channels, period, threads, [&](int64_t first, int64_t last, int64_t) {
-    each(first, last, period, x, gradient, dx, [&](const uint16_t* xs, const uint16_t* gs, uint16_t* to, int k, int) {
-      Floats v = widened(xs) - load(&m[k]), gains = load(&g[k]);
-      Floats z = passed(widened(gs), v * gains + load(&s[k]), act);
-      narrow(to, z * gains + v * load(&l[k]) + load(&o[k]));
+    each(first, last, period, x, gradient, dx, [=](const uint16_t* xs, const uint16_t* gs, uint16_t* to, int k, int) {
+      Floats v = widened(xs) - load(mp + k), gains = load(gp + k);
+      Floats z = passed(widened(gs), v * gains + load(sp + k), act);
+      narrow(to, z * gains + v * load(lp + k) + load(op + k));
     });
   });
 }

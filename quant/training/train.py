@@ -25,6 +25,7 @@ from torch import nn
 import models
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
+from quant.base.freed_memory import keep_freed_memory
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.base.seen_images import Seen, digest_of, require_unseen
@@ -151,6 +152,7 @@ def fit(
     if config.copy_paste and len(train_samples) == 1:
         raise ConfigError("--copy-paste pastes lesions of other images, there is one image to train on; leave it out")
     out_dir, fabric, pace = Path(out_dir), join(config.device), pace or Pace()
+    keep_freed_memory()
     if config.crop is not None and val_samples is not None:
         val_samples = crops(val_samples, config.crop)
     links = {"init_from": init_from, "teacher": teacher}
