@@ -1,7 +1,7 @@
 """What a process frees, it keeps for itself: a training step takes hundreds of large tensors, and takes them again.
 
-By default glibc gives each block above a threshold (128 KiB to 32 MiB) back to the system, which clears its pages when they
-are taken again. See ``mallopt`` (3) of Linux.
+By default glibc gives each block above a threshold (128 KiB to 32 MiB) back to the system, which clears its pages when
+they are taken again. See ``mallopt`` (3) of Linux.
 """
 
 from __future__ import annotations
