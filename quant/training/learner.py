@@ -140,14 +140,23 @@ class Learner:
                 objective,
                 backward=fabric.backward,
             )
-            if self._averaged is not None:
-                self._averaged.update_parameters(self._network)
+            self._average()
             total, count = total + loss * len(codes), count + len(codes)
             on_batch()
         loss = float(fabric.all_reduce(total / count, reduce_op="mean"))
         if self._plateau is not None:
             self._plateau.step(loss)
         return loss
+
+    def _average(self) -> None:
+        """Ranges are not averaged: the mean of two may lie in another octave than the one that the weights live in."""
+        if self._averaged is None:
+            return
+        self._averaged.update_parameters(self._network)
+        if self._ranges:
+            with torch.no_grad():
+                for kept, exponent in zip(self._averaged.module.learn_ranges(), self._ranges, strict=True):
+                    kept.copy_(exponent)
 
     def candidate(self) -> nn.Module:
         """What would be kept now: the average, if there is one; of a twin a copy with its BN shifts moved off the

@@ -147,6 +147,15 @@ def test_learned_ranges_leave_their_calibration_and_then_stay(squares, tmp_path)
     assert (exponents % 1 != 0.5).any(), "a range starts in the middle of its octave"
 
 
+def test_learned_ranges_are_not_averaged(squares, tmp_path):
+    settings = config(squares, epochs=2, batch=2, ranges="learned", ema=0.9)
+    train(settings, QuantConfig.read("w4a4"), tmp_path / "run")
+    kept, last = (checkpoints.load(tmp_path / "run" / f"{name}.pt") for name in ("weights", "last"))
+    of_kept, of_last = (torch.stack(from_checkpoint(checkpoint).learn_ranges()) for checkpoint in (kept, last))
+    assert torch.equal(of_kept, of_last)
+    assert not torch.equal(kept["state"]["network.head.weight"], last["state"]["network.head.weight"]), "an average"
+
+
 def test_a_student_follows_its_teacher_where_that_contradicts_the_masks(squares, tmp_path):
     settings = {"epochs": 5, "batch": 2}
     assert train(config(squares, **settings), None, tmp_path / "teacher")["iou_pooled8"] > 0.6
