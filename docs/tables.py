@@ -81,6 +81,37 @@ def crossval() -> str:
     )  # fmt: skip
 
 
+def bits() -> str:
+    """What ``quant study busi-bits`` left of the cells that were trained."""
+    cells = json.loads((DOCS / "results" / "trials" / "busi-bits.json").read_text(encoding="utf-8"))
+    rows = []
+    for name, cell in cells.items():
+        low, high = cell["iou_interval"]
+        settings = ", ".join(f"`{key} = {value}`" for key, value in cell["last"].items())
+        rows.append(
+            (
+                name,
+                settings,
+                f"{cell['iou']:.3f} ({low:.3f} to {high:.3f})",
+                f"{cell['iou_pooled8_orders']:.3f}",
+                f"{cell['missed']:.1%}",
+                _in_points(cell) if "difference" in cell else "",
+            )
+        )
+    return table(
+        (
+            "cell", "settings of QAT", "per image (95% interval)", "pooled-8", "missed",
+            "from float, points (95% interval)",
+        ),
+        rows,
+    )  # fmt: skip
+
+
+def _in_points(cell: dict[str, Any]) -> str:
+    low, high = (100 * end for end in cell["difference_interval"])
+    return f"{100 * cell['difference']:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
 def boards() -> str:
     """The known boards, from their TOML files."""
     rows = []
@@ -176,6 +207,7 @@ TABLES = {
     "accuracy": accuracy,
     "boards": boards,
     "crossval": crossval,
+    "bits": bits,
     "kernels": kernels,
     "operators": operators,
     "registers": registers,
