@@ -48,6 +48,7 @@ def crossval() -> str:
     rows = {
         "float-from-isic-256": ("float-from-isic", "float, 20 epochs from the shipped weights of ISIC 2016"),
         "float-longer-256": ("float-longer", "30 epochs more from the first"),
+        "float-longest-256": ("float-longest", "60 epochs more from the second"),
         "w4a4-from-isic-256": ("w4a4-from-isic", "w4a4, 10 epochs of QAT with the first as the teacher"),
         "w4a4-longer-256": ("w4a4-longer", "w4a4, 20 epochs of QAT with the second as the teacher"),
     }
