@@ -152,7 +152,6 @@ def fit(
     if config.copy_paste and len(train_samples) == 1:
         raise ConfigError("--copy-paste pastes lesions of other images, there is one image to train on; leave it out")
     out_dir, fabric, pace = Path(out_dir), join(config.device), pace or Pace()
-    keep_freed_memory()
     if config.crop is not None and val_samples is not None:
         val_samples = crops(val_samples, config.crop)
     links = {"init_from": init_from, "teacher": teacher}
@@ -187,6 +186,7 @@ def fit(
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
         train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
     taught = None if teacher is None or spoken else teacher_of(config, teacher)
+    keep_freed_memory()  # not before: calibration takes more than a step does, and gives it back
     learner = Learner(network, taught, config, fabric)
     if state is None:
         learner.centre_ranges()
