@@ -51,6 +51,7 @@ def crossval() -> str:
         "float-longest-256": ("float-longest", "60 epochs more from the second"),
         "w4a4-from-isic-256": ("w4a4-from-isic", "w4a4, 10 epochs of QAT with the first as the teacher"),
         "w4a4-longer-256": ("w4a4-longer", "w4a4, 20 epochs of QAT with the second as the teacher"),
+        "w4a4-longest-256": ("w4a4-longest", "w4a4, the same with the third as the teacher"),
     }
     folder = DOCS / "results" / "crossval"
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.iterdir()}
