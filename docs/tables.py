@@ -207,9 +207,9 @@ def scaling(results: Path) -> str:
 
 TABLES = {
     "accuracy": accuracy,
+    "bits": bits,
     "boards": boards,
     "crossval": crossval,
-    "bits": bits,
     "kernels": kernels,
     "operators": operators,
     "registers": registers,

@@ -149,7 +149,10 @@ class Learner:
         return loss
 
     def _average(self) -> None:
-        """Ranges are not averaged: the mean of two may lie in another octave than the one that the weights live in."""
+        """Ranges are not averaged: the mean of two may lie in another octave than the one that the weights live in.
+
+        Those of the average are asked for each time: ``load_state`` makes them anew.
+        """
         if self._averaged is None:
             return
         self._averaged.update_parameters(self._network)

@@ -186,7 +186,7 @@ def fit(
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
         train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
     taught = None if teacher is None or spoken else teacher_of(config, teacher)
-    keep_freed_memory()  # not before: calibration takes more than a step does, and gives it back
+    keep_freed_memory()  # not before: calibration takes more than a step does
     learner = Learner(network, taught, config, fabric)
     if state is None:
         learner.centre_ranges()
