@@ -7,6 +7,13 @@ import torch
 from quant.base.errors import ConfigError
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether convolutions are computed in bfloat16: on a CPU by oneDNN, where it has instructions for them (AVX-512,
+    or those of ARM). Elsewhere torch goes through loops of its own, several times slower than float32.
+    """
+    return device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def require_device(device: str) -> None:
     """Raises ConfigError where ``device`` is not cpu, cuda or cuda:N, or asks for a GPU that is not there."""
     try:

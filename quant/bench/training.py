@@ -16,6 +16,7 @@ import calib_data
 import models
 from quant.base.freed_memory import keep_freed_memory
 from quant.layers.joined import join_passes
+from quant.layers.pointwise import speed_up_pointwise
 from quant.training.objective import Objective
 from quant.training.step import network_input, training_step
 from quant.twin.networks import channels_in, classes_of, from_checkpoint

@@ -9,9 +9,7 @@ and ``board.mask_files``, so that board and training agree.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +19,7 @@ from PIL import Image
 from board.image_files import as_codes, is_array, read_array, read_image, resize_array
 from board.mask_files import read_labels, read_mask, resize_nearest
 from quant.base.errors import DataError, as_data_error
+from quant.base.note import note
 from quant.base.seen_images import digest_of
 from quant.data.layouts import Pair, list_pairs
 
@@ -160,8 +159,8 @@ def load_samples(
         masks.append(mask)
     if lost:
         what = "the masks" if classes == 1 else "a class in the masks"
-        _note(
-            f"note: nothing is left of {what} of {len(lost)} of the {len(pairs)} images of split '{split}', such as"
+        note(
+            f"nothing is left of {what} of {len(lost)} of the {len(pairs)} images of split '{split}', such as"
             f" '{lost[0]}', at {size[0]}x{size[1]}: they count as images without it; a larger size keeps more"
         )
     return Samples(
@@ -177,12 +176,6 @@ def _present(truth: np.ndarray) -> frozenset[int]:
     if truth.dtype == bool:
         return frozenset([1] if truth.any() else [])
     return frozenset(np.flatnonzero(np.bincount(truth.ravel())).tolist()) - {0}
-
-
-@cache
-def _note(sentence: str) -> None:
-    """Once in a process."""
-    print(sentence, file=sys.stderr)
 
 
 def to_planes(codes: np.ndarray) -> torch.Tensor:

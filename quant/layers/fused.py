@@ -23,6 +23,7 @@ from brevitas.quant_tensor import QuantTensor
 from torch import nn
 
 from quant.layers.passes import RELU, RELU6, Activation, activated, can_pass, rounding
+from quant.layers.pointwise import is_pointwise, pointwise
 from quant.layers.quantizers import log2_threshold
 
 if TYPE_CHECKING:
@@ -186,6 +187,11 @@ class _FusedConvolution(FusedFilters):
 
 class FusedQuantConv2d(_FusedConvolution, qnn.QuantConv2d):
     """A convolution."""
+
+    def _filtered(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        if is_pointwise(self):
+            return pointwise(self, x, weight, None)
+        return super()._filtered(x, weight)
 
 
 class FusedQuantConvTranspose2d(FusedFilters, qnn.QuantConvTranspose2d):

@@ -1,4 +1,4 @@
-// Passes over bfloat16 tensors in training, for quant/layers/passes.py: BN, activation and quantizer in one.
+// Passes over tensors of bfloat16 or float32 in training, for quant/layers/passes.py: BN, activation and quantizer in one.
 //
 // A tensor is rows of channels (channels last). Tables hold a number for each channel, repeated to a period that is whole
 // registers and whole rows. Sums are made in float over a block, in double over blocks, and in an order that does not
@@ -24,7 +24,11 @@ struct Activation {
 
 namespace {
 
-constexpr int WIDTH = 16;  // numbers in a register
+#ifdef __AVX512F__
+constexpr int WIDTH = 16;  // numbers in a register: the compiler takes a choice between wider vectors apart
+#else
+constexpr int WIDTH = 8;
+#endif
 constexpr int LEAST_PERIOD = 64;
 constexpr int64_t BLOCK = 1 << 15, SHARE = 1 << 18;  // numbers: of a sum in float, and of what a thread is given
 typedef float Floats __attribute__((vector_size(4 * WIDTH)));
@@ -47,12 +51,17 @@ Floats load(const float* from) {
 }
 void store(float* to, Floats v) { memcpy(to, &v, sizeof v); }
 
+// A number of a tensor is uint16_t, the upper half of a float (bfloat16), or float.
+float widened(float from) { return from; }
+float widened(uint16_t from) { return as<float>(uint32_t(from) << 16); }
+Floats widened(const float* from) { return load(from); }
 Floats widened(const uint16_t* from) {
   Halves h;
   memcpy(&h, from, sizeof h);
   return as<Floats>(__builtin_convertvector(h, Bits) << 16);
 }
 
+void narrow(float* to, Floats v) { store(to, v); }
 // To the nearest, ties to even; a NaN stays one. The processor's own instruction takes numbers below 2**-126 for 0.
 void narrow(uint16_t* to, Floats v) {
 #ifdef __AVX512BF16__
@@ -120,18 +129,18 @@ void in_shares(int64_t count, int period, int64_t threads, Work work) {
 // `function` with the addresses of a register of each tensor, its place in the period and how many of its numbers are the
 // tensor's: all but for the last of a tensor. It captures by value: what it stores may lie anywhere, so that everything it
 // refers to would be read again.
-template <class Function>
-void each(int64_t first, int64_t last, int period, const uint16_t* x, const uint16_t* g, uint16_t* y, Function function) {
+template <class Number, class Function>
+void each(int64_t first, int64_t last, int period, const Number* x, const Number* g, Number* y, Function function) {
   for (int64_t at = first; at < last; at += period) {
     int64_t left = std::min<int64_t>(period, last - at);
     int k = 0;
     for (; k + WIDTH <= left; k += WIDTH) function(x + at + k, g ? g + at + k : nullptr, y ? y + at + k : nullptr, k, WIDTH);
     if (k < left) {
-      uint16_t xs[WIDTH] = {}, gs[WIDTH] = {}, ys[WIDTH];
-      memcpy(xs, x + at + k, 2 * (left - k));
-      if (g) memcpy(gs, g + at + k, 2 * (left - k));
+      Number xs[WIDTH] = {}, gs[WIDTH] = {}, ys[WIDTH];
+      memcpy(xs, x + at + k, sizeof(Number) * (left - k));
+      if (g) memcpy(gs, g + at + k, sizeof(Number) * (left - k));
       function(xs, gs, ys, k, left - k);
-      if (y) memcpy(y + at + k, ys, 2 * (left - k));
+      if (y) memcpy(y + at + k, ys, sizeof(Number) * (left - k));
     }
   }
 }
@@ -143,8 +152,8 @@ Floats first_of(Floats v, int count) {
 }
 
 // Sums over rows of the two numbers that `terms(x, g, k)` gives: (2, channels) float64.
-template <class Terms>
-std::vector<double> sums(const uint16_t* x, const uint16_t* g, int64_t count, int channels, int threads, Terms terms) {
+template <class Number, class Terms>
+std::vector<double> sums(const Number* x, const Number* g, int64_t count, int channels, int threads, Terms terms) {
   const int period = period_of(channels);
   const int64_t all_shares = shares(count, period);
   std::vector<double> parts(all_shares * 2 * channels);
@@ -157,8 +166,8 @@ std::vector<double> sums(const uint16_t* x, const uint16_t* g, int64_t count, in
     for (int64_t from = first; from < last; from += of_block) {
       std::fill(a.begin(), a.end(), 0.0f);
       std::fill(b.begin(), b.end(), 0.0f);
-      each(from, std::min(last, from + of_block), period, x, g, nullptr,
-           [=](const uint16_t* xs, const uint16_t* gs, uint16_t*, int k, int valid) {
+      each<Number>(from, std::min(last, from + of_block), period, x, g, nullptr,
+                   [=](const Number* xs, const Number* gs, Number*, int k, int valid) {
              Floats first_term, second_term;
              of(xs, gs, k, first_term, second_term);
              if (valid < WIDTH) {
@@ -181,18 +190,15 @@ std::vector<double> sums(const uint16_t* x, const uint16_t* g, int64_t count, in
   return all;
 }
 
-}  // namespace
-
-extern "C" {
-
 // Mean and biased variance (C) of x (rows, C).
-void edgeseg_statistics(const uint16_t* x, int64_t rows, int32_t channels, float* mean, float* variance, int32_t threads) {
+template <class Number>
+void statistics(const Number* x, int64_t rows, int32_t channels, float* mean, float* variance, int32_t threads) {
   std::vector<float> first(channels);
-  for (int c = 0; c < channels; c++) first[c] = as<float>(uint32_t(x[c]) << 16);
+  for (int c = 0; c < channels; c++) first[c] = widened(x[c]);
   auto from = repeated(first.data(), channels, period_of(channels));  // near the mean, so that squares stay small
   const float* near = from.data();
-  auto all = sums(x, nullptr, rows * channels, channels, threads,
-                  [=](const uint16_t* xs, const uint16_t*, int k, Floats& a, Floats& b) {
+  auto all = sums<Number>(x, nullptr, rows * channels, channels, threads,
+                  [=](const Number* xs, const Number*, int k, Floats& a, Floats& b) {
                     a = widened(xs) - load(near + k);
                     b = a * a;
                   });
@@ -204,29 +210,31 @@ void edgeseg_statistics(const uint16_t* x, int64_t rows, int32_t channels, float
 }
 
 // y = activation(z), z = gain * (x - mean) + shift; tables (C).
-void edgeseg_forward(const uint16_t* x, uint16_t* y, int64_t rows, int32_t channels, const float* mean, const float* gain,
-                     const float* shift, const Activation* activation, int32_t threads) {
+template <class Number>
+void forward(const Number* x, Number* y, int64_t rows, int32_t channels, const float* mean, const float* gain,
+             const float* shift, const Activation* activation, int32_t threads) {
   const int period = period_of(channels);
   auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   const Activation act = *activation;
   const float *mp = m.data(), *gp = g.data(), *sp = s.data();
   in_shares(rows * channels, period, threads, [&](int64_t first, int64_t last, int64_t) {
-    each(first, last, period, x, nullptr, y, [=](const uint16_t* xs, const uint16_t*, uint16_t* ys, int k, int) {
+    each<Number>(first, last, period, x, nullptr, y, [=](const Number* xs, const Number*, Number* ys, int k, int) {
       narrow(ys, activated((widened(xs) - load(mp + k)) * load(gp + k) + load(sp + k), act));
     });
   });
 }
 
 // Sums over rows (2, C) of the gradient that the activation of z lets pass, and of its product with x - mean.
-void edgeseg_backward_sums(const uint16_t* x, const uint16_t* gradient, int64_t rows, int32_t channels, const float* mean,
-                           const float* gain, const float* shift, const Activation* activation, double* found,
-                           int32_t threads) {
+template <class Number>
+void backward_sums(const Number* x, const Number* gradient, int64_t rows, int32_t channels, const float* mean,
+                   const float* gain, const float* shift, const Activation* activation, double* found,
+                   int32_t threads) {
   const int period = period_of(channels);
   auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   const Activation act = *activation;
   const float *mp = m.data(), *gp = g.data(), *sp = s.data();
-  auto all = sums(x, gradient, rows * channels, channels, threads,
-                  [=](const uint16_t* xs, const uint16_t* gs, int k, Floats& a, Floats& b) {
+  auto all = sums<Number>(x, gradient, rows * channels, channels, threads,
+                  [=](const Number* xs, const Number* gs, int k, Floats& a, Floats& b) {
                     Floats v = widened(xs) - load(mp + k);
                     a = passed(widened(gs), v * load(gp + k) + load(sp + k), act);
                     b = a * v;
@@ -235,9 +243,10 @@ void edgeseg_backward_sums(const uint16_t* x, const uint16_t* gradient, int64_t 
 }
 
 // dx = gain * passed gradient + slope * (x - mean) + offset; tables (C).
-void edgeseg_backward(const uint16_t* x, const uint16_t* gradient, uint16_t* dx, int64_t rows, int32_t channels,
-                      const float* mean, const float* gain, const float* shift, const float* slope, const float* offset,
-                      const Activation* activation, int32_t threads) {
+template <class Number>
+void backward(const Number* x, const Number* gradient, Number* dx, int64_t rows, int32_t channels, const float* mean,
+              const float* gain, const float* shift, const float* slope, const float* offset,
+              const Activation* activation, int32_t threads) {
   const int period = period_of(channels);
   auto m = repeated(mean, channels, period), g = repeated(gain, channels, period), s = repeated(shift, channels, period);
   auto l = repeated(slope, channels, period), o = repeated(offset, channels, period);
@@ -245,11 +254,37 @@ void edgeseg_backward(const uint16_t* x, const uint16_t* gradient, uint16_t* dx,
   const Activation act = *activation;
   const float *mp = m.data(), *gp = g.data(), *sp = s.data();
   in_shares(rows * channels, period, threads, [&](int64_t first, int64_t last, int64_t) {
-    each(first, last, period, x, gradient, dx, [=](const uint16_t* xs, const uint16_t* gs, uint16_t* to, int k, int) {
+    each<Number>(first, last, period, x, gradient, dx, [=](const Number* xs, const Number* gs, Number* to, int k, int) {
       Floats v = widened(xs) - load(mp + k), gains = load(gp + k);
       Floats z = passed(widened(gs), v * gains + load(sp + k), act);
       narrow(to, z * gains + v * load(lp + k) + load(op + k));
     });
   });
 }
-}
+
+}  // namespace
+
+#define EDGESEG_PASSES(NUMBER, NAME)                                                                                    \
+  extern "C" {                                                                                                         \
+  void edgeseg_statistics_##NAME(const NUMBER* x, int64_t rows, int32_t channels, float* mean, float* variance,        \
+                                 int32_t threads) {                                                                    \
+    statistics(x, rows, channels, mean, variance, threads);                                                            \
+  }                                                                                                                    \
+  void edgeseg_forward_##NAME(const NUMBER* x, NUMBER* y, int64_t rows, int32_t channels, const float* mean,           \
+                              const float* gain, const float* shift, const Activation* activation, int32_t threads) {  \
+    forward(x, y, rows, channels, mean, gain, shift, activation, threads);                                             \
+  }                                                                                                                    \
+  void edgeseg_backward_sums_##NAME(const NUMBER* x, const NUMBER* gradient, int64_t rows, int32_t channels,           \
+                                    const float* mean, const float* gain, const float* shift,                          \
+                                    const Activation* activation, double* found, int32_t threads) {                    \
+    backward_sums(x, gradient, rows, channels, mean, gain, shift, activation, found, threads);                         \
+  }                                                                                                                    \
+  void edgeseg_backward_##NAME(const NUMBER* x, const NUMBER* gradient, NUMBER* dx, int64_t rows, int32_t channels,    \
+                               const float* mean, const float* gain, const float* shift, const float* slope,           \
+                               const float* offset, const Activation* activation, int32_t threads) {                   \
+    backward(x, gradient, dx, rows, channels, mean, gain, shift, slope, offset, activation, threads);                  \
+  }                                                                                                                    \
+  }
+
+EDGESEG_PASSES(uint16_t, bfloat16)
+EDGESEG_PASSES(float, float32)

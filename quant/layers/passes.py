@@ -1,9 +1,10 @@
-"""BN, activation and quantizer in few passes over a bfloat16 tensor on a CPU, as training in bfloat16 needs them.
+"""BN, activation and quantizer in few passes over a tensor on a CPU, as training needs them.
 
 One by one, a BN and its ReLU read and write a tensor five times and their gradients eight times, at a fifth of the
 speed of the memory: half of a training step. Together they read twice and write once, gradients four times and once.
-Values are rounded to bfloat16 once, at the end. Sums are the same for any number of threads. Without a compiler, on
-other devices and in other precisions ``fused`` calls the modules one by one.
+Values of bfloat16 are rounded once, at the end. Sums are the same for any number of threads. Without a compiler, on
+other devices and in other precisions ``fused`` calls the modules one by one; in float32 it does so without gradients,
+too: scores are those of torch's own layers.
 """
 
 from __future__ import annotations
@@ -51,9 +52,14 @@ def _kernels() -> ctypes.CDLL | None:
 
 
 def can_pass(x: Any) -> bool:
-    """Whether there are passes for ``x``: a bfloat16 tensor on a CPU, and kernels."""
+    """Whether there are passes for ``x``: a tensor of bfloat16, or of float32 while it is learned from, on a CPU, and
+    kernels.
+    """
     return (
-        isinstance(x, torch.Tensor) and x.device.type == "cpu" and x.dtype == torch.bfloat16 and _kernels() is not None
+        isinstance(x, torch.Tensor)
+        and x.device.type == "cpu"
+        and (x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and torch.is_grad_enabled()))
+        and _kernels() is not None
     )
 
 
@@ -144,7 +150,7 @@ class _Normalized(torch.autograd.Function):
         x, variance, *tables = ctx.saved_tensors
         affine, gradient = _Affine(*tables), _like(gradient, x)
         found = torch.empty(2, x.shape[1], dtype=torch.float64)
-        _run("edgeseg_backward_sums", (x, gradient), affine, ctx.activation, _address(found))
+        _run("backward_sums", (x, gradient), affine, ctx.activation, _address(found))
         of_bias, of_products = found.float()
         precision = 1 / (variance + ctx.eps)
         of_row = -affine.gain * x.shape[1] / x.numel()
@@ -165,16 +171,14 @@ def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     channels = x.shape[1]
     mean, variance = torch.empty(channels), torch.empty(channels)
     rows, tables = ctypes.c_int64(x.numel() // channels), map(_address, (mean, variance))
-    kernels = _kernels()
-    assert kernels is not None, "see can_pass"
-    kernels.edgeseg_statistics(_address(x), rows, channels, *tables, torch.get_num_threads())
+    _kernel("statistics", x)(_address(x), rows, channels, *tables, torch.get_num_threads())
     return mean, variance
 
 
 def _forward(x: torch.Tensor, affine: _Affine, activation: Activation) -> torch.Tensor:
     """``activation`` of ``affine`` of dense ``x``, in its order."""
     y = torch.empty_like(x)
-    _run("edgeseg_forward", (x, y), affine, activation)
+    _run("forward", (x, y), affine, activation)
     return y
 
 
@@ -188,7 +192,7 @@ def _backward(
 ) -> torch.Tensor:
     """The gain times the gradient that passes ``_forward``'s activation, plus ``slope * (x - mean) + offset``."""
     dx = torch.empty_like(x)
-    _run("edgeseg_backward", (x, gradient, dx), (*affine, slope, offset), activation)
+    _run("backward", (x, gradient, dx), (*affine, slope, offset), activation)
     return dx
 
 
@@ -201,7 +205,7 @@ def _run(
 ) -> None:
     """On ``tensors`` of one shape and order, whose last axis in memory has as many channels as the tables."""
     channels = len(tables[0])
-    getattr(_kernels(), kernel)(
+    _kernel(kernel, tensors[0])(
         *map(_address, tensors),
         ctypes.c_int64(tensors[0].numel() // channels),
         channels,
@@ -210,6 +214,11 @@ def _run(
         *results,
         torch.get_num_threads(),
     )
+
+
+def _kernel(name: str, x: torch.Tensor) -> Any:
+    """That of the precision of ``x``."""
+    return getattr(_kernels(), f"edgeseg_{name}_{str(x.dtype).removeprefix('torch.')}")
 
 
 def _dense(x: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant.evaluation.predict import predict_masks
 from quant.layers.joined import join_passes
+from quant.layers.pointwise import speed_up_pointwise
 from quant.scores.masks import score
 from quant.training.epoch_batches import epoch_batches, seed_of
 from quant.training.objective import Objective
@@ -45,6 +46,7 @@ class Learner:
         if fabric.world_size > 1:
             share_statistics(network)
         join_passes(network)
+        speed_up_pointwise(network)
         self._to_device(network)
         self._teacher = None
         if teacher is not None:

@@ -24,8 +24,10 @@ from torch import nn
 
 import models
 from quant.base import checkpoint as checkpoints
+from quant.base.device import has_bfloat16
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.freed_memory import keep_freed_memory
+from quant.base.note import note
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
 from quant.base.seen_images import Seen, digest_of, require_unseen
@@ -186,6 +188,8 @@ def fit(
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
         train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
     taught = None if teacher is None or spoken else teacher_of(config, teacher)
+    if config.precision == "bfloat16" and not has_bfloat16(fabric.device):
+        note("this processor has no convolutions of bfloat16; training computes in float32, which is faster here")
     keep_freed_memory()  # not before: calibration takes more than a step does
     learner = Learner(network, taught, config, fabric)
     if state is None:
