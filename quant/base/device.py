@@ -11,7 +11,10 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether convolutions are computed in bfloat16: on a CPU by oneDNN, where it has instructions for them (AVX-512,
     or those of ARM). Elsewhere torch goes through loops of its own, several times slower than float32.
     """
-    return device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if device.type != "cpu":
+        return True
+    asked_before_a_convolution = "_is_mkldnn_bf16_supported"
+    return torch.backends.mkldnn.is_available() and getattr(torch.ops.mkldnn, asked_before_a_convolution)()
 
 
 def require_device(device: str) -> None:

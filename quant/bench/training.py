@@ -1,7 +1,7 @@
 """Training time per image of a quantized network against the float network: same machine, threads and run.
 
-Both take whole steps (forward, loss, backward, Adam) on the same batch at the checkpoint's size, in bfloat16 autocast
-as the recipes train; reading and augmenting images is left out.
+Both take whole steps (forward, loss, backward, Adam) on the same batch at the checkpoint's size, in the precision of
+the recipes: bfloat16, or float32 where the processor has none. Reading and augmenting images is left out.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _LEARNING_RATE = 1e-4
 
 
 def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Callable[[], object]]:
-    """One training step of the float network, with BNs and activations joined and one by one, and one of the
-    checkpoint's, each on the same ``images`` images.
+    """One training step of the float network, as training prepares it and layer by layer as torch has it, and one
+    of the checkpoint's, each on the same ``images`` images.
     """
     keep_freed_memory()
     channels = channels_in(checkpoint)
@@ -39,9 +39,10 @@ def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Ca
     masks = torch.stack([torch.from_numpy(sample.mask) for sample in samples])[:, None].float()  # (N, 1, H, W)
     x = network_input(codes, "cpu")
 
-    def stepper(network: nn.Module, *, joined: bool = True) -> Callable[[], object]:
-        if joined:
+    def stepper(network: nn.Module, *, prepared: bool = True) -> Callable[[], object]:
+        if prepared:
             join_passes(network)
+            speed_up_pointwise(network)
         network.train().to(memory_format=torch.channels_last)
         optimiser = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
         return lambda: training_step(network, optimiser, x, masks, Objective(precision=_PRECISION))
@@ -49,6 +50,6 @@ def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Ca
     built = partial(models.build, checkpoint["model"], classes_of(checkpoint), channels)
     return {
         "float_training_ms": stepper(built()),
-        "float_training_one_by_one_ms": stepper(built(), joined=False),
+        "float_training_one_by_one_ms": stepper(built(), prepared=False),
         "qat_training_ms": stepper(from_checkpoint(checkpoint)),
     }

@@ -3,8 +3,8 @@
 One by one, a BN and its ReLU read and write a tensor five times and their gradients eight times, at a fifth of the
 speed of the memory: half of a training step. Together they read twice and write once, gradients four times and once.
 Values of bfloat16 are rounded once, at the end. Sums are the same for any number of threads. Without a compiler, on
-other devices and in other precisions ``fused`` calls the modules one by one; in float32 it does so without gradients,
-too: scores are those of torch's own layers.
+other devices and in other precisions ``fused`` calls the modules one by one, and in float32 for what is scored
+(``learning.py``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from quant.base.compiled_library import compiled_library
+from quant.layers.learning import is_for_loss
 
 _SOURCE = Path(__file__).with_name("passes.cpp")
 _IMAGES = 4  # axes
@@ -52,13 +53,11 @@ def _kernels() -> ctypes.CDLL | None:
 
 
 def can_pass(x: Any) -> bool:
-    """Whether there are passes for ``x``: a tensor of bfloat16, or of float32 while it is learned from, on a CPU, and
-    kernels.
-    """
+    """Whether there are passes for ``x``: a tensor of bfloat16, or of float32 for a loss, on a CPU, and kernels."""
     return (
         isinstance(x, torch.Tensor)
         and x.device.type == "cpu"
-        and (x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and torch.is_grad_enabled()))
+        and (x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and is_for_loss()))
         and _kernels() is not None
     )
 

@@ -1,7 +1,7 @@
 """Training through 1x1 convolutions on one thread of a CPU in float32, by oneDNN.
 
 For these torch prefers kernels of its own to oneDNN's, which are up to four times as fast on large images; not so where
-a convolution is dilated, of which a filter of one pixel takes no notice. Scores, made without gradients, are as ever.
+a convolution is dilated, of which a filter of one pixel takes no notice.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 from torch.nn import functional
+
+from quant.layers.learning import is_for_loss
 
 
 def speed_up_pointwise(network: nn.Module) -> None:
@@ -26,7 +28,7 @@ def is_pointwise(conv: nn.Conv2d) -> bool:
 def pointwise(conv: nn.Conv2d, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """What ``conv``, which ``is_pointwise``, makes of ``x`` (B, C, H, W) with this ``weight``."""
     by_one_thread = x.device.type == "cpu" and torch.get_num_threads() == 1
-    unseen = 2 if by_one_thread and torch.is_grad_enabled() and conv.dilation == (1, 1) else conv.dilation
+    unseen = 2 if by_one_thread and is_for_loss() and conv.dilation == (1, 1) else conv.dilation
     return functional.conv2d(x, weight, bias, conv.stride, 0, unseen, conv.groups)
 
 

@@ -51,6 +51,7 @@ class Learner:
         self._teacher = None
         if teacher is not None:
             join_passes(teacher)
+            speed_up_pointwise(teacher)
             self._teacher = self._to_device(teacher)
         self._averaged = None
         if config.ema:

@@ -10,6 +10,7 @@ from torch import nn
 
 from quant.base.device import has_bfloat16
 from quant.layers.fused import FusedFilters
+from quant.layers.learning import asking_teacher
 from quant.training.loss import attention_distance, distillation_loss, segmentation_loss, soft_target_loss
 from quant.training.stages import seen
 from quant.volumes.loss import deep_supervision
@@ -42,7 +43,7 @@ class Objective:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._is_in_bfloat16(x.device)):
             found = seen(network, x)
             if self.teacher is not None:
-                with torch.no_grad():
+                with asking_teacher():
                     taught = seen(self.teacher, x)
         # each term widens the logits itself: gradients add up in the precision of the pass
         logits, truth = found.logits, masks[:, :1]

@@ -12,6 +12,7 @@ from PIL import Image
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
+from quant.base.note import note
 from quant.base.sole_writer import sole_writer
 from quant.data.pairs import load_samples
 from quant.evaluation.evaluate import evaluate_checkpoint
@@ -355,6 +356,20 @@ def test_a_training_that_diverges_stops_in_that_epoch(squares, tmp_path, capsys,
     assert error.endswith("error: the loss of epoch 2 is nan: give a lower --lr than 0.001, or --precision float32\n")
     assert checkpoints.load(out / "weights.pt")["epoch"] == 0
     assert [line.split(",")[0] for line in (out / "log.csv").read_text().split()] == ["epoch", "0"]
+
+
+def test_a_processor_without_bfloat16_computes_in_float32_and_says_so(squares, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
+    note.cache_clear()
+    kept = []
+    for precision in ("bfloat16", "float32"):
+        out = tmp_path / precision
+        command = ["train", "--data", str(squares), "--out", str(out), "--size", "32", "--model", "cmunext-tiny-hw"]
+        assert main([*command, "--epochs", "1", "--precision", precision]) == 0
+        told = capsys.readouterr().err
+        assert ("note: this processor has no convolutions of bfloat16" in told) == (precision == "bfloat16")
+        kept.append(checkpoints.load(out / "weights.pt")["state"])
+    assert all(torch.equal(value, kept[1][key]) for key, value in kept[0].items())
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
