@@ -162,6 +162,7 @@ TRAINED_MAY_NAME = {
         "Pad",
         "Sum",
     },  # nodes of several
+    "quant/layers/pointwise.py": {"Conv2d"},  # which of torch's kernels trains it
     "quant/twin/activations.py": {"Sigmoid", "Softplus"},  # the list of those that are never negative
     # an identity, of images or volumes; what logits are not
     "quant/twin/normal_form.py": {"Conv2d", "Conv3d", "LogSigmoid", "Sigmoid", "Tanh"},

@@ -13,8 +13,9 @@ def has_bfloat16(device: torch.device) -> bool:
     """
     if device.type != "cpu":
         return True
-    asked_before_a_convolution = "_is_mkldnn_bf16_supported"
-    return torch.backends.mkldnn.is_available() and getattr(torch.ops.mkldnn, asked_before_a_convolution)()
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001  (what torch asks before a convolution)
 
 
 def require_device(device: str) -> None:
