@@ -27,9 +27,18 @@ def is_pointwise(conv: nn.Conv2d) -> bool:
 
 def pointwise(conv: nn.Conv2d, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """What ``conv``, which ``is_pointwise``, makes of ``x`` (B, C, H, W) with this ``weight``."""
-    by_one_thread = x.device.type == "cpu" and torch.get_num_threads() == 1
-    unseen = 2 if by_one_thread and is_for_loss() and conv.dilation == (1, 1) else conv.dilation
+    unseen = 2 if is_for_loss() and _would_leave_onednn(x) else conv.dilation
     return functional.conv2d(x, weight, bias, conv.stride, 0, unseen, conv.groups)
+
+
+def _would_leave_onednn(x: torch.Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and torch.get_num_threads() == 1
+        and torch.backends.mkldnn.is_available()
+    )
 
 
 class _PointwiseConv2d(nn.Conv2d):

@@ -67,6 +67,22 @@ def test_on_one_thread_training_takes_no_kernel_of_torch(one_thread, quantized):
     assert OF_TORCH not in operations(lambda: layer(an_image()).sum().backward())
 
 
+@pytest.mark.parametrize("where", ["two threads", "bfloat16", "float64"])
+def test_elsewhere_nothing_is_dilated(one_thread, monkeypatch, where):
+    seen, conv2d = [], torch.nn.functional.conv2d
+    monkeypatch.setattr("quant.layers.pointwise.functional.conv2d", lambda *a: seen.append(a[5]) or conv2d(*a))
+    layer, x = nn.Conv2d(6, 8, 1), an_image()
+    speed_up_pointwise(layer)
+    layer(x)
+    if where == "two threads":
+        torch.set_num_threads(2)
+    elif where == "float64":
+        layer, x = layer.double(), x.double()
+    with torch.autocast("cpu", torch.bfloat16, enabled=where == "bfloat16"):
+        layer(x)
+    assert seen == [2, (1, 1)]
+
+
 def test_other_convolutions_are_left_alone():
     class Own(nn.Conv2d):
         pass
