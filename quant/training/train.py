@@ -188,7 +188,8 @@ def fit(
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
         train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
     taught = None if teacher is None or spoken else teacher_of(config, teacher)
-    if config.precision == "bfloat16" and not has_bfloat16(fabric.device):
+    in_bfloat16 = config.precision == "bfloat16" and has_bfloat16(fabric.device)
+    if config.precision == "bfloat16" and not in_bfloat16:
         note("this processor has no convolutions of bfloat16; training computes in float32, which is faster here")
     keep_freed_memory()  # not before: calibration takes more than a step does
     learner = Learner(network, taught, config, fabric)
@@ -231,7 +232,7 @@ def fit(
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the loss of epoch {epoch + 1} is {loss}: give a lower --lr than {config.lr:g}"
-                    + ("" if config.precision == "float32" else ", or --precision float32")
+                    + (", or --precision float32" if in_bfloat16 else "")
                 )
             is_last = epoch + 1 == config.epochs
             told = f"epoch {epoch + 1}: loss {loss:.4f}"

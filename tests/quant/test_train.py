@@ -351,6 +351,7 @@ def test_a_training_that_diverges_stops_in_that_epoch(squares, tmp_path, capsys,
 
     monkeypatch.setattr(Learner, "train_epoch", diverging)
     command = ["train", "--data", str(squares), "--out", str(out), "--size", "32", "--model", "cmunext-tiny-hw"]
+    monkeypatch.setattr(training, "has_bfloat16", lambda _device: True)
     assert main([*command, "--epochs", "3", "--precision", "bfloat16"]) == 2
     error = capsys.readouterr().err
     assert error.endswith("error: the loss of epoch 2 is nan: give a lower --lr than 0.001, or --precision float32\n")
