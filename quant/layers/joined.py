@@ -37,7 +37,7 @@ def norm_and_activation(norm: nn.BatchNorm2d, activation: nn.Module | None, x: A
 
 
 def _is_observed(module: nn.Module | None) -> bool:
-    return module is not None and any(vars(module)[hooks] for hooks in _HOOKS)
+    return module is not None and ("forward" in vars(module) or any(vars(module)[hooks] for hooks in _HOOKS))
 
 
 class _JoinedSequential(nn.Sequential):

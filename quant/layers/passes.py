@@ -65,11 +65,11 @@ def can_pass(x: Any) -> bool:
 def can_pass_norm(norm: nn.BatchNorm2d, x: Any) -> bool:
     """Whether there are passes for the BN ``norm`` of ``x``: of images (B, C, H, W), with factors and statistics."""
     return (
-        norm.affine
+        all(of is not None for of in (norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.momentum))
         and norm.track_running_stats
-        and norm.momentum is not None
         and can_pass(x)
         and x.dim() == _IMAGES
+        and x.shape[1] == norm.num_features
         and x.numel() > x.shape[1]  # more than one value a channel, or torch has its say
         and (norm.training or not torch.is_grad_enabled())
     )

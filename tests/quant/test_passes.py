@@ -236,6 +236,17 @@ def test_without_gradients_float32_goes_through_the_modules(monkeypatch):
         norm_and_activation(a_norm(16), nn.ReLU(), x)
 
 
+def test_norms_that_lack_a_part_or_have_a_forward_of_their_own_go_through_torch():
+    x = torch.randn(2, 8, 6, 6)
+    without_statistics, own = a_norm(8), a_norm(8)
+    without_statistics.running_mean = without_statistics.running_var = None
+    own.forward = lambda x: x * 3
+    for norm in (nn.BatchNorm2d(8, bias=False), nn.BatchNorm2d(8, affine=False), without_statistics, own):
+        assert torch.equal(norm_and_activation(norm, nn.ReLU(), x), torch.relu(copy.deepcopy(norm)(x)))
+    with pytest.raises(RuntimeError, match="running_mean should contain"):
+        norm_and_activation(a_norm(4), None, x)
+
+
 def test_one_value_a_channel_is_refused_as_torch_does():
     with pytest.raises(ValueError, match="more than 1 value"):
         norm_and_activation(a_norm(4), None, torch.ones(1, 4, 1, 1, dtype=torch.bfloat16))
