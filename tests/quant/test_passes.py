@@ -83,10 +83,11 @@ def test_a_pass_is_the_modules_one_by_one(shape, activation, dtype):
         decided = z.abs() > 1e-4
     assert decided.double().mean() > 0.9
     assert torch.all((found[0] - exact[0]).abs()[decided] <= HALF_STEPS[dtype] * exact[0].abs()[decided] + 1e-4)
+    rounding = 4e-6 if dtype == torch.float32 else 0.0  # of two values a channel, whose gradients cancel
     tolerance = 0.02 if decided.all() else 0.05  # one gradient at a threshold changes the sums of a small tensor
     if decided.all() or math.prod(shape) > 1e5:
         for mine, true in zip(found[1:4], exact[1:4], strict=True):
-            assert torch.allclose(mine, true, rtol=tolerance, atol=tolerance * float(true.abs().max()) + 4e-6)
+            assert torch.allclose(mine, true, rtol=tolerance, atol=tolerance * float(true.abs().max()) + rounding)
     for mine, true in zip(found[4:], exact[4:], strict=True):
         assert torch.allclose(mine, true, rtol=1e-5)
 
