@@ -7,6 +7,11 @@ import torch
 from quant.base.errors import ConfigError
 
 
+def computes_in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a training in ``precision``, "float32" or "bfloat16", computes in bfloat16 on ``device``."""
+    return precision == "bfloat16" and has_bfloat16(device)
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether convolutions are computed in bfloat16: on a CPU by oneDNN, where it has instructions for them (AVX-512,
     or those of ARM). Elsewhere torch goes through loops of its own, several times slower than float32.

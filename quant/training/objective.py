@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from quant.base.device import has_bfloat16
+from quant.base.device import computes_in_bfloat16
 from quant.layers.fused import FusedFilters
 from quant.layers.learning import asking_teacher
 from quant.training.loss import attention_distance, distillation_loss, segmentation_loss, soft_target_loss
@@ -18,8 +18,8 @@ from quant.volumes.loss import deep_supervision
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """``kind`` and ``epoch`` are of ``segmentation_loss``, ``precision`` of ``TrainConfig``: float32 where the device
-    ``has_bfloat16`` not.
+    """``kind`` and ``epoch`` are of ``segmentation_loss``, ``precision`` of ``TrainConfig``: see
+    ``computes_in_bfloat16``.
 
     The teacher is a network, whose prediction is weighed by ``distill`` and, where both are ``Staged``, its features by
     ``feature_distill``; or it spoke beforehand: its probabilities are further channels of the masks.
@@ -40,7 +40,7 @@ class Objective:
 
     def __call__(self, network: nn.Module, x: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         """The loss () of ``network`` for input ``x`` (B, C, H, W) and float masks (B, 1, H, W)."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._is_in_bfloat16(x.device)):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=computes_in_bfloat16(self.precision, x.device)):
             found = seen(network, x)
             if self.teacher is not None:
                 with asking_teacher():
@@ -62,6 +62,3 @@ class Objective:
             filters = [module for module in network.modules() if isinstance(module, FusedFilters)]
             loss = loss + self.damping * sum(module.off_grid() for module in filters)
         return loss
-
-    def _is_in_bfloat16(self, device: torch.device) -> bool:
-        return self.precision == "bfloat16" and has_bfloat16(device)

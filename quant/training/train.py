@@ -24,7 +24,7 @@ from torch import nn
 
 import models
 from quant.base import checkpoint as checkpoints
-from quant.base.device import has_bfloat16
+from quant.base.device import computes_in_bfloat16
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.freed_memory import keep_freed_memory
 from quant.base.note import note
@@ -70,10 +70,10 @@ def train(
     """Trains on the split ``train`` of the data and returns the scores of what is kept on its split ``val``; with
     ``config.all_images`` on both, and returns None.
 
-    Writes to ``out_dir`` after each epoch: ``weights.pt`` (what is kept, if this epoch is the last), ``last.pt`` (to go
-    on from) and ``log.csv``. ``teacher`` is a checkpoint whose prediction the network is drawn to, with the weight
-    ``config.distill``; one for volumes, whose slices the images are then, speaks before the first epoch, and its logits
-    are kept in ``teacher_logits`` (default: ``out_dir/teacher``).
+    Writes to ``out_dir`` after each epoch: ``log.csv``, ``last.pt`` (to go on from) and ``weights.pt`` (what is kept,
+    if this epoch is the last), in this order: the last can be made from the second. ``teacher`` is a checkpoint whose
+    prediction the network is drawn to, with the weight ``config.distill``; one for volumes, whose slices the images are
+    then, speaks before the first epoch, and its logits are kept in ``teacher_logits`` (default: ``out_dir/teacher``).
 
     Raises:
         ConfigError, DataError, CheckpointError: see their messages.
@@ -163,13 +163,13 @@ def fit(
         **{key: path and path.name for key, path in links.items()},
         "contents": {key: digest_of(path) for key, path in links.items() if path is not None and path.is_file()},
     }
-    if not resume and any((out_dir / name).exists() for name in (KEPT, LAST)):
-        raise ConfigError(f"'{out_dir}' holds a training already; give --resume to go on with it, or another --out")
+    if not resume:
+        _require_no_training(out_dir)
     torch.manual_seed(config.seed)
     seen = Seen.of(config.data, train_samples.digests)
     state = _last_state(out_dir, run, quant, seen) if resume else None
     first_epoch = 0 if state is None else state["epoch"] + 1
-    if first_epoch == config.epochs:
+    if first_epoch == config.epochs and fabric.broadcast(_is_kept(out_dir, config.epochs)):
         return checkpoints.load(out_dir / KEPT)["scores"]
     if state is None:
         network = new_network(config, quant, init_from, train_samples)
@@ -188,7 +188,7 @@ def fit(
         settings = {"classes": config.classes, "cache_dir": kept, "device": device}
         train_samples = replace(train_samples, soft=soft_targets(teacher, config.data, train_samples, **settings))
     taught = None if teacher is None or spoken else teacher_of(config, teacher)
-    in_bfloat16 = config.precision == "bfloat16" and has_bfloat16(fabric.device)
+    in_bfloat16 = computes_in_bfloat16(config.precision, fabric.device)
     if config.precision == "bfloat16" and not in_bfloat16:
         note("this processor has no convolutions of bfloat16; training computes in float32, which is faster here")
     keep_freed_memory()  # not before: calibration takes more than a step does
@@ -225,7 +225,10 @@ def fit(
         epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
         batch_bar = progress.add_task("steps", total=learner.batches(train_samples))
         pace.begin()
-        scores = None
+        scores = None if state is None else state.get("scores")
+        if writes and first_epoch == config.epochs:  # ended before it was kept
+            of_last = {"epoch": first_epoch - 1, "scores": scores}
+            checkpoints.save(out_dir / KEPT, {**common, **of_last, "state": _portable_state(learner.candidate())})
         for epoch in range(first_epoch, config.epochs):
             progress.reset(batch_bar)
             loss = learner.train_epoch(train_samples, epoch, lambda: progress.update(batch_bar, advance=1))
@@ -244,16 +247,34 @@ def fit(
                 told += f", IoU {scores['iou']:.4f}"
             if writes:
                 common |= {"epoch": epoch, "scores": scores}
-                if keeps:
-                    checkpoints.save(out_dir / KEPT, {**common, "state": _portable_state(candidate)})
                 _append_log(out_dir / _LOG, epoch, loss, scores)
                 if must_save:
                     checkpoints.save(out_dir / LAST, {**common, **learner.state()})
+                if keeps:
+                    checkpoints.save(out_dir / KEPT, {**common, "state": _portable_state(candidate)})
             progress.update(epochs_bar, advance=1, description=told)
             if not is_last:
                 pace.go_on()
     fabric.barrier()  # the files are complete before another process reads them
     return scores
+
+
+def _require_no_training(out_dir: Path) -> None:
+    if (out_dir / LAST).exists():
+        raise ConfigError(f"'{out_dir}' holds a training already; give --resume to go on with it, or another --out")
+    if (out_dir / KEPT).exists():
+        raise ConfigError(
+            f"'{out_dir}' holds weights of a training already, without the {LAST} to go on from; give another --out, or"
+            f" delete its {KEPT}"
+        )
+
+
+def _is_kept(out_dir: Path, epochs: int) -> bool:
+    """Whether what is kept of a training of so many epochs is there, whole and of the last of them."""
+    try:
+        return checkpoints.load(out_dir / KEPT)["epoch"] == epochs - 1
+    except (CheckpointError, KeyError):
+        return False
 
 
 def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, seen: Seen) -> dict[str, Any]:
@@ -262,7 +283,10 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, s
         raise CheckpointError(
             f"'{out_dir}' has no {LAST}: no epoch of this training was finished; begin without --resume"
         )
-    state = checkpoints.load(out_dir / LAST)
+    try:
+        state = checkpoints.load(out_dir / LAST)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; to begin this training again, delete '{out_dir}'") from None
     if not isinstance(state.get("run"), dict):
         raise CheckpointError(f"'{out_dir / LAST}' is not of a training that can continue; give another --out")
     before = {field.name: field.default for field in fields(TrainConfig)} | state["run"]
@@ -293,7 +317,9 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, s
 
 
 def _damaged(out_dir: Path, where: str) -> CheckpointError:
-    return CheckpointError(f"'{out_dir / LAST}' is damaged in {where}; give another --out")
+    return CheckpointError(
+        f"'{out_dir / LAST}' is damaged in {where}; give another --out, or delete '{out_dir}', to begin again"
+    )
 
 
 def _other_run(out_dir: Path, key: str, before: Any, now: Any) -> CheckpointError:

@@ -162,7 +162,7 @@ def gradient_and_statistics(network, x, masks, precision):
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize("quant", [None, "w8a8"])
 def test_a_network_learns_as_by_the_modules_in_float32(quant, precision, monkeypatch):
-    monkeypatch.setattr("quant.training.objective.has_bfloat16", lambda _device: True)
+    monkeypatch.setattr("quant.base.device.has_bfloat16", lambda _device: True)
     name = f"models/weights/cmunext-xxs-hw_{quant or 'float'}_busi.pt"
     network = from_checkpoint(torch.load(ROOT / name, weights_only=False)).train()
     samples = [calib_data.load(name, (96, 96), 3) for name in calib_data.names()[:2]]

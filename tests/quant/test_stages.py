@@ -100,7 +100,7 @@ def test_heads_add_the_loss_of_reduced_masks(kind):
 
 
 def test_terms_on_logits_add_up_in_the_precision_of_the_pass(monkeypatch):
-    monkeypatch.setattr("quant.training.objective.has_bfloat16", lambda _device: True)
+    monkeypatch.setattr("quant.base.device.has_bfloat16", lambda _device: True)
     torch.manual_seed(SEED)
     network, teacher = (models.build(THREE_LEVELS) for _ in range(2))
     masks = (torch.rand(2, 1, SIDE, SIDE) > 0.5).float()

@@ -97,10 +97,14 @@ def test_float_training_learns_and_qat_from_its_weights_keeps_it(squares, tmp_pa
 
 
 def test_best_weights_of_a_broken_run_can_be_exported(squares, tmp_path, monkeypatch):
-    def interrupt(*_arguments, **_named):
-        raise KeyboardInterrupt
+    train_epoch = Learner.train_epoch
 
-    monkeypatch.setattr(training, "_append_log", interrupt)
+    def interrupt_the_second_epoch(learner, samples, epoch, on_batch):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return train_epoch(learner, samples, epoch, on_batch)
+
+    monkeypatch.setattr(Learner, "train_epoch", interrupt_the_second_epoch)
     with pytest.raises(KeyboardInterrupt):
         train(config(squares), QuantConfig.read("w4a4"), tmp_path / "broken")
     manifest = export(tmp_path / "broken" / "weights.pt", tmp_path / "export", images=1)
@@ -198,6 +202,52 @@ def test_a_folder_takes_one_training_at_a_time(squares, tmp_path):
         train(config(squares), None, tmp_path / "run")
     assert not (tmp_path / "run" / "log.csv").exists()
     train(config(squares), None, tmp_path / "run")
+
+
+@pytest.mark.parametrize(("quant", "all_images"), [(None, False), (None, True), ("w4a4", True)])
+@pytest.mark.parametrize("cut_off", ["last.pt", "weights.pt"])
+def test_a_full_disk_at_either_file_of_the_last_epoch_is_mended_by_the_same_command(
+    squares, tmp_path, monkeypatch, quant, all_images, cut_off
+):
+    settings = config(squares, epochs=1, ema=0.5, all_images=all_images)
+    quant = QuantConfig.read(quant) if quant else None
+    scores = train(settings, quant, tmp_path / "whole")
+    save = checkpoints.save
+
+    def disk_is_full(path, checkpoint):
+        if path.name == cut_off:
+            raise OSError(28, "No space left on device")
+        save(path, checkpoint)
+
+    out = tmp_path / "broken"
+    monkeypatch.setattr(checkpoints, "save", disk_is_full)
+    with pytest.raises(OSError, match="No space"):
+        train(settings, quant, out)
+    monkeypatch.setattr(checkpoints, "save", save)
+    assert train(settings, quant, out, resume=(out / "last.pt").exists()) == scores
+    whole, broken = (checkpoints.load(tmp_path / run / "weights.pt") for run in ("whole", "broken"))
+    assert states_equal(whole.pop("state"), broken.pop("state"))
+    assert [whole[key] for key in ("epoch", "scores", "run", "lr")] == [
+        broken[key] for key in ("epoch", "scores", "run", "lr")
+    ]
+    (out / "weights.pt").write_bytes(b"half")
+    assert train(settings, quant, out, resume=True) == scores
+    assert states_equal(
+        checkpoints.load(tmp_path / "whole" / "weights.pt")["state"], checkpoints.load(out / "weights.pt")["state"]
+    )
+
+
+def test_weights_without_the_file_to_go_on_from_say_so(squares, tmp_path):
+    settings, out = config(squares, epochs=1), tmp_path / "run"
+    train(settings, None, out)
+    (out / "last.pt").unlink()
+    with pytest.raises(ConfigError, match=r"without the last.pt to go on from; .* or delete its weights.pt"):
+        train(settings, None, out)
+    (out / "weights.pt").unlink()
+    train(settings, None, out)
+    (out / "last.pt").write_bytes(b"half")
+    with pytest.raises(CheckpointError, match=r"is truncated .*; to begin this training again, delete '.*run'"):
+        train(settings, None, out, resume=True)
 
 
 def test_resume_tells_what_is_damaged_and_needs_no_log(squares, tmp_path):
@@ -351,7 +401,7 @@ def test_a_training_that_diverges_stops_in_that_epoch(squares, tmp_path, capsys,
 
     monkeypatch.setattr(Learner, "train_epoch", diverging)
     command = ["train", "--data", str(squares), "--out", str(out), "--size", "32", "--model", "cmunext-tiny-hw"]
-    monkeypatch.setattr(training, "has_bfloat16", lambda _device: True)
+    monkeypatch.setattr("quant.base.device.has_bfloat16", lambda _device: True)
     assert main([*command, "--epochs", "3", "--precision", "bfloat16"]) == 2
     error = capsys.readouterr().err
     assert error.endswith("error: the loss of epoch 2 is nan: give a lower --lr than 0.001, or --precision float32\n")
