@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quant.base.errors import CheckpointError, ConfigError
 from quant.base.replace_file import replace_text
@@ -16,8 +16,11 @@ from quant.training.recipe import Stage, follow, read_recipe, run_of
 from quant.training.train import KEPT, TEACHER_LOGITS, train
 from quant.training.train_config import TrainConfig
 from quant.volumes.evaluate import evaluate_volumes, load_network
-from quant.volumes.slab_images import write_slabs
+from quant.volumes.slab_images import read_slabs, write_slabs
 from quant.volumes.soft_targets import is_for_volumes
+
+if TYPE_CHECKING:
+    from board.intensity import Window
 
 _SLABS, _SCORES = "slabs", "volumes.json"
 
@@ -57,7 +60,9 @@ def distill(
             " classes in the recipe to match"
         )
     slabs = out_dir / _SLABS
-    if not slabs.exists():
+    if slabs.exists():
+        _require_cut_for(slabs, window, channels, size)
+    else:
         write_slabs(data_dir, slabs, window=window, slices=channels, classes=classes, size=(size, size))
 
     def train_stage(*arguments: Any, teacher: Path | None, **links: Any) -> dict[str, Any] | None:
@@ -84,6 +89,17 @@ def table_of(scores: dict[str, Any]) -> str:
             told = "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
             rows[-1].append(f"{dice:.4f}{told}")
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _require_cut_for(slabs: Path, window: Window, channels: int, size: int) -> None:
+    """ConfigError unless the slices in ``slabs`` are what teacher and recipe see."""
+    found = read_slabs(slabs)
+    there = (found.spec.window.as_dict(), found.spec.slices, found.size)
+    if there != (window.as_dict(), channels, (size, size)):
+        raise ConfigError(
+            f"'{slabs}' was cut for a teacher of another window, or networks of another size or number of channels;"
+            " give another --out, or delete it"
+        )
 
 
 def _one_input(stages: tuple[Stage, ...], recipe: str) -> tuple[int, int, int]:

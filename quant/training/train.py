@@ -46,7 +46,7 @@ from quant.twin.networks import (
     require_size,
     start_from,
 )
-from quant.volumes.slab_images import seen_whole
+from quant.volumes.slab_images import require_neighbours, seen_whole
 from quant.volumes.soft_targets import soft_targets
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def _note_shared(config: TrainConfig, train_samples: Samples, val_samples: Sampl
 
 
 def require_accepted(config: TrainConfig) -> None:
-    """ConfigError unless the network takes images of the size that ``config`` gives."""
+    """ConfigError unless the network takes images of the size that ``config`` gives, with the channels of its data."""
+    require_neighbours(Path(config.data), config.in_channels)
     _require_accepted(config.model, config.classes, config.in_channels, config.image_size)
 
 

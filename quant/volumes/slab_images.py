@@ -111,6 +111,18 @@ def read_slabs(folder: Path) -> SlabFolder:
         ) from None
 
 
+def require_neighbours(data_dir: Path, channels: int) -> None:
+    """ConfigError where ``data_dir`` holds slices of volumes, and with their neighbours they are not ``channels``."""
+    if not (Path(data_dir) / SLABS).is_file():
+        return
+    slices = read_slabs(data_dir).spec.slices
+    if slices != channels:
+        raise ConfigError(
+            f"the slices in '{data_dir}' are {slices} with their neighbours, the network takes {channels} channels;"
+            f" give --channels {slices}, or cut others by `quant slabs --slices {channels}`"
+        )
+
+
 def seen_whole(data_dir: Path, size: tuple[int, int], channels: int) -> dict[str, Any]:
     """``volumes`` of the checkpoint of a network for images of ``size`` (H, W) that sees slices in ``data_dir`` as they
     are; nothing where that is no folder of slices, or they are cut or resized.

@@ -134,7 +134,7 @@ def _volumes(samples: Samples, slabs: SlabFolder, data_dir: Path) -> dict[str, l
         if missing:
             raise DataError(
                 f"slice '{missing[0]}' of '{data_dir}' is not in the list, but a teacher for volumes sees all of"
-                f" '{name}'; list each volume whole"
+                f" '{name}'; list each volume whole (crossval: give --image-classes with the volume as group)"
             )
         found[name] = [place[slab] for slab in needed]
     return found

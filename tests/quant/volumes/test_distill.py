@@ -258,6 +258,10 @@ def test_one_command_cuts_slices_teaches_all_stages_and_scores_them(volumes, tea
     assert [line.split(" | ")[0] for line in table[2:]] == ["| teacher", "| float", "| w4a4"]
     scores = json.loads((out / "volumes.json").read_text())
     assert scores["teacher"]["dice"] == evaluate_volumes(teacher, volumes, "val")["dice"]
+    larger = tmp_path / "larger.toml"
+    larger.write_text(RECIPE.replace("size = 32", "size = 64"))
+    assert main([*command[:-1], str(larger), "--out", str(out)]) == 2
+    assert "/slabs' was cut for a teacher of another window, or networks of another size" in capsys.readouterr().err
     for stage in ("float", "w4a4"):
         assert checkpoints.load(out / stage / "last.pt")["run"]["teacher"] == "weights.pt"
         assert f"{scores[stage]['class1']['dice']:.4f}" in table[["float", "w4a4"].index(stage) + 3]
@@ -351,6 +355,16 @@ def test_other_mistakes_are_told_in_a_sentence(teacher, slabs, volumes, tmp_path
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("error: ") and told in line
     assert not (tmp_path / "run" / "slabs").exists()
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_network_of_other_channels_than_the_slices_have_is_refused(teacher, slabs, tmp_path, capsys, channels):
+    for more in ([], ["--teacher", str(teacher)]):
+        command = ["train", "--model", "cmunext-tiny-hw", "--classes", "3", "--channels", str(channels), "--size", "32"]
+        assert main([*command, *more, "--data", str(slabs), "--out", str(tmp_path / "run")]) == 2
+        told = f"are 3 with their neighbours, the network takes {channels} channels; give --channels 3, or cut others"
+        assert told in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
 
 
 def test_a_stage_whose_slices_do_not_fit_the_teacher_is_refused_before_the_first(teacher, slabs, tmp_path, capsys):
