@@ -11,6 +11,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 import traceback
 import warnings
 from pathlib import Path
@@ -18,6 +19,8 @@ from pathlib import Path
 USER_ERROR = DEFECT = 2
 INTERRUPTED, ENDED = 130, 143  # as shells count: 128 and the signal's number
 _DEBUG = "EDGESEG_DEBUG"
+_IMPORTING = "<frozen importlib._bootstrap>"
+_ASK_AGAIN_S, _LONGEST_IMPORT_S = 0.1, 60.0
 _ROOT = Path(__file__).resolve().parents[1]
 _DOING = "edgeseg_doing"  # attribute of an exception: what was being done, innermost first
 
@@ -37,51 +40,77 @@ class _Ended(KeyboardInterrupt):
     """SIGTERM came: what is half written is removed on the way out, as after Ctrl-C."""
 
 
-def run_command(arguments, explain, interrupted="interrupted"):
-    """Runs ``arguments.run(arguments)``; its status, 0 where it returns none.
+def run_command(parse, explain, interrupted="interrupted"):
+    """Runs ``arguments.run(arguments)`` of what ``parse()`` gives; its status, 0 where it returns none.
 
     ``explain(exception)`` gives (line for stderr, status) of an exception that is expected, or None for one of the
-    system or a defect; ``interrupted`` is the line after Ctrl-C or SIGTERM.
+    system or a defect; ``interrupted`` is the line after Ctrl-C or SIGTERM, which wait for the end of an import: inside
+    of one, libraries lose an exception, or make another one of it.
     """
-    debug = getattr(arguments, "debug", False) or os.environ.get(_DEBUG, "0") not in ("", "0")
+    debug = os.environ.get(_DEBUG, "0") not in ("", "0")
     try:
-        with warnings.catch_warnings(), _sigterm_raised():
+        with warnings.catch_warnings(), _signals_raised():
+            arguments = parse()
+            debug = debug or getattr(arguments, "debug", False)
             if not debug:
                 warnings.simplefilter("ignore")
             status = arguments.run(arguments) or 0
             sys.stdout.flush()  # here, where a full disk behind it can still be told
             return status
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place for what nobody foresaw
+    except KeyboardInterrupt as error:
         if debug:
             traceback.print_exc()
-        line, status = explain(error) or _of_the_system(error, interrupted) or (defect_line(error), DEFECT)
+        print(interrupted, file=sys.stderr)
+        return ENDED if isinstance(error, _Ended) else INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place for what nobody foresaw
+        if debug:
+            traceback.print_exc()
+        line, status = explain(error) or _of_the_system(error) or (defect_line(error), DEFECT)
         if line:
             print(" ".join(line.split()), file=sys.stderr)
         return status
 
 
 @contextlib.contextmanager
-def _sigterm_raised():
-    """Makes SIGTERM an exception meanwhile; in the main thread alone, as signals are."""
-    try:
-        before = signal.signal(signal.SIGTERM, _end)
-    except ValueError:  # not the main thread
-        before = None
+def _signals_raised():
+    """Makes SIGTERM and Ctrl-C exceptions meanwhile; in the main thread alone, as signals are."""
+    before = {}
+    with contextlib.suppress(ValueError):  # not the main thread
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _raising(_Ended))
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as behind `&`
+            before[signal.SIGINT] = signal.signal(signal.SIGINT, _raising(KeyboardInterrupt))
     try:
         yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _end(_number, _frame):
-    raise _Ended
+def _raising(exception):
+    """A handler that raises ``exception``, after the import that is going on, if one is, and it ends."""
+    tries = iter(range(int(_LONGEST_IMPORT_S / _ASK_AGAIN_S)))
+
+    def handle(number, frame):
+        if _is_importing(frame) and next(tries, None) is not None:
+            again = threading.Timer(_ASK_AGAIN_S, signal.raise_signal, (number,))
+            again.daemon = True
+            again.start()
+        else:
+            raise exception
+
+    return handle
 
 
-def _of_the_system(error, interrupted):
-    """(line, status) of what the machine or its user did to a command; None for anything else."""
-    if isinstance(error, KeyboardInterrupt):
-        return interrupted, ENDED if isinstance(error, _Ended) else INTERRUPTED
+def _is_importing(frame):
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTING:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _of_the_system(error):
+    """(line, status) of what the machine did to a command; None for anything else."""
     if isinstance(error, BrokenPipeError):  # the reader of our output went away: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return "", 0

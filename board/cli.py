@@ -17,7 +17,7 @@ from board.segmenter import FRAMES_PER_JOB, TIMEOUT_S
 
 def main(argv=None):
     """Runs the command of ``argv`` (the process's own by default); its status."""
-    return run_command(_parser().parse_args(argv), _explain)
+    return run_command(lambda: _parser().parse_args(argv), _explain)
 
 
 def _explain(error):

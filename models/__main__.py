@@ -95,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     describer.add_argument("--json", action="store_true", help="print JSON instead of a table")
     describer.set_defaults(run=_describe)
     add_debug(commands)
-    return run_command(parser.parse_args(argv), _explain)
+    return run_command(lambda: parser.parse_args(argv), _explain)
 
 
 def _explain(error: BaseException) -> tuple[str, int] | None:

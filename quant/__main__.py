@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from board.boundary import USER_ERROR, add_debug, run_command
-from quant.base.errors import EdgesegError, GateError, TimeUp
-from quant.cli import (
-    bench,
-    cascade,
-    crossval,
-    describe,
-    distill,
-    evaluate,
-    export,
-    gate,
-    pictures,
-    predict,
-    search,
-    sensitivity,
-    settle,
-    soup,
-    study,
-    train,
-    untrained,
-    volumes,
-)
+from board.boundary import USER_ERROR, run_command
 
-_COMMANDS = (
-    *(train, crossval, study, soup, untrained, settle, evaluate, export),
-    *(gate, predict, pictures, sensitivity, search, bench, volumes, distill, cascade, describe),
-)
+if TYPE_CHECKING:
+    import argparse
+
 _GATE_CLOSED, _TIME_UP = 1, 3
 _INTERRUPTED = "interrupted; the same command continues (train: with --resume)"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command of ``argv`` (default: the process's arguments) and returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m quant", description="quantization-aware training and export")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add(commands)
-    add_debug(commands)
-    return run_command(parser.parse_args(argv), _explain, _INTERRUPTED)
+    return run_command(lambda: _parse(argv), _explain, _INTERRUPTED)
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    from quant.cli.parser import parser  # seconds, in which Ctrl-C may come
+
+    return parser().parse_args(argv)
 
 
 def _explain(error: BaseException) -> tuple[str, int] | None:
+    from quant.base.errors import EdgesegError, GateError, TimeUp
+
     if isinstance(error, TimeUp):
         return str(error), _TIME_UP
     if isinstance(error, EdgesegError):

@@ -24,8 +24,8 @@ _SUFFIXES = {"bin", "bit", "fasm", "hwh", "il", "json", "npz", "onnx", "py", "qo
 _TOPS = "models|quant|hw_build|board|calib_data|tests|docs"
 
 
-class _Caught(Exception):
-    """Carries a command line's parser out of its ``main``."""
+class _Caught(BaseException):
+    """Carries a command line's parser out of its ``main``, through the boundary of its errors."""
 
 
 @functools.cache

@@ -41,7 +41,7 @@ _COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command of ``argv`` (default: the process's arguments) and returns the exit status."""
-    return run_command(_parser().parse_args(argv), explain, _INTERRUPTED)
+    return run_command(lambda: _parser().parse_args(argv), explain, _INTERRUPTED)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -93,7 +93,7 @@ def test_every_command_takes_debug(capsys, command):
 def test_debug_shows_the_traceback(capsys, monkeypatch, asked):
     monkeypatch.setenv("EDGESEG_DEBUG", "1" if asked == "environment" else "0")
     arguments = argparse.Namespace(run=raising(KeyError("what")), debug=asked == "option")
-    assert run_command(arguments, lambda error: None) == 2
+    assert run_command(lambda: arguments, lambda error: None) == 2
     shown = capsys.readouterr().err
     assert "Traceback (most recent call last)" in shown
     assert shown.splitlines()[-1].startswith("error: a defect")
@@ -101,7 +101,7 @@ def test_debug_shows_the_traceback(capsys, monkeypatch, asked):
 
 def test_without_debug_there_is_no_traceback(capsys, monkeypatch):
     monkeypatch.delenv("EDGESEG_DEBUG", raising=False)
-    run_command(argparse.Namespace(run=raising(KeyError("what"))), lambda error: None)
+    run_command(lambda: argparse.Namespace(run=raising(KeyError("what"))), lambda error: None)
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -138,7 +138,7 @@ def test_an_object_that_raises_when_asked_for_a_name_is_passed_over():
 
 
 def outcome(error, capsys, interrupted="interrupted"):
-    status = run_command(argparse.Namespace(run=raising(error)), lambda error: None, interrupted)
+    status = run_command(lambda: argparse.Namespace(run=raising(error)), lambda error: None, interrupted)
     return status, capsys.readouterr().err
 
 
@@ -165,7 +165,7 @@ def test_warnings_of_libraries_are_shown_with_debug_alone(capsys, debug):
 
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
-        assert run_command(argparse.Namespace(run=run, debug=debug), lambda error: None) == 0
+        assert run_command(lambda: argparse.Namespace(run=run, debug=debug), lambda error: None) == 0
     assert len(shown) == debug
 
 
@@ -180,7 +180,7 @@ ENDLESS = """
             print("writing", flush=True)
             time.sleep(60)
 
-    sys.exit(run_command(argparse.Namespace(run=run), lambda error: None, "interrupted; it goes on"))
+    sys.exit(run_command(lambda: argparse.Namespace(run=run), lambda error: None, "interrupted; it goes on"))
 """
 
 
@@ -196,10 +196,47 @@ def test_a_signal_in_mid_write_is_one_line_and_leaves_nothing_half_written(tmp_p
     assert not list(tmp_path.iterdir())
 
 
+IMPORTING = """
+    import signal, sys, time
+    from board.boundary import run_command
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def parse():
+        import slow_library
+        time.sleep(60)
+
+    sys.exit(run_command(parse, lambda error: None, "interrupted; it goes on"))
+"""
+SLOW_LIBRARY = """
+    import time
+    print("importing", flush=True)
+    try:
+        time.sleep(1)
+    except BaseException as error:
+        raise RuntimeError("a library's own sentence") from error
+    print("imported", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_waits_for_the_end_of_an_import(tmp_path, number, status):
+    (tmp_path / "slow_library.py").write_text(textwrap.dedent(SLOW_LIBRARY))
+    command, pipe = [sys.executable, "-c", textwrap.dedent(IMPORTING)], subprocess.PIPE
+    paths = os.pathsep.join([str(ROOT), str(tmp_path)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as child:
+        assert child.stdout.readline() == "importing\n"
+        os.kill(child.pid, number)
+        assert child.communicate(timeout=30) == ("imported\n", "interrupted; it goes on\n")
+    assert child.returncode == status
+
+
 PRINTER = """
     import argparse, sys
     from board.boundary import run_command
-    sys.exit(run_command(argparse.Namespace(run=lambda _: print(9 * "a line of a table\\n")), lambda error: None))
+    run = lambda _: print(9 * "a line of a table\\n")
+    sys.exit(run_command(lambda: argparse.Namespace(run=run), lambda error: None))
 """
 
 
@@ -213,5 +250,7 @@ def test_output_that_nobody_reads_is_no_error(tmp_path):
 
 
 def test_expected_errors_keep_their_sentence_and_status(capsys):
-    status = run_command(argparse.Namespace(run=raising(KeyError("x"))), lambda error: ("error: give another", 7))
+    status = run_command(
+        lambda: argparse.Namespace(run=raising(KeyError("x"))), lambda error: ("error: give another", 7)
+    )
     assert (status, capsys.readouterr().err) == (7, "error: give another\n")

@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("build_dir", type=Path, metavar="BUILD_DIR", help="directory of a build, past its shell step")
     parser.set_defaults(run=_run)
     add_debug_to(parser)
-    return run_command(parser.parse_args(argv), explain)
+    return run_command(lambda: parser.parse_args(argv), explain)
 
 
 def _run(arguments: argparse.Namespace) -> None:

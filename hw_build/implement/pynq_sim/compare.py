@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("masks", type=Path, metavar="MASKS", help="folder with NAME_mask.png of golden images NAME")
     parser.set_defaults(run=_run)
     add_debug_to(parser)
-    return run_command(parser.parse_args(argv), explain)
+    return run_command(lambda: parser.parse_args(argv), explain)
 
 
 def _run(arguments: argparse.Namespace) -> None:
