@@ -92,7 +92,8 @@ def _raising(exception):
 
     def handle(number, frame):
         if _is_importing(frame) and next(tries, None) is not None:
-            again = threading.Timer(_ASK_AGAIN_S, signal.raise_signal, (number,))
+            main = threading.main_thread().ident  # whose sleep the signal is to end
+            again = threading.Timer(_ASK_AGAIN_S, signal.pthread_kill, (main, number))
             again.daemon = True
             again.start()
         else:
