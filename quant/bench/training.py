@@ -15,10 +15,8 @@ from torch import nn
 import calib_data
 import models
 from quant.base.freed_memory import keep_freed_memory
-from quant.layers.joined import join_passes
-from quant.layers.pointwise import speed_up_pointwise
 from quant.training.objective import Objective
-from quant.training.step import network_input, training_step
+from quant.training.step import network_input, speed_up, training_step
 from quant.twin.networks import channels_in, classes_of, from_checkpoint
 
 if TYPE_CHECKING:
@@ -41,8 +39,7 @@ def training_contenders(checkpoint: dict[str, Any], images: int) -> dict[str, Ca
 
     def stepper(network: nn.Module, *, prepared: bool = True) -> Callable[[], object]:
         if prepared:
-            join_passes(network)
-            speed_up_pointwise(network)
+            speed_up(network)
         network.train().to(memory_format=torch.channels_last)
         optimiser = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
         return lambda: training_step(network, optimiser, x, masks, Objective(precision=_PRECISION))

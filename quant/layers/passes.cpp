@@ -4,6 +4,7 @@
 // registers and whole rows. Sums are made in float over a block, in double over blocks, and in an order that does not
 // depend on the number of threads.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <thread>
@@ -29,7 +30,7 @@ constexpr int WIDTH = 16;  // numbers in a register: the compiler takes a choice
 #else
 constexpr int WIDTH = 8;
 #endif
-constexpr int LEAST_PERIOD = 64;
+constexpr int LEAST_PERIOD = 64, SOME = 9;
 constexpr int64_t BLOCK = 1 << 15, SHARE = 1 << 18;  // numbers: of a sum in float, and of what a thread is given
 typedef float Floats __attribute__((vector_size(4 * WIDTH)));
 typedef int32_t Masks __attribute__((vector_size(4 * WIDTH)));
@@ -190,12 +191,27 @@ std::vector<double> sums(const Number* x, const Number* g, int64_t count, int ch
   return all;
 }
 
+// The median of some numbers of each channel of x (rows, C), of those that are finite: near the mean, whatever one is.
+template <class Number>
+std::vector<float> medians(const Number* x, int64_t rows, int32_t channels) {
+  std::vector<float> found(channels), some;
+  for (int c = 0; c < channels; c++) {
+    some.clear();
+    for (int i = 0; i < SOME; i++) {
+      float v = widened(x[rows * i / SOME * channels + c]);
+      if (std::isfinite(v)) some.push_back(v);
+    }
+    std::sort(some.begin(), some.end());
+    if (!some.empty()) found[c] = some[some.size() / 2];
+  }
+  return found;
+}
+
 // Mean and biased variance (C) of x (rows, C).
 template <class Number>
 void statistics(const Number* x, int64_t rows, int32_t channels, float* mean, float* variance, int32_t threads) {
-  std::vector<float> first(channels);
-  for (int c = 0; c < channels; c++) first[c] = widened(x[c]);
-  auto from = repeated(first.data(), channels, period_of(channels));  // near the mean, so that squares stay small
+  const std::vector<float> first = medians(x, rows, channels);
+  auto from = repeated(first.data(), channels, period_of(channels));  // so that squares stay small
   const float* near = from.data();
   auto all = sums<Number>(x, nullptr, rows * channels, channels, threads,
                   [=](const Number* xs, const Number*, int k, Floats& a, Floats& b) {
@@ -205,7 +221,8 @@ void statistics(const Number* x, int64_t rows, int32_t channels, float* mean, fl
   for (int c = 0; c < channels; c++) {
     double shift = all[c] / rows;
     mean[c] = float(first[c] + shift);
-    variance[c] = float(std::max(0.0, all[channels + c] / rows - shift * shift));
+    double found = all[channels + c] / rows - shift * shift;
+    variance[c] = float(found < 0 ? 0 : found);  // of what is no number: none
   }
 }
 

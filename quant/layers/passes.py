@@ -55,7 +55,7 @@ def _kernels() -> ctypes.CDLL | None:
 def can_pass(x: Any) -> bool:
     """Whether there are passes for ``x``: a tensor of bfloat16, or of float32 for a loss, on a CPU, and kernels."""
     return (
-        isinstance(x, torch.Tensor)
+        type(x) in (torch.Tensor, nn.Parameter)  # others have no numbers in memory, or a say in what is done to them
         and x.device.type == "cpu"
         and (x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and is_for_loss()))
         and _kernels() is not None
@@ -63,9 +63,13 @@ def can_pass(x: Any) -> bool:
 
 
 def can_pass_norm(norm: nn.BatchNorm2d, x: Any) -> bool:
-    """Whether there are passes for the BN ``norm`` of ``x``: of images (B, C, H, W), with factors and statistics."""
+    """Whether there are passes for the BN ``norm`` of ``x``: of images (B, C, H, W), with factors and statistics of
+    float32.
+    """
+    tables = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     return (
-        all(of is not None for of in (norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.momentum))
+        all(table is not None and table.dtype == torch.float32 and table.is_contiguous() for table in tables)
+        and norm.momentum is not None
         and norm.track_running_stats
         and can_pass(x)
         and x.dim() == _IMAGES
@@ -82,8 +86,10 @@ def activated(x: torch.Tensor, activation: Activation) -> torch.Tensor:
 
 def normalized(norm: nn.BatchNorm2d, x: torch.Tensor, activation: Activation) -> torch.Tensor:
     """``activation(norm(x))`` (B, C, H, W), with the statistics of ``norm`` moved as in training; where it does not
-    train, without a gradient.
+    train, without a gradient. In memory it lies as ``x`` does.
     """
+    if x.is_contiguous() and not x.is_contiguous(memory_format=torch.channels_last):
+        return normalized(norm, x.contiguous(memory_format=torch.channels_last), activation).contiguous()
     x = x.contiguous(memory_format=torch.channels_last)
     moving_mean, moving_variance, momentum = norm.running_mean, norm.running_var, norm.momentum
     assert moving_mean is not None and moving_variance is not None and momentum is not None, "see can_pass_norm"

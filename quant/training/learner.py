@@ -12,14 +12,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant.evaluation.predict import predict_masks
-from quant.layers.joined import join_passes
-from quant.layers.pointwise import speed_up_pointwise
 from quant.scores.masks import score
 from quant.training.epoch_batches import epoch_batches, seed_of
 from quant.training.objective import Objective
 from quant.training.ranks import gather, share_statistics
 from quant.training.stages import Staged, require_same_sizes
-from quant.training.step import network_input, training_step
+from quant.training.step import network_input, speed_up, training_step
 from quant.twin.networks import settle
 from quant.twin.twin import Twin
 
@@ -45,13 +43,11 @@ class Learner:
         self._ranges = network.learn_ranges() if isinstance(network, Twin) and config.ranges == "learned" else []
         if fabric.world_size > 1:
             share_statistics(network)
-        join_passes(network)
-        speed_up_pointwise(network)
+        speed_up(network)
         self._to_device(network)
         self._teacher = None
         if teacher is not None:
-            join_passes(teacher)
-            speed_up_pointwise(teacher)
+            speed_up(teacher)
             self._teacher = self._to_device(teacher)
         self._averaged = None
         if config.ema:

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from quant.data.pairs import to_input
+from quant.layers.joined import join_passes
+from quant.layers.pointwise import speed_up_pointwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
     from quant.training.objective import Objective
 
 _GRADIENT_NORM_LIMIT = 5.0
+
+
+def speed_up(network: nn.Module) -> None:
+    """Lets ``network``, which learns or teaches, use the faster kernels of training, here and in its copies."""
+    join_passes(network)
+    speed_up_pointwise(network)
 
 
 def network_input(codes: torch.Tensor, device: torch.device | str) -> torch.Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import calib_data
 import models
@@ -110,6 +111,52 @@ def test_quantized_values_are_those_of_the_quantizer_exactly():
         expected.sum().backward()
         found.sum().backward()
         assert torch.equal(narrow.grad.float(), wide.grad)
+
+
+@in_both
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_an_outlier_costs_no_precision_wherever_it_lies(dtype, order):
+    generator = torch.Generator().manual_seed(5)
+    for place in (0, 777, 32 * 32 * 2 - 1):
+        x = torch.randn(32 * 32 * 2, 8, generator=generator) + 3
+        x[place] = 3000.0
+        x = x.reshape(2, 32, 32, 8).permute(0, 3, 1, 2).to(dtype).contiguous(memory_format=order)
+        gradient = torch.randn(x.shape, generator=generator).to(dtype)
+        exact = learned(a_norm(8).double(), None, x.double(), gradient.double(), joined=False)
+        found = learned(a_norm(8), None, x, gradient, joined=True)
+        for mine, true in zip(found[4:], exact[4:], strict=True):
+            assert torch.allclose(mine, true, rtol=1e-5)
+        assert norm_and_activation(a_norm(8), None, x).stride() == x.stride(), "lies as torch's would"
+
+
+@in_both
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("place", [0, 100])
+def test_statistics_of_what_is_no_number_are_none(dtype, value, place):
+    x = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(6))
+    x[0, 1].view(-1)[place] = value
+    mine, theirs = a_norm(3), a_norm(3)
+    norm_and_activation(mine, None, x.to(dtype))
+    theirs(x.to(dtype).float())
+    for name in ("running_mean", "running_var"):
+        found, expected = getattr(mine, name), getattr(theirs, name)
+        assert torch.allclose(found, expected, rtol=1e-5, atol=1e-7, equal_nan=True), name
+        assert found.isfinite().tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("change", ["strided", "bfloat16", "fake"])
+def test_what_the_passes_cannot_read_goes_through_torch(change):
+    norm, x = a_norm(4), torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(7))
+    expected = copy.deepcopy(norm)(x)
+    if change == "strided":
+        norm.bias = nn.Parameter(norm.bias.detach().repeat_interleave(2)[::2])
+        assert torch.allclose(norm_and_activation(norm, None, x), expected, atol=1e-6)
+    elif change == "bfloat16":
+        found = norm_and_activation(norm.bfloat16(), nn.ReLU(), x.bfloat16()).float()
+        assert torch.allclose(found, torch.relu(expected), atol=0.05)
+    else:
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            assert norm_and_activation(norm, nn.ReLU(), mode.from_tensor(x)).shape == x.shape
 
 
 @in_both
