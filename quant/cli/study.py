@@ -40,6 +40,12 @@ def _run(arguments: argparse.Namespace) -> None:
     for cell in cells:
         if cell.data not in folders:
             raise ConfigError(f"the study's cell '{cell.name}' needs data '{cell.data}'; give --data {cell.data}=DIR")
+    needed = dict.fromkeys(cell.data for cell in cells)
+    for name in folders:
+        if name not in needed:
+            raise ConfigError(
+                f"no cell of the study has data '{name}'; leave out --data {name}=..., it needs: {', '.join(needed)}"
+            )
     more = {"settings": {"device": arguments.device}, "stop_at": stop_time(arguments.minutes)}
     plans = plans_of(cells, arguments.out, folders, **more)
     prepare_cells(plans)

@@ -47,6 +47,8 @@ _NO_CLASS = "image"
 _NEVER = -1  # the fold of images that are never reported
 _BATCH_IMAGES = 8
 _COUNTS = ("tp", "fp", "fn", "tn")
+_MOST_PIXELS = 1 << 40  # of an image
+_TRAIN_LIST, _REPORTED_LIST = "train.txt", "reported.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,8 @@ class Plan:
     def __post_init__(self) -> None:
         object.__setattr__(self, "configs", tuple(config for config, _ in runs_of(self.stages, self.settings)))
         for stage, config in zip(self.stages, self.configs, strict=True):
+            if stage.name in (_TRAIN_LIST, _REPORTED_LIST):
+                raise ConfigError(f"stage '{stage.name}' has the name of a fold's list of images; rename it")
             if stage.quant is not None and config.calibration != "train":
                 raise ConfigError(
                     f"stage '{stage.name}' fits its ranges to the shipped images, which a fold may report; set"
@@ -188,9 +192,9 @@ def _run_fold(plan: Plan, fold: int, quiet: bool) -> None:
     reported_names = [row.name for row in table if row.fold == fold]
     kept_out = {row.group for row in table if row.fold == fold}
     train_names = [row.name for row in table if row.group not in kept_out]
-    for name, listed in (("train", train_names), ("reported", reported_names)):
+    for name, listed in ((_TRAIN_LIST, train_names), (_REPORTED_LIST, reported_names)):
         text = "".join(f"{image}\n" for image in listed)
-        replace_text(folder / f"{name}.txt", text)
+        replace_text(folder / name, text)
 
     def train_stage(config: TrainConfig, quant: QuantConfig | None, out_dir: Path, **links: Any) -> None:
         chosen = _samples_of(config, train_names)
@@ -265,10 +269,16 @@ def read_images(path: Path, names: Sequence[str]) -> ImageScores:
             rows = list(csv.DictReader(file))
         classes = max(int(row["mask_class"]) for row in rows)
         table = np.array([[int(row[column]) for column in _COUNTS] for row in rows])  # (N * classes, 4)
-        listed = [row["name"] for row in rows]
-    except (KeyError, TypeError, ValueError, csv.Error):
+        listed = [(row["name"], int(row["mask_class"])) for row in rows]
+    except (KeyError, TypeError, ValueError, OverflowError, csv.Error):
         listed = []
-    if not listed or listed != [name for name in names for _ in range(classes)] or np.ptp(table.sum(axis=1)):
+    if (
+        not listed
+        or listed != [(name, kind) for name in names for kind in range(1, classes + 1)]
+        or not 0 <= table.min() <= table.max() < _MOST_PIXELS
+        or not table[0].sum()
+        or np.ptp(table.sum(axis=1))
+    ):
         raise DataError(f"'{path}' is cut off or damaged; delete it, and the same command reports its fold again")
     return ImageScores(tuple(Counts(*table[kind::classes].T) for kind in range(classes)))
 

@@ -34,6 +34,7 @@ _SHIPPED = Path(__file__).parents[1] / "recipes"
 SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"data", "device"}
 _LINKS = ("quant", "init_from", "teacher")
 _CHECKPOINT = ".pt"
+_LONGEST_NAME = 80  # of a stage, in bytes: names of folders and files begin with it
 _NAMES = dict.fromkeys(("name", "model", *_LINKS), str)
 
 
@@ -132,8 +133,11 @@ def _stage(values: dict[str, Any], earlier: list[Stage], path: Path) -> Stage:
     if values.get("name", "") in ("", *names):
         raise ConfigError(f"recipe '{path}': each stage needs a name of its own")
     name = values.pop("name")
-    if name in (".", "..") or "/" in name:
-        raise ConfigError(f"recipe '{path}': stage '{name}' cannot be the name of a folder; give it another")
+    if name in (".", "..") or "/" in name or not name.isprintable() or len(name.encode()) > _LONGEST_NAME:
+        raise ConfigError(
+            f"recipe '{path}': stage {name[: _LONGEST_NAME + 1]!a} cannot be the name of a folder; give it another, of"
+            f" at most {_LONGEST_NAME} bytes"
+        )
     same_model = [stage.name for stage in earlier if stage.settings.get("model") == values.get("model")]
     quant = values.pop("quant", None)
     links: dict[str, str | Path | None] = {"init_from": same_model[-1] if same_model else None, "teacher": None}

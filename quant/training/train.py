@@ -106,13 +106,13 @@ def require_unseen_links(config: TrainConfig, beginnings: Iterable[Path | None])
 
 
 def _note_shared(config: TrainConfig, train_samples: Samples, val_samples: Samples) -> None:
-    """A sentence on stderr where the lists share images and ``val`` is scored."""
+    """A sentence on stderr where the lists share images: what that does to scores, or to a training on both."""
     learned, scored = set(train_samples.digests or ()), val_samples.digests or ()
     shared = sum(digest in learned for digest in scored)
-    if shared and not config.all_images:
+    follows = "each epoch sees them twice" if config.all_images else "their scores say nothing of others"
+    if shared:
         print(
-            f"note: {shared} of the {len(scored)} images of `val` of '{config.data}' are in `train`, too: their scores"
-            " say nothing of others",
+            f"note: {shared} of the {len(scored)} images of `val` of '{config.data}' are in `train`, too: {follows}",
             file=sys.stderr,
         )
 

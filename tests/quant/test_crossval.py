@@ -253,6 +253,29 @@ def test_a_fold_reports_again_once_its_damaged_file_is_deleted(finished, tumours
     assert (out / "network.json").read_text() == (finished[0] / "network.json").read_text()
 
 
+@pytest.mark.parametrize("count", ["9" * 23, "-1", "1" + 18 * "0", "1"])
+def test_counts_that_cannot_be_are_not_believed(finished, tumours, capsys, tmp_path, count):
+    out = tmp_path / "out"
+    shutil.copytree(finished[0], out)
+    path = out / "fold-1" / "network" / "reported.csv"
+    head, *rows = path.read_text().splitlines()
+    changed = (
+        [f"{row.rpartition(',')[0]},{count}" for row in rows]
+        if count != "-1"
+        else [",".join([*row.split(",")[:2], *4 * ["0"]]) for row in rows]
+    )
+    path.write_text("\n".join([head, *changed]) + "\n")
+    error = refusal(capsys, *command(tumours, out, "--folds", 2, "--epochs", 4))
+    assert error.endswith(f"'{path}' is cut off or damaged; delete it, and the same command reports its fold again\n")
+
+
+def test_a_stage_with_the_name_of_a_list_of_the_fold_is_refused(tumours, capsys, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('model = "cmunext-tiny-hw"\n[[stages]]\nname = "train.txt"\n')
+    told = refusal(capsys, "crossval", "--recipe", str(recipe), "--data", str(tumours), "--out", str(tmp_path / "out"))
+    assert "stage 'train.txt' has the name of a fold's list of images; rename it" in told
+
+
 @pytest.mark.slow
 def test_a_run_killed_in_an_epoch_ends_with_the_weights_of_the_unbroken_one(finished, tumours, tmp_path):
     arguments = command(tumours, tmp_path, "--folds", 2, "--epochs", 4)

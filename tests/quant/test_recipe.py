@@ -152,6 +152,8 @@ def test_a_stage_starts_from_a_checkpoint_beside_the_recipe(squares, tmp_path):
         ("[[stages]]\nname = 3", r"name must be text, got 3"),
         ("[[stages]]\nname = ''", r"each stage needs a name of its own"),
         ("[[stages]]\nname = '../a'", r"stage '../a' cannot be the name of a folder"),
+        ('[[stages]]\nname = "a\\u0000"', r"stage 'a\\x00' cannot be the name of a folder"),
+        (f"[[stages]]\nname = '{245 * 'a'}'", r"cannot be the name of a folder; give it another, of at most 80 bytes"),
         ("[[stages]]\nname = 'a'\nquant = 4", r"quant must be text, got 4"),
         ("[[stages]]\nname = 'a'\ninit_from = ['a']", r"init_from must be text, got \['a'\]"),
     ],

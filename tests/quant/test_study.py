@@ -342,6 +342,10 @@ def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, t
             "unknown study 'none'; known: busi, busi-bits, busi-small, busi-trials, peers, shipped",
         ),
         ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
+        (
+            [str(study), "--data", f"squares={squares}", "--data", f"q={squares}"],
+            "no cell of the study has data 'q'; leave out --data q=..., it needs: squares",
+        ),
         ([str(study), "--data", "squares=a", "--data", "squares=b"], "--data squares is given twice, as a and b"),
         ([str(study), "--data", f"squares={squares}", "--minutes", "nan"], "--minutes must be above 0, got nan"),
         ([str(study), "--data", str(squares)], "has no name; give --data NAME=DIR"),

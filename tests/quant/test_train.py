@@ -204,6 +204,20 @@ def test_a_folder_takes_one_training_at_a_time(squares, tmp_path):
     train(config(squares), None, tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("more", "follows"), [([], "their scores say nothing of others"), (["--all-images"], "each epoch sees them twice")]
+)
+def test_images_in_both_lists_are_told(squares, tmp_path, capsys, more, follows):
+    shutil.copytree(squares, tmp_path / "data")
+    (tmp_path / "data" / "val.txt").write_text("1\n20\n")
+    command = ["train", "--model", "cmunext-tiny-hw", "--data", str(tmp_path / "data"), "--size", "32", "--epochs", "1"]
+    assert main([*command, *more, "--out", str(tmp_path / "run")]) == 0
+    assert (
+        f"note: 1 of the 2 images of `val` of '{tmp_path / 'data'}' are in `train`, too: {follows}"
+        in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize(("quant", "all_images"), [(None, False), (None, True), ("w4a4", True)])
 @pytest.mark.parametrize("cut_off", ["last.pt", "weights.pt"])
 def test_a_full_disk_at_either_file_of_the_last_epoch_is_mended_by_the_same_command(
