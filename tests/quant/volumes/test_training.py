@@ -116,7 +116,7 @@ def test_five_slices_train_as_images_too(folder, tmp_path, capsys):
     command = ["train", "--model", "cmunext-tiny-hw", "--data", str(tmp_path / "slabs"), "--size", "32"]
     command += ["--classes", "3", "--epochs", "1", "--augmentation", "none"]
     assert main([*command, "--out", str(tmp_path / "three")]) == 2
-    assert "is uint8 (32, 32, 5), the network takes uint8 (height, width, 3)" in capsys.readouterr().err
+    assert "are 5 with their neighbours, the network takes 3 channels; give --channels 5" in capsys.readouterr().err
     assert main([*command, "--channels", "5", "--out", str(tmp_path / "five")]) == 0
     weights = tmp_path / "five" / "weights.pt"
     assert from_checkpoint(checkpoints.load(weights))(torch.zeros(1, 5, 32, 32)).shape == (1, 3, 32, 32)
