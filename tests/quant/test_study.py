@@ -339,7 +339,7 @@ def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, t
     for arguments, sentence in (
         (
             ["none", "--data", "a=b"],
-            "unknown study 'none'; known: busi, busi-bits, busi-small, busi-trials, peers, shipped",
+            "unknown study 'none'; known: busi, busi-bits, busi-small, busi-trials, isic, peers, shipped",
         ),
         ([str(study), "--data", f"busi={squares}"], "needs data 'squares'; give --data squares=DIR"),
         (
