@@ -62,6 +62,12 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--damp", type=float, metavar="W", help="draw weights to their quantized values, in the end by W (default 0)"
     )
+    parser.add_argument(
+        "--frozen-norms",
+        type=float,
+        metavar="P",
+        help="through this share of the epochs, the last ones, BNs keep their statistics (default 0)",
+    )
     parser.add_argument("--ema", type=float, help="keep an average with this decay per step (default 0: off)")
     parser.add_argument(
         "--augmentation",

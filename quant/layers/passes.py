@@ -24,6 +24,7 @@ from quant.layers.learning import is_for_loss
 
 _SOURCE = Path(__file__).with_name("passes.cpp")
 _IMAGES = 4  # axes
+_FROZEN = "learns_frozen"  # attribute of a BN
 
 
 class Activation(ctypes.Structure):
@@ -75,8 +76,14 @@ def can_pass_norm(norm: nn.BatchNorm2d, x: Any) -> bool:
         and x.dim() == _IMAGES
         and x.shape[1] == norm.num_features
         and x.numel() > x.shape[1]  # more than one value a channel, or torch has its say
-        and (norm.training or not torch.is_grad_enabled())
+        and (norm.training or not torch.is_grad_enabled() or hasattr(norm, _FROZEN))
     )
+
+
+def freeze(norm: nn.Module) -> None:
+    """Lets the BN ``norm`` of a network that trains normalise by its statistics, and keep them."""
+    norm.training = False
+    setattr(norm, _FROZEN, True)
 
 
 def activated(x: torch.Tensor, activation: Activation) -> torch.Tensor:
@@ -85,8 +92,8 @@ def activated(x: torch.Tensor, activation: Activation) -> torch.Tensor:
 
 
 def normalized(norm: nn.BatchNorm2d, x: torch.Tensor, activation: Activation) -> torch.Tensor:
-    """``activation(norm(x))`` (B, C, H, W), with the statistics of ``norm`` moved as in training; where it does not
-    train, without a gradient. In memory it lies as ``x`` does.
+    """``activation(norm(x))`` (B, C, H, W), with the statistics of ``norm`` moved if it trains. In memory it lies as
+    ``x`` does.
     """
     if x.is_contiguous() and not x.is_contiguous(memory_format=torch.channels_last):
         return normalized(norm, x.contiguous(memory_format=torch.channels_last), activation).contiguous()
@@ -94,7 +101,8 @@ def normalized(norm: nn.BatchNorm2d, x: torch.Tensor, activation: Activation) ->
     moving_mean, moving_variance, momentum = norm.running_mean, norm.running_var, norm.momentum
     assert moving_mean is not None and moving_variance is not None and momentum is not None, "see can_pass_norm"
     if not norm.training:
-        return _forward(x, _affine(norm.weight, norm.bias, moving_mean, moving_variance, norm.eps), activation)
+        kept = (moving_mean.clone(), moving_variance.clone())  # they may move before the gradient is asked for
+        return _Normalized.apply(x, norm.weight, norm.bias, *kept, norm.eps, activation, False)
     mean, variance = _statistics(x)
     with torch.no_grad():
         count = x.numel() // x.shape[1]
@@ -102,7 +110,7 @@ def normalized(norm: nn.BatchNorm2d, x: torch.Tensor, activation: Activation) ->
         moving_variance.lerp_(variance * (count / (count - 1)), momentum)
         if norm.num_batches_tracked is not None:
             norm.num_batches_tracked.add_(1)
-    return _Normalized.apply(x, norm.weight, norm.bias, mean, variance, norm.eps, activation)
+    return _Normalized.apply(x, norm.weight, norm.bias, mean, variance, norm.eps, activation, True)
 
 
 class _Affine(NamedTuple):
@@ -143,10 +151,12 @@ class _Normalized(torch.autograd.Function):
         variance: torch.Tensor,
         eps: float,
         activation: Activation,
+        of_batch: bool,
     ) -> torch.Tensor:
+        """``of_batch``: mean and variance are those of ``x``, so that each of its numbers moves them."""
         affine = _affine(weight, bias, mean, variance, eps)
         ctx.save_for_backward(x, variance, *affine)
-        ctx.eps, ctx.activation = eps, activation
+        ctx.eps, ctx.activation, ctx.of_batch = eps, activation, of_batch
         return _forward(x, affine, activation)
 
     @staticmethod
@@ -158,10 +168,10 @@ class _Normalized(torch.autograd.Function):
         _run("backward_sums", (x, gradient), affine, ctx.activation, _address(found))
         of_bias, of_products = found.float()
         precision = 1 / (variance + ctx.eps)
-        of_row = -affine.gain * x.shape[1] / x.numel()
+        of_row = -affine.gain * (x.shape[1] / x.numel() if ctx.of_batch else 0.0)
         slope, offset = of_row * of_products * precision, of_row * of_bias
         dx = _backward(x, gradient, affine, slope, offset, ctx.activation)
-        return dx, of_products * precision.sqrt(), of_bias, None, None, None, None
+        return dx, of_products * precision.sqrt(), of_bias, None, None, None, None, None
 
 
 def _affine(

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant.evaluation.predict import predict_masks
+from quant.layers.passes import freeze
 from quant.scores.masks import score
 from quant.training.epoch_batches import epoch_batches, seed_of
 from quant.training.objective import Objective
@@ -113,6 +115,8 @@ class Learner:
         """
         config, fabric = self._config, self._fabric
         self._parallel.train()
+        if epoch >= config.first_frozen_epoch:
+            self._freeze_norms(adopt=epoch == config.first_frozen_epoch)
         rate = config.learning_rate(epoch) if self._plateau is None else self._optimiser.param_groups[0]["lr"]
         rates = (rate, config.range_learning_rate(epoch, rate))
         for group, rate in zip(self._optimiser.param_groups, rates, strict=False):
@@ -146,6 +150,17 @@ class Learner:
         if self._plateau is not None:
             self._plateau.step(loss)
         return loss
+
+    def _freeze_norms(self, *, adopt: bool) -> None:
+        """Lets the network's BNs normalise by their statistics; with ``adopt`` first by those of the average."""
+        for name, norm in self._network.named_modules():
+            if not isinstance(norm, _BatchNorm) or norm.running_mean is None:
+                continue
+            freeze(norm)
+            if adopt and self._averaged is not None:
+                averaged = self._averaged.module.get_submodule(name)
+                norm.running_mean.copy_(averaged.running_mean)
+                norm.running_var.copy_(averaged.running_var)
 
     def _average(self) -> None:
         """Ranges are not averaged: the mean of two may lie in another octave than the one that the weights live in.

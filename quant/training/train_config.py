@@ -39,7 +39,9 @@ class TrainConfig:
     distance from a teacher, where there is one, ``feature_distill`` that from its decoder's features,
     ``deep_supervision`` the loss of the decoder's stages (``stages.py``), ``damp`` in the end that of a twin's weights
     from their quantized values. Activation ranges of a quantized network stay as calibrated, or are ``learned`` from
-    there through the first half of the epochs and then stay. ``copy_paste``: the probability with which an image of a
+    there through the first half of the epochs and then stay. Through the share ``frozen_norms`` of the epochs, the last
+    ones, BNs normalise by their statistics, as they do in use, and not by those of the batch; of an average by its own.
+    ``copy_paste``: the probability with which an image of a
     batch gets the lesion of another one. ``sampling``: see ``sampling.py``. ``normal_cases`` keeps the images of a
     released BUSI without a lesion. ``all_images`` trains on the data's lists ``train`` and ``val`` together: nothing is
     left to score. ``schedule`` "plateau" divides ``lr`` by ten when the training loss has not fallen
@@ -73,6 +75,7 @@ class TrainConfig:
     deep_supervision: float = 0.0
     feature_distill: float = 0.0
     damp: float = 0.0
+    frozen_norms: float = 0.0
     normal_cases: bool = False
     all_images: bool = False
     classes: int = 1
@@ -119,6 +122,8 @@ class TrainConfig:
                 raise ConfigError(f"--{field} must be 0 to {_LARGEST:g}, got {weight}")
         if not 0 <= self.copy_paste <= 1:
             raise ConfigError(f"--copy-paste is a probability of 0 to 1, got {self.copy_paste}")
+        if not 0 <= self.frozen_norms <= 1:
+            raise ConfigError(f"--frozen-norms is a share of the epochs, 0 to 1, got {self.frozen_norms}")
         if self.copy_paste and self.classes > 1:
             raise ConfigError(
                 f"--copy-paste pastes lesions of one class, the masks have {self.classes} classes; leave it out"
@@ -174,6 +179,11 @@ class TrainConfig:
         """Weight of the distance of a twin's weights from their quantized values: a cosine from 0 to ``damp``."""
         progress = epoch / max(1, self.epochs - 1)
         return self.damp * 0.5 * (1 - math.cos(math.pi * progress))
+
+    @property
+    def first_frozen_epoch(self) -> int:
+        """From which on BNs keep their statistics (from 0)."""
+        return self.epochs - round(self.epochs * self.frozen_norms)
 
     def range_learning_rate(self, epoch: int, rate: float) -> float:
         """That of learned activation ranges, whose unit is an octave: ten times ``rate``, 0 in the second half."""

@@ -93,6 +93,26 @@ def test_a_pass_is_the_modules_one_by_one(shape, activation, dtype):
         assert torch.allclose(mine, true, rtol=1e-5)
 
 
+@in_both
+@pytest.mark.parametrize("activation", ["none", "relu"])
+def test_a_frozen_norm_learns_by_its_statistics_and_keeps_them(activation, dtype):
+    generator = torch.Generator().manual_seed(8)
+    x, gradient = (torch.randn(2, 20, 31, 30, generator=generator).to(dtype) for _ in range(2))
+    norm = a_norm(20)
+    norm.running_mean.uniform_(-1, 1, generator=generator)
+    norm.running_var.uniform_(0.5, 2, generator=generator)
+    kept, act = copy.deepcopy(norm), ACTIVATIONS[activation]()
+    passes.freeze(norm)
+    assert passes.can_pass_norm(norm, x.clone().requires_grad_())
+    exact = learned(copy.deepcopy(norm).double(), act, x.double(), gradient.double(), joined=False)
+    found = learned(norm, act, x, gradient, joined=True)
+    step = HALF_STEPS[dtype]
+    for index, (mine, true) in enumerate(zip(found, exact, strict=True)):
+        size = step if index < 2 else 4 * step  # x and its gradient are rounded; sums of what is rounded
+        assert torch.allclose(mine, true, rtol=size, atol=2 * size * float(true.abs().max())), index
+    assert torch.equal(norm.running_mean, kept.running_mean) and torch.equal(norm.running_var, kept.running_var)
+
+
 def test_gradients_of_float32_are_those_of_float64():
     generator = torch.Generator().manual_seed(4)
     x, gradient = (torch.randn(2, 36, 40, 41, generator=generator) for _ in range(2))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+import models
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
@@ -50,6 +51,7 @@ def states_equal(a, b):
         (None, {"schedule": "plateau", "loss": "bce", "find_lr": True}),
         (None, {"loss": "boundary", "augmentation": "ultrasound", "copy_paste": 0.5, "sampling": "balanced"}),
         ("w4a4", {"ema": 0.5, "augmentation": "strong", "ranges": "learned", "damp": 1.0}),
+        ("w4a4", {"ema": 0.5, "frozen_norms": 0.7}),
     ],
 )
 def test_interrupted_and_resumed_run_ends_with_the_weights_of_the_unbroken_one(
@@ -202,6 +204,25 @@ def test_a_folder_takes_one_training_at_a_time(squares, tmp_path):
         train(config(squares), None, tmp_path / "run")
     assert not (tmp_path / "run" / "log.csv").exists()
     train(config(squares), None, tmp_path / "run")
+
+
+@pytest.mark.parametrize(("ema", "share"), [(0.0, 0.5), (0.9, 0.5), (0.9, 1.0)])
+def test_norms_are_frozen_at_the_statistics_that_are_kept(squares, tmp_path, ema, share):
+    for epochs in (1, 2):
+        settings = config(squares, epochs=epochs, ema=ema, frozen_norms=share if epochs == 2 else 0.0)
+        train(settings, None, tmp_path / f"{epochs}")
+    begun, learning, kept = (
+        {key: value for key, value in checkpoints.load(tmp_path / path)["state"].items() if "running" in key}
+        for path in ("1/weights.pt", "2/last.pt", "2/weights.pt")
+    )
+    fresh = {key: value for key, value in models.build("cmunext-tiny-hw").state_dict().items() if "running" in key}
+    expected = fresh if share == 1 else begun
+    assert learning.keys() == expected.keys() and learning
+    for key, value in expected.items():
+        assert torch.equal(learning[key], value), key
+        assert torch.allclose(kept[key], value, rtol=1e-5, atol=1e-7), key
+    with pytest.raises(ConfigError, match=r"--frozen-norms is a share of the epochs, 0 to 1, got 1.5"):
+        config(squares, frozen_norms=1.5)
 
 
 @pytest.mark.parametrize(
