@@ -93,6 +93,11 @@ def trials() -> str:
     return _of_study("busi-trials", "settings", ("change", "from base"))
 
 
+def isic() -> str:
+    """What ``quant study isic`` left."""
+    return _of_study("isic", "recipe", ("recipe", "difference"))
+
+
 def _of_study(name: str, changes: str, headings: tuple[str, str]) -> str:
     """Cells of the study ``name``, whose ``changes`` are told under the first of ``headings``."""
     cells = json.loads((DOCS / "results" / "trials" / f"{name}.json").read_text(encoding="utf-8"))
@@ -102,7 +107,7 @@ def _of_study(name: str, changes: str, headings: tuple[str, str]) -> str:
         rows.append(
             (
                 cell_name,
-                ", ".join(f"`{key} = {value}`" for key, value in cell[changes].items()),
+                ", ".join(f"`{part}`" for part in _parts(cell[changes])),
                 f"{cell['iou']:.3f} ({low:.3f} to {high:.3f})",
                 f"{cell['iou_pooled8_orders']:.3f}",
                 f"{cell['missed']:.1%}",
@@ -112,6 +117,10 @@ def _of_study(name: str, changes: str, headings: tuple[str, str]) -> str:
     told, difference = headings
     names = ("cell", told, "per image (95% interval)", "pooled-8", "missed", f"{difference}, points (95% interval)")
     return table(names, rows)
+
+
+def _parts(told: str | dict[str, Any]) -> list[str]:
+    return [told] if isinstance(told, str) else [f"{key} = {value}" for key, value in told.items()]
 
 
 def _in_points(cell: dict[str, Any]) -> str:
