@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import warnings
 from pathlib import Path
@@ -20,7 +21,7 @@ USER_ERROR = DEFECT = 2
 INTERRUPTED, ENDED = 130, 143  # as shells count: 128 and the signal's number
 _DEBUG = "EDGESEG_DEBUG"
 _IMPORTING = "<frozen importlib._bootstrap>"
-_ASK_AGAIN_S, _LONGEST_IMPORT_S = 0.1, 60.0
+_ASK_AGAIN_S, _LONGEST_IMPORT_S, _TOGETHER_S = 0.1, 60.0, 1.0
 _ROOT = Path(__file__).resolve().parents[1]
 _DOING = "edgeseg_doing"  # attribute of an exception: what was being done, innermost first
 
@@ -87,16 +88,21 @@ def _signals_raised():
 
 
 def _raising(exception):
-    """A handler that raises ``exception``, after the import that is going on, if one is, and it ends."""
+    """A handler that raises ``exception``, after the import that is going on, if one is, and it ends; once for signals
+    that come together, so that the way out is not cut short.
+    """
     tries = iter(range(int(_LONGEST_IMPORT_S / _ASK_AGAIN_S)))
+    raised_at = -_TOGETHER_S
 
     def handle(number, frame):
+        nonlocal raised_at
         if _is_importing(frame) and next(tries, None) is not None:
             main = threading.main_thread().ident  # whose sleep the signal is to end
             again = threading.Timer(_ASK_AGAIN_S, signal.pthread_kill, (main, number))
             again.daemon = True
             again.start()
-        else:
+        elif time.monotonic() - raised_at >= _TOGETHER_S:
+            raised_at = time.monotonic()
             raise exception
 
     return handle

@@ -85,42 +85,28 @@ def crossval() -> str:
 
 def bits() -> str:
     """What ``quant study busi-bits`` left of the cells that were trained."""
-    return _of_study("busi-bits", "last", ("settings of QAT", "from float"))
-
-
-def trials() -> str:
-    """What ``quant study busi-trials`` left of the cells that were trained."""
-    return _of_study("busi-trials", "settings", ("change", "from base"))
-
-
-def isic() -> str:
-    """What ``quant study isic`` left."""
-    return _of_study("isic", "recipe", ("recipe", "difference"))
-
-
-def _of_study(name: str, changes: str, headings: tuple[str, str]) -> str:
-    """Cells of the study ``name``, whose ``changes`` are told under the first of ``headings``."""
-    cells = json.loads((DOCS / "results" / "trials" / f"{name}.json").read_text(encoding="utf-8"))
+    cells = json.loads((DOCS / "results" / "trials" / "busi-bits.json").read_text(encoding="utf-8"))
     rows = []
-    for cell_name, cell in cells.items():
+    for name, cell in cells.items():
         low, high = cell["iou_interval"]
+        settings = ", ".join(f"`{key} = {value}`" for key, value in cell["last"].items())
         rows.append(
             (
-                cell_name,
-                ", ".join(f"`{part}`" for part in _parts(cell[changes])),
+                name,
+                settings,
                 f"{cell['iou']:.3f} ({low:.3f} to {high:.3f})",
                 f"{cell['iou_pooled8_orders']:.3f}",
                 f"{cell['missed']:.1%}",
                 _in_points(cell) if "difference" in cell else "",
             )
         )
-    told, difference = headings
-    names = ("cell", told, "per image (95% interval)", "pooled-8", "missed", f"{difference}, points (95% interval)")
-    return table(names, rows)
-
-
-def _parts(told: str | dict[str, Any]) -> list[str]:
-    return [told] if isinstance(told, str) else [f"{key} = {value}" for key, value in told.items()]
+    return table(
+        (
+            "cell", "settings of QAT", "per image (95% interval)", "pooled-8", "missed",
+            "from float, points (95% interval)",
+        ),
+        rows,
+    )  # fmt: skip
 
 
 def _in_points(cell: dict[str, Any]) -> str:

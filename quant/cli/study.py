@@ -62,6 +62,6 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _named(text: str) -> tuple[str, str]:
     name, equals, folder = text.partition("=")
-    if not equals:
-        raise ConfigError(f"--data {text} has no name; give --data NAME=DIR")
+    if not (equals and folder):
+        raise ConfigError(f"--data {text} has no name or no folder; give --data NAME=DIR")
     return name, folder

@@ -198,7 +198,8 @@ std::vector<float> medians(const Number* x, int64_t rows, int32_t channels) {
   for (int c = 0; c < channels; c++) {
     some.clear();
     for (int i = 0; i < SOME; i++) {
-      float v = widened(x[rows * i / SOME * channels + c]);
+      double place = (i + 1) * 0.6180339887498949;  // golden: no period of columns, rows or images meets it
+      float v = widened(x[int64_t(rows * (place - std::floor(place))) * channels + c]);
       if (std::isfinite(v)) some.push_back(v);
     }
     std::sort(some.begin(), some.end());

@@ -57,6 +57,7 @@ def can_pass(x: Any) -> bool:
     """Whether there are passes for ``x``: a tensor of bfloat16, or of float32 for a loss, on a CPU, and kernels."""
     return (
         type(x) in (torch.Tensor, nn.Parameter)  # others have no numbers in memory, or a say in what is done to them
+        and not torch.jit.is_tracing()
         and x.device.type == "cpu"
         and (x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and is_for_loss()))
         and _kernels() is not None
@@ -69,10 +70,11 @@ def can_pass_norm(norm: nn.BatchNorm2d, x: Any) -> bool:
     """
     tables = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     return (
-        all(table is not None and table.dtype == torch.float32 and table.is_contiguous() for table in tables)
+        can_pass(x)
+        and all(table is not None and table.dtype == torch.float32 and table.is_contiguous() for table in tables)
         and norm.momentum is not None
         and norm.track_running_stats
-        and can_pass(x)
+        and norm.eps > 0
         and x.dim() == _IMAGES
         and x.shape[1] == norm.num_features
         and x.numel() > x.shape[1]  # more than one value a channel, or torch has its say

@@ -47,7 +47,6 @@ _NO_CLASS = "image"
 _NEVER = -1  # the fold of images that are never reported
 _BATCH_IMAGES = 8
 _COUNTS = ("tp", "fp", "fn", "tn")
-_MOST_PIXELS = 1 << 40  # of an image
 _TRAIN_LIST, _REPORTED_LIST = "train.txt", "reported.txt"
 
 
@@ -225,7 +224,7 @@ def collect(plan: Plan) -> Reported:
     table = [row for row in _read_folds(plan) if row.fold in plan.folds_to_train()]
     for fold in plan.folds_to_train():
         names = [row.name for row in table if row.fold == fold]
-        scores = read_images(_images_file(plan, fold), names)
+        scores = read_images(_images_file(plan, fold), names, plan.configs[-1].size ** 2)
         found |= {name: scores[np.array([index])] for index, name in enumerate(names)}
     classes = tuple(row.kind for row in table)
     scores = ImageScores.joined([found[row.name] for row in table])
@@ -258,8 +257,8 @@ def write_images(path: Path, names: tuple[str, ...], scores: ImageScores) -> Non
     replace_file(path, write)
 
 
-def read_images(path: Path, names: Sequence[str]) -> ImageScores:
-    """What ``write_images`` wrote of the images ``names``.
+def read_images(path: Path, names: Sequence[str], pixels: int) -> ImageScores:
+    """What ``write_images`` wrote of the images ``names``, of so many ``pixels`` each.
 
     Raises:
         DataError: the file is cut off, damaged or of other images.
@@ -275,9 +274,8 @@ def read_images(path: Path, names: Sequence[str]) -> ImageScores:
     if (
         not listed
         or listed != [(name, kind) for name in names for kind in range(1, classes + 1)]
-        or not 0 <= table.min() <= table.max() < _MOST_PIXELS
-        or not table[0].sum()
-        or np.ptp(table.sum(axis=1))
+        or not 0 <= table.min() <= table.max() <= pixels
+        or np.any(table.sum(axis=1) != pixels)
     ):
         raise DataError(f"'{path}' is cut off or damaged; delete it, and the same command reports its fold again")
     return ImageScores(tuple(Counts(*table[kind::classes].T) for kind in range(classes)))

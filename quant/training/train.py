@@ -162,13 +162,15 @@ def fit(
         **asdict(config),
         "data": Path(config.data).resolve().name,
         **{key: path and path.name for key, path in links.items()},
-        "contents": {key: digest_of(path) for key, path in links.items() if path is not None and path.is_file()},
+        "contents": {
+            key: checkpoints.digest_of_weights(path) for key, path in links.items() if path and path.is_file()
+        },
     }
     if not resume:
         _require_no_training(out_dir)
     torch.manual_seed(config.seed)
     seen = Seen.of(config.data, train_samples.digests)
-    state = _last_state(out_dir, run, quant, seen) if resume else None
+    state = _last_state(out_dir, run, links, quant, seen) if resume else None
     first_epoch = 0 if state is None else state["epoch"] + 1
     if first_epoch == config.epochs and fabric.broadcast(_is_kept(out_dir, config.epochs)):
         return checkpoints.load(out_dir / KEPT)["scores"]
@@ -278,9 +280,12 @@ def _is_kept(out_dir: Path, epochs: int) -> bool:
         return False
 
 
-def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, seen: Seen) -> dict[str, Any]:
-    """``last.pt`` of the same run on the images that are ``seen``."""
+def _last_state(
+    out_dir: Path, run: dict[str, Any], links: dict[str, Path | None], quant: QuantConfig | None, seen: Seen
+) -> dict[str, Any]:
+    """``last.pt`` of the same run, which began with ``links``, on the images that are ``seen``."""
     if not (out_dir / LAST).exists():
+        _require_no_training(out_dir)
         raise CheckpointError(
             f"'{out_dir}' has no {LAST}: no epoch of this training was finished; begin without --resume"
         )
@@ -296,9 +301,10 @@ def _last_state(out_dir: Path, run: dict[str, Any], quant: QuantConfig | None, s
         if key not in of_no_effect and before.get(key) != value:
             raise _other_run(out_dir, key, before.get(key), value)
     for link, content in before.get("contents", {}).items():
-        if run["contents"].get(link, content) != content:
+        path = links.get(link)
+        if link in run["contents"] and content not in (run["contents"][link], digest_of(path)):  # once of the file
             raise CheckpointError(
-                f"'{out_dir / LAST}' was trained with another file as {link} than '{run[link]}' is now; resume with"
+                f"'{out_dir / LAST}' was trained with another network as {link} than '{path}' is now; resume with"
                 " the same, or train into another --out"
             )
     if seen.images - Seen.by(state).images and "seen" in state:

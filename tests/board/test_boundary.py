@@ -232,6 +232,35 @@ def test_a_signal_waits_for_the_end_of_an_import(tmp_path, number, status):
     assert child.returncode == status
 
 
+SLOW_TO_END = """
+    import argparse, signal, sys, time
+    from board.boundary import run_command
+
+    def run(arguments):
+        try:
+            print("working", flush=True)
+            time.sleep(60)
+        finally:
+            print("ending", flush=True)
+            time.sleep(0.5)
+            print("ended", flush=True)
+
+    sys.exit(run_command(lambda: argparse.Namespace(run=run), lambda error: None, "interrupted; it goes on"))
+"""
+
+
+def test_signals_that_come_together_do_not_cut_the_way_out_short():
+    """As ``timeout`` sends them: to the process, and to its group."""
+    command, pipe = [sys.executable, "-c", textwrap.dedent(SLOW_TO_END)], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as child:
+        assert child.stdout.readline() == "working\n"
+        os.kill(child.pid, signal.SIGTERM)
+        assert child.stdout.readline() == "ending\n"
+        os.kill(child.pid, signal.SIGTERM)
+        assert child.communicate(timeout=30) == ("ended\n", "interrupted; it goes on\n")
+    assert child.returncode == 143
+
+
 PRINTER = """
     import argparse, sys
     from board.boundary import run_command

@@ -253,17 +253,14 @@ def test_a_fold_reports_again_once_its_damaged_file_is_deleted(finished, tumours
     assert (out / "network.json").read_text() == (finished[0] / "network.json").read_text()
 
 
-@pytest.mark.parametrize("count", ["9" * 23, "-1", "1" + 18 * "0", "1"])
-def test_counts_that_cannot_be_are_not_believed(finished, tumours, capsys, tmp_path, count):
+@pytest.mark.parametrize("counts", ["0,0,0,0", "1,0,0,0", "-1,0,0,1025", f"{'9' * 23},0,0,0", f"1{'0' * 18},0,0,0"])
+def test_counts_that_cannot_be_are_not_believed(finished, tumours, capsys, tmp_path, counts):
     out = tmp_path / "out"
     shutil.copytree(finished[0], out)
     path = out / "fold-1" / "network" / "reported.csv"
     head, *rows = path.read_text().splitlines()
-    changed = (
-        [f"{row.rpartition(',')[0]},{count}" for row in rows]
-        if count != "-1"
-        else [",".join([*row.split(",")[:2], *4 * ["0"]]) for row in rows]
-    )
+    assert sum(map(int, rows[0].split(",")[2:])) == 1024
+    changed = [",".join([*row.split(",")[:2], counts]) for row in rows]
     path.write_text("\n".join([head, *changed]) + "\n")
     error = refusal(capsys, *command(tumours, out, "--folds", 2, "--epochs", 4))
     assert error.endswith(f"'{path}' is cut off or damaged; delete it, and the same command reports its fold again\n")

@@ -149,6 +149,17 @@ def test_an_outlier_costs_no_precision_wherever_it_lies(dtype, order):
         assert norm_and_activation(a_norm(8), None, x).stride() == x.stride(), "lies as torch's would"
 
 
+def test_nine_images_with_the_same_corner_keep_their_statistics():
+    x = torch.randn(9, 4, 48, 48, generator=torch.Generator().manual_seed(9)) * 1e-2 + 5
+    x[:, :, 0, 0] = 500.0
+    x = x.contiguous(memory_format=torch.channels_last)
+    mine, exact = a_norm(4), a_norm(4).double()
+    norm_and_activation(mine, None, x)
+    exact(x.double())
+    for name in ("running_mean", "running_var"):
+        assert torch.allclose(getattr(mine, name).double(), getattr(exact, name), rtol=1e-5), name
+
+
 @in_both
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("place", [0, 100])
@@ -162,6 +173,15 @@ def test_statistics_of_what_is_no_number_are_none(dtype, value, place):
         found, expected = getattr(mine, name), getattr(theirs, name)
         assert torch.allclose(found, expected, rtol=1e-5, atol=1e-7, equal_nan=True), name
         assert found.isfinite().tolist() == [True, False, True]
+
+
+def test_a_joined_network_is_traced_as_torch_traces_it():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(10))
+    expected = copy.deepcopy(network)(x)
+    join_passes(network)
+    for traced in (torch.fx.symbolic_trace(copy.deepcopy(network)), torch.jit.trace(copy.deepcopy(network), x)):
+        assert torch.allclose(traced.train()(x), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("change", ["strided", "bfloat16", "fake"])

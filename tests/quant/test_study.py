@@ -348,7 +348,8 @@ def test_unknown_studies_and_data_without_a_folder_are_refused(study, squares, t
         ),
         ([str(study), "--data", "squares=a", "--data", "squares=b"], "--data squares is given twice, as a and b"),
         ([str(study), "--data", f"squares={squares}", "--minutes", "nan"], "--minutes must be above 0, got nan"),
-        ([str(study), "--data", str(squares)], "has no name; give --data NAME=DIR"),
+        ([str(study), "--data", str(squares)], "has no name or no folder; give --data NAME=DIR"),
+        ([str(study), "--data", "squares="], "has no name or no folder; give --data NAME=DIR"),
     ):
         assert main(["study", *arguments, *out]) == 2
         assert sentence in capsys.readouterr().err

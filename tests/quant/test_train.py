@@ -1,6 +1,7 @@
 """Training: resuming gives the weights of the unbroken run, QAT starts from float weights, errors are sentences."""
 
 import csv
+import hashlib
 import json
 import shutil
 
@@ -272,12 +273,30 @@ def test_a_full_disk_at_either_file_of_the_last_epoch_is_mended_by_the_same_comm
     )
 
 
+def test_a_stage_whose_beginning_was_made_anew_goes_on(squares, tmp_path, capsys):
+    recipe, out = tmp_path / "recipe.toml", tmp_path / "out"
+    stages = "".join(f'[[stages]]\nname = "{name}"\n{more}' for name, more in (("a", ""), ("b", 'teacher = "a"\n')))
+    recipe.write_text(f'model = "cmunext-tiny-hw"\nsize = 32\nepochs = 1\nema = 0.5\n{stages}')
+    command = ["train", "--recipe", str(recipe), "--data", str(squares), "--out", str(out)]
+    assert main(command) == 0
+    kept = (out / "a" / "weights.pt").read_bytes()
+    (out / "a" / "weights.pt").unlink()
+    assert main(command) == 0, capsys.readouterr().err
+    state = checkpoints.load(out / "b" / "last.pt")
+    digest = int.from_bytes(hashlib.blake2b(kept, digest_size=8).digest(), signed=True)
+    state["run"]["contents"] = {"init_from": digest, "teacher": digest}  # of the file, as it was recorded once
+    checkpoints.save(out / "b" / "last.pt", state)
+    (out / "a" / "weights.pt").write_bytes(kept)
+    assert main(command) == 0, capsys.readouterr().err
+
+
 def test_weights_without_the_file_to_go_on_from_say_so(squares, tmp_path):
     settings, out = config(squares, epochs=1), tmp_path / "run"
     train(settings, None, out)
     (out / "last.pt").unlink()
-    with pytest.raises(ConfigError, match=r"without the last.pt to go on from; .* or delete its weights.pt"):
-        train(settings, None, out)
+    for resume in (False, True):
+        with pytest.raises(ConfigError, match=r"without the last.pt to go on from; .* or delete its weights.pt"):
+            train(settings, None, out, resume=resume)
     (out / "weights.pt").unlink()
     train(settings, None, out)
     (out / "last.pt").write_bytes(b"half")
@@ -352,8 +371,11 @@ def test_resume_on_other_images_or_from_other_weights_of_the_same_name_is_refuse
         train(*run, **{link: began})
         train(*run, **{link: began}, resume=True)
         other = checkpoints.load(began)
-        checkpoints.save(began, {**other, "note": link})
-        with pytest.raises(CheckpointError, match=f"with another file as {link} than 'weights.pt' is now; resume with"):
+        name = next(iter(other["state"]))
+        checkpoints.save(began, {**other, "state": {**other["state"], name: other["state"][name] + 1}})
+        with pytest.raises(
+            CheckpointError, match=f"with another network as {link} than '.*began/weights.pt' is now; resume with"
+        ):
             train(*run, **{link: began}, resume=True)
     image = data / "images" / f"{(data / 'train.txt').read_text().split()[0]}.png"
     Image.fromarray(255 - np.asarray(Image.open(image))).save(image)
