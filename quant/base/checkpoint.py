@@ -75,20 +75,6 @@ def load(path: Path, *, of_volumes: bool = False) -> dict[str, Any]:
     return checkpoint
 
 
-def digest_of_weights(path: Path) -> int:
-    """64 bits of BLAKE2b of the tensors of the network at ``path``, signed: files that were written at different times
-    may hold the same network in other bytes.
-
-    Raises:
-        CheckpointError: see ``load``.
-    """
-    hashed = hashlib.blake2b(digest_size=8)
-    for name, tensor in sorted(load(path, of_volumes=True)["state"].items()):
-        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        hashed.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return int.from_bytes(hashed.digest(), signed=True)
-
-
 def require_exported_from(export_dir: Path, path: Path) -> None:
     """ExportError unless the export in ``export_dir`` was made from the checkpoint at ``path``."""
     load(path, of_volumes=True)

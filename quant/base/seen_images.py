@@ -7,7 +7,6 @@ folder or list is called. Checkpoints that were made before this was recorded kn
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,16 +18,6 @@ from quant.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-
-_BYTES = 8
-
-
-def digest_of(*paths: Path) -> int:
-    """64 bits of BLAKE2b of one file or several, one after the other, signed."""
-    hashed = hashlib.blake2b(digest_size=_BYTES)
-    for path in paths:
-        hashed.update(path.read_bytes())
-    return int.from_bytes(hashed.digest(), signed=True)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from PIL import Image
 
 from board.image_files import as_codes, is_array, read_array, read_image, resize_array
 from board.mask_files import read_labels, read_mask, resize_nearest
+from quant.base.digests import digest_of
 from quant.base.errors import DataError, as_data_error
 from quant.base.note import note
-from quant.base.seen_images import digest_of
 from quant.data.layouts import Pair, list_pairs
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quant.base import checkpoint as checkpoints
+from quant.base.digests import digest_of
 from quant.base.errors import DataError
-from quant.base.seen_images import Seen, digest_of
+from quant.base.seen_images import Seen
 from quant.data.crops import load_seen
 from quant.data.image_classes import ImageClasses, classes_of_images
 from quant.data.layouts import Pair, list_pairs

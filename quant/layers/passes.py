@@ -103,8 +103,7 @@ def normalized(norm: nn.BatchNorm2d, x: torch.Tensor, activation: Activation) ->
     moving_mean, moving_variance, momentum = norm.running_mean, norm.running_var, norm.momentum
     assert moving_mean is not None and moving_variance is not None and momentum is not None, "see can_pass_norm"
     if not norm.training:
-        kept = (moving_mean.clone(), moving_variance.clone())  # they may move before the gradient is asked for
-        return _Normalized.apply(x, norm.weight, norm.bias, *kept, norm.eps, activation, False)
+        return _Normalized.apply(x, norm.weight, norm.bias, moving_mean, moving_variance, norm.eps, activation, False)
     mean, variance = _statistics(x)
     with torch.no_grad():
         count = x.numel() // x.shape[1]

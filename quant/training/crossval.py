@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quant.base import checkpoint as checkpoints
+from quant.base.digests import digest_of
 from quant.base.errors import ConfigError, DataError, TrainingError
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file, replace_text
-from quant.base.seen_images import digest_of, require_unseen
+from quant.base.seen_images import require_unseen
 from quant.data.folds import fold_of_images, groups_of_images, require_listed_once
 from quant.data.image_classes import classes_of_images
 from quant.data.layouts import list_pairs

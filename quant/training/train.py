@@ -25,12 +25,13 @@ from torch import nn
 import models
 from quant.base import checkpoint as checkpoints
 from quant.base.device import computes_in_bfloat16
+from quant.base.digests import digest_of, digest_of_weights
 from quant.base.errors import CheckpointError, ConfigError, TrainingError
 from quant.base.freed_memory import keep_freed_memory
 from quant.base.note import note
 from quant.base.pace import Pace
 from quant.base.replace_file import replace_file
-from quant.base.seen_images import Seen, digest_of, require_unseen
+from quant.base.seen_images import Seen, require_unseen
 from quant.base.sole_writer import sole_writer
 from quant.data.crops import crops
 from quant.data.layouts import list_pairs
@@ -162,18 +163,16 @@ def fit(
         **asdict(config),
         "data": Path(config.data).resolve().name,
         **{key: path and path.name for key, path in links.items()},
-        "contents": {
-            key: checkpoints.digest_of_weights(path) for key, path in links.items() if path and path.is_file()
-        },
+        "contents": {key: digest_of_weights(path) for key, path in links.items() if path and path.is_file()},
     }
     if not resume:
         _require_no_training(out_dir)
     torch.manual_seed(config.seed)
     seen = Seen.of(config.data, train_samples.digests)
     state = _last_state(out_dir, run, links, quant, seen) if resume else None
-    first_epoch = 0 if state is None else state["epoch"] + 1
+    first_epoch, scores = (0, None) if state is None else (state["epoch"] + 1, state.get("scores"))
     if first_epoch == config.epochs and fabric.broadcast(_is_kept(out_dir, config.epochs)):
-        return checkpoints.load(out_dir / KEPT)["scores"]
+        return scores
     if state is None:
         network = new_network(config, quant, init_from, train_samples)
         require_batches(network, config, len(train_samples), fabric.world_size)
@@ -228,7 +227,6 @@ def fit(
         epochs_bar = progress.add_task("epochs", total=config.epochs, completed=first_epoch)
         batch_bar = progress.add_task("steps", total=learner.batches(train_samples))
         pace.begin()
-        scores = None if state is None else state.get("scores")
         if writes and first_epoch == config.epochs:  # ended before it was kept
             of_last = {"epoch": first_epoch - 1, "scores": scores}
             checkpoints.save(out_dir / KEPT, {**common, **of_last, "state": _portable_state(learner.candidate())})
@@ -302,7 +300,8 @@ def _last_state(
             raise _other_run(out_dir, key, before.get(key), value)
     for link, content in before.get("contents", {}).items():
         path = links.get(link)
-        if link in run["contents"] and content not in (run["contents"][link], digest_of(path)):  # once of the file
+        now = run["contents"].get(link, content)
+        if path is not None and now != content != digest_of(path):  # the file's own: as it was recorded once
             raise CheckpointError(
                 f"'{out_dir / LAST}' was trained with another network as {link} than '{path}' is now; resume with"
                 " the same, or train into another --out"

@@ -20,8 +20,9 @@ from PIL import Image
 
 from quant.__main__ import main
 from quant.base import checkpoint as checkpoints
+from quant.base.digests import digest_of
 from quant.base.errors import ConfigError
-from quant.base.seen_images import Seen, digest_of
+from quant.base.seen_images import Seen
 from quant.data.image_classes import classes_by_name
 from quant.evaluation.evaluate import evaluate_checkpoint
 from quant.evaluation.predict import predict_masks
