@@ -182,8 +182,8 @@ class TrainConfig:
 
     @property
     def first_frozen_epoch(self) -> int:
-        """From which on BNs keep their statistics (from 0)."""
-        return self.epochs - round(self.epochs * self.frozen_norms)
+        """From which on BNs keep their statistics (from 0): any share above 0 is one epoch at least."""
+        return self.epochs - (max(1, round(self.epochs * self.frozen_norms)) if self.frozen_norms else 0)
 
     def range_learning_rate(self, epoch: int, rate: float) -> float:
         """That of learned activation ranges, whose unit is an octave: ten times ``rate``, 0 in the second half."""

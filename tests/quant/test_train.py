@@ -222,6 +222,7 @@ def test_norms_are_frozen_at_the_statistics_that_are_kept(squares, tmp_path, ema
     for key, value in expected.items():
         assert torch.equal(learning[key], value), key
         assert torch.allclose(kept[key], value, rtol=1e-5, atol=1e-7), key
+    assert config(squares, epochs=3, frozen_norms=0.1).first_frozen_epoch == 2
     with pytest.raises(ConfigError, match=r"--frozen-norms is a share of the epochs, 0 to 1, got 1.5"):
         config(squares, frozen_norms=1.5)
 
